@@ -1,0 +1,92 @@
+"""Tell whether a marketplace listing's photos show a counterfeit, and show why.
+
+::
+
+    import counterfeit_vision as cv
+
+    encoder = cv.load_encoder("clip-vit-b16")
+    catalog = cv.Catalog.build("genuine/", encoder=encoder)
+    inspector = cv.Inspector(catalog).calibrate(genuine=held_out)
+    report = inspector.inspect("listings.jsonl")
+    report.save("report.html")
+
+Everything is loaded on first use: importing the package loads neither torch nor faiss.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import heads, market, metrics
+    from .cache import EmbeddingCache
+    from .catalog import Catalog
+    from .encoders import load_encoder
+    from .errors import (
+        CatalogError,
+        CorruptCatalogError,
+        CounterfeitVisionError,
+        DecodeError,
+        DuplicateIdError,
+        FingerprintError,
+        InputError,
+        ManifestError,
+        MissingExtraError,
+        NotCalibratedError,
+        WeightsError,
+    )
+    from .inspector import Inspector
+    from .report import Report
+    from .stream import embed
+    from .types import Embeddings, Evidence, Failure, Listing, Matches, PhotoView, Reference, Region, Seller, Verdict
+
+_HOMES = {
+    "Catalog": "catalog",
+    "CatalogError": "errors",
+    "CorruptCatalogError": "errors",
+    "CounterfeitVisionError": "errors",
+    "DecodeError": "errors",
+    "DuplicateIdError": "errors",
+    "EmbeddingCache": "cache",
+    "Embeddings": "types",
+    "Evidence": "types",
+    "Failure": "types",
+    "FingerprintError": "errors",
+    "InputError": "errors",
+    "Inspector": "inspector",
+    "Listing": "types",
+    "ManifestError": "errors",
+    "Matches": "types",
+    "MissingExtraError": "errors",
+    "NotCalibratedError": "errors",
+    "PhotoView": "types",
+    "Reference": "types",
+    "Region": "types",
+    "Report": "report",
+    "Seller": "types",
+    "Verdict": "types",
+    "WeightsError": "errors",
+    "embed": "stream",
+    "load_encoder": "encoders",
+}
+_ROOMS = ("heads", "market", "metrics")
+
+__all__ = [*sorted(_HOMES), *_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    elif name in _ROOMS:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

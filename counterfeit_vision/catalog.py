@@ -1,0 +1,558 @@
+"""The reference catalogue: genuine photos, searchable, on disk in a folder that `verify` can vouch for.
+
+A photo is compared in two steps. Global vectors, centred on the catalogue's mean (CLIP vectors share a large common part), give a
+short list through the index; patch tokens, compared by late interaction, put it in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import EmbeddingCache
+from .errors import CatalogError, CorruptCatalogError, FingerprintError, InputError
+from .foreground import reference_foreground
+from .manifests import read_references
+from .preprocess import patch_mask
+from .search.tokens import PackedTokens, TokenSpace
+from .stream import EncodedPhoto, embed, encode_photos, progress_bar, stack
+from .types import Embeddings, Failure, Matches, Photo, PhotoView, Reference, Region
+from .weights import recipes
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+    from .search.base import Index
+
+__all__ = ["Catalog", "Neighbours"]
+
+FORMAT = 1
+SHORTLIST = 64  # references whose patches are compared with a photo's
+COHORT = 32  # products that say how alike unrelated goods look
+VECTOR_WEIGHT = 0.125  # of the centred global cosine, beside the patches' similarity: chosen on grocery train + val
+FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
+MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest references of N photos as catalogue rows, best first.
+
+    - ``rows`` (N, k) int64, -1 where short; ``scores`` (N, k) float32, -inf where short.
+    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of thing at all.
+    - ``cohort`` (N, C) float32: scores against one reference of each of C products, for comparison; ``cohort_rows`` (C,).
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    cosine: NDArray[np.float32]
+    cohort: NDArray[np.float32]
+    cohort_rows: NDArray[np.int64]
+
+
+class Catalog:
+    """Genuine references of some brands. Make one with :meth:`build` or :meth:`load`.
+
+    ``references`` are the rows in order (their ``photo`` is the small JPEG copy that is kept), ``failures`` the photos that could
+    not be used when it was built.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        references: Sequence[Reference],
+        sha256: Sequence[str],
+        views: Sequence[PhotoView],
+        vectors: NDArray[np.float32],
+        content: NDArray[np.float32],
+        centre: NDArray[np.float32],
+        grid: tuple[int, int],
+        space: TokenSpace | None,
+        tokens: PackedTokens | None,
+        index: Callable[[int], Index] | None = None,
+        failures: Sequence[Failure] = (),
+    ) -> None:
+        self.encoder, self.references, self.sha256, self.views = encoder, tuple(references), tuple(sha256), tuple(views)
+        self.vectors, self.content, self.centre, self.grid = vectors, content, centre, grid
+        self.space, self.tokens, self.failures = space, tokens, tuple(failures)
+        self.products = np.array([reference.product for reference in self.references], dtype=object)
+        self._make_index = index
+        self._weights: dict[int, NDArray[np.float32]] = {}
+
+    # --- making one ----------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def build(
+        cls,
+        source: str | os.PathLike[str] | Iterable[Reference],
+        *,
+        encoder: Encoder,
+        index: Callable[[int], Index] | None = None,
+        cache: EmbeddingCache | bool = True,
+        strict: bool = False,
+        progress: bool = False,
+    ) -> Catalog:
+        """Build from a folder tree ``brand/product/photo.jpg``, a manifest (csv, jsonl, parquet) or :class:`Reference` rows.
+
+        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used is one of
+        ``failures``; with ``strict`` the first raises. Raises :class:`InputError` when nothing is left.
+        """
+        references = read_references(source)
+        kept: list[Reference] = []
+        rows: list[EncodedPhoto] = []
+        failures: list[Failure] = []
+        photos = ((row.id, row.photo) for row in references)
+        with contextlib.closing(encode_photos(photos, encoder=encoder, cache=cache)) as stream:
+            results = progress_bar(stream, total=len(references), unit="photo", progress=progress)
+            for reference, result in zip(references, results, strict=True):
+                if isinstance(result, Failure):
+                    if strict:
+                        raise result.error
+                    failures.append(result)
+                else:
+                    kept.append(dataclasses.replace(reference, photo=result.view.jpeg))
+                    rows.append(result)
+        if not rows:
+            raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
+        embeddings = stack(rows, encoder=encoder)
+        space = None if embeddings.patches is None else TokenSpace.fit(embeddings.patches)
+        return cls(
+            encoder=encoder,
+            references=kept,
+            sha256=[row.sha256 for row in rows],
+            views=[dataclasses.replace(row.view, caption=ref.product) for row, ref in zip(rows, kept, strict=True)],
+            vectors=embeddings.vectors,
+            content=embeddings.content,
+            centre=_centre(embeddings.vectors, [reference.product for reference in kept]),
+            grid=embeddings.grid,
+            space=space,
+            tokens=None if space is None or embeddings.patches is None else space.pack(embeddings.patches),
+            index=index,
+            failures=failures,
+        )
+
+    # --- asking it -----------------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        photos: Sequence[Photo],
+        k: int = 5,
+        *,
+        brand: str | None = None,
+        by: Literal["photo", "mark"] = "photo",
+        cache: EmbeddingCache | bool = True,
+    ) -> Matches:
+        """The ``k`` nearest references of each photo, best first; ``brand`` restricts them to one brand.
+
+        Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores are the similarity of patches plus
+        a share of the global cosine, about 0 (nothing in common) to 1 (the same picture).
+        """
+        if by != "photo":
+            raise InputError(f"search(by={by!r}) is not there yet: this version searches by='photo'")
+        if k < 1:
+            raise InputError(f"search(k={k}): need 1 or more")
+        rows = None
+        if brand is not None:
+            rows = self.rows_of(brand=brand)
+            if not len(rows):
+                known = sorted({reference.brand for reference in self.references})
+                raise InputError(f"the catalogue knows no brand {brand!r}; it knows {', '.join(known)}")
+        names = [f"photo {number}" for number in range(len(photos))]
+        found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
+        neighbours = self.neighbours(found, k, allowed=rows)
+        ids = np.full((len(photos), k), None, dtype=object)
+        products = ids.copy()
+        scores = np.full((len(photos), k), -np.inf, np.float32)
+        place = {name: number for number, name in enumerate(names)}
+        for row, name in enumerate(found.ids):
+            for column, key in enumerate(neighbours.rows[row]):
+                if key >= 0:
+                    ids[place[name], column] = self.references[key].id
+                    products[place[name], column] = self.references[key].product
+            scores[place[name]] = neighbours.scores[row]
+        return Matches(ids, products, scores, found.failures)
+
+    def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
+        """The nearest references of embedded photos, as rows. Raises :class:`FingerprintError` for another encoder's vectors."""
+        self.check_fingerprint(photos.fingerprint, "the photos")
+        short, cosines = self.index.search(self._centred(photos.vectors), min(max(SHORTLIST, k), len(self)), allowed)
+        rows = np.full((len(photos), k), -1, np.int64)
+        scores = np.full((len(photos), k), -np.inf, np.float32)
+        cohort_rows = self.cohort_rows
+        cohort = np.zeros((len(photos), len(cohort_rows)), np.float32)
+        centred = self._centred(photos.vectors)
+        plain = np.full(len(photos), -1, np.float32)
+        for row in range(len(photos)):
+            keys = short[row][short[row] >= 0]
+            wanted = np.concatenate([keys, cohort_rows])
+            cosine = np.concatenate(
+                [cosines[row][: len(keys)], self._centred(self.vectors[cohort_rows]) @ centred[row]]
+            )
+            score = self._similarity(photos, row, wanted, cosine)
+            order = np.argsort(-score[: len(keys)], kind="stable")[:k]
+            rows[row, : len(order)], scores[row, : len(order)] = keys[order], score[order]
+            cohort[row] = score[len(keys) :]
+            plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
+        return Neighbours(rows, scores, plain, cohort, cohort_rows)
+
+    def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
+        """The rows of a brand's or a product's references; empty where there are none."""
+        hits = [
+            (brand is None or reference.brand == brand) and (product is None or reference.product == product)
+            for reference in self.references
+        ]
+        return np.flatnonzero(hits).astype(np.int64)
+
+    def similarities(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """One photo's scores (n,) against some references, on the scale of :meth:`search`."""
+        cosine = self._centred(self.vectors[rows]) @ self._centred(photos.vectors[row : row + 1])[0]
+        return self._similarity(photos, row, rows, cosine)
+
+    def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
+        for row in rows.tolist():
+            if row not in self._weights:
+                self._weights[row] = self._product_weight(row)
+        return np.stack([self._weights[row] for row in rows.tolist()])
+
+    def _product_weight(self, row: int) -> NDArray[np.float32]:
+        assert self.tokens is not None
+        own = self.rows_of(product=self.references[row].product)
+        own = own[own != row][:FOREGROUND_REFERENCES]
+        others = self.cohort_rows[self.products[self.cohort_rows] != self.products[row]][:FOREGROUND_REFERENCES]
+        weight = reference_foreground(
+            self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
+        )
+        return weight * self.masks[row]
+
+    def _similarity(
+        self, photos: Embeddings, row: int, keys: NDArray[np.int64], cosine: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        if self.space is None or self.tokens is None or photos.patches is None:
+            return cosine
+        from .search.late import late_interaction
+
+        tokens = self.space.project(photos.patches[row])
+        mask = patch_mask(photos.content[row], photos.grid).reshape(-1) >= MASK
+        if not mask.any():
+            mask[:] = True
+        unique, inverse = np.unique(keys, return_inverse=True)
+        patches = late_interaction(tokens, mask, self.tokens.unpack(unique), self.masks[unique])[inverse]
+        return (patches + VECTOR_WEIGHT * cosine) / (1 + VECTOR_WEIGHT)
+
+    def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        shifted = vectors - self.centre
+        return shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index of centred vectors, made on first use; its keys are row numbers."""
+        if self._make_index is None:
+            from .search.faiss import FaissIndex
+
+            index: Index = FaissIndex(self.vectors.shape[1])
+        else:
+            index = self._make_index(self.vectors.shape[1])
+        index.add(np.arange(len(self), dtype=np.int64), self._centred(self.vectors))
+        return index
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """(N, P) which patches of each reference lie on its photo."""
+        masks = np.stack([patch_mask(content, self.grid).reshape(-1) >= MASK for content in self.content])
+        masks[~masks.any(axis=1)] = True
+        return masks
+
+    @cached_property
+    def cohort_rows(self) -> NDArray[np.int64]:
+        """One reference each of up to :data:`COHORT` products, evenly spread over the catalogue."""
+        _, first = np.unique(self.products.astype(str), return_index=True)
+        chosen = first[np.unique(np.linspace(0, len(first) - 1, min(COHORT, len(first))).round().astype(int))]
+        return np.sort(chosen).astype(np.int64)
+
+    def check_fingerprint(self, fingerprint: str, what: str) -> None:
+        """:class:`FingerprintError` where vectors of another encoder would meet this catalogue's."""
+        if fingerprint != self.encoder.fingerprint:
+            raise FingerprintError(
+                f"{what} were encoded as {fingerprint[:12]}, the catalogue as {self.encoder.fingerprint[:12]}; "
+                "encode both with one encoder: Catalog.build(source, encoder=encoder)"
+            )
+
+    # --- on disk -------------------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the catalogue into ``folder``. The manifest is replaced last, so the folder holds the old or the new one, whole."""
+        from safetensors.numpy import save
+
+        target = Path(folder)
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target}: a catalogue is a folder, this is a file")
+        if target.is_dir() and not (target / "manifest.json").exists() and not all(map(_is_ours, target.iterdir())):
+            raise InputError(f"{target}: the folder holds something else; name an empty or a new one")
+        target.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, NDArray[Any]] = {"vectors": self.vectors, "content": self.content, "centre": self.centre}
+        if self.space is not None and self.tokens is not None:
+            arrays |= {"token_scale": self.space.scale, "token_basis": self.space.basis}
+            arrays |= {"token_codes": self.tokens.codes, "token_scales": self.tokens.scales}
+        views = b"".join(view.jpeg for view in self.views)
+        arrays["views"] = np.frombuffer(views, np.uint8)
+        table = "".join(json.dumps(row, sort_keys=True) + "\n" for row in self._table())
+        files = {
+            "references": _write_once(target, "references", ".jsonl", table.encode()),
+            "arrays": _write_once(target, "arrays", ".safetensors", save(arrays)),
+        }
+        manifest = {
+            "format": FORMAT,
+            "fingerprint": self.encoder.fingerprint,
+            "encoder": getattr(self.encoder, "name", ""),
+            "references": len(self),
+            "grid": list(self.grid),
+            "files": files,
+        }
+        _replace(target / "manifest.json", _sealed(manifest))
+        for old in target.iterdir():
+            if _is_ours(old) and old.name not in {file["name"] for file in files.values()}:
+                old.unlink(missing_ok=True)
+        return target
+
+    def _table(self) -> Iterable[dict[str, Any]]:
+        for reference, sha256, view in zip(self.references, self.sha256, self.views, strict=True):
+            yield {
+                "id": reference.id,
+                "brand": reference.brand,
+                "product": reference.product,
+                "category": reference.category,
+                "gallery": reference.gallery,
+                "regions": [region.to_list() for region in reference.regions],
+                "price": reference.price,
+                "currency": reference.currency,
+                "sha256": sha256,
+                "size": list(view.size),
+                "view_bytes": len(view.jpeg),
+            }
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], encoder: Encoder | None = None) -> Catalog:
+        """Read a catalogue; every file is checked against its sha256 first, and nothing in it is ever executed.
+
+        ``encoder`` defaults to the recipe it was built with. Raises :class:`CorruptCatalogError`, :class:`FingerprintError`.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        path = Path(folder)
+        manifest, contents = _read_verified(path)
+        if encoder is None:
+            from .encoders import load_encoder
+
+            if manifest["encoder"] not in recipes():  # a folder from elsewhere must not choose what is downloaded
+                raise CatalogError(
+                    f"{path} was built with the encoder {manifest['encoder']!r}, which is no recipe of this version; "
+                    "load that encoder yourself and type: Catalog.load(folder, encoder=encoder)"
+                )
+            encoder = load_encoder(manifest["encoder"])
+        if encoder.fingerprint != manifest["fingerprint"]:
+            raise FingerprintError(
+                f"{path} was built with {manifest['encoder']} {str(manifest['fingerprint'])[:12]}, "
+                f"this encoder is {getattr(encoder, 'name', '')} {encoder.fingerprint[:12]}; load that one, or build again"
+            )
+        try:
+            table = [json.loads(line) for line in contents["references"].decode().splitlines()]
+            arrays = load(contents["arrays"])
+            return cls._from_parts(encoder, manifest, table, arrays)
+        except (SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            raise CorruptCatalogError(f"{path}: the files are whole but do not fit together: {error!r}") from error
+
+    @classmethod
+    def _from_parts(
+        cls, encoder: Encoder, manifest: dict[str, Any], table: list[dict[str, Any]], arrays: dict[str, NDArray[Any]]
+    ) -> Catalog:
+        count = int(manifest["references"])
+        sized = {
+            name: len(arrays[name]) for name in ("vectors", "content", "token_codes", "token_scales") if name in arrays
+        }
+        if len(table) != count or set(sized.values()) != {count}:
+            raise ValueError(f"{count} references, {len(table)} rows in the table, arrays {sized}")
+        ends = np.cumsum([int(row["view_bytes"]) for row in table])
+        blob = arrays["views"].tobytes()
+        references, views = [], []
+        for row, end in zip(table, ends.tolist(), strict=True):
+            jpeg = blob[end - int(row["view_bytes"]) : end]
+            fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
+            references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
+            views.append(PhotoView(row["id"], jpeg, (int(row["size"][0]), int(row["size"][1])), row["product"]))
+        packed = "token_codes" in arrays
+        return cls(
+            encoder=encoder,
+            references=references,
+            sha256=[str(row["sha256"]) for row in table],
+            views=views,
+            vectors=arrays["vectors"],
+            content=arrays["content"],
+            centre=arrays["centre"],
+            grid=(int(manifest["grid"][0]), int(manifest["grid"][1])),
+            space=TokenSpace(arrays["token_scale"], arrays["token_basis"]) if packed else None,
+            tokens=PackedTokens(arrays["token_codes"], arrays["token_scales"]) if packed else None,
+        )
+
+    @staticmethod
+    def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
+        """The manifest, after every file was found whole; :class:`CorruptCatalogError` names what is missing or changed."""
+        return _read_verified(Path(folder))[0]
+
+    def info(self) -> dict[str, Any]:
+        """What is in it, in plain values."""
+        tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
+        return {
+            "references": len(self),
+            "brands": len({reference.brand for reference in self.references}),
+            "products": len(set(self.products.tolist())),
+            "galleries": {
+                name: count
+                for name in ("official", "genuine", "known_fake")
+                if (count := sum(reference.gallery == name for reference in self.references))
+            },
+            "encoder": getattr(self.encoder, "name", ""),
+            "fingerprint": self.encoder.fingerprint,
+            "vector_dimensions": int(self.vectors.shape[1]),
+            "token_bytes_per_reference": tokens,
+            "failures": len(self.failures),
+        }
+
+    @cached_property
+    def generation(self) -> str:
+        """Names what is in the catalogue: another set of photos, or another encoder, is another generation."""
+        rows = json.dumps([list(self._table()), self.encoder.fingerprint], sort_keys=True)
+        return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    def __repr__(self) -> str:
+        info = self.info()
+        failed = f", {info['failures']} failed" if info["failures"] else ""
+        return (
+            f"<Catalog {info['references']} references of {info['products']} products, {info['brands']} brands, "
+            f"{info['encoder']}{failed}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in self.info().items()
+        )
+        return f"<table>{rows}</table>"
+
+
+def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np.float32]:
+    """The mean of the products' means, so that a product with many photos does not pull it."""
+    names = np.array(products, dtype=str)
+    means = [vectors[names == name].mean(axis=0) for name in sorted(set(products))]
+    return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)
+
+
+def _write_once(folder: Path, stem: str, suffix: str, data: bytes) -> dict[str, Any]:
+    sha256 = hashlib.sha256(data).hexdigest()
+    name = f"{stem}-{sha256[:16]}{suffix}"
+    _replace(folder / name, data)
+    return {"name": name, "bytes": len(data), "sha256": sha256}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a save that was cut off, or an earlier one, left this file."""
+    return file.name.startswith(("references-", "arrays-")) or (file.name[0] == "." and file.suffix == ".tmp")
+
+
+def _sealed(manifest: dict[str, Any]) -> bytes:
+    """The manifest's bytes, with the sha256 of all the rest in it."""
+    body = json.dumps(manifest, sort_keys=True)
+    return json.dumps(
+        manifest | {"sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=2, sort_keys=True
+    ).encode()
+
+
+def _read_verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the files' contents, all of one save: where another save came between, read again."""
+    while True:
+        data = _read_manifest(folder)
+        try:
+            return _read_files(folder, data)
+        except CorruptCatalogError:
+            if _read_manifest(folder) == data:
+                raise
+
+
+def _read_manifest(folder: Path) -> bytes:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise CorruptCatalogError(
+            f"{folder}: no catalogue here (manifest.json is missing); make one with: catalog build"
+        )
+    return path.read_bytes()
+
+
+def _read_files(folder: Path, data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(data)
+        kind = manifest["format"]
+        if kind != FORMAT:
+            raise CorruptCatalogError(f"{path}: format {kind!r}; this version reads format {FORMAT}")
+        if _sealed({key: value for key, value in manifest.items() if key != "sha256"}) != data:
+            raise CorruptCatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
+        files = {
+            str(role): (str(file["name"]), int(file["bytes"]), str(file["sha256"]))
+            for role, file in manifest["files"].items()
+        }
+        if missing := {"fingerprint", "encoder", "references", "grid"} - set(manifest):
+            raise KeyError(*sorted(missing))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CorruptCatalogError(f"{path}: not a catalogue's manifest: {error!r}") from error
+    if set(files) != {"references", "arrays"}:
+        raise CorruptCatalogError(f"{path}: lists the files {sorted(files)}, expected references and arrays")
+    contents = {}
+    for role, (name, size, sha256) in files.items():
+        file = folder / name
+        if Path(name).name != name:
+            raise CorruptCatalogError(f"{path}: lists the file {name!r}, which is not a name in this folder")
+        try:
+            contents[role] = file.read_bytes()
+        except OSError as error:
+            raise CorruptCatalogError(
+                f"{file}: missing or unreadable ({error.strerror}); the manifest lists it with {size} bytes. "
+                "Copy the folder again, whole"
+            ) from error
+        if len(contents[role]) != size:
+            raise CorruptCatalogError(
+                f"{file}: truncated or grown: {len(contents[role])} bytes, the manifest says {size}"
+            )
+        if hashlib.sha256(contents[role]).hexdigest() != sha256:
+            raise CorruptCatalogError(
+                f"{file}: changed: its sha256 is not the one in the manifest. Copy the folder again"
+            )
+    return manifest, contents

@@ -1,0 +1,97 @@
+"""CLIP image towers, built with open_clip: one forward pass gives the class token and the patch tokens of a middle block."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+
+from ..errors import InputError, WeightsError
+from ..weights import hub_is_reachable
+
+__all__ = ["build_tower", "clip_forward", "load_open_clip"]
+
+
+@contextlib.contextmanager
+def _without_random_weights_warning() -> Iterator[None]:
+    """open_clip warns on the root logger that a model without weights is random; ours is filled at once, strictly."""
+    logger = logging.getLogger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """The image tower of an open_clip architecture with these weights, every tensor used and none missing."""
+    import open_clip
+
+    with _without_random_weights_warning():
+        tower: torch.nn.Module = open_clip.create_model(architecture, load_weights=False).visual
+    try:
+        tower.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"the weights do not fit {architecture}: {str(error).splitlines()[-1].strip()}") from error
+    return tower
+
+
+def load_open_clip(
+    name: str, weights: str | None
+) -> tuple[torch.nn.Module, tuple[float, float, float], tuple[float, float, float], int]:
+    """Any open_clip model: its image tower, mean, std and image size.
+
+    ``name`` is an open_clip architecture with ``weights`` a pretrained tag or a weights file, or a folder with
+    ``open_clip_config.json`` and weights, or ``hf-hub:owner/model``.
+    """
+    import open_clip
+
+    if Path(name).is_dir():
+        name, weights = f"local-dir:{Path(name).resolve()}", None
+    elif not name.startswith(("hf-hub:", "local-dir:")):
+        if name not in open_clip.list_models():
+            raise InputError(
+                f"no encoder is called {name!r}: it is neither a recipe (counterfeit-vision models list), "
+                "nor an open_clip architecture (open_clip.list_models()), nor a folder with open_clip_config.json"
+            )
+        if weights is None:
+            raise InputError(
+                f"{name} needs weights: load_encoder({name!r}, weights=tag or file); "
+                f"the tags are {', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}"
+            )
+    on_hub = name.startswith("hf-hub:") or (weights is not None and not Path(weights).exists())
+    if on_hub and not hub_is_reachable():
+        raise WeightsError(
+            f"{name} {weights or ''}: the model hub can't be reached; bring the weights as a file and type: "
+            f"load_encoder({name!r}, weights='file.safetensors'), or use the recipe 'clip-vit-b16'"
+        )
+    try:
+        model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
+    except Exception as error:  # damaged and foreign files make it raise nearly anything, also SafetensorError, PickleError
+        reason = str(error).strip()
+        if isinstance(error, UnpicklingError):  # torch's message tells people to turn its protection off
+            reason = "the file holds more than tensors and is not opened; bring the weights as .safetensors"
+        raise WeightsError(f"open_clip could not load {name} {weights or ''}: {reason or repr(error)}") from error
+    config = open_clip.get_model_preprocess_cfg(model)
+    size = config["size"]
+    return model.visual, tuple(config["mean"]), tuple(config["std"]), size if isinstance(size, int) else size[0]
+
+
+class clip_forward:
+    """One pass through an open_clip image tower: class embedding, and the tokens that block ``layer`` (0-based) puts out."""
+
+    def __init__(self, tower: torch.nn.Module, layer: int | None) -> None:
+        self.tower, self.layer = tower, layer
+
+    def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
+        if self.layer is None:
+            return self.tower(images), None, (0, 0)
+        out = self.tower.forward_intermediates(images, indices=[self.layer], output_fmt="NCHW")
+        tokens = out["image_intermediates"][0]
+        grid = (tokens.shape[2], tokens.shape[3])
+        return out["image_features"], tokens.flatten(2).transpose(1, 2), grid

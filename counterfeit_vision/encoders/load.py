@@ -1,0 +1,120 @@
+"""One door to every encoder: a recipe's name, an open_clip name, or a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, WeightsError
+from ..preprocess import Preprocess
+from ..weights import cached_file, fetch, recipes
+
+if TYPE_CHECKING:
+    import torch
+
+    from .runtime import TowerEncoder
+
+__all__ = ["load_encoder"]
+
+
+def load_encoder(
+    name: str = "clip-vit-b16",
+    *,
+    device: str = "cpu",
+    dtype: str | None = None,
+    weights: str | None = None,
+    progress: bool = False,
+) -> TowerEncoder:
+    """Load an encoder with pretrained weights.
+
+    ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file, a folder
+    with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``; ``None`` means
+    float32 on a CPU and bfloat16 on a GPU.
+
+    Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights worked; random
+    weights never happen silently.
+    """
+    import torch
+
+    from . import clip, convnet
+    from .runtime import TowerEncoder
+
+    on = _device(device)
+    kind = _dtype(dtype, on)
+    forward: clip.clip_forward | convnet.convnet_forward
+    known = recipes()
+    if name in known and weights is None:
+        recipe = known[name]
+        state, origin = fetch(recipe, progress=progress)
+        size, mean, std = recipe.image_size, recipe.mean, recipe.std
+        try:
+            if recipe.family == "clip":
+                tower, wrap = clip.build_tower(recipe.architecture, state), clip.clip_forward
+            else:
+                tower, wrap = convnet.build_tower(recipe.architecture, state), convnet.convnet_forward
+        except WeightsError as error:
+            raise WeightsError(f"{error}; from {origin}. To fetch others, delete {cached_file(recipe)}") from error
+        forward = wrap(tower, recipe.patch_layer)
+    else:
+        tower, mean, std, size = clip.load_open_clip(name, weights)
+        forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
+        name = Path(name).name if Path(name).is_dir() else name
+    preprocess = Preprocess(size=size)
+    identity = {"preprocess": preprocess.spec(), "mean": mean, "std": std, "layer": forward.layer, "tokens": 1}
+    fingerprint = _fingerprint(tower, identity)
+    tower.eval().requires_grad_(False).to(device=on, dtype=kind)
+    return TowerEncoder(
+        name=name,
+        tower=forward,
+        preprocess=preprocess,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint,
+        device=on,
+        dtype=kind,
+        origin=origin,
+        batch_size=16 if on.type == "cpu" else 256,
+    )
+
+
+def _device(device: str) -> torch.device:
+    import torch
+
+    try:
+        on = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device={device!r} is not a torch device, such as 'cpu' or 'cuda'") from error
+    if on.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device={device!r}, but torch {torch.__version__} sees no CUDA device; type device='cpu'")
+    return on
+
+
+def _dtype(dtype: str | None, device: torch.device) -> torch.dtype:
+    import torch
+
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    if dtype is None:
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    wanted = str(dtype).removeprefix("torch.")
+    if wanted not in kinds:
+        raise InputError(f"dtype={dtype!r}; the choices are {', '.join(kinds)}")
+    return kinds[wanted]
+
+
+def _middle_block(tower: torch.nn.Module) -> int | None:
+    """The block in the middle of a vision transformer: 5 of 12, where the packaged CLIP tells products apart best."""
+    blocks = getattr(getattr(tower, "transformer", None), "resblocks", None)
+    return None if blocks is None else (len(blocks) - 1) // 2
+
+
+def _fingerprint(tower: torch.nn.Module, identity: dict[str, Any]) -> str:
+    """sha256 of the weights and of everything else that shapes a vector; the device and its dtype are not part of it."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
+    for key, tensor in sorted(tower.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

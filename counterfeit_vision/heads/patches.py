@@ -1,0 +1,92 @@
+"""Whether some detail deviates from the genuine product: patch by patch, place by place."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..preprocess import patch_mask, to_photo, unpad
+from ..registration import grid_positions, register
+from ..types import Evidence, Region
+from .base import Suspects
+
+__all__ = ["Patches"]
+
+Floats = NDArray[np.float32]
+
+REFERENCES = 4  # nearest genuine photos of the nearest product that a photo is compared with
+REACH = 1.6  # patches: how far around its mapped place a match is looked for
+TOP = 0.05  # the share of the product's patches that makes the score, the most deviating first
+MINIMUM_AGREEMENT = 0.02  # below it no reference could be laid over the photo
+
+
+class Patches:
+    """How far the most deviating patches are from the nearest genuine photos, after the pose is taken out.
+
+    Each of the nearest genuine photos is laid over the suspect's (an affine map of patches). A patch's residual is 1 - its best
+    cosine around the mapped place; over several references the smallest counts, since a deviation must deviate from all of
+    them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur, which raises all of them,
+    does not count as a deviation.
+    """
+
+    name = "patches"
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        catalog, photos, found = suspects.catalog, suspects.photos, suspects.neighbours
+        if catalog.space is None or catalog.tokens is None or photos.patches is None:
+            return Evidence.not_applicable("This encoder gives no patch tokens.")
+        best = catalog.references[int(found.rows[row, 0])].product
+        keys = np.array([key for key in found.rows[row] if key >= 0 and catalog.products[key] == best][:REFERENCES])
+        tokens = catalog.space.project(photos.patches[row]).astype(np.float32)
+        similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
+        on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5
+        residual, product = residuals(similarity, on_photo, catalog.product_weights(keys), catalog.grid)
+        if product.sum() < 4:
+            return Evidence.not_applicable(f"No genuine photo of {best} could be laid over this one.")
+        values = np.sort(residual[product])[::-1]
+        top = max(1, round(TOP * len(values)))
+        heat = np.where(product, np.maximum(residual - np.median(values), 0), 0).astype(np.float32).reshape(photos.grid)
+        region = _patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.views[row].size)
+        return Evidence(
+            score=float(values[:top].mean() - np.median(values)),
+            text=f"The most deviating detail differs from {len(keys)} genuine photos of {best} by {values[:top].mean():.2f}, "
+            f"a usual detail of this photo by {np.median(values):.2f}.",
+            region=region,
+            heatmap=unpad(heat, photos.content[row]),
+            references=tuple(catalog.references[int(key)].id for key in keys),
+        )
+
+
+def residuals(
+    similarity: Floats, on_photo: NDArray[np.bool_], weights: Floats, grid: tuple[int, int]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Residual of each suspect patch (P,) float32 in 0..2, and which patches lie on the product (P,) bool.
+
+    ``similarity`` (N, P, R) with N references, ``on_photo`` (P,) which suspect patches are photo and not padding, ``weights`` (N, R)
+    in 0..1: how surely each reference patch is product.
+    """
+    positions = grid_positions(grid)
+    found = register(np.where(on_photo[None, :, None], similarity, -1).astype(np.float32), weights, grid)
+    homogeneous = np.concatenate([positions, np.ones((len(positions), 1), np.float32)], axis=1)
+    source = np.einsum("nij,pj->npi", found.inverse(), homogeneous)  # each suspect patch's place on each reference
+    distance = np.linalg.norm(source[:, :, None] - positions[None, None], axis=3)
+    near = (distance <= REACH) & (weights[:, None, :] > 0)
+    best = np.where(near, similarity, -1).max(axis=2)
+    nearest = np.where(weights[:, None, :] > 0, distance, np.inf).argmin(axis=2)
+    covered = near.any(axis=2) & (np.take_along_axis(weights, nearest, axis=1) >= 0.5)
+    covered &= on_photo[None] & (found.agreement >= MINIMUM_AGREEMENT)[:, None]
+    residual = np.where(covered, 1 - best, np.inf).min(axis=0)
+    product = np.isfinite(residual)
+    return np.where(product, residual, 0).astype(np.float32), product
+
+
+def _patch_region(patch: int, grid: tuple[int, int], content: Floats, size: tuple[int, int]) -> Region:
+    """The box of one patch and its neighbours, in pixels of the upright photo."""
+    y, x = divmod(patch, grid[1])
+    square = np.array([(x - 1) / grid[1], (y - 1) / grid[0], (x + 2) / grid[1], (y + 2) / grid[0]])
+    x0, y0, x1, y1 = np.clip(to_photo(content, square), 0, 1) * np.tile(size, 2)
+    return Region(float(x0), float(y0), float(max(x1, x0 + 1)), float(max(y1, y0 + 1)))

@@ -1,0 +1,48 @@
+"""Whether a photo shows the product that the listing says it sells."""
+
+from __future__ import annotations
+
+from ..types import Evidence
+from .base import Suspects
+
+__all__ = ["Product"]
+
+
+class Product:
+    """How much more a photo looks like another product than like the claimed one.
+
+    ``score`` = similarity to the best reference of any other product - similarity to the best of the claimed one. Where the listing
+    names only a brand, the same for brands.
+    """
+
+    name = "product"
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        catalog, found, listing = suspects.catalog, suspects.neighbours, suspects.listings[row]
+        if listing.product is None and listing.brand is None:
+            return Evidence.not_applicable("The listing names no product and no brand.")
+        claimed, what = (listing.product, "product") if listing.product is not None else (listing.brand, "brand")
+        rows = catalog.rows_of(**{what: claimed})
+        if not len(rows):
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
+        own = catalog.similarities(suspects.photos, row, rows)
+        others = [
+            (float(score), catalog.references[int(key)])
+            for key, score in zip(found.rows[row], found.scores[row], strict=True)
+            if key >= 0 and getattr(catalog.references[int(key)], what) != claimed
+        ]
+        if not others:
+            return Evidence.not_applicable(f"Every near reference is of the claimed {what}, {claimed}.")
+        other, reference = max(others, key=lambda pair: pair[0])
+        nearest = catalog.references[int(rows[own.argmax()])]
+        margin = other - float(own.max())
+        verb = "looks more like" if margin > 0 else "looks less like"
+        return Evidence(
+            score=margin,
+            text=f"The photo {verb} {getattr(reference, what)} ({other:.2f}) than the claimed {claimed} ({own.max():.2f}).",
+            references=(nearest.id, reference.id),
+        )

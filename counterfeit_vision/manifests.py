@@ -1,0 +1,262 @@
+"""References and listings from files: folder trees, csv, jsonl, parquet.
+
+Every message names the file, the line and the column; paths in a file are relative to the file's own folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import DuplicateIdError, InputError, ManifestError, require
+from .types import Failure, Listing, Photo, Reference, Region
+
+__all__ = ["read_listings", "read_references", "read_rows"]
+
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2"}
+REFERENCE_FIELDS = {field.name for field in dataclasses.fields(Reference)}
+LISTING_FIELDS = {field.name for field in dataclasses.fields(Listing)}
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
+
+    Empty cells of a csv and nulls are left out. Raises :class:`ManifestError` for a missing file, another kind of file or a
+    broken line.
+    """
+    for number, row in _rows(path):
+        if isinstance(row, ManifestError):
+            raise row
+        yield number, row
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
+    """As :func:`read_rows`, but a broken line is an error in its place, and what follows it can still be read."""
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file")
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        yield from _csv_rows(path)
+    elif kind in {".jsonl", ".ndjson"}:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield number, _json_object(f"{path}:{number}", line)
+    elif kind == ".parquet":
+        parquet = require("pyarrow.parquet", extra="parquet", purpose=f"reading {path.name}")
+        try:
+            with parquet.ParquetFile(path) as table:
+                rows = (row for batch in table.iter_batches() for row in batch.to_pylist())
+                for number, row in enumerate(rows, 1):
+                    yield number, {key: value for key, value in row.items() if value is not None}
+        except (OSError, ValueError) as error:  # pyarrow's own errors are subclasses of these
+            raise ManifestError(f"{path}: not a readable parquet file: {error}") from error
+    else:
+        raise ManifestError(f"{path}: a manifest ends in .csv, .jsonl or .parquet, not in {kind or 'nothing'}")
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        try:
+            for row in (reader := csv.DictReader(file)):
+                if None in row:
+                    place = f"{path}:{reader.line_num}"
+                    yield reader.line_num, ManifestError(f"{place}: more cells than the header has columns")
+                else:
+                    yield reader.line_num, {key: value for key, value in row.items() if value not in (None, "")}
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path}: not a readable csv: {error}") from error
+
+
+def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return ManifestError(f"{place}: not JSON: {error}")
+    if not isinstance(row, dict):
+        return ManifestError(f"{place}: a line is a JSON object, this is {type(row).__name__}")
+    return {key: value for key, value in row.items() if value is not None}
+
+
+# --- references --------------------------------------------------------------------------------------------------------------
+
+
+def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> list[Reference]:
+    """References of a folder tree ``brand/product/photo.jpg``, of a manifest, or as given.
+
+    Raises :class:`InputError` (nothing found, or another type), :class:`ManifestError`, :class:`DuplicateIdError`.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.exists():
+            raise InputError(f"{path}: no such folder or manifest")
+        references = list(_from_tree(path) if path.is_dir() else _from_manifest(path))
+        where = str(path)
+    else:
+        references, where = list(source), "the rows"
+        for item in references:
+            if not isinstance(item, Reference):
+                raise InputError(
+                    f"a catalogue is built from Reference rows, got {type(item).__name__}: {str(item)[:80]}"
+                )
+    if not references:
+        raise InputError(
+            f"{where} hold no references; a folder looks like genuine/brand/product/photo.jpg, "
+            "a manifest has the columns photo, brand, product"
+        )
+    first: dict[str, int] = {}
+    for row, reference in enumerate(references, 1):
+        if (before := first.setdefault(reference.id, row)) != row:
+            raise DuplicateIdError(
+                f"{where}: reference id {reference.id!r} stands twice, as row {before} and row {row}"
+            )
+    return references
+
+
+def _from_tree(root: Path) -> Iterator[Reference]:
+    for photo in sorted(root.rglob("*")):
+        if photo.suffix.lower() not in PHOTO_SUFFIXES or not photo.is_file():
+            continue
+        parts = photo.relative_to(root).parts
+        if len(parts) < 3:
+            raise InputError(f"{photo}: a reference lies in brand/product/, as in {root}/acme/acme-bag/{photo.name}")
+        yield Reference(id="/".join(parts), photo=photo, brand=parts[0], product=parts[1])
+
+
+def _from_manifest(path: Path) -> Iterator[Reference]:
+    for number, row in read_rows(path):
+        for column in ("photo", "brand", "product"):
+            if column not in row:
+                raise ManifestError(
+                    f"{path}:{number}: column {column!r} is missing; the row has {', '.join(row) or 'nothing'}"
+                )
+        values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}
+        values["photo"] = path.parent / str(row["photo"])
+        values["id"] = str(row.get("id", row["photo"]))
+        with _at(path, number):
+            values["regions"] = [Region(*box) for box in _json_cell(row.get("regions", []))]
+            values["price"] = _number(row.get("price"))
+            yield Reference(**values)
+
+
+# --- listings ----------------------------------------------------------------------------------------------------------------
+
+
+def read_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Iterator[Listing | Failure]:
+    """Listings of a file (lazily), of a folder of photos, or of given listings and photos.
+
+    A bare photo becomes a listing of one photo. What makes no listing (a broken row, no photos, an id that was there before) is
+    one :class:`Failure` in its place. Raises :class:`ManifestError` only where the file as a whole can't be used: it can't be
+    read, or none of its rows names photos.
+    """
+    first: dict[str, str] = {}
+    for place, item in _listings(source):
+        if not isinstance(item, Listing):
+            yield item
+        elif (before := first.setdefault(item.id, place)) != place:
+            reason = f"{place}: listing id {item.id!r} stands twice, first at {before}"
+            yield Failure(item.id, "input", DuplicateIdError(reason))
+        elif not item.photos:
+            yield Failure(item.id, "input", InputError(f"{place}: listing {item.id!r} has no photos"))
+        else:
+            yield item
+
+
+def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Iterator[tuple[str, Listing | Failure]]:
+    """Each listing with the place where it stands, for messages."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.is_dir():
+            photos = sorted(item for item in path.rglob("*") if item.suffix.lower() in PHOTO_SUFFIXES)
+            if not photos:
+                raise InputError(f"{path}: the folder holds no photos")
+            yield from ((str(item), Listing(id=item.relative_to(path).as_posix(), photos=[item])) for item in photos)
+        elif path.suffix.lower() in PHOTO_SUFFIXES:
+            yield str(path), Listing(id=path.name, photos=[path])
+        else:
+            yield from _listings_of_file(path)
+        return
+    if not isinstance(source, Iterable) or isinstance(source, bytes):
+        raise InputError(f"listings are a path or a list of photos and listings, not {type(source).__name__}")
+    named: set[str] = set()
+    for number, item in enumerate(source):
+        if isinstance(item, Listing):
+            yield f"item {number}", item
+        else:
+            name = os.fsdecode(item) if isinstance(item, str | os.PathLike) else f"photo {number}"
+            name = f"{name} (photo {number})" if name in named else name  # the same path may be given twice
+            named.add(name)
+            yield f"item {number}", Listing(id=name, photos=[item])
+
+
+def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:
+    _refuse_without_photos(path)
+    for number, row in _rows(path):
+        place = f"{path}:{number}"
+        id = f"{path.name}:{number}" if isinstance(row, ManifestError) else str(row.get("id", f"{path.name}:{number}"))
+        result: Listing | Failure
+        try:
+            if isinstance(row, ManifestError):
+                raise row
+            with _at(path, number):
+                values = {key: value for key, value in row.items() if key in LISTING_FIELDS}
+                values |= {"id": id, "photos": _photo_paths(path, row), "price": _number(row.get("price"))}
+                result = Listing(**values)
+        except ManifestError as error:
+            result = Failure(id, "input", error)
+        yield place, result
+
+
+def _refuse_without_photos(path: Path) -> None:
+    """:class:`ManifestError` where no row names photos; reads as far as the first row that does."""
+    columns: dict[str, None] = {}
+    for _, row in _rows(path):
+        if not isinstance(row, ManifestError):
+            if "photos" in row or "photo" in row:
+                return
+            columns |= dict.fromkeys(row)
+    if columns:
+        raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {', '.join(columns)}")
+
+
+def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
+    if "photos" not in row and "photo" not in row:
+        raise InputError(f"column 'photos' is missing; the row has {', '.join(row) or 'nothing'}")
+    photos = _json_cell(row["photos"]) if "photos" in row else [row["photo"]]
+    if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
+        raise InputError(f"column 'photos' holds {photos!r}, expected a list of paths")
+    return [path.parent / photo for photo in photos if photo]
+
+
+# --- cells -------------------------------------------------------------------------------------------------------------------
+
+
+class _at:
+    """Turns what goes wrong inside into a :class:`ManifestError` that names the file and line."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.place = f"{path}:{number}"
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ManifestError):
+            return
+        if isinstance(error, InputError | TypeError | ValueError):
+            raise ManifestError(f"{self.place}: {error}") from error
+
+
+def _json_cell(value: Any) -> Any:
+    """A list as it is; a text that looks like JSON parsed; a csv's ``a.jpg|b.jpg`` split."""
+    if isinstance(value, str):
+        return json.loads(value) if value.lstrip().startswith("[") else value.split("|")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

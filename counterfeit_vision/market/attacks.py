@@ -1,0 +1,382 @@
+"""How fakes differ: a table of attacks, each graded by the share of the mark's box that it changes.
+
+An :class:`Alteration` redraws the artwork. Its magnitude is searched so that the changed share of the mark's box (of the
+pattern's box for ``wrong_pattern``) falls into the range of the strength. A :class:`Substitution` puts another product into
+the photo, a :class:`Theft` takes the brand's own photo.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+
+from .alphabet import GLYPHS, Typeface, Word, line_of_text
+from .artwork import Artwork, Box, Colour, Mark, box_of, share
+from .layers import Pattern
+from .logos import Logo
+from .shapes import cover, extent, transformed
+
+__all__ = ["ATTACKS", "STRENGTHS", "Alteration", "Attack", "Substitution", "Theft", "changed_share"]
+
+STRENGTHS: dict[str, tuple[float, float]] = {"weak": (0.002, 0.01), "medium": (0.01, 0.05), "strong": (0.05, 0.15)}
+"""Share of the mark's box that differs, from and to."""
+
+Range: TypeAlias = "tuple[float, float]"
+Rng: TypeAlias = np.random.Generator
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOOKALIKES = {
+    "A": ("4",), "B": ("8", "R"), "C": ("G", "O"), "D": ("O", "0"), "E": ("F", "3"), "F": ("E", "P"), "G": ("6", "C"),
+    "H": ("N",), "I": ("l", "1", "J"), "J": ("I", "1"), "K": ("X", "R"), "L": ("I", "l"), "M": ("rn", "N"), "N": ("M", "H"),
+    "O": ("0", "Q", "D"), "P": ("F", "R"), "Q": ("O", "0"), "R": ("P", "B"), "S": ("5", "8"), "T": ("I", "7"), "U": ("V", "J"),
+    "V": ("U", "Y"), "W": ("VV",), "X": ("K",), "Y": ("V", "T"), "Z": ("2", "7"),
+    "0": ("O", "D"), "1": ("I", "l"), "2": ("Z",), "3": ("8",), "4": ("A",), "5": ("S",), "6": ("G",), "7": ("T",), "8": ("B",), "9": ("8",),
+}  # fmt: skip
+_SYMMETRIC = frozenset("AHIMOTUVWXY0818")
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """Redraws the artwork: ``apply(artwork, wanted share, rng)``; it ``fits`` where there is something to redraw."""
+
+    name: str
+    what: str
+    apply: Callable[[Artwork, Range, Rng], Artwork]
+    fits: Callable[[Artwork], bool] = lambda artwork: True
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """Shows another product; ``knock_off(artwork, marks to imitate, rng)`` gives it an imitation of the brand's marks."""
+
+    name: str
+    what: str
+    knock_off: Callable[[Artwork, Artwork, Rng], Artwork]
+
+
+@dataclass(frozen=True)
+class Theft:
+    """Re-uses the brand's own photo: ``disguise(photo, strength, rng)``."""
+
+    name: str
+    what: str
+    disguise: Callable[[Image.Image, str, Rng], Image.Image]
+
+
+Attack: TypeAlias = "Alteration | Substitution | Theft"
+
+
+def _main_marks(artwork: Artwork, words: bool | None) -> list[Mark]:
+    return [mark for mark in artwork[artwork.main].marks if words is None or mark.is_word == words]
+
+
+def _word_mark(artwork: Artwork) -> tuple[Mark, Word]:
+    """The wordmark of the main face; every product has one."""
+    for mark in artwork[artwork.main].marks:
+        if isinstance(mark.design, Word):
+            return mark, mark.design
+    raise ValueError(f"face {artwork.main!r} has no wordmark")
+
+
+def changed_share(old: Artwork, new: Artwork) -> float:
+    """The largest changed share of a mark's box on the main face (of the face's pattern, if no mark changed)."""
+    before, after = old[old.main], new[old.main]
+    shares = [share(before, after, box_of(before, mark)) for mark in before.marks if mark not in after.marks]
+    return max(shares) if shares else _pattern_share(old, new)
+
+
+def _aim(wanted: Range, rng: Rng) -> float:
+    """A share in the upper half (by ratio) of the wanted range."""
+    return float(np.exp(rng.uniform(np.log(wanted[0] * wanted[1]) / 2, np.log(wanted[1] * 0.95))))
+
+
+def _miss(found: float, aim: float) -> float:
+    return float(abs(np.log(max(found, 1e-6) / aim)))
+
+
+def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, aim: float) -> Artwork:
+    """Of the first candidates, the one whose share is nearest to ``aim`` (in ratio)."""
+    face, box = old[old.main], box_of(old[old.main], mark)
+    best, distance = old, np.inf
+    for candidate in itertools.islice(candidates, 40):
+        miss = _miss(share(face, candidate[old.main], box), aim)
+        if miss < distance:
+            best, distance = candidate, miss
+        if miss < 0.15:
+            break
+    return best
+
+
+def _tuned(make: Callable[[float], Artwork], measure: Callable[[Artwork], float], aim: float) -> Artwork:
+    """``make(m)`` with the magnitude m in 0.0001..1 at which the share comes nearest to ``aim``; m is halved in ratio."""
+    low, high = -4.0, 0.0
+    best, distance = make(1.0), np.inf
+    for _ in range(11):
+        middle = (low + high) / 2
+        candidate = make(10.0**middle)
+        found = measure(candidate)
+        if _miss(found, aim) < distance:
+            best, distance = candidate, _miss(found, aim)
+        if distance < 0.08:
+            break
+        low, high = (middle, high) if found < aim else (low, middle)
+    return best
+
+
+def _redrawn(artwork: Artwork, mark: Mark, change: Callable[[Mark], Mark]) -> Artwork:
+    """``change`` on every mark of that design, on all faces: who copies a product makes one stencil."""
+    return artwork.with_marks(lambda m: change(m) if m.design == mark.design else m)
+
+
+def _tuned_mark(
+    artwork: Artwork, words: bool | None, wanted: Range, rng: Rng, change: Callable[[Mark, float], Mark]
+) -> Artwork:
+    marks = _main_marks(artwork, words)
+    mark = marks[int(rng.integers(len(marks)))]
+    face, box = artwork[artwork.main], box_of(artwork[artwork.main], mark)
+    return _tuned(
+        lambda m: _redrawn(artwork, mark, lambda old: change(old, m)),
+        lambda new: share(face, new[artwork.main], box),
+        _aim(wanted, rng),
+    )
+
+
+def _spelled(artwork: Artwork, mark: Mark, swaps: dict[int, str]) -> Artwork:
+    word = _word_mark(artwork)[1]
+    drawn = tuple(swaps.get(i, letter) for i, letter in enumerate(word.text))
+    return _redrawn(artwork, mark, lambda m: replace(m, design=replace(word, drawn=drawn)))
+
+
+def _letters(artwork: Artwork, wanted: Range, rng: Rng, choices: Callable[[str], Iterable[str]]) -> Artwork:
+    """Swap one letter, or for larger shares several."""
+    mark, word = _word_mark(artwork)
+    text = word.text
+    singles = [(i, other) for i, letter in enumerate(text) for other in choices(letter) if other != letter]
+    singles = [singles[i] for i in rng.permutation(len(singles))]
+    several = []
+    for count in range(2, len(text) + 1):
+        for _ in range(12):
+            picked = {singles[int(i)][0]: singles[int(i)][1] for i in rng.permutation(len(singles))[: 2 * count]}
+            several.append(dict(itertools.islice(picked.items(), count)))
+    ways: Iterable[dict[int, str]] = itertools.chain(({i: other} for i, other in singles), several)
+    if wanted[0] >= STRENGTHS["strong"][0]:
+        ways = itertools.chain(several[:36], ({i: other} for i, other in singles))
+    return _closest((_spelled(artwork, mark, way) for way in ways), artwork, mark, _aim(wanted, rng))
+
+
+def _letter_swap(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    return _letters(artwork, wanted, rng, lambda letter: _LETTERS)
+
+
+def _homoglyph(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    return _letters(artwork, wanted, rng, lambda letter: _LOOKALIKES.get(letter, ()))
+
+
+def _shifted(colour: Colour, rng: Rng) -> Colour:
+    """A colour that a careless printer would give: another hue or lightness, 40 to 90 levels off."""
+    while True:
+        shift = rng.normal(0, 45, 3)
+        other = tuple(int(np.clip(c + s, 0, 255)) for c, s in zip(colour, shift, strict=True))
+        if 40 <= max(abs(a - b) for a, b in zip(colour, other, strict=True)) <= 90:
+            return other[0], other[1], other[2]
+
+
+def _colour(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """From one side, a mark is printed in a wrong colour."""
+    seed = int(rng.integers(1 << 30))
+
+    def change(mark: Mark, m: float) -> Mark:
+        return replace(mark, fade=(_shifted(mark.colour, np.random.default_rng(seed)), m))
+
+    return _tuned_mark(artwork, None, wanted, rng, change)
+
+
+def _wrong_font(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    word = _word_mark(artwork)[1]
+    own = word.face
+
+    def change(mark: Mark, m: float) -> Mark:
+        names = ("weight", "width", "slant", "contrast", "serif", "square")
+        face = replace(own, **{name: getattr(own, name) + m * (getattr(other, name) - getattr(own, name)) for name in names})
+        wide = [np.ptp(extent(w.shape())[[0, 2]]) for w in (word, replace(word, face=face))]
+        return replace(mark, design=replace(word, face=face), stretch=mark.stretch * float(wide[0] / wide[1]))
+
+    other = Typeface(
+        weight=own.weight * float(rng.choice([0.7, 1.35])),
+        width=own.width * float(rng.uniform(0.85, 1.2)),
+        slant=0.0 if own.slant else float(rng.uniform(0.1, 0.25)) * float(rng.integers(2)),
+        contrast=0.0 if own.contrast else 0.45,
+        serif=0.0 if own.serif else 0.1,
+        square=3.2 if own.square < 2.5 else 2.0,
+    )
+    return _tuned_mark(artwork, True, wanted, rng, change)
+
+
+def _stroke(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    sign = 1.0 if rng.random() < 0.65 else -1.0
+    return _tuned_mark(artwork, None, wanted, rng, lambda mark, m: replace(mark, bold=mark.bold + sign * 0.07 * m))
+
+
+def _proportion(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    wider = rng.random() < 0.5
+
+    def change(mark: Mark, m: float) -> Mark:
+        return replace(mark, stretch=mark.stretch * (1 + 0.35 * m if wider else 1 / (1 + 0.35 * m)))
+
+    return _tuned_mark(artwork, None, wanted, rng, change)
+
+
+def _moved(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    angle = rng.uniform(0, 2 * np.pi)
+    x, y = 0.3 * float(np.cos(angle)), 0.3 * float(np.sin(angle))
+
+    def change(mark: Mark, m: float) -> Mark:
+        return replace(mark, x=mark.x + x * m * mark.height, y=mark.y + y * m * mark.height)
+
+    return _tuned_mark(artwork, None, wanted, rng, change)
+
+
+def _rotated(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    sign = 1.0 if rng.random() < 0.5 else -1.0
+    return _tuned_mark(artwork, None, wanted, rng, lambda mark, m: replace(mark, angle=mark.angle + sign * 40 * m))
+
+
+def _mirrored(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """Letters the wrong way round; strong: more of them, or the whole logo."""
+    mark, word = _word_mark(artwork)
+    places = [i for i, letter in enumerate(word.text) if letter not in _SYMMETRIC]
+    sets = [subset for count in range(1, len(places) + 1) for subset in itertools.combinations(places, count)]
+    sets = [sets[i] for i in rng.permutation(len(sets))]
+    if wanted[0] < STRENGTHS["strong"][0]:
+        sets.sort(key=len)
+    if not sets:
+        return _redrawn(artwork, _main_marks(artwork, False)[0], lambda m: replace(m, mirror=True))
+    ways = (_redrawn(artwork, mark, lambda m, s=s: replace(m, design=replace(word, mirrored=s))) for s in sets)
+    return _closest(ways, artwork, mark, _aim(wanted, rng))
+
+
+def _patterns(artwork: Artwork) -> list[Pattern]:
+    return [layer for layer in artwork[artwork.main].ground if isinstance(layer, Pattern)]
+
+
+def _pattern_box(artwork: Artwork, pattern: Pattern) -> Box:
+    width, height = artwork[artwork.main].texels
+    x0, y0, x1, y1 = pattern.box
+    return int(x0 * width), int(y0 * height), max(int(x1 * width), 1), max(int(y1 * height), 1)
+
+
+def _pattern_share(old: Artwork, new: Artwork) -> float:
+    patterns = _patterns(old)
+    return share(old[old.main], new[old.main], _pattern_box(old, patterns[0])) if patterns else 0.0
+
+
+def _wrong_pattern(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """The pattern a little coarser, turned, heavier."""
+    pattern = _patterns(artwork)[0]
+    turn, grow = float(rng.choice([-1, 1])) * 12, float(rng.choice([-1, 1]))
+
+    def make(m: float) -> Artwork:
+        # Small magnitudes only make it heavier, large ones turn it too: the share rises all the way.
+        other = replace(
+            pattern,
+            amount=float(np.clip(pattern.amount + grow * 0.35 * m, 0.08, 0.9)),
+            angle=pattern.angle + turn * max(0.0, m - 0.35) ** 2,
+        )
+        face = artwork[artwork.main]
+        ground = tuple(other if layer is pattern else layer for layer in face.ground)
+        return artwork.with_face(artwork.main, replace(face, ground=ground))
+
+    return _tuned(make, lambda new: _pattern_share(artwork, new), _aim(wanted, rng))
+
+
+def _knock_off(body: Artwork, marks: Artwork, rng: Rng) -> Artwork:
+    """``body`` with careless imitations of the marks of ``marks``."""
+    word = _word_mark(marks)[1]
+    logo = _main_marks(marks, False)[0].design
+    place = int(rng.integers(len(word.text)))
+    letters = [other for other in _LOOKALIKES.get(word.text[place], "E") if other in GLYPHS or len(other) == 2]
+    drawn = tuple(str(rng.choice(letters)) if i == place else letter for i, letter in enumerate(word.text))
+    face = replace(word.face, weight=word.face.weight * float(rng.choice([0.75, 1.3])), slant=word.face.slant * 0.5)
+    if isinstance(logo, Logo):
+        logo = replace(
+            logo, weight=logo.weight * float(rng.choice([0.7, 1.3])), count=logo.count + (1 if logo.count < 5 else -1)
+        )
+    false_word = Word(word.text, face, drawn)
+
+    def change(mark: Mark) -> Mark:
+        if not mark.is_word:
+            return replace(mark, design=logo, mirror=not isinstance(logo, Logo))
+        wide = [float(np.ptp(extent(design.shape())[[0, 2]])) for design in (mark.design, false_word)]
+        fit = min(1.0, wide[0] / wide[1])
+        return replace(mark, design=false_word, height=mark.height * fit)
+
+    return body.with_marks(change)
+
+
+def _banner(photo: Image.Image, rng: Rng) -> Image.Image:
+    """A seller's coloured bar with words, or words across the photo."""
+    width, height = photo.size
+    photo = photo.copy()
+    text = str(rng.choice(["FAST SHIPPING", "100% ORIGINAL", "TOP QUALITY", "LAST PIECES"]))
+    if rng.random() < 0.6:
+        bar = round(height * float(rng.uniform(0.08, 0.13)))
+        top = 0 if rng.random() < 0.4 else height - bar
+        colour = ((200, 30, 40), (20, 90, 160), (245, 190, 30))[int(rng.integers(3))]
+        ImageDraw.Draw(photo).rectangle((0, top, width, top + bar), fill=colour)
+        shape = transformed(
+            line_of_text(text, Typeface(weight=0.16)), np.eye(2) * bar * 0.5, np.array([width / 2, top + bar / 2])
+        )
+        ink, mask = (255, 255, 255), cover(shape, (width, height))
+    else:
+        angle = np.radians(-25)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * height * 0.1
+        shape = transformed(line_of_text(text, Typeface(weight=0.12)), turn, np.array([width / 2, height / 2]))
+        ink, mask = (255, 255, 255), cover(shape, (width, height)) * 0.45
+    photo.paste(ink, mask=Image.fromarray((mask * 255).astype(np.uint8)))
+    return photo
+
+
+def _disguise(photo: Image.Image, strength: str, rng: Rng) -> Image.Image:
+    """Crop, flip, turn, tone and cover; the result keeps the long side of ``photo``."""
+    long = max(photo.size)
+    level = list(STRENGTHS).index(strength)
+    if level and rng.random() < 0.5:
+        photo = ImageOps.mirror(photo)
+    if level == 2:
+        photo = photo.rotate(float(rng.uniform(-4, 4)), Image.Resampling.BICUBIC, fillcolor=photo.getpixel((2, 2)))
+    cut = (0.02, 0.08, 0.16)[level] * float(rng.uniform(0.6, 1.3))
+    width, height = photo.size
+    left, top, right, bottom = (cut * float(rng.uniform(0, 1)) for _ in range(4))
+    photo = photo.crop(
+        (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
+    )
+    photo = ImageEnhance.Brightness(photo).enhance(float(rng.uniform(1 - 0.06 * level, 1 + 0.06 * level)))
+    photo = ImageEnhance.Color(photo).enhance(float(rng.uniform(1 - 0.15 * level, 1 + 0.15 * level)))
+    scale = long / max(photo.size)
+    photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
+    return _banner(photo, rng) if rng.random() < (0.2, 0.6, 1.0)[level] else photo
+
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack
+    for attack in (
+        Alteration("letter_swap", "a letter of the wordmark is another letter", _letter_swap),
+        Alteration("colour", "a part of a mark has a wrong colour", _colour),
+        Substitution("wrong_product", "the photo shows another product with an imitation of the marks", _knock_off),
+        Theft("stolen_photo", "the photo is the brand's own, re-used", _disguise),
+        Alteration("homoglyph", "letters of the wordmark are look-alikes", _homoglyph),
+        Alteration("wrong_font", "the wordmark is set in a slightly different typeface", _wrong_font),
+        Alteration("stroke", "the strokes of a mark are too heavy or too light", _stroke),
+        Alteration("proportion", "a mark is stretched or squeezed", _proportion),
+        Alteration("moved", "a mark is not in its place", _moved),
+        Alteration("rotated", "a mark is turned", _rotated),
+        Alteration("mirrored", "letters of the wordmark, or the logo, are the wrong way round", _mirrored),
+        Alteration("wrong_pattern", "the pattern is heavier, lighter or turned", _wrong_pattern, lambda a: bool(_patterns(a))),
+    )
+}
+"""By name, in the order in which listings cycle through them."""

@@ -1,0 +1,340 @@
+"""The market: catalogue, calibration photos and listings, written to a folder, the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from ..errors import InputError
+from .artwork import Artwork
+from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft
+from .brands import Brand, invent, old_version, with_svg_marks
+from .products import Product, assortment
+from .scenes import Scene, room, studio
+from .studio import CONDITIONS, Photograph, photograph
+
+__all__ = ["Market", "render"]
+
+FORMAT = 1
+ROOMS = 16
+HARD = 0.2
+"""Share of genuine listings that are hard."""
+
+_REFERENCES, _CALIBRATION, _LISTINGS, _PAIRS, _SELLERS = 1, 2, 3, 4, 5
+_HONEST = ("anna-k", "second-round", "lena86", "wardrobe-west")
+_MIXED = ("bargain-dock", "stallnine")
+_DUBIOUS = ("topdeal24", "brandbay-x", "lux-outlet")
+_PLATFORMS = ("stallmarket", "bazaarly", "tradepost")
+_WORDS = ("new", "like new", "worn once", "good condition", "unused", "with receipt", "gift, never used")
+
+
+@dataclass(frozen=True)
+class Market:
+    """A rendered market: its ``folder``, the three manifests in it, and the ``seed`` that made it."""
+
+    folder: Path
+    catalogue: Path
+    listings: Path
+    calibration: Path
+    seed: int
+
+    def __repr__(self) -> str:
+        counts = [sum(1 for _ in path.open("rb")) for path in (self.catalogue, self.calibration, self.listings)]
+        return (
+            f"<Market seed {self.seed}: {counts[0]} references, {counts[1]} calibration photos, {counts[2]} listings "
+            f"in {str(self.folder)!r}>"
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One row to be written, and all that its photo needs."""
+
+    stream: int
+    index: int
+    product: Product
+    scene: int
+    condition: str | None = None
+    old: bool = False
+    attack: Attack | None = None
+    reference: int = -1
+
+    @property
+    def official(self) -> bool:
+        return self.reference == 0
+
+    @property
+    def id(self) -> str:
+        if self.stream == _REFERENCES:
+            return f"{self.product.id}-{'old' if self.old else f'{self.reference:02d}'}"
+        return f"{'calibration' if self.stream == _CALIBRATION else 'listing'}-{self.index:05d}"
+
+
+class _Studio:
+    """Renders the jobs of one market into its folder."""
+
+    def __init__(self, folder: Path, seed: int, size: int, strength: str, products: Sequence[Product]) -> None:
+        self.folder, self.seed, self.size, self.strength, self.products = folder, seed, size, strength, products
+
+    def scene(self, job: _Job) -> Scene:
+        pixels = int(self.size * 2.5)
+        return studio(pixels) if job.official else room(job.scene, self.seed, pixels)
+
+    def run(self, job: _Job) -> dict[str, Any]:
+        """Write the photo and the masks of a job; its row."""
+        seeds = np.random.SeedSequence([self.seed, job.stream, job.index]).spawn(3)
+        look, act, sell = (np.random.default_rng(s) for s in seeds)
+        artwork, design = job.product.design.artwork, job.product.design
+        if job.old:
+            artwork = old_version(artwork, job.product.brand)
+        if isinstance(job.attack, Theft):
+            picture, product, changed = self._stolen(job, act)
+        else:
+            if isinstance(job.attack, Substitution):
+                shown = self._other(job.product, act)
+                design = shown.design
+                artwork = design.artwork
+                if self.strength != "strong":
+                    artwork = job.attack.knock_off(artwork, job.product.design.artwork, act)
+            if isinstance(job.attack, Alteration):
+                artwork = job.attack.apply(artwork, STRENGTHS[self.strength], act)
+            photo = self._usable(job, design, artwork, look)
+            picture, product, changed = Image.fromarray(photo.pixels), photo.product, photo.changed
+            if isinstance(job.attack, Substitution):
+                changed = product
+        row = self._row(job, sell)
+        if job.stream == _REFERENCES:
+            row["regions"] = [[round(v, 1) for v in region] for region in photo.regions]
+        else:
+            row["mask"] = self._mask(f"{job.id}-change", changed) if job.attack else None
+            row["product_mask"] = self._mask(f"{job.id}-product", product)
+        # Drawn for all alike: nothing about the file tells a fake.
+        quality = 92 if job.official else int(sell.integers(60, 93))
+        picture.save(self.folder / "photos" / f"{job.id}.jpg", quality=quality)
+        return row
+
+    def _usable(self, job: _Job, design: Any, artwork: Artwork, rng: np.random.Generator) -> Photograph:
+        """A photo that shows the marks and, on a fake, the change."""
+        marks = len(artwork[artwork.main].marks)
+        for _ in range(4):
+            photo = photograph(
+                design, artwork, self.scene(job), size=self.size, rng=rng, condition=job.condition, official=job.official
+            )
+            altered = not isinstance(job.attack, Alteration) or photo.changed.sum() >= 6
+            if len(photo.regions) == marks and altered:
+                break
+        return photo
+
+    def _other(self, product: Product, rng: np.random.Generator) -> Product:
+        """What a seller sends instead: another brand's product of that category, else another product of the brand."""
+        others = [p for p in self.products if p.category == product.category and p.brand.id != product.brand.id]
+        others = others or [p for p in self.products if p.id != product.id]
+        return others[int(rng.integers(len(others)))]
+
+    def _stolen(self, job: _Job, rng: np.random.Generator) -> tuple[Image.Image, Any, Any]:
+        """The official photo of the catalogue, as anyone can download it, disguised."""
+        assert isinstance(job.attack, Theft)
+        source = _Job(_REFERENCES, self._reference_index(job.product), job.product, 0, reference=0)
+        look = np.random.default_rng(np.random.SeedSequence([self.seed, source.stream, source.index]).spawn(3)[0])
+        photo = self._usable(source, job.product.design, job.product.design.artwork, look)
+        packed = io.BytesIO()
+        Image.fromarray(photo.pixels).save(packed, "JPEG", quality=92)
+        flags = np.random.SeedSequence(int(rng.integers(1 << 60)))
+        picture = job.attack.disguise(Image.open(packed).convert("RGB"), self.strength, np.random.default_rng(flags))
+        return picture, np.ones(picture.size[::-1], bool), np.ones(picture.size[::-1], bool)
+
+    def _reference_index(self, product: Product) -> int:
+        return self.products.index(product) * 1000
+
+    def _mask(self, name: str, mask: Any) -> str:
+        picture = Image.fromarray(np.asarray(mask, np.uint8) * 255)
+        if name.endswith("-change"):
+            picture = picture.filter(ImageFilter.MaxFilter(3))
+        picture.save(self.folder / "masks" / f"{name}.png", optimize=False)
+        return f"masks/{name}.png"
+
+    def _row(self, job: _Job, rng: np.random.Generator) -> dict[str, Any]:
+        product, photo = job.product, f"photos/{job.id}.jpg"
+        known = {"brand": product.brand.id, "product": product.id, "category": product.category}
+        if job.stream == _REFERENCES:
+            gallery = "official" if job.official else "genuine"
+            return {"id": job.id, "photo": photo, **known, "gallery": gallery, "price": product.price, "currency": "EUR"}
+        fake = job.attack is not None
+        factor = float(np.exp(rng.normal(-0.55, 0.3) if fake else rng.normal(-0.18, 0.2)))
+        pool = (_DUBIOUS * 2 + _MIXED) if fake else (_HONEST * 2 + _MIXED)
+        return {
+            "id": job.id,
+            "photos": [photo],
+            "label": "fake" if fake else "genuine",
+            "attack": None if job.attack is None else job.attack.name,
+            "scene": self.scene(job).id if not isinstance(job.attack, Theft) else "studio",
+            **known,
+            "title": f"{product.name}, {_WORDS[int(rng.integers(len(_WORDS)))]}",
+            "price": round(max(product.price * min(factor, 1.25), 1.0), 2),
+            "currency": "EUR",
+            "seller": pool[int(rng.integers(len(pool)))],
+            "platform": _PLATFORMS[int(rng.integers(len(_PLATFORMS)))],
+            "hard": None if fake else ("old_logo" if job.old else job.condition),
+        }
+
+
+def _circumstances(seed: int, stream: int, index: int, products: Sequence[Product]) -> dict[str, Any]:
+    """Product, room and condition of a listing: what genuine and fake have in common."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, stream, index]))
+    product, scene = products[int(rng.integers(len(products)))], int(rng.integers(ROOMS))
+    kind = (*CONDITIONS, "old_logo")[int(rng.integers(len(CONDITIONS) + 1))] if rng.random() < HARD else None
+    if kind == "old_logo":
+        documented = [p for p in products if p.old]
+        return {"product": documented[int(rng.integers(len(documented)))], "scene": scene, "old": True}
+    return {"product": product, "scene": scene, "condition": kind}
+
+
+def _jobs(
+    seed: int, products: Sequence[Product], listings: int, calibration: int, references: int, attacks: Sequence[Attack]
+) -> list[_Job]:
+    jobs = []
+    for place, product in enumerate(products):
+        for number in range(references + product.old):
+            rng = np.random.default_rng(np.random.SeedSequence([seed, _PAIRS, _REFERENCES, place, number]))
+            old = number == references
+            jobs.append(
+                _Job(_REFERENCES, place * 1000 + number, product, int(rng.integers(ROOMS)), old=old, reference=number)
+            )
+    for i in range(calibration):
+        jobs.append(_Job(_CALIBRATION, i, **_circumstances(seed, _CALIBRATION + 10, i, products)))
+    for i in range(listings):
+        # Listings come in pairs of a genuine and a fake one that share product, room and condition.
+        pair = i // 2
+        common = _circumstances(seed, _LISTINGS + 10, pair, products)
+        first = np.random.default_rng(np.random.SeedSequence([seed, _PAIRS, _LISTINGS, pair])).integers(2)
+        if i % 2 == first:
+            jobs.append(_Job(_LISTINGS, i, **common))
+        else:
+            common["old"] = False
+            attack = _applicable(attacks, pair, common["product"])
+            jobs.append(_Job(_LISTINGS, i, attack=attack, **common))
+    return jobs
+
+
+def _applicable(attacks: Sequence[Attack], pair: int, product: Product) -> Attack:
+    """The attacks in turn; one that finds nothing to change on this product makes way for the next."""
+    for step in range(len(attacks)):
+        attack = attacks[(pair + step) % len(attacks)]
+        if not isinstance(attack, Alteration) or attack.fits(product.design.artwork):
+            return attack
+    raise InputError(f"attacks={[a.name for a in attacks]}: none of them fits {product.id!r}; add 'letter_swap'")
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def _choose_attacks(names: Sequence[str] | None) -> list[Attack]:
+    if isinstance(names, str):
+        raise InputError(f"attacks={names!r}: pass a list, attacks=[{names!r}]")
+    unknown = [name for name in names or () if name not in ATTACKS]
+    if unknown or (names is not None and not names):
+        raise InputError(f"attacks={list(names or ())}: unknown {unknown}; the attacks are {', '.join(ATTACKS)}")
+    return [ATTACKS[name] for name in names or ATTACKS]
+
+
+def _brands(count: int, seed: int, marks: str | os.PathLike[str] | None) -> list[Brand]:
+    brands = invent(count, seed)
+    return brands if marks is None else with_svg_marks(brands, marks, seed)
+
+
+def render(
+    folder: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    brands: int = 4,
+    listings: int = 60,
+    calibration: int = 120,
+    references: int = 4,
+    strength: str = "medium",
+    marks: str | os.PathLike[str] | None = None,
+    size: int = 640,
+    attacks: Sequence[str] | None = None,
+    progress: bool = False,
+) -> Market:
+    """Render a marketplace of invented brands: a catalogue, genuine photos to calibrate on, and listings with fakes.
+
+    - ``brands``: how many; each sells goods in every category, some in near variants. ``references``: photos a product.
+    - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine photos.
+    - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs) or ``"strong"``; ``attacks``: names of
+      :data:`ATTACKS` to take in turn, default all.
+    - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
+
+    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product), ``catalogue.jsonl``, ``calibration.jsonl`` and
+    ``listings.jsonl``; paths in them are relative to ``folder``. The same arguments give the same bytes. A folder that holds
+    this very market is not rendered again; one that holds another is refused.
+    """
+    for name, value, least in (
+        ("brands", brands, 1), ("listings", listings, 0), ("calibration", calibration, 0), ("references", references, 1),
+        ("size", size, 96), ("seed", seed, 0),
+    ):  # fmt: skip
+        if not isinstance(value, int) or value < least:
+            raise InputError(f"{name}={value!r}: need a whole number >= {least}")
+    if strength not in STRENGTHS:
+        raise InputError(f"strength={strength!r}: the strengths are {', '.join(STRENGTHS)}")
+    chosen = _choose_attacks(attacks)
+    makers = _brands(brands, seed, marks)
+    root = Path(folder)
+    market = Market(root, root / "catalogue.jsonl", root / "listings.jsonl", root / "calibration.jsonl", seed)
+    parameters = {
+        "format": FORMAT, "seed": seed, "brands": brands, "listings": listings, "calibration": calibration,
+        "references": references, "strength": strength, "size": size, "attacks": [attack.name for attack in chosen],
+        "marks": None if marks is None else hashlib.sha256(repr(makers).encode()).hexdigest(),
+    }  # fmt: skip
+    if _already(root, parameters):
+        return market
+    for part in ("photos", "masks"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+    note = root / "market.json"
+    note.write_text(json.dumps({**parameters, "complete": False}, indent=1) + "\n", encoding="utf-8")
+
+    products = assortment(makers)
+    jobs = _jobs(seed, products, listings, calibration, references, chosen)
+    works = _Studio(root, seed, size, strength, products)
+    # Product by product, as textures are kept for a while; the order of the rows does not change.
+    order = sorted(range(len(jobs)), key=lambda i: jobs[i].product.id)
+    if progress:
+        from tqdm.auto import tqdm
+
+        order = tqdm(order, desc="rendering", unit="photo")
+    rows: dict[int, dict[str, Any]] = {i: works.run(jobs[i]) for i in order}
+    for path, stream in ((market.catalogue, _REFERENCES), (market.calibration, _CALIBRATION), (market.listings, _LISTINGS)):
+        _write_lines(path, [rows[i] for i in range(len(jobs)) if jobs[i].stream == stream])
+    note.write_text(json.dumps({**parameters, "complete": True}, indent=1) + "\n", encoding="utf-8")
+    return market
+
+
+def _already(root: Path, parameters: dict[str, Any]) -> bool:
+    """Whether the folder holds this very market, whole; a market of other parameters is an error."""
+    note = root / "market.json"
+    if not note.is_file():
+        if root.exists() and not root.is_dir():
+            raise InputError(f"{root} is a file, expected a folder for the market")
+        if any((root / name).exists() for name in ("catalogue.jsonl", "listings.jsonl", "calibration.jsonl")):
+            raise InputError(f"{root} holds a catalogue that is not a rendered market; choose another folder")
+        return False
+    try:
+        found = json.loads(note.read_text("utf-8"))
+        complete = found.pop("complete")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{note} is damaged ({error}); choose another folder or delete this one") from error
+    if found != parameters:
+        differs = sorted(name for name in {*found, *parameters} if found.get(name) != parameters.get(name))
+        raise InputError(
+            f"{root} already holds another market (it differs in {', '.join(differs)}); choose another folder or delete this one"
+        )
+    return bool(complete)

@@ -1,0 +1,399 @@
+"""Verdicts for people: a page that needs no network, a data frame, a plot, and what a notebook shows.
+
+A :class:`Report` is the list of results in input order. Its page is one HTML file without scripts: photos and heat maps
+are inside, the filter is CSS, and whatever a seller wrote is text, never markup.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
+
+import numpy as np
+
+from . import pictures
+from .errors import InputError, require
+from .types import DECISIONS, Evidence, Failure, Verdict
+
+if TYPE_CHECKING:
+    import jinja2
+    import pandas
+    from matplotlib.figure import Figure
+
+__all__ = ["Explanation", "Report"]
+
+Result: TypeAlias = Verdict | Failure
+
+DECISION_NAMES = {
+    "suspected": "Suspected",
+    "review": "Review",
+    "insufficient_evidence": "Insufficient evidence",
+    "clear": "Clear",
+}
+CLAIM_NAMES = {
+    "reuse": "Photo reuse",
+    "similarity": "Product match",
+    "patches": "Fine detail",
+    "wordmark": "Wordmark",
+    "learned": "Learned pattern",
+    "context": "Price and seller",
+}
+COLOURS = {"suspected": "#b3261e", "review": "#b26a00", "insufficient_evidence": "#667085", "clear": "#2f7d5b"}
+"""As in templates/style.css."""
+
+BINS = 20
+NOTEBOOK_ROWS = 20
+LAYERS = 4
+"""Heat maps that one photo can carry, most unusual claim first; templates/style.css has a rule for each."""
+
+
+class Report(Sequence[Result]):
+    """The results of an inspection, one a listing, in input order: ``Verdict`` or ``Failure``.
+
+    ``report[3]`` is the fourth result, ``report["listing-id"]`` the one with that id (the first, if several share it),
+    and ``report[:10]`` a smaller report. ``about`` holds facts for the page's head, such as the catalogue, the
+    encoder's fingerprint, alpha and the number of calibration photos.
+
+    >>> report = Report([Failure("a", "decode", ValueError("no pixels"))], about={"alpha": "0.05"})
+    >>> report
+    <Report 1 listing: 1 failure>
+    >>> report.counts["suspected"], report["a"].stage
+    (0, 'decode')
+    """
+
+    def __init__(
+        self,
+        results: Iterable[Result],
+        *,
+        title: str = "Counterfeit inspection",
+        about: Mapping[str, object] | None = None,
+    ) -> None:
+        self._results = tuple(results)
+        for index, result in enumerate(self._results):
+            if not isinstance(result, Verdict | Failure):
+                raise InputError(f"Report: results[{index}] is a {type(result).__name__}, need a Verdict or a Failure")
+        self.title = title
+        self.about = {str(name): str(fact) for name, fact in (about or {}).items()}
+        self._index = {result.id: index for index, result in reversed(tuple(enumerate(self._results)))}
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The listings that were judged, in input order."""
+        return tuple(result for result in self._results if isinstance(result, Verdict))
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The listings that gave no verdict, in input order."""
+        return tuple(result for result in self._results if isinstance(result, Failure))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many listings got each decision, most urgent first, and ``failures``."""
+        found = Counter(verdict.decision for verdict in self.verdicts)
+        return {decision: found[decision] for decision in DECISIONS} | {"failures": len(self.failures)}
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._results)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._index if isinstance(item, str) else any(item is result for result in self._results)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Result: ...
+    @overload
+    def __getitem__(self, key: slice) -> Report: ...
+    def __getitem__(self, key: int | str | slice) -> Result | Report:
+        if isinstance(key, slice):
+            return Report(self._results[key], title=self.title, about=self.about)
+        if isinstance(key, str):
+            if key not in self._index:
+                raise KeyError(f"no listing {key!r} among the {_number(len(self), 'listing')} of this report")
+            return self._results[self._index[key]]
+        return self._results[key]
+
+    def __repr__(self) -> str:
+        words = [f"{n} {name.replace('_', ' ')}" for name, n in self.counts.items() if n and name != "failures"]
+        words += [_number(len(self.failures), "failure")] if self.failures else []
+        return f"<Report {_number(len(self), 'listing')}{': ' if words else ''}{', '.join(words)}>"
+
+    def _repr_html_(self) -> str:
+        ranked = self._ranked()
+        return _render("notebook.html.j2", report=self, ranked=ranked[:NOTEBOOK_ROWS], more=len(ranked) - NOTEBOOK_ROWS)
+
+    def to_html(self) -> str:
+        """The whole page as one string: no script, nothing loaded from elsewhere, the same for the same results."""
+        shared: dict[tuple[bytes, tuple[int, int]], int] = {}
+        for verdict in self.verdicts:
+            for view in verdict.genuine:
+                shared.setdefault((view.jpeg, view.size), len(shared))
+        histogram = {decision: [0] * BINS for decision in DECISIONS}
+        for verdict in self.verdicts:
+            histogram[verdict.decision][min(int(verdict.risk * BINS), BINS - 1)] += 1
+        values = {"ranked": self._ranked(), "shared": shared, "histogram": histogram, "bins": BINS}
+        return _render("report.html.j2", report=self, **values)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one page where ``path`` ends in ``.html``, else a folder with ``report.html`` and ``verdicts.jsonl``.
+
+        ``verdicts.jsonl`` has one line a result in input order, ``{"kind": "verdict" | "failure", ...}`` as in
+        ``to_dict``. Each file appears whole or not at all, and is byte for byte the same for the same results.
+        """
+        target = Path(path)
+        if target.suffix.lower() == ".html":
+            return _write(target, self.to_html())
+        if target.exists() and not target.is_dir():
+            raise InputError(
+                f"Report.save({str(target)!r}): that is a file; name a folder, or a file that ends in .html"
+            )
+        rows = [_plain({"kind": type(result).__name__.lower(), **result.to_dict()}) for result in self._results]
+        _write(target / "verdicts.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        _write(target / "report.html", self.to_html())
+        return target
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a listing, in order: the verdict, ``{claim}_score`` and ``{claim}_p`` of each claim, the failure.
+
+        A claim that does not apply has ``nan`` in both of its columns; a failed listing its message in ``failure``.
+        """
+        pd = require("pandas", extra="frame", purpose="Report.to_frame()")
+        names = dict.fromkeys(name for verdict in self.verdicts for name in verdict.claims)
+        fields = ("id", "decision", "risk", "p_value", "product", "brand", "reason")
+        columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
+        for name in names:
+            found = [getattr(result, "claims", {}).get(name) for result in self._results]
+            usable = [claim if claim is not None and claim.applicable else None for claim in found]
+            columns[f"{name}_score"] = [None if claim is None else claim.score for claim in usable]
+            columns[f"{name}_p"] = [None if claim is None else claim.p_value for claim in usable]
+        columns["failure"] = [_message(result) if isinstance(result, Failure) else None for result in self._results]
+        frame = pd.DataFrame(columns)
+        numbers = ["risk", "p_value", *(f"{name}_{kind}" for name in names for kind in ("score", "p"))]
+        return frame.astype(dict.fromkeys(numbers, "float64"))
+
+    def plot(self) -> Figure:
+        """A matplotlib figure: how many listings got each decision, and how their risks (0..1) are spread."""
+        pyplot = require("matplotlib.pyplot", extra="plot", purpose="Report.plot()")
+        figure, (bars, spread) = pyplot.subplots(1, 2, figsize=(10, 3.2), width_ratios=(2, 3), layout="constrained")
+        names = [DECISION_NAMES[decision] for decision in DECISIONS]
+        colours = [COLOURS[decision] for decision in DECISIONS]
+        drawn = bars.barh(names, [self.counts[decision] for decision in DECISIONS], color=colours)
+        bars.bar_label(drawn, padding=3)
+        bars.invert_yaxis()
+        bars.set_xlabel("listings")
+        risks = [[v.risk for v in self.verdicts if v.decision == decision] for decision in DECISIONS]
+        spread.hist(risks, bins=BINS, range=(0, 1), stacked=True, color=colours, label=names)
+        spread.set(xlabel="risk", ylabel="listings", xlim=(0, 1))
+        spread.legend(frameon=False, fontsize="small")
+        for axes in (bars, spread):
+            axes.spines[["top", "right"]].set_visible(False)
+        pyplot.close(figure)
+        return cast("Figure", figure)
+
+    def _ranked(self) -> list[tuple[int, Verdict]]:
+        """(position in the input, verdict), most urgent first: by decision, then by falling risk, then as they came."""
+        judged = [(index, result) for index, result in enumerate(self._results) if isinstance(result, Verdict)]
+        return sorted(judged, key=lambda item: (DECISIONS.index(item[1].decision), -item[1].risk, item[0]))
+
+
+class Explanation:
+    """Why one listing got its verdict: shows itself in a notebook, prints as text in a terminal, saves as a page."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+
+    def __str__(self) -> str:
+        v = self.verdict
+        lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, risk {v.risk:.2f}"]
+        lines += [v.reason, _p_sentence(v.p_value)]
+        lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
+        lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
+        for name, claim in _claims(v):
+            p = f"p {_p_number(claim.p_value)}" if claim.applicable else "no say"
+            lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
+        lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
+        lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]
+        return "\n".join(_printable(line) for line in lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return _render("explanation_notebook.html.j2", verdict=self.verdict)
+
+    def to_html(self) -> str:
+        """A page with this one listing, under the same rules as :meth:`Report.to_html`."""
+        return _render("explanation.html.j2", verdict=self.verdict)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to ``path``, whole or not at all."""
+        return _write(Path(path), self.to_html())
+
+
+def _p_share(p: float | None) -> str:
+    """A p-value as a count of genuine photos.
+
+    >>> _p_share(0.02), _p_share(0.6), _p_share(0.0031)
+    ('about 1 in 50', 'about 6 in 10', 'about 1 in 320')
+    """
+    if p is None or not math.isfinite(p):
+        return "not measured"
+    if p > 0.34:
+        return "nearly all" if p > 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
+    ways = round(1 / max(p, 1e-6))
+    return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
+
+
+def _p_sentence(p: float | None) -> str:
+    """
+    >>> _p_sentence(0.02)
+    'About 1 in 50 genuine photos looks at least this unusual (p 0.020).'
+    """
+    if p is None or not math.isfinite(p):
+        return "It was not measured how unusual this is among genuine photos."
+    share = _p_share(p)
+    looks = "looks" if " 1 in " in share else "look"
+    return f"{share.capitalize()} genuine photos {looks} at least this unusual (p {_p_number(p)})."
+
+
+def _p_number(p: float | None) -> str:
+    """
+    >>> _p_number(0.05), _p_number(0.00012), _p_number(None)
+    ('0.050', '<0.001', 'not measured')
+    """
+    if p is None or not math.isfinite(p):
+        return "not measured"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _unusual(p: float | None) -> float:
+    """Length of the bar in percent: 0 for p = 1, a third for each factor of ten, full at p = 0.001."""
+    return 0.0 if p is None or not math.isfinite(p) else min(max(-100 / 3 * math.log10(max(p, 1e-9)), 0.0), 100.0)
+
+
+def _claim_name(name: str) -> str:
+    return CLAIM_NAMES.get(name, name.replace("_", " ").capitalize())
+
+
+def _claims(verdict: Verdict) -> list[tuple[str, Evidence]]:
+    """The claims, most unusual first, those that do not apply last."""
+
+    def order(item: tuple[str, Evidence]) -> tuple[bool, float]:
+        p = item[1].p_value
+        return not item[1].applicable, 1.0 if p is None or not math.isfinite(p) else p
+
+    return sorted(verdict.claims.items(), key=order)
+
+
+def _message(failure: Failure) -> str:
+    return str(failure.error) or type(failure.error).__name__
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _printable(text: str) -> str:
+    """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
+
+    >>> _printable("a" + chr(27) + "[31mb")
+    'a?[31mb'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _layers(verdict: Verdict, photo: int) -> list[tuple[str, str, float]]:
+    """(claim, overlay as a data URI, highest value) of the heat maps on one photo, most unusual claim first."""
+    found = []
+    for name, claim in _claims(verdict):
+        if claim.applicable and claim.photo == photo and claim.heatmap is not None:
+            overlay = pictures.heat_overlay(claim.heatmap, verdict.photos[photo].size)
+            found += [(name, overlay, float(np.nanmax(claim.heatmap)))] if overlay else []
+    return found[:LAYERS]
+
+
+def _boxes(verdict: Verdict, photo: int) -> list[tuple[str, str]]:
+    """(claim, CSS of its box) of the regions on one photo, most unusual claim first."""
+    size = verdict.photos[photo].size
+    return [
+        (name, pictures.box_style(claim.region, size))
+        for name, claim in _claims(verdict)
+        if claim.applicable and claim.photo == photo and claim.region is not None
+    ]
+
+
+def _link(url: str) -> str | None:
+    """The address, if a click on it can only open a web page.
+
+    >>> _link("https://shop.example/1?a=b"), _link("javascript:alert(1)")
+    ('https://shop.example/1?a=b', None)
+    """
+    return url if re.fullmatch(r"https?://[^\s\x00-\x20]+", url, re.IGNORECASE) else None
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("counterfeit_vision", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(decisions=DECISIONS, decision_names=DECISION_NAMES)
+    environment.filters.update(
+        aspect=pictures.aspect,
+        boxes=_boxes,
+        claim_name=_claim_name,
+        claims=_claims,
+        data_uri=pictures.data_uri,
+        layers=_layers,
+        link_target=_link,
+        message=_message,
+        number=_number,
+        p_number=_p_number,
+        p_sentence=_p_sentence,
+        p_share=_p_share,
+        thumbnail=pictures.thumbnail,
+        unusual=_unusual,
+    )
+    return environment
+
+
+def _render(template: str, **values: Any) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+def _plain(value: Any) -> Any:
+    """Only what JSON knows: numpy numbers become Python's, and a number that is not finite becomes ``None``."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write UTF-8 beside the target, then move it there; what UTF-8 cannot say is written as its escape."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,78 @@
+"""Patch tokens of references, kept in 16 KB a photo.
+
+A token is divided by each dimension's usual size (a vision transformer has a few dimensions that dwarf the rest), turned into the
+directions in which the catalogue's own tokens differ most, cut to :data:`DIMENSIONS` of them and stored in 4 bits each with one
+float16 scale: 196 tokens x (80 + 2) bytes. Comparisons run in that space, on unit vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PackedTokens", "TokenSpace"]
+
+DIMENSIONS = 160
+SAMPLE = 20_000  # tokens that the space is fitted on, at most
+LEVELS = 7  # a 4-bit value is -7..7
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTokens:
+    """N photos' tokens: ``codes`` (N, P, d / 2) uint8, two 4-bit values a byte; ``scales`` (N, P) float16."""
+
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float16]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def unpack(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float16]:
+        """Some photos' tokens (n, P, d) float16, unit length."""
+        codes = self.codes[rows]
+        values = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], 2 * codes.shape[-1]).astype(np.int8) - 8
+        tokens = values * self.scales[rows].astype(np.float32)[..., None]
+        return _unit(tokens).astype(np.float16)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSpace:
+    """The space that patches are compared in: ``scale`` (E,) float32 and orthonormal ``basis`` (E, d) float32."""
+
+    scale: NDArray[np.float32]
+    basis: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, patches: NDArray[np.float16]) -> TokenSpace:
+        """Learn the space from references' raw patch tokens (N, P, E), in a fixed sample of them."""
+        flat = patches.reshape(-1, patches.shape[-1])
+        step = -(-len(flat) // SAMPLE)
+        sample = flat[::step].astype(np.float32)
+        scale = np.maximum(sample.std(axis=0), 1e-6)
+        _, directions = np.linalg.eigh(np.cov(_unit(sample / scale).T, bias=True) + _mean_outer(_unit(sample / scale)))
+        dimensions = min(DIMENSIONS, flat.shape[1] // 2 * 2)
+        basis = directions[:, ::-1][:, :dimensions]
+        return cls(scale, np.ascontiguousarray(basis, dtype=np.float32))
+
+    def project(self, patches: NDArray[np.float16]) -> NDArray[np.float16]:
+        """Raw tokens (..., E) -> unit vectors (..., d) float16."""
+        return _unit((patches.astype(np.float32) / self.scale) @ self.basis).astype(np.float16)
+
+    def pack(self, patches: NDArray[np.float16]) -> PackedTokens:
+        """Raw tokens (N, P, E) -> what is kept of them."""
+        tokens = self.project(patches).astype(np.float32)
+        scales = np.maximum(np.abs(tokens).max(axis=-1) / LEVELS, 1e-4).astype(np.float16)
+        values = np.rint(tokens / scales.astype(np.float32)[..., None]).clip(-LEVELS, LEVELS).astype(np.int8) + 8
+        pairs = values.astype(np.uint8).reshape(*values.shape[:-1], -1, 2)
+        return PackedTokens(pairs[..., 0] | pairs[..., 1] << 4, scales)
+
+
+def _unit(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    return tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12)
+
+
+def _mean_outer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = tokens.mean(axis=0)
+    return np.outer(mean, mean)

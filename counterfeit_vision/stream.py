@@ -1,0 +1,236 @@
+"""Photos in, encoded photos out: the only threads of the library.
+
+A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the encoder; what
+comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for each photo. Photos are
+known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same batch, is not encoded again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import CachedPhoto, EmbeddingCache
+from .decode import decode, photo_name, read_bytes
+from .errors import DecodeError, InputError
+from .types import Embeddings, Failure, Photo, PhotoView
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar"]
+
+T = TypeVar("T")
+
+VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
+AHEAD = 2  # batches of prepared photos that may wait for the encoder
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPhoto:
+    """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash and a small copy to show."""
+
+    id: str
+    sha256: str
+    vector: NDArray[np.float32]
+    patches: NDArray[np.float16] | None
+    grid: tuple[int, int]
+    content: NDArray[np.float32]
+    view: PhotoView
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A decoded photo on its way to the encoder; ``kept`` where the cache knew it."""
+
+    id: str
+    sha256: str
+    square: NDArray[np.uint8] | None = None
+    content: NDArray[np.float32] | None = None
+    size: tuple[int, int] = (0, 0)
+    view: bytes = b""
+    kept: CachedPhoto | None = None
+
+
+def embed(
+    photos: Iterable[Photo],
+    *,
+    encoder: Encoder,
+    ids: Sequence[str] | None = None,
+    cache: EmbeddingCache | bool = True,
+    progress: bool = False,
+) -> Embeddings:
+    """Encode photos (paths, bytes, PIL images, uint8 arrays), in order.
+
+    Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead. ``ids``
+    defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
+    """
+    one = isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4)
+    if one or not isinstance(photos, Iterable):
+        raise InputError("embed() takes a list of photos; for one photo type embed([photo], encoder=encoder)")
+    photos = list(photos)
+    names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else list(ids)
+    if len(names) != len(photos):
+        raise InputError(f"embed() got {len(photos)} photos and {len(names)} ids")
+    rows: list[EncodedPhoto] = []
+    failures: list[Failure] = []
+    stream = encode_photos(zip(names, photos, strict=True), encoder=encoder, cache=cache)
+    for result in progress_bar(stream, total=len(names), unit="photo", progress=progress):
+        if isinstance(result, Failure):
+            failures.append(result)
+        else:
+            rows.append(result)
+    return stack(rows, encoder=encoder, failures=failures)
+
+
+def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[Failure] = ()) -> Embeddings:
+    """Rows to one struct of aligned arrays."""
+    if not rows:
+        size = encoder.preprocess.size
+        empty = encoder.encode(np.zeros((0, size, size, 3), np.uint8))
+        return Embeddings(
+            empty.vectors, empty.patches, empty.grid, empty.content, (), tuple(failures), encoder.fingerprint
+        )
+    return Embeddings(
+        vectors=np.stack([row.vector for row in rows]),
+        patches=None if rows[0].patches is None else np.stack([row.patches for row in rows if row.patches is not None]),
+        grid=rows[0].grid,
+        content=np.stack([row.content for row in rows]),
+        ids=tuple(row.id for row in rows),
+        failures=tuple(failures),
+        fingerprint=encoder.fingerprint,
+    )
+
+
+def encode_photos(
+    photos: Iterable[tuple[str, Photo]], *, encoder: Encoder, cache: EmbeddingCache | bool = True
+) -> Generator[EncodedPhoto | Failure, None, None]:
+    """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order.
+
+    At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends the
+    threads before it is raised.
+    """
+    with contextlib.ExitStack() as resources:
+        store: EmbeddingCache | None = None
+        if cache is True:
+            store = resources.enter_context(EmbeddingCache())
+        elif cache is not False:
+            store = cache
+        pool = ThreadPoolExecutor(
+            max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode"
+        )
+        resources.callback(pool.shutdown, wait=True, cancel_futures=True)
+        source = iter(photos)
+        waiting: deque[Future[_Prepared | Failure]] = deque()
+        batch: list[_Prepared | Failure] = []
+        exhausted = False
+        while not exhausted or waiting:
+            while not exhausted and len(waiting) < AHEAD * encoder.batch_size:
+                try:
+                    name, photo = next(source)
+                except StopIteration:
+                    exhausted = True
+                    break
+                waiting.append(_submit(pool, name, photo, encoder, store))
+            if waiting:
+                batch.append(waiting.popleft().result())
+            to_encode = sum(isinstance(item, _Prepared) and item.kept is None for item in batch)
+            if to_encode >= encoder.batch_size or len(batch) >= 4 * encoder.batch_size or (exhausted and not waiting):
+                yield from _encode_batch(batch, encoder, store)
+                batch = []
+
+
+def _submit(
+    pool: ThreadPoolExecutor, name: str, photo: Photo, encoder: Encoder, store: EmbeddingCache | None
+) -> Future[_Prepared | Failure]:
+    """Look a file up in the cache here, where the cache lives; leave the rest to a thread."""
+    if store is not None and isinstance(photo, str | bytes | os.PathLike):
+        try:
+            data = read_bytes(photo, name=photo_name(photo, name))
+        except DecodeError as error:
+            return _done(Failure(name, "decode", error))
+        sha256 = hashlib.sha256(data).hexdigest()
+        if kept := store.get(sha256, encoder.fingerprint):
+            return _done(_Prepared(name, sha256, kept=kept))
+        return pool.submit(_prepare, name, data, photo_name(photo, name), encoder)
+    return pool.submit(_prepare, name, photo, photo_name(photo, name), encoder)
+
+
+def _done(result: _Prepared | Failure) -> Future[_Prepared | Failure]:
+    future: Future[_Prepared | Failure] = Future()
+    future.set_result(result)
+    return future
+
+
+def _prepare(name: str, photo: Photo, source: str, encoder: Encoder) -> _Prepared | Failure:
+    try:
+        decoded = decode(photo, name=source)
+    except DecodeError as error:
+        return Failure(name, "decode", error)
+    square, content = encoder.preprocess(decoded.pixels)
+    height, width = decoded.pixels.shape[:2]
+    return _Prepared(name, decoded.sha256, square, content, (width, height), _small_jpeg(decoded.pixels))
+
+
+def _small_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    return buffer.getvalue()
+
+
+def _encode_batch(
+    batch: list[_Prepared | Failure], encoder: Encoder, store: EmbeddingCache | None
+) -> Iterator[EncodedPhoto | Failure]:
+    fresh = {item.sha256: item for item in batch if isinstance(item, _Prepared) and item.kept is None}
+    known: dict[str, CachedPhoto] = {}
+    if store is not None:  # arrays and PIL images have no hash before they are decoded
+        known = {sha256: kept for sha256 in fresh if (kept := store.get(sha256, encoder.fingerprint))}
+        fresh = {sha256: item for sha256, item in fresh.items() if sha256 not in known}
+    if fresh:
+        squares = np.stack([item.square for item in fresh.values() if item.square is not None])
+        rows = encoder.encode(squares)
+        for row, item in enumerate(fresh.values()):
+            assert item.content is not None
+            known[item.sha256] = CachedPhoto(
+                vector=rows.vectors[row],
+                patches=None if rows.patches is None else rows.patches[row],
+                grid=rows.grid,
+                content=item.content,
+                size=item.size,
+                view=item.view,
+            )
+            if store is not None:
+                store.put(item.sha256, encoder.fingerprint, known[item.sha256])
+        if store is not None:
+            store.commit()
+    for item in batch:
+        if isinstance(item, Failure):
+            yield item
+            continue
+        photo = item.kept or known[item.sha256]
+        view = PhotoView(item.id, photo.view, photo.size)
+        yield EncodedPhoto(item.id, item.sha256, photo.vector, photo.patches, photo.grid, photo.content, view)
+
+
+def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: bool) -> Iterable[T]:
+    """``items``, with a bar on stderr where ``progress`` asks for one."""
+    if not progress:
+        return items
+    from tqdm.auto import tqdm
+
+    bar: Iterable[T] = tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True)
+    return bar

@@ -1,0 +1,305 @@
+"""What a plug-in must pass, in the style of scikit-learn's ``check_estimator``.
+
+Each check takes the object, or what makes it, and raises :class:`AssertionError` with the promise that is broken. The
+library's own parts pass the same checks. In a plug-in's tests::
+
+    from counterfeit_vision.testing import check_encoder, check_index
+
+    def test_my_encoder_keeps_the_contract():
+        check_encoder(MyEncoder())
+
+    def test_my_index_keeps_the_contract():
+        check_index(MyIndex)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoders.base import Encoder
+from .errors import InputError
+from .search.base import Index
+from .types import Embeddings
+
+__all__ = ["check_encoder", "check_index"]
+
+
+# --- encoders --------------------------------------------------------------------------------------------------------
+
+
+def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
+    """Whether ``encoder`` keeps the contract of :class:`counterfeit_vision.encoders.Encoder`.
+
+    - ``fingerprint`` is a text that stays, ``batch_size`` a whole number, ``preprocess`` makes squares of its ``size``;
+    - ``encode`` gives one row an image, in order: float32 vectors of unit length, float16 patches that fill ``grid``
+      (or ``None``), content boxes, ids, and the fingerprint; all finite;
+    - a row depends on its own image only: not on batch mates, their order, their number or the call before. Vectors
+      stay within ``tolerance`` (1e-4 for float32; state your own for bfloat16), patches within twenty times that share
+      of their length, because they are rounded to float16;
+    - no images give no rows, of the same widths;
+    - the images are not written to, and may be read-only or a view with strides;
+    - images of another size, dtype or layout raise :class:`InputError`.
+
+    Raises :class:`AssertionError` that names what is broken. A few small batches are encoded.
+    """
+    fingerprint = encoder.fingerprint
+    named = isinstance(fingerprint, str) and bool(fingerprint)
+    assert named, f"fingerprint is {fingerprint!r}, expected a non-empty text"
+    count = encoder.batch_size
+    assert _is_size(count), f"batch_size is {count!r}, expected a whole number, 1 or more"
+    images = _squares(encoder)
+    before = images.copy()
+    rows = encoder.encode(images)
+    _check_rows(rows, len(images), fingerprint)
+    assert np.array_equal(images, before), "encode() writes into the images it is given"
+    cosines = rows.vectors @ rows.vectors.T
+    assert cosines.min() < 1 - 1e-6, "all images have the same vector: the encoder does not look at them"
+
+    _check_same(rows, encoder.encode(images), slice(None), tolerance, "the same batch, encoded twice")
+    order = np.random.default_rng(1).permutation(len(images))
+    _check_same(rows, encoder.encode(images[order]), order, tolerance, "the same batch in another order")
+    for row in range(len(images)):
+        single = encoder.encode(images[row : row + 1])
+        _check_rows(single, 1, fingerprint)
+        _check_same(rows, single, slice(row, row + 1), tolerance, f"image {row} alone, against in a batch")
+    if count < 64:  # one more than fits: an encoder may cut a batch, its rows may not show it
+        many = np.resize(np.arange(len(images)), count + 1)
+        _check_same(rows, encoder.encode(images[many]), many, tolerance, f"a batch of {count + 1}")
+
+    locked = images[::-1]
+    locked.flags.writeable = False
+    _check_same(rows, encoder.encode(locked), slice(None, None, -1), tolerance, "a read-only, reversed view")
+    empty = encoder.encode(images[:0])
+    _check_rows(empty, 0, fingerprint)
+    assert empty.vectors.shape[1:] == rows.vectors.shape[1:], f"no images give vectors of shape {empty.vectors.shape}"
+    if rows.patches is None or empty.patches is None:
+        assert empty.patches is rows.patches is None, "patches are None for some batches and an array for others"
+    else:
+        assert empty.patches.shape[1:] == rows.patches.shape[1:], f"no images give patches {empty.patches.shape}"
+
+    wrong = {
+        "float pixels": images.astype(np.float32) / 255,
+        "one image without the batch axis": images[0],
+        "channels first": np.ascontiguousarray(images.transpose(0, 3, 1, 2)),
+        "another size": images[:, 1:, 1:],
+        "grey images": images[..., :1],
+        "four channels": np.concatenate([images, images[..., :1]], axis=-1),
+    }
+    for name, array in wrong.items():
+        _check_refused(encoder.encode, array, what=f"encode() of {name}, {array.dtype} {array.shape}")
+    assert encoder.fingerprint == fingerprint, "the fingerprint has changed while encoding"
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def _squares(encoder: Encoder) -> NDArray[np.uint8]:
+    """Seven seeded squares, no two alike: noise, waves of three colours, black, and a photo that was prepared."""
+    size = encoder.preprocess.size
+    assert _is_size(size), f"preprocess.size is {size!r}, expected a whole number of pixels"
+    random = np.random.default_rng(0)
+    images = np.zeros((7, size, size, 3), np.uint8)
+    images[:2] = random.integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    y, x = np.mgrid[0:size, 0:size] / size
+    for row in range(2, 5):
+        images[row, ..., row - 2] = 127 + 120 * np.sin(7 * row * x + 3 * y)
+        images[row, ..., row - 3] = 255 * y
+    square, content = encoder.preprocess(random.integers(0, 256, (size + 9, 2 * size + 5, 3), dtype=np.uint8))
+    assert square.shape == (size, size, 3), f"preprocess() makes {square.shape}, expected {(size, size, 3)}"
+    assert square.dtype == np.uint8, f"preprocess() makes {square.dtype}, expected uint8"
+    assert content.shape == (4,), f"preprocess() gives a content box of shape {content.shape}, expected (4,)"
+    images[6] = square
+    return images
+
+
+def _check_rows(rows: Embeddings, count: int, fingerprint: str) -> None:
+    assert isinstance(rows, Embeddings), f"encode() gives {type(rows).__name__}, expected Embeddings"
+    vectors, patches = rows.vectors, rows.patches
+    assert len(rows) == count, f"{count} images give {len(rows)} rows"
+    assert rows.failures == (), f"encode() reports failures: {rows.failures}; it raises, or gives every row"
+    assert rows.fingerprint == fingerprint, f"rows carry the fingerprint {rows.fingerprint!r}, not {fingerprint!r}"
+    assert vectors.ndim == 2, f"vectors have shape {vectors.shape}, expected ({count}, D)"
+    assert vectors.shape[1] > 0, "vectors have no columns"
+    assert vectors.dtype == np.float32, f"vectors are {vectors.dtype}, expected float32"
+    assert np.isfinite(vectors).all(), "vectors hold NaN or infinity"
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(lengths, 1, atol=1e-3), f"vectors have lengths {lengths}, expected 1"
+    content = rows.content
+    assert content.shape == (count, 4), f"{count} images give content boxes of shape {content.shape}"
+    assert content.dtype == np.float32, f"content is {content.dtype}, expected float32"
+    if patches is None:
+        return
+    cells = rows.grid[0] * rows.grid[1]
+    assert patches.ndim == 3, f"patches have shape {patches.shape}, expected ({count}, {cells}, E)"
+    assert patches.shape[2] > 0, "patches have no columns"
+    assert patches.dtype == np.float16, f"patches are {patches.dtype}, expected float16"
+    assert np.isfinite(patches).all(), "patches hold NaN or infinity: more than float16 takes?"
+
+
+def _check_same(
+    rows: Embeddings, again: Embeddings, which: slice | NDArray[np.int64], tolerance: float, what: str
+) -> None:
+    """``again`` holds what ``rows[which]`` holds."""
+    vectors = rows.vectors[which]
+    assert again.vectors.shape == vectors.shape, f"{what}: vectors of shape {again.vectors.shape}, not {vectors.shape}"
+    gap = float(np.abs(again.vectors - vectors).max(initial=0))
+    assert gap <= tolerance, f"{what}: vectors differ by {gap:.2g}, the bound is {tolerance:.2g}"
+    assert (again.patches is None) == (rows.patches is None), f"{what}: patches are None once and an array once"
+    if rows.patches is not None and again.patches is not None:
+        patches = rows.patches[which].astype(np.float32)
+        lengths = np.linalg.norm(patches, axis=-1)
+        gaps = np.linalg.norm(again.patches.astype(np.float32) - patches, axis=-1) / (lengths + lengths.mean() + 1e-6)
+        worst, bound = float(gaps.max(initial=0)), 20 * tolerance
+        assert worst <= bound, f"{what}: patches differ by {worst:.2g} of their length, the bound is {bound:.2g}"
+
+
+# --- indexes ---------------------------------------------------------------------------------------------------------
+
+
+def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tolerance: float = 1e-5) -> None:
+    """Whether the indexes of ``make_index(dim)`` keep the contract of :class:`counterfeit_vision.search.base.Index`.
+
+    - ``search`` finds what a comparison with every vector finds: keys int64 and inner products float32, best first,
+      none twice. Where vectors tie, any of them will do. An approximate index states its ``recall``: the share of the
+      true best that it must find; its scores must be true all the same, within ``tolerance``;
+    - ``allowed`` leaves exactly these keys; keys that are not held change nothing there, and none leaves nothing;
+    - rows are padded with key -1 and score -inf: more wanted than held or allowed, and an empty index;
+    - ``add`` and ``remove`` take effect at once, and ``len`` follows; a removed key may come back with another vector;
+    - a key that is held already, comes twice or is negative, and removing one that is not held, raise
+      :class:`InputError` and change nothing; so do NaN, infinity, vectors of another length, and keys that do not match
+      the vectors;
+    - arrays that are passed in are not written to, and may be read-only.
+
+    >>> from counterfeit_vision.search.exact import ExactIndex
+    >>> check_index(ExactIndex)
+    """
+    random = np.random.default_rng(0)
+    dim, count = 16, 150
+    vectors = _unit(random.standard_normal((count, dim)))
+    vectors[70:80] = vectors[60:70]  # ties
+    keys = random.permutation(count).astype(np.int64) * 7 + 3
+    keys[5] = 2**40  # keys are 64 bits wide
+    queries = np.concatenate([_unit(random.standard_normal((20, dim))), vectors[60:65]])
+    for array in (vectors, keys, queries):
+        array.flags.writeable = False
+    held = dict(zip(keys.tolist(), vectors, strict=True))
+
+    index = make_index(dim)
+    other = make_index(dim)
+    assert len(index) == 0, f"a new index holds {len(index)} vectors"
+    _check_search(index, {}, queries, 3, None, recall, tolerance, "an empty index")
+    index.add(keys[:100], vectors[:100])
+    index.add(keys[100:], vectors[100:])
+    assert len(index) == count, f"{count} vectors were added in two parts, len() is {len(index)}"
+    assert len(other) == 0, "two indexes of one make_index share their vectors"
+    index.add(keys[:0], vectors[:0])
+    for k in (1, 10, count, count + 5):
+        _check_search(index, held, queries, k, None, recall, tolerance, f"k={k} of {count}")
+    _check_search(index, held, queries[:0], 3, None, recall, tolerance, "no queries")
+
+    some = keys[::4]
+    _check_search(index, held, queries, 5, some, recall, tolerance, "a quarter allowed")
+    _check_search(index, held, queries, 5, keys[5:6], recall, tolerance, "one allowed")
+    _check_search(index, held, queries, 5, keys[:0], recall, tolerance, "none allowed")
+    strangers = np.concatenate([[1, 2**41], some, some[:3]]).astype(np.int64)
+    _check_search(index, held, queries, 5, strangers, recall, tolerance, "allowed with unknown and repeated keys")
+    _check_search(index, held, queries, 5, None, recall, tolerance, "all allowed, after a search with a filter")
+
+    nan, endless = vectors[:2].copy(), vectors[:2].copy()
+    nan[1, 3], endless[0, 0] = np.nan, np.inf
+    fresh = np.array([10_001, 10_002], np.int64)
+    for what, new_keys, new_vectors in (
+        ("add() of a key that is held", np.array([10_001, keys[0]]), vectors[:2]),
+        ("add() of one key twice", np.array([10_001, 10_001]), vectors[:2]),
+        ("add() of a negative key", np.array([10_001, -1]), vectors[:2]),
+        ("add() of NaN", fresh, nan),
+        ("add() of infinity", fresh, endless),
+        ("add() of longer vectors", fresh, _unit(random.standard_normal((2, dim + 1)))),
+        ("add() of one vector without the batch axis", fresh[:1], vectors[0]),
+        ("add() of fewer keys than vectors", fresh[:1], vectors[:2]),
+    ):
+        _check_refused(index.add, new_keys, new_vectors, what=what)
+    _check_refused(index.remove, np.array([keys[0], 10_001]), what="remove() of a key that is not held")
+    _check_refused(index.search, nan, 3, what="search() for NaN")
+    _check_refused(index.search, queries[:, 1:], 3, what="search() for shorter vectors")
+    _check_refused(index.search, queries[0], 3, what="search() for one vector without the batch axis")
+    assert len(index) == count, f"calls that were refused changed len() from {count} to {len(index)}"
+    _check_search(index, held, queries, 10, None, recall, tolerance, "after calls that were refused")
+
+    gone = keys[40:110]
+    index.remove(gone)
+    for key in gone.tolist():
+        del held[key]
+    assert len(index) == count - len(gone), f"{len(gone)} of {count} were removed, len() is {len(index)}"
+    _check_search(index, held, queries, 10, None, recall, tolerance, "after remove()")
+    _check_search(index, held, queries, 5, gone, recall, tolerance, "only removed keys allowed")
+    back = _unit(random.standard_normal((3, dim)))
+    index.add(gone[:3], back)
+    held |= dict(zip(gone[:3].tolist(), back, strict=True))
+    _check_search(index, held, np.concatenate([queries, back]), 10, None, recall, tolerance, "removed keys added again")
+    index.remove(np.array(sorted(held), np.int64))
+    assert len(index) == 0, f"all were removed, len() is {len(index)}"
+    _check_search(index, {}, queries, 3, None, recall, tolerance, "everything removed")
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def _check_search(
+    index: Index,
+    held: dict[int, NDArray[np.float32]],
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.int64] | None,
+    recall: float,
+    tolerance: float,
+    what: str,
+) -> None:
+    """A search against brute force over what should be held."""
+    passed = queries.copy()
+    keys, scores = index.search(queries, k, allowed) if allowed is not None else index.search(queries, k)
+    assert np.array_equal(queries, passed), f"{what}: search() writes into the queries"
+    shape = (len(queries), k)
+    assert keys.shape == shape, f"{what}: keys have shape {keys.shape}, expected {shape}"
+    assert scores.shape == shape, f"{what}: scores have shape {scores.shape}, expected {shape}"
+    assert keys.dtype == np.int64, f"{what}: keys are {keys.dtype}, expected int64"
+    assert scores.dtype == np.float32, f"{what}: scores are {scores.dtype}, expected float32"
+    candidates = sorted(set(held) if allowed is None else set(held) & set(allowed.tolist()))
+    take = min(k, len(candidates))
+    found, wanted = 0, 0
+    for row, query in enumerate(queries):
+        true = {key: float(query.astype(np.float64) @ held[key].astype(np.float64)) for key in candidates}
+        best = sorted(true.values(), reverse=True)[:take]
+        filled = int((keys[row] >= 0).sum())
+        got, given = keys[row, :filled].tolist(), scores[row, :filled]
+        padding = keys[row, filled:]
+        assert (padding == -1).all(), f"{what}: padding {padding}, expected -1, all of it at the end"
+        assert np.isneginf(scores[row, filled:]).all(), f"{what}: padding scores {scores[row, filled:]}, expected -inf"
+        assert filled <= take, f"{what}: {filled} results, but only {take} keys qualify"
+        assert recall < 1 or filled == take, f"{what}: {filled} results, expected {take}"
+        assert len(set(got)) == filled, f"{what}: a key comes twice: {got}"
+        assert set(got) <= set(true), f"{what}: key {min(set(got) - set(true), default=None)} is not held or allowed"
+        assert (np.diff(given) <= tolerance).all(), f"{what}: scores {given} are not best first"
+        for key, score in zip(got, given.tolist(), strict=True):
+            gap = abs(true[key] - score)
+            assert gap <= tolerance, f"{what}: key {key} has score {score}, its inner product is {true[key]}"
+        wanted += take
+        found += sum(true[key] >= best[-1] - tolerance for key in got) if take else 0
+    assert found >= recall * wanted, f"{what}: {found} of the {wanted} best were found, recall {recall} was promised"
+
+
+def _check_refused(call: Callable[..., Any], *arguments: Any, what: str) -> None:
+    try:
+        call(*arguments)
+    except InputError:
+        return
+    except Exception as error:
+        raise AssertionError(f"{what} raises {type(error).__name__}, expected InputError: {error}") from error
+    raise AssertionError(f"{what} raises nothing, expected InputError")

@@ -1,0 +1,364 @@
+"""The things that travel between rooms: what goes in, the rows in the middle, and what comes out.
+
+Inputs (:class:`Listing`, :class:`Reference`, :class:`Region`, :class:`Seller`) are checked where they are made. Rows in the
+middle (:class:`Embeddings`, :class:`Matches`) are structs of aligned numpy arrays. One object per listing exists only at the
+end, for people: :class:`Verdict` with its :class:`Evidence`, or :class:`Failure`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "DECISIONS",
+    "GALLERIES",
+    "Embeddings",
+    "Evidence",
+    "Failure",
+    "Listing",
+    "Matches",
+    "Photo",
+    "PhotoView",
+    "Reference",
+    "Region",
+    "Seller",
+    "Verdict",
+]
+
+Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
+"""One photo: a path, the bytes of an image file, a PIL image, or a uint8 array (height, width[, 1 | 3 | 4])."""
+
+Decision: TypeAlias = Literal["clear", "review", "suspected", "insufficient_evidence"]
+
+DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence", "clear")
+"""The four verdict words, the one that a person should read first in front."""
+
+GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
+"""What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box in pixels of the upright photo, ``x0 <= x < x1`` and ``y0 <= y < y1``, origin at the top left.
+
+    >>> Region(10, 20, 110, 70).area
+    5000
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        values = (self.x0, self.y0, self.x1, self.y1)
+        if not all(math.isfinite(value) for value in values) or self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise InputError(f"Region{values}: need finite x0 < x1 and y0 < y1, in pixels of the upright photo")
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    def to_list(self) -> list[float]:
+        """``[x0, y0, x1, y1]``."""
+        return [float(self.x0), float(self.y0), float(self.x1), float(self.y1)]
+
+
+@dataclass(frozen=True)
+class Seller:
+    """Who offers a listing. ``id`` is the platform's own verified id: a display ``name`` proves nothing."""
+
+    id: str
+    name: str | None = None
+
+
+def _check_id(kind: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{kind}(id={value!r}): an id is a non-empty string")
+
+
+def _check_price(kind: str, id: str, price: float | None, currency: str | None) -> None:
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0")
+    if price is not None and currency is None:
+        raise InputError(f"{kind} {id!r}: price={price!r} has no currency; add currency='EUR' or another ISO 4217 code")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One genuine photo and what it shows.
+
+    ``id`` is unique in a catalogue. ``regions`` are the boxes of the brand's marks on the photo, if somebody drew them.
+    ``gallery`` is one of :data:`GALLERIES`. ``price`` is the product's usual price in ``currency`` (ISO 4217).
+    """
+
+    id: str
+    photo: Photo = field(repr=False)
+    brand: str
+    product: str
+    category: str | None = None
+    gallery: str = "genuine"
+    regions: Sequence[Region] = ()
+    price: float | None = None
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_id("Reference", self.id)
+        for name in ("brand", "product"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise InputError(f"Reference {self.id!r}: {name}={getattr(self, name)!r} is not a non-empty string")
+        if self.gallery not in GALLERIES:
+            raise InputError(
+                f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
+            )
+        object.__setattr__(self, "regions", tuple(self.regions))
+        _check_price("Reference", self.id, self.price, self.currency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One offer on a marketplace: its photos, and what it says about itself.
+
+    ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO 3166),
+    ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its id.
+    """
+
+    id: str
+    photos: Sequence[Photo] = field(repr=False)
+    brand: str | None = None
+    product: str | None = None
+    title: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    seller: Seller | str | None = None
+    platform: str | None = None
+    channel: str = "online"
+    region: str | None = None
+    url: str | None = None
+    captured_at: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_id("Listing", self.id)
+        if isinstance(self.photos, str | bytes | os.PathLike) or not isinstance(self.photos, Sequence):
+            raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
+        object.__setattr__(self, "photos", tuple(self.photos))
+        if isinstance(self.seller, str):
+            object.__setattr__(self, "seller", Seller(self.seller))
+        _check_price("Listing", self.id, self.price, self.currency)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that gave no result. It stands where the result would have stood.
+
+    ``stage`` is where it stopped (``"input"``, ``"decode"``, ``"encode"``, ``"score"``).
+    """
+
+    id: str
+    stage: str
+    error: Exception
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain strings, ready for JSON."""
+        return {"id": self.id, "stage": self.stage, "error": type(self.error).__name__, "message": str(self.error)}
+
+    def __repr__(self) -> str:
+        return f"<Failure {self.id} [{self.stage}] {type(self.error).__name__}: {self.error}>"
+
+
+def _check_rows(name: str, count: int, **columns: Sequence[Any] | NDArray[Any] | None) -> None:
+    for column, values in columns.items():
+        if values is not None and len(values) != count:
+            raise InputError(f"{name}: {column} has {len(values)} rows, expected {count}")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What an encoder sees in N photos, one aligned row each. Rows of photos that failed are absent.
+
+    - ``vectors`` (N, D) float32, unit length: the whole photo.
+    - ``patches`` (N, P, E) float16 or ``None``: P = h * w patch tokens in row-major order over the encoder's square.
+    - ``grid`` (h, w): the patch grid.
+    - ``content`` (N, 4) float32: where the photo lies in the encoder's square, ``x0 y0 x1 y1`` in fractions of its side;
+      patches outside are padding.
+    - ``ids`` N strings, ``failures`` the photos that gave no row, ``fingerprint`` the space the vectors live in.
+    """
+
+    vectors: NDArray[np.float32]
+    patches: NDArray[np.float16] | None
+    grid: tuple[int, int]
+    content: NDArray[np.float32]
+    ids: tuple[str, ...]
+    failures: tuple[Failure, ...] = ()
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        _check_rows("Embeddings", count, vectors=self.vectors, patches=self.patches, content=self.content)
+        if self.patches is not None and self.patches.shape[1] != self.grid[0] * self.grid[1]:
+            raise InputError(f"Embeddings: {self.patches.shape[1]} patches do not fill a grid of {self.grid}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        patches = None if self.patches is None else self.patches.shape
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"<Embeddings {len(self)} photos, vectors {self.vectors.shape}, patches {patches}{failed}>"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The nearest references of N photos, best first; always N rows, in input order.
+
+    - ``ids``, ``products`` (N, k) object: strings, ``None`` where a row is short or its photo failed.
+    - ``scores`` (N, k) float32: higher = more alike, ``-inf`` where a row is short or its photo failed.
+    """
+
+    ids: NDArray[np.object_]
+    products: NDArray[np.object_]
+    scores: NDArray[np.float32]
+    failures: tuple[Failure, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.ids.shape == self.products.shape == self.scores.shape or self.ids.ndim != 2:
+            raise InputError(
+                f"Matches: ids {self.ids.shape}, products {self.products.shape}, scores {self.scores.shape} differ"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"<Matches {self.ids.shape[0]} photos x {self.ids.shape[1]} references{failed}>"
+
+
+@dataclass(frozen=True)
+class PhotoView:
+    """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the original."""
+
+    id: str
+    jpeg: bytes = field(repr=False)
+    size: tuple[int, int]
+    caption: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One claim about a listing, and what it rests on.
+
+    - ``score``: raw, higher = more suspicious; ``nan`` where the claim does not apply.
+    - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration.
+    - ``photo``: which of the verdict's photos (those that decoded) the claim is about, from 0.
+    - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the alarm level
+      (the peak that one genuine photo in twenty reaches).
+    - ``references``: ids of the genuine photos it was compared with.
+    - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
+    """
+
+    score: float
+    text: str
+    p_value: float | None = None
+    photo: int = 0
+    region: Region | None = None
+    heatmap: NDArray[np.float32] | None = field(default=None, repr=False)
+    references: tuple[str, ...] = ()
+    applicable: bool = True
+
+    @classmethod
+    def not_applicable(cls, reason: str) -> Evidence:
+        """The claim that says nothing, and why."""
+        return cls(score=math.nan, text=reason, applicable=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; a score that does not apply is ``None``."""
+        return {
+            "score": float(self.score) if math.isfinite(self.score) else None,
+            "p_value": self.p_value,
+            "applicable": self.applicable,
+            "text": self.text,
+            "photo": self.photo,
+            "region": None if self.region is None else self.region.to_list(),
+            "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
+            "references": list(self.references),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the library says about one listing.
+
+    - ``decision``: one of :data:`DECISIONS`; ``reason`` is the sentence that names the claims and numbers behind it.
+    - ``risk``: finite, 0..1, higher = more suspicious, on every verdict; continuous in the merged statistic.
+    - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
+    - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
+    - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
+    - ``photos``, ``genuine``: small copies of the listing's photos and of the nearest genuine photos; ``failures``: its
+      photos that gave no pixels.
+    """
+
+    id: str
+    decision: Decision
+    risk: float
+    p_value: float
+    reason: str
+    product: str | None
+    brand: str | None
+    claims: Mapping[str, Evidence]
+    stale: bool = False
+    listing: Listing | None = field(default=None, repr=False)
+    photos: tuple[PhotoView, ...] = field(default=(), repr=False)
+    genuine: tuple[PhotoView, ...] = field(default=(), repr=False)
+    failures: tuple[Failure, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.decision not in DECISIONS:
+            raise InputError(f"Verdict {self.id!r}: decision={self.decision!r}; the words are {', '.join(DECISIONS)}")
+        if not (math.isfinite(self.risk) and 0 <= self.risk <= 1):
+            raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: all but the pictures."""
+        return {
+            "id": self.id,
+            "decision": self.decision,
+            "risk": self.risk,
+            "p_value": self.p_value,
+            "reason": self.reason,
+            "product": self.product,
+            "brand": self.brand,
+            "stale": self.stale,
+            "claims": {name: evidence.to_dict() for name, evidence in self.claims.items()},
+            "failures": [failure.to_dict() for failure in self.failures],
+        }
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.id}: {self.decision}, risk {self.risk:.2f}, product {self.product}>"
+
+    def explain(self) -> Any:
+        """The claims with their pictures; shows itself in a notebook, and prints as text elsewhere."""
+        from .report import Explanation
+
+        return Explanation(self)
+
+    def _repr_html_(self) -> str:
+        return str(self.explain()._repr_html_())
+
+    def replace(self, **changes: Any) -> Verdict:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

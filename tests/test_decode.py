@@ -1,0 +1,600 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile, ImageOps
+
+from counterfeit_vision.decode import DEFAULT_LIMITS, Limits, content_hash, decode, photo_name, read_bytes
+from counterfeit_vision.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DATA = Path(os.environ.get("CV_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
+
+needs_hostile = pytest.mark.skipif(not (DATA / "hostile").is_dir(), reason=f"no hostile/ in CV_DATA={DATA}")
+needs_orientation = pytest.mark.skipif(
+    not (DATA / "exif-orientation").is_dir(), reason=f"no exif-orientation/ in CV_DATA={DATA}"
+)
+
+
+def file_bytes(image: Image.Image, format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def over_white(rgba: np.ndarray) -> np.ndarray:
+    colour, alpha = rgba[..., :3].astype(int), rgba[..., 3:].astype(int)
+    return (colour * alpha + 255 * (255 - alpha) + 127) // 255
+
+
+def reference(image: Image.Image) -> np.ndarray:
+    """What a photo should become, by the plainest means: integer arithmetic on numpy arrays."""
+    if image.mode.startswith("I"):
+        assert "transparency" not in image.info or image.info["transparency"] == 65535
+        grey = (np.asarray(image).astype(np.int64) + 128) // 257
+        assert grey.min() >= 0
+        assert grey.max() <= 255
+        return np.repeat(grey[..., np.newaxis], 3, axis=2)
+    if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+        return over_white(np.asarray(image.convert("RGBA")))
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    middle = b"".join(chunk(*pair) for pair in chunks)
+    body = chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + middle + body
+
+
+# --- what the pixels mean ---
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM"])
+def test_rgb_comes_back_exactly(format: str) -> None:
+    pixels = noise(13, 7)
+    decoded = decode(file_bytes(Image.fromarray(pixels), format))
+    assert decoded.format == format
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.pixels.flags.c_contiguous
+    assert decoded.pixels.flags.owndata
+    np.testing.assert_array_equal(decoded.pixels, pixels)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"])
+def test_every_plain_mode_is_pillows_conversion(mode: str) -> None:
+    image = Image.fromarray(noise(9, 11)).convert("RGB")
+    image = image.quantize(16) if mode == "P" else image.convert(mode)
+    np.testing.assert_array_equal(decode(image).pixels, np.asarray(image.convert("RGB")))
+
+
+def test_inverted_cmyk_jpeg_keeps_its_colours() -> None:
+    red = Image.new("RGB", (16, 16), (250, 20, 30)).convert("CMYK")
+    decoded = decode(file_bytes(red, "JPEG", quality=95))  # Pillow writes Adobe CMYK, inverted
+    assert np.abs(decoded.pixels.astype(int) - (250, 20, 30)).max() < 12
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGBa", "La"])
+def test_alpha_goes_over_white_and_hidden_colours_stay_hidden(mode: str) -> None:
+    rgba = noise(8, 8, 4)
+    rgba[:4, :, 3] = 0
+    rgba[4, :, 3] = 255
+    image = Image.fromarray(rgba)
+    if mode == "PA":
+        image = Image.merge("RGBA", (*image.convert("RGB").quantize(8).convert("RGB").split(), image.getchannel("A")))
+    image = {"La": lambda: image.convert("LA").convert("La")}.get(mode, lambda: image.convert(mode))()
+    rgba = np.asarray(image.convert("LA").convert("RGBA") if mode == "La" else image.convert("RGBA"))
+    pixels = decode(image).pixels
+    assert (pixels[:4] == 255).all()
+    assert np.abs(pixels.astype(int) - over_white(rgba)).max() <= 1
+
+
+def test_palette_with_alpha_and_the_image_itself_is_left_alone() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putdata([0, 1])
+    image.info["transparency"] = b"\x00\xff"
+    before = (image.tobytes(), image.getpalette(), image.im.getpalette("RGBA", "RGBA"), dict(image.info))
+    assert decode(image).pixels.tolist() == [[[255, 255, 255], [0, 0, 255]]]
+    assert (image.tobytes(), image.getpalette(), image.im.getpalette("RGBA", "RGBA"), dict(image.info)) == before
+
+
+def test_a_transparent_colour_counts_in_every_bit_depth() -> None:
+    grey4 = png(4, 1, 4, 0, b"\x00\x05\xaf", (b"tRNS", struct.pack(">H", 5)))  # levels 0, 5, 10, 15; 5 is transparent
+    assert decode(grey4).pixels[0, :, 0].tolist() == [0, 255, 170, 255]
+    grey2 = png(4, 1, 2, 0, b"\x00\x1b", (b"tRNS", struct.pack(">H", 1)))
+    assert decode(grey2).pixels[0, :, 0].tolist() == [0, 255, 170, 255]
+    grey1 = png(2, 1, 1, 0, b"\x00\x40", (b"tRNS", struct.pack(">H", 0)))
+    assert decode(grey1).pixels[0, :, 0].tolist() == [255, 255]
+    grey16 = png(2, 1, 16, 0, b"\x00" + struct.pack(">HH", 257, 2570), (b"tRNS", struct.pack(">H", 257)))
+    assert decode(grey16).pixels[0, :, 0].tolist() == [255, 10]
+    colours = struct.pack(">6H", 0x1234, 0, 0, 0x3400, 0, 0)
+    rgb16 = png(2, 1, 16, 2, b"\x00" + colours, (b"tRNS", colours[:6]))
+    assert decode(rgb16).pixels.tolist() == [[[255, 255, 255], [0x34, 0, 0]]]
+    rgb8 = png(2, 1, 8, 2, b"\x00" + bytes([9, 8, 7, 1, 2, 3]), (b"tRNS", struct.pack(">3H", 9, 8, 7)))
+    assert decode(rgb8).pixels.tolist() == [[[255, 255, 255], [1, 2, 3]]]
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "image"])
+def test_sixteen_bits_are_scaled_not_clipped(format: str, order: str) -> None:
+    values = np.arange(0, 65536, 16, dtype=order).reshape(64, 64)
+    image = Image.frombytes("I;16" if order == "<u2" else "I;16B", (64, 64), values.tobytes())
+    pixels = decode(image if format == "image" else file_bytes(image, format)).pixels
+    np.testing.assert_array_equal(pixels[..., 0], (values.astype(int) + 128) // 257)
+    assert len(np.unique(pixels)) == 256
+
+
+def test_integers_and_floats_find_their_range() -> None:
+    def grey(values: list[float], dtype: str) -> list[int]:
+        return decode(Image.fromarray(np.array([values], dtype))).pixels[0, :, 0].tolist()
+
+    assert grey([0, 128, 129, 65535], "int32") == [0, 0, 1, 255]
+    assert grey([0, 255], "int32") == [0, 1]
+    assert grey([-100, 0, 100], "int32") == [0, 128, 255]
+    assert grey([5_000_000, 5_000_000], "int32") == [0, 0]
+    assert grey([0, 0.5, 1], "float32") == [0, 128, 255]
+    assert grey([0, 128, 254.6], "float32") == [0, 128, 255]
+    assert grey([0, 257, 65535], "float32") == [0, 1, 255]
+    assert grey([-2, 0, 2], "float32") == [0, 128, 255]
+    assert grey([np.nan, 1, np.inf, -np.inf], "float32") == [0, 255, 255, 0]
+    assert grey([np.nan, np.nan], "float32") == [0, 0]
+
+
+def test_first_frame_of_an_animation() -> None:
+    frames = [Image.new("RGB", (6, 5), colour) for colour in ("red", "green", "blue")]
+    for format in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
+        lossless = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100}}.get(format, {})
+        data = file_bytes(frames[0], format, save_all=True, append_images=frames[1:], **lossless)
+        assert np.abs(decode(data).pixels.astype(int) - (255, 0, 0)).max() <= 3, format
+
+
+def test_multi_picture_jpeg() -> None:
+    pictures = [Image.new("RGB", (16, 8), colour) for colour in ("red", "blue")]
+    decoded = decode(file_bytes(pictures[0], "MPO", save_all=True, append_images=pictures[1:]))
+    assert decoded.format == "MPO"
+    assert decoded.pixels.shape == (8, 16, 3)
+    assert decoded.pixels[0, 0, 0] > 250
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied(format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file_bytes(Image.fromarray(noise(10, 24)), format, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    assert expected.shape == ((24, 10, 3) if orientation >= 5 else (10, 24, 3))
+    np.testing.assert_array_equal(decode(data).pixels, expected)
+    image = Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(decode(image).pixels, expected)
+    if format != "TIFF":  # whose load() turns the image
+        assert image.size == (24, 10)
+        assert image.getexif().get(0x0112, 1) == orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "F"])
+def test_orientation_and_strips_agree(monkeypatch: pytest.MonkeyPatch, orientation: int, mode: str) -> None:
+    rgba = noise(10, 24, 4)
+    image = {
+        "RGB": lambda: Image.fromarray(rgba[..., :3]),
+        "RGBA": lambda: Image.fromarray(rgba),
+        "I;16": lambda: Image.fromarray(rgba.view("<u2")[..., 0]),
+        "F": lambda: Image.fromarray(rgba[..., 0].astype(np.float32) - 77),
+    }[mode]()
+    image.getexif()[0x0112] = orientation
+    whole = decode(image).pixels
+    monkeypatch.setattr("counterfeit_vision.decode._STRIP", 24 * 3)
+    np.testing.assert_array_equal(decode(image).pixels, whole)
+    del image.getexif()[0x0112]
+    upright = Image.fromarray(decode(image).pixels)
+    upright.getexif()[0x0112] = orientation
+    np.testing.assert_array_equal(whole, np.asarray(ImageOps.exif_transpose(upright)))
+
+
+@needs_orientation
+def test_orientation_of_real_files() -> None:
+    files = sorted((DATA / "exif-orientation").glob("*.jpg"))
+    assert len(files) == 18
+    for file in files:
+        with Image.open(file) as image:
+            expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        pixels = decode(file).pixels
+        np.testing.assert_array_equal(pixels, expected)
+        first = decode(file.with_name(file.name.split("_")[0] + "_1.jpg")).pixels
+        assert pixels.shape == first.shape
+        assert np.abs(pixels.astype(int) - first.astype(int)).mean() < 5
+
+
+# --- arrays and PIL images ---
+
+
+def test_arrays() -> None:
+    pixels = noise(5, 4)
+    assert decode(pixels).pixels is pixels
+    assert decode(pixels).format == "array"
+    np.testing.assert_array_equal(decode(pixels[:, ::-1]).pixels, pixels[:, ::-1])
+    grey = pixels[..., 0]
+    np.testing.assert_array_equal(decode(grey).pixels, np.repeat(grey[..., None], 3, axis=2))
+    np.testing.assert_array_equal(decode(grey[..., None]).pixels, decode(grey).pixels)
+    rgba = noise(5, 4, 4)
+    assert np.abs(decode(rgba).pixels.astype(int) - over_white(rgba)).max() <= 1
+    for array in (pixels[:, ::-1], grey, rgba):
+        assert decode(array).pixels.flags.c_contiguous
+        assert decode(array).pixels.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.int64),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        np.zeros(12, np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_wrong_arrays_are_told_both_sides(array: Any) -> None:
+    with pytest.raises(DecodeError, match=r"photo 7: need a uint8 array .* got") as caught:
+        decode(array, name="photo 7")
+    assert str(array.dtype) in str(caught.value)
+    assert str(array.shape) in str(caught.value)
+
+
+def test_a_lazily_opened_image_that_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(file_bytes(Image.fromarray(noise(64, 64)), "JPEG")[:-1500])
+    with Image.open(path) as image, pytest.raises(DecodeError, match=r"cut\.jpg: OSError: .*truncated"):
+        decode(image)
+
+
+def test_hashes() -> None:
+    pixels = noise(6, 5)
+    data = file_bytes(Image.fromarray(pixels), "PNG")
+    assert decode(data).sha256 == content_hash(data) == hashlib.sha256(data).hexdigest()
+    assert content_hash(b"not an image") == hashlib.sha256(b"not an image").hexdigest()  # nothing is decoded
+    assert content_hash(pixels) == decode(pixels).sha256 == decode(Image.fromarray(pixels)).sha256
+    assert content_hash(pixels) != content_hash(pixels.reshape(5, 6, 3))
+    assert content_hash(pixels) != content_hash(pixels ^ 1)
+
+
+# --- what gives no pixels ---
+
+
+def test_names() -> None:
+    assert photo_name(Path("a") / "b.jpg", "photo 1") == str(Path("a") / "b.jpg")
+    assert photo_name(noise(2, 2), "photo 1") == photo_name(Image.new("L", (1, 1)), "photo 1") == "photo 1"
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    for photo, reason in [
+        (tmp_path / "none.jpg", "No such file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty.jpg", "empty: 0 bytes"),
+        (str(tmp_path / "x\0y.jpg"), "null byte"),
+        (str(tmp_path / ("n" * 5000)), "too long"),
+    ]:
+        for function in (decode, content_hash, read_bytes):
+            with pytest.raises(DecodeError, match=reason) as caught:
+                function(photo)
+            assert caught.value.source == str(photo)
+    with pytest.raises(DecodeError, match="photo 3: empty: 0 bytes"):
+        decode(b"", name="photo 3")
+    for photo in (None, 3, ["a.jpg"], 2.5):
+        with pytest.raises(DecodeError, match=f"need a path, .* got {type(photo).__name__}"):
+            decode(photo)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(DecodeError, match="not a regular file"):
+        decode(tmp_path / "pipe.jpg")
+
+
+def test_other_formats_are_named() -> None:
+    with pytest.raises(DecodeError, match="format ICNS is not accepted") as caught:
+        decode(b"icns" + bytes(40))
+    assert caught.value.limit is not None
+    assert "accepted: JPEG" in caught.value.limit
+    with pytest.raises(DecodeError, match="not an image of a known format"):
+        decode(b"<html>404</html>")
+    with pytest.raises(DecodeError, match="starts like PNG, but its header is damaged"):
+        decode(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    with pytest.raises(DecodeError, match="format PNG is not accepted"):
+        decode(file_bytes(Image.new("L", (2, 2)), "PNG"), limits=Limits(formats=("JPEG",)))
+
+
+def test_pixel_and_byte_limits() -> None:
+    data = file_bytes(Image.new("L", (40, 30)), "PNG")
+    limits = Limits(pixels=1199)
+    for photo in (data, Image.new("L", (40, 30)), np.zeros((30, 40), np.uint8)):
+        with pytest.raises(DecodeError, match=r"40 x 30 = 1,200 pixels") as caught:
+            decode(photo, limits=limits, name="p")
+        assert caught.value.limit == "1,199 pixels"
+        assert decode(photo, limits=Limits(pixels=1200)).pixels.shape == (30, 40, 3)
+    with pytest.raises(DecodeError, match="too large"):
+        decode(data, limits=Limits(file_bytes=len(data) - 1))
+    assert decode(data, limits=Limits(file_bytes=len(data))).format == "PNG"
+
+
+def tall_order(scans: int) -> bytes:
+    """A small JPEG that orders ``scans`` passes over 42 million pixels."""
+    data = file_bytes(Image.new("L", (7000, 6000)), "JPEG", progressive=True)
+    last = data.rfind(b"\xff\xc4", 0, data.rfind(b"\xff\xda"))
+    return data[:-2] + data[last:-2] * scans + data[-2:]
+
+
+def giant_tile() -> bytes:
+    """A 10 x 10 TIFF in one tile of 30,000 x 30,000 pixels."""
+    strips = zlib.compress(bytes(1000))
+    fields = [(256, 10), (257, 10), (258, 8), (259, 8), (262, 1), (277, 1), (322, 30_000), (323, 30_000)]
+    fields += [(324, 8 + 2 + 12 * 10 + 4), (325, len(strips))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + strips
+
+
+def run_length_bitmap() -> bytes:
+    """40 MB of one-pixel runs: Pillow reads each in Python."""
+    runs = (b"\x01\x05" * 5000 + b"\0\0") * 4000
+    header = struct.pack("<IiiHHIIiiII", 40, 5000, 5000, 1, 8, 1, len(runs), 0, 0, 256, 0) + bytes(1024)
+    return b"BM" + struct.pack("<IHHI", 14 + len(header) + len(runs), 0, 0, 14 + len(header)) + header + runs
+
+
+BOMBS = {
+    "pixels": (lambda: png(30_000, 30_000, 8, 0, b""), "pixels"),
+    "scans": (lambda: tall_order(300), "processor time"),
+    "tile": (giant_tile, "pixels"),
+    "runs": (run_length_bitmap, "processor time"),
+    "text": (lambda: png(1, 1, 8, 0, b"\0\0", (b"zTXt", b"k\0\0" + zlib.compress(bytes(90_000_000), 9))), "too large"),
+    "plain": (lambda: b"P3 4000 4000 255\n" + b"1 2 3 " * 8_000_000, "processor time"),
+    "chunks": (lambda: png(1, 1, 8, 0, b"\0\0", *[(b"abCd", b"")] * 3_000_000), "processor time"),
+    "jpeg2000": (lambda: file_bytes(Image.new("L", (7000, 7000)), "JPEG2000"), "processor time"),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs_stay_within_time_and_memory(bomb: str, tmp_path: Path) -> None:
+    make, reason = BOMBS[bomb]
+    (tmp_path / bomb).write_bytes(make())
+    (report,) = decode_elsewhere([tmp_path / bomb])["files"]
+    assert report["error"] is not None
+    assert reason in report["error"]
+    assert report["seconds"] <= 2
+    assert report["rise"] < 300
+
+
+# --- a process of its own, to see what reaches stderr and how far memory rises ---
+
+ELSEWHERE = """
+import json, resource, sys, time
+sys.path.insert(0, sys.argv[1])
+from counterfeit_vision.decode import decode
+from counterfeit_vision.errors import DecodeError
+import numpy as np
+from PIL import Image
+Image.init()
+decode(np.zeros((1, 1, 4), np.uint8))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, files = peak(), []
+for path in json.load(sys.stdin):
+    start, error, shape = time.process_time(), None, None
+    try:
+        shape = decode(path).pixels.shape
+    except DecodeError as caught:
+        error = str(caught)
+    files.append({"path": path, "error": error, "shape": shape, "seconds": time.process_time() - start,
+                  "rise": peak() - before})
+json.dump({"files": files, "torch": "torch" in sys.modules}, sys.stdout)
+"""
+
+
+def decode_elsewhere(paths: list[Path]) -> dict[str, Any]:
+    """Decode in a fresh process with every warning on; nothing may reach its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", ELSEWHERE, str(Path(__file__).parents[1])],
+        input=json.dumps([str(path) for path in paths]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == ""
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert not report["torch"]
+    return report
+
+
+def hostile_files() -> list[Path]:
+    return sorted(path for path in (DATA / "hostile").rglob("*") if path.is_file() and path.name != "LICENSE")
+
+
+@needs_hostile
+def test_hostile_files_are_quiet_quick_and_small() -> None:
+    files = decode_elsewhere(hostile_files())["files"]
+    assert len(files) > 2000
+    assert max(file["seconds"] for file in files) <= 2
+    assert files[-1]["rise"] < 1024
+    for file in files:
+        assert file["error"] is None or file["error"].startswith(f"{file['path']}: ")
+
+
+def what_pillow_loads(path: Path) -> tuple[np.ndarray | None, bool]:
+    """The reference pixels, and whether anything was blended; ``None`` where Pillow, any format allowed, raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                image.load()
+                upright: Image.Image = image.copy()
+                with contextlib.suppress(Exception):  # a damaged EXIF block: the pixels are still good
+                    upright = ImageOps.exif_transpose(image)
+                return reference(upright), upright.has_transparency_data
+        except Exception:
+            return None, False
+
+
+@needs_hostile
+def test_hostile_files_give_the_pixels_that_pillow_loads_or_one_error() -> None:
+    loaded, refused = 0, {}
+    for path in hostile_files():
+        expected, blended = what_pillow_loads(path)
+        try:
+            pixels = decode(path).pixels
+        except DecodeError as error:
+            if expected is not None:
+                refused[path.name] = str(error)
+        else:
+            assert expected is not None, f"{path}: pixels, though Pillow does not load it"
+            assert pixels.shape == expected.shape
+            assert pixels.dtype == np.uint8
+            assert pixels.flags.c_contiguous
+            assert np.abs(pixels.astype(int) - expected).max() <= int(blended), path
+            loaded += 1
+    assert loaded > 600
+    assert list(refused) == ["transparent.sgi"]
+    assert "format SGI is not accepted" in refused["transparent.sgi"]
+
+
+# --- the rest of the process is left alone ---
+
+
+def damaged_exif() -> bytes:
+    """A good JPEG whose EXIF block points beyond itself: Pillow warns."""
+    block = b"Exif\0\0II*\0" + struct.pack("<IHHHII", 8, 1, 0x0110, 2, 999, 5000) + bytes(4)
+    data = file_bytes(Image.fromarray(noise(24, 24)), "JPEG")
+    tables = data.index(b"\xff\xdb")
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[tables:]
+
+
+def damaged_exif_tiff() -> bytes:
+    """A good TIFF whose EXIF directory points beyond the file: Pillow warns while it loads the pixels."""
+    fields = [(256, 10), (257, 4), (258, 8), (259, 1), (262, 1), (277, 1), (278, 4), (279, 40)]
+    end = 8 + 2 + 12 * 10 + 4
+    fields[6:6] = [(273, end)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in [*fields, (34665, end + 40)])
+    directory = struct.pack("<HHHIII", 1, 0x9286, 7, 90, 5000, 0)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields) + 1) + entries + bytes(4) + bytes(40) + directory
+
+
+@pytest.mark.parametrize("make", [damaged_exif, damaged_exif_tiff])
+def test_pillows_warnings_do_not_pass(make: Callable[[], bytes]) -> None:
+    with pytest.warns(UserWarning, match="EXIF|larger than file|Truncated"):
+        Image.open(io.BytesIO(make())).load()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        decode(make())
+    assert not seen
+
+
+def test_an_unreadable_exif_block_leaves_the_pixels() -> None:
+    data = png(1, 1, 8, 2, b"\0\1\2\3", (b"eXIf", b"not a TIFF header"))
+    with pytest.raises(SyntaxError):
+        Image.open(io.BytesIO(data)).getexif()
+    assert decode(data).pixels.tolist() == [[[1, 2, 3]]]
+
+
+def test_pillow_and_the_warning_filters_are_left_as_they_were() -> None:
+    before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters))
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            shapes = set(pool.map(lambda photo: decode(photo).pixels.shape, [damaged_exif()] * 400))
+    finally:
+        sys.setswitchinterval(switching)
+    assert shapes == {(24, 24, 3)}
+    assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)) == before
+
+
+def test_many_threads() -> None:
+    image = Image.fromarray(noise(60, 80))
+    photos = [file_bytes(image, format) for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")]
+    photos += [damaged_exif(), file_bytes(image, "TIFF", compression="tiff_deflate")]
+    photos += [photo[: len(photo) // 2] for photo in photos]
+
+    def result(photo: bytes) -> str:
+        try:
+            return decode(photo).pixels.tobytes().hex()
+        except DecodeError as error:
+            return str(error)
+
+    alone = [result(photo) for photo in photos]
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(result, photos * 20)) == alone * 20
+    assert list(warnings.filters) == before
+    assert threading.active_count() < 8
+
+
+SEEDS = {
+    format: file_bytes(
+        Image.fromarray(noise(12, 17)).quantize(8) if format == "GIF" else Image.fromarray(noise(12, 17)), format
+    )
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+} | {
+    "LZW": file_bytes(Image.fromarray(noise(12, 17)), "TIFF", compression="tiff_lzw"),
+    "progressive": file_bytes(Image.fromarray(noise(40, 40)), "JPEG", progressive=True),
+}
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.sampled_from(sorted(SEEDS)),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+    keep=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+def test_mutated_files_give_pixels_or_one_error(seed: str, edits: list[tuple[float, int]], keep: float) -> None:
+    data = bytearray(SEEDS[seed])
+    for place, value in edits:
+        data[int(place * len(data))] = value
+    photo, failure = bytes(data[: int(keep * len(data))]), None
+    try:
+        pixels = decode(photo, limits=Limits(pixels=1_000_000)).pixels
+    except DecodeError as error:
+        failure = error
+    else:
+        assert pixels.dtype == np.uint8
+        assert pixels.ndim == 3
+        assert pixels.shape[2] == 3
+        assert pixels.flags.c_contiguous
+    if failure is not None:
+        assert str(failure).startswith("photo: ")
+        assert failure.reason
+    if not edits and keep == 1:
+        assert failure is None
+
+
+def test_the_defaults_are_what_the_documentation_says() -> None:
+    assert Limits(pixels=50_000_000, file_bytes=64 * 1024 * 1024, seconds=1.8) == DEFAULT_LIMITS
+    assert "MPO" not in DEFAULT_LIMITS.formats
+    assert "EPS" not in DEFAULT_LIMITS.formats
