@@ -40,7 +40,8 @@ __all__ = ["Catalog", "Neighbours"]
 FORMAT = 1
 SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT = 32  # products that say how alike unrelated goods look
-VECTOR_WEIGHT = 0.125  # of the centred global cosine, beside the patches' similarity: chosen on grocery train + val
+VECTOR_WEIGHT = 0.1  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
+KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
 
@@ -156,8 +157,9 @@ class Catalog:
     ) -> Matches:
         """The ``k`` nearest references of each photo, best first; ``brand`` restricts them to one brand.
 
-        Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores are the similarity of patches plus
-        a share of the global cosine, about 0 (nothing in common) to 1 (the same picture).
+        Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a photo's patches are
+        like the reference's than like other products', plus a share of the global cosine: about 0 (nothing in common) to 0.8
+        (the same picture).
         """
         if by != "photo":
             raise InputError(f"search(by={by!r}) is not there yet: this version searches by='photo'")
@@ -187,25 +189,32 @@ class Catalog:
     def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
         """The nearest references of embedded photos, as rows. Raises :class:`FingerprintError` for another encoder's vectors."""
         self.check_fingerprint(photos.fingerprint, "the photos")
-        short, cosines = self.index.search(self._centred(photos.vectors), min(max(SHORTLIST, k), len(self)), allowed)
+        centred = self._centred(photos.vectors)
+        short, _ = self.index.search(centred, min(SHORTLIST, len(self)), allowed)
         rows = np.full((len(photos), k), -1, np.int64)
         scores = np.full((len(photos), k), -np.inf, np.float32)
-        cohort_rows = self.cohort_rows
-        cohort = np.zeros((len(photos), len(cohort_rows)), np.float32)
-        centred = self._centred(photos.vectors)
+        cohort = np.zeros((len(photos), len(self.cohort_rows)), np.float32)
         plain = np.full(len(photos), -1, np.float32)
         for row in range(len(photos)):
             keys = short[row][short[row] >= 0]
-            wanted = np.concatenate([keys, cohort_rows])
-            cosine = np.concatenate(
-                [cosines[row][: len(keys)], self._centred(self.vectors[cohort_rows]) @ centred[row]]
-            )
-            score = self._similarity(photos, row, wanted, cosine)
-            order = np.argsort(-score[: len(keys)], kind="stable")[:k]
+            both = self.similarities(photos, row, np.concatenate([keys, self.cohort_rows]))
+            score, cohort[row] = self._supported(keys, both[: len(keys)]), both[len(keys) :]
+            order = np.argsort(-score, kind="stable")[:k]
             rows[row, : len(order)], scores[row, : len(order)] = keys[order], score[order]
-            cohort[row] = score[len(keys) :]
             plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
-        return Neighbours(rows, scores, plain, cohort, cohort_rows)
+        return Neighbours(rows, scores, plain, cohort, self.cohort_rows)
+
+    def _supported(self, keys: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Each reference's score, averaged with the best other reference of its product, so that one chance likeness can't win."""
+        supported = scores.copy()
+        products = self.products[keys]
+        for product in set(products.tolist()):
+            mine = np.flatnonzero(products == product)
+            if len(mine) > 1:
+                first, second = mine[np.argsort(-scores[mine], kind="stable")[:2]]
+                supported[mine] = (scores[mine] + scores[first]) / 2
+                supported[first] = (scores[first] + scores[second]) / 2
+        return supported
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's references; empty where there are none."""
@@ -216,9 +225,21 @@ class Catalog:
         return np.flatnonzero(hits).astype(np.int64)
 
     def similarities(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """One photo's scores (n,) against some references, on the scale of :meth:`search`."""
+        """One photo's likeness (n,) to some references, each by itself: patches first, a share of the centred global cosine."""
         cosine = self._centred(self.vectors[rows]) @ self._centred(photos.vectors[row : row + 1])[0]
-        return self._similarity(photos, row, rows, cosine)
+        if self.space is None or self.tokens is None or photos.patches is None:
+            return cosine
+        from .search.late import best_matches, specific_likeness
+
+        mask = patch_mask(photos.content[row], photos.grid).reshape(-1) >= MASK
+        if not mask.any():
+            mask[:] = True
+        unique, inverse = np.unique(np.concatenate([rows, self.cohort_rows]), return_inverse=True)
+        best = best_matches(self.space.project(photos.patches[row]), mask, self._unpack(unique), self.masks[unique])[
+            :, inverse
+        ]
+        unlike = self.products[rows][:, None] != self.products[self.cohort_rows][None]
+        return specific_likeness(best[:, : len(rows)], best[:, len(rows) :], unlike) + VECTOR_WEIGHT * cosine
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
@@ -237,21 +258,6 @@ class Catalog:
         )
         return weight * self.masks[row]
 
-    def _similarity(
-        self, photos: Embeddings, row: int, keys: NDArray[np.int64], cosine: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        if self.space is None or self.tokens is None or photos.patches is None:
-            return cosine
-        from .search.late import late_interaction
-
-        tokens = self.space.project(photos.patches[row])
-        mask = patch_mask(photos.content[row], photos.grid).reshape(-1) >= MASK
-        if not mask.any():
-            mask[:] = True
-        unique, inverse = np.unique(keys, return_inverse=True)
-        patches = late_interaction(tokens, mask, self.tokens.unpack(unique), self.masks[unique])[inverse]
-        return (patches + VECTOR_WEIGHT * cosine) / (1 + VECTOR_WEIGHT)
-
     def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         shifted = vectors - self.centre
         return shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
@@ -267,6 +273,17 @@ class Catalog:
             index = self._make_index(self.vectors.shape[1])
         index.add(np.arange(len(self), dtype=np.int64), self._centred(self.vectors))
         return index
+
+    def _unpack(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        assert self.tokens is not None
+        if len(self) <= KEPT_UNPACKED:
+            return self._unpacked[rows]
+        return self.tokens.unpack(rows)
+
+    @cached_property
+    def _unpacked(self) -> NDArray[np.float16]:
+        assert self.tokens is not None
+        return self.tokens.unpack(slice(None))
 
     @cached_property
     def masks(self) -> NDArray[np.bool_]:

@@ -12,7 +12,8 @@ Tokens = NDArray[np.float16]
 BORDER_COSINE = (
     0.6  # a patch this like some patch of the photo's border is taken for the room, where one photo is all there is
 )
-SOFTNESS = 0.05  # cosine over which a patch goes from room to product
+SOFTNESS = 0.05  # cosine over which such a patch goes from room to product
+SURE = 0.3  # advantage in cosine at which a patch is surely product; half of it is the edge, chosen on rendered photos
 
 
 def reference_foreground(tokens: Tokens, own: Tokens, others: Tokens, grid: tuple[int, int]) -> NDArray[np.float32]:
@@ -25,7 +26,7 @@ def reference_foreground(tokens: Tokens, own: Tokens, others: Tokens, grid: tupl
     """
     if len(own) and len(others):
         advantage = _best(tokens, own) - _best(tokens, others)
-        return (1 / (1 + np.exp(-advantage / SOFTNESS))).astype(np.float32)
+        return np.clip(advantage / SURE, 0, 1).astype(np.float32)
     rows, columns = grid
     place = np.arange(rows * columns).reshape(grid)
     border = np.unique(np.concatenate([place[0], place[-1], place[:, 0], place[:, -1]]))

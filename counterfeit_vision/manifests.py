@@ -181,7 +181,7 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
         else:
             yield from _listings_of_file(path)
         return
-    if not isinstance(source, Iterable) or isinstance(source, bytes):
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise InputError(f"listings are a path or a list of photos and listings, not {type(source).__name__}")
     named: set[str] = set()
     for number, item in enumerate(source):

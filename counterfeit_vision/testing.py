@@ -224,7 +224,8 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
         ("add() of fewer keys than vectors", fresh[:1], vectors[:2]),
     ):
         _check_refused(index.add, new_keys, new_vectors, what=what)
-    _check_refused(index.remove, np.array([keys[0], 10_001]), what="remove() of a key that is not held")
+        assert len(index) == count, f"{what} is refused, but changes len() from {count} to {len(index)}"
+    _check_refused(index.remove, np.array([keys[0], 20_001]), what="remove() of a key that is not held")
     _check_refused(index.search, nan, 3, what="search() for NaN")
     _check_refused(index.search, queries[:, 1:], 3, what="search() for shorter vectors")
     _check_refused(index.search, queries[0], 3, what="search() for one vector without the batch axis")

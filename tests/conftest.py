@@ -8,6 +8,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before torch is loaded: its threads sleep while they wait. Where cores are shared they would spin, and a test of
+# milliseconds takes seconds.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,7 +38,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _packaged(name: str) -> TowerEncoder:
-    """With the weights that the package index has: the model hub is left out, so that numbers are the same everywhere."""
+    """With the weights that the package index has, not the hub's, so that numbers are the same everywhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         try:

@@ -491,7 +491,7 @@ def test_another_device_is_refused() -> None:
 
 
 def test_another_dtype_is_refused_with_the_choices() -> None:
-    with pytest.raises(InputError, match="float16.*float32, bfloat16"):
+    with pytest.raises(InputError, match=r"float16.*float32, bfloat16"):
         load_encoder("clip-vit-b16", dtype="float16")
 
 

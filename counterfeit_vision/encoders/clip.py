@@ -72,7 +72,9 @@ def load_open_clip(
         )
     try:
         model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
-    except Exception as error:  # damaged and foreign files make it raise nearly anything, also SafetensorError, PickleError
+    except (
+        Exception
+    ) as error:  # damaged and foreign files make it raise nearly anything, also SafetensorError, PickleError
         reason = str(error).strip()
         if isinstance(error, UnpicklingError):  # torch's message tells people to turn its protection off
             reason = "the file holds more than tensors and is not opened; bring the weights as .safetensors"

@@ -74,13 +74,12 @@ def residuals(
     homogeneous = np.concatenate([positions, np.ones((len(positions), 1), np.float32)], axis=1)
     source = np.einsum("nij,pj->npi", found.inverse(), homogeneous)  # each suspect patch's place on each reference
     distance = np.linalg.norm(source[:, :, None] - positions[None, None], axis=3)
-    near = (distance <= REACH) & (weights[:, None, :] > 0)
-    best = np.where(near, similarity, -1).max(axis=2)
-    nearest = np.where(weights[:, None, :] > 0, distance, np.inf).argmin(axis=2)
-    covered = near.any(axis=2) & (np.take_along_axis(weights, nearest, axis=1) >= 0.5)
-    covered &= on_photo[None] & (found.agreement >= MINIMUM_AGREEMENT)[:, None]
-    residual = np.where(covered, 1 - best, np.inf).min(axis=0)
-    product = np.isfinite(residual)
+    near = distance <= REACH
+    fits = near.any(axis=2) & (found.agreement >= MINIMUM_AGREEMENT)[:, None] & on_photo[None]
+    residual = np.where(fits, 1 - np.where(near, similarity, -1).max(axis=2), np.inf).min(axis=0)
+    sure = np.where(fits, np.take_along_axis(weights, distance.argmin(axis=2), axis=1), 0)
+    vote = (found.agreement[:, None] * sure).sum(axis=0) / np.maximum(found.agreement.sum(), 1e-6)
+    product = np.isfinite(residual) & (vote >= 0.5)
     return np.where(product, residual, 0).astype(np.float32), product
 
 

@@ -1,4 +1,5 @@
-"""A parametric typeface: letters as pen strokes on a unit grid, drawn as heavy, narrow, slanted or serifed as a brand likes.
+"""A parametric typeface: letters as pen strokes on a unit grid, drawn as heavy, narrow, slanted or serifed as a brand
+likes.
 
 A glyph is its width and its strokes. Strokes are separated by ``;``. A stroke is a list of points ``x,y`` (y up, 0 =
 baseline, 1 = capital height) and of arcs ``@cx,cy,rx,ry,start,stop`` in degrees.
@@ -69,8 +70,8 @@ GLYPHS: dict[str, tuple[float, str]] = {
 class Typeface:
     """How the letters are drawn. Lengths are in capital heights.
 
-    ``weight`` of the stems, ``width`` of the letters, ``slant`` sideways per height, ``contrast`` 0..1 (how much thinner
-    the horizontals are), ``serif`` length (0: none), ``square`` exponent of the round letters (2: ellipses),
+    ``weight`` of the stems, ``width`` of the letters, ``slant`` sideways per height, ``contrast`` 0..1 (how much
+    thinner the horizontals are), ``serif`` length (0: none), ``square`` exponent of the round letters (2: ellipses),
     ``soft``: round ends, ``spacing`` between letters.
     """
 
@@ -111,7 +112,7 @@ def _runs(strokes: str, square: float) -> list[tuple[Polygon, bool, bool]]:
         tokens = stroke.split()
         for token in tokens:
             numbers = [float(part) for part in token.lstrip("@").split(",")]
-            pieces.append(arc(*numbers, power=square) if token.startswith("@") else np.array([numbers]))  # type: ignore[arg-type]
+            pieces.append(arc(*numbers, power=square) if token.startswith("@") else np.array([numbers]))
         line = np.concatenate(pieces)
         line = line[np.r_[True, np.abs(np.diff(line, axis=0)).sum(1) > 1e-6]]
         runs.append((line, not tokens[0].startswith("@"), not tokens[-1].startswith("@")))
@@ -148,18 +149,19 @@ def _glyph(character: str, face: Typeface) -> tuple[float, tuple[Polygon, ...]]:
         ends = []
         for end, inner, straight in ((0, 1, straight_start), (-1, -2, straight_end)):
             direction = points[end] - points[inner]
-            steep = abs(direction[1]) > 0.6 * abs(direction[0])
-            at_edge = straight and steep and (line[end, 1] < 0.01 or line[end, 1] > 0.99)
-            if at_edge:
+            outer = straight and (line[end, 1] < 0.01 or line[end, 1] > 0.99)
+            if outer and abs(direction[1]) > 0.6 * abs(direction[0]):
                 points[end] += direction / max(float(np.hypot(*direction)), 1e-9) * face.weight
                 ends.append((line[end], points[end, 0] if abs(direction[0]) < 1e-6 else None))
+            elif outer and abs(direction[1]) < 1e-6 and not 0.01 < line[end, 0] < 0.99:
+                points[end] += np.sign(direction) * face.weight / 2
         steps = np.diff(points, axis=0)
         flatness = np.abs(steps[:, 0]) / np.maximum(np.hypot(*steps.T), 1e-9)
         widths = face.weight * (1 - face.contrast * flatness**1.5)
         widths = np.concatenate([widths[:1], (widths[1:] + widths[:-1]) / 2, widths[-1:]])
         polygons += [_clipped(quad, -0.2 if character == "Q" else 0.0, 1.0) for quad in band(points, widths)]
         if face.soft:
-            polygons += [circle(*point, thin / 2) for point in points[[0, -1]] if 0 < point[1] < 1]
+            polygons += [circle(float(x), float(y), thin / 2) for x, y in points[[0, -1]] if 0 < y < 1]
         for (x, y), stem in ends:
             if face.serif and stem is None:
                 stem = x * (width - face.weight) + face.weight / 2
@@ -167,7 +169,7 @@ def _glyph(character: str, face: Typeface) -> tuple[float, tuple[Polygon, ...]]:
                 reach, thick = face.serif + face.weight / 2, max(thin * 0.6, 0.035)
                 bottom = 0.0 if y < 0.5 else 1 - thick
                 box = np.array([[-reach, 0], [reach, 0], [reach, thick], [-reach, thick]])
-                polygons.append(box + [stem, bottom])
+                polygons.append(box + np.array([stem, bottom]))
     return width, tuple(polygon for polygon in polygons if len(polygon))
 
 
@@ -176,7 +178,7 @@ def _letter(text: str, face: Typeface) -> tuple[float, list[Polygon]]:
     x, polygons = 0.0, []
     for character in text:
         width, parts = _glyph(character, face)
-        polygons += [part + [x, 0] for part in parts]
+        polygons += [part + np.array([x, 0.0]) for part in parts]
         x += width + face.spacing * 0.5
     return x - face.spacing * 0.5, polygons
 

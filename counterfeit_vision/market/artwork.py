@@ -1,7 +1,7 @@
 """The flat artwork of a product: what is printed, stamped and stitched on each of its faces.
 
-An :class:`Artwork` is a value: faces made of layers, hashable, compared and changed with :func:`dataclasses.replace`. That
-is what an attack does. :func:`flat` paints a face as the designer sees it, :func:`painted` adds the material.
+An :class:`Artwork` is a value: faces made of layers, hashable, compared and changed with :func:`dataclasses.replace`.
+That is what an attack does. :func:`flat` paints a face as the designer sees it, :func:`painted` adds the material.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class Canvas:
         bold: float = 0.0,
         fade: tuple[float, float] | None = None,
     ) -> None:
-        """Fill a shape given in texels of the face; ``fade`` is where the ink is still full and where it ends, along x."""
+        """Fill a shape given in texels of the face; ``fade``: the x where ink is full and where it ends."""
         if not any(len(polygon) for element in shape for polygon in element.polygons):
             return
         pad = 2 + 3 * abs(bold)
-        around = extent(shape) + [-pad, -pad, pad, pad]
+        around = extent(shape) + np.array([-pad, -pad, pad, pad])
         x0, y0 = np.maximum(np.floor(around[:2]), self.box[:2]).astype(int)
         x1, y1 = np.minimum(np.ceil(around[2:]), self.box[2:]).astype(int)
         if x1 <= x0 or y1 <= y0:
@@ -100,8 +100,8 @@ class Layer(Protocol):
 class Mark:
     """A logo or a word in its place on a face.
 
-    ``x``, ``y``: centre in 0..1 of the face; ``height`` in 0..1 of the face's height; ``angle`` degrees; ``stretch`` widens;
-    ``mirror`` turns it around; ``bold`` thickens by that part of its height. ``fade``: another colour covers it
+    ``x``, ``y``: centre in 0..1 of the face; ``height`` in 0..1 of the face's height; ``angle`` degrees; ``stretch``
+    widens; ``mirror`` turns it around; ``bold`` thickens by that part of its height. ``fade``: another colour covers it
     from the left, up to that part of its width.
     """
 

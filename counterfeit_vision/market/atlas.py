@@ -16,8 +16,9 @@ __all__ = ["Atlas", "Texels", "atlas"]
 
 @dataclass(frozen=True, eq=False)
 class Texels:
-    """What the artwork says at each fragment: ``colour`` (3, F), ``gloss``, ``height``, ``polish`` (F,) float32 in 0..1,
-    ``changed`` (F,) bool."""
+    """What the artwork says at each fragment: ``colour`` (3, F), ``gloss``, ``height``, ``polish`` (F,) float32 in
+    0..1, ``changed`` (F,) bool.
+    """
 
     colour: NDArray[np.float32]
     gloss: NDArray[np.float32]
@@ -40,7 +41,9 @@ class Atlas:
     def at(self, fragments: Fragments, faces: list[str]) -> Texels:
         """Texels of fragments; ``faces`` names the face of each sheet."""
         face = np.array([self.names.index(name) for name in faces])
-        start, width, height, polish = (a[face][fragments.sheet] for a in (self.start, self.width, self.height, self.polish))
+        start, width, height, polish = (
+            a[face][fragments.sheet] for a in (self.start, self.width, self.height, self.polish)
+        )
         u, v = fragments.uv[0] * width, fragments.uv[1] * height
         column = np.clip(u, 0, width - 1).astype(np.int32)
         row = np.clip(v, 0, height - 1).astype(np.int32)
@@ -59,7 +62,7 @@ class Atlas:
         upper = lane[at] * (1 - right) + lane[at + 1] * right
         at += width
         lower = lane[at] * (1 - right) + lane[at + 1] * right
-        return (upper + (lower - upper) * below) * np.float32(1 / 255)
+        return np.asarray((upper + (lower - upper) * below) / 255, np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """How fakes differ: a table of attacks, each graded by the share of the mark's box that it changes.
 
-An :class:`Alteration` redraws the artwork. Its magnitude is searched so that the changed share of the mark's box (of the
-pattern's box for ``wrong_pattern``) falls into the range of the strength. A :class:`Substitution` puts another product into
-the photo, a :class:`Theft` takes the brand's own photo.
+An :class:`Alteration` redraws the artwork. Its magnitude is searched so that the changed share of the mark's box (of
+the pattern's box for ``wrong_pattern``) falls into the range of the strength. A :class:`Substitution` puts another
+product into the photo, a :class:`Theft` takes the brand's own photo.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ Range: TypeAlias = "tuple[float, float]"
 Rng: TypeAlias = np.random.Generator
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LOOKALIKES = {
-    "A": ("4",), "B": ("8", "R"), "C": ("G", "O"), "D": ("O", "0"), "E": ("F", "3"), "F": ("E", "P"), "G": ("6", "C"),
-    "H": ("N",), "I": ("l", "1", "J"), "J": ("I", "1"), "K": ("X", "R"), "L": ("I", "l"), "M": ("rn", "N"), "N": ("M", "H"),
-    "O": ("0", "Q", "D"), "P": ("F", "R"), "Q": ("O", "0"), "R": ("P", "B"), "S": ("5", "8"), "T": ("I", "7"), "U": ("V", "J"),
-    "V": ("U", "Y"), "W": ("VV",), "X": ("K",), "Y": ("V", "T"), "Z": ("2", "7"),
-    "0": ("O", "D"), "1": ("I", "l"), "2": ("Z",), "3": ("8",), "4": ("A",), "5": ("S",), "6": ("G",), "7": ("T",), "8": ("B",), "9": ("8",),
-}  # fmt: skip
+_LOOKALIKE_TABLE = """
+A:4 B:8,R C:G,O D:O,0 E:F,3 F:E,P G:6,C H:N I:l,1,J J:I,1 K:X,R L:I,l M:rn,N N:M,H O:0,Q,D P:F,R Q:O,0 R:P,B
+S:5,8 T:I,7 U:V,J V:U,Y W:VV X:K Y:V,T Z:2,7 0:O,D 1:I,l 2:Z 3:8 4:A 5:S 6:G 7:T 8:B 9:8
+"""
+_LOOKALIKES = {entry[0]: tuple(entry[2:].split(",")) for entry in _LOOKALIKE_TABLE.split()}
 _SYMMETRIC = frozenset("AHIMOTUVWXY0818")
 
 
@@ -52,7 +50,7 @@ class Alteration:
 
 @dataclass(frozen=True)
 class Substitution:
-    """Shows another product; ``knock_off(artwork, marks to imitate, rng)`` gives it an imitation of the brand's marks."""
+    """Shows another product; ``knock_off(artwork, marks to imitate, rng)`` imitates the brand's marks on it."""
 
     name: str
     what: str
@@ -61,11 +59,11 @@ class Substitution:
 
 @dataclass(frozen=True)
 class Theft:
-    """Re-uses the brand's own photo: ``disguise(photo, strength, rng)``."""
+    """Re-uses the brand's own photo: ``disguise(photo, product mask, strength, rng)`` gives both anew."""
 
     name: str
     what: str
-    disguise: Callable[[Image.Image, str, Rng], Image.Image]
+    disguise: Callable[[Image.Image, Image.Image, str, Rng], tuple[Image.Image, Image.Image]]
 
 
 Attack: TypeAlias = "Alteration | Substitution | Theft"
@@ -113,7 +111,7 @@ def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, aim: float
 
 
 def _tuned(make: Callable[[float], Artwork], measure: Callable[[Artwork], float], aim: float) -> Artwork:
-    """``make(m)`` with the magnitude m in 0.0001..1 at which the share comes nearest to ``aim``; m is halved in ratio."""
+    """``make(m)`` with the magnitude m in 0.0001..1 at which the share is nearest to ``aim``."""
     low, high = -4.0, 0.0
     best, distance = make(1.0), np.inf
     for _ in range(11):
@@ -202,7 +200,9 @@ def _wrong_font(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
 
     def change(mark: Mark, m: float) -> Mark:
         names = ("weight", "width", "slant", "contrast", "serif", "square")
-        face = replace(own, **{name: getattr(own, name) + m * (getattr(other, name) - getattr(own, name)) for name in names})
+        face = replace(
+            own, **{name: getattr(own, name) + m * (getattr(other, name) - getattr(own, name)) for name in names}
+        )
         wide = [np.ptp(extent(w.shape())[[0, 2]]) for w in (word, replace(word, face=face))]
         return replace(mark, design=replace(word, face=face), stretch=mark.stretch * float(wide[0] / wide[1]))
 
@@ -256,8 +256,11 @@ def _mirrored(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
         sets.sort(key=len)
     if not sets:
         return _redrawn(artwork, _main_marks(artwork, False)[0], lambda m: replace(m, mirror=True))
-    ways = (_redrawn(artwork, mark, lambda m, s=s: replace(m, design=replace(word, mirrored=s))) for s in sets)
-    return _closest(ways, artwork, mark, _aim(wanted, rng))
+
+    def turned(places: tuple[int, ...]) -> Artwork:
+        return _redrawn(artwork, mark, lambda m: replace(m, design=replace(word, mirrored=places)))
+
+    return _closest(map(turned, sets), artwork, mark, _aim(wanted, rng))
 
 
 def _patterns(artwork: Artwork) -> list[Pattern]:
@@ -341,25 +344,26 @@ def _banner(photo: Image.Image, rng: Rng) -> Image.Image:
     return photo
 
 
-def _disguise(photo: Image.Image, strength: str, rng: Rng) -> Image.Image:
-    """Crop, flip, turn, tone and cover; the result keeps the long side of ``photo``."""
+def _disguise(photo: Image.Image, mask: Image.Image, strength: str, rng: Rng) -> tuple[Image.Image, Image.Image]:
+    """Crop, flip, turn, tone and cover; the result keeps the long side of ``photo``. ``mask`` goes along."""
     long = max(photo.size)
     level = list(STRENGTHS).index(strength)
+    both = [photo, mask]
     if level and rng.random() < 0.5:
-        photo = ImageOps.mirror(photo)
+        both = [ImageOps.mirror(each) for each in both]
     if level == 2:
-        photo = photo.rotate(float(rng.uniform(-4, 4)), Image.Resampling.BICUBIC, fillcolor=photo.getpixel((2, 2)))
+        angle = float(rng.uniform(-4, 4))
+        both = [each.rotate(angle, Image.Resampling.BICUBIC, fillcolor=each.getpixel((2, 2))) for each in both]
     cut = (0.02, 0.08, 0.16)[level] * float(rng.uniform(0.6, 1.3))
     width, height = photo.size
     left, top, right, bottom = (cut * float(rng.uniform(0, 1)) for _ in range(4))
-    photo = photo.crop(
-        (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
-    )
+    box = (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
+    scale = long / max(box[2] - box[0], box[3] - box[1])
+    size = (round((box[2] - box[0]) * scale), round((box[3] - box[1]) * scale))
+    photo, mask = (each.resize(size, Image.Resampling.BICUBIC, box=box) for each in both)
     photo = ImageEnhance.Brightness(photo).enhance(float(rng.uniform(1 - 0.06 * level, 1 + 0.06 * level)))
     photo = ImageEnhance.Color(photo).enhance(float(rng.uniform(1 - 0.15 * level, 1 + 0.15 * level)))
-    scale = long / max(photo.size)
-    photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BICUBIC)
-    return _banner(photo, rng) if rng.random() < (0.2, 0.6, 1.0)[level] else photo
+    return _banner(photo, rng) if rng.random() < (0.2, 0.6, 1.0)[level] else photo, mask
 
 
 ATTACKS: dict[str, Attack] = {
@@ -376,7 +380,9 @@ ATTACKS: dict[str, Attack] = {
         Alteration("moved", "a mark is not in its place", _moved),
         Alteration("rotated", "a mark is turned", _rotated),
         Alteration("mirrored", "letters of the wordmark, or the logo, are the wrong way round", _mirrored),
-        Alteration("wrong_pattern", "the pattern is heavier, lighter or turned", _wrong_pattern, lambda a: bool(_patterns(a))),
+        Alteration(
+            "wrong_pattern", "the pattern is heavier, lighter or turned", _wrong_pattern, lambda a: bool(_patterns(a))
+        ),
     )
 }
 """By name, in the order in which listings cycle through them."""

@@ -40,7 +40,7 @@ def _on_plane(
         Image.Resampling.BILINEAR,
         fillcolor=(int(mean[0]), int(mean[1]), int(mean[2])),
     )
-    return np.asarray(seen, np.float32) / 255
+    return np.asarray(seen, np.float32) / np.float32(255)
 
 
 def _larger(plane: Array, size: tuple[int, int]) -> Array:
@@ -59,15 +59,15 @@ def backdrop(view: View, scene: Scene, shadows: Shadows, rng: np.random.Generato
     rays, eye = camera.rays(x.ravel(), y.ravel()), camera.eye.astype(np.float32)
     with np.errstate(divide="ignore"):
         to_ground = np.where(rays[1] < -1e-4, -eye[1] / rays[1], np.float32(np.inf))
-        to_wall = np.where(rays[2] < -1e-4, (-scene.behind - eye[2]) / rays[2], np.float32(np.inf))
+        to_wall = np.where(rays[2] < -1e-4, np.float32(-scene.behind - eye[2]) / rays[2], np.float32(np.inf))
     on_ground = to_ground < to_wall
     depth = np.minimum(np.minimum(to_ground, to_wall), np.float32(1e3))
-    points = eye[:, None] + rays * depth
+    points = np.asarray(eye[:, None] + rays * depth, np.float32)
     flat = on_ground | scene.seamless
     if scene.seamless:
         points[2] = np.maximum(points[2], -2)
     normal = np.stack([np.zeros(len(flat), np.float32), flat.astype(np.float32), (~flat).astype(np.float32)])
-    lit = shadows.lit(points + np.float32(0.01) * normal, taps=16, bias=0.02)
+    lit = shadows.lit(np.asarray(points + 0.01 * normal, np.float32), taps=16, bias=0.02)
     closed = np.where(on_ground, shadows.open(points), np.float32(1))
     if not scene.seamless:
         closed *= 1 - 0.3 * np.exp(-np.where(on_ground, points[2] + scene.behind, points[1]).clip(0) / np.float32(0.25))

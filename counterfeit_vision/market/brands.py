@@ -1,4 +1,6 @@
-"""Invented brands: a name, a palette, a logo, a typeface; and an older logo that some of their genuine goods still carry."""
+"""Invented brands: a name, a palette, a logo, a typeface; and an older logo that some of their genuine goods still
+carry.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,19 @@ from .svg import SvgMark, read_marks, read_svg
 
 __all__ = ["Brand", "Palette", "contrast_ink", "invent", "old_version", "with_svg_marks"]
 
-_FIRST = "bel cor dra fen gal hal jor kel lum mer nor ost pel quo ras sil tav ulm vel wen yar zan bri cal dor eli far gri".split()
-_MIDDLE = "a e i o u a o i".split()
-_LAST = "dane fort gren kora lith mora nde nix quin rane ris sand tane tor va vane vik wyn zen lo mar neth sk".split()
-_REAL = frozenset(
-    "adidas apple arena armani asics audi bally bosch braun burberry canon casio celine chanel coach converse delonghi diesel"
-    " dior disney dyson elvive fendi fila fossil garnier givenchy gucci hermes hugo huawei intel kenzo lacoste lancome lego"
-    " lenovo levis loreal lululemon mango marlboro maybelline miele milka moncler nikon nivea nike nokia olay omega oral"
-    " pandora pantene pepsi philips prada puma rado reebok rolex samsung sony swarovski timberland tissot tory umbro vans"
-    " versace vittel volvo xiaomi zara calvin dorito corsair belstaff norton kelvin fender garmin jordan mercator silva".split()
+_FIRST = (
+    "bel cor dra fen gal hal jor kel lum mer nor ost pel quo ras sil tav ulm vel wen yar zan bri cal dor eli far gri"
 )
+_MIDDLE = "a e i o u a o i"
+_LAST = "dane fort gren kora lith mora nde nix quin rane ris sand tane tor va vane vik wyn zen lo mar neth sk"
+_REAL = """
+adidas apple arena armani asics audi bally bosch braun burberry canon casio celine chanel coach
+converse delonghi diesel dior disney dyson elvive fendi fila fossil garnier givenchy gucci hermes
+hugo huawei intel kenzo lacoste lancome lego lenovo levis loreal lululemon mango marlboro maybelline
+miele milka moncler nikon nivea nike nokia olay omega oral pandora pantene pepsi philips prada puma
+rado reebok rolex samsung sony swarovski timberland tissot tory umbro vans versace vittel volvo
+xiaomi zara calvin dorito corsair belstaff norton kelvin fender garmin jordan mercator silva
+"""
 
 _PALETTES: tuple[tuple[str, str, str], ...] = (
     ("1b2a41", "f2efe6", "c8553d"),
@@ -81,11 +86,12 @@ def contrast_ink(ground: Colour, palette: Palette, rng: np.random.Generator) -> 
 
 
 def _name(rng: np.random.Generator, taken: set[str]) -> str:
+    first, middle, last = (syllables.split() for syllables in (_FIRST, _MIDDLE, _LAST))
     while True:
-        name = (
-            str(rng.choice(_FIRST)) + (str(rng.choice(_MIDDLE)) if rng.random() < 0.4 else "") + str(rng.choice(_LAST))
-        )
-        if 5 <= len(name) <= 8 and name not in taken and not any(real in name or name in real for real in _REAL):
+        vowel = str(rng.choice(middle)) if rng.random() < 0.4 else ""
+        name = f"{rng.choice(first)}{vowel}{rng.choice(last)}"
+        real = any(known in name or name in known for known in _REAL.split())
+        if 5 <= len(name) <= 8 and name not in taken and not real:
             return name
 
 
@@ -139,12 +145,12 @@ def with_svg_marks(brands: list[Brand], folder: str | os.PathLike[str], seed: in
     """The brands with logos and names of a folder of SVG marks; each keeps its typeface and its light colour."""
     rows = read_marks(folder)
     order = np.random.default_rng([seed, 73]).permutation(len(rows))
-    marked = []
+    marked: list[Brand] = []
     for i, brand in enumerate(brands):
         file, title, colour = rows[order[i % len(rows)]]
         mark = read_svg(file, title=title, colour=colour)
         name = "".join(letter for letter in title.upper() if letter in GLYPHS and letter.isalnum())[:10] or brand.name
-        id = f"{name.lower()}{i // len(rows) or ''}"
+        id = name.lower() if name.lower() not in {other.id for other in marked} else f"{name.lower()}-{i}"
         ink = mark.colour if luminance(mark.colour) < 0.55 else brand.palette.dark
         palette = replace(brand.palette, dark=ink)
         marked.append(replace(brand, id=id, name=name, logo=mark, old_logo=mark, palette=palette))

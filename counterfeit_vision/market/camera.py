@@ -47,7 +47,9 @@ class Camera:
         a = self.axes.astype(np.float32)
         return np.stack([right * a[0, i] + up * a[1, i] - a[2, i] for i in range(3)])
 
-    def place(self, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def place(
+        self, points: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Pixel x, y and depth, each (N,), of world points (3, N): :meth:`project` for many points."""
         e, a = self.eye.astype(np.float32), self.axes.astype(np.float32)
         x, y, z = points[0] - e[0], points[1] - e[1], points[2] - e[2]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .artwork import Artwork, Colour, Face
+from .artwork import Artwork, Colour, Face, Layer
 from .layers import Edge, Grain, Panel, Pattern, Print
 from .mesh import Array, Sheet, ball, box, moved, revolved, rotation, tube
 
@@ -123,7 +123,7 @@ def things(count: int, rng: np.random.Generator) -> tuple[list[Thing], Artwork]:
         if kind is _fruit:
             first = _COLOURS[int(rng.choice([0, 3, 4]))]
         gloss = float(rng.uniform(0.1, 0.7))
-        layers = (
+        layers: tuple[Layer, ...] = (
             (Panel(0.0, 0.12, 1.0, 0.2, second), Print("NOTES ON LIGHT", 0.5, 0.55, 0.1, second))
             if kind is _book
             else ()
@@ -141,8 +141,9 @@ def things(count: int, rng: np.random.Generator) -> tuple[list[Thing], Artwork]:
 
 
 def fingers(tips: Array, away: Array, towards: Array, rng: np.random.Generator) -> list[Sheet]:
-    """A hand that holds something: one finger per row of ``tips`` (n, 3), coming from direction ``away``, over the side of
-    ``towards`` (unit vectors); their face is ``skin``."""
+    """A hand that holds something: one finger per row of ``tips`` (n, 3), coming from direction ``away``, over the side
+    of ``towards`` (unit vectors); their face is ``skin``.
+    """
     sheets = []
     t = np.linspace(0, 1, 24)[:, None] ** 2
     for tip in tips:

@@ -13,8 +13,9 @@ __all__ = ["Exposure", "develop"]
 
 @dataclass(frozen=True)
 class Exposure:
-    """``gain`` on the level that the camera would choose, ``cast`` per channel, ``vignette`` 0..1, ``blur`` and ``shake`` in
-    pixels of a 640 pixel photo, ``noise`` in 0..1, ``sharpen`` in percent."""
+    """``gain`` on the level that the camera would choose, ``cast`` per channel, ``vignette`` 0..1, ``blur`` and
+    ``shake`` in pixels of a 640 pixel photo, ``noise`` in 0..1, ``sharpen`` in percent.
+    """
 
     gain: float
     cast: tuple[float, float, float]
@@ -72,14 +73,13 @@ def develop(light: NDArray[np.float32], exposure: Exposure, rng: np.random.Gener
     dx, dy = (step * unit for step in exposure.shake)
     if dx or dy:
         steps = np.linspace(-0.5, 0.5, 7)
-        values = np.mean(
-            [np.roll(values, (round(dy * t), round(dx * t)), (0, 1)) for t in steps], axis=0, dtype=np.float32
-        )
+        moved = [np.roll(values, (round(dy * t), round(dx * t)), (0, 1)) for t in steps]
+        values = np.asarray(np.mean(moved, axis=0, dtype=np.float32), np.float32)
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
     colour = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), dtype=np.float32)
     colour = colour.repeat(2, 0).repeat(2, 1)[:height, :width]
-    values = values + 255 * exposure.noise * (0.8 * grain + 0.5 * colour)
-    result = Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+    speckle = np.asarray(255 * exposure.noise * (0.8 * grain + 0.5 * colour), np.float32)
+    result = Image.fromarray(np.clip(values + speckle + 0.5, 0, 255).astype(np.uint8))
     if exposure.sharpen:
         result = result.filter(ImageFilter.UnsharpMask(1.2 * unit, exposure.sharpen, 2))
     return np.asarray(result)

@@ -16,6 +16,9 @@ from .svg import SvgMark
 __all__ = ["Barcode", "Edge", "Grain", "Panel", "Pattern", "Print", "Shade", "Stitch", "Wear"]
 
 
+SMALL_PRINT = Typeface(weight=0.1)
+
+
 def _blend(canvas: Canvas, mask: Map, colour: Colour) -> None:
     canvas.lanes[..., :3] += mask[..., None] * (np.array(colour, np.float32) / 255 - canvas.lanes[..., :3])
 
@@ -39,7 +42,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern that repeats over a box: ``stripes``, ``checks``, ``dots``, ``diamonds``, ``waves``, ``chevrons`` or ``logo``.
+    """A pattern that repeats over a box: ``stripes``, ``checks``, ``dots``, ``diamonds``, ``waves``, ``chevrons`` or
+    ``logo``.
 
     ``period`` in 0..1 of the face's height, ``angle`` degrees, ``amount`` 0..1 of ink.
     """
@@ -73,7 +77,7 @@ class Pattern:
             return 1 - smooth(half - soft, half + soft, near_u)
         if self.kind == "checks":
             a, b = 1 - smooth(half - soft, half + soft, near_u), 1 - smooth(half - soft, half + soft, near_v)
-            return (a + b) / 2
+            return np.asarray((a + b) / 2, np.float32)
         if self.kind == "dots":
             row = np.rint(v)
             shifted = u + 0.5 * (row % 2)
@@ -111,7 +115,7 @@ class Print:
     y: float
     height: float
     colour: Colour
-    face: Typeface = Typeface(weight=0.1)
+    face: Typeface = SMALL_PRINT
     align: int = 0
     gloss: float | None = None
 
@@ -250,7 +254,7 @@ class Wear:
         border = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y))
         rows, columns = canvas.lanes.shape[:2]
         rough = noise(rows, columns, (24, 24), rng, octaves=2)
-        rubbed = smooth(0.2, 1.6, rough - border / (0.006 * height))
+        rubbed = smooth(0.2, 1.6, rough - np.asarray(border / (0.006 * height), np.float32))
         scuffs = smooth(1.7, 2.6, noise(rows, columns, (6, 60), rng)) * 0.12
         mask = np.asarray(self.amount * (rubbed * 0.6 + scuffs), np.float32)
         _blend(canvas, mask, (226, 220, 210))

@@ -24,7 +24,9 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """``towards`` (3,) unit vector to the key light; ``key``, ``sky``, ``bounce`` (3,) linear colours; ``soft`` shadow blur 0..1."""
+    """``towards`` (3,) unit vector to the key light; ``key``, ``sky``, ``bounce`` (3,) linear colours; ``soft`` shadow
+    blur 0..1.
+    """
 
     towards: Array
     key: Array
@@ -54,18 +56,23 @@ class Shadows:
         depth[fragments.pixel] = fragments.depth
         return depth.reshape(pixels, pixels)
 
-    def lit(self, points: Array, *, taps: int, bias: float) -> Array:
+    def clearance(self, normal: Array, towards: Array) -> Array:
+        """How far (N,) a surface must be behind another to lie in its shadow: more where the light grazes it (3, N)."""
+        cosine = np.clip(dot(normal, towards), 0.2, 1)
+        return np.asarray(0.015 + self.soft / self.view.focal * np.sqrt(1 - cosine * cosine) / cosine, np.float32)
+
+    def lit(self, points: Array, *, taps: int, bias: float | Array) -> Array:
         """How much of the key light reaches each point (3, N), in 0..1; the more taps, the softer the edge."""
         x, y, depth = self.view.place(points)
         pixels = len(self.depth)
-        flat, depth = self.depth.ravel(), depth - np.float32(bias)
+        flat, depth = self.depth.ravel(), depth - np.asarray(bias, np.float32)
         total = np.zeros(len(x), np.float32)
         for tap in range(taps):
             radius, angle = self.soft * np.sqrt((tap + 0.5) / taps), 2.399963 * tap
             column = np.clip(x + np.float32(radius * np.cos(angle)), 0, pixels - 1).astype(np.int32)
             row = np.clip(y + np.float32(radius * np.sin(angle)), 0, pixels - 1).astype(np.int32)
             total += flat[row * pixels + column] > depth
-        return total / taps
+        return total / np.float32(taps)
 
     def open(self, points: Array) -> Array:
         """How open the ground is at each point (3, N): 1 far from everything, lower at contacts."""
@@ -84,8 +91,8 @@ def shade(
 ) -> Array:
     """Light that leaves the surface towards the eye, (3, F) linear.
 
-    ``albedo`` (3, F) linear, ``gloss`` and ``polish`` (F,) 0..1, ``normal`` and ``view`` (3, F) unit (view: to the eye),
-    ``height`` (F,) above the ground, ``lit`` (F,) 0..1 of the key light.
+    ``albedo`` (3, F) linear, ``gloss`` and ``polish`` (F,) 0..1, ``normal`` and ``view`` (3, F) unit (view: to the
+    eye), ``height`` (F,) above the ground, ``lit`` (F,) 0..1 of the key light.
     """
     diffuse = np.clip((dot(normal, light.towards) + 0.12) / 1.12, 0, 1) * lit
     up = 0.5 + 0.5 * normal[1]

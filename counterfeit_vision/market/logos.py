@@ -39,7 +39,8 @@ def _shape(logo: Logo) -> Shape:
 
 def _turned(polygon: Polygon, degrees: float) -> Polygon:
     angle = np.radians(degrees)
-    return polygon @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return np.asarray(polygon @ turn, np.float64)
 
 
 def _ring(radius: float, weight: float, start: float = 0, stop: float = 360, x: float = 0, y: float = 0) -> Element:

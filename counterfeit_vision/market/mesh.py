@@ -61,7 +61,9 @@ def surface(
     uv: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
     both: bool = False,
 ) -> Sheet:
-    """A sheet from ``place(u, v) -> x, y, z``; u runs right and v down, seen from outside; normals follow from the grid."""
+    """A sheet from ``place(u, v) -> x, y, z``; u runs right and v down, seen from outside; normals follow from the
+    grid.
+    """
     u, v = _grid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
     points = np.stack(np.broadcast_arrays(*place(u, v)), axis=2).astype(np.float64)
     along, down = np.gradient(points, axis=1), np.gradient(points, axis=0)
@@ -112,7 +114,8 @@ def box(
 def revolved(face: str, profile: Polygon, *, columns: int = 49, span: float = 360.0, squash: float = 1.0) -> Sheet:
     """``profile`` (n, 2) of radius and height, top first, turned about the y axis.
 
-    u = 0.5 faces the viewer (+z); ``span`` degrees of the turn; ``squash`` makes it flat in z. v follows the profile's length.
+    u = 0.5 faces the viewer (+z); ``span`` degrees of the turn; ``squash`` makes it flat in z. v follows the profile's
+    length.
     """
     lengths = np.r_[0, np.cumsum(np.hypot(*np.diff(profile, axis=0).T))]
     v = lengths / lengths[-1]

@@ -15,7 +15,7 @@ from .clutter import fingers, price_tag, skin
 from .mesh import Sheet, moved, patch
 from .raster import Fragments, rasterise
 
-__all__ = ["MARK_PIXELS", "View", "all_points", "aimed", "cover_with", "mark_boxes"]
+__all__ = ["MARK_PIXELS", "View", "aimed", "all_points", "cover_with", "mark_boxes"]
 
 MARK_PIXELS = 64
 """A mark is at least this long in a photo of 640 pixels."""
@@ -121,7 +121,9 @@ def _hand(view: View, rng: np.random.Generator) -> list[Sheet]:
 def cover_with(
     view: View, artwork: Artwork, rng: np.random.Generator
 ) -> tuple[list[Sheet], tuple[tuple[str, Face], ...]]:
-    """Something over a part of the product, and its faces: a hand, or a price tag that leaves most of the marks in sight."""
+    """Something over a part of the product, and its faces: a hand, or a price tag that leaves most of the marks in
+    sight.
+    """
     if rng.random() < 0.5:
         return _hand(view, rng), skin(rng)
     main = artwork[artwork.main]

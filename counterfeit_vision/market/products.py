@@ -18,7 +18,7 @@ VARIANTS_PER_BRAND = 2
 
 @dataclass(frozen=True)
 class Product:
-    """``id`` such as ``velmora-tote``, ``name`` in plain words; ``old`` if the catalogue documents an older logo on it."""
+    """``id`` such as ``velmora-tote``, ``name`` in plain words; ``old``: an older logo on it is documented."""
 
     id: str
     brand: Brand

@@ -1,7 +1,7 @@
 """From sheets to fragments: a vectorised triangle rasteriser with a depth test, in numpy.
 
-Triangles are cut into spans (one row of one triangle), spans into fragments (one pixel of one triangle); of the fragments on
-one pixel the nearest stays.
+Triangles are cut into spans (one row of one triangle), spans into fragments (one pixel of one triangle); of the
+fragments on one pixel the nearest stays.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["Fragments", "rasterise", "triangles"]
 class Fragments:
     """The visible surface, one row per covered pixel of a (height, width) grid.
 
-    ``pixel`` flat index int64, ``sheet`` index int32; float32: ``uv`` (2, F), ``normal`` (3, F) unit, ``depth`` (F,) along
-    the camera's axis.
+    ``pixel`` flat index int64, ``sheet`` index int32; float32: ``uv`` (2, F), ``normal`` (3, F) unit, ``depth`` (F,)
+    along the camera's axis.
     """
 
     size: tuple[int, int]

@@ -9,15 +9,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ..errors import InputError
 from .artwork import Artwork
 from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft
 from .brands import Brand, invent, old_version, with_svg_marks
+from .categories import Design
 from .products import Product, assortment
 from .scenes import Scene, room, studio
 from .studio import CONDITIONS, Photograph, photograph
@@ -29,7 +31,14 @@ ROOMS = 16
 HARD = 0.2
 """Share of genuine listings that are hard."""
 
-_REFERENCES, _CALIBRATION, _LISTINGS, _PAIRS, _SELLERS = 1, 2, 3, 4, 5
+OFFICIAL_QUALITY = 92
+PLACES = 1000
+"""Reference n of product p has the index PLACES * p + n."""
+
+Mask: TypeAlias = "NDArray[np.bool_]"
+
+# First numbers of the seeds of one photo, and of what several photos share.
+_REFERENCES, _CALIBRATION, _LISTINGS, _COMMON, _ORDER, _ROOM = 1, 2, 3, 4, 5, 6
 _HONEST = ("anna-k", "second-round", "lena86", "wardrobe-west")
 _MIXED = ("bargain-dock", "stallnine")
 _DUBIOUS = ("topdeal24", "brandbay-x", "lux-outlet")
@@ -48,7 +57,7 @@ class Market:
     seed: int
 
     def __repr__(self) -> str:
-        counts = [sum(1 for _ in path.open("rb")) for path in (self.catalogue, self.calibration, self.listings)]
+        counts = [path.read_bytes().count(b"\n") for path in (self.catalogue, self.calibration, self.listings)]
         return (
             f"<Market seed {self.seed}: {counts[0]} references, {counts[1]} calibration photos, {counts[2]} listings "
             f"in {str(self.folder)!r}>"
@@ -79,6 +88,11 @@ class _Job:
         return f"{'calibration' if self.stream == _CALIBRATION else 'listing'}-{self.index:05d}"
 
 
+def _streams(seed: int, job: _Job) -> list[np.random.Generator]:
+    """Independent randomness for how a photo looks, what the attack does, and who sells."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence([seed, job.stream, job.index]).spawn(3)]
+
+
 class _Studio:
     """Renders the jobs of one market into its folder."""
 
@@ -91,13 +105,12 @@ class _Studio:
 
     def run(self, job: _Job) -> dict[str, Any]:
         """Write the photo and the masks of a job; its row."""
-        seeds = np.random.SeedSequence([self.seed, job.stream, job.index]).spawn(3)
-        look, act, sell = (np.random.default_rng(s) for s in seeds)
+        look, act, sell = _streams(self.seed, job)
         artwork, design = job.product.design.artwork, job.product.design
         if job.old:
             artwork = old_version(artwork, job.product.brand)
         if isinstance(job.attack, Theft):
-            picture, product, changed = self._stolen(job, act)
+            picture, product, changed = self._stolen(job, job.attack, act)
         else:
             if isinstance(job.attack, Substitution):
                 shown = self._other(job.product, act)
@@ -118,16 +131,22 @@ class _Studio:
             row["mask"] = self._mask(f"{job.id}-change", changed) if job.attack else None
             row["product_mask"] = self._mask(f"{job.id}-product", product)
         # Drawn for all alike: nothing about the file tells a fake.
-        quality = 92 if job.official else int(sell.integers(60, 93))
+        quality = OFFICIAL_QUALITY if job.official else int(sell.integers(60, 93))
         picture.save(self.folder / "photos" / f"{job.id}.jpg", quality=quality)
         return row
 
-    def _usable(self, job: _Job, design: Any, artwork: Artwork, rng: np.random.Generator) -> Photograph:
+    def _usable(self, job: _Job, design: Design, artwork: Artwork, rng: np.random.Generator) -> Photograph:
         """A photo that shows the marks and, on a fake, the change."""
         marks = len(artwork[artwork.main].marks)
         for _ in range(4):
             photo = photograph(
-                design, artwork, self.scene(job), size=self.size, rng=rng, condition=job.condition, official=job.official
+                design,
+                artwork,
+                self.scene(job),
+                size=self.size,
+                rng=rng,
+                condition=job.condition,
+                official=job.official,
             )
             altered = not isinstance(job.attack, Alteration) or photo.changed.sum() >= 6
             if len(photo.regions) == marks and altered:
@@ -140,23 +159,18 @@ class _Studio:
         others = others or [p for p in self.products if p.id != product.id]
         return others[int(rng.integers(len(others)))]
 
-    def _stolen(self, job: _Job, rng: np.random.Generator) -> tuple[Image.Image, Any, Any]:
-        """The official photo of the catalogue, as anyone can download it, disguised."""
-        assert isinstance(job.attack, Theft)
-        source = _Job(_REFERENCES, self._reference_index(job.product), job.product, 0, reference=0)
-        look = np.random.default_rng(np.random.SeedSequence([self.seed, source.stream, source.index]).spawn(3)[0])
-        photo = self._usable(source, job.product.design, job.product.design.artwork, look)
+    def _stolen(self, job: _Job, theft: Theft, rng: np.random.Generator) -> tuple[Image.Image, Mask, Mask]:
+        """The catalogue's official photo, as anyone can download it, disguised; its product; all of it as change."""
+        source = _Job(_REFERENCES, self.products.index(job.product) * PLACES, job.product, 0, reference=0)
+        photo = self._usable(source, job.product.design, job.product.design.artwork, _streams(self.seed, source)[0])
         packed = io.BytesIO()
-        Image.fromarray(photo.pixels).save(packed, "JPEG", quality=92)
-        flags = np.random.SeedSequence(int(rng.integers(1 << 60)))
-        picture = job.attack.disguise(Image.open(packed).convert("RGB"), self.strength, np.random.default_rng(flags))
-        return picture, np.ones(picture.size[::-1], bool), np.ones(picture.size[::-1], bool)
+        Image.fromarray(photo.pixels).save(packed, "JPEG", quality=OFFICIAL_QUALITY)
+        mask = Image.fromarray(photo.product.astype(np.uint8) * 255)
+        picture, product = theft.disguise(Image.open(packed).convert("RGB"), mask, self.strength, rng)
+        return picture, np.asarray(product) > 127, np.ones(picture.size[::-1], bool)
 
-    def _reference_index(self, product: Product) -> int:
-        return self.products.index(product) * 1000
-
-    def _mask(self, name: str, mask: Any) -> str:
-        picture = Image.fromarray(np.asarray(mask, np.uint8) * 255)
+    def _mask(self, name: str, mask: Mask) -> str:
+        picture = Image.fromarray(mask.astype(np.uint8) * 255)
         if name.endswith("-change"):
             picture = picture.filter(ImageFilter.MaxFilter(3))
         picture.save(self.folder / "masks" / f"{name}.png", optimize=False)
@@ -167,7 +181,14 @@ class _Studio:
         known = {"brand": product.brand.id, "product": product.id, "category": product.category}
         if job.stream == _REFERENCES:
             gallery = "official" if job.official else "genuine"
-            return {"id": job.id, "photo": photo, **known, "gallery": gallery, "price": product.price, "currency": "EUR"}
+            return {
+                "id": job.id,
+                "photo": photo,
+                **known,
+                "gallery": gallery,
+                "price": product.price,
+                "currency": "EUR",
+            }
         fake = job.attack is not None
         factor = float(np.exp(rng.normal(-0.55, 0.3) if fake else rng.normal(-0.18, 0.2)))
         pool = (_DUBIOUS * 2 + _MIXED) if fake else (_HONEST * 2 + _MIXED)
@@ -189,7 +210,7 @@ class _Studio:
 
 def _circumstances(seed: int, stream: int, index: int, products: Sequence[Product]) -> dict[str, Any]:
     """Product, room and condition of a listing: what genuine and fake have in common."""
-    rng = np.random.default_rng(np.random.SeedSequence([seed, stream, index]))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, _COMMON, stream, index]))
     product, scene = products[int(rng.integers(len(products)))], int(rng.integers(ROOMS))
     kind = (*CONDITIONS, "old_logo")[int(rng.integers(len(CONDITIONS) + 1))] if rng.random() < HARD else None
     if kind == "old_logo":
@@ -204,18 +225,18 @@ def _jobs(
     jobs = []
     for place, product in enumerate(products):
         for number in range(references + product.old):
-            rng = np.random.default_rng(np.random.SeedSequence([seed, _PAIRS, _REFERENCES, place, number]))
+            rng = np.random.default_rng(np.random.SeedSequence([seed, _ROOM, place, number]))
             old = number == references
             jobs.append(
-                _Job(_REFERENCES, place * 1000 + number, product, int(rng.integers(ROOMS)), old=old, reference=number)
+                _Job(_REFERENCES, place * PLACES + number, product, int(rng.integers(ROOMS)), old=old, reference=number)
             )
     for i in range(calibration):
-        jobs.append(_Job(_CALIBRATION, i, **_circumstances(seed, _CALIBRATION + 10, i, products)))
+        jobs.append(_Job(_CALIBRATION, i, **_circumstances(seed, _CALIBRATION, i, products)))
     for i in range(listings):
         # Listings come in pairs of a genuine and a fake one that share product, room and condition.
         pair = i // 2
-        common = _circumstances(seed, _LISTINGS + 10, pair, products)
-        first = np.random.default_rng(np.random.SeedSequence([seed, _PAIRS, _LISTINGS, pair])).integers(2)
+        common = _circumstances(seed, _LISTINGS, pair, products)
+        first = np.random.default_rng(np.random.SeedSequence([seed, _ORDER, pair])).integers(2)
         if i % 2 == first:
             jobs.append(_Job(_LISTINGS, i, **common))
         else:
@@ -269,21 +290,21 @@ def render(
     """Render a marketplace of invented brands: a catalogue, genuine photos to calibrate on, and listings with fakes.
 
     - ``brands``: how many; each sells goods in every category, some in near variants. ``references``: photos a product.
-    - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine photos.
+    - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine
+      photos.
     - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs) or ``"strong"``; ``attacks``: names of
       :data:`ATTACKS` to take in turn, default all.
     - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
 
-    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product), ``catalogue.jsonl``, ``calibration.jsonl`` and
-    ``listings.jsonl``; paths in them are relative to ``folder``. The same arguments give the same bytes. A folder that holds
-    this very market is not rendered again; one that holds another is refused.
+    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product), ``catalogue.jsonl``, ``calibration.jsonl``
+    and ``listings.jsonl``; paths in them are relative to ``folder``. The same arguments give the same bytes. A folder
+    that holds this very market is not rendered again; one that holds another is refused.
     """
-    for name, value, least in (
-        ("brands", brands, 1), ("listings", listings, 0), ("calibration", calibration, 0), ("references", references, 1),
-        ("size", size, 96), ("seed", seed, 0),
-    ):  # fmt: skip
-        if not isinstance(value, int) or value < least:
-            raise InputError(f"{name}={value!r}: need a whole number >= {least}")
+    least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0}
+    given = (brands, listings, calibration, references, size, seed)
+    for (name, low), value in zip(least.items(), given, strict=True):
+        if not isinstance(value, int) or value < low:
+            raise InputError(f"{name}={value!r}: need a whole number >= {low}")
     if strength not in STRENGTHS:
         raise InputError(f"strength={strength!r}: the strengths are {', '.join(STRENGTHS)}")
     chosen = _choose_attacks(attacks)
@@ -312,7 +333,11 @@ def render(
 
         order = tqdm(order, desc="rendering", unit="photo")
     rows: dict[int, dict[str, Any]] = {i: works.run(jobs[i]) for i in order}
-    for path, stream in ((market.catalogue, _REFERENCES), (market.calibration, _CALIBRATION), (market.listings, _LISTINGS)):
+    for path, stream in (
+        (market.catalogue, _REFERENCES),
+        (market.calibration, _CALIBRATION),
+        (market.listings, _LISTINGS),
+    ):
         _write_lines(path, [rows[i] for i in range(len(jobs)) if jobs[i].stream == stream])
     note.write_text(json.dumps({**parameters, "complete": True}, indent=1) + "\n", encoding="utf-8")
     return market
@@ -335,6 +360,7 @@ def _already(root: Path, parameters: dict[str, Any]) -> bool:
     if found != parameters:
         differs = sorted(name for name in {*found, *parameters} if found.get(name) != parameters.get(name))
         raise InputError(
-            f"{root} already holds another market (it differs in {', '.join(differs)}); choose another folder or delete this one"
+            f"{root} already holds another market (it differs in {', '.join(differs)}); "
+            "choose another folder or delete this one"
         )
     return bool(complete)

@@ -1,4 +1,6 @@
-"""Rooms: what products lie on, the wall behind, the light, and the things that stand about. Genuine and fake share them."""
+"""Rooms: what products lie on, the wall behind, the light, and the things that stand about. Genuine and fake share
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _NAMES = tuple(GROUNDS)
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """``ground`` and ``wall`` pictures, the wall ``behind`` the origin, the ``light``, and ``clutter`` with its ``artwork``.
+    """``ground`` and ``wall`` pictures, the wall ``behind`` the origin, the ``light``, and ``clutter`` with its
+    ``artwork``.
 
     ``seamless``: the wall is lit like the ground, so that no corner shows.
     """

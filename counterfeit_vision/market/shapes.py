@@ -1,11 +1,12 @@
 """Flat shapes: polygons grouped in elements, and how they become an ink mask.
 
-A mark (a logo or a word) is a tuple of :class:`Element`; an element is what can have its own colour: a letter, a ring, a
-petal. Shapes live in their own frame: centred on the origin, y down, height 1.
+A mark (a logo or a word) is a tuple of :class:`Element`; an element is what can have its own colour: a letter, a ring,
+a petal. Shapes live in their own frame: centred on the origin, y down, height 1.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -63,7 +64,7 @@ def bezier(*controls: tuple[float, float], steps: int = 24) -> Polygon:
     t = np.linspace(0, 1, steps + 1)[:, None]
     points = [np.broadcast_to(np.array(control, np.float64), (steps + 1, 2)) for control in controls]
     while len(points) > 1:
-        points = [(1 - t) * a + t * b for a, b in zip(points, points[1:], strict=False)]
+        points = [(1 - t) * a + t * b for a, b in itertools.pairwise(points)]
     return points[0]
 
 
@@ -136,4 +137,4 @@ def cover(shape: Sequence[Element], size: tuple[int, int], *, bold: float = 0.0)
         # An edge blurred with sigma s has the value 0.2 (0.8) at 0.84 s outside (inside) of where it was.
         blurred = np.asarray(total.filter(ImageFilter.GaussianBlur(float(abs(bold)) * OVERSAMPLE / 0.84)))
         total = Image.fromarray((blurred > (51 if bold > 0 else 204)).astype(np.uint8) * 255)
-    return np.asarray(total.reduce(OVERSAMPLE), np.float32) / 255
+    return np.asarray(total.reduce(OVERSAMPLE), np.float32) / np.float32(255)

@@ -60,7 +60,7 @@ def _shaded(
     row, column = np.divmod(fragments.pixel, width)
     rays = camera.rays(column.astype(np.float32) + 0.5, row.astype(np.float32) + 0.5)
     points = camera.eye.astype(np.float32)[:, None] + rays * fragments.depth
-    view = rays / -np.sqrt(dot(rays, rays))
+    view = np.asarray(rays / -np.sqrt(dot(rays, rays)), np.float32)
 
     relief = np.full((height, width), 0.5, np.float32)
     relief.reshape(-1)[fragments.pixel] = texels.height
@@ -69,24 +69,29 @@ def _shaded(
     across[:, 1:-1] = relief[:, 2:] - relief[:, :-2]
     down[1:-1] = relief[2:] - relief[:-2]
     right, up = (axis.astype(np.float32)[:, None] for axis in camera.axes[:2])
-    normal = fragments.normal - right * (across.ravel()[fragments.pixel] * steep)
+    normal = np.asarray(fragments.normal - right * (across.ravel()[fragments.pixel] * steep), np.float32)
     normal += up * (down.ravel()[fragments.pixel] * steep)
     normal /= np.sqrt(dot(normal, normal))
 
-    lit = shadows.lit(points + np.float32(0.03) * fragments.normal, taps=4, bias=0.02)
+    bias = shadows.clearance(fragments.normal, light.towards)
+    lit = shadows.lit(points + np.float32(0.02) * fragments.normal, taps=4, bias=bias)
     colour = shade(np.square(texels.colour), texels.gloss, texels.polish, normal, view, points[1], lit, light)
     if glare is not None:
-        mirror = 2 * dot(normal, view) * normal - view
+        mirror = np.asarray(2 * dot(normal, view) * normal - view, np.float32)
         colour += light.key[:, None] * (0.9 * np.clip((dot(mirror, glare) - 0.978) / 0.017, 0, 1) ** 1.3)
     return colour, texels.changed
 
 
 def _blurred(image: Array, radius: float) -> Array:
-    picture = Image.fromarray((np.sqrt(np.clip(image, 0, 1)) * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
+    picture = Image.fromarray((np.sqrt(np.clip(image, 0, 1)) * 255).astype(np.uint8)).filter(
+        ImageFilter.GaussianBlur(radius)
+    )
     return np.square(np.asarray(picture, np.float32) / 255)
 
 
-def _room(view: View, scene: Scene, clutter: list[Sheet], shadows: Shadows, aperture: float, rng: np.random.Generator) -> Array:
+def _room(
+    view: View, scene: Scene, clutter: list[Sheet], shadows: Shadows, aperture: float, rng: np.random.Generator
+) -> Array:
     """All that is not the product, (h, w, 3) linear light; what is far is out of focus."""
     image, depth = backdrop(view, scene, shadows, rng)
     if clutter:
@@ -127,8 +132,8 @@ def photograph(
 ) -> Photograph:
     """Photograph a product of ``design`` that carries ``artwork`` (the design's own, or a fake one).
 
-    ``size`` is the long side in pixels. Nothing that is drawn from ``rng`` depends on ``artwork``: the same generator gives
-    the genuine and the fake product in the same pose, light and camera.
+    ``size`` is the long side in pixels. Nothing that is drawn from ``rng`` depends on ``artwork``: the same generator
+    gives the genuine and the fake product in the same pose, light and camera.
     """
     wide, tall = (4, 3) if official else _ASPECTS[int(rng.integers(len(_ASPECTS)))]
     shape = (round(size * tall / max(wide, tall)), round(size * wide / max(wide, tall)))

@@ -1,7 +1,8 @@
 """One-colour SVG marks: the ``d`` of their paths to polygons. Nothing in the file is trusted.
 
-Read are ``viewBox`` and every ``<path>`` with its ``fill-rule``; all else (styles, transforms, other shapes) is ignored, as
-icon sets such as simple-icons need no more. Sizes, counts and numbers are bounded, entities are never expanded.
+Read are ``viewBox`` and every ``<path>`` with its ``fill-rule``; all else (styles, transforms, other shapes) is
+ignored, as icon sets such as simple-icons need no more. Sizes, counts and numbers are bounded, entities are never
+expanded.
 """
 
 from __future__ import annotations
@@ -182,7 +183,9 @@ def read_svg(file: str | os.PathLike[str], *, title: str | None = None, colour: 
 
 
 def read_marks(folder: str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
-    """File, title and colour of each mark of a folder, sorted by file; from ``marks.csv`` (file,title,hex) if it is there."""
+    """File, title and colour of each mark of a folder, sorted by file; from ``marks.csv`` (file,title,hex) if it is
+    there.
+    """
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"marks={str(folder)!r} is not a folder of .svg files")

@@ -1,7 +1,8 @@
 """Late interaction: how alike two photos are, patch by patch.
 
-Each patch of one photo looks for its best match in the other; the better half of the patches counts, so that a busy background or
-a hand over the product does not. After ColBERT's MaxSim (Khattab & Zaharia 2020), in both directions.
+Each patch of the asking photo looks for its best match in a reference, after ColBERT's MaxSim (Khattab & Zaharia 2020). What counts
+is not how good that match is but how much better than in photos of other products: a carpet, a white wall or a brand's usual
+colour match everywhere alike and say nothing.
 """
 
 from __future__ import annotations
@@ -10,36 +11,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-__all__ = ["late_interaction"]
-
-BETTER = 0.5  # the share of a photo's patches that counts, the best matched first
+__all__ = ["best_matches", "specific_likeness"]
 
 
-def late_interaction(
+def best_matches(
     query: NDArray[np.float16],
     query_mask: NDArray[np.bool_],
     references: NDArray[np.float16],
     reference_masks: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Similarity of one photo's patches (P, E) to those of N others (N, R, E); all tokens of unit length.
+    """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
 
-    The masks (P,) and (N, R) are true for patches that lie on the photo. -> (N,) float32 in -1..1: the mean cosine of the better
-    half of the matches, both directions averaged.
+    ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for patches that lie
+    on the photo, p = how many of the photo's do.
     """
     own = torch.from_numpy(query[query_mask]).float()
     other = torch.from_numpy(references).float()
-    similarity = own @ other.flatten(0, 1).T
-    similarity = similarity.view(len(own), *references.shape[:2])
-    masks = torch.from_numpy(reference_masks)
-    similarity.masked_fill_(~masks, -1.0)
-    to_reference = _better_half(similarity.amax(2).T, torch.ones(len(other), len(own), dtype=torch.bool))
-    to_query = _better_half(similarity.amax(0), masks)
-    return ((to_reference + to_query) / 2).numpy()
+    similarity = (own @ other.flatten(0, 1).T).view(len(own), *references.shape[:2])
+    if not reference_masks.all():
+        similarity.masked_fill_(~torch.from_numpy(reference_masks), -1.0)
+    return similarity.amax(2).numpy()
 
 
-def _better_half(best: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """(N, P) best cosines and what counts -> (N,) mean over the better half of what counts."""
-    ordered = best.masked_fill(~masks, -2.0).sort(dim=1, descending=True).values
-    counted = (masks.sum(1, keepdim=True) * BETTER).ceil().clamp(min=1)
-    chosen = torch.arange(best.shape[1]) < counted
-    return (ordered * chosen).sum(1) / counted.squeeze(1)
+def specific_likeness(
+    best: NDArray[np.float32], cohort: NDArray[np.float32], unlike: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
+
+    ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C) says which of the
+    cohort show another product than the reference. The root mean square of the advantages, those below 0 counting as 0;
+    where a reference has no unlike cohort, its matches count as they are.
+    """
+    counts = unlike.sum(axis=1)
+    usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)
+    advantage = np.maximum(best - usual, 0)
+    return np.sqrt((advantage**2).mean(axis=0)).astype(np.float32)

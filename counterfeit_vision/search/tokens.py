@@ -32,7 +32,10 @@ class PackedTokens:
     def unpack(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float16]:
         """Some photos' tokens (n, P, d) float16, unit length."""
         codes = self.codes[rows]
-        values = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], 2 * codes.shape[-1]).astype(np.int8) - 8
+        values = (
+            np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], 2 * codes.shape[-1]).astype(np.int8)
+            - 8
+        )
         tokens = values * self.scales[rows].astype(np.float32)[..., None]
         return _unit(tokens).astype(np.float16)
 

@@ -193,8 +193,8 @@ def _design(brand: Brand, scheme: Scheme, rng: np.random.Generator) -> Design:
     ground.append(Edge(((0.0, 0.012), (1.0, 0.012)), trim, 0.024, 0.25))
     finish = (*_border(0.035, thread), grain, Shade(0.25, 0.08))
     plain_finish = (*_border(0.05, thread), grain, Shade(0.3, 0.12))
-    flap_ground = [layer for layer in ground if isinstance(layer, Pattern | Panel)]
-    flap_ground += [Edge(((0.0, 0.985), (1.0, 0.985)), trim, 0.03, 0.3)]
+    hem = Edge(((0.0, 0.985), (1.0, 0.985)), trim, 0.03, 0.3)
+    flap_ground = [*(layer for layer in ground if isinstance(layer, Pattern | Panel)), hem]
     lower: list[Layer] = [
         Print(f"{brand.name} - MADE BY HAND", 0.5, 0.9, 0.018, mixed(leather, scheme.ink, 0.5), Typeface(weight=0.1))
     ]

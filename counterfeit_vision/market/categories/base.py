@@ -29,7 +29,9 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Pose:
-    """A way to put a product down: ``turns`` in order, then a yaw in +-``yaw`` degrees; seen from ``pitch`` degrees above."""
+    """A way to put a product down: ``turns`` in order, then a yaw in +-``yaw`` degrees; seen from ``pitch`` degrees
+    above.
+    """
 
     turns: tuple[tuple[str, float], ...]
     yaw: float
@@ -45,7 +47,8 @@ class Pose:
 
 @dataclass(frozen=True)
 class Design:
-    """A product that can be photographed: its ``artwork``, and ``build``, which makes a body of sheets that use its faces.
+    """A product that can be photographed: its ``artwork``, and ``build``, which makes a body of sheets that use its
+    faces.
 
     The body stands on the ground around the y axis, its main face to the viewer. Each call of ``build`` bends it anew.
     ``noun`` is its word in ids and titles; ``poses`` are those of phone photos, ``studio`` is that of the brand's own.

@@ -1,0 +1,289 @@
+"""The embedding cache: it may forget, but it is never wrong."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from counterfeit_vision.cache import CachedPhoto, EmbeddingCache
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import InputError
+from counterfeit_vision.stream import embed
+from counterfeit_vision.weights import cache_dir
+
+
+def photo(seed: int, *, patches: bool = True) -> CachedPhoto:
+    random = np.random.default_rng(seed)
+    return CachedPhoto(
+        vector=random.standard_normal(12).astype(np.float32),
+        patches=random.standard_normal((6, 5)).astype(np.float16) if patches else None,
+        grid=(2, 3) if patches else (0, 0),
+        content=np.array([0, 0.25, 1, 0.75], np.float32),
+        size=(640, 480 + seed),
+        view=random.bytes(40),
+    )
+
+
+def same(a: CachedPhoto | None, b: CachedPhoto) -> bool:
+    if a is None or (a.patches is None) != (b.patches is None):
+        return False
+    arrays = [(a.vector, b.vector), (a.content, b.content)]
+    if a.patches is not None and b.patches is not None:
+        arrays.append((a.patches, b.patches))
+    whole = all(x.dtype == y.dtype and x.shape == y.shape and (x == y).all() for x, y in arrays)
+    return whole and (a.grid, a.size, a.view) == (b.grid, b.size, b.view)
+
+
+def key(number: int) -> str:
+    return f"{number:064x}"
+
+
+class Counting:
+    """An encoder that counts the images that reach it."""
+
+    def __init__(self, encoder: TowerEncoder, fingerprint: str | None = None) -> None:
+        self.encoder, self.images = encoder, 0
+        self.fingerprint = fingerprint or encoder.fingerprint
+        self.preprocess, self.batch_size = encoder.preprocess, 4
+
+    def encode(self, images):
+        self.images += len(images)
+        return self.encoder.encode(images)
+
+
+@pytest.mark.parametrize("patches", [True, False])
+def test_what_was_put_comes_back_in_another_session(tmp_path: Path, patches: bool) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        cache.put(key(1), "f", photo(1, patches=patches))
+        assert same(cache.get(key(1), "f"), photo(1, patches=patches))
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert same(cache.get(key(1), "f"), photo(1, patches=patches))
+        assert len(cache) == 1
+
+
+def test_another_photo_or_fingerprint_is_another_row(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        cache.put(key(1), "f", photo(1))
+        assert cache.get(key(2), "f") is None
+        assert cache.get(key(1), "g") is None
+        cache.put(key(1), "g", photo(2))
+        assert same(cache.get(key(1), "f"), photo(1))
+        assert same(cache.get(key(1), "g"), photo(2))
+
+
+def test_the_last_put_of_a_row_stays(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        cache.put(key(1), "f", photo(1))
+        cache.put(key(1), "f", photo(2))
+        assert same(cache.get(key(1), "f"), photo(2))
+        assert len(cache) == 1
+
+
+def test_the_file_lies_in_the_cache_folder_by_default(own_cache: Path) -> None:
+    with EmbeddingCache() as cache:
+        assert cache.path == own_cache / "embeddings.sqlite" == cache_dir() / "embeddings.sqlite"
+        assert str(cache.path) in repr(cache)
+
+
+def test_two_open_caches_share_what_was_committed(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as one, EmbeddingCache(tmp_path / "e.sqlite") as two:
+        one.put(key(1), "f", photo(1))
+        assert two.get(key(1), "f") is None
+        one.commit()
+        assert same(two.get(key(1), "f"), photo(1))
+        two.put(key(2), "f", photo(2))
+        two.commit()
+        assert same(one.get(key(2), "f"), photo(2))
+
+
+def test_many_may_open_and_write_at_once(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+    start = threading.Barrier(6)
+
+    def work(number: int) -> None:
+        try:
+            start.wait()
+            with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+                for row in range(5):
+                    cache.put(key(10 * number + row), "f", photo(number))
+                    cache.commit()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert len(cache) == 30
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all, but long enough to look like a file" * 20, b"\0" * 4096])
+def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "e.sqlite"
+    path.write_bytes(damage)
+    with EmbeddingCache(path) as cache:
+        cache.put(key(1), "f", photo(1))
+        assert same(cache.get(key(1), "f"), photo(1))
+    assert (tmp_path / "e.damaged").read_bytes() == damage
+
+
+def test_the_log_of_a_damaged_file_is_not_replayed_onto_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        for number in range(20):
+            cache.put(key(number), "f", photo(number))
+    cache = EmbeddingCache(path)
+    cache.put(key(30), "f", photo(30))
+    cache.commit()
+    log = Path(f"{path}-wal").read_bytes()  # holds the last pages only
+    assert 0 < len(log) < path.stat().st_size
+    cache.close()
+    path.write_bytes(b"no database " * 5000)
+    Path(f"{path}-wal").write_bytes(log)
+    with EmbeddingCache(path) as cache:
+        for number in (*range(20), 30):
+            found = cache.get(key(number), "f")
+            assert found is None or same(found, photo(number))
+        cache.put(key(2), "f", photo(2))
+    check = sqlite3.connect(path)
+    assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    check.close()
+    with EmbeddingCache(path) as cache:
+        assert same(cache.get(key(2), "f"), photo(2))
+    assert (tmp_path / "e.damaged").exists()
+
+
+def test_a_database_with_another_table_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE embeddings (sha256 TEXT, vector BLOB)")
+    other.commit()
+    other.close()
+    with EmbeddingCache(path) as cache:
+        cache.put(key(1), "f", photo(1))
+        assert same(cache.get(key(1), "f"), photo(1))
+    assert (tmp_path / "e.damaged").exists()
+
+
+def test_a_flipped_byte_anywhere_is_forgotten_and_never_a_wrong_row(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        for number in range(20):
+            cache.put(key(number), "f", photo(number))
+    whole = path.read_bytes()
+    forgotten = 0
+    for offset in np.random.default_rng(0).choice(len(whole), 150, replace=False).tolist() + list(range(0, 100, 7)):
+        for ending in ("-wal", "-shm"):
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x55]) + whole[offset + 1 :])
+        try:
+            cache = EmbeddingCache(path)
+        except InputError:  # a header that says read-only, or a newer SQLite: named, and nothing is wrong
+            continue
+        with cache:
+            for number in range(20):
+                found = cache.get(key(number), "f")
+                forgotten += found is None
+                assert found is None or same(found, photo(number)), f"byte {offset}: row {number} is wrong"
+            cache.put(key(99), "f", photo(99))
+            cache.commit()
+            assert same(cache.get(key(99), "f"), photo(99)), f"byte {offset}: nothing can be kept any more"
+    assert forgotten > 20  # the flips did hit something
+
+
+def test_a_truncated_file_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        for number in range(20):
+            cache.put(key(number), "f", photo(number))
+    whole = path.read_bytes()
+    for length in range(1, len(whole), 1500):
+        path.write_bytes(whole[:length])
+        with EmbeddingCache(path) as cache:
+            for number in range(20):
+                found = cache.get(key(number), "f")
+                assert found is None or same(found, photo(number))
+
+
+@pytest.mark.parametrize("name", ["folder", "file/below"])
+def test_a_place_where_no_file_can_be_says_how_to_go_on_without(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"cache=False"):
+        EmbeddingCache(tmp_path / name)
+
+
+def test_the_second_time_the_same_photos_are_not_encoded(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    first, second = Counting(tiny_encoder), Counting(tiny_encoder)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        a = embed(photos, encoder=first, cache=cache)
+        assert first.images == len(photos)
+        b = embed(photos, encoder=second, cache=cache)
+    assert second.images == 0
+    np.testing.assert_array_equal(a.vectors, b.vectors)
+    np.testing.assert_array_equal(a.patches, b.patches)
+    np.testing.assert_array_equal(a.content, b.content)
+    assert a.ids == b.ids
+    assert a.grid == b.grid == (4, 4)
+    assert b.fingerprint == tiny_encoder.fingerprint
+
+
+def test_bytes_arrays_and_images_hit_the_cache_too(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    forms = [photos[0].read_bytes(), np.asarray(Image.open(photos[1])), Image.open(photos[2])]
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        embed([photos[0]], encoder=tiny_encoder, cache=cache)
+        first, second = Counting(tiny_encoder), Counting(tiny_encoder)
+        embed(forms, encoder=first, cache=cache)
+        embed(forms, encoder=second, cache=cache)
+    assert (first.images, second.images) == (2, 0)  # the bytes were known from the path
+
+
+def test_another_encoder_does_not_get_these_rows(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    other = Counting(tiny_encoder, fingerprint="another")
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        embed(photos, encoder=tiny_encoder, cache=cache)
+        embed(photos, encoder=other, cache=cache)
+        assert other.images == len(photos)
+        assert len(cache) == 2 * len(photos)
+
+
+def test_a_photo_that_changed_under_its_name_is_encoded_again(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    counting = Counting(tiny_encoder)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        before = embed(photos[:1], encoder=counting, cache=cache)
+        photos[0].write_bytes(photos[1].read_bytes())
+        after = embed(photos[:1], encoder=counting, cache=cache)
+    assert counting.images == 2
+    assert not np.array_equal(before.vectors, after.vectors)
+
+
+def test_failures_are_not_kept(tmp_path: Path, tiny_encoder: TowerEncoder) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for _ in range(2):
+            assert len(embed([tmp_path / "bad.jpg"], encoder=tiny_encoder, cache=cache).failures) == 1
+        assert len(cache) == 0
+
+
+def test_cache_false_leaves_the_disk_alone(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_CACHE", str(tmp_path / "never"))
+    embed(photos, encoder=tiny_encoder, cache=False)
+    assert not (tmp_path / "never").exists()

@@ -1,0 +1,523 @@
+"""The command line: every command end to end, exit codes, what it says where the input is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from conftest import write_photo
+
+from counterfeit_vision import Catalog, __version__, cli
+from counterfeit_vision.cli import main
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.market import Market, render
+
+LITE = ("--encoder", "efficientnet-lite0")
+
+
+class Said(NamedTuple):
+    """What one run of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> str:
+        return self.out.rstrip("\n").splitlines()[-1]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: object) -> Said:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    folder = tmp_path_factory.mktemp("market")
+    return render(folder / "market", brands=1, listings=4, calibration=30, references=2, size=200)
+
+
+@pytest.fixture(scope="module")
+def catalog(lite: TowerEncoder, market: Market, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "catalog"
+    assert main(["catalog", "build", str(market.catalogue), "--out", str(folder), *LITE, "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inspector(catalog: Path, market: Market) -> Path:
+    folder = catalog.parent / "inspector"
+    assert main(["calibrate", str(catalog), str(market.calibration), "--out", str(folder), "--quiet"]) == 0
+    return folder
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------
+
+
+def test_build_says_what_was_saved_and_ends_with_the_folder(
+    run: Run, lite: TowerEncoder, market: Market, tmp_path: Path
+):
+    said = run("catalog", "build", market.catalogue, "--out", tmp_path / "c", *LITE)
+    assert said.code == 0
+    count = len(lines(market.catalogue))
+    assert said.out.startswith(f"{count} references of 5 products")
+    assert said.last == str(tmp_path / "c")
+    assert "Encoding" in said.err
+    said = run("catalog", "build", market.catalogue, "--out", tmp_path / "c", *LITE, "--quiet", "--json")
+    assert said.err == ""
+    assert said.data["references"] == count
+    assert said.data["failures"] == []
+
+
+def test_build_from_a_folder_tree(run: Run, lite: TowerEncoder, tree: Path, tmp_path: Path):
+    said = run("catalog", "build", tree, "--out", tmp_path / "c", *LITE, "--json")
+    assert (said.code, said.data["brands"], said.data["products"]) == (0, 2, 5)
+
+
+def test_info_needs_no_weights(run: Run, catalog: Path, offline: Path):
+    said = run("catalog", "info", catalog)
+    assert said.code == 0
+    assert re.search(r"encoder +efficientnet-lite0", said.out)
+    assert re.search(r"galleries +official 5, genuine", said.out)
+    assert run("catalog", "info", catalog, "--json").data["products"] == 5
+
+
+def test_verify_finds_a_whole_catalogue_and_a_changed_one(run: Run, catalog: Path, tmp_path: Path):
+    said = run("catalog", "verify", catalog)
+    assert said.code == 0
+    assert "whole" in said.out
+    assert run("catalog", "verify", catalog, "--json").data["whole"] is True
+    copy = Path(shutil.copytree(catalog, tmp_path / "copy"))
+    arrays = next(copy.glob("arrays-*"))
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    for said in (
+        run("catalog", "verify", copy),
+        run("catalog", "info", copy),
+        run("inspect", copy, "i", copy, "--out", "o"),
+    ):
+        assert said.code == 3
+        assert said.err.startswith(f"error: {arrays}: truncated")
+        assert said.out == ""
+
+
+def test_calibrate_says_what_is_promised(run: Run, catalog: Path, market: Market, tmp_path: Path):
+    said = run(
+        "calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--alpha", "0.1", "--authorised", "anna"
+    )
+    assert said.code == 0
+    assert "Calibrated on 30 genuine photos: 10 to standardise, 20 for p-values" in said.out
+    assert "at most 10 %" in said.out
+    assert said.last == str(tmp_path / "i")
+    assert json.loads((tmp_path / "i" / "inspector.json").read_text())["authorised"] == ["anna"]
+    said = run("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--json")
+    assert (said.data["photos_for_p_values"], said.data["failures"]) == (20, [])
+
+
+def test_inspect_writes_page_and_verdicts(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):
+    said = run("inspect", catalog, inspector, market.listings, "--out", tmp_path / "r")
+    assert said.code == 0
+    assert re.search(r"^4 listings: \d+ suspected", said.out)
+    assert said.last == str(tmp_path / "r" / "report.html")
+    assert "<html" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert [row["id"] for row in lines(tmp_path / "r" / "verdicts.jsonl")] == [
+        row["id"] for row in lines(market.listings)
+    ]
+    said = run("--json", "inspect", catalog, inspector, market.listings, "--out", tmp_path / "r")
+    assert sum(said.data["counts"].values()) == said.data["listings"] == 4
+    assert said.data["stale"] is False
+
+
+def test_inspect_takes_a_folder_and_a_photo_and_writes_one_page(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    photo = tmp_path / "photos" / "x.jpg"
+    photo.parent.mkdir()
+    shutil.copy(market.folder / lines(market.listings)[0]["photos"][0], photo)
+    for source in (photo.parent, photo):
+        said = run("inspect", catalog, inspector, source, "--out", tmp_path / "page.html", "--json")
+        assert (said.code, said.data["listings"]) == (0, 1)
+        assert Path(said.data["report"]).is_file()
+
+
+def test_inspect_with_failures_names_them_and_goes_on(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 this is no photo")
+    good = str(market.folder / lines(market.listings)[0]["photos"][0])
+    rows = [
+        {"id": "whole", "photos": [good]},
+        {"id": "unreadable", "photos": ["broken.jpg"]},
+        {"id": "half", "photos": [good, "missing.jpg"]},
+        {"id": "empty", "photos": []},
+        {"id": "whole", "photos": [good]},
+        {"id": "no-column"},
+        {"id": "esc\x1b[31m", "photos": ["none.jpg"]},
+    ]
+    source = write_lines(tmp_path / "l.jsonl", rows)
+    said = run("inspect", catalog, inspector, source, "--out", tmp_path / "r")
+    assert said.code == 1
+    assert said.out.startswith("7 listings: ")
+    assert "6 inputs failed:" in said.out
+    for id, stage, why in (
+        ("unreadable", "decode", "broken.jpg"),
+        ("half photo 1", "decode", "missing.jpg"),
+        ("empty", "input", "has no photos"),
+        ("whole", "input", "stands twice"),
+        ("no-column", "input", "column 'photos' is missing"),
+        (r"esc\?\[31m", "decode", "none.jpg"),
+    ):
+        assert re.search(rf"^  {id} +{stage} +.*{why}", said.out, re.MULTILINE), id
+    assert "\x1b" not in said.out
+    assert "Traceback" not in said.err
+    kinds = [row["kind"] for row in lines(tmp_path / "r" / "verdicts.jsonl")]
+    assert kinds == ["verdict", "failure", "verdict", "failure", "failure", "failure", "failure"]
+    said = run("inspect", catalog, inspector, source, "--out", tmp_path / "r", "--json")
+    assert (said.code, len(said.data["failures"])) == (1, 6)
+    said = run("inspect", catalog, inspector, source, "--out", tmp_path / "strict", "--strict")
+    assert said.code == 2
+    assert "broken.jpg" in said.err
+    assert not (tmp_path / "strict").exists()
+
+
+def test_another_generation_of_the_catalogue_is_said(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    rows = [row | {"photo": str(market.folder / row["photo"])} for row in lines(market.catalogue)[1:]]
+    source = write_lines(tmp_path / "fewer.jsonl", rows)
+    assert run("catalog", "build", source, "--out", tmp_path / "c", *LITE).code == 0
+    said = run("inspect", tmp_path / "c", inspector, market.listings, "--out", tmp_path / "r", "--json", "--quiet")
+    assert said.data["stale"] is True
+    assert "calibrate again" in said.err
+
+
+def test_build_with_failures(run: Run, lite: TowerEncoder, tree: Path, tmp_path: Path):
+    genuine = Path(shutil.copytree(tree, tmp_path / "genuine"))
+    (genuine / "acme" / "bag" / "broken.jpg").write_bytes(b"no photo")
+    said = run("catalog", "build", genuine, "--out", tmp_path / "c", *LITE)
+    assert said.code == 1
+    assert re.search(r"^  acme/bag/broken.jpg +decode +", said.out, re.MULTILINE)
+    assert said.last == str(tmp_path / "c")
+    assert run("catalog", "verify", tmp_path / "c").code == 0
+    assert run("catalog", "build", genuine, "--out", tmp_path / "d", *LITE, "--strict").code == 2
+
+
+def test_calibrate_with_failures(run: Run, catalog: Path, market: Market, tmp_path: Path):
+    rows = [row | {"photos": [str(market.folder / row["photos"][0])]} for row in lines(market.calibration)]
+    source = write_lines(tmp_path / "g.jsonl", [*rows, {"id": "gone", "photos": ["gone.jpg"]}])
+    said = run("calibrate", catalog, source, "--out", tmp_path / "i")
+    assert said.code == 1
+    assert re.search(r"^  gone +decode +.*gone.jpg", said.out, re.MULTILINE)
+
+
+# --- the demo ---------------------------------------------------------------------------------------------------------
+
+
+def test_demo_ends_with_the_path_of_its_report(
+    run: Run, lite: TowerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    small = ("--brands", 1, "--listings", 4, "--genuine", 29, "--size", 128, *LITE, "--folder", tmp_path / "demo")
+    said = run("demo", *small, "--open")
+    assert said.code == 0
+    page = Path(said.last)
+    assert page == tmp_path / "demo" / "report.html"
+    assert "in truth fake: " in page.read_text(encoding="utf-8")
+    assert opened == [page.resolve().as_uri()]
+    assert "Of 2 genuine listings" in said.out
+    assert "Of 2 fakes" in said.out
+    assert "5/5" in said.err
+    begun = time.monotonic()
+    data = run("demo", *small, "--json").data
+    assert time.monotonic() - begun < 30
+    assert Path(data["verdicts"]).is_file()
+    assert sum(sum(counts.values()) for counts in data["by_label"].values()) == 4
+    source = tmp_path / "demo" / "market" / "listings.jsonl"
+    assert run("inspect", data["catalog"], data["inspector"], source, "--out", tmp_path / "r").code == 0
+    said = run("demo", *small, "--seed", "1")
+    assert said.code == 2
+    assert "another market" in said.err
+    assert "--folder" in said.err
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+def test_models_list(run: Run):
+    said = run("models", "list")
+    assert said.code == 0
+    assert re.search(r"^clip-vit-b16 +CLIP ViT-B/16 .* +78 MB +MIT +(yes|no)$", said.out, re.MULTILINE)
+    assert {model["name"] for model in run("models", "list", "--json").data["models"]} >= {"efficientnet-lite0"}
+
+
+def test_models_fetch(run: Run, lite: TowerEncoder):
+    said = run("models", "fetch", "efficientnet-lite0")
+    assert said.code == 0
+    assert "in the cache already" in said.out
+    assert Path(said.last).is_file()
+    said = run("models", "fetch", "resnet")
+    assert said.code == 2
+    assert "clip-vit-b16" in said.err
+
+
+def test_models_fetch_with_no_source(run: Run, offline: Path):
+    said = run("models", "fetch", "clip-vit-b16")
+    assert said.code == 3
+    assert "no source of the weights 'clip-vit-b16' worked" in said.err
+    assert "no connection in this test" in said.err
+    assert "CV_WEIGHTS" in said.err
+
+
+# --- wrong input: each is one error that says what to do --------------------------------------------------------------
+
+
+def test_sources_that_hold_nothing(run: Run, lite: TowerEncoder, tmp_path: Path):
+    empty, manifest, twice = tmp_path / "empty", tmp_path / "m.csv", tmp_path / "t.csv"
+    empty.mkdir()
+    manifest.write_text("photo,brand\na.jpg,acme\n")
+    twice.write_text("id,photo,brand,product\nx,a.jpg,acme,bag\nx,b.jpg,acme,bag\n")
+    photo = write_photo(tmp_path / "flat" / "a.jpg", 1)
+    for source, words in (
+        (tmp_path / "absent", "absent: no such folder or manifest"),
+        (empty, "genuine/brand/product/photo.jpg"),
+        (manifest, "column 'product' is missing"),
+        (twice, "reference id 'x' stands twice"),
+        (photo.parent, "a reference lies in brand/product/"),
+        (photo, "a manifest ends in .csv, .jsonl or .parquet"),
+    ):
+        said = run("catalog", "build", source, "--out", tmp_path / "c", *LITE)
+        assert said.code == 2, source
+        assert said.err.startswith("error: ")
+        assert words in said.err
+        assert said.err.count("\n") == 1
+        assert not (tmp_path / "c").exists()
+
+
+def test_encoders_and_devices_that_do_not_exist(run: Run, lite: TowerEncoder, tree: Path, tmp_path: Path):
+    said = run("catalog", "build", tree, "--out", tmp_path / "c", "--encoder", "resnet-9000")
+    assert said.code == 2
+    assert "resnet-9000" in said.err
+    said = run("catalog", "build", tree, "--out", tmp_path / "c", *LITE, "--device", "toaster")
+    assert said.code == 2
+    assert "toaster" in said.err
+
+
+def test_out_that_cannot_be_written(run: Run, catalog: Path, inspector: Path, tree: Path, tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "novel.txt").write_text("mine")
+    for arguments in (
+        ("catalog", "build", tree, "--out", file, *LITE),
+        ("catalog", "build", tree, "--out", tmp_path / "full", *LITE),
+        ("calibrate", catalog, tree, "--out", file),
+        ("inspect", catalog, inspector, tree, "--out", file),
+        ("inspect", catalog, inspector, tree, "--out", file / "below"),
+    ):
+        said = run(*arguments, "--quiet")
+        assert said.code == 2, arguments
+        assert re.fullmatch(
+            r"error: .*(file: that is a file|full: the folder holds something else|in \S*file; name another place).*\n",
+            said.err,
+        ), said.err
+    assert (tmp_path / "full" / "novel.txt").read_text() == "mine"
+
+
+def test_catalogues_and_inspectors_that_are_none(run: Run, catalog: Path, market: Market, tmp_path: Path):
+    said = run("inspect", tmp_path, tmp_path, market.listings, "--out", tmp_path / "r")
+    assert said.code == 3
+    assert "no catalogue here" in said.err
+    assert "catalog build" in said.err
+    said = run("inspect", catalog, tmp_path, market.listings, "--out", tmp_path / "r")
+    assert said.code == 3
+    assert "inspector.json is missing" in said.err
+
+
+def test_an_inspector_of_another_encoder(
+    run: Run, inspector: Path, tree: Path, market: Market, tiny_clip_folder: Path, tmp_path: Path
+):
+    other = ("--encoder", tiny_clip_folder)
+    said = run("catalog", "build", tree, "--out", tmp_path / "c", *other)
+    assert said.code == 0, said.err
+    said = run("inspect", tmp_path / "c", inspector, market.listings, "--out", tmp_path / "r")
+    assert said.code == 3
+    assert "--encoder" in said.err
+    said = run("inspect", tmp_path / "c", inspector, market.listings, "--out", tmp_path / "r", *LITE)
+    assert said.code == 3
+    assert "was built with" in said.err
+    said = run("inspect", tmp_path / "c", inspector, market.listings, "--out", tmp_path / "r", *other)
+    assert said.code == 3
+    assert "encode both with one encoder" in said.err
+
+
+def test_listings_that_are_none(run: Run, catalog: Path, inspector: Path, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    write_lines(tmp_path / "wrong.jsonl", [{"id": "a", "picture": "a.jpg"}])
+    (tmp_path / "list.txt").write_text("a.jpg")
+    for source, words in (
+        ("absent.jsonl", "absent.jsonl: no such file or folder of listings"),
+        ("empty", "the folder holds no photos"),
+        ("wrong.jsonl", "column 'photos' is missing in every row; the columns are id, picture"),
+        ("list.txt", ".csv, .jsonl or .parquet"),
+    ):
+        said = run("inspect", catalog, inspector, tmp_path / source, "--out", tmp_path / "r", "--quiet")
+        assert said.code == 2, source
+        assert words in said.err
+        assert said.err.count("\n") == 1
+
+
+def test_too_few_genuine_photos(run: Run, catalog: Path, market: Market, photos: list[Path], tmp_path: Path):
+    (photos[0].parent / "broken.jpg").write_bytes(b"no photo")
+    said = run("calibrate", catalog, photos[0].parent, "--out", tmp_path / "i", "--quiet")
+    assert said.code == 2
+    assert "8 genuine photos are too few for alpha=0.05: at least " in said.err
+    assert "broken.jpg" in said.err
+    assert not (tmp_path / "i").exists()
+    (tmp_path / "known").mkdir()
+    shutil.copy(market.folder / lines(market.catalogue)[0]["photo"], tmp_path / "known")
+    said = run("calibrate", catalog, tmp_path / "known", "--out", tmp_path / "i", "--quiet")
+    assert said.code == 2
+    assert "is a photo of the catalogue" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["conjure"], "invalid choice: 'conjure'"),
+        (["catalog"], "required: ACTION"),
+        (["catalog", "build", "genuine"], "required: --out"),
+        (["calibrate", "c", "g", "--out", "o", "--alpha", "1.5"], "1.5 is not a share between 0 and 1"),
+        (["calibrate", "c", "g", "--out", "o", "--alpha", "x"], "invalid share value: 'x'"),
+        (["inspect", "c", "i", "l", "--out", "o", "--jsn"], "unrecognized arguments: --jsn"),
+        (["demo", "--listings", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_usage(run: Run, arguments: list[str], words: str):
+    said = run(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("error: ")
+    assert words in said.err
+    assert said.err.endswith("--help\n")
+    assert said.err.count("\n") == 1
+
+
+def test_without_a_command_the_help_is_shown(run: Run):
+    said = run()
+    assert (said.code, said.out) == (2, "")
+    assert "exit codes:" in said.err
+
+
+# --- help and the process ---------------------------------------------------------------------------------------------
+
+COMMANDS = ("demo", "catalog", "catalog build", "catalog info", "catalog verify", "calibrate", "inspect", "models")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS, "models list", "models fetch"])
+def test_help_ends_with_an_example_that_parses(run: Run, command: str):
+    said = run(*command.split(), "--help")
+    assert said.code == 0
+    examples = re.findall(
+        r"^  counterfeit-vision (.*?)(?:   #.*)?$", said.out.partition("\nexample:\n")[2], re.MULTILINE
+    )
+    assert examples
+    for example in examples:
+        assert example.startswith(command)
+        cli._parser().parse_args(example.split())
+
+
+def test_help_lists_the_exit_codes(run: Run):
+    assert re.findall(r"^  (\d+) ", run("--help").out, re.MULTILINE) == ["0", "1", "2", "3", "130"]
+
+
+def test_version(run: Run):
+    assert run("--version").out == f"counterfeit-vision {__version__}\n"
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys; from counterfeit_vision.cli import main; main(['--help']); print(sorted(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for module in ("torch", "numpy", "faiss", "PIL", "jinja2"):
+        assert f"'{module}'" not in out
+
+
+def test_python_dash_m():
+    out = subprocess.run(
+        [sys.executable, "-m", "counterfeit_vision", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert out == f"counterfeit-vision {__version__}\n"
+
+
+def test_a_warning_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def verify(folder: Path) -> dict[str, Any]:
+        warnings.warn("the moon is full", RuntimeWarning, stacklevel=2)
+        return {"files": {}, "references": 1}
+
+    monkeypatch.setattr(Catalog, "verify", verify)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert run("catalog", "verify", "c").err == "warning: the moon is full\n"
+
+
+def test_an_interrupt_in_a_command(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(folder: Path) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Catalog, "verify", interrupted)
+    said = run("catalog", "verify", "c")
+    assert (said.code, said.err) == (130, "interrupted\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_control_c_in_a_process(tmp_path: Path):
+    command = [sys.executable, "-m", "counterfeit_vision", "demo", "--folder", str(tmp_path / "demo")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("1/5 ")
+        while not list((tmp_path / "demo").glob("market/photos/*.jpg")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err.rstrip().endswith("interrupted")
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe")
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m counterfeit_vision models list | true"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

@@ -1,0 +1,507 @@
+"""References and listings from files: what is read, and how each fault is named."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture, write_photo
+from PIL import Image
+
+from counterfeit_vision import manifests
+from counterfeit_vision.errors import DuplicateIdError, InputError, ManifestError, MissingExtraError
+from counterfeit_vision.manifests import read_listings, read_references, read_rows
+from counterfeit_vision.types import Failure, Listing, Reference, Region, Seller
+
+
+def write(path: Path, *rows: dict | str) -> Path:
+    """A jsonl of rows; a text stands as it is."""
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_tree_gives_brand_product_and_id_in_a_fixed_order(tree: Path) -> None:
+    references = read_references(tree)
+    assert len(references) == 12
+    assert [r.id for r in references] == sorted(r.id for r in references)
+    assert references[0].id == "acme/bag/0.jpg"
+    assert {(r.brand, r.product) for r in references} == {
+        ("acme", "bag"), ("acme", "belt"), ("acme", "cap"), ("zeta", "mug"), ("zeta", "pen"),
+    }  # fmt: skip
+    assert all(r.gallery == "genuine" for r in references)
+    assert read_references(str(tree)) == references
+
+
+def test_photos_deeper_in_a_product_folder_belong_to_it(tmp_path: Path) -> None:
+    write_photo(tmp_path / "acme" / "bag" / "2024" / "front.JPG", 0)
+    (reference,) = read_references(tmp_path)
+    assert (reference.id, reference.brand, reference.product) == ("acme/bag/2024/front.JPG", "acme", "bag")
+
+
+def test_other_files_in_a_tree_are_left_alone(tmp_path: Path) -> None:
+    write_photo(tmp_path / "acme" / "bag" / "1.jpg", 0)
+    (tmp_path / "README.txt").write_text("hello")
+    (tmp_path / "acme" / "bag" / "notes.json").write_text("{}")
+    (tmp_path / "acme" / "bag" / "folder.jpg").mkdir()
+    assert [r.id for r in read_references(tmp_path)] == ["acme/bag/1.jpg"]
+
+
+@pytest.mark.parametrize("place", ["1.jpg", "acme/1.jpg"])
+def test_a_photo_too_high_in_the_tree_is_refused_with_where_it_should_lie(tmp_path: Path, place: str) -> None:
+    path = write_photo(tmp_path / place, 0)
+    with pytest.raises(InputError) as caught:
+        read_references(tmp_path)
+    assert str(path) in str(caught.value)
+    assert "brand/product/" in str(caught.value)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere: no such folder or manifest"):
+        read_references(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("kind", ["folder", "rows", "jsonl", "csv"])
+def test_nothing_in_it_is_refused_with_what_it_should_look_like(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "r.jsonl").write_text("\n\n")
+    (tmp_path / "r.csv").write_text("photo,brand,product\n")
+    (tmp_path / "empty").mkdir()
+    source = {"folder": tmp_path / "empty", "rows": [], "jsonl": tmp_path / "r.jsonl", "csv": tmp_path / "r.csv"}[kind]
+    with pytest.raises(InputError, match=r"no references.*genuine/brand/product/photo\.jpg.*columns photo, brand"):
+        read_references(source)
+
+
+FULL = {
+    "id": "r1",
+    "photo": "photos/1.jpg",
+    "brand": "acme",
+    "product": "bag",
+    "category": "bags",
+    "gallery": "official",
+    "regions": [[1, 2, 30, 40], [5, 5, 9, 9]],
+    "price": 120.5,
+    "currency": "EUR",
+    "somebody's own column": "ignored",
+}
+READ = Reference(
+    id="r1",
+    photo="",
+    brand="acme",
+    product="bag",
+    category="bags",
+    gallery="official",
+    regions=[Region(1, 2, 30, 40), Region(5, 5, 9, 9)],
+    price=120.5,
+    currency="EUR",
+)
+
+
+def without_photo(reference: Reference) -> dict:
+    return {key: value for key, value in vars(reference).items() if key != "photo"}
+
+
+def test_a_jsonl_gives_every_field_and_paths_relative_to_itself(tmp_path: Path) -> None:
+    (reference,) = read_references(write(tmp_path / "r.jsonl", FULL))
+    assert without_photo(reference) == without_photo(READ)
+    assert reference.photo == tmp_path / "photos" / "1.jpg"
+
+
+def test_a_csv_gives_the_same_as_a_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "\ufeffid,photo,brand,product,category,gallery,regions,price,currency,extra\n"
+        'r1,photos/1.jpg,acme,bag,bags,official,"[[1,2,30,40],[5,5,9,9]]",120.5,EUR,x\n'
+        ",photos/2.jpg,acme,bag,,,,,,\n",
+        encoding="utf-8",
+    )
+    first, second = read_references(path)
+    assert without_photo(first) == without_photo(READ)
+    assert second.id == "photos/2.jpg"
+    assert (second.category, second.gallery, second.regions, second.price) == (None, "genuine", (), None)
+
+
+def test_nulls_in_a_jsonl_are_as_if_left_out(tmp_path: Path) -> None:
+    row = FULL | {"category": None, "gallery": None, "regions": None, "price": None, "currency": None, "id": None}
+    (reference,) = read_references(write(tmp_path / "r.jsonl", row))
+    assert reference.id == "photos/1.jpg"
+    assert (reference.gallery, reference.regions, reference.price) == ("genuine", (), None)
+
+
+def test_ids_that_are_numbers_become_texts(tmp_path: Path) -> None:
+    (reference,) = read_references(write(tmp_path / "r.jsonl", FULL | {"id": 7}))
+    assert reference.id == "7"
+
+
+def test_an_absolute_path_stays(tmp_path: Path) -> None:
+    photo = write_photo(tmp_path / "elsewhere" / "1.jpg", 0)
+    (tmp_path / "m").mkdir()
+    (reference,) = read_references(write(tmp_path / "m" / "r.jsonl", FULL | {"photo": str(photo)}))
+    assert reference.photo == photo
+
+
+@pytest.mark.parametrize("column", ["photo", "brand", "product"])
+def test_a_missing_column_is_named_with_file_line_and_what_there_is(tmp_path: Path, column: str) -> None:
+    path = write(tmp_path / "r.jsonl", FULL, {key: value for key, value in FULL.items() if key != column} | {"id": "b"})
+    with pytest.raises(ManifestError) as caught:
+        read_references(path)
+    assert f"{path}:2: column {column!r} is missing" in str(caught.value)
+    assert "category" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"regions": [[5, 5, 1, 1]]}, "x0 < x1"),
+        ({"regions": [[5, 5, 1]]}, "y1"),
+        ({"regions": "[[1, 2"}, "Expecting"),
+        ({"regions": 5}, "int"),
+        ({"price": "twelve"}, "twelve"),
+        ({"price": -1}, ">= 0"),
+        ({"price": "nan"}, "finite"),
+        ({"currency": None}, "no currency"),
+        ({"gallery": "real"}, "official, genuine, known_fake"),
+        ({"brand": 5}, "brand=5"),
+    ],
+)
+def test_a_bad_cell_is_named_with_file_and_line(tmp_path: Path, change: dict, message: str) -> None:
+    path = write(tmp_path / "r.jsonl", FULL, "", FULL | {"id": "b"} | change)
+    with pytest.raises(ManifestError) as caught:
+        read_references(path)
+    assert str(caught.value).startswith(f"{path}:3: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{broken", "not JSON"),
+        ("[1, 2]", "a line is a JSON object, this is list"),
+        ('"text"', "this is str"),
+        ("[" * 100_000, "not JSON"),
+    ],
+    ids=["broken", "list", "text", "deep"],
+)
+def test_a_broken_json_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = write(tmp_path / "r.jsonl", FULL, line)
+    with pytest.raises(ManifestError, match=message) as caught:
+        read_references(path)
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(json.dumps(FULL).encode() + b'\n{"brand": "caf\xe9"}\n')
+    with pytest.raises(ManifestError, match=r"r\.jsonl:2: not JSON"):
+        read_references(path)
+
+
+def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(FULL).encode() + b"\r\n")
+    assert [r.id for r in read_references(path)] == ["r1"]
+
+
+@pytest.mark.parametrize("data", [b"photo,brand,product\ncaf\xe9.jpg,a,b\n"], ids=["latin-1"])
+def test_a_csv_that_can_not_be_read_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "r.csv").write_bytes(data)
+    with pytest.raises(ManifestError, match=r"r\.csv: not a readable csv"):
+        read_references(tmp_path / "r.csv")
+
+
+def test_a_csv_row_with_too_many_cells_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("photo,brand,product\n1.jpg,a,b\n2.jpg,a,b,c\n")
+    with pytest.raises(ManifestError, match=r"r\.csv:3: more cells than the header has columns"):
+        read_references(tmp_path / "r.csv")
+
+
+def test_another_kind_of_file_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:
+    (tmp_path / "r.xlsx").write_text("")
+    with pytest.raises(ManifestError, match=r"\.csv, \.jsonl or \.parquet, not in \.xlsx"):
+        read_references(tmp_path / "r.xlsx")
+
+
+def test_parquet_without_pyarrow_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "r.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'counterfeit-vision\[parquet\]'"):
+        read_references(tmp_path / "r.parquet")
+
+
+def fake_pyarrow(monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], error: Exception | None = None) -> None:
+    class Batch:
+        def __init__(self, rows: list[dict]) -> None:
+            self.rows = rows
+
+        def to_pylist(self) -> list[dict]:
+            return self.rows
+
+    class ParquetFile:
+        def __init__(self, path: Path) -> None:
+            if error:
+                raise error
+
+        def __enter__(self) -> ParquetFile:
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+        def iter_batches(self) -> Iterator[Batch]:
+            return map(Batch, batches)
+
+    module = types.ModuleType("pyarrow.parquet")
+    module.ParquetFile = ParquetFile  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyarrow", types.ModuleType("pyarrow"))
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", module)
+
+
+def test_parquet_rows_are_numbered_over_batches_and_nulls_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_pyarrow(monkeypatch, [[FULL], [FULL | {"id": "b", "regions": None}]])
+    (tmp_path / "r.parquet").write_bytes(b"PAR1")
+    assert [r.id for r in read_references(tmp_path / "r.parquet")] == ["r1", "b"]
+    assert [number for number, _ in read_rows(tmp_path / "r.parquet")] == [1, 2]
+
+
+def test_a_damaged_parquet_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_pyarrow(monkeypatch, [], ValueError("magic bytes not found"))
+    (tmp_path / "r.parquet").write_bytes(b"no")
+    with pytest.raises(ManifestError, match=r"r\.parquet: not a readable parquet file: magic"):
+        read_references(tmp_path / "r.parquet")
+
+
+def test_a_real_parquet_is_read(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    import pyarrow
+
+    parquet.write_table(pyarrow.Table.from_pylist([FULL]), tmp_path / "r.parquet")
+    (reference,) = read_references(tmp_path / "r.parquet")
+    assert without_photo(reference) == without_photo(READ)
+
+
+def test_duplicate_ids_are_refused_with_both_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.jsonl", FULL, FULL | {"id": "b"}, FULL)
+    with pytest.raises(DuplicateIdError, match="reference id 'r1' stands twice, as row 1 and row 3") as caught:
+        read_references(path)
+    assert str(path) in str(caught.value)
+    with pytest.raises(DuplicateIdError, match="the rows: reference id 'r1'"):
+        read_references([READ, READ])
+
+
+def test_rows_that_are_not_references_are_refused() -> None:
+    with pytest.raises(InputError, match=r"Reference rows, got str: photo\.jpg"):
+        read_references(["photo.jpg"])
+
+
+# --- listings --------------------------------------------------------------------------------------------------------
+
+OFFER = {
+    "id": "l1",
+    "photos": ["photos/1.jpg", "photos/2.jpg"],
+    "brand": "acme",
+    "product": "bag",
+    "title": "Bag, new",
+    "price": "99",
+    "currency": "EUR",
+    "seller": "s-1",
+    "platform": "bay",
+    "channel": "online",
+    "region": "DE",
+    "url": "https://example.org/1",
+    "captured_at": "2026-01-02T03:04:05Z",
+    "label": "ignored",
+}
+
+
+def test_a_jsonl_gives_every_field_of_a_listing(tmp_path: Path) -> None:
+    (listing,) = read_listings(write(tmp_path / "l.jsonl", OFFER))
+    assert listing == Listing(
+        **{key: value for key, value in OFFER.items() if key != "label"}
+        | {"photos": [tmp_path / "photos/1.jpg", tmp_path / "photos/2.jpg"], "price": 99.0}
+    )
+    assert isinstance(listing, Listing)
+    assert listing.seller == Seller("s-1")
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("a.jpg|b.jpg", ["a.jpg", "b.jpg"]),
+        ("a.jpg", ["a.jpg"]),
+        ("a.jpg|", ["a.jpg"]),
+        ('"[""a.jpg"", ""b,c.jpg""]"', ["a.jpg", "b,c.jpg"]),
+    ],
+)
+def test_a_csv_cell_may_hold_several_photos(tmp_path: Path, cell: str, names: list[str]) -> None:
+    (tmp_path / "l.csv").write_text(f"id,photos\nl1,{cell}\n")
+    (listing,) = read_listings(tmp_path / "l.csv")
+    assert isinstance(listing, Listing)
+    assert list(listing.photos) == [tmp_path / name for name in names]
+
+
+def test_one_photo_may_stand_in_a_column_photo_or_as_a_text(tmp_path: Path) -> None:
+    rows = [{"id": "a", "photo": "1.jpg"}, {"id": "b", "photos": "2.jpg"}, {"id": 3, "photos": ["3.jpg"]}]
+    listings = list(read_listings(write(tmp_path / "l.jsonl", *rows)))
+    assert [listing.id for listing in listings] == ["a", "b", "3"]
+    assert [listing.photos[0].name for listing in listings] == ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_a_listing_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> None:
+    rows = [{"photos": ["1.jpg"]}, "", {"photos": ["2.jpg"]}]
+    assert [item.id for item in read_listings(write(tmp_path / "l.jsonl", *rows))] == ["l.jsonl:1", "l.jsonl:3"]
+
+
+def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "l.jsonl", *({"id": str(number), "photos": ["1.jpg"]} for number in range(1000)))
+    parsed, parse = 0, manifests._json_object
+
+    def counting(*arguments):
+        nonlocal parsed
+        parsed += 1
+        return parse(*arguments)
+
+    monkeypatch.setattr(manifests, "_json_object", counting)
+    listings = read_listings(path)
+    assert parsed == 0
+    assert [next(listings).id for _ in range(3)] == ["0", "1", "2"]
+    assert parsed <= 4  # one of them to see that there are photos
+    listings.close()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": "x"}, "column 'photos' is missing; the row has id"),
+        ({"id": "x", "photos": []}, "has no photos"),
+        ({"id": "x", "photos": ""}, "has no photos"),
+        ({"id": "x", "photos": None}, "column 'photos' is missing"),
+        ({"id": "x", "photos": 5}, "expected a list of paths"),
+        ({"id": "x", "photos": ["a.jpg", None]}, "expected a list of paths"),
+        ({"id": "x", "photos": {"a": 1}}, "expected a list of paths"),
+        ({"id": "x", "photos": "[broken"}, "Expecting value"),
+        ({"id": "x", "photos": ["a.jpg"], "price": "cheap"}, "cheap"),
+        ({"id": "x", "photos": ["a.jpg"], "price": 3}, "no currency"),
+    ],
+)
+def test_a_row_that_makes_no_listing_is_one_failure_in_its_place(tmp_path: Path, row: dict, message: str) -> None:
+    path = write(tmp_path / "l.jsonl", OFFER, row, OFFER | {"id": "l3"})
+    first, failure, third = read_listings(path)
+    assert (first.id, third.id) == ("l1", "l3")
+    assert isinstance(failure, Failure)
+    assert (failure.id, failure.stage) == ("x", "input")
+    assert isinstance(failure.error, InputError)
+    assert message in str(failure.error)
+    assert f"{path}:2: " in str(failure.error)
+
+
+@pytest.mark.parametrize("line", ["{broken", "[1]", '{"id": "caf\\ud800'])
+def test_a_broken_line_is_one_failure_in_its_place(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "l.jsonl", OFFER, line, OFFER | {"id": "l3"})
+    first, failure, third = read_listings(path)
+    assert (first.id, third.id) == ("l1", "l3")
+    assert isinstance(failure, Failure)
+    assert (failure.id, failure.stage) == ("l.jsonl:2", "input")
+    assert isinstance(failure.error, ManifestError)
+    assert f"{path}:2: " in str(failure.error)
+
+
+def test_a_csv_row_with_too_many_cells_is_one_failure_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("id,photos\na,1.jpg\nb,2.jpg,3.jpg\nc,4.jpg\n")
+    first, failure, third = read_listings(tmp_path / "l.csv")
+    assert (first.id, third.id) == ("a", "c")
+    assert isinstance(failure, Failure)
+    assert "l.csv:3" in str(failure.error)
+
+
+@pytest.mark.parametrize("rows", [[{"id": "a", "title": "x"}], [{"id": "a"}, {"id": "b", "picture": "1.jpg"}]])
+def test_a_file_in_which_no_row_has_photos_is_refused_as_a_whole(tmp_path: Path, rows: list[dict]) -> None:
+    path = write(tmp_path / "l.jsonl", *rows)
+    columns = ", ".join(dict.fromkeys(key for row in rows for key in row))
+    with pytest.raises(ManifestError) as caught:
+        list(read_listings(path))
+    assert f"{path}: column 'photos' is missing in every row; the columns are {columns}" in str(caught.value)
+
+
+def test_an_empty_file_gives_no_listings(tmp_path: Path) -> None:
+    assert list(read_listings(write(tmp_path / "l.jsonl"))) == []
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"nowhere\.jsonl: no such file"):
+        list(read_listings(tmp_path / "nowhere.jsonl"))
+
+
+def test_the_second_of_two_listings_with_one_id_is_a_failure_in_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.jsonl", OFFER, OFFER | {"id": "l2"}, OFFER | {"title": "again"}, OFFER | {"id": "l4"})
+    items = list(read_listings(path))
+    assert [item.id for item in items] == ["l1", "l2", "l1", "l4"]
+    assert [isinstance(item, Failure) for item in items] == [False, False, True, False]
+    assert isinstance(items[2], Failure)
+    assert items[2].stage == "input"
+    assert isinstance(items[2].error, DuplicateIdError)
+    assert f"{path}:3: listing id 'l1' stands twice, first at {path}:1" in str(items[2].error)
+
+
+def test_given_listings_with_one_id_or_without_photos_are_failures_too() -> None:
+    listings = [Listing(id="a", photos=["1.jpg"]), Listing(id="b", photos=[]), Listing(id="a", photos=["2.jpg"])]
+    first, empty, again = read_listings(listings)
+    assert first is listings[0]
+    assert isinstance(empty, Failure)
+    assert "item 1: listing 'b' has no photos" in str(empty.error)
+    assert isinstance(again, Failure)
+    assert isinstance(again.error, DuplicateIdError)
+
+
+def test_bare_photos_become_listings_of_one_photo_with_ids_of_their_own() -> None:
+    array, image = picture(0), Image.fromarray(picture(1))
+    photos = ["a.jpg", Path("b.jpg"), b"bytes", array, image, "a.jpg"]
+    listings = list(read_listings(photos))
+    assert [item.id for item in listings] == ["a.jpg", "b.jpg", "photo 2", "photo 3", "photo 4", "a.jpg (photo 5)"]
+    for listing, photo in zip(listings, photos, strict=True):
+        assert isinstance(listing, Listing)
+        assert listing.photos[0] is photo
+
+
+def test_photos_may_come_from_a_generator_that_is_read_lazily() -> None:
+    taken: list[int] = []
+
+    def source() -> Iterator[np.ndarray]:
+        for number in range(10):
+            taken.append(number)
+            yield picture(number)
+
+    listings = read_listings(source())
+    assert next(listings).id == "photo 0"
+    assert taken == [0]
+
+
+def test_a_folder_of_photos_is_one_listing_a_photo(tmp_path: Path) -> None:
+    write_photo(tmp_path / "b.jpg", 0)
+    write_photo(tmp_path / "a" / "c.jpg", 1)
+    (tmp_path / "notes.txt").write_text("")
+    assert [item.id for item in read_listings(tmp_path)] == ["a/c.jpg", "b.jpg"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no photos"):
+        list(read_listings(tmp_path / "empty"))
+
+
+def test_one_path_is_one_listing(tmp_path: Path) -> None:
+    path = write_photo(tmp_path / "b.jpg", 0)
+    for given in (path, str(path)):
+        (listing,) = read_listings(given)
+        assert isinstance(listing, Listing)
+        assert (listing.id, listing.photos) == ("b.jpg", (path,))
+
+
+@pytest.mark.parametrize("source", [b"bytes of a photo", 5, None])
+def test_what_is_no_list_is_refused(source) -> None:
+    with pytest.raises(InputError, match="a path or a list of photos and listings"):
+        list(read_listings(source))

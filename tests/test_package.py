@@ -1,0 +1,231 @@
+"""The shape of the package: what importing it costs, which room may import which, and one version."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import counterfeit_vision
+
+PACKAGE = Path(counterfeit_vision.__file__).parent
+CHECKOUT = PACKAGE.parent
+
+# A room imports only rooms above it.
+ORDER = [
+    "errors",
+    "types",
+    "metrics",
+    "decode",
+    "preprocess",
+    "weights",
+    "encoders",
+    "cache",
+    "stream",
+    "manifests",
+    "search",
+    "foreground",
+    "registration",
+    "marks",
+    "catalog",
+    "heads",
+    "calibrate",
+    "pictures",
+    "report",
+    "inspector",
+    "sellers",
+    "dossier",
+    "market",
+    "testing",
+    "scale",
+    "service",
+    "cli",
+]
+DOORS = {"__init__", "__main__"}  # they lead to every room
+
+# Each with its reason.
+EXCEPTIONS = {
+    ("types", "report"),  # Verdict.explain() shows itself; loaded when it is called
+}
+ONLY_ERRORS_AND_TYPES = {"market"}  # the benchmark shares nothing with what it measures
+TORCH = {"encoders", "search", "preprocess", "weights", "heads/patches", "testing"}
+FAISS = {"search/faiss"}
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    """``search/faiss`` for ``search/faiss.py``, ``search`` for ``search/__init__.py``."""
+    name = path.relative_to(PACKAGE).with_suffix("").as_posix()
+    return name.removesuffix("/__init__")
+
+
+def room(path: Path) -> str:
+    return module(path).split("/")[0]
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every import of a file by its full dotted name, also inside functions and under TYPE_CHECKING, with its line."""
+    package = ["counterfeit_vision", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield f"{stem}.{alias.name}", node.lineno
+
+
+def rooms_imported(path: Path) -> Iterator[tuple[str, int]]:
+    for name, line in imports(path):
+        parts = name.split(".")
+        if parts[0] == "counterfeit_vision" and len(parts) > 1:
+            yield parts[1], line
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {room(path) for path in files()} - DOORS <= set(ORDER)
+
+
+@pytest.mark.parametrize("path", files(), ids=module)
+def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
+    here = room(path)
+    if here in DOORS:
+        return
+    for there, line in rooms_imported(path):
+        place = f"{path.relative_to(CHECKOUT)}:{line}"
+        if there == here or (here, there) in EXCEPTIONS or there.startswith("__"):
+            continue
+        assert there in ORDER, f"{place} imports {there}, which is no room: import from the room itself"
+        assert ORDER.index(there) < ORDER.index(here), f"{place}: {here} imports {there}, which stands below it"
+        if here in ONLY_ERRORS_AND_TYPES:
+            assert there in {"errors", "types"}, f"{place}: {here} imports {there}; it takes errors and types only"
+
+
+def test_the_exceptions_are_still_needed() -> None:
+    for here, there in EXCEPTIONS:
+        found = [path for path in files() if room(path) == here and there in {name for name, _ in rooms_imported(path)}]
+        assert found, f"{here} does not import {there} any more: take it off the list"
+
+
+@pytest.mark.parametrize(("library", "allowed"), [("torch", TORCH), ("faiss", FAISS)])
+def test_torch_and_faiss_stay_in_their_rooms(library: str, allowed: set[str]) -> None:
+    for path in files():
+        for name, line in imports(path):
+            if name.split(".")[0] == library:
+                place = f"{path.relative_to(CHECKOUT)}:{line}"
+                assert {module(path), room(path)} & allowed, f"{place} imports {library}"
+
+
+def test_the_walk_sees_imports_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (
+        "import torch.nn as nn\nfrom . import pictures, report\nfrom .. import errors\nfrom ..types import Region\n"
+        "from .base import X\ndef f():\n    from counterfeit_vision.cli import main\n    import faiss\n"
+    )
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "x.py").write_text(source)
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    found = [name for name, _ in imports(tmp_path / "heads" / "x.py")]
+    assert set(found) == {
+        "torch.nn",
+        "counterfeit_vision.heads.pictures",
+        "counterfeit_vision.heads.report",
+        "counterfeit_vision.errors",
+        "counterfeit_vision.types.Region",
+        "counterfeit_vision.heads.base.X",
+        "counterfeit_vision.cli.main",
+        "faiss",
+    }
+    assert room(tmp_path / "heads" / "x.py") == "heads"
+
+
+# --- the surface -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", counterfeit_vision.__all__)
+def test_every_public_name_can_be_had(name: str) -> None:
+    value = getattr(counterfeit_vision, name)
+    assert value is not None
+    assert name in dir(counterfeit_vision)
+
+
+def test_the_names_that_measurements_from_outside_use_are_there() -> None:
+    used = {"load_encoder", "embed", "Region", "Reference", "Listing", "Catalog", "Inspector", "Failure", "Verdict"}
+    assert used | {"heads", "metrics", "market"} <= set(counterfeit_vision.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Inspektor'"):
+        counterfeit_vision.Inspektor  # noqa: B018
+    with pytest.raises(ImportError):
+        from counterfeit_vision import Inspektor  # noqa: F401
+
+
+@pytest.mark.parametrize("path", [path for path in files() if path.name != "__main__.py"], ids=module)
+def test_every_name_in_all_exists_and_nothing_is_said_on_import(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dotted = ".".join(["counterfeit_vision", *[part for part in module(path).split("/") if part != "__init__"]])
+    loaded = importlib.import_module(dotted)
+    for name in getattr(loaded, "__all__", ()):
+        assert hasattr(loaded, name), f"{dotted}.__all__ lists {name}"
+    assert capsys.readouterr() == ("", "")
+
+
+def python(code: str) -> str:
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    return run.stdout.strip()
+
+
+HEAVY = (
+    "torch",
+    "faiss",
+    "PIL",
+    "open_clip",
+    "timm",
+    "torchvision",
+    "onnx",
+    "pandas",
+    "matplotlib",
+    "safetensors",
+    "numpy",
+)
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = python("import counterfeit_vision, sys; print(*sys.modules)").split()
+    assert "counterfeit_vision" in loaded
+    assert set(HEAVY) & set(loaded) == set()
+
+
+@pytest.mark.parametrize("name", ["Listing", "Reference", "Region", "DecodeError", "Verdict", "metrics", "Report"])
+def test_inputs_and_results_load_neither_torch_nor_faiss(name: str) -> None:
+    loaded = python(f"import counterfeit_vision, sys; counterfeit_vision.{name}; print(*sys.modules)").split()
+    assert {"torch", "faiss", "open_clip"} & set(loaded) == set()
+
+
+def test_importing_the_package_takes_less_than_150_ms_over_a_bare_python() -> None:
+    def best(code: str) -> float:
+        spans = []
+        for _ in range(7):
+            start = time.perf_counter()
+            python(code)
+            spans.append(time.perf_counter() - start)
+        return min(spans)
+
+    assert best("import counterfeit_vision") - best("pass") < 0.150
+
+
+def test_the_version_is_the_changelogs_newest() -> None:
+    text = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
+    entries = [entry for entry in re.findall(r"^## \[?([^\]\s]+)", text, flags=re.MULTILINE) if entry != "Unreleased"]
+    assert entries, "CHANGELOG.md has no entry such as '## 0.1.0'"
+    assert entries[0] == counterfeit_vision.__version__

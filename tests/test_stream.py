@@ -1,0 +1,379 @@
+"""The stream: one result a photo, in order, lazily, and nothing left behind whatever breaks."""
+
+from __future__ import annotations
+
+import gc
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+
+from counterfeit_vision import stream as stream_module
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import DecodeError, InputError
+from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
+from counterfeit_vision.types import Failure
+
+pytestmark = pytest.mark.usefixtures("no_threads_left")
+
+BAD = b"\xff\xd8\xff not a photo"
+
+
+def library_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("counterfeit-vision")]
+
+
+class Small:
+    """The tiny encoder in batches of four; counts what reaches it, and fails at call ``fail_at``."""
+
+    def __init__(self, encoder: TowerEncoder, *, batch_size: int = 4, fail_at: int | None = None) -> None:
+        self.encoder, self.batch_size, self.fail_at = encoder, batch_size, fail_at
+        self.fingerprint, self.preprocess = encoder.fingerprint, encoder.preprocess
+        self.batches: list[int] = []
+
+    def encode(self, images):
+        self.batches.append(len(images))
+        if len(self.batches) == self.fail_at:
+            raise RuntimeError("the encoder broke")
+        return self.encoder.encode(images)
+
+
+@pytest.fixture
+def small(tiny_encoder: TowerEncoder) -> Small:
+    return Small(tiny_encoder)
+
+
+def jpeg(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(seed)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def named(count: int, bad: set[int] = frozenset()) -> list[tuple[str, bytes]]:
+    return [(f"p{number}", BAD if number in bad else jpeg(number)) for number in range(count)]
+
+
+# --- order -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [set(), {0}, {10}, {5}, {0, 10}, {3, 4}, set(range(11)), set(range(1, 11)), set(range(10)), {1, 3, 5, 7, 9}],
+    ids=[
+        "none",
+        "first",
+        "last",
+        "middle",
+        "both ends",
+        "batch edge",
+        "all",
+        "all but first",
+        "all but last",
+        "every 2nd",
+    ],
+)
+def test_one_result_a_photo_in_order_with_the_bad_ones_named(small: Small, bad: set[int]) -> None:
+    results = list(encode_photos(named(11, bad), encoder=small, cache=False))
+    assert [result.id for result in results] == [f"p{number}" for number in range(11)]
+    assert {number for number, result in enumerate(results) if isinstance(result, Failure)} == bad
+    for number, result in enumerate(results):
+        if isinstance(result, Failure):
+            assert result.stage == "decode"
+            assert isinstance(result.error, DecodeError)
+            assert f"p{number}" in str(result.error)
+        else:
+            alone = small.encoder.encode(small.preprocess(np.asarray(Image.open(io.BytesIO(jpeg(number)))))[0][None])
+            np.testing.assert_allclose(result.vector, alone.vectors[0], atol=1e-4)
+
+
+def test_a_slow_photo_does_not_lose_its_place(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first photo is decoded last."""
+    decode, others = stream_module.decode, threading.Semaphore(0)
+
+    def slow(photo, *, name):
+        decoded = decode(photo, name=name)
+        if name == "p0":
+            others.acquire(timeout=5)
+        else:
+            others.release()
+        return decoded
+
+    monkeypatch.setattr(stream_module, "decode", slow)
+    results = list(encode_photos(named(9), encoder=small, cache=False))
+    assert [result.id for result in results] == [f"p{number}" for number in range(9)]
+
+
+def test_many_failures_in_a_row_do_not_pile_up(small: Small) -> None:
+    """Results come out although no batch fills."""
+    taken = 0
+
+    def source() -> Iterator[tuple[str, bytes]]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield f"p{number}", BAD
+
+    results = encode_photos(source(), encoder=small, cache=False)
+    assert isinstance(next(results), Failure)
+    assert taken <= (4 + AHEAD) * small.batch_size
+    results.close()
+
+
+# --- laziness and memory ---------------------------------------------------------------------------------------------
+
+
+def test_the_source_is_read_a_few_batches_ahead_only(small: Small) -> None:
+    taken = 0
+
+    def source() -> Iterator[tuple[str, bytes]]:
+        nonlocal taken
+        while True:  # endless
+            taken += 1
+            yield f"p{taken}", jpeg(taken % 5)
+
+    results = encode_photos(source(), encoder=small, cache=False)
+    assert taken == 0  # nothing happens before it is asked for
+    for given in range(1, 30):
+        next(results)
+        assert taken <= given + (2 + AHEAD) * small.batch_size * 2
+    results.close()
+
+
+def test_batches_are_full_but_the_last(small: Small) -> None:
+    list(encode_photos(named(11), encoder=small, cache=False))
+    assert small.batches == [4, 4, 3]
+
+
+def test_failures_do_not_make_batches_smaller(small: Small) -> None:
+    list(encode_photos(named(11, {1, 2, 6}), encoder=small, cache=False))
+    assert small.batches == [4, 4]
+
+
+def test_a_photo_that_comes_twice_in_a_batch_is_encoded_once(small: Small) -> None:
+    photos = [("a", jpeg(1)), ("b", jpeg(2)), ("c", jpeg(1)), ("d", jpeg(1))]
+    results = list(encode_photos(photos, encoder=small, cache=False))
+    assert small.batches == [2]
+    assert [result.id for result in results] == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(results[0].vector, results[2].vector)
+    assert results[0].sha256 == results[3].sha256 != results[1].sha256
+    assert [result.view.id for result in results] == ["a", "b", "c", "d"]
+
+
+def test_with_a_cache_a_photo_is_encoded_once_ever(small: Small, tmp_path: Path) -> None:
+    from counterfeit_vision.cache import EmbeddingCache
+
+    photos = [(f"p{number}", jpeg(number % 3)) for number in range(40)]
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        results = list(encode_photos(photos, encoder=small, cache=cache))
+    assert sum(small.batches) == 3
+    assert [result.id for result in results] == [name for name, _ in photos]
+
+
+# --- what breaks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+def test_closing_early_leaves_no_thread(small: Small, after: int) -> None:
+    results = encode_photos(named(50), encoder=small, cache=False)
+    for _ in range(after):
+        next(results)
+    assert bool(library_threads()) == (after > 0)
+    results.close()
+    assert library_threads() == []
+
+
+def test_dropping_the_stream_leaves_no_thread(small: Small) -> None:
+    results = encode_photos(named(50), encoder=small, cache=False)
+    next(results)
+    assert library_threads()
+    del results
+    gc.collect()
+    assert library_threads() == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 4, 13])
+def test_a_source_that_raises_gives_its_own_exception_and_no_thread(small: Small, at: int) -> None:
+    def source() -> Iterator[tuple[str, bytes]]:
+        for number in range(at):
+            yield f"p{number}", jpeg(number)
+        raise KeyError("the source broke")
+
+    with pytest.raises(KeyError, match="the source broke"):
+        list(encode_photos(source(), encoder=small, cache=False))
+    assert library_threads() == []
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_an_encoder_that_raises_gives_one_exception_and_no_thread(tiny_encoder: TowerEncoder, call: int) -> None:
+    broken = Small(tiny_encoder, fail_at=call)
+    results = []
+    with pytest.raises(RuntimeError, match="the encoder broke"):
+        results.extend(encode_photos(named(11), encoder=broken, cache=False))
+    assert len(broken.batches) == call
+    assert library_threads() == []
+
+
+def test_a_preprocess_that_raises_gives_one_exception_and_no_thread(tiny_encoder: TowerEncoder) -> None:
+    class Raises:
+        size = 32
+
+        def __call__(self, pixels):
+            raise ZeroDivisionError("preprocess broke")
+
+    broken = Small(tiny_encoder)
+    broken.preprocess = Raises()
+    with pytest.raises(ZeroDivisionError, match="preprocess broke"):
+        list(encode_photos(named(11), encoder=broken, cache=False))
+    assert library_threads() == []
+
+
+def test_a_consumer_that_raises_leaves_no_thread(small: Small) -> None:
+    def consume() -> None:
+        for result in encode_photos(named(50), encoder=small, cache=False):
+            if result.id == "p3":
+                raise LookupError("the consumer broke")
+
+    with pytest.raises(LookupError):
+        consume()
+    gc.collect()
+    assert library_threads() == []
+
+
+def test_what_was_encoded_before_a_fault_is_kept(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    from counterfeit_vision.cache import EmbeddingCache
+
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache, pytest.raises(RuntimeError):
+        list(encode_photos(named(11), encoder=Small(tiny_encoder, fail_at=2), cache=cache))
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert len(cache) == 4
+
+
+def test_a_batch_is_kept_for_others_as_soon_as_it_is_encoded(small: Small, tmp_path: Path) -> None:
+    from counterfeit_vision.cache import EmbeddingCache
+
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache, EmbeddingCache(tmp_path / "e.sqlite") as other:
+        results = encode_photos(named(11), encoder=small, cache=cache)
+        next(results)
+        assert len(other) == 4
+        results.close()
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def test_path_bytes_image_and_array_of_one_photo_give_one_vector(small: Small, tmp_path: Path) -> None:
+    pixels = picture(3)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    forms = [path, str(path), path.read_bytes(), Image.open(path), pixels, Image.fromarray(pixels)]
+    rows = embed(forms, encoder=small, cache=False)
+    assert len(rows) == 6
+    for row in range(1, 6):
+        np.testing.assert_allclose(rows.vectors[row], rows.vectors[0], atol=1e-6)
+    assert rows.ids == (str(path), str(path), "photo 2", str(path), "photo 4", "photo 5")
+
+
+def test_rows_are_aligned_and_know_where_the_photo_lies(small: Small) -> None:
+    rows = embed([jpeg(0), BAD, picture(1, 20, 80), jpeg(2)], encoder=small, cache=False)
+    assert rows.vectors.shape == (3, 48)
+    assert rows.patches is not None
+    assert rows.patches.shape == (3, 16, 64)
+    assert rows.grid == (4, 4)
+    assert rows.ids == ("photo 0", "photo 2", "photo 3")
+    assert [failure.id for failure in rows.failures] == ["photo 1"]
+    np.testing.assert_allclose(rows.content[1], [0, 0.375, 1, 0.625])
+    assert rows.fingerprint == small.fingerprint
+    np.testing.assert_allclose(np.linalg.norm(rows.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_ids_may_be_given(small: Small) -> None:
+    assert embed([jpeg(0), jpeg(1)], ids=["x", "y"], encoder=small, cache=False).ids == ("x", "y")
+    with pytest.raises(InputError, match="2 photos and 1 ids"):
+        embed([jpeg(0), jpeg(1)], ids=["x"], encoder=small, cache=False)
+
+
+def test_a_generator_of_photos_will_do(small: Small) -> None:
+    assert len(embed((jpeg(seed) for seed in range(5)), encoder=small, cache=False)) == 5
+    assert len(list(encode_photos(iter(named(5)), encoder=small, cache=False))) == 5
+
+
+@pytest.mark.parametrize("photos", [[], (), iter(())])
+def test_no_photos_give_no_rows_of_the_same_widths(small: Small, photos) -> None:
+    rows = embed(photos, encoder=small, cache=False)
+    assert rows.vectors.shape == (0, 48)
+    assert rows.patches is not None
+    assert rows.patches.shape == (0, 16, 64)
+    assert rows.content.shape == (0, 4)
+    assert rows.fingerprint == small.fingerprint
+    assert list(encode_photos([], encoder=small, cache=False)) == []
+
+
+def test_only_bad_photos_give_no_rows_and_all_failures(small: Small) -> None:
+    rows = embed([BAD, "no/such/file.jpg", 7, None], encoder=small, cache=False)
+    assert len(rows) == 0
+    assert [failure.id for failure in rows.failures] == ["photo 0", "no/such/file.jpg", "photo 2", "photo 3"]
+    assert all(isinstance(failure.error, DecodeError) for failure in rows.failures)
+
+
+@pytest.mark.parametrize(
+    "photo", ["one.jpg", Path("one.jpg"), b"bytes", picture(0), Image.fromarray(picture(0)), None], ids=type
+)
+def test_one_photo_instead_of_a_list_is_refused_with_what_to_type(small: Small, photo) -> None:
+    with pytest.raises(InputError, match=r"embed\(\[photo\], encoder=encoder\)"):
+        embed(photo, encoder=small, cache=False)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_failure_names_the_path_even_where_the_id_is_another(small: Small, tmp_path: Path, cached: bool) -> None:
+    (tmp_path / "broken.jpg").write_bytes(BAD)
+    for path in (tmp_path / "missing.jpg", tmp_path / "broken.jpg"):
+        (result,) = encode_photos([("some id", path)], encoder=small, cache=cached)
+        assert isinstance(result, Failure)
+        assert result.id == "some id"
+        assert str(path) in str(result.error)
+
+
+def test_the_small_copy_is_upright_and_knows_the_size_of_the_original(small: Small) -> None:
+    image = Image.fromarray(picture(0, 400, 900))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", exif=exif)
+    (result,) = encode_photos([("a", buffer.getvalue())], encoder=small, cache=False)
+    assert isinstance(result, EncodedPhoto)
+    assert result.view.size == (400, 900)
+    with Image.open(io.BytesIO(result.view.jpeg)) as copy:
+        assert copy.size == (142, 320)
+
+
+def test_an_encoder_without_patches_gives_rows_without_patches(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    import dataclasses
+
+    from counterfeit_vision.cache import EmbeddingCache
+
+    class Plain(Small):
+        def encode(self, images):
+            return dataclasses.replace(super().encode(images), patches=None, grid=(0, 0))
+
+    plain = Plain(tiny_encoder)
+    plain.fingerprint = "plain"
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for _ in range(2):
+            rows = embed([jpeg(0), jpeg(1)], encoder=plain, cache=cache)
+            assert rows.patches is None
+            assert rows.grid == (0, 0)
+            assert rows.vectors.shape == (2, 48)
+
+
+def test_progress_is_told_on_stderr_only_where_asked(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    embed([jpeg(0)], encoder=small, cache=False)
+    assert capsys.readouterr() == ("", "")
+    embed([jpeg(0)], encoder=small, cache=False, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1/1" in err

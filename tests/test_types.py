@@ -1,0 +1,305 @@
+"""What goes in is checked where it is made; rows are aligned; verdicts are plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from counterfeit_vision import errors
+from counterfeit_vision.errors import (
+    CounterfeitVisionError,
+    DecodeError,
+    InputError,
+    MissingExtraError,
+    require,
+)
+from counterfeit_vision.types import (
+    DECISIONS,
+    GALLERIES,
+    Embeddings,
+    Evidence,
+    Failure,
+    Listing,
+    Matches,
+    Reference,
+    Region,
+    Seller,
+    Verdict,
+)
+
+# --- regions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (1, 0, 1, 5),
+        (0, 1, 5, 1),
+        (5, 0, 1, 5),
+        (0, 5, 5, 1),
+        (0, 0, math.nan, 1),
+        (0, 0, math.inf, 1),
+        (-math.inf, 0, 1, 1),
+    ],
+)
+def test_a_region_without_area_is_refused(box: tuple) -> None:
+    with pytest.raises(InputError, match=r"need finite x0 < x1 and y0 < y1, in pixels of the upright photo"):
+        Region(*box)
+
+
+def test_a_region_knows_its_area_and_its_corners() -> None:
+    region = Region(1, 2, 4, 8)
+    assert region.area == 18
+    assert region.to_list() == [1.0, 2.0, 4.0, 8.0]
+    assert region == Region(1.0, 2.0, 4.0, 8.0)
+    assert len({region, Region(1, 2, 4, 8)}) == 1
+
+
+# --- references and listings -----------------------------------------------------------------------------------------
+
+REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": ""}, "an id is a non-empty string"),
+        ({"id": 5}, r"Reference\(id=5\): an id is a non-empty string"),
+        ({"id": None}, "an id is a non-empty string"),
+        ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
+        ({"brand": None}, "brand=None"),
+        ({"product": 7}, "product=7"),
+        ({"gallery": "real"}, "gallery='real'; the galleries are official, genuine, known_fake"),
+        ({"price": -1, "currency": "EUR"}, "price=-1 is not a finite number >= 0"),
+        ({"price": math.nan, "currency": "EUR"}, "finite"),
+        ({"price": math.inf, "currency": "EUR"}, "finite"),
+        ({"price": 3.5}, "has no currency; add currency='EUR'"),
+    ],
+)
+def test_a_bad_reference_is_refused_by_field(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Reference(**REFERENCE | change)
+
+
+@pytest.mark.parametrize("gallery", GALLERIES)
+def test_every_gallery_is_taken(gallery: str) -> None:
+    assert Reference(**REFERENCE, gallery=gallery).gallery == gallery
+
+
+def test_regions_are_kept_as_a_tuple() -> None:
+    regions = [Region(0, 0, 1, 1)]
+    reference = Reference(**REFERENCE, regions=regions)
+    regions.append(Region(0, 0, 2, 2))
+    assert reference.regions == (Region(0, 0, 1, 1),)
+
+
+def test_a_free_product_has_a_price() -> None:
+    assert Reference(**REFERENCE, price=0, currency="EUR").price == 0
+
+
+@pytest.mark.parametrize(
+    "photos", ["a.jpg", b"bytes", Path("a.jpg"), np.zeros((4, 4, 3), np.uint8), None, 5], ids=lambda p: type(p).__name__
+)
+def test_photos_of_a_listing_are_a_list(photos) -> None:
+    with pytest.raises(InputError, match=r"Listing 'l': photos must be a list, for one photo photos=\[photo\]"):
+        Listing(id="l", photos=photos)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": ""}, "non-empty string"),
+        ({"price": 3}, "Listing 'l': price=3 has no currency"),
+        ({"price": -3, "currency": "EUR"}, ">= 0"),
+    ],
+)
+def test_a_bad_listing_is_refused_by_field(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Listing(**{"id": "l", "photos": ["a.jpg"]} | change)
+
+
+def test_a_seller_may_be_given_as_its_id() -> None:
+    assert Listing(id="l", photos=[], seller="s").seller == Seller("s")
+    assert Listing(id="l", photos=[], seller=Seller("s", "Shop")).seller == Seller("s", "Shop")
+
+
+def test_inputs_can_not_be_changed_and_take_fields_by_name_only() -> None:
+    listing = Listing(id="l", photos=["a.jpg"])
+    assert listing.photos == ("a.jpg",)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        listing.title = "x"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Listing("l", ["a.jpg"])  # type: ignore[misc]
+    with pytest.raises(TypeError, match="colour"):
+        Listing(id="l", photos=[], colour="red")  # type: ignore[call-arg]
+
+
+def test_pixels_stay_out_of_a_repr() -> None:
+    assert "photo" not in repr(Reference(**REFERENCE | {"photo": b"\xff" * 1000}))
+    assert "photos" not in repr(Listing(id="l", photos=[b"\xff" * 1000]))
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def embeddings(count: int = 2, **changes) -> Embeddings:
+    fields = {
+        "vectors": np.zeros((count, 3), np.float32),
+        "patches": np.zeros((count, 6, 4), np.float16),
+        "grid": (2, 3),
+        "content": np.zeros((count, 4), np.float32),
+        "ids": tuple(map(str, range(count))),
+    }
+    return Embeddings(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vectors": np.zeros((3, 3), np.float32)}, "vectors has 3 rows, expected 2"),
+        ({"patches": np.zeros((1, 6, 4), np.float16)}, "patches has 1 rows, expected 2"),
+        ({"content": np.zeros((0, 4), np.float32)}, "content has 0 rows, expected 2"),
+        ({"ids": ("a",)}, "vectors has 2 rows, expected 1"),
+        ({"grid": (2, 2)}, r"6 patches do not fill a grid of \(2, 2\)"),
+    ],
+)
+def test_embeddings_that_are_not_aligned_are_refused(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        embeddings(**change)
+
+
+def test_embeddings_describe_themselves() -> None:
+    failure = Failure("x", "decode", DecodeError("x", "bad"))
+    assert len(embeddings(5)) == 5
+    assert repr(embeddings()) == "<Embeddings 2 photos, vectors (2, 3), patches (2, 6, 4)>"
+    assert "1 failed" in repr(embeddings(failures=(failure,)))
+    assert "patches None" in repr(embeddings(patches=None))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3), (2, 2)), ((2, 3), (3, 3), (2, 3)), ((2,), (2,), (2,))])
+def test_matches_that_are_not_aligned_are_refused(shapes: tuple) -> None:
+    ids, products, scores = (np.zeros(shape, kind) for shape, kind in zip(shapes, (object, object, float), strict=True))
+    with pytest.raises(InputError, match="Matches: ids"):
+        Matches(ids, products, scores)
+
+
+def test_matches_describe_themselves() -> None:
+    matches = Matches(np.full((2, 5), None), np.full((2, 5), None), np.zeros((2, 5), np.float32))
+    assert len(matches) == 2
+    assert repr(matches) == "<Matches 2 photos x 5 references>"
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_is_plain_strings() -> None:
+    failure = Failure("a", "decode", DecodeError("a.jpg", "no pixels", "5 bytes"))
+    expected = {"id": "a", "stage": "decode", "error": "DecodeError", "message": "a.jpg: no pixels (limit: 5 bytes)"}
+    assert failure.to_dict() == expected
+    assert repr(failure) == "<Failure a [decode] DecodeError: a.jpg: no pixels (limit: 5 bytes)>"
+
+
+def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
+    evidence = Evidence.not_applicable("no mark is known")
+    assert not evidence.applicable
+    assert math.isnan(evidence.score)
+    assert json.loads(json.dumps(evidence.to_dict(), allow_nan=False))["score"] is None
+
+
+def test_evidence_is_plain_values() -> None:
+    heatmap = np.array([[0, 0.123456]], np.float32)
+    evidence = Evidence(np.float32(0.5), "odd", 0.25, 1, Region(0, 0, 2, 2), heatmap, ("r1",))
+    assert json.loads(json.dumps(evidence.to_dict(), allow_nan=False)) == {
+        "score": 0.5,
+        "p_value": 0.25,
+        "applicable": True,
+        "text": "odd",
+        "photo": 1,
+        "region": [0, 0, 2, 2],
+        "heatmap": [[0, 0.1235]],
+        "references": ["r1"],
+    }
+
+
+def verdict(**changes) -> Verdict:
+    fields = {
+        "id": "l",
+        "decision": "review",
+        "risk": 0.5,
+        "p_value": 0.1,
+        "reason": "why",
+        "product": "bag",
+        "brand": "acme",
+        "claims": {"similarity": Evidence(0.1, "near"), "wordmark": Evidence.not_applicable("none")},
+    }
+    return Verdict(**fields | changes)
+
+
+@pytest.mark.parametrize("risk", [math.nan, math.inf, -0.01, 1.01])
+def test_a_risk_is_finite_and_in_0_to_1(risk: float) -> None:
+    with pytest.raises(InputError, match=r"risk=.* is not in 0\.\.1"):
+        verdict(risk=risk)
+
+
+def test_only_the_four_words_are_decisions() -> None:
+    for word in DECISIONS:
+        assert verdict(decision=word).decision == word
+    with pytest.raises(InputError, match=r"decision='fake'; the words are suspected, review, insufficient_ev"):
+        verdict(decision="fake")
+
+
+def test_a_verdict_is_json_without_nan() -> None:
+    failures = (Failure("l", "decode", DecodeError("x", "y")),)
+    data = json.loads(json.dumps(verdict(failures=failures).to_dict(), allow_nan=False))
+    assert data["decision"] == "review"
+    assert data["claims"]["wordmark"]["applicable"] is False
+    assert data["failures"][0]["error"] == "DecodeError"
+
+
+def test_a_changed_copy_of_a_verdict_is_checked_too() -> None:
+    assert verdict().replace(stale=True).stale
+    with pytest.raises(InputError):
+        verdict().replace(risk=2.0)
+    assert repr(verdict()) == "<Verdict l: review, risk 0.50, product bag>"
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_error_is_in_the_tree_and_in_its_drawing() -> None:
+    for name in errors.__all__:
+        if name != "require":
+            assert issubclass(getattr(errors, name), CounterfeitVisionError), name
+            assert name in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("InputError", ValueError),
+        ("ManifestError", ValueError),
+        ("DuplicateIdError", ValueError),
+        ("DecodeError", ValueError),
+        ("WeightsError", RuntimeError),
+        ("CatalogError", RuntimeError),
+        ("CorruptCatalogError", RuntimeError),
+        ("FingerprintError", RuntimeError),
+        ("NotCalibratedError", RuntimeError),
+        ("MissingExtraError", ImportError),
+    ],
+)
+def test_errors_are_caught_by_the_builtin_that_people_expect(name: str, builtin: type) -> None:
+    assert issubclass(getattr(errors, name), builtin)
+
+
+def test_a_missing_extra_is_told_with_the_line_to_type() -> None:
+    with pytest.raises(
+        MissingExtraError, match=r"drawing needs 'no_such_module'.*pip install 'counterfeit-vision\[plot\]'"
+    ):
+        require("no_such_module", extra="plot", purpose="drawing")
+    assert require("json", extra="plot", purpose="drawing") is json
