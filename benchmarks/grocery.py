@@ -3,8 +3,10 @@
     python benchmarks/grocery.py            # the test part: reported, never tuned on
     python benchmarks/grocery.py --part val # for development
 
-Two catalogues: one iconic photo a product, and five phone photos a product drawn from the training part (5 draws). Recall@1 and @5,
-mean average precision, 95 % intervals by resampling photos, and how often a same-brand variant was taken for the right one.
+Two catalogues: one iconic photo a product, and five phone photos a product drawn from the training part (5 draws).
+Recall@1 and @5,
+mean average precision, 95 % intervals by resampling photos, and how often a same-brand variant was taken for the right
+one.
 Beside it the plain class token: cosine of the global vectors, nothing else.
 """
 
@@ -37,7 +39,9 @@ def measure(catalog: cv.Catalog, photos: list[data.Photo], found: cv.Embeddings)
         "recall@1 interval": bootstrap_interval(lambda rows: float(right[rows].mean()), [str(p.path) for p in photos]),
         "recall@5 products": recall_at_k(first_products(products, 5), truth, 5),
         "mAP": mean_average_precision(products, truth, [counts[name] for name in truth]),
-        "same-brand variant taken for it": float(np.mean([data.brand_of(a) == data.brand_of(b) for a, b in wrong] or [0]) * (1 - right.mean())),
+        "same-brand variant taken for it": float(
+            np.mean([data.brand_of(a) == data.brand_of(b) for a, b in wrong] or [0]) * (1 - right.mean())
+        ),
         "plain class token recall@1": float(plain.mean()),
         "most confused": most_confused(wrong),
     }

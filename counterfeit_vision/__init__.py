@@ -74,7 +74,7 @@ _HOMES = {
 }
 _ROOMS = ("heads", "market", "metrics")
 
-__all__ = [*sorted(_HOMES), *_ROOMS]  # noqa: PLE0604
+__all__ = [*sorted(_HOMES), *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

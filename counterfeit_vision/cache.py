@@ -1,6 +1,7 @@
 """Embeddings kept on disk, so that work on the same photos costs seconds the second time.
 
-One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A file that
+One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
+file that
 cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,11 +28,13 @@ __all__ = ["CachedPhoto", "EmbeddingCache"]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
     sha256 TEXT NOT NULL, fingerprint TEXT NOT NULL, vector BLOB NOT NULL, patches BLOB, rows INTEGER NOT NULL,
-    columns INTEGER NOT NULL, content BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, view BLOB NOT NULL,
+    columns INTEGER NOT NULL, content BLOB NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, view BLOB NOT
+    NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (sha256, fingerprint)
 ) WITHOUT ROWID
 """
+PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
 
@@ -48,7 +52,8 @@ class CachedPhoto:
 
 
 class EmbeddingCache:
-    """A file of embeddings. ``path`` defaults to ``embeddings.sqlite`` in :func:`~counterfeit_vision.weights.cache_dir`.
+    """A file of embeddings. ``path`` defaults to ``embeddings.sqlite`` in
+    :func:`~counterfeit_vision.weights.cache_dir`.
 
     >>> import tempfile
     >>> with EmbeddingCache(tempfile.mkdtemp() + "/e.sqlite") as cache:
@@ -67,10 +72,22 @@ class EmbeddingCache:
                     raise
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
-            raise InputError(f"embedding cache {self.path}: {error}; pass cache=False to work without it") from error
+            raise InputError(
+                f"embedding cache {self.path}: {error}; pass cache=False to work without it, or set CV_CACHE to another folder"
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=60)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._connect()
+            except sqlite3.OperationalError as error:  # SQLite does not wait where two make the file at once
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=PATIENCE)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")

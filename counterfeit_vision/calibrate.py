@@ -1,8 +1,11 @@
 """From head scores to a p-value and a risk, from genuine photos alone.
 
-Genuine photos are split in two. On the first part each head's score is standardised and the standardised scores are merged into
-one statistic. On the second part, that nothing was fitted on, that one statistic is conformalised: for a genuine photo that is
-exchangeable with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005). Discrete
+Genuine photos are split in two. On the first part each head's score is standardised and the standardised scores are
+merged into
+one statistic. On the second part, that nothing was fitted on, that one statistic is conformalised: for a genuine photo
+that is
+exchangeable with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005).
+Discrete
 p-values are never merged.
 """
 
@@ -43,7 +46,7 @@ def photos_needed(alpha: float) -> int:
     """The fewest genuine photos with which a p-value can reach ``alpha``, those to fit included.
 
     >>> photos_needed(0.05)
-    29
+    28
     """
     conformal = math.ceil(1 / alpha) - 1
     return next(n for n in range(conformal, 10 * conformal + 100) if n - _fit_count(n) >= conformal)
@@ -57,7 +60,8 @@ def _fit_count(count: int) -> int:
 class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
-    ``heads`` in column order; ``location`` and ``scale`` (H,) standardise their scores; ``scores`` (n, H) and ``merged`` (n,) are the
+    ``heads`` in column order; ``location`` and ``scale`` (H,) standardise their scores; ``scores`` (n, H) and
+    ``merged`` (n,) are the
     conformal part's, NaN where a head did not apply; ``peaks`` are the heads' alarm levels for heat maps.
     """
 
@@ -84,7 +88,8 @@ class Calibration:
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
-        ``groups`` (N,) names what belongs together (a listing, a seller): a group stays on one side of the split. Raises
+        ``groups`` (N,) names what belongs together (a listing, a seller): a group stays on one side of the split.
+        Raises
         :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
@@ -96,7 +101,7 @@ class Calibration:
         needed = math.ceil(1 / alpha) - 1
         if (~first).sum() < needed or first.sum() < FEWEST_TO_FIT:
             raise InputError(
-                f"{len(scores)} genuine photos are too few for alpha={alpha}: at least {photos_needed(alpha)} are needed "
+                f"{len(scores)} genuine photos are too few for alpha={alpha}: it needs at least {photos_needed(alpha)} "
                 f"({int((~first).sum())} of them are left for p-values, {needed} needed). Bring more, or raise alpha"
             )
         location, scale = _standardiser(scores[first])

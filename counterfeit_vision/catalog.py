@@ -1,6 +1,7 @@
 """The reference catalogue: genuine photos, searchable, on disk in a folder that `verify` can vouch for.
 
-A photo is compared in two steps. Global vectors, centred on the catalogue's mean (CLIP vectors share a large common part), give a
+A photo is compared in two steps. Global vectors, centred on the catalogue's mean (CLIP vectors share a large common
+part), give a
 short list through the index; patch tokens, compared by late interaction, put it in order.
 """
 
@@ -39,8 +40,9 @@ __all__ = ["Catalog", "Neighbours"]
 
 FORMAT = 1
 SHORTLIST = 64  # references whose patches are compared with a photo's
+COHORT_REFERENCES = 4  # photos of each of them
 COHORT = 32  # products that say how alike unrelated goods look
-VECTOR_WEIGHT = 0.1  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
+VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
@@ -51,21 +53,24 @@ class Neighbours:
     """The nearest references of N photos as catalogue rows, best first.
 
     - ``rows`` (N, k) int64, -1 where short; ``scores`` (N, k) float32, -inf where short.
-    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of thing at all.
-    - ``cohort`` (N, C) float32: scores against one reference of each of C products, for comparison; ``cohort_rows`` (C,).
+    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of
+      thing at all.
+    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_products`` (C,) their
+      names.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
     cosine: NDArray[np.float32]
     cohort: NDArray[np.float32]
-    cohort_rows: NDArray[np.int64]
+    cohort_products: NDArray[np.object_]
 
 
 class Catalog:
     """Genuine references of some brands. Make one with :meth:`build` or :meth:`load`.
 
-    ``references`` are the rows in order (their ``photo`` is the small JPEG copy that is kept), ``failures`` the photos that could
+    ``references`` are the rows in order (their ``photo`` is the small JPEG copy that is kept), ``failures`` the photos
+    that could
     not be used when it was built.
     """
 
@@ -92,7 +97,7 @@ class Catalog:
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
 
-    # --- making one ----------------------------------------------------------------------------------------------------------
+    # --- making one ---------------------------------------------------------------------------------------------------
 
     @classmethod
     def build(
@@ -105,9 +110,11 @@ class Catalog:
         strict: bool = False,
         progress: bool = False,
     ) -> Catalog:
-        """Build from a folder tree ``brand/product/photo.jpg``, a manifest (csv, jsonl, parquet) or :class:`Reference` rows.
+        """Build from a folder tree ``brand/product/photo.jpg``, a manifest (csv, jsonl, parquet) or :class:`Reference`
+        rows.
 
-        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used is one of
+        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used
+        is one of
         ``failures``; with ``strict`` the first raises. Raises :class:`InputError` when nothing is left.
         """
         references = read_references(source)
@@ -144,7 +151,7 @@ class Catalog:
             failures=failures,
         )
 
-    # --- asking it -----------------------------------------------------------------------------------------------------------
+    # --- asking it ----------------------------------------------------------------------------------------------------
 
     def search(
         self,
@@ -157,9 +164,11 @@ class Catalog:
     ) -> Matches:
         """The ``k`` nearest references of each photo, best first; ``brand`` restricts them to one brand.
 
-        Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a photo's patches are
-        like the reference's than like other products', plus a share of the global cosine: about 0 (nothing in common) to 0.8
-        (the same picture).
+        Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a
+        photo's patches are
+        like the product's references than like other products, plus a small share of the global cosine: about 0
+        (nothing in
+        common) to 0.8 (the same picture). A product's best reference has the product's score.
         """
         if by != "photo":
             raise InputError(f"search(by={by!r}) is not there yet: this version searches by='photo'")
@@ -187,34 +196,31 @@ class Catalog:
         return Matches(ids, products, scores, found.failures)
 
     def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
-        """The nearest references of embedded photos, as rows. Raises :class:`FingerprintError` for another encoder's vectors."""
+        """The nearest references of embedded photos, as rows.
+
+        Raises :class:`FingerprintError` for another encoder's vectors.
+        """
         self.check_fingerprint(photos.fingerprint, "the photos")
         centred = self._centred(photos.vectors)
-        short, _ = self.index.search(centred, min(SHORTLIST, len(self)), allowed)
+        short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self)), allowed)
         rows = np.full((len(photos), k), -1, np.int64)
         scores = np.full((len(photos), k), -np.inf, np.float32)
-        cohort = np.zeros((len(photos), len(self.cohort_rows)), np.float32)
+        cohort = np.zeros((len(photos), len(self.cohort)), np.float32)
         plain = np.full(len(photos), -1, np.float32)
         for row in range(len(photos)):
             keys = short[row][short[row] >= 0]
-            both = self.similarities(photos, row, np.concatenate([keys, self.cohort_rows]))
-            score, cohort[row] = self._supported(keys, both[: len(keys)]), both[len(keys) :]
+            groups = self.by_product(keys)
+            singles = [group[[place]] for group in groups for place in range(len(group)) if len(group) > 1]
+            likeness = self.likeness(photos, row, [*groups, *singles, *self.cohort])
+            cohort[row] = likeness[len(groups) + len(singles) :]
+            score = _reference_scores(
+                groups, likeness[: len(groups)], likeness[len(groups) : len(groups) + len(singles)]
+            )
+            keys = np.concatenate(groups)
             order = np.argsort(-score, kind="stable")[:k]
             rows[row, : len(order)], scores[row, : len(order)] = keys[order], score[order]
             plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
-        return Neighbours(rows, scores, plain, cohort, self.cohort_rows)
-
-    def _supported(self, keys: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Each reference's score, averaged with the best other reference of its product, so that one chance likeness can't win."""
-        supported = scores.copy()
-        products = self.products[keys]
-        for product in set(products.tolist()):
-            mine = np.flatnonzero(products == product)
-            if len(mine) > 1:
-                first, second = mine[np.argsort(-scores[mine], kind="stable")[:2]]
-                supported[mine] = (scores[mine] + scores[first]) / 2
-                supported[first] = (scores[first] + scores[second]) / 2
-        return supported
+        return Neighbours(rows, scores, plain, cohort, self.cohort_products)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's references; empty where there are none."""
@@ -224,9 +230,18 @@ class Catalog:
         ]
         return np.flatnonzero(hits).astype(np.int64)
 
-    def similarities(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """One photo's likeness (n,) to some references, each by itself: patches first, a share of the centred global cosine."""
-        cosine = self._centred(self.vectors[rows]) @ self._centred(photos.vectors[row : row + 1])[0]
+    def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows grouped by product, in order of first appearance."""
+        return [rows[self.products[rows] == product] for product in dict.fromkeys(self.products[rows].tolist())]
+
+    def likeness(self, photos: Embeddings, row: int, groups: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """How much one photo is like each group of references of one product: (G,) float32, on the scale of
+        :meth:`search`.
+
+        Each patch takes its best match in the whole group: one reference shows the side, another the front.
+        """
+        centred = self._centred(photos.vectors[row : row + 1])[0]
+        cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
         if self.space is None or self.tokens is None or photos.patches is None:
             return cosine
         from .search.late import best_matches, specific_likeness
@@ -234,12 +249,14 @@ class Catalog:
         mask = patch_mask(photos.content[row], photos.grid).reshape(-1) >= MASK
         if not mask.any():
             mask[:] = True
-        unique, inverse = np.unique(np.concatenate([rows, self.cohort_rows]), return_inverse=True)
-        best = best_matches(self.space.project(photos.patches[row]), mask, self._unpack(unique), self.masks[unique])[
-            :, inverse
-        ]
-        unlike = self.products[rows][:, None] != self.products[self.cohort_rows][None]
-        return specific_likeness(best[:, : len(rows)], best[:, len(rows) :], unlike) + VECTOR_WEIGHT * cosine
+        wanted = [*groups, *self.cohort]
+        unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
+        single = best_matches(self.space.project(photos.patches[row]), mask, self._unpack(unique), self.masks[unique])
+        places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
+        best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
+        products = self.products[[int(group[0]) for group in groups]]
+        unlike = products[:, None] != self.cohort_products[None]
+        return specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike) + VECTOR_WEIGHT * cosine
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
@@ -252,15 +269,16 @@ class Catalog:
         assert self.tokens is not None
         own = self.rows_of(product=self.references[row].product)
         own = own[own != row][:FOREGROUND_REFERENCES]
-        others = self.cohort_rows[self.products[self.cohort_rows] != self.products[row]][:FOREGROUND_REFERENCES]
+        unlike = [int(rows[0]) for rows in self.cohort if self.products[int(rows[0])] != self.products[row]]
+        others = np.array(unlike[:FOREGROUND_REFERENCES], np.int64)
         weight = reference_foreground(
             self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
         )
-        return weight * self.masks[row]
+        return np.asarray(weight * self.masks[row], np.float32)
 
     def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         shifted = vectors - self.centre
-        return shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
+        return np.asarray(shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12), np.float32)
 
     @cached_property
     def index(self) -> Index:
@@ -293,11 +311,16 @@ class Catalog:
         return masks
 
     @cached_property
-    def cohort_rows(self) -> NDArray[np.int64]:
-        """One reference each of up to :data:`COHORT` products, evenly spread over the catalogue."""
-        _, first = np.unique(self.products.astype(str), return_index=True)
-        chosen = first[np.unique(np.linspace(0, len(first) - 1, min(COHORT, len(first))).round().astype(int))]
-        return np.sort(chosen).astype(np.int64)
+    def cohort(self) -> tuple[NDArray[np.int64], ...]:
+        """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
+        names = np.unique(self.products.astype(str))
+        chosen = np.unique(np.linspace(0, len(names) - 1, min(COHORT, len(names))).round().astype(int))
+        return tuple(self.rows_of(product=str(names[place]))[:COHORT_REFERENCES] for place in chosen)
+
+    @cached_property
+    def cohort_products(self) -> NDArray[np.object_]:
+        """(C,) the products of :attr:`cohort`."""
+        return np.array([self.products[int(rows[0])] for rows in self.cohort], dtype=object)
 
     def check_fingerprint(self, fingerprint: str, what: str) -> None:
         """:class:`FingerprintError` where vectors of another encoder would meet this catalogue's."""
@@ -307,10 +330,12 @@ class Catalog:
                 "encode both with one encoder: Catalog.build(source, encoder=encoder)"
             )
 
-    # --- on disk -------------------------------------------------------------------------------------------------------------
+    # --- on disk ------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the catalogue into ``folder``. The manifest is replaced last, so the folder holds the old or the new one, whole."""
+        """Write the catalogue into ``folder``. The manifest is replaced last, so the folder holds the old or the new
+        one, whole.
+        """
         from safetensors.numpy import save
 
         target = Path(folder)
@@ -364,7 +389,8 @@ class Catalog:
     def load(cls, folder: str | os.PathLike[str], encoder: Encoder | None = None) -> Catalog:
         """Read a catalogue; every file is checked against its sha256 first, and nothing in it is ever executed.
 
-        ``encoder`` defaults to the recipe it was built with. Raises :class:`CorruptCatalogError`, :class:`FingerprintError`.
+        ``encoder`` defaults to the recipe it was built with. Raises :class:`CorruptCatalogError`,
+        :class:`FingerprintError`.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -383,7 +409,8 @@ class Catalog:
         if encoder.fingerprint != manifest["fingerprint"]:
             raise FingerprintError(
                 f"{path} was built with {manifest['encoder']} {str(manifest['fingerprint'])[:12]}, "
-                f"this encoder is {getattr(encoder, 'name', '')} {encoder.fingerprint[:12]}; load that one, or build again"
+                f"this encoder is {getattr(encoder, 'name', '')} {encoder.fingerprint[:12]}; "
+                "load that one, or build the catalogue anew"
             )
         try:
             table = [json.loads(line) for line in contents["references"].decode().splitlines()]
@@ -426,7 +453,9 @@ class Catalog:
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
-        """The manifest, after every file was found whole; :class:`CorruptCatalogError` names what is missing or changed."""
+        """The manifest, after every file was found whole;
+        :class:`CorruptCatalogError` names what is missing or changed.
+        """
         return _read_verified(Path(folder))[0]
 
     def info(self) -> dict[str, Any]:
@@ -479,6 +508,24 @@ def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np
     names = np.array(products, dtype=str)
     means = [vectors[names == name].mean(axis=0) for name in sorted(set(products))]
     return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)
+
+
+def _top_two(cosines: NDArray[np.float32]) -> float:
+    return float(np.sort(cosines)[-2:].mean())
+
+
+def _reference_scores(
+    groups: Sequence[NDArray[np.int64]], products: NDArray[np.float32], singles: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Scores of the groups' references in order: the product's likeness, less what each lacks to the product's best
+    reference.
+    """
+    scores, start = [], 0
+    for group, product in zip(groups, products, strict=True):
+        own = singles[start : start + len(group)] if len(group) > 1 else np.zeros(1, np.float32)
+        start += len(group) if len(group) > 1 else 0
+        scores.append(product + own - own.max())
+    return np.concatenate(scores)
 
 
 def _write_once(folder: Path, stem: str, suffix: str, data: bytes) -> dict[str, Any]:

@@ -193,14 +193,14 @@ def _calibrate(args: argparse.Namespace, talk: _Talk) -> _Outcome:
     try:
         inspector.calibrate(args.genuine, alpha=args.alpha, progress=talk.bars)
     except InputError as error:
-        if failures := _left_out(args.genuine, catalog.encoder):
-            raise InputError("\n".join([str(error), *_failure_lines(failures)])) from error
+        if inspector.failures:
+            raise InputError("\n".join([str(error), *_failure_lines(inspector.failures)])) from error
         raise
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
     used = calibration.fitted_on + calibration.count
-    failures = _left_out(args.genuine, catalog.encoder)
+    failures = list(inspector.failures)
     data = {
         "inspector": str(args.out),
         "alpha": calibration.alpha,
@@ -311,27 +311,6 @@ def _bare_catalog(folder: Path) -> Catalog:
     manifest = Catalog.verify(folder)
     absent: Any = argparse.Namespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
     return Catalog.load(folder, encoder=absent)
-
-
-def _left_out(source: Path, encoder: Encoder) -> list[Failure]:
-    """The genuine photos that calibrating could not use; those that it could are in the cache by now."""
-    from .manifests import read_listings
-    from .stream import encode_photos
-    from .types import Failure
-
-    failures: list[Failure] = []
-
-    def photos() -> Iterator[tuple[str, Any]]:
-        for item in read_listings(source):
-            if isinstance(item, Failure):
-                failures.append(item)
-            else:
-                several = len(item.photos) > 1
-                names = (f"{item.id} photo {number}" if several else item.id for number in range(len(item.photos)))
-                yield from zip(names, item.photos, strict=False)
-
-    failures += [result for result in encode_photos(photos(), encoder=encoder) if isinstance(result, Failure)]
-    return failures
 
 
 def _all_failures(report: Report) -> list[Failure]:

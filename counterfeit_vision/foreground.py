@@ -19,19 +19,22 @@ SURE = 0.3  # advantage in cosine at which a patch is surely product; half of it
 def reference_foreground(tokens: Tokens, own: Tokens, others: Tokens, grid: tuple[int, int]) -> NDArray[np.float32]:
     """How surely each patch of a reference is product: (P,) float32 in 0..1.
 
-    ``tokens`` (P, d) of the reference, ``own`` (M, P, d) of other photos of the same product, ``others`` (K, P, d) of other
-    products, all unit length on ``grid``. A patch that finds a better match among photos of the same product than among photos
-    of other products is product: rooms change from photo to photo, or are the same for all products. With no other photo of the
+    ``tokens`` (P, d) of the reference, ``own`` (M, P, d) of other photos of the same product, ``others`` (K, P, d) of
+    other
+    products, all unit length on ``grid``. A patch that finds a better match among photos of the same product than
+    among photos
+    of other products is product: rooms change from photo to photo, or are the same for all products. With no other
+    photo of the
     product, what looks like the photo's border is room.
     """
     if len(own) and len(others):
         advantage = _best(tokens, own) - _best(tokens, others)
-        return np.clip(advantage / SURE, 0, 1).astype(np.float32)
+        return np.asarray(np.clip(advantage / SURE, 0, 1), np.float32)
     rows, columns = grid
     place = np.arange(rows * columns).reshape(grid)
     border = np.unique(np.concatenate([place[0], place[-1], place[:, 0], place[:, -1]]))
     cosine = tokens.astype(np.float32) @ tokens[border].astype(np.float32).T
-    return (1 / (1 + np.exp((cosine.max(axis=1) - BORDER_COSINE) / SOFTNESS))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp((cosine.max(axis=1) - BORDER_COSINE) / SOFTNESS)), np.float32)
 
 
 def _best(tokens: Tokens, photos: Tokens) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ import numpy as np
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog, _replace
-from .errors import CatalogError, DuplicateIdError, InputError, NotCalibratedError
+from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, Suspects, default_heads
 from .manifests import read_listings
 from .report import Report
@@ -29,7 +29,7 @@ FORMAT = 1
 NEIGHBOURS = 16  # references that the heads are shown, best first
 GENUINE_SHOWN = 3
 LISTINGS_AT_ONCE = 32
-UNKNOWN_LEVEL = 0.02  # a photo less like the catalogue than all but 2 % of genuine photos is not in the catalogue
+UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 
 Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
@@ -47,7 +47,8 @@ class _Judged:
 class Inspector:
     """Judges listings against a catalogue.
 
-    ``heads`` default to similarity, product and patches. ``authorised`` are sellers (or their platform-verified ids) that are never
+    ``heads`` default to similarity, product and patches. ``authorised`` are sellers (or their platform-verified ids)
+    that are never
     ``suspected``: what would be, goes to ``review``. Calibrate before inspecting.
     """
 
@@ -63,12 +64,13 @@ class Inspector:
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
         self.authorised = frozenset(seller.id if isinstance(seller, Seller) else seller for seller in authorised)
         self.calibration: Calibration | None = None
+        self.failures: tuple[Failure, ...] = ()
         self._cache = cache
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
 
-    # --- calibrating ---------------------------------------------------------------------------------------------------------
+    # --- calibrating --------------------------------------------------------------------------------------------------
 
     def calibrate(
         self,
@@ -78,25 +80,28 @@ class Inspector:
         alpha: float = 0.05,
         progress: bool = False,
     ) -> Inspector:
-        """Learn from genuine photos or listings that are not in the catalogue how much genuine goods vary; returns itself.
+        """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
 
-        ``groups`` names, for each of them, what belongs together (a seller, a room); default: each listing by itself. ``alpha`` is
-        the share of genuine photos that may end as ``suspected``. Photos that can't be used are left out. Raises
-        :class:`InputError` for too few photos, and for photos that are in the catalogue.
+        ``groups`` names, for each of them, what belongs together (a seller, a room); default: each listing by itself.
+        ``alpha`` is the share of genuine photos that may end as ``suspected``. Photos that can't be used stand in
+        ``failures``. Raises :class:`InputError` for too few photos, and for photos that are in the catalogue.
         """
         rows: list[_Judged] = []
         names: list[str] = []
-        for number, (listing, judged, _) in enumerate(self._judge(genuine, known_product=True, progress=progress)):
+        failures: list[Failure] = []
+        in_catalog = set(self.catalog.sha256)
+        for number, (listing, judged, failed) in enumerate(self._judge(genuine, known_product=True, progress=progress)):
             if groups is not None and number >= len(groups):
                 raise InputError(f"groups has {len(groups)} names, genuine has more listings")
+            for row in judged:
+                if row.photo.sha256 in in_catalog:
+                    raise InputError(
+                        f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
+                    )
             rows += judged
+            failures += failed
             names += [listing.id if groups is None else groups[number]] * len(judged)
-        in_catalog = set(self.catalog.sha256)
-        for row in rows:
-            if row.photo.sha256 in in_catalog:
-                raise InputError(
-                    f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
-                )
+        self.failures = tuple(failures)
         scores = _scores(rows)
         peaks = {
             head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(self.heads)
@@ -111,7 +116,7 @@ class Inspector:
         )
         return self
 
-    # --- inspecting ----------------------------------------------------------------------------------------------------------
+    # --- inspecting ---------------------------------------------------------------------------------------------------
 
     def inspect(self, listings: Listings, *, strict: bool = False, progress: bool = False) -> Report:
         """Judge photos, listings, or a file or folder of them: one :class:`Verdict` or :class:`Failure` each, in order.
@@ -139,7 +144,9 @@ class Inspector:
     def _judge(
         self, listings: Listings, *, known_product: bool = False, progress: bool = False
     ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
-        """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure."""
+        """Each listing with its judged photos and its photos that failed;
+        a listing that can't be read has one failure.
+        """
         pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]] = []
         for item in progress_bar(self._encoded(listings), total=None, unit="listing", progress=progress):
             pending.append(item)
@@ -153,25 +160,15 @@ class Inspector:
         waiting: list[tuple[Listing, int, list[Failure]]] = []
 
         def photos() -> Iterator[tuple[str, Photo]]:
-            seen: set[str] = set()
             for item in read_listings(listings):
-                failure = item if isinstance(item, Failure) else None
-                if failure is None and item.id in seen:
-                    failure = Failure(item.id, "input", DuplicateIdError(f"listing id {item.id!r} stands twice"))
-                seen.add(item.id)
-                if failure is None and isinstance(item, Listing) and not item.photos:
-                    failure = Failure(
-                        item.id, "input", InputError(f"listing {item.id!r} has no photos; add at least one")
-                    )
-                if failure is not None:
-                    waiting.append((Listing(id=item.id, photos=()), 0, [failure]))
-                elif isinstance(item, Listing):
-                    waiting.append((item, len(item.photos), []))
-                    single = len(item.photos) == 1
-                    yield from (
-                        (item.id if single else f"{item.id} photo {number}", photo)
-                        for number, photo in enumerate(item.photos)
-                    )
+                if isinstance(item, Failure):
+                    waiting.append((Listing(id=item.id, photos=()), 0, [item]))
+                    continue
+                waiting.append((item, len(item.photos), []))
+                names = (
+                    [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(len(item.photos))]
+                )
+                yield from zip(names, item.photos, strict=True)
 
         encoded: list[EncodedPhoto] = []
         failures: list[Failure] = []
@@ -218,7 +215,7 @@ class Inspector:
             start += len(photos)
             yield listing, judged, failures
 
-    # --- deciding ------------------------------------------------------------------------------------------------------------
+    # --- deciding -----------------------------------------------------------------------------------------------------
 
     def _verdict(self, listing: Listing, judged: list[_Judged], failures: list[Failure]) -> Verdict:
         calibration = self.calibration
@@ -265,7 +262,7 @@ class Inspector:
         alpha = self.calibration.alpha
         if not known:
             return "insufficient_evidence", (
-                f"No photo looks enough like anything in the catalogue (nearest: {product}), so nothing can be said about it."
+                f"No photo looks enough like anything in the catalogue (nearest: {product}): nothing can be said."
             )
         share = f"{100 * p_value:.2g} % of genuine photos look this unusual"
         applied = [(float(p), head.name) for p, head in zip(claims_p, self.heads, strict=True) if not math.isnan(p)]
@@ -286,7 +283,9 @@ class Inspector:
     def _claims(
         self, judged: list[_Judged], claims_p: np.ndarray[Any, Any], counted: np.ndarray[Any, Any]
     ) -> dict[str, Evidence]:
-        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm levels."""
+        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
+        levels.
+        """
         assert self.calibration is not None
         claims = {}
         for column, head in enumerate(self.heads):
@@ -315,13 +314,13 @@ class Inspector:
         info = self.catalog.info()
         return {
             "Catalogue": f"{info['references']} genuine photos of {info['products']} products, {info['brands']} brands",
-            "Calibration": f"{self.calibration.fitted_on} genuine photos to standardise, {self.calibration.count} for p-values",
+            "Calibration": f"{self.calibration.count} photos for p-values, {self.calibration.fitted_on} to standardise",
             "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos end as suspected, on average",
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Claims": ", ".join(head.name for head in self.heads),
         }
 
-    # --- on disk -------------------------------------------------------------------------------------------------------------
+    # --- on disk ------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Keep the calibration and the settings; the catalogue is saved by itself. -> the folder."""

@@ -26,7 +26,8 @@ LISTING_FIELDS = {field.name for field in dataclasses.fields(Listing)}
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
-    Empty cells of a csv and nulls are left out. Raises :class:`ManifestError` for a missing file, another kind of file or a
+    Empty cells of a csv and nulls are left out. Raises :class:`ManifestError` for a missing file, another kind of file
+    or a
     broken line.
     """
     for number, row in _rows(path):
@@ -83,7 +84,7 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
     return {key: value for key, value in row.items() if value is not None}
 
 
-# --- references --------------------------------------------------------------------------------------------------------------
+# --- references -------------------------------------------------------------------------------------------------------
 
 
 def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> list[Reference]:
@@ -123,7 +124,7 @@ def _from_tree(root: Path) -> Iterator[Reference]:
         if photo.suffix.lower() not in PHOTO_SUFFIXES or not photo.is_file():
             continue
         parts = photo.relative_to(root).parts
-        if len(parts) < 3:
+        if len(parts) != 3:
             raise InputError(f"{photo}: a reference lies in brand/product/, as in {root}/acme/acme-bag/{photo.name}")
         yield Reference(id="/".join(parts), photo=photo, brand=parts[0], product=parts[1])
 
@@ -144,14 +145,16 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
             yield Reference(**values)
 
 
-# --- listings ----------------------------------------------------------------------------------------------------------------
+# --- listings ---------------------------------------------------------------------------------------------------------
 
 
 def read_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Iterator[Listing | Failure]:
     """Listings of a file (lazily), of a folder of photos, or of given listings and photos.
 
-    A bare photo becomes a listing of one photo. What makes no listing (a broken row, no photos, an id that was there before) is
-    one :class:`Failure` in its place. Raises :class:`ManifestError` only where the file as a whole can't be used: it can't be
+    A bare photo becomes a listing of one photo. What makes no listing (a broken row, no photos, an id that was there
+    before) is
+    one :class:`Failure` in its place. Raises :class:`ManifestError` only where the file as a whole can't be used: it
+    can't be
     read, or none of its rows names photos.
     """
     first: dict[str, str] = {}
@@ -181,7 +184,7 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
         else:
             yield from _listings_of_file(path)
         return
-    if isinstance(source, bytes) or not isinstance(source, Iterable):
+    if not isinstance(source, Iterable) or isinstance(source, bytes):  # type: ignore[unreachable]
         raise InputError(f"listings are a path or a list of photos and listings, not {type(source).__name__}")
     named: set[str] = set()
     for number, item in enumerate(source):
@@ -233,7 +236,7 @@ def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
     return [path.parent / photo for photo in photos if photo]
 
 
-# --- cells -------------------------------------------------------------------------------------------------------------------
+# --- cells ------------------------------------------------------------------------------------------------------------
 
 
 class _at:

@@ -44,7 +44,8 @@ def recall_at_k(found: NDArray[np.object_], truth: Sequence[str], k: int) -> flo
 
 
 def mean_average_precision(found: NDArray[np.object_], truth: Sequence[str], relevant: Sequence[int]) -> float:
-    """Mean over rows of average precision: ``found`` (N, k) best first, ``relevant`` how many right answers each row has.
+    """Mean over rows of average precision: ``found`` (N, k) best first, ``relevant`` how many right answers each row
+    has.
 
     >>> mean_average_precision(np.array([["a", "b", "a"]], dtype=object), ["a"], [2])
     0.8333333333333333

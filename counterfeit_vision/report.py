@@ -40,7 +40,8 @@ DECISION_NAMES = {
 }
 CLAIM_NAMES = {
     "reuse": "Photo reuse",
-    "similarity": "Product match",
+    "similarity": "Known product",
+    "product": "Claimed product",
     "patches": "Fine detail",
     "wordmark": "Wordmark",
     "learned": "Learned pattern",

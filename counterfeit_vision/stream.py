@@ -1,7 +1,9 @@
 """Photos in, encoded photos out: the only threads of the library.
 
-A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the encoder; what
-comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for each photo. Photos are
+A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the
+encoder; what
+comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for each photo.
+Photos are
 known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same batch, is not encoded again.
 """
 
@@ -72,7 +74,8 @@ def embed(
 ) -> Embeddings:
     """Encode photos (paths, bytes, PIL images, uint8 arrays), in order.
 
-    Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead. ``ids``
+    Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead.
+    ``ids``
     defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
     """
     one = isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4)
@@ -117,7 +120,8 @@ def encode_photos(
 ) -> Generator[EncodedPhoto | Failure, None, None]:
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order.
 
-    At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends the
+    At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends
+    the
     threads before it is raised.
     """
     with contextlib.ExitStack() as resources:
@@ -217,13 +221,13 @@ def _encode_batch(
                 store.put(item.sha256, encoder.fingerprint, known[item.sha256])
         if store is not None:
             store.commit()
-    for item in batch:
-        if isinstance(item, Failure):
-            yield item
+    for result in batch:
+        if isinstance(result, Failure):
+            yield result
             continue
-        photo = item.kept or known[item.sha256]
-        view = PhotoView(item.id, photo.view, photo.size)
-        yield EncodedPhoto(item.id, item.sha256, photo.vector, photo.patches, photo.grid, photo.content, view)
+        photo = result.kept or known[result.sha256]
+        view = PhotoView(result.id, photo.view, photo.size)
+        yield EncodedPhoto(result.id, result.sha256, photo.vector, photo.patches, photo.grid, photo.content, view)
 
 
 def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: bool) -> Iterable[T]:

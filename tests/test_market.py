@@ -69,9 +69,11 @@ def test_rows_make_references_and_listings(market: Market) -> None:
             made = make(cls, row, market.folder)
             photo = made.photo if cls is Reference else made.photos[0]
             with Image.open(photo) as picture:
-                assert picture.format == "JPEG" and max(picture.size) == SMALL["size"]
+                assert picture.format == "JPEG"
+                assert max(picture.size) == SMALL["size"]
                 assert not picture.getexif()
-    assert str(market.folder) in repr(market) and "24 listings" in repr(market)
+    assert str(market.folder) in repr(market)
+    assert "24 listings" in repr(market)
 
 
 def test_every_product_has_its_official_photo_first_and_regions_inside(market: Market) -> None:
@@ -91,21 +93,25 @@ def test_labels_masks_and_scenes(market: Market) -> None:
     assert Counter(row["label"] for row in rows) == {"genuine": 12, "fake": 12}
     assert {row["attack"] for row in rows if row["label"] == "fake"} >= {"letter_swap", "stolen_photo", "wrong_product"}
     for first, second in zip(rows[0::2], rows[1::2], strict=True):
-        assert {first["label"], second["label"]} == {"genuine", "fake"} and first["product"] == second["product"]
+        assert {first["label"], second["label"]} == {"genuine", "fake"}
+        assert first["product"] == second["product"]
         if "stolen_photo" not in (first["attack"], second["attack"]):
             assert first["scene"] == second["scene"]
     for row in [*rows, *rows_of(market.calibration)]:
         with Image.open(market.folder / row["photos"][0]) as picture:
             size = picture.size
         product = np.asarray(Image.open(market.folder / row["product_mask"]))
-        assert product.shape == size[::-1] and set(np.unique(product)) <= {0, 255}
+        assert product.shape == size[::-1]
+        assert set(np.unique(product)) <= {0, 255}
         assert 0.02 < (product > 0).mean() <= 1
         if row["label"] == "genuine":
-            assert row["mask"] is None and row["attack"] is None
+            assert row["mask"] is None
+            assert row["attack"] is None
             continue
         assert row["hard"] is None
         mask = np.asarray(Image.open(market.folder / row["mask"])) > 0
-        assert mask.shape == size[::-1] and mask.any()
+        assert mask.shape == size[::-1]
+        assert mask.any()
         if row["attack"] == "stolen_photo":
             assert mask.all()
         elif row["attack"] == "wrong_product":
@@ -146,7 +152,8 @@ def test_a_folder_is_reused_or_refused(market: Market, tmp_path: Path) -> None:
     before = digests(market.folder)
     stamp = market.listings.stat().st_mtime_ns
     assert render(market.folder, **SMALL) == market
-    assert digests(market.folder) == before and market.listings.stat().st_mtime_ns == stamp
+    assert digests(market.folder) == before
+    assert market.listings.stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match=r"another market \(it differs in seed\)") as caught:
         render(market.folder, **{**SMALL, "seed": 4})
     assert str(market.folder) in str(caught.value)
@@ -204,8 +211,10 @@ def test_the_mask_is_where_genuine_and_fake_photo_differ(products: list[Product]
     one, other = (
         photograph(design, artwork, scene, size=256, rng=np.random.default_rng(9)) for artwork in (design.artwork, fake)
     )
-    assert not one.changed.any() and other.changed.any()
-    assert (one.product == other.product).all() and one.regions == other.regions
+    assert not one.changed.any()
+    assert other.changed.any()
+    assert (one.product == other.product).all()
+    assert one.regions == other.regions
     differs = np.abs(one.pixels.astype(int) - other.pixels).max(axis=2)
     assert differs[other.changed].mean() > 10 * differs[~other.changed].mean()
     boxes = np.zeros_like(one.changed)

@@ -555,7 +555,7 @@ def test_explanations_print_as_text(results):
         "About 1 in 250 genuine photos looks at least this unusual (p 0.004).",
         "Nearest product: Runner 2 (Ostrelle)",
         "  Fine detail       p 0.010    The mark deviates.",
-        "  Product match     p 0.400    Nearest product is Runner 2.",
+        "  Known product     p 0.400    Nearest product is Runner 2.",
         "  Wordmark          no say     No wordmark is known for this brand.",
         "  nearest genuine   Runner 2 [r1]",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,7 @@ from counterfeit_vision.errors import InputError
 from counterfeit_vision.search.base import Index
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.search.faiss import CHUNK, FaissIndex
-from counterfeit_vision.search.late import BETTER, REACHED_BY, late_interaction
+from counterfeit_vision.search.late import best_matches, specific_likeness
 from counterfeit_vision.search.tokens import DIMENSIONS, LEVELS, PackedTokens, TokenSpace
 from counterfeit_vision.testing import check_index
 
@@ -337,23 +336,22 @@ def test_zero_codes_unpack_to_zeros_and_not_nan() -> None:
 # --- late interaction ------------------------------------------------------------------------------------------------
 
 
-def slow_late_interaction(query, query_mask, references, reference_masks):
-    """What the docstring says, patch by patch."""
-    scores = []
-    own = [patch for patch, on in zip(query.astype(np.float64), query_mask, strict=True) if on]
-    for reference, mask in zip(references.astype(np.float64), reference_masks, strict=True):
-        other = [patch for patch, on in zip(reference, mask, strict=True) if on]
-        forth = sorted((max(float(a @ b) for b in other) for a in own), reverse=True)
-        back = sorted((max(float(a @ b) for a in own) for b in other), reverse=True)
-        better_half = forth[: math.ceil(BETTER * len(forth))]
-        reached = back[math.ceil(round(REACHED_BY * len(back), 6)) - 1]
-        scores.append((sum(better_half) / len(better_half) + reached) / 2)
-    return np.array(scores)
+def slow_best_matches(query, query_mask, references, reference_masks):
+    own = [patch.astype(np.float64) for patch, on in zip(query, query_mask, strict=True) if on]
+    return np.array(
+        [
+            [
+                max(float(a @ b.astype(np.float64)) for b, on in zip(reference, mask, strict=True) if on)
+                for reference, mask in zip(references, reference_masks, strict=True)
+            ]
+            for a in own
+        ]
+    )
 
 
 @pytest.mark.parametrize("masked", ["none", "query", "references", "both", "one patch each"])
 @pytest.mark.parametrize(("patches", "others"), [(7, 7), (8, 5), (1, 6), (5, 15)])
-def test_late_interaction_is_its_slow_twin(masked: str, patches: int, others: int) -> None:
+def test_best_matches_are_those_of_the_slow_twin(masked: str, patches: int, others: int) -> None:
     random = np.random.default_rng(patches + others)
     query = unit(random.standard_normal((patches, 6))).astype(np.float16)
     references = unit(random.standard_normal((4, others, 6))).astype(np.float16)
@@ -367,18 +365,12 @@ def test_late_interaction_is_its_slow_twin(masked: str, patches: int, others: in
     if masked == "one patch each":
         query_mask[1:], masks[:, 1:] = False, False
     before = query.copy(), references.copy(), query_mask.copy(), masks.copy()
-    scores = late_interaction(query, query_mask, references, masks)
-    np.testing.assert_allclose(scores, slow_late_interaction(query, query_mask, references, masks), atol=1e-5)
-    assert scores.dtype == np.float32
+    best = best_matches(query, query_mask, references, masks)
+    np.testing.assert_allclose(best, slow_best_matches(query, query_mask, references, masks), atol=1e-5)
+    assert best.dtype == np.float32
+    assert best.shape == (query_mask.sum(), 4)
     for array, old in zip((query, references, query_mask, masks), before, strict=True):
         np.testing.assert_array_equal(array, old)
-
-
-def test_a_photo_is_as_like_itself_as_can_be_and_its_shuffled_patches_too() -> None:
-    photo = unit(np.random.default_rng(0).standard_normal((9, 6))).astype(np.float16)
-    everywhere = np.ones(9, bool)
-    scores = late_interaction(photo, everywhere, np.stack([photo, photo[::-1]]), np.ones((2, 9), bool))
-    np.testing.assert_allclose(scores, 1, atol=2e-3)
 
 
 def test_what_lies_under_a_mask_has_no_say() -> None:
@@ -386,6 +378,38 @@ def test_what_lies_under_a_mask_has_no_say() -> None:
     query = unit(random.standard_normal((6, 8))).astype(np.float16)
     reference = unit(random.standard_normal((1, 6, 8))).astype(np.float16)
     mask, masks = np.array([True] * 4 + [False] * 2), np.array([[True] * 3 + [False] * 3])
-    before = late_interaction(query, mask, reference, masks)
+    before = best_matches(query, mask, reference, masks)
     query[4:], reference[0, 3:] = 1, 1
-    np.testing.assert_array_equal(late_interaction(query, mask, reference, masks), before)
+    np.testing.assert_array_equal(best_matches(query, mask, reference, masks), before)
+
+
+def slow_specific_likeness(best, cohort, unlike):
+    scores = []
+    for column in range(best.shape[1]):
+        total = 0.0
+        for patch in range(len(best)):
+            others = [float(cohort[patch, c]) for c in range(cohort.shape[1]) if unlike[column, c]]
+            usual = sum(others) / len(others) if others else 0.0
+            total += max(float(best[patch, column]) - usual, 0.0) ** 2
+        scores.append((total / len(best)) ** 0.5)
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("cohort", [1, 5])
+def test_specific_likeness_is_its_slow_twin(cohort: int) -> None:
+    random = np.random.default_rng(cohort)
+    best = random.uniform(-1, 1, (9, 6)).astype(np.float32)
+    others = random.uniform(-1, 1, (9, cohort)).astype(np.float32)
+    unlike = random.random((6, cohort)) < 0.6
+    unlike[0], unlike[1] = False, True  # one with nothing to compare with, one with all
+    scores = specific_likeness(best, others, unlike)
+    np.testing.assert_allclose(scores, slow_specific_likeness(best, others, unlike), atol=1e-6)
+    assert scores.dtype == np.float32
+
+
+def test_what_matches_everywhere_alike_says_nothing() -> None:
+    best = np.array([[0.9, 0.9], [0.9, 0.2]], np.float32)  # the second patch is found in the first reference only
+    cohort = np.array([[0.9], [0.2]], np.float32)
+    first, second = specific_likeness(best, cohort, np.ones((2, 1), bool))
+    assert first == pytest.approx(0.7 / 2**0.5)
+    assert second == pytest.approx(0, abs=1e-6)

@@ -17,8 +17,10 @@ __all__ = ["Encoder"]
 class Encoder(Protocol):
     """Turns prepared squares into vectors and patch tokens, in one forward pass.
 
-    ``fingerprint`` names the space that the vectors live in: sha256 of weights, preprocessing and pooling. ``preprocess`` makes
-    the squares. ``batch_size`` is how many squares it likes at once. :func:`counterfeit_vision.testing.check_encoder` says whether
+    ``fingerprint`` names the space that the vectors live in: sha256 of weights, preprocessing and pooling.
+    ``preprocess`` makes
+    the squares. ``batch_size`` is how many squares it likes at once. :func:`counterfeit_vision.testing.check_encoder`
+    says whether
     an object keeps this contract.
     """
 
@@ -34,7 +36,9 @@ class Encoder(Protocol):
     def encode(self, images: NDArray[np.uint8]) -> Embeddings:
         """``images`` (N, size, size, 3) uint8 RGB -> N rows, in order.
 
-        Vectors are float32 of unit length; patches float16 or ``None``. A row does not depend on its batch mates: within 1e-4
-        in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and replaces both.
+        Vectors are float32 of unit length; patches float16 or ``None``. A row does not depend on its batch mates:
+        within 1e-4
+        in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and replaces
+        both.
         """
         ...

@@ -1,4 +1,6 @@
-"""CLIP image towers, built with open_clip: one forward pass gives the class token and the patch tokens of a middle block."""
+"""CLIP image towers, built with open_clip: one forward pass gives the class token and the patch tokens of a middle
+block.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 
@@ -85,9 +88,11 @@ def load_open_clip(
 
 
 class clip_forward:
-    """One pass through an open_clip image tower: class embedding, and the tokens that block ``layer`` (0-based) puts out."""
+    """One pass through an open_clip image tower: class embedding, and the tokens that block ``layer`` (0-based) puts
+    out.
+    """
 
-    def __init__(self, tower: torch.nn.Module, layer: int | None) -> None:
+    def __init__(self, tower: Any, layer: int | None) -> None:
         self.tower, self.layer = tower, layer
 
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:

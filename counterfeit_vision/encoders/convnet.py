@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..errors import WeightsError
@@ -18,13 +20,15 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
         tower.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise WeightsError(f"the weights do not fit {architecture}: {str(error).splitlines()[-1].strip()}") from error
-    return tower.to(memory_format=torch.channels_last)
+    return tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 class convnet_forward:
-    """One pass through a timm model: mean of the last feature map, and the cells of feature stage ``layer`` (0-based)."""
+    """One pass through a timm model: mean of the last feature map, and the cells of feature stage ``layer``
+    (0-based).
+    """
 
-    def __init__(self, tower: torch.nn.Module, layer: int) -> None:
+    def __init__(self, tower: Any, layer: int) -> None:
         self.tower, self.layer = tower, layer
 
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:

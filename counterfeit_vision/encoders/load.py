@@ -29,14 +29,16 @@ def load_encoder(
 ) -> TowerEncoder:
     """Load an encoder with pretrained weights.
 
-    ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file, a folder
-    with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``; ``None`` means
+    ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or
+    file, a folder
+    with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``; ``None``
+    means
     float32 on a CPU and bfloat16 on a GPU.
 
-    Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights worked; random
+    Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
+    worked; random
     weights never happen silently.
     """
-    import torch
 
     from . import clip, convnet
     from .runtime import TowerEncoder
@@ -51,12 +53,13 @@ def load_encoder(
         size, mean, std = recipe.image_size, recipe.mean, recipe.std
         try:
             if recipe.family == "clip":
-                tower, wrap = clip.build_tower(recipe.architecture, state), clip.clip_forward
+                tower = clip.build_tower(recipe.architecture, state)
+                forward = clip.clip_forward(tower, recipe.patch_layer)
             else:
-                tower, wrap = convnet.build_tower(recipe.architecture, state), convnet.convnet_forward
+                tower = convnet.build_tower(recipe.architecture, state)
+                forward = convnet.convnet_forward(tower, recipe.patch_layer)
         except WeightsError as error:
             raise WeightsError(f"{error}; from {origin}. To fetch others, delete {cached_file(recipe)}") from error
-        forward = wrap(tower, recipe.patch_layer)
     else:
         tower, mean, std, size = clip.load_open_clip(name, weights)
         forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
@@ -110,7 +113,9 @@ def _middle_block(tower: torch.nn.Module) -> int | None:
 
 
 def _fingerprint(tower: torch.nn.Module, identity: dict[str, Any]) -> str:
-    """sha256 of the weights and of everything else that shapes a vector; the device and its dtype are not part of it."""
+    """sha256 of the weights and of everything else that shapes a vector;
+    the device and its dtype are not part of it.
+    """
     import torch
 
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())

@@ -1,6 +1,7 @@
 """The hot core: squares of pixels to vectors and patch tokens, in three steps.
 
-``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and brings the
+``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and
+brings the
 rows back. Only ``collect`` waits. The same code runs on ``device="cpu"``.
 """
 
@@ -80,4 +81,5 @@ class TowerEncoder:
         )
 
     def __repr__(self) -> str:
-        return f"<Encoder {self.name} on {self.device} ({str(self.dtype).removeprefix('torch.')}), {self.fingerprint[:12]}>"
+        kind = str(self.dtype).removeprefix("torch.")
+        return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"

@@ -16,7 +16,8 @@ __all__ = ["Head", "Suspects"]
 class Suspects:
     """A batch of N photos to be judged, one aligned row each.
 
-    ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``views`` their small copies and sizes,
+    ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``views`` their small copies and
+    sizes,
     ``neighbours`` their nearest references in ``catalog``.
     """
 
@@ -43,6 +44,7 @@ class Head(Protocol):
         """One :class:`~counterfeit_vision.Evidence` a photo, in order.
 
         ``score`` is continuous, higher = more suspicious. A head with nothing to go on gives
-        ``Evidence.not_applicable(reason)``, never a made-up middle. A photo's evidence does not depend on its batch mates.
+        ``Evidence.not_applicable(reason)``, never a made-up middle. A photo's evidence does not depend on its batch
+        mates.
         """
         ...

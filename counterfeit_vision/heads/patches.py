@@ -23,9 +23,12 @@ MINIMUM_AGREEMENT = 0.02  # below it no reference could be laid over the photo
 class Patches:
     """How far the most deviating patches are from the nearest genuine photos, after the pose is taken out.
 
-    Each of the nearest genuine photos is laid over the suspect's (an affine map of patches). A patch's residual is 1 - its best
-    cosine around the mapped place; over several references the smallest counts, since a deviation must deviate from all of
-    them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur, which raises all of them,
+    Each of the nearest genuine photos is laid over the suspect's (an affine map of patches). A patch's residual is 1 -
+    its best
+    cosine around the mapped place; over several references the smallest counts, since a deviation must deviate from
+    all of
+    them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur, which raises
+    all of them,
     does not count as a deviation.
     """
 
@@ -53,8 +56,8 @@ class Patches:
         region = _patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.views[row].size)
         return Evidence(
             score=float(values[:top].mean() - np.median(values)),
-            text=f"The most deviating detail differs from {len(keys)} genuine photos of {best} by {values[:top].mean():.2f}, "
-            f"a usual detail of this photo by {np.median(values):.2f}.",
+            text=f"Beside {len(keys)} genuine photos of {best}, the most deviating detail differs by "
+            f"{values[:top].mean():.2f}, a usual detail of this photo by {np.median(values):.2f}.",
             region=region,
             heatmap=unpad(heat, photos.content[row]),
             references=tuple(catalog.references[int(key)].id for key in keys),
@@ -66,7 +69,8 @@ def residuals(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Residual of each suspect patch (P,) float32 in 0..2, and which patches lie on the product (P,) bool.
 
-    ``similarity`` (N, P, R) with N references, ``on_photo`` (P,) which suspect patches are photo and not padding, ``weights`` (N, R)
+    ``similarity`` (N, P, R) with N references, ``on_photo`` (P,) which suspect patches are photo and not padding,
+    ``weights`` (N, R)
     in 0..1: how surely each reference patch is product.
     """
     positions = grid_positions(grid)

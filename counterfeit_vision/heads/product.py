@@ -11,7 +11,8 @@ __all__ = ["Product"]
 class Product:
     """How much more a photo looks like another product than like the claimed one.
 
-    ``score`` = similarity to the best reference of any other product - similarity to the best of the claimed one. Where the listing
+    ``score`` = similarity to the best reference of any other product - similarity to the best of the claimed one.
+    Where the listing
     names only a brand, the same for brands.
     """
 
@@ -29,7 +30,7 @@ class Product:
         rows = catalog.rows_of(**{what: claimed})
         if not len(rows):
             return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
-        own = catalog.similarities(suspects.photos, row, rows)
+        own = float(catalog.likeness(suspects.photos, row, catalog.by_product(rows)).max())
         others = [
             (float(score), catalog.references[int(key)])
             for key, score in zip(found.rows[row], found.scores[row], strict=True)
@@ -38,11 +39,10 @@ class Product:
         if not others:
             return Evidence.not_applicable(f"Every near reference is of the claimed {what}, {claimed}.")
         other, reference = max(others, key=lambda pair: pair[0])
-        nearest = catalog.references[int(rows[own.argmax()])]
-        margin = other - float(own.max())
+        margin = other - own
         verb = "looks more like" if margin > 0 else "looks less like"
         return Evidence(
             score=margin,
-            text=f"The photo {verb} {getattr(reference, what)} ({other:.2f}) than the claimed {claimed} ({own.max():.2f}).",
-            references=(nearest.id, reference.id),
+            text=f"The photo {verb} {getattr(reference, what)} ({other:.2f}) than the claimed {claimed} ({own:.2f}).",
+            references=(reference.id,),
         )

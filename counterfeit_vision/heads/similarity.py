@@ -15,9 +15,12 @@ COSINE_WEIGHT = 0.3  # chosen on grocery train + val against shoes
 class Similarity:
     """How unlike everything in the catalogue a photo is.
 
-    ``score`` = mean similarity to other products - similarity to the best reference - 0.3 x the best plain cosine of the global
-    vectors. The first two say how little the best stands out: the photo's own likeness to unrelated goods (a cohort, as in speaker
-    verification: Auckenthaler et al. 2000) takes out what a dim or busy photo does to every similarity. The last says whether
+    ``score`` = mean similarity to other products - similarity to the best reference - 0.3 x the best plain cosine of
+    the global
+    vectors. The first two say how little the best stands out: the photo's own likeness to unrelated goods (a cohort,
+    as in speaker
+    verification: Auckenthaler et al. 2000) takes out what a dim or busy photo does to every similarity. The last says
+    whether
     it is this kind of thing at all. High scores mean: not in the catalogue.
     """
 
@@ -30,12 +33,12 @@ class Similarity:
         for row in range(len(suspects)):
             best = catalog.references[int(found.rows[row, 0])]
             similarity = float(found.scores[row, 0])
-            others = found.cohort[row][catalog.products[found.cohort_rows] != best.product]
+            others = found.cohort[row][found.cohort_products != best.product]
             usual = float(np.mean(others)) if len(others) else 0.0
             results.append(
                 Evidence(
                     score=usual - similarity - COSINE_WEIGHT * float(found.cosine[row]),
-                    text=f"The nearest genuine product is {best.product} (similarity {similarity:.2f}; other goods {usual:.2f}).",
+                    text=f"The nearest product is {best.product} (likeness {similarity:.2f}; others {usual:.2f}).",
                     references=tuple(catalog.references[int(key)].id for key in found.rows[row][:3] if key >= 0),
                 )
             )

@@ -20,7 +20,10 @@ class Index(Protocol):
     """
 
     def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add ``vectors`` (N, D) under new, distinct ``keys`` (N,) >= 0. :class:`InputError` for a key that is there already."""
+        """Add ``vectors`` (N, D) under new, distinct ``keys`` (N,) >= 0.
+
+        :class:`InputError` for a key that is there already.
+        """
         ...
 
     def remove(self, keys: NDArray[np.int64]) -> None:

@@ -1,7 +1,9 @@
 """Late interaction: how alike two photos are, patch by patch.
 
-Each patch of the asking photo looks for its best match in a reference, after ColBERT's MaxSim (Khattab & Zaharia 2020). What counts
-is not how good that match is but how much better than in photos of other products: a carpet, a white wall or a brand's usual
+Each patch of the asking photo looks for its best match in a reference, after ColBERT's MaxSim (Khattab & Zaharia
+2020). What counts
+is not how good that match is but how much better than in photos of other products: a carpet, a white wall or a brand's
+usual
 colour match everywhere alike and say nothing.
 """
 
@@ -22,7 +24,8 @@ def best_matches(
 ) -> NDArray[np.float32]:
     """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
 
-    ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for patches that lie
+    ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
+    patches that lie
     on the photo, p = how many of the photo's do.
     """
     own = torch.from_numpy(query[query_mask]).float()
@@ -38,11 +41,12 @@ def specific_likeness(
 ) -> NDArray[np.float32]:
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
-    ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C) says which of the
+    ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C)
+    says which of the
     cohort show another product than the reference. The root mean square of the advantages, those below 0 counting as 0;
     where a reference has no unlike cohort, its matches count as they are.
     """
     counts = unlike.sum(axis=1)
     usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)
     advantage = np.maximum(best - usual, 0)
-    return np.sqrt((advantage**2).mean(axis=0)).astype(np.float32)
+    return np.asarray(np.sqrt((advantage**2).mean(axis=0)), np.float32)

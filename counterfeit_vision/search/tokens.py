@@ -1,7 +1,9 @@
 """Patch tokens of references, kept in 16 KB a photo.
 
-A token is divided by each dimension's usual size (a vision transformer has a few dimensions that dwarf the rest), turned into the
-directions in which the catalogue's own tokens differ most, cut to :data:`DIMENSIONS` of them and stored in 4 bits each with one
+A token is divided by each dimension's usual size (a vision transformer has a few dimensions that dwarf the rest),
+turned into the
+directions in which the catalogue's own tokens differ most, cut to :data:`DIMENSIONS` of them and stored in 4 bits each
+with one
 float16 scale: 196 tokens x (80 + 2) bytes. Comparisons run in that space, on unit vectors.
 """
 
@@ -72,10 +74,10 @@ class TokenSpace:
         return PackedTokens(pairs[..., 0] | pairs[..., 1] << 4, scales)
 
 
-def _unit(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
-    return tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12)
+def _unit(tokens: NDArray[np.floating]) -> NDArray[np.float32]:
+    return (tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
 
 
 def _mean_outer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = tokens.mean(axis=0)
-    return np.outer(mean, mean)
+    return np.outer(mean, mean).astype(np.float32)
