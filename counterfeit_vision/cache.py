@@ -73,7 +73,8 @@ class EmbeddingCache:
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
             raise InputError(
-                f"embedding cache {self.path}: {error}; pass cache=False to work without it, or set CV_CACHE to another folder"
+                f"embedding cache {self.path}: {error}; "
+                "set CV_CACHE to another folder, or pass cache=False to do without"
             ) from error
 
     def _open(self) -> sqlite3.Connection:

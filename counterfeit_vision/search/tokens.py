@@ -75,9 +75,9 @@ class TokenSpace:
 
 
 def _unit(tokens: NDArray[np.floating]) -> NDArray[np.float32]:
-    return (tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    return np.asarray(tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
 def _mean_outer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = tokens.mean(axis=0)
-    return np.outer(mean, mean).astype(np.float32)
+    return np.asarray(np.outer(mean, mean), np.float32)
