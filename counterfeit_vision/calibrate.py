@@ -101,8 +101,8 @@ class Calibration:
         needed = math.ceil(1 / alpha) - 1
         if (~first).sum() < needed or first.sum() < FEWEST_TO_FIT:
             raise InputError(
-                f"{len(scores)} genuine photos are too few for alpha={alpha}: at least {photos_needed(alpha)} are needed "
-                f"(left for p-values: {int((~first).sum())} of {needed}). Bring more, or raise alpha"
+                f"{len(scores)} genuine photos are too few for alpha={alpha}: at least {photos_needed(alpha)} "
+                f"are needed (left for p-values: {int((~first).sum())} of {needed}). Bring more, or raise alpha"
             )
         location, scale = _standardiser(scores[first])
         merged = merge((scores - location) / scale)
