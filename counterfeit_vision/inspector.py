@@ -298,10 +298,12 @@ class Inspector:
             p = float(claims_p[row, column])
             level = self.calibration.peaks.get(head.name)
             heat = evidence.heatmap
+            usual = not math.isnan(p) and p > REVIEW_FACTOR * self.calibration.alpha
             claims[head.name] = dataclasses.replace(
                 evidence,
                 photo=row,
                 p_value=None if math.isnan(p) else p,
+                region=None if usual else evidence.region,  # nobody is to be shown a spot that means nothing
                 heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
             )
         return claims
@@ -313,7 +315,7 @@ class Inspector:
         assert self.calibration is not None
         info = self.catalog.info()
         return {
-            "Catalogue": f"{info['references']} genuine photos of {info['products']} products, {info['brands']} brands",
+            "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
             "Calibration": f"{self.calibration.count} photos for p-values, {self.calibration.fitted_on} to standardise",
             "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos end as suspected, on average",
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",

@@ -124,7 +124,7 @@ def _from_tree(root: Path) -> Iterator[Reference]:
         if photo.suffix.lower() not in PHOTO_SUFFIXES or not photo.is_file():
             continue
         parts = photo.relative_to(root).parts
-        if len(parts) < 3:
+        if len(parts) != 3:
             raise InputError(f"{photo}: a reference lies in brand/product/, as in {root}/acme/acme-bag/{photo.name}")
         yield Reference(id="/".join(parts), photo=photo, brand=parts[0], product=parts[1])
 

@@ -1,0 +1,114 @@
+"""The promise: a genuine photo is flagged with probability at most alpha; and gross anomalies are seen."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from counterfeit_vision.calibrate import Calibration, conformal_p, merge, photos_needed
+from counterfeit_vision.errors import InputError
+
+HEADS = ["a", "b", "c", "d", "e", "f"]
+
+
+def fitted(scores: np.ndarray, alpha: float = 0.05) -> Calibration:
+    names = [f"photo {row}" for row in range(len(scores))]
+    return Calibration.fit(HEADS[: scores.shape[1]], scores, {}, groups=names, alpha=alpha, generation="g")
+
+
+def test_conformal_p_is_its_slow_twin_ties_included() -> None:
+    random = np.random.default_rng(0)
+    known, asked = random.integers(0, 9, 40).astype(float), random.integers(-1, 11, 60).astype(float)
+    slow = [(1 + sum(k >= score for k in known)) / (len(known) + 1) for score in asked]
+    np.testing.assert_allclose(conformal_p(known, asked), slow)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+def test_genuine_photos_are_flagged_no_oftener_than_alpha_on_average(alpha: float) -> None:
+    random = np.random.default_rng(1)
+    shares = []
+    for _ in range(60):
+        scores = random.standard_normal((67 + 200, 3)) ** 3
+        calibration = fitted(scores[:67], alpha)
+        shares.append(np.mean(calibration.p_values(calibration.merge(scores[67:])) <= alpha))
+    n = calibration.count
+    expected = np.floor(alpha * (n + 1)) / (n + 1)
+    spread = np.sqrt(expected * (1 - expected) / (n + 2) + expected * (1 - expected) / 200) / np.sqrt(60)
+    assert np.mean(shares) <= alpha + 3 * spread
+    assert np.mean(shares) >= expected - 4 * spread  # and it is not bought by flagging nothing
+
+
+@pytest.mark.parametrize("head", range(6))
+def test_a_gross_anomaly_in_one_of_six_heads_is_flagged_with_67_photos(head: int) -> None:
+    calibration = fitted(np.random.default_rng(2).standard_normal((67, 6)))
+    suspect = np.zeros((1, 6))
+    suspect[0, head] = 12
+    assert calibration.p_values(calibration.merge(suspect))[0] <= 0.05
+
+
+def test_risk_is_strictly_increasing_and_half_where_p_reaches_alpha() -> None:
+    calibration = fitted(np.random.default_rng(3).standard_normal((90, 2)))
+    steps = np.linspace(calibration.merged.min() - 3, calibration.merged.max() + 3, 200)
+    risk = calibration.risk(steps)
+    assert (np.diff(risk) > 0).all()
+    assert risk.min() >= 0
+    assert risk.max() <= 1
+    flagged = calibration.p_values(steps) <= 0.05
+    assert (risk[flagged] >= 0.5 - 1e-9).all()
+    assert (risk[~flagged] < 0.5).all()
+
+
+def test_a_head_that_does_not_apply_has_no_say() -> None:
+    scores = np.random.default_rng(4).standard_normal((60, 2))
+    scores[::2, 1] = np.nan
+    calibration = fitted(scores)
+    merged = calibration.merge(np.array([[0.3, np.nan]]))
+    assert merged[0] == pytest.approx((0.3 - calibration.location[0]) / calibration.scale[0])
+    assert np.isnan(calibration.head_p_values(np.array([[0.3, np.nan]]))[0, 1])
+
+
+def test_no_head_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match="no head applies to photo 1"):
+        merge(np.array([[1.0, 2.0], [np.nan, np.nan]]))
+
+
+def test_too_few_photos_are_refused_with_the_number_that_is_needed() -> None:
+    needed = photos_needed(0.05)
+    random = np.random.default_rng(5)
+    fitted(random.standard_normal((needed, 1)))
+    with pytest.raises(InputError, match=f"at least {needed} are needed"):
+        fitted(random.standard_normal((needed - 1, 1)))
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 2])
+def test_an_alpha_that_is_no_share_is_refused(alpha: float) -> None:
+    with pytest.raises(InputError, match="alpha"):
+        fitted(np.zeros((50, 1)), alpha)
+
+
+def test_groups_stay_on_one_side() -> None:
+    scores = np.repeat(np.arange(30.0), 4)[:, None]
+    groups = [f"seller {row // 4}" for row in range(120)]
+    calibration = Calibration.fit(["a"], scores, {}, groups=groups, alpha=0.05, generation="g")
+    values, counts = np.unique(calibration.scores, return_counts=True)
+    assert set(counts) == {4}
+    assert calibration.fitted_on + 4 * len(values) == 120
+
+
+def test_it_survives_json() -> None:
+    scores = np.random.default_rng(6).standard_normal((60, 2))
+    scores[3, 1] = np.nan
+    calibration = fitted(scores)
+    again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
+    np.testing.assert_array_equal(again.scores, calibration.scores)
+    asked = np.random.default_rng(7).standard_normal((20, 2))
+    np.testing.assert_array_equal(again.p_values(again.merge(asked)), calibration.p_values(calibration.merge(asked)))
+
+
+def test_infinite_scores_are_named() -> None:
+    scores = np.zeros((60, 2))
+    scores[7, 1] = np.inf
+    with pytest.raises(InputError, match="head 'b' gave an infinite score for genuine photo 7"):
+        fitted(scores)

@@ -1,0 +1,230 @@
+"""The whole way, on a small rendered market with real weights: order, failures, honesty, saving."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders import Encoder
+from counterfeit_vision.heads import Suspects
+
+PER_MARKET = {
+    "seed": 3,
+    "brands": 2,
+    "listings": 10,
+    "calibration": 40,
+    "references": 3,
+    "size": 256,
+    "strength": "strong",
+}
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> cv.market.Market:
+    return cv.market.render(tmp_path_factory.mktemp("market") / "m", **PER_MARKET)
+
+
+@pytest.fixture(scope="module")
+def catalog(market: cv.market.Market, lite: Encoder) -> cv.Catalog:
+    return cv.Catalog.build(market.catalogue, encoder=lite)
+
+
+@pytest.fixture(scope="module")
+def inspector(market: cv.market.Market, catalog: cv.Catalog) -> cv.Inspector:
+    return cv.Inspector(catalog).calibrate(market.calibration, alpha=0.1)
+
+
+@pytest.fixture
+def rows(market: cv.market.Market) -> list[dict]:
+    return [json.loads(line) for line in Path(market.listings).read_text().splitlines()]
+
+
+def plain(report: object) -> list[dict]:
+    return [result.to_dict() for result in report]
+
+
+def test_one_result_each_in_order_with_all_that_a_verdict_promises(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
+) -> None:
+    report = inspector.inspect(market.listings)
+    assert [result.id for result in report] == [row["id"] for row in rows]
+    for verdict in report:
+        assert verdict.decision in cv.types.DECISIONS
+        assert 0 <= verdict.risk <= 1
+        assert 0 < verdict.p_value <= 1
+        assert set(verdict.claims) == {"similarity", "product", "patches"}
+        assert len(verdict.photos) == 1
+        assert verdict.genuine
+        assert not verdict.stale
+        assert verdict.reason
+        json.dumps(verdict.to_dict(), allow_nan=False)
+
+
+def test_decisions_follow_the_stated_levels(inspector: cv.Inspector, market: cv.market.Market) -> None:
+    for verdict in inspector.inspect(market.listings):
+        if verdict.decision == "insufficient_evidence":
+            assert verdict.product is None
+        else:
+            expected = "suspected" if verdict.p_value <= 0.1 else "review" if verdict.p_value <= 0.3 else "clear"
+            assert verdict.decision == expected
+
+
+def test_bad_inputs_are_failures_in_their_places(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
+) -> None:
+    good = market.folder / rows[0]["photos"][0]
+    listings = [
+        b"no photo",
+        cv.Listing(id="ok", photos=[good]),
+        cv.Listing(id="empty", photos=[]),
+        cv.Listing(id="ok", photos=[good]),
+        cv.Listing(id="half", photos=[market.folder / "nowhere.jpg", good]),
+    ]
+    results = list(inspector.stream(listings))
+    assert [getattr(result, "decision", "failure") == "failure" for result in results] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [result.stage for result in results if isinstance(result, cv.Failure)] == ["decode", "input", "input"]
+    assert "no photos" in str(results[2].error)
+    assert "twice" in str(results[3].error)
+    assert len(results[4].failures) == 1
+    assert results[4].risk == results[1].risk  # the photo that failed changes nothing
+    with pytest.raises(cv.DecodeError):
+        inspector.inspect(listings, strict=True)
+
+
+def test_verdicts_do_not_depend_on_company_or_order(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
+) -> None:
+    paths = [market.folder / row["photos"][0] for row in rows]
+    together = {verdict.id: verdict for verdict in inspector.inspect(paths[::-1])}
+    for path in paths[:4]:
+        alone = inspector.inspect([path])[0]
+        assert alone.risk == pytest.approx(together[alone.id].risk, abs=1e-4)
+        assert alone.decision == together[alone.id].decision
+
+
+def test_two_runs_say_the_same(inspector: cv.Inspector, market: cv.market.Market) -> None:
+    assert json.dumps(plain(inspector.inspect(market.listings))) == json.dumps(
+        plain(inspector.inspect(market.listings))
+    )
+
+
+def test_saved_and_loaded_it_judges_the_same(
+    inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market, tmp_path: Path
+) -> None:
+    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog)
+    assert plain(again.inspect(market.listings)) == plain(inspector.inspect(market.listings))
+    (tmp_path / "i" / "inspector.json").write_text("{")
+    with pytest.raises(cv.CatalogError, match=r"inspector\.json"):
+        cv.Inspector.load(tmp_path / "i", catalog)
+
+
+def test_on_another_catalogue_verdicts_are_stale(
+    inspector: cv.Inspector, market: cv.market.Market, lite: Encoder, tmp_path: Path, rows: list[dict]
+) -> None:
+    references = cv.manifests.read_references(market.catalogue)[:-1]
+    other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite))
+    assert other.inspect([market.folder / rows[0]["photos"][0]])[0].stale
+
+
+def test_another_encoders_inspector_is_refused(
+    inspector: cv.Inspector, market: cv.market.Market, tiny_encoder: Encoder, tmp_path: Path
+) -> None:
+    other = cv.Catalog.build(market.catalogue, encoder=tiny_encoder)
+    with pytest.raises(cv.FingerprintError):
+        cv.Inspector.load(inspector.save(tmp_path / "i"), other)
+
+
+def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    listings = [dataclasses.replace(item, seller="official-store") for item in listings]
+    strict = cv.Inspector(catalog).calibrate(market.calibration, alpha=0.5)
+    trusting = cv.Inspector(catalog, authorised=["official-store"]).calibrate(market.calibration, alpha=0.5)
+    before, after = strict.inspect(listings), trusting.inspect(listings)
+    assert before.counts["suspected"] > 0
+    assert after.counts["suspected"] == 0
+    assert after.counts["review"] == before.counts["review"] + before.counts["suspected"]
+
+
+def test_what_is_not_in_the_catalogue_is_not_judged(inspector: cv.Inspector) -> None:
+    noise = [np.random.default_rng(seed).integers(0, 255, (200, 200, 3), np.uint8) for seed in range(4)]
+    for verdict in inspector.inspect(noise):
+        assert verdict.decision == "insufficient_evidence"
+        assert verdict.product is None
+
+
+def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
+    inspector = cv.Inspector(catalog).calibrate(genuine, alpha=0.1)
+    assert [failure.id for failure in inspector.failures] == ["broken"]
+
+
+def test_photos_of_the_catalogue_are_no_calibration(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    photos = [reference.photo for reference in cv.manifests.read_references(market.catalogue)]
+    with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
+        cv.Inspector(catalog).calibrate(photos)
+
+
+def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> None:
+    with pytest.raises(cv.NotCalibratedError, match=r"inspector\.calibrate\(genuine=photos\)"):
+        cv.Inspector(catalog).inspect([])
+
+
+def test_a_false_claim_is_less_like_the_photo(
+    inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    """The same photo under its true and under a false claim: only the claim about the product changes, for the worse."""
+    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:6]
+    for listing in listings:
+        other = next(r.product for r in catalog.references if r.brand != listing.brand)
+        true, false = inspector.inspect([listing, dataclasses.replace(listing, id="x", product=other)])
+        assert false.claims["product"].score > true.claims["product"].score
+        assert false.claims["similarity"].score == true.claims["similarity"].score
+        assert false.risk >= true.risk
+
+
+class Loud:
+    """A user's own head: brightness. It uses the same door as the library's."""
+
+    name = "loud"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(score=float(vector[0]), text="As bright as it is.") for vector in suspects.photos.vectors]
+
+
+def test_a_users_own_head_uses_the_same_door(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    inspector = cv.Inspector(catalog, heads=[Loud()]).calibrate(market.calibration, alpha=0.1)
+    verdict = inspector.inspect(market.listings)[0]
+    assert set(verdict.claims) == {"loud"}
+    assert not math.isnan(verdict.claims["loud"].score)
+    with pytest.raises(cv.InputError, match="different names"):
+        cv.Inspector(catalog, heads=[Loud(), Loud()])
+
+
+def test_the_stream_is_lazy(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict], no_threads_left: None
+) -> None:
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield cv.Listing(id=f"listing {taken}", photos=[market.folder / rows[taken % len(rows)]["photos"][0]])
+
+    stream = inspector.stream(endless())
+    first = next(stream)
+    stream.close()
+    assert first.id == "listing 1"
+    assert taken < 300

@@ -1,0 +1,93 @@
+"""A reference is laid over a suspect's photo: the true map is found, and nonsense gets no agreement."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterfeit_vision.foreground import reference_foreground
+from counterfeit_vision.heads.patches import residuals
+from counterfeit_vision.registration import grid_positions, register
+
+GRID = (14, 14)
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def moved(tokens: np.ndarray, true: np.ndarray, seed: int = 1) -> np.ndarray:
+    """A suspect whose patches show what ``true`` brings there, the rest being new."""
+    suspect = unit(np.random.default_rng(seed).standard_normal(tokens.shape))
+    places = np.rint(np.c_[grid_positions(GRID), np.ones(196)] @ true.T).astype(int)
+    for patch, (x, y) in enumerate(places):
+        if 0 <= x < 14 and 0 <= y < 14:
+            suspect[y * 14 + x] = tokens[patch]
+    return suspect
+
+
+@pytest.mark.parametrize(
+    "true",
+    [
+        np.array([[1, 0, 0], [0, 1, 0.0]]),
+        np.array([[1, 0, 3], [0, 1, -2.0]]),
+        np.array([[0.6, 0, 4], [0, 0.6, 5.0]]),
+        np.array([[0.7, -0.4, 5], [0.4, 0.7, 0.0]]),
+    ],
+)
+def test_the_map_is_found(true: np.ndarray) -> None:
+    tokens = unit(np.random.default_rng(0).standard_normal((196, 32)))
+    similarity = (moved(tokens, true) @ tokens.T)[None]
+    found = register(similarity, np.ones((1, 196), np.float32), GRID)
+    corners = np.array([[3, 3, 1], [9, 3, 1], [3, 9, 1]])
+    np.testing.assert_allclose(corners @ found.maps[0].T, corners @ true.T, atol=0.5)
+    back = np.c_[corners @ found.maps[0].T, np.ones(3)] @ found.inverse()[0].T
+    np.testing.assert_allclose(back, corners[:, :2], atol=1e-3)
+
+
+def test_unrelated_photos_do_not_agree() -> None:
+    random = np.random.default_rng(0)
+    tokens = unit(random.standard_normal((196, 32)))
+    same = register((tokens @ tokens.T)[None], np.ones((1, 196), np.float32), GRID).agreement[0]
+    other = unit(random.standard_normal((196, 32)))
+    unrelated = register((other @ tokens.T)[None], np.ones((1, 196), np.float32), GRID).agreement[0]
+    assert same > 0.9
+    assert unrelated < 0.1
+
+
+def test_uniform_photos_are_no_crash_and_no_agreement_between_places() -> None:
+    similarity = np.ones((2, 196, 196), np.float32)
+    found = register(similarity, np.ones((2, 196), np.float32), GRID)
+    assert np.isfinite(found.maps).all()
+
+
+def test_a_changed_patch_has_the_largest_residual() -> None:
+    tokens = unit(np.random.default_rng(0).standard_normal((196, 32)))
+    suspect = moved(tokens, np.array([[1, 0, 1], [0, 1, 1.0]]))
+    changed = 7 * 14 + 7
+    suspect[changed] = unit(np.random.default_rng(9).standard_normal(32))
+    residual, product = residuals((suspect @ tokens.T)[None], np.ones(196, bool), np.ones((1, 196), np.float32), GRID)
+    inner = np.zeros(GRID, bool)
+    inner[2:-2, 2:-2] = True
+    assert product[changed]
+    assert np.argmax(np.where(inner.ravel() & product, residual, 0)) == changed
+
+
+def test_patches_that_other_photos_of_the_product_share_are_product() -> None:
+    random = np.random.default_rng(0)
+    product, rooms = unit(random.standard_normal((98, 32))), unit(random.standard_normal((6, 98, 32)))
+    photos = np.stack([np.concatenate([product, room]) for room in rooms]).astype(np.float16)
+    others = unit(random.standard_normal((4, 196, 32))).astype(np.float16)
+    weight = reference_foreground(photos[0], photos[1:], others, GRID)
+    assert weight[:98].min() > 0.9
+    assert np.quantile(weight[98:], 0.9) < 0.5  # rooms match by chance here and there
+
+
+def test_with_one_photo_what_looks_like_its_border_is_room() -> None:
+    random = np.random.default_rng(0)
+    tokens = np.tile(unit(random.standard_normal(32)), (196, 1)).reshape(14, 14, 32)
+    tokens[4:10, 4:10] = unit(random.standard_normal((6, 6, 32)))
+    none = np.zeros((0, 196, 32), np.float16)
+    weight = reference_foreground(tokens.reshape(196, 32).astype(np.float16), none, none, GRID).reshape(GRID)
+    assert weight[4:10, 4:10].min() > 0.9
+    assert weight[:3].max() < 0.1
