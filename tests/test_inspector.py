@@ -184,7 +184,7 @@ def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> Non
 def test_a_false_claim_is_less_like_the_photo(
     inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market
 ) -> None:
-    """The same photo under its true and under a false claim: only the claim about the product changes, for the worse."""
+    """One photo under its true and under a false claim: only the claim about the product changes, for the worse."""
     listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:6]
     for listing in listings:
         other = next(r.product for r in catalog.references if r.brand != listing.brand)
