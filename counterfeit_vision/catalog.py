@@ -55,7 +55,7 @@ class Neighbours:
     - ``rows`` (N, k) int64, -1 where short; ``scores`` (N, k) float32, -inf where short.
     - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of
       thing at all.
-    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_products`` (C,) their
+    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_goods`` (C,) their
       names.
     """
 
@@ -63,7 +63,7 @@ class Neighbours:
     scores: NDArray[np.float32]
     cosine: NDArray[np.float32]
     cohort: NDArray[np.float32]
-    cohort_products: NDArray[np.object_]
+    cohort_goods: NDArray[np.object_]
 
 
 class Catalog:
@@ -94,6 +94,7 @@ class Catalog:
         self.vectors, self.content, self.centre, self.grid = vectors, content, centre, grid
         self.space, self.tokens, self.failures = space, tokens, tuple(failures)
         self.products = np.array([reference.product for reference in self.references], dtype=object)
+        self.goods = np.array([f"{reference.brand}/{reference.product}" for reference in self.references], dtype=object)
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
 
@@ -220,7 +221,7 @@ class Catalog:
             order = np.argsort(-score, kind="stable")[:k]
             rows[row, : len(order)], scores[row, : len(order)] = keys[order], score[order]
             plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
-        return Neighbours(rows, scores, plain, cohort, self.cohort_products)
+        return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's references; empty where there are none."""
@@ -231,8 +232,8 @@ class Catalog:
         return np.flatnonzero(hits).astype(np.int64)
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Rows grouped by product, in order of first appearance."""
-        return [rows[self.products[rows] == product] for product in dict.fromkeys(self.products[rows].tolist())]
+        """Rows grouped by brand and product, in order of first appearance."""
+        return [rows[self.goods[rows] == goods] for goods in dict.fromkeys(self.goods[rows].tolist())]
 
     def likeness(self, photos: Embeddings, row: int, groups: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """How much one photo is like each group of references of one product: (G,) float32, on the scale of
@@ -254,8 +255,8 @@ class Catalog:
         single = best_matches(self.space.project(photos.patches[row]), mask, self._unpack(unique), self.masks[unique])
         places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
         best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
-        products = self.products[[int(group[0]) for group in groups]]
-        unlike = products[:, None] != self.cohort_products[None]
+        goods = self.goods[[int(group[0]) for group in groups]]
+        unlike = goods[:, None] != self.cohort_goods[None]
         return specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike) + VECTOR_WEIGHT * cosine
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -267,9 +268,9 @@ class Catalog:
 
     def _product_weight(self, row: int) -> NDArray[np.float32]:
         assert self.tokens is not None
-        own = self.rows_of(product=self.references[row].product)
+        own = np.flatnonzero(self.goods == self.goods[row])
         own = own[own != row][:FOREGROUND_REFERENCES]
-        unlike = [int(rows[0]) for rows in self.cohort if self.products[int(rows[0])] != self.products[row]]
+        unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]
         others = np.array(unlike[:FOREGROUND_REFERENCES], np.int64)
         weight = reference_foreground(
             self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
@@ -313,14 +314,14 @@ class Catalog:
     @cached_property
     def cohort(self) -> tuple[NDArray[np.int64], ...]:
         """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
-        names = np.unique(self.products.astype(str))
+        names = np.unique(self.goods.astype(str))
         chosen = np.unique(np.linspace(0, len(names) - 1, min(COHORT, len(names))).round().astype(int))
-        return tuple(self.rows_of(product=str(names[place]))[:COHORT_REFERENCES] for place in chosen)
+        return tuple(np.flatnonzero(self.goods == names[place])[:COHORT_REFERENCES] for place in chosen)
 
     @cached_property
-    def cohort_products(self) -> NDArray[np.object_]:
-        """(C,) the products of :attr:`cohort`."""
-        return np.array([self.products[int(rows[0])] for rows in self.cohort], dtype=object)
+    def cohort_goods(self) -> NDArray[np.object_]:
+        """(C,) brand and product of :attr:`cohort`, as in ``goods``."""
+        return np.array([self.goods[int(rows[0])] for rows in self.cohort], dtype=object)
 
     def check_fingerprint(self, fingerprint: str, what: str) -> None:
         """:class:`FingerprintError` where vectors of another encoder would meet this catalogue's."""

@@ -711,3 +711,14 @@ def test_photos_on_disk_are_not_needed_any_more(tiny_encoder: TowerEncoder, tmp_
     Catalog.build(tmp_path / "in", encoder=tiny_encoder).save(tmp_path / "out")
     shutil.rmtree(tmp_path / "in")
     assert Catalog.load(tmp_path / "out", encoder=tiny_encoder).search([data], k=1).products[0, 0] == "product 1"
+
+
+def test_two_brands_with_a_product_of_one_name_are_two_goods(tiny_encoder, photos: list[Path]) -> None:
+    rows = [
+        Reference(id=f"{brand}-{number}", photo=photos[2 * place + number], brand=brand, product="cap")
+        for place, brand in enumerate(("acme", "zeta"))
+        for number in range(2)
+    ]
+    built = Catalog.build(rows, encoder=tiny_encoder)
+    assert [group.tolist() for group in built.by_product(np.arange(4))] == [[0, 1], [2, 3]]
+    assert built.cohort_goods.tolist() == ["acme/cap", "zeta/cap"]

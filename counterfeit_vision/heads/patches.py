@@ -43,7 +43,8 @@ class Patches:
         if catalog.space is None or catalog.tokens is None or photos.patches is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         best = catalog.references[int(found.rows[row, 0])].product
-        keys = np.array([key for key in found.rows[row] if key >= 0 and catalog.products[key] == best][:REFERENCES])
+        goods = catalog.goods[found.rows[row, 0]]
+        keys = np.array([key for key in found.rows[row] if key >= 0 and catalog.goods[key] == goods][:REFERENCES])
         tokens = catalog.space.project(photos.patches[row]).astype(np.float32)
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
         on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5

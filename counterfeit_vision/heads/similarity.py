@@ -33,7 +33,7 @@ class Similarity:
         for row in range(len(suspects)):
             best = catalog.references[int(found.rows[row, 0])]
             similarity = float(found.scores[row, 0])
-            others = found.cohort[row][found.cohort_products != best.product]
+            others = found.cohort[row][found.cohort_goods != catalog.goods[found.rows[row, 0]]]
             usual = float(np.mean(others)) if len(others) else 0.0
             results.append(
                 Evidence(
