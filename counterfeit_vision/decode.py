@@ -68,7 +68,7 @@ class Limits:
 
     pixels: int = 50_000_000
     file_bytes: int = 64 << 20
-    seconds: float = 1.8
+    seconds: float = 1.5
     formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
 
 

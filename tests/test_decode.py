@@ -595,6 +595,6 @@ def test_mutated_files_give_pixels_or_one_error(seed: str, edits: list[tuple[flo
 
 
 def test_the_defaults_are_what_the_documentation_says() -> None:
-    assert Limits(pixels=50_000_000, file_bytes=64 * 1024 * 1024, seconds=1.8) == DEFAULT_LIMITS
+    assert Limits(pixels=50_000_000, file_bytes=64 * 1024 * 1024, seconds=1.5) == DEFAULT_LIMITS
     assert "MPO" not in DEFAULT_LIMITS.formats
     assert "EPS" not in DEFAULT_LIMITS.formats
