@@ -22,8 +22,8 @@ DATA = Path(os.environ.get("CV_DATA", ROOT / ".." / "shared" / "data"))
 
 @dataclass(frozen=True)
 class Photo:
-    """One labelled photo: ``product`` (grocery) or ``label`` genuine/fake (af1), and the ``group`` it must not be
-    split from.
+    """One labelled photo: ``product`` (grocery) or ``label`` genuine/fake (af1), and the ``group`` it must not be split
+    from.
     """
 
     path: Path

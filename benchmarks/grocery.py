@@ -4,10 +4,8 @@
     python benchmarks/grocery.py --part val # for development
 
 Two catalogues: one iconic photo a product, and five phone photos a product drawn from the training part (5 draws).
-Recall@1 and @5,
-mean average precision, 95 % intervals by resampling photos, and how often a same-brand variant was taken for the right
-one.
-Beside it the plain class token: cosine of the global vectors, nothing else.
+Recall@1 and @5, mean average precision, 95 % intervals by resampling photos, and how often a same-brand variant was
+taken for the right one. Beside it the plain class token: cosine of the global vectors, nothing else.
 """
 
 from __future__ import annotations

@@ -4,11 +4,9 @@
     python benchmarks/unknown.py --part val # for development
 
 1. The 31 cartons as catalogue (iconic photos), calibrated on phone photos of the training part: the share of clothing
-photos and
-   of grocery photos that end as ``insufficient_evidence`` at the default level.
-2. 15 of the 31 cartons left out of the catalogue (5 draws): AUROC of the similarity claim for left-out against
-catalogued cartons;
-   beside it the plain cosine of the class token.
+photos and of grocery photos that end as ``insufficient_evidence`` at the default level. 2. 15 of the 31 cartons left
+out of the catalogue (5 draws): AUROC of the similarity claim for left-out against catalogued cartons; beside it the
+plain cosine of the class token.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Embeddings kept on disk, so that work on the same photos costs seconds the second time.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
-file that
-cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong.
+file that cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """From head scores to a p-value and a risk, from genuine photos alone.
 
 Genuine photos are split in two. On the first part each head's score is standardised and the standardised scores are
-merged into
-one statistic. On the second part, that nothing was fitted on, that one statistic is conformalised: for a genuine photo
-that is
-exchangeable with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005).
-Discrete
-p-values are never merged.
+merged into one statistic. On the second part, that nothing was fitted on, that one statistic is conformalised: for a
+genuine photo that is exchangeable with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk,
+Gammerman & Shafer 2005). Discrete p-values are never merged.
 """
 
 from __future__ import annotations
@@ -61,8 +58,8 @@ class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
     ``heads`` in column order; ``location`` and ``scale`` (H,) standardise their scores; ``scores`` (n, H) and
-    ``merged`` (n,) are the
-    conformal part's, NaN where a head did not apply; ``peaks`` are the heads' alarm levels for heat maps.
+    ``merged`` (n,) are the conformal part's, NaN where a head did not apply; ``peaks`` are the heads' alarm levels for
+    heat maps.
     """
 
     heads: tuple[str, ...]
@@ -89,8 +86,7 @@ class Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
         ``groups`` (N,) names what belongs together (a listing, a seller): a group stays on one side of the split.
-        Raises
-        :class:`InputError` with the number of photos that ``alpha`` needs.
+        Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")

@@ -1,8 +1,7 @@
 """The reference catalogue: genuine photos, searchable, on disk in a folder that `verify` can vouch for.
 
 A photo is compared in two steps. Global vectors, centred on the catalogue's mean (CLIP vectors share a large common
-part), give a
-short list through the index; patch tokens, compared by late interaction, put it in order.
+part), give a short list through the index; patch tokens, compared by late interaction, put it in order.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,12 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
+from .decode import decode
 from .errors import CatalogError, CorruptCatalogError, FingerprintError, InputError
 from .foreground import reference_foreground
 from .manifests import read_references
 from .preprocess import patch_mask
+from .sealed import read_sealed, write_sealed
 from .search.tokens import PackedTokens, TokenSpace
-from .stream import EncodedPhoto, embed, encode_photos, progress_bar, stack
+from .stream import EncodedPhoto, embed, encode_photos, progress_bar, small_jpeg, stack
 from .types import Embeddings, Failure, Matches, Photo, PhotoView, Reference, Region
 from .weights import recipes
 
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "Neighbours"]
 
-FORMAT = 1
+FORMAT = 2
+COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
 SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT_REFERENCES = 4  # photos of each of them
 COHORT = 32  # products that say how alike unrelated goods look
@@ -53,10 +54,9 @@ class Neighbours:
     """The nearest references of N photos as catalogue rows, best first.
 
     - ``rows`` (N, k) int64, -1 where short; ``scores`` (N, k) float32, -inf where short.
-    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of
-      thing at all.
-    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_goods`` (C,) their
-      names.
+    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of thing
+      at all.
+    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_goods`` (C,) their names.
     """
 
     rows: NDArray[np.int64]
@@ -69,9 +69,9 @@ class Neighbours:
 class Catalog:
     """Genuine references of some brands. Make one with :meth:`build` or :meth:`load`.
 
-    ``references`` are the rows in order (their ``photo`` is the small JPEG copy that is kept), ``failures`` the photos
-    that could
-    not be used when it was built.
+    ``references`` are the rows in order; their ``photo`` is the JPEG copy that is kept, at most :data:`COPY_SIDE`
+    pixels on its long side, and ``sizes`` are the (width, height) of the originals, whose pixels ``regions`` speak of.
+    ``failures`` are the photos that could not be used when it was built.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Catalog:
         encoder: Encoder,
         references: Sequence[Reference],
         sha256: Sequence[str],
-        views: Sequence[PhotoView],
+        sizes: Sequence[tuple[int, int]],
         vectors: NDArray[np.float32],
         content: NDArray[np.float32],
         centre: NDArray[np.float32],
@@ -90,11 +90,12 @@ class Catalog:
         index: Callable[[int], Index] | None = None,
         failures: Sequence[Failure] = (),
     ) -> None:
-        self.encoder, self.references, self.sha256, self.views = encoder, tuple(references), tuple(sha256), tuple(views)
+        self.encoder, self.references, self.sha256, self.sizes = encoder, tuple(references), tuple(sha256), tuple(sizes)
         self.vectors, self.content, self.centre, self.grid = vectors, content, centre, grid
         self.space, self.tokens, self.failures = space, tokens, tuple(failures)
         self.products = np.array([reference.product for reference in self.references], dtype=object)
         self.goods = np.array([f"{reference.brand}/{reference.product}" for reference in self.references], dtype=object)
+        self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
 
@@ -115,8 +116,7 @@ class Catalog:
         rows.
 
         ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used
-        is one of
-        ``failures``; with ``strict`` the first raises. Raises :class:`InputError` when nothing is left.
+        is one of ``failures``; with ``strict`` the first raises. Raises :class:`InputError` when nothing is left.
         """
         references = read_references(source)
         kept: list[Reference] = []
@@ -131,7 +131,7 @@ class Catalog:
                         raise result.error
                     failures.append(result)
                 else:
-                    kept.append(dataclasses.replace(reference, photo=result.view.jpeg))
+                    kept.append(dataclasses.replace(reference, photo=_copy(result)))
                     rows.append(result)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
@@ -141,7 +141,7 @@ class Catalog:
             encoder=encoder,
             references=kept,
             sha256=[row.sha256 for row in rows],
-            views=[dataclasses.replace(row.view, caption=ref.product) for row, ref in zip(rows, kept, strict=True)],
+            sizes=[row.view.size for row in rows],
             vectors=embeddings.vectors,
             content=embeddings.content,
             centre=_centre(embeddings.vectors, [reference.product for reference in kept]),
@@ -160,27 +160,25 @@ class Catalog:
         k: int = 5,
         *,
         brand: str | None = None,
+        category: str | None = None,
+        gallery: str | None = None,
         by: Literal["photo", "mark"] = "photo",
         cache: EmbeddingCache | bool = True,
     ) -> Matches:
-        """The ``k`` nearest references of each photo, best first; ``brand`` restricts them to one brand.
+        """The ``k`` nearest references of each photo, best first.
+
+        ``brand``, ``category`` and ``gallery`` restrict what is searched; without ``gallery``, all but known fakes are.
 
         Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a
-        photo's patches are
-        like the product's references than like other products, plus a small share of the global cosine: about 0
-        (nothing in
-        common) to 0.8 (the same picture). A product's best reference has the product's score.
+        photo's patches are like the product's references than like other products, plus a small share of the global
+        cosine: about 0 (nothing in common) to 0.8 (the same picture). A product's best reference has the product's
+        score.
         """
         if by != "photo":
             raise InputError(f"search(by={by!r}) is not there yet: this version searches by='photo'")
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
-        rows = None
-        if brand is not None:
-            rows = self.rows_of(brand=brand)
-            if not len(rows):
-                known = sorted({reference.brand for reference in self.references})
-                raise InputError(f"the catalogue knows no brand {brand!r}; it knows {', '.join(known)}")
+        rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
         neighbours = self.neighbours(found, k, allowed=rows)
@@ -197,12 +195,14 @@ class Catalog:
         return Matches(ids, products, scores, found.failures)
 
     def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
-        """The nearest references of embedded photos, as rows.
+        """The nearest references of embedded photos, as rows; ``allowed`` rows, by default all but known fakes.
 
         Raises :class:`FingerprintError` for another encoder's vectors.
         """
         self.check_fingerprint(photos.fingerprint, "the photos")
         centred = self._centred(photos.vectors)
+        if allowed is None and not self.genuine.all():
+            allowed = np.flatnonzero(self.genuine)
         short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self)), allowed)
         rows = np.full((len(photos), k), -1, np.int64)
         scores = np.full((len(photos), k), -np.inf, np.float32)
@@ -223,13 +223,29 @@ class Catalog:
             plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
+    def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
+        """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
+        for field, value in wanted.items():
+            known = sorted({getattr(reference, field) for reference in self.references} - {None})
+            if value is not None and value not in known:
+                raise InputError(
+                    f"the catalogue knows no {field} {value!r}; it knows {', '.join(map(str, known)) or 'none at all'}"
+                )
+        if all(value is None for value in wanted.values()):
+            return None
+        hits = [
+            all(value is None or getattr(reference, field) == value for field, value in wanted.items())
+            for reference in self.references
+        ]
+        return np.flatnonzero(hits if wanted.get("gallery") else self.genuine & hits).astype(np.int64)
+
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
-        """The rows of a brand's or a product's references; empty where there are none."""
+        """The rows of a brand's or a product's genuine references; empty where there are none."""
         hits = [
             (brand is None or reference.brand == brand) and (product is None or reference.product == product)
             for reference in self.references
         ]
-        return np.flatnonzero(hits).astype(np.int64)
+        return np.flatnonzero(self.genuine & hits).astype(np.int64)
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""
@@ -259,6 +275,25 @@ class Catalog:
         unlike = goods[:, None] != self.cohort_goods[None]
         return specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike) + VECTOR_WEIGHT * cosine
 
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
+        return decode(self._jpeg(row), name=self.references[row].id).pixels
+
+    def regions(self, row: int) -> tuple[Region, ...]:
+        """The boxes of the brand's marks on a reference, in pixels of its kept copy."""
+        scale = min(1.0, COPY_SIDE / max(self.sizes[row]))
+        return tuple(Region(*(scale * x for x in region.to_list())) for region in self.references[row].regions)
+
+    def view(self, row: int) -> PhotoView:
+        """A small copy of a reference, to be shown to people."""
+        reference = self.references[row]
+        return PhotoView(reference.id, small_jpeg(self.pixels(row)), self.sizes[row], reference.product)
+
+    def _jpeg(self, row: int) -> bytes:
+        jpeg = self.references[row].photo
+        assert isinstance(jpeg, bytes)
+        return jpeg
+
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
         for row in rows.tolist():
@@ -268,7 +303,7 @@ class Catalog:
 
     def _product_weight(self, row: int) -> NDArray[np.float32]:
         assert self.tokens is not None
-        own = np.flatnonzero(self.goods == self.goods[row])
+        own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
         own = own[own != row][:FOREGROUND_REFERENCES]
         unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]
         others = np.array(unlike[:FOREGROUND_REFERENCES], np.int64)
@@ -314,9 +349,10 @@ class Catalog:
     @cached_property
     def cohort(self) -> tuple[NDArray[np.int64], ...]:
         """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
-        names = np.unique(self.goods.astype(str))
+        genuine = np.where(self.genuine, self.goods, "")
+        names = np.unique(self.goods[self.genuine].astype(str))
         chosen = np.unique(np.linspace(0, len(names) - 1, min(COHORT, len(names))).round().astype(int))
-        return tuple(np.flatnonzero(self.goods == names[place])[:COHORT_REFERENCES] for place in chosen)
+        return tuple(np.flatnonzero(genuine == names[place])[:COHORT_REFERENCES] for place in chosen)
 
     @cached_property
     def cohort_goods(self) -> NDArray[np.object_]:
@@ -340,38 +376,24 @@ class Catalog:
         from safetensors.numpy import save
 
         target = Path(folder)
-        if target.exists() and not target.is_dir():
-            raise InputError(f"{target}: a catalogue is a folder, this is a file")
-        if target.is_dir() and not (target / "manifest.json").exists() and not all(map(_is_ours, target.iterdir())):
-            raise InputError(f"{target}: the folder holds something else; name an empty or a new one")
-        target.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, NDArray[Any]] = {"vectors": self.vectors, "content": self.content, "centre": self.centre}
         if self.space is not None and self.tokens is not None:
             arrays |= {"token_scale": self.space.scale, "token_basis": self.space.basis}
             arrays |= {"token_codes": self.tokens.codes, "token_scales": self.tokens.scales}
-        views = b"".join(view.jpeg for view in self.views)
-        arrays["views"] = np.frombuffer(views, np.uint8)
+        arrays["copies"] = np.frombuffer(b"".join(self._jpeg(row) for row in range(len(self))), np.uint8)
         table = "".join(json.dumps(row, sort_keys=True) + "\n" for row in self._table())
-        files = {
-            "references": _write_once(target, "references", ".jsonl", table.encode()),
-            "arrays": _write_once(target, "arrays", ".safetensors", save(arrays)),
-        }
-        manifest = {
+        about = {
             "format": FORMAT,
             "fingerprint": self.encoder.fingerprint,
             "encoder": getattr(self.encoder, "name", ""),
             "references": len(self),
             "grid": list(self.grid),
-            "files": files,
         }
-        _replace(target / "manifest.json", _sealed(manifest))
-        for old in target.iterdir():
-            if _is_ours(old) and old.name not in {file["name"] for file in files.values()}:
-                old.unlink(missing_ok=True)
+        write_sealed(target, about, {"references.jsonl": table.encode(), "arrays.safetensors": save(arrays)})
         return target
 
     def _table(self) -> Iterable[dict[str, Any]]:
-        for reference, sha256, view in zip(self.references, self.sha256, self.views, strict=True):
+        for reference, sha256, size in zip(self.references, self.sha256, self.sizes, strict=True):
             yield {
                 "id": reference.id,
                 "brand": reference.brand,
@@ -382,8 +404,8 @@ class Catalog:
                 "price": reference.price,
                 "currency": reference.currency,
                 "sha256": sha256,
-                "size": list(view.size),
-                "view_bytes": len(view.jpeg),
+                "size": list(size),
+                "copy_bytes": len(reference.photo),  # type: ignore[arg-type]
             }
 
     @classmethod
@@ -397,7 +419,7 @@ class Catalog:
         from safetensors.numpy import load
 
         path = Path(folder)
-        manifest, contents = _read_verified(path)
+        manifest, contents = _read(path)
         if encoder is None:
             from .encoders import load_encoder
 
@@ -430,20 +452,20 @@ class Catalog:
         }
         if len(table) != count or set(sized.values()) != {count}:
             raise ValueError(f"{count} references, {len(table)} rows in the table, arrays {sized}")
-        ends = np.cumsum([int(row["view_bytes"]) for row in table])
-        blob = arrays["views"].tobytes()
-        references, views = [], []
+        ends = np.cumsum([int(row["copy_bytes"]) for row in table])
+        blob = arrays["copies"].tobytes()
+        references, sizes = [], []
         for row, end in zip(table, ends.tolist(), strict=True):
-            jpeg = blob[end - int(row["view_bytes"]) : end]
+            jpeg = blob[end - int(row["copy_bytes"]) : end]
             fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
             references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
-            views.append(PhotoView(row["id"], jpeg, (int(row["size"][0]), int(row["size"][1])), row["product"]))
+            sizes.append((int(row["size"][0]), int(row["size"][1])))
         packed = "token_codes" in arrays
         return cls(
             encoder=encoder,
             references=references,
             sha256=[str(row["sha256"]) for row in table],
-            views=views,
+            sizes=sizes,
             vectors=arrays["vectors"],
             content=arrays["content"],
             centre=arrays["centre"],
@@ -454,10 +476,10 @@ class Catalog:
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
-        """The manifest, after every file was found whole;
-        :class:`CorruptCatalogError` names what is missing or changed.
+        """The manifest, after every file was found whole; :class:`CorruptCatalogError` names what is missing or
+        changed.
         """
-        return _read_verified(Path(folder))[0]
+        return _read(Path(folder))[0]
 
     def info(self) -> dict[str, Any]:
         """What is in it, in plain values."""
@@ -504,6 +526,10 @@ class Catalog:
         return f"<table>{rows}</table>"
 
 
+def _copy(photo: EncodedPhoto) -> bytes:
+    return small_jpeg(decode(photo.source, name=photo.id).pixels, COPY_SIDE, quality=90)
+
+
 def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np.float32]:
     """The mean of the products' means, so that a product with many photos does not pull it."""
     names = np.array(products, dtype=str)
@@ -529,95 +555,6 @@ def _reference_scores(
     return np.concatenate(scores)
 
 
-def _write_once(folder: Path, stem: str, suffix: str, data: bytes) -> dict[str, Any]:
-    sha256 = hashlib.sha256(data).hexdigest()
-    name = f"{stem}-{sha256[:16]}{suffix}"
-    _replace(folder / name, data)
-    return {"name": name, "bytes": len(data), "sha256": sha256}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether a save that was cut off, or an earlier one, left this file."""
-    return file.name.startswith(("references-", "arrays-")) or (file.name[0] == "." and file.suffix == ".tmp")
-
-
-def _sealed(manifest: dict[str, Any]) -> bytes:
-    """The manifest's bytes, with the sha256 of all the rest in it."""
-    body = json.dumps(manifest, sort_keys=True)
-    return json.dumps(
-        manifest | {"sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=2, sort_keys=True
-    ).encode()
-
-
-def _read_verified(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The manifest and the files' contents, all of one save: where another save came between, read again."""
-    while True:
-        data = _read_manifest(folder)
-        try:
-            return _read_files(folder, data)
-        except CorruptCatalogError:
-            if _read_manifest(folder) == data:
-                raise
-
-
-def _read_manifest(folder: Path) -> bytes:
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise CorruptCatalogError(
-            f"{folder}: no catalogue here (manifest.json is missing); make one with: catalog build"
-        )
-    return path.read_bytes()
-
-
-def _read_files(folder: Path, data: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(data)
-        kind = manifest["format"]
-        if kind != FORMAT:
-            raise CorruptCatalogError(f"{path}: format {kind!r}; this version reads format {FORMAT}")
-        if _sealed({key: value for key, value in manifest.items() if key != "sha256"}) != data:
-            raise CorruptCatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
-        files = {
-            str(role): (str(file["name"]), int(file["bytes"]), str(file["sha256"]))
-            for role, file in manifest["files"].items()
-        }
-        if missing := {"fingerprint", "encoder", "references", "grid"} - set(manifest):
-            raise KeyError(*sorted(missing))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CorruptCatalogError(f"{path}: not a catalogue's manifest: {error!r}") from error
-    if set(files) != {"references", "arrays"}:
-        raise CorruptCatalogError(f"{path}: lists the files {sorted(files)}, expected references and arrays")
-    contents = {}
-    for role, (name, size, sha256) in files.items():
-        file = folder / name
-        if Path(name).name != name:
-            raise CorruptCatalogError(f"{path}: lists the file {name!r}, which is not a name in this folder")
-        try:
-            contents[role] = file.read_bytes()
-        except OSError as error:
-            raise CorruptCatalogError(
-                f"{file}: missing or unreadable ({error.strerror}); the manifest lists it with {size} bytes. "
-                "Copy the folder again, whole"
-            ) from error
-        if len(contents[role]) != size:
-            raise CorruptCatalogError(
-                f"{file}: truncated or grown: {len(contents[role])} bytes, the manifest says {size}"
-            )
-        if hashlib.sha256(contents[role]).hexdigest() != sha256:
-            raise CorruptCatalogError(
-                f"{file}: changed: its sha256 is not the one in the manifest. Copy the folder again"
-            )
-    return manifest, contents
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    about = {"fingerprint", "encoder", "references", "grid"}
+    return read_sealed(folder, format=FORMAT, roles={"references", "arrays"}, about=about)

@@ -57,10 +57,10 @@ class Limits:
     - ``pixels``: width x height, known from the header. 50 million pixels need at most 0.9 GiB while they are decoded
       (WebP, the hungriest) and 0.15 GiB after. Pillow's own limit (``2 * Image.MAX_IMAGE_PIXELS``) also holds.
     - ``file_bytes``: size of the file.
-    - ``seconds``: processor time on one desktop core. Formats that are read piece by piece stop once it is spent.
-      What decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans) is refused in advance where its pixels and
-      bytes make the work too large; the rates are constants, so the answer does not depend on the machine. A TIFF is
-      bounded by the other limits (50 million pixels: 0.6 s).
+    - ``seconds``: processor time on one desktop core. Formats that are read piece by piece stop once it is spent. What
+      decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans) is refused in advance where its pixels and bytes
+      make the work too large; the rates are constants, so the answer does not depend on the machine. A TIFF is bounded
+      by the other limits (50 million pixels: 0.6 s).
     - ``formats``: Pillow's names of the formats that may be opened. Off are those that run other programs (EPS), those
       that no photo comes in, and those whose decoders are little tested (FITS, SPIDER, SGI, ICNS, ...). Multi-picture
       JPEGs ("MPO") come through "JPEG".

@@ -20,12 +20,9 @@ def reference_foreground(tokens: Tokens, own: Tokens, others: Tokens, grid: tupl
     """How surely each patch of a reference is product: (P,) float32 in 0..1.
 
     ``tokens`` (P, d) of the reference, ``own`` (M, P, d) of other photos of the same product, ``others`` (K, P, d) of
-    other
-    products, all unit length on ``grid``. A patch that finds a better match among photos of the same product than
-    among photos
-    of other products is product: rooms change from photo to photo, or are the same for all products. With no other
-    photo of the
-    product, what looks like the photo's border is room.
+    other products, all unit length on ``grid``. A patch that finds a better match among photos of the same product than
+    among photos of other products is product: rooms change from photo to photo, or are the same for all products. With
+    no other photo of the product, what looks like the photo's border is room.
     """
     if len(own) and len(others):
         advantage = _best(tokens, own) - _best(tokens, others)

@@ -15,11 +15,12 @@ import numpy as np
 
 from .cache import EmbeddingCache
 from .calibrate import Calibration
-from .catalog import Catalog, _replace
+from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, Suspects, default_heads
 from .manifests import read_listings
 from .report import Report
+from .sealed import replace_file
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
 from .types import Decision, Evidence, Failure, Listing, Photo, PhotoView, Seller, Verdict
 
@@ -48,8 +49,7 @@ class Inspector:
     """Judges listings against a catalogue.
 
     ``heads`` default to similarity, product and patches. ``authorised`` are sellers (or their platform-verified ids)
-    that are never
-    ``suspected``: what would be, goes to ``review``. Calibrate before inspecting.
+    that are never ``suspected``: what would be, goes to ``review``. Calibrate before inspecting.
     """
 
     def __init__(
@@ -144,9 +144,7 @@ class Inspector:
     def _judge(
         self, listings: Listings, *, known_product: bool = False, progress: bool = False
     ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
-        """Each listing with its judged photos and its photos that failed;
-        a listing that can't be read has one failure.
-        """
+        """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure."""
         pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]] = []
         for item in progress_bar(self._encoded(listings), total=None, unit="listing", progress=progress):
             pending.append(item)
@@ -197,7 +195,7 @@ class Inspector:
                     else dataclasses.replace(owner, product=self.catalog.references[int(best)].product)
                     for owner, best in zip(owners, found.rows[:, 0], strict=True)
                 ]
-            suspects = Suspects(embeddings, owners, [row.view for row in rows], self.catalog, found)
+            suspects = Suspects(embeddings, owners, rows, self.catalog, found)
             columns = [head.score(suspects) for head in self.heads]
             for head, column in zip(self.heads, columns, strict=True):
                 if len(column) != len(rows):
@@ -283,9 +281,7 @@ class Inspector:
     def _claims(
         self, judged: list[_Judged], claims_p: np.ndarray[Any, Any], counted: np.ndarray[Any, Any]
     ) -> dict[str, Evidence]:
-        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
-        levels.
-        """
+        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm levels."""
         assert self.calibration is not None
         claims = {}
         for column, head in enumerate(self.heads):
@@ -309,7 +305,7 @@ class Inspector:
         return claims
 
     def _genuine(self, rows: tuple[int, ...]) -> tuple[PhotoView, ...]:
-        return tuple(self.catalog.views[row] for row in rows[:GENUINE_SHOWN])
+        return tuple(self.catalog.view(row) for row in rows[:GENUINE_SHOWN])
 
     def _about(self) -> dict[str, str]:
         assert self.calibration is not None
@@ -336,7 +332,7 @@ class Inspector:
             "authorised": sorted(self.authorised),
             "calibration": self.calibration.to_dict(),
         }
-        _replace(target / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
+        replace_file(target / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
         return target
 
     @classmethod

@@ -27,8 +27,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
     Empty cells of a csv and nulls are left out. Raises :class:`ManifestError` for a missing file, another kind of file
-    or a
-    broken line.
+    or a broken line.
     """
     for number, row in _rows(path):
         if isinstance(row, ManifestError):
@@ -152,10 +151,8 @@ def read_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) ->
     """Listings of a file (lazily), of a folder of photos, or of given listings and photos.
 
     A bare photo becomes a listing of one photo. What makes no listing (a broken row, no photos, an id that was there
-    before) is
-    one :class:`Failure` in its place. Raises :class:`ManifestError` only where the file as a whole can't be used: it
-    can't be
-    read, or none of its rows names photos.
+    before) is one :class:`Failure` in its place. Raises :class:`ManifestError` only where the file as a whole can't be
+    used: it can't be read, or none of its rows names photos.
     """
     first: dict[str, str] = {}
     for place, item in _listings(source):

@@ -52,8 +52,8 @@ def heat_overlay(heatmap: NDArray[np.float32], size: tuple[int, int], side: int 
     """A see-through PNG to be stretched over the photo, as a data URI; ``None`` where nothing is worth drawing.
 
     ``heatmap`` (h, w) covers the whole upright photo, 0 = as usual, 1 = the alarm level; ``size`` is the photo's
-    (width, height) in pixels, ``side`` the longest side of the PNG. Colour and opacity grow from
-    :data:`HEAT_FROM` to 1.5 times the alarm level, and stay there.
+    (width, height) in pixels, ``side`` the longest side of the PNG. Colour and opacity grow from :data:`HEAT_FROM` to
+    1.5 times the alarm level, and stay there.
 
     >>> heat_overlay(np.full((7, 7), 0.4, np.float32), (640, 480)) is None
     True

@@ -1,8 +1,8 @@
 """Where a reference's patches lie on a suspect's photo.
 
-Patches that choose each other as best match vote for an affine map from the reference's grid to the suspect's; a
-seeded sample of
-triples is tried and the best map refined. The pose of the goods is taken out, so that place can be compared with place.
+Patches that choose each other as best match vote for an affine map from the reference's grid to the suspect's; a seeded
+sample of triples is tried and the best map refined. The pose of the goods is taken out, so that place can be compared
+with place.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ REFINEMENTS = 3
 @dataclass(frozen=True, eq=False)
 class Registration:
     """For N references: ``maps`` (N, 2, 3) float32 from (x, y, 1) on the reference's grid to (x, y) on the suspect's,
-    in patches;
-    ``agreement`` (N,) float32 in 0..1, the share of the reference's patches that agree with the map, weighted by
-    similarity."""
+    in patches; ``agreement`` (N,) float32 in 0..1, the share of the reference's patches that agree with the map,
+    weighted by similarity.
+    """
 
     maps: Floats
     agreement: Floats
@@ -55,8 +55,7 @@ def register(similarity: Floats, weights: Floats, grid: tuple[int, int]) -> Regi
     """Affine maps from N references to one suspect.
 
     ``similarity`` (N, P, R): cosine of each suspect patch with each reference patch, both on ``grid``; ``weights`` (N,
-    R) >= 0: how
-    much each reference patch counts (0 for padding). Deterministic.
+    R) >= 0: how much each reference patch counts (0 for padding). Deterministic.
     """
     count, _, patches = similarity.shape
     positions = grid_positions(grid)
@@ -89,16 +88,14 @@ def register(similarity: Floats, weights: Floats, grid: tuple[int, int]) -> Regi
 
 
 def _triples(rng: np.random.Generator, chance: NDArray[np.floating]) -> NDArray[np.int64]:
-    """(TRIPLES, 3) distinct indices drawn by weight: the three largest of Gumbel-perturbed log weights (Vieira
-    2014).
-    """
+    """(TRIPLES, 3) distinct indices drawn by weight: the three largest of Gumbel-perturbed log weights (Vieira 2014)."""
     keys = np.log(chance) + rng.gumbel(size=(TRIPLES, len(chance)))
     return np.argpartition(-keys, 2, axis=1)[:, :3] if len(chance) > 3 else np.tile(np.arange(3), (TRIPLES, 1))
 
 
 def _affine(source: Floats, target: Floats) -> Floats:
-    """Maps (H, 2, 3) that take three points (H, 3, 3; homogeneous) to three (H, 3, 2);
-    degenerate triples give nonsense.
+    """Maps (H, 2, 3) that take three points (H, 3, 3; homogeneous) to three (H, 3, 2); degenerate triples give
+    nonsense.
     """
     safe = source + 1e-4 * np.eye(3, dtype=np.float32)
     return np.linalg.solve(safe, target).transpose(0, 2, 1).astype(np.float32)

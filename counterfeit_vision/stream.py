@@ -1,10 +1,9 @@
 """Photos in, encoded photos out: the only threads of the library.
 
 A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the
-encoder; what
-comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for each photo.
-Photos are
-known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same batch, is not encoded again.
+encoder; what comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for
+each photo. Photos are known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same
+batch, is not encoded again.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .types import Embeddings, Failure, Photo, PhotoView
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar"]
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack"]
 
 T = TypeVar("T")
 
@@ -40,7 +39,9 @@ AHEAD = 2  # batches of prepared photos that may wait for the encoder
 
 @dataclass(frozen=True, eq=False)
 class EncodedPhoto:
-    """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash and a small copy to show."""
+    """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash, a small copy to show, and ``source``,
+    the photo as it was given, for those who need all its pixels.
+    """
 
     id: str
     sha256: str
@@ -49,6 +50,7 @@ class EncodedPhoto:
     grid: tuple[int, int]
     content: NDArray[np.float32]
     view: PhotoView
+    source: Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,7 @@ class _Prepared:
     """A decoded photo on its way to the encoder; ``kept`` where the cache knew it."""
 
     id: str
+    source: Photo
     sha256: str
     square: NDArray[np.uint8] | None = None
     content: NDArray[np.float32] | None = None
@@ -75,8 +78,7 @@ def embed(
     """Encode photos (paths, bytes, PIL images, uint8 arrays), in order.
 
     Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead.
-    ``ids``
-    defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
+    ``ids`` defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
     """
     one = isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4)
     if one or not isinstance(photos, Iterable):
@@ -121,8 +123,7 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order.
 
     At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends
-    the
-    threads before it is raised.
+    the threads before it is raised.
     """
     with contextlib.ExitStack() as resources:
         store: EmbeddingCache | None = None
@@ -165,9 +166,9 @@ def _submit(
             return _done(Failure(name, "decode", error))
         sha256 = hashlib.sha256(data).hexdigest()
         if kept := store.get(sha256, encoder.fingerprint):
-            return _done(_Prepared(name, sha256, kept=kept))
-        return pool.submit(_prepare, name, data, photo_name(photo, name), encoder)
-    return pool.submit(_prepare, name, photo, photo_name(photo, name), encoder)
+            return _done(_Prepared(name, photo, sha256, kept=kept))
+        return pool.submit(_prepare, name, photo, data, encoder)
+    return pool.submit(_prepare, name, photo, photo, encoder)
 
 
 def _done(result: _Prepared | Failure) -> Future[_Prepared | Failure]:
@@ -176,23 +177,25 @@ def _done(result: _Prepared | Failure) -> Future[_Prepared | Failure]:
     return future
 
 
-def _prepare(name: str, photo: Photo, source: str, encoder: Encoder) -> _Prepared | Failure:
+def _prepare(name: str, source: Photo, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
+    """``photo`` is ``source`` or the bytes of its file."""
     try:
-        decoded = decode(photo, name=source)
+        decoded = decode(photo, name=photo_name(source, name))
     except DecodeError as error:
         return Failure(name, "decode", error)
     square, content = encoder.preprocess(decoded.pixels)
     height, width = decoded.pixels.shape[:2]
-    return _Prepared(name, decoded.sha256, square, content, (width, height), _small_jpeg(decoded.pixels))
+    return _Prepared(name, source, decoded.sha256, square, content, (width, height), small_jpeg(decoded.pixels))
 
 
-def _small_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
+    """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
     from PIL import Image
 
     image = Image.fromarray(pixels)
-    image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=82)
+    image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
@@ -227,7 +230,9 @@ def _encode_batch(
             continue
         photo = result.kept or known[result.sha256]
         view = PhotoView(result.id, photo.view, photo.size)
-        yield EncodedPhoto(result.id, result.sha256, photo.vector, photo.patches, photo.grid, photo.content, view)
+        yield EncodedPhoto(
+            result.id, result.sha256, photo.vector, photo.patches, photo.grid, photo.content, view, result.source
+        )
 
 
 def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: bool) -> Iterable[T]:

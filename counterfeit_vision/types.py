@@ -1,10 +1,8 @@
 """The things that travel between rooms: what goes in, the rows in the middle, and what comes out.
 
-Inputs (:class:`Listing`, :class:`Reference`, :class:`Region`, :class:`Seller`) are checked where they are made. Rows
-in the
-middle (:class:`Embeddings`, :class:`Matches`) are structs of aligned numpy arrays. One object per listing exists only
-at the
-end, for people: :class:`Verdict` with its :class:`Evidence`, or :class:`Failure`.
+Inputs (:class:`Listing`, :class:`Reference`, :class:`Region`, :class:`Seller`) are checked where they are made. Rows in
+the middle (:class:`Embeddings`, :class:`Matches`) are structs of aligned numpy arrays. One object per listing exists
+only at the end, for people: :class:`Verdict` with its :class:`Evidence`, or :class:`Failure`.
 """
 
 from __future__ import annotations
@@ -136,8 +134,8 @@ class Listing:
     """One offer on a marketplace: its photos, and what it says about itself.
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
-    3166),
-    ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its id.
+    3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
+    id.
     """
 
     id: str
@@ -197,8 +195,7 @@ class Embeddings:
     - ``patches`` (N, P, E) float16 or ``None``: P = h * w patch tokens in row-major order over the encoder's square.
     - ``grid`` (h, w): the patch grid.
     - ``content`` (N, 4) float32: where the photo lies in the encoder's square, ``x0 y0 x1 y1`` in fractions of its
-      side;
-      patches outside are padding.
+      side; patches outside are padding.
     - ``ids`` N strings, ``failures`` the photos that gave no row, ``fingerprint`` the space the vectors live in.
     """
 
@@ -254,9 +251,7 @@ class Matches:
 
 @dataclass(frozen=True)
 class PhotoView:
-    """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the
-    original.
-    """
+    """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the original."""
 
     id: str
     jpeg: bytes = field(repr=False)
@@ -272,8 +267,7 @@ class Evidence:
     - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration.
     - ``photo``: which of the verdict's photos (those that decoded) the claim is about, from 0.
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
-      alarm level
-      (the peak that one genuine photo in twenty reaches).
+      alarm level (the peak that one genuine photo in twenty reaches).
     - ``references``: ids of the genuine photos it was compared with.
     - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """

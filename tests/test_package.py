@@ -30,6 +30,7 @@ ORDER = [
     "cache",
     "stream",
     "manifests",
+    "sealed",
     "search",
     "foreground",
     "registration",

@@ -18,10 +18,8 @@ class Encoder(Protocol):
     """Turns prepared squares into vectors and patch tokens, in one forward pass.
 
     ``fingerprint`` names the space that the vectors live in: sha256 of weights, preprocessing and pooling.
-    ``preprocess`` makes
-    the squares. ``batch_size`` is how many squares it likes at once. :func:`counterfeit_vision.testing.check_encoder`
-    says whether
-    an object keeps this contract.
+    ``preprocess`` makes the squares. ``batch_size`` is how many squares it likes at once.
+    :func:`counterfeit_vision.testing.check_encoder` says whether an object keeps this contract.
     """
 
     @property
@@ -37,8 +35,7 @@ class Encoder(Protocol):
         """``images`` (N, size, size, 3) uint8 RGB -> N rows, in order.
 
         Vectors are float32 of unit length; patches float16 or ``None``. A row does not depend on its batch mates:
-        within 1e-4
-        in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and replaces
-        both.
+        within 1e-4 in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and
+        replaces both.
         """
         ...

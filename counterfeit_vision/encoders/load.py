@@ -29,15 +29,12 @@ def load_encoder(
 ) -> TowerEncoder:
     """Load an encoder with pretrained weights.
 
-    ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or
-    file, a folder
-    with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``; ``None``
-    means
-    float32 on a CPU and bfloat16 on a GPU.
+    ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file,
+    a folder with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``;
+    ``None`` means float32 on a CPU and bfloat16 on a GPU.
 
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
-    worked; random
-    weights never happen silently.
+    worked; random weights never happen silently.
     """
 
     from . import clip, convnet
@@ -113,9 +110,7 @@ def _middle_block(tower: torch.nn.Module) -> int | None:
 
 
 def _fingerprint(tower: torch.nn.Module, identity: dict[str, Any]) -> str:
-    """sha256 of the weights and of everything else that shapes a vector;
-    the device and its dtype are not part of it.
-    """
+    """sha256 of the weights and of everything else that shapes a vector; the device and its dtype are not part of it."""
     import torch
 
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())

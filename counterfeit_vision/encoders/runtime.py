@@ -1,8 +1,7 @@
 """The hot core: squares of pixels to vectors and patch tokens, in three steps.
 
 ``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and
-brings the
-rows back. Only ``collect`` waits. The same code runs on ``device="cpu"``.
+brings the rows back. Only ``collect`` waits. The same code runs on ``device="cpu"``.
 """
 
 from __future__ import annotations

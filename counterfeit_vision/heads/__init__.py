@@ -1,5 +1,5 @@
-"""What can be said about a photo, one claim a file. Every head has one method, ``score``;
-a user's own head uses the same door.
+"""What can be said about a photo, one claim a file. Every head has one method, ``score``; a user's own head uses the
+same door.
 """
 
 from .base import Head, Suspects

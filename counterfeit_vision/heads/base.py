@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..catalog import Catalog, Neighbours
-from ..types import Embeddings, Evidence, Listing, PhotoView
+from ..decode import decode
+from ..stream import EncodedPhoto
+from ..types import Embeddings, Evidence, Listing
 
 __all__ = ["Head", "Suspects"]
 
@@ -16,19 +21,37 @@ __all__ = ["Head", "Suspects"]
 class Suspects:
     """A batch of N photos to be judged, one aligned row each.
 
-    ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``views`` their small copies and
-    sizes,
-    ``neighbours`` their nearest references in ``catalog``.
+    ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
+    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), ``neighbours``
+    their nearest genuine references in ``catalog``.
     """
 
     photos: Embeddings
     listings: Sequence[Listing]
-    views: Sequence[PhotoView]
+    encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """The whole photo, (h, w, 3) uint8 RGB, upright: decoded anew at every call, so call once and only where
+        needed.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone since.
+        """
+        return decode(self.encoded[row].source, name=self.encoded[row].id).pixels
+
+    def size(self, row: int) -> tuple[int, int]:
+        """(width, height) of the upright photo."""
+        return self.encoded[row].view.size
+
+    def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
+        """The nearest references of the photo's nearest product as catalogue rows, best first, at most ``most``."""
+        found = self.neighbours.rows[row]
+        goods = self.catalog.goods
+        return np.array([key for key in found if key >= 0 and goods[key] == goods[found[0]]][:most], np.int64)
 
 
 @runtime_checkable

@@ -24,12 +24,9 @@ class Patches:
     """How far the most deviating patches are from the nearest genuine photos, after the pose is taken out.
 
     Each of the nearest genuine photos is laid over the suspect's (an affine map of patches). A patch's residual is 1 -
-    its best
-    cosine around the mapped place; over several references the smallest counts, since a deviation must deviate from
-    all of
-    them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur, which raises
-    all of them,
-    does not count as a deviation.
+    its best cosine around the mapped place; over several references the smallest counts, since a deviation must deviate
+    from all of them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur,
+    which raises all of them, does not count as a deviation.
     """
 
     name = "patches"
@@ -43,8 +40,7 @@ class Patches:
         if catalog.space is None or catalog.tokens is None or photos.patches is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         best = catalog.references[int(found.rows[row, 0])].product
-        goods = catalog.goods[found.rows[row, 0]]
-        keys = np.array([key for key in found.rows[row] if key >= 0 and catalog.goods[key] == goods][:REFERENCES])
+        keys = suspects.product_rows(row, REFERENCES)
         tokens = catalog.space.project(photos.patches[row]).astype(np.float32)
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
         on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5
@@ -54,7 +50,7 @@ class Patches:
         values = np.sort(residual[product])[::-1]
         top = max(1, round(TOP * len(values)))
         heat = np.where(product, np.maximum(residual - np.median(values), 0), 0).astype(np.float32).reshape(photos.grid)
-        region = _patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.views[row].size)
+        region = _patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.size(row))
         return Evidence(
             score=float(values[:top].mean() - np.median(values)),
             text=f"Beside {len(keys)} genuine photos of {best}, the most deviating detail differs by "
@@ -71,8 +67,7 @@ def residuals(
     """Residual of each suspect patch (P,) float32 in 0..2, and which patches lie on the product (P,) bool.
 
     ``similarity`` (N, P, R) with N references, ``on_photo`` (P,) which suspect patches are photo and not padding,
-    ``weights`` (N, R)
-    in 0..1: how surely each reference patch is product.
+    ``weights`` (N, R) in 0..1: how surely each reference patch is product.
     """
     positions = grid_positions(grid)
     found = register(np.where(on_photo[None, :, None], similarity, -1).astype(np.float32), weights, grid)

@@ -11,9 +11,8 @@ __all__ = ["Product"]
 class Product:
     """How much more a photo looks like another product than like the claimed one.
 
-    ``score`` = similarity to the best reference of any other product - similarity to the best of the claimed one.
-    Where the listing
-    names only a brand, the same for brands.
+    ``score`` = similarity to the best reference of any other product - similarity to the best of the claimed one. Where
+    the listing names only a brand, the same for brands.
     """
 
     name = "product"

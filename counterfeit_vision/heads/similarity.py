@@ -16,12 +16,9 @@ class Similarity:
     """How unlike everything in the catalogue a photo is.
 
     ``score`` = mean similarity to other products - similarity to the best reference - 0.3 x the best plain cosine of
-    the global
-    vectors. The first two say how little the best stands out: the photo's own likeness to unrelated goods (a cohort,
-    as in speaker
-    verification: Auckenthaler et al. 2000) takes out what a dim or busy photo does to every similarity. The last says
-    whether
-    it is this kind of thing at all. High scores mean: not in the catalogue.
+    the global vectors. The first two say how little the best stands out: the photo's own likeness to unrelated goods (a
+    cohort, as in speaker verification: Auckenthaler et al. 2000) takes out what a dim or busy photo does to every
+    similarity. The last says whether it is this kind of thing at all. High scores mean: not in the catalogue.
     """
 
     name = "similarity"

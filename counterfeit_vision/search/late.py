@@ -1,10 +1,8 @@
 """Late interaction: how alike two photos are, patch by patch.
 
-Each patch of the asking photo looks for its best match in a reference, after ColBERT's MaxSim (Khattab & Zaharia
-2020). What counts
-is not how good that match is but how much better than in photos of other products: a carpet, a white wall or a brand's
-usual
-colour match everywhere alike and say nothing.
+Each patch of the asking photo looks for its best match in a reference, after ColBERT's MaxSim (Khattab & Zaharia 2020).
+What counts is not how good that match is but how much better than in photos of other products: a carpet, a white wall
+or a brand's usual colour match everywhere alike and say nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +23,7 @@ def best_matches(
     """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
 
     ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
-    patches that lie
-    on the photo, p = how many of the photo's do.
+    patches that lie on the photo, p = how many of the photo's do.
     """
     own = torch.from_numpy(query[query_mask]).float()
     other = torch.from_numpy(references).float()
@@ -42,9 +39,8 @@ def specific_likeness(
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
     ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C)
-    says which of the
-    cohort show another product than the reference. The root mean square of the advantages, those below 0 counting as 0;
-    where a reference has no unlike cohort, its matches count as they are.
+    says which of the cohort show another product than the reference. The root mean square of the advantages, those
+    below 0 counting as 0; where a reference has no unlike cohort, its matches count as they are.
     """
     counts = unlike.sum(axis=1)
     usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)

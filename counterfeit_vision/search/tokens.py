@@ -1,10 +1,8 @@
 """Patch tokens of references, kept in 16 KB a photo.
 
 A token is divided by each dimension's usual size (a vision transformer has a few dimensions that dwarf the rest),
-turned into the
-directions in which the catalogue's own tokens differ most, cut to :data:`DIMENSIONS` of them and stored in 4 bits each
-with one
-float16 scale: 196 tokens x (80 + 2) bytes. Comparisons run in that space, on unit vectors.
+turned into the directions in which the catalogue's own tokens differ most, cut to :data:`DIMENSIONS` of them and stored
+in 4 bits each with one float16 scale: 196 tokens x (80 + 2) bytes. Comparisons run in that space, on unit vectors.
 """
 
 from __future__ import annotations

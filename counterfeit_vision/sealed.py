@@ -1,0 +1,139 @@
+"""A folder of files that vouch for each other: a manifest with the sha256 of every file, and of itself.
+
+Writing is atomic: files are named by what is in them, and the manifest is replaced last, so that a reader finds the old
+state or the new one, whole. Reading trusts nothing that the folder says before it has been checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import CorruptCatalogError, InputError
+
+__all__ = ["read_sealed", "replace_file", "write_sealed"]
+
+MANIFEST = "manifest.json"
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that it has its old content or the new one at every instant."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Write ``files`` (``"references.jsonl"``: its bytes) and a manifest that tells ``about`` them.
+
+    Raises :class:`InputError` for a folder that holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a catalogue is a folder, this is a file")
+    roles = {name.rpartition(".")[0]: name for name in files}
+    if (
+        folder.is_dir()
+        and not (folder / MANIFEST).exists()
+        and not all(_is_ours(old, roles) for old in folder.iterdir())
+    ):
+        raise InputError(f"{folder}: the folder holds something else; name an empty or a new one")
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = {}
+    for role, name in roles.items():
+        data = files[name]
+        sha256 = hashlib.sha256(data).hexdigest()
+        kept = f"{role}-{sha256[:16]}.{name.rpartition('.')[2]}"
+        replace_file(folder / kept, data)
+        listed[role] = {"name": kept, "bytes": len(data), "sha256": sha256}
+    replace_file(folder / MANIFEST, _sealed({**about, "files": listed}))
+    for old in folder.iterdir():
+        if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
+            old.unlink(missing_ok=True)
+
+
+def read_sealed(
+    folder: Path, *, format: int, roles: set[str], about: set[str]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the contents by role, all of one save: where another save came between, read again.
+
+    Raises :class:`CorruptCatalogError` with the name of what is missing, truncated or changed.
+    """
+    while True:
+        data = _read_manifest(folder)
+        try:
+            return _read_files(folder, data, format=format, roles=roles, about=about)
+        except CorruptCatalogError:
+            if _read_manifest(folder) == data:
+                raise
+
+
+def _is_ours(file: Path, roles: Mapping[str, str]) -> bool:
+    """Whether a save that was cut off, or an earlier one, left this file."""
+    return file.name.startswith(tuple(f"{role}-" for role in roles)) or (file.name[0] == "." and file.suffix == ".tmp")
+
+
+def _sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The manifest's bytes, with the sha256 of all the rest in it."""
+    body = json.dumps(manifest, sort_keys=True)
+    sealed = {**manifest, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    return json.dumps(sealed, indent=2, sort_keys=True).encode()
+
+
+def _read_manifest(folder: Path) -> bytes:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise CorruptCatalogError(f"{folder}: no catalogue here ({MANIFEST} is missing); make one with: catalog build")
+    return path.read_bytes()
+
+
+def _read_files(
+    folder: Path, data: bytes, *, format: int, roles: set[str], about: set[str]
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(data)
+        kind = manifest["format"]
+        if kind != format:
+            raise CorruptCatalogError(f"{path}: format {kind!r}; this version reads format {format}. Build it anew")
+        if _sealed({key: value for key, value in manifest.items() if key != "sha256"}) != data:
+            raise CorruptCatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
+        files = {
+            str(role): (str(file["name"]), int(file["bytes"]), str(file["sha256"]))
+            for role, file in manifest["files"].items()
+        }
+        if missing := about - set(manifest):
+            raise KeyError(*sorted(missing))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CorruptCatalogError(f"{path}: not a catalogue's manifest: {error!r}") from error
+    if set(files) != roles:
+        raise CorruptCatalogError(f"{path}: lists the files {sorted(files)}, expected {' and '.join(sorted(roles))}")
+    return manifest, {role: _read_file(folder, path, *file) for role, file in files.items()}
+
+
+def _read_file(folder: Path, manifest: Path, name: str, size: int, sha256: str) -> bytes:
+    file = folder / name
+    if Path(name).name != name:
+        raise CorruptCatalogError(f"{manifest}: lists the file {name!r}, which is not a name in this folder")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CorruptCatalogError(
+            f"{file}: missing or unreadable ({error.strerror}); the manifest lists it with {size} bytes. "
+            "Copy the folder again, whole"
+        ) from error
+    if len(data) != size:
+        raise CorruptCatalogError(f"{file}: truncated or grown: {len(data)} bytes, the manifest says {size}")
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CorruptCatalogError(f"{file}: changed: its sha256 is not the one in the manifest. Copy the folder again")
+    return data
