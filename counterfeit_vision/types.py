@@ -269,6 +269,9 @@ class Evidence:
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
       alarm level (the peak that one genuine photo in twenty reaches).
     - ``references``: ids of the genuine photos it was compared with.
+    - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of the
+      two upright originals.
+    - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
 
@@ -279,6 +282,8 @@ class Evidence:
     region: Region | None = None
     heatmap: NDArray[np.float32] | None = field(default=None, repr=False)
     references: tuple[str, ...] = ()
+    points: NDArray[np.float32] | None = field(default=None, repr=False)
+    crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
     applicable: bool = True
 
     @classmethod
@@ -297,6 +302,7 @@ class Evidence:
             "region": None if self.region is None else self.region.to_list(),
             "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
             "references": list(self.references),
+            "points": None if self.points is None else np.round(self.points.astype(float), 1).tolist(),
         }
 
 

@@ -31,6 +31,7 @@ ORDER = [
     "stream",
     "manifests",
     "sealed",
+    "keypoints",
     "search",
     "foreground",
     "registration",

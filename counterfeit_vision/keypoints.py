@@ -1,0 +1,101 @@
+"""Local features of photos, and the plane that two photos share: SIFT, mutual matching, a robust homography.
+
+Slow beside patch tokens (tens of milliseconds a photo), exact where they are coarse: used to prove what tokens propose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Keypoints", "Plane", "find_keypoints", "match_keypoints", "shared_plane"]
+
+Floats = NDArray[np.float32]
+
+RATIO = 0.85  # a match is kept where it is this much nearer than the next best (Lowe 2004 has 0.8, for larger sets)
+TOLERANCE = 3.0  # pixels that a matched point may lie off the homography
+FEWEST = 6  # inliers below which a homography is an accident
+LARGEST_STRETCH = 6.0  # of a homography's local scales, largest over smallest, beyond which it is degenerate
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """n local features: ``points`` (n, 2) float32 x, y in pixels, ``descriptors`` (n, 128) float32 of unit length
+    (RootSIFT: Arandjelovic & Zisserman 2012).
+    """
+
+    points: Floats
+    descriptors: Floats
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """``matrix`` (3, 3) float64 takes homogeneous x, y, 1 of the first photo to the second's; ``inliers`` (m,) bool."""
+
+    matrix: NDArray[np.float64]
+    inliers: NDArray[np.bool_]
+
+    def map(self, points: Floats) -> Floats:
+        """(n, 2) points of the first photo -> (n, 2) on the second."""
+        mapped = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ self.matrix.T
+        return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float32)
+
+
+def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
+    """The strongest local features of an RGB (h, w, 3) or grey (h, w) uint8 picture. None on a uniform one."""
+    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    found, descriptors = cv2.SIFT_create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey, None)
+    if descriptors is None:
+        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+    root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
+    return Keypoints(np.array([point.pt for point in found], np.float32).reshape(-1, 2), root.astype(np.float32))
+
+
+def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO) -> NDArray[np.int64]:
+    """(m, 2) rows of the first and of the second that choose each other, clearly before the next best."""
+    if len(first) < 2 or len(second) < 2:
+        return np.zeros((0, 2), np.int64)
+    cosine = first.descriptors @ second.descriptors.T
+    rows = np.arange(len(first))
+    best = cosine.argmax(axis=1)
+    top = cosine[rows, best]
+    rest = cosine.copy()
+    rest[rows, best] = -1
+    clear = np.sqrt(np.maximum(1 - top, 0)) < ratio * np.sqrt(np.maximum(1 - rest.max(axis=1), 0))
+    mutual = cosine.argmax(axis=0)[best] == rows
+    kept = np.flatnonzero(clear & mutual)
+    return np.stack([kept, best[kept]], axis=1).astype(np.int64)
+
+
+def shared_plane(first: Floats, second: Floats, *, tolerance: float = TOLERANCE, fewest: int = FEWEST) -> Plane | None:
+    """The homography that most of the matched points (m, 2), (m, 2) agree with; ``None`` where there is no sound one."""
+    if len(first) < max(fewest, 4):
+        return None
+    cv2.setRNGSeed(0)
+    matrix, mask = cv2.findHomography(
+        first.astype(np.float64), second.astype(np.float64), cv2.USAC_MAGSAC, tolerance, maxIters=5000, confidence=0.999
+    )
+    if matrix is None or not np.isfinite(matrix).all() or mask.sum() < fewest:
+        return None
+    inliers = mask.ravel().astype(bool)
+    return Plane(matrix, inliers) if _sound(matrix, first[inliers]) else None
+
+
+def _sound(matrix: NDArray[np.float64], points: Floats) -> bool:
+    """Whether the map neither folds nor crushes the picture around the points that support it."""
+    corners = np.array([points.min(axis=0), points.max(axis=0), points.mean(axis=0)], np.float64)
+    for x, y in corners:
+        u, v, w = matrix @ (x, y, 1)
+        if w <= 1e-9:
+            return False
+        jacobian = (matrix[:2, :2] - np.outer((u / w, v / w), matrix[2, :2])) / w
+        stretch = np.linalg.svd(jacobian, compute_uv=False)
+        if stretch[1] <= 1e-6 or stretch[0] / stretch[1] > LARGEST_STRETCH:
+            return False
+    return True
