@@ -144,7 +144,9 @@ class Inspector:
     def _judge(
         self, listings: Listings, *, known_product: bool = False, progress: bool = False
     ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
-        """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure."""
+        """Each listing with its judged photos and its photos that failed; a listing that can't be read has one
+        failure.
+        """
         pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]] = []
         for item in progress_bar(self._encoded(listings), total=None, unit="listing", progress=progress):
             pending.append(item)
@@ -281,7 +283,9 @@ class Inspector:
     def _claims(
         self, judged: list[_Judged], claims_p: np.ndarray[Any, Any], counted: np.ndarray[Any, Any]
     ) -> dict[str, Evidence]:
-        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm levels."""
+        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
+        levels.
+        """
         assert self.calibration is not None
         claims = {}
         for column, head in enumerate(self.heads):

@@ -50,7 +50,7 @@ class Plane:
 def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
     """The strongest local features of an RGB (h, w, 3) or grey (h, w) uint8 picture. None on a uniform one."""
     grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    found, descriptors = cv2.SIFT_create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey, None)
+    found, descriptors = cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey, None)
     if descriptors is None:
         return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
@@ -74,7 +74,9 @@ def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO
 
 
 def shared_plane(first: Floats, second: Floats, *, tolerance: float = TOLERANCE, fewest: int = FEWEST) -> Plane | None:
-    """The homography that most of the matched points (m, 2), (m, 2) agree with; ``None`` where there is no sound one."""
+    """The homography that most of the matched points (m, 2), (m, 2) agree with; ``None`` where there is no
+    sound one.
+    """
     if len(first) < max(fewest, 4):
         return None
     cv2.setRNGSeed(0)

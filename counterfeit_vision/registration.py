@@ -88,7 +88,9 @@ def register(similarity: Floats, weights: Floats, grid: tuple[int, int]) -> Regi
 
 
 def _triples(rng: np.random.Generator, chance: NDArray[np.floating]) -> NDArray[np.int64]:
-    """(TRIPLES, 3) distinct indices drawn by weight: the three largest of Gumbel-perturbed log weights (Vieira 2014)."""
+    """(TRIPLES, 3) distinct indices drawn by weight: the three largest of Gumbel-perturbed log weights (Vieira
+    2014).
+    """
     keys = np.log(chance) + rng.gumbel(size=(TRIPLES, len(chance)))
     return np.argpartition(-keys, 2, axis=1)[:, :3] if len(chance) > 3 else np.tile(np.arange(3), (TRIPLES, 1))
 

@@ -251,7 +251,9 @@ class Matches:
 
 @dataclass(frozen=True)
 class PhotoView:
-    """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the original."""
+    """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the
+    original.
+    """
 
     id: str
     jpeg: bytes = field(repr=False)
@@ -269,8 +271,8 @@ class Evidence:
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
       alarm level (the peak that one genuine photo in twenty reaches).
     - ``references``: ids of the genuine photos it was compared with.
-    - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of the
-      two upright originals.
+    - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
+      the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """

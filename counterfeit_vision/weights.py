@@ -202,7 +202,9 @@ def _write_safetensors(path: Path, state: State, metadata: dict[str, str]) -> No
 
 
 def hub_is_reachable() -> bool:
-    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`; behind a proxy we can't know and say yes."""
+    """Whether a connection to the model hub opens within :data:`HUB_TIMEOUT`; behind a proxy we can't know and
+    say yes.
+    """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         return False
     if urllib.request.getproxies():

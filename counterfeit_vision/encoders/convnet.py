@@ -24,7 +24,9 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
 
 
 class convnet_forward:
-    """One pass through a timm model: mean of the last feature map, and the cells of feature stage ``layer`` (0-based)."""
+    """One pass through a timm model: mean of the last feature map, and the cells of feature stage ``layer``
+    (0-based).
+    """
 
     def __init__(self, tower: Any, layer: int) -> None:
         self.tower, self.layer = tower, layer

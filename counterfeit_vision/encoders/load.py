@@ -110,7 +110,9 @@ def _middle_block(tower: torch.nn.Module) -> int | None:
 
 
 def _fingerprint(tower: torch.nn.Module, identity: dict[str, Any]) -> str:
-    """sha256 of the weights and of everything else that shapes a vector; the device and its dtype are not part of it."""
+    """sha256 of the weights and of everything else that shapes a vector; the device and its dtype are not part
+    of it.
+    """
     import torch
 
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
