@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         NotCalibratedError,
         WeightsError,
     )
+    from .evaluation import Evaluation, evaluate
     from .inspector import Inspector
     from .report import Report
     from .stream import embed
@@ -52,6 +53,7 @@ _HOMES = {
     "DuplicateIdError": "errors",
     "EmbeddingCache": "cache",
     "Embeddings": "types",
+    "Evaluation": "evaluation",
     "Evidence": "types",
     "Failure": "types",
     "FingerprintError": "errors",
@@ -70,6 +72,7 @@ _HOMES = {
     "Verdict": "types",
     "WeightsError": "errors",
     "embed": "stream",
+    "evaluate": "evaluation",
     "load_encoder": "encoders",
 }
 _ROOMS = ("heads", "market", "metrics")

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache
 from .decode import decode
 from .errors import CatalogError, CorruptCatalogError, FingerprintError, InputError
-from .foreground import reference_foreground
+from .foreground import Foreground, load_foreground, product_mask, reference_foreground
 from .manifests import read_references
+from .marks import Found, Stencil, cut, find_marks, make_stencil
 from .preprocess import patch_mask
 from .sealed import read_sealed, write_sealed
 from .search.tokens import PackedTokens, TokenSpace
@@ -46,6 +47,8 @@ COHORT = 32  # products that say how alike unrelated goods look
 VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
+STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
+MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
 
 
@@ -64,6 +67,18 @@ class Neighbours:
     cosine: NDArray[np.float32]
     cohort: NDArray[np.float32]
     cohort_goods: NDArray[np.object_]
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """The references' marks, cut from the full photos and encoded a second time, one row a region.
+
+    ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32; ``tokens`` their packed patches, if there are any.
+    """
+
+    rows: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    tokens: PackedTokens | None
 
 
 class Catalog:
@@ -87,17 +102,21 @@ class Catalog:
         grid: tuple[int, int],
         space: TokenSpace | None,
         tokens: PackedTokens | None,
+        foreground: NDArray[np.float32] | None,
         index: Callable[[int], Index] | None = None,
         failures: Sequence[Failure] = (),
+        marks: Marks | None = None,
     ) -> None:
         self.encoder, self.references, self.sha256, self.sizes = encoder, tuple(references), tuple(sha256), tuple(sizes)
         self.vectors, self.content, self.centre, self.grid = vectors, content, centre, grid
-        self.space, self.tokens, self.failures = space, tokens, tuple(failures)
+        self.space, self.tokens, self.foreground, self.failures = space, tokens, foreground, tuple(failures)
         self.products = np.array([reference.product for reference in self.references], dtype=object)
         self.goods = np.array([f"{reference.brand}/{reference.product}" for reference in self.references], dtype=object)
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
+        self.marks = marks
         self._weights: dict[int, NDArray[np.float32]] = {}
+        self._stencils: dict[str, Stencil | str] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -148,8 +167,10 @@ class Catalog:
             grid=embeddings.grid,
             space=space,
             tokens=None if space is None or embeddings.patches is None else space.pack(embeddings.patches),
+            foreground=_foreground(encoder, embeddings),
             index=index,
             failures=failures,
+            marks=_encoded_marks(encoder, kept, rows, space),
         )
 
     # --- asking it ----------------------------------------------------------------------------------------------------
@@ -174,14 +195,19 @@ class Catalog:
         cosine: about 0 (nothing in common) to 0.8 (the same picture). A product's best reference has the product's
         score.
         """
-        if by != "photo":
-            raise InputError(f"search(by={by!r}) is not there yet: this version searches by='photo'")
+        if by not in ("photo", "mark"):
+            raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
+        if by == "mark" and self.marks is None:
+            raise InputError("search(by='mark'): no reference has regions; draw boxes around its marks and build anew")
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
-        neighbours = self.neighbours(found, k, allowed=rows)
+        neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
+        if by == "mark":
+            shown = {name: photo for name, photo in zip(names, photos, strict=True) if name in set(found.ids)}
+            neighbours = self._by_mark([shown[name] for name in found.ids], neighbours, k, rows)
         ids = np.full((len(photos), k), None, dtype=object)
         products = ids.copy()
         scores = np.full((len(photos), k), -np.inf, np.float32)
@@ -223,6 +249,59 @@ class Catalog:
             plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
+    def stencil(self, goods: str) -> Stencil | str:
+        """The marks of one of ``goods``, its references laid over each other; or why that can't be done. Kept."""
+        if goods not in self._stencils:
+            rows = self.stencil_rows(goods).tolist()
+            self._stencils[goods] = make_stencil(
+                [self.pixels(row) for row in rows], [self.regions(row) for row in rows]
+            )
+        return self._stencils[goods]
+
+    def stencil_rows(self, goods: str) -> NDArray[np.int64]:
+        """The references that :meth:`stencil` lays over each other, those with regions first; its ``rows`` count in
+        them.
+        """
+        rows = np.flatnonzero((self.goods == goods) & self.genuine)
+        without = [not self.references[row].regions for row in rows]
+        return np.asarray(rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES], np.int64)
+
+    def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
+        """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
+        best: tuple[str, Found] | None = None
+        reason = "no product to compare it with"
+        for name in goods:
+            stencil = self.stencil(name)
+            found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels)
+            if isinstance(found, str):
+                reason = found
+            elif best is None or found.likeness > best[1].likeness:
+                best = name, found
+        return best or reason
+
+    def _by_mark(
+        self, photos: Sequence[Photo], near: Neighbours, k: int, allowed: NDArray[np.int64] | None
+    ) -> Neighbours:
+        """The references whose marks are most like those found in each photo; a row without marks stays empty."""
+        assert self.marks is not None
+        rows = np.full((len(photos), k), -1, np.int64)
+        scores = np.full((len(photos), k), -np.inf, np.float32)
+        usable = self.genuine[self.marks.rows] if allowed is None else np.isin(self.marks.rows, allowed)
+        keys, vectors = self.marks.rows[usable], self.marks.vectors[usable]
+        for place, photo in enumerate(photos):
+            pixels = decode(photo, name=f"photo {place}").pixels
+            goods = list(dict.fromkeys(self.goods[[key for key in near.rows[place] if key >= 0]].tolist()))
+            found = self.marks_in(pixels, goods[:MARK_CANDIDATES])
+            if isinstance(found, str) or not len(keys):
+                continue
+            squares = [self.encoder.preprocess(cut(pixels, region))[0] for region in found[1].regions]
+            likeness = (self.encoder.encode(np.stack(squares)).vectors @ vectors.T).astype(np.float32)
+            unique = np.unique(keys)
+            score = np.array([likeness[:, keys == key].max(axis=1).mean() for key in unique], np.float32)
+            order = np.argsort(-score, kind="stable")[:k]
+            rows[place, : len(order)], scores[place, : len(order)] = unique[order], score[order]
+        return Neighbours(rows, scores, near.cosine, near.cohort, near.cohort_goods)
+
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
@@ -263,9 +342,7 @@ class Catalog:
             return cosine
         from .search.late import best_matches, specific_likeness
 
-        mask = patch_mask(photos.content[row], photos.grid).reshape(-1) >= MASK
-        if not mask.any():
-            mask[:] = True
+        mask = _compared(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid)[0]
         wanted = [*groups, *self.cohort]
         unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
         single = best_matches(self.space.project(photos.patches[row]), mask, self._unpack(unique), self.masks[unique])
@@ -303,6 +380,8 @@ class Catalog:
 
     def _product_weight(self, row: int) -> NDArray[np.float32]:
         assert self.tokens is not None
+        if self.foreground is not None:
+            return self.foreground[row]
         own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
         own = own[own != row][:FOREGROUND_REFERENCES]
         unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]
@@ -311,6 +390,19 @@ class Catalog:
             self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
         )
         return np.asarray(weight * self.masks[row], np.float32)
+
+    def foreground_of(self, photos: Embeddings, row: int) -> NDArray[np.float32] | None:
+        """How surely each patch of one photo is product: (1, P) float32 in 0..1; ``None`` where the encoder
+        can't tell.
+        """
+        if self._head is None or photos.patches is None:
+            return None
+        return self._head(photos.patches[row : row + 1], photos.content[row : row + 1], photos.grid)
+
+    @cached_property
+    def _head(self) -> Foreground | None:
+        dimensions = 0 if self.space is None else len(self.space.scale)
+        return load_foreground(getattr(self.encoder, "recipe", None), dimensions)
 
     def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         shifted = vectors - self.centre
@@ -341,10 +433,8 @@ class Catalog:
 
     @cached_property
     def masks(self) -> NDArray[np.bool_]:
-        """(N, P) which patches of each reference lie on its photo."""
-        masks = np.stack([patch_mask(content, self.grid).reshape(-1) >= MASK for content in self.content])
-        masks[~masks.any(axis=1)] = True
-        return masks
+        """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
+        return _compared(self.foreground, self.content, self.grid)
 
     @cached_property
     def cohort(self) -> tuple[NDArray[np.int64], ...]:
@@ -380,6 +470,12 @@ class Catalog:
         if self.space is not None and self.tokens is not None:
             arrays |= {"token_scale": self.space.scale, "token_basis": self.space.basis}
             arrays |= {"token_codes": self.tokens.codes, "token_scales": self.tokens.scales}
+        if self.foreground is not None:
+            arrays["foreground"] = np.rint(255 * self.foreground).astype(np.uint8)
+        if self.marks is not None:
+            arrays |= {"mark_rows": self.marks.rows, "mark_vectors": self.marks.vectors}
+            if self.marks.tokens is not None:
+                arrays |= {"mark_codes": self.marks.tokens.codes, "mark_scales": self.marks.tokens.scales}
         arrays["copies"] = np.frombuffer(b"".join(self._jpeg(row) for row in range(len(self))), np.uint8)
         table = "".join(json.dumps(row, sort_keys=True) + "\n" for row in self._table())
         about = {
@@ -448,7 +544,9 @@ class Catalog:
     ) -> Catalog:
         count = int(manifest["references"])
         sized = {
-            name: len(arrays[name]) for name in ("vectors", "content", "token_codes", "token_scales") if name in arrays
+            name: len(arrays[name])
+            for name in ("vectors", "content", "token_codes", "token_scales", "foreground")
+            if name in arrays
         }
         if len(table) != count or set(sized.values()) != {count}:
             raise ValueError(f"{count} references, {len(table)} rows in the table, arrays {sized}")
@@ -472,6 +570,7 @@ class Catalog:
             grid=(int(manifest["grid"][0]), int(manifest["grid"][1])),
             space=TokenSpace(arrays["token_scale"], arrays["token_basis"]) if packed else None,
             tokens=PackedTokens(arrays["token_codes"], arrays["token_scales"]) if packed else None,
+            foreground=np.float32(1 / 255) * arrays["foreground"] if "foreground" in arrays else None,
         )
 
     @staticmethod
@@ -524,6 +623,54 @@ class Catalog:
             f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in self.info().items()
         )
         return f"<table>{rows}</table>"
+
+
+def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:
+    if photos.patches is None:
+        return None
+    head = load_foreground(getattr(encoder, "recipe", None), photos.patches.shape[2])
+    return None if head is None else head(photos.patches, photos.content, photos.grid)
+
+
+def _compared(
+    foreground: NDArray[np.float32] | None, content: NDArray[np.float32], grid: tuple[int, int]
+) -> NDArray[np.bool_]:
+    on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in content])
+    return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo)
+
+
+def _encoded_marks(
+    encoder: Encoder, references: Sequence[Reference], rows: Sequence[EncodedPhoto], space: TokenSpace | None
+) -> Marks | None:
+    """Encode the marks' crops of the full photos, a batch at a time."""
+    keys: list[int] = []
+    squares: list[NDArray[np.uint8]] = []
+    for key, (reference, row) in enumerate(zip(references, rows, strict=True)):
+        if reference.regions:
+            pixels = decode(row.source, name=row.id).pixels
+            keys += [key] * len(reference.regions)
+            squares += [encoder.preprocess(cut(pixels, region))[0] for region in reference.regions]
+    if not keys:
+        return None
+    size = encoder.batch_size
+    parts = [encoder.encode(np.stack(squares[start : start + size])) for start in range(0, len(squares), size)]
+    patches = [part.patches for part in parts if part.patches is not None]
+    return Marks(
+        rows=np.array(keys, np.int64),
+        vectors=np.concatenate([part.vectors for part in parts]),
+        tokens=space.pack(np.concatenate(patches)) if space is not None and patches else None,
+    )
+
+
+def _marks_from(arrays: dict[str, NDArray[Any]], references: int) -> Marks | None:
+    if "mark_rows" not in arrays:
+        return None
+    rows = arrays["mark_rows"]
+    if len(rows) != len(arrays["mark_vectors"]) or not ((rows >= 0) & (rows < references)).all():
+        raise ValueError(f"{len(rows)} marks of {references} references do not fit together")
+    packed = "mark_codes" in arrays
+    tokens = PackedTokens(arrays["mark_codes"], arrays["mark_scales"]) if packed else None
+    return Marks(rows, arrays["mark_vectors"], tokens)
 
 
 def _copy(photo: EncodedPhoto) -> bytes:

@@ -1,37 +1,118 @@
-"""How good scores are: AUROC, retrieval and their spread. Plain numpy, definitions stated, ties handled."""
+"""How good scores are: ranking, retrieval, abstention and calibration, and their spread. Plain numpy, definitions
+stated, ties handled: no figure depends on the order of its rows.
+
+``labels`` are (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Every
+function raises :class:`InputError`, with its own name, for NaN, for rows that do not align, and for one class only
+where a figure needs both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 
-__all__ = ["auroc", "bootstrap_interval", "mean_average_precision", "recall_at_k"]
+__all__ = [
+    "Bin",
+    "Difference",
+    "auroc",
+    "average_precision",
+    "binomial_interval",
+    "bootstrap_interval",
+    "brier",
+    "expected_calibration_error",
+    "fpr_at_tpr",
+    "mean_average_precision",
+    "paired_difference",
+    "recall_at_fpr",
+    "recall_at_k",
+    "reliability",
+    "risk_coverage",
+    "risk_coverage_area",
+    "roc_curve",
+]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+BINS = 15  # of equal mass, as Guo et al. 2017 take of equal width
+HALVINGS = 60  # of 0..1: far below the spacing of floats
+ROUNDING = 1e-12  # so that a rate asked for as 0.95 counts 19 of 20
+
+
+# --- ranking ----------------------------------------------------------------------------------------------------------
 
 
 def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 
-    ``labels`` (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Raises
-    :class:`InputError` for one class only, NaN, or rows that do not align.
-
     >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    positive, values = np.asarray(labels).astype(bool), np.asarray(scores, np.float64)
-    if positive.shape != values.shape or positive.ndim != 1:
-        raise InputError(f"auroc: labels {positive.shape} and scores {values.shape} do not align")
-    if np.isnan(values).any():
-        raise InputError(f"auroc: score {int(np.flatnonzero(np.isnan(values))[0])} is NaN")
+    positive, values = _two_classes("auroc", labels, scores)
     count = int(positive.sum())
-    if count == 0 or count == len(positive):
-        raise InputError(f"auroc: needs both classes, got {count} positives of {len(positive)}")
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[inverse]
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(values) - count)))
+
+
+def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    """False and true positive rates, each (T + 1,), rising from 0 to 1: one point a threshold ``score >= t``.
+
+    >>> [rates.tolist() for rates in roc_curve([0, 1, 1], [0.2, 0.2, 0.9])]
+    [[0.0, 0.0, 1.0], [0.0, 0.5, 1.0]]
+    """
+    true, false = _counts(*_two_classes("roc_curve", labels, scores))
+    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
+
+
+def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Sum over thresholds of precision x the recall gained there (no interpolation). Chance level: the positives'
+    share.
+
+    >>> average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.8333333333333333
+    """
+    true, false = _counts(*_two_classes("average_precision", labels, scores))
+    return float((np.diff(true, prepend=0) * true / (true + false)).sum() / true[-1])
+
+
+def fpr_at_tpr(labels: ArrayLike, scores: ArrayLike, tpr: float = 0.95) -> float:
+    """The lowest false positive rate of a threshold that finds at least ``tpr`` of the positives.
+
+    >>> fpr_at_tpr([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], tpr=0.9)
+    0.5
+    """
+    positive, values = _two_classes("fpr_at_tpr", labels, scores)
+    true, false = _counts(positive, values)
+    enough = true >= _share("fpr_at_tpr", "tpr", tpr) * true[-1] - ROUNDING
+    return float(false[enough][0] / false[-1])
+
+
+def recall_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float = 0.05) -> float:
+    """The largest share of positives that a threshold finds with at most ``fpr`` of the negatives as false alarms.
+
+    >>> recall_at_fpr([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], fpr=0.05)
+    0.5
+    """
+    false, true = roc_curve(*_two_classes("recall_at_fpr", labels, scores))
+    return float(true[false <= _share("recall_at_fpr", "fpr", fpr) + ROUNDING][-1])
+
+
+def _counts(positive: Bools, values: Floats) -> tuple[Floats, Floats]:
+    """Positives and negatives at or above each distinct score, from the highest: (T,) each."""
+    distinct, inverse = np.unique(-values, return_inverse=True)
+    count = len(distinct)
+    true = np.bincount(inverse, positive, count).cumsum()
+    return true, np.bincount(inverse, ~positive, count).cumsum()
+
+
+# --- retrieval --------------------------------------------------------------------------------------------------------
 
 
 def recall_at_k(found: NDArray[np.object_], truth: Sequence[str], k: int) -> float:
@@ -57,12 +138,96 @@ def mean_average_precision(found: NDArray[np.object_], truth: Sequence[str], rel
     return float(np.mean(values))
 
 
+# --- abstention -------------------------------------------------------------------------------------------------------
+
+
+def risk_coverage(wrong: ArrayLike, confidence: ArrayLike) -> tuple[Floats, Floats]:
+    """Coverage 1/N, 2/N ... 1 and the share of errors among that many most confident answers: (N,) each.
+
+    ``wrong`` (N,) 0 or 1, ``confidence`` (N,) higher = answered first. Equally confident answers come in random order,
+    and the curve is its mean.
+
+    >>> [values.tolist() for values in risk_coverage([1, 0, 0, 1], [0.2, 0.9, 0.8, 0.7])]
+    [[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.3333333333333333, 0.5]]
+    """
+    errors, values = _aligned("risk_coverage", "wrong", wrong, confidence)
+    _, inverse, sizes = np.unique(-values, return_inverse=True, return_counts=True)
+    share = np.bincount(inverse, errors) / sizes  # of errors among equally confident answers
+    answered = np.arange(1, len(values) + 1)
+    return answered / len(values), np.repeat(share, sizes).cumsum() / answered
+
+
+def risk_coverage_area(wrong: ArrayLike, confidence: ArrayLike) -> float:
+    """Mean of :func:`risk_coverage` over its N coverages (Geifman, Uziel & El-Yaniv 2019): 0 = no error anywhere.
+
+    Confidence that says nothing gives the error at full coverage.
+    """
+    return float(risk_coverage(wrong, confidence)[1].mean())
+
+
+# --- probabilities ----------------------------------------------------------------------------------------------------
+
+
+class Bin(NamedTuple):
+    """One row of a reliability table: how many, their mean probability, and the share of positives among them."""
+
+    rows: int
+    probability: float
+    share: float
+
+
+def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> list[Bin]:
+    """The reliability table: ``bins`` bins of equal mass by rising probability; equal probabilities stay together.
+
+    A bin that ties have left empty is left out.
+
+    >>> reliability([0, 1, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2)
+    [Bin(rows=2, probability=0.15000000000000002, share=0.5), Bin(rows=2, probability=0.7, share=0.5)]
+    """
+    positive, values = _probabilities("reliability", labels, probabilities)
+    if bins < 1:
+        raise InputError(f"reliability: bins={bins}, need 1 or more")
+    _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each probability's rows
+    place = (middle * bins / len(values)).astype(int)[inverse]
+    rows = [place == number for number in np.unique(place)]
+    return [Bin(int(row.sum()), float(values[row].mean()), float(positive[row].mean())) for row in rows]
+
+
+def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> float:
+    """Mean distance of probability and share of positives over the bins of :func:`reliability`, weighted by rows.
+
+    The figure rises with the number of bins and falls with the number of rows: name both beside it.
+
+    >>> expected_calibration_error([0, 1, 0, 1], [0.5, 0.5, 0.9, 0.9], bins=2)
+    0.2
+    """
+    table = reliability(*_probabilities("expected_calibration_error", labels, probabilities), bins=bins)
+    return sum(row.rows * abs(row.probability - row.share) for row in table) / sum(row.rows for row in table)
+
+
+def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean squared distance of probability and truth: 0 = perfect; always saying 0.5 gives 0.25.
+
+    >>> brier([0, 1], [0.0, 0.5])
+    0.125
+    """
+    positive, values = _probabilities("brier", labels, probabilities)
+    return float(((values - positive) ** 2).mean())
+
+
+# --- spread -----------------------------------------------------------------------------------------------------------
+
+
 def bootstrap_interval(
     statistic: Callable[[NDArray[np.int64]], float], groups: Sequence[str], *, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with replacement."""
-    names = np.asarray(groups)
-    members = [np.flatnonzero(names == name) for name in sorted(set(groups))]
+    """95 % interval of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with replacement.
+
+    Draws on which the statistic is not defined (one class only) are left out; :class:`InputError` where none is left.
+    """
+    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
@@ -71,5 +236,115 @@ def bootstrap_interval(
             values.append(statistic(rows))
         except InputError:  # a draw of one class only says nothing
             continue
+    if not values:
+        raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(members)} groups has a figure")
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of two runs on the same rows: ``second - first``, with the 95 % interval of that difference."""
+
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def difference(self) -> float:
+        """``second - first``."""
+        return self.second - self.first
+
+
+def paired_difference(
+    first: Callable[[NDArray[np.int64]], float],
+    second: Callable[[NDArray[np.int64]], float],
+    groups: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Difference:
+    """How far a second run is from a first: ``first(rows)`` and ``second(rows)`` are the two runs' figure.
+
+    Both see the same rows in each draw of whole groups, so what is hard for both cancels out.
+
+    >>> labels, old, new = np.array([0, 0, 1, 1]), np.array([1, 3, 2, 4]), np.array([1, 2, 3, 4])
+    >>> found = paired_difference(
+    ...     lambda rows: auroc(labels[rows], old[rows]), lambda rows: auroc(labels[rows], new[rows]), list("abcd")
+    ... )
+    >>> found.difference
+    0.25
+    """
+    everything = np.arange(len(groups))
+    low, high = bootstrap_interval(lambda rows: second(rows) - first(rows), groups, draws=draws, seed=seed)
+    return Difference(first(everything), second(everything), low, high)
+
+
+def binomial_interval(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Limits of the rate behind ``hits`` of ``count`` independent trials (Clopper & Pearson 1934): exact, never short.
+
+    With nothing counted it is (0, 1).
+
+    >>> [round(limit, 4) for limit in binomial_interval(0, 60)]
+    [0.0, 0.0596]
+    """
+    if not 0 <= hits <= count:
+        raise InputError(f"binomial_interval: {hits} hits of {count}")
+    tail = (1 - _share("binomial_interval", "level", level)) / 2
+    factorials = np.append(0, np.log(np.arange(1, count + 1)).cumsum())  # logarithms
+    ways = factorials[-1] - factorials - factorials[::-1]
+
+    def reached(most: int, rate: float) -> float:
+        """The chance of at most ``most`` hits."""
+        k = np.arange(most + 1)
+        return float(np.exp(ways[k] + k * np.log(rate) + (count - k) * np.log1p(-rate)).sum())
+
+    low = 0.0 if hits == 0 else _crossing(lambda rate: 1 - reached(hits - 1, rate) < tail)
+    high = 1.0 if hits == count else _crossing(lambda rate: reached(hits, rate) > tail)
+    return low, high
+
+
+def _crossing(below: Callable[[float], bool]) -> float:
+    """Where in 0..1 ``below`` turns from true to false."""
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return (low + high) / 2
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
+    positive, values = np.asarray(labels).astype(bool), np.asarray(scores, np.float64)
+    if positive.shape != values.shape or positive.ndim != 1:
+        raise InputError(f"{what}: {name} {positive.shape} and scores {values.shape} do not align")
+    if not len(values):
+        raise InputError(f"{what}: no rows")
+    if np.isnan(values).any():
+        raise InputError(f"{what}: score {int(np.flatnonzero(np.isnan(values))[0])} is NaN")
+    return positive, values
+
+
+def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
+    positive, values = _aligned(what, "labels", labels, scores)
+    count = int(positive.sum())
+    if count == 0 or count == len(positive):
+        raise InputError(f"{what}: needs both classes, got {count} positives of {len(positive)}")
+    return positive, values
+
+
+def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tuple[Bools, Floats]:
+    positive, values = _aligned(what, "labels", labels, probabilities)
+    outside = np.flatnonzero((values < 0) | (values > 1))
+    if len(outside):
+        raise InputError(f"{what}: row {outside[0]} is {values[outside[0]]:g}, no probability in 0..1")
+    return positive, values
+
+
+def _share(what: str, name: str, value: float) -> float:
+    if not 0 < value < 1:
+        raise InputError(f"{what}: {name}={value!r}, need a share between 0 and 1")
+    return value

@@ -45,7 +45,9 @@ CLAIM_NAMES = {
     "patches": "Fine detail",
     "wordmark": "Wordmark",
     "learned": "Learned pattern",
-    "context": "Price and seller",
+    "mark": "Mark",
+    "price": "Price",
+    "title": "Title against photo",
 }
 COLOURS = {"suspected": "#b3261e", "review": "#b26a00", "insufficient_evidence": "#667085", "clear": "#2f7d5b"}
 """As in templates/style.css."""

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import write_photo
 
-from counterfeit_vision import Catalog, __version__, cli
-from counterfeit_vision.cli import main
+from counterfeit_vision import Catalog, __version__
+from counterfeit_vision.cli import main, make_parser
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.market import Market, render
 
@@ -242,6 +242,64 @@ def test_calibrate_with_failures(run: Run, catalog: Path, market: Market, tmp_pa
     assert re.search(r"^  gone +decode +.*gone.jpg", said.out, re.MULTILINE)
 
 
+# --- evaluating -------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_writes_page_and_numbers_and_compares(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    said = run("evaluate", catalog, inspector, market.listings, "--out", tmp_path / "a", "--draws", 50)
+    assert said.code == 0, said.err
+    assert Path(said.last) == tmp_path / "a" / "evaluation.html"
+    assert re.search(r"^TRUTH +LISTINGS +SUSPECTED", said.out, re.MULTILINE)
+    assert re.search(r"^fake: \w+ +1 ", said.out, re.MULTILINE)
+    assert re.search(r"^Genuine listings that are suspected +\d\.\d{3} +\d\.\d{3} to", said.out, re.MULTILINE)
+    assert "BASELINE" not in said.out
+    again = ("evaluate", catalog, inspector, market.listings, "--out", tmp_path / "b", "--draws", 50, "--quiet")
+    said = run(*again, "--baseline", tmp_path / "a", "--group", "seller")
+    assert said.code == 0, said.err
+    assert said.err == ""
+    assert "On 4 listings with a verdict in both runs:" in said.out
+    assert re.search(r"^AUROC of the risk +(\d\.\d{3}) +\1 +\+0\.000 +\+0\.000 to \+0\.000", said.out, re.MULTILINE)
+    data = run(*again, "--json").data
+    assert data["listings"] == 4
+    assert data["figures"]["auroc"]["listings"] == 4
+    assert {line["name"].split(":")[0] for line in data["tables"]["kind"]} == {"genuine", "fake"}
+    assert "rows" not in data
+    assert len(json.loads(Path(data["evaluation"]).read_text())["rows"]) == 4
+
+
+def test_evaluate_names_listings_without_a_verdict(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    rows = [row | {"photos": [str(market.folder / row["photos"][0])]} for row in lines(market.listings)[:2]]
+    source = write_lines(tmp_path / "l.jsonl", [*rows, {"id": "gone", "photos": ["gone.jpg"], "label": "fake"}])
+    said = run("evaluate", catalog, inspector, source, "--out", tmp_path / "e", "--draws", 20)
+    assert said.code == 1
+    assert re.search(r"^  gone +decode +.*gone.jpg", said.out, re.MULTILINE)
+
+
+def test_what_cannot_be_evaluated_is_said_before_any_work(
+    run: Run, catalog: Path, inspector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = write_lines(tmp_path / "plain.jsonl", [{"id": "a", "photos": ["a.jpg"]}])
+    base = ("evaluate", catalog, inspector, source, "--quiet", "--out")
+    for arguments, words in (
+        ((*base, tmp_path / "e"), "plain.jsonl:1: label=None; the labels are genuine, fake, unknown"),
+        ((*base, source), "that is a file"),
+        ((*base, tmp_path / "e", "--baseline", tmp_path), "no saved evaluation here"),
+        (("evaluate", catalog, inspector, "absent.jsonl", "--out", tmp_path / "e"), "absent.jsonl: no such file"),
+    ):
+        said = run(*arguments)
+        assert (said.code, said.out) == (2, ""), arguments
+        assert words in said.err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = run(*base, tmp_path / "e")
+    assert said.code == 2
+    assert "pip install 'counterfeit-vision[plot]'" in said.err
+    assert not (tmp_path / "e").exists()
+
+
 # --- the demo ---------------------------------------------------------------------------------------------------------
 
 
@@ -442,7 +500,17 @@ def test_without_a_command_the_help_is_shown(run: Run):
 
 # --- help and the process ---------------------------------------------------------------------------------------------
 
-COMMANDS = ("demo", "catalog", "catalog build", "catalog info", "catalog verify", "calibrate", "inspect", "models")
+COMMANDS = (
+    "demo",
+    "catalog",
+    "catalog build",
+    "catalog info",
+    "catalog verify",
+    "calibrate",
+    "inspect",
+    "evaluate",
+    "models",
+)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS, "models list", "models fetch"])
@@ -455,7 +523,7 @@ def test_help_ends_with_an_example_that_parses(run: Run, command: str):
     assert examples
     for example in examples:
         assert example.startswith(command)
-        cli._parser().parse_args(example.split())
+        make_parser().parse_args(example.split())
 
 
 def test_help_lists_the_exit_codes(run: Run):

@@ -65,9 +65,9 @@ def test_commands_named_in_the_pages_exist(page: str):
             assert (ROOT / program).is_file(), command
             assert (ROOT / program).stat().st_mode & 0o100, f"{program} is not executable"
         if program == "scripts/demo":
-            cli._parser().parse_args(["demo", *arguments])
+            cli.make_parser().parse_args(["demo", *arguments])
         elif program == "counterfeit-vision" and arguments and arguments != ["--help"]:
-            cli._parser().parse_args(arguments)
+            cli.make_parser().parse_args(arguments)
 
 
 def test_files_named_in_the_pages_exist():

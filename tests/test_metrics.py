@@ -1,33 +1,75 @@
-"""Metrics against other people's: scikit-learn, and definitions written out."""
+"""Metrics against other people's (scikit-learn, scipy), and definitions written out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import beta
+from sklearn import metrics as theirs
+from sklearn.calibration import calibration_curve
 
+from counterfeit_vision import metrics
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.metrics import auroc, bootstrap_interval, mean_average_precision, recall_at_k
+from counterfeit_vision.metrics import (
+    auroc,
+    average_precision,
+    binomial_interval,
+    bootstrap_interval,
+    brier,
+    expected_calibration_error,
+    fpr_at_tpr,
+    mean_average_precision,
+    paired_difference,
+    recall_at_fpr,
+    recall_at_k,
+    reliability,
+    risk_coverage,
+    risk_coverage_area,
+    roc_curve,
+)
+
+
+def tied(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return random.random(80) < 0.3, random.integers(0, 12, 80)
+
+
+# --- ranking ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_auroc_is_scikit_learns_ties_included(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    labels, scores = random.random(80) < 0.3, random.integers(0, 12, 80)
-    assert auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores))
+def test_ranking_figures_are_scikit_learns_ties_included(seed: int) -> None:
+    labels, scores = tied(seed)
+    assert auroc(labels, scores) == pytest.approx(theirs.roc_auc_score(labels, scores))
+    assert average_precision(labels, scores) == pytest.approx(theirs.average_precision_score(labels, scores))
+    false, true, _ = theirs.roc_curve(labels, scores, drop_intermediate=False)
+    np.testing.assert_allclose(roc_curve(labels, scores), [false, true])
+    for rate in (0.05, 0.3, 0.5, 0.95):
+        assert fpr_at_tpr(labels, scores, rate) == pytest.approx(false[true >= rate].min())
+        assert recall_at_fpr(labels, scores, rate) == pytest.approx(true[false <= rate].max())
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores", "said"),
-    [
-        ([1, 1], [0.1, 0.2], "needs both classes, got 2 positives of 2"),
-        ([0, 1], [0.1], "do not align"),
-        ([0, 1], [0.1, float("nan")], "score 1 is NaN"),
-    ],
-)
-def test_what_has_no_auroc_is_refused(labels: list[int], scores: list[float], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        auroc(labels, scores)
+def test_a_rate_that_is_just_reached_counts() -> None:
+    labels = np.array([1] * 20 + [0] * 20)
+    scores = np.concatenate([np.arange(20) + 19.5, np.arange(20)])  # 20 above 19.5: one negative at most is above
+    scores[0] = -1
+    assert fpr_at_tpr(labels, scores, 0.95) == 0  # 19 of 20 are above every negative
+    assert fpr_at_tpr(labels, scores, 0.96) == 1
+    scores = np.concatenate([np.full(20, 18.5), np.arange(20)])
+    assert recall_at_fpr(labels, scores, 0.05) == 1  # one negative of twenty is above
+    assert recall_at_fpr(labels, scores, 0.049) == 0
+
+
+def test_scores_without_order_find_all_or_nothing() -> None:
+    labels = [0, 1, 0, 1]
+    assert (auroc(labels, [7] * 4), average_precision(labels, [7] * 4)) == (0.5, 0.5)
+    assert (fpr_at_tpr(labels, [7] * 4), recall_at_fpr(labels, [7] * 4)) == (1, 0)
+    assert auroc(labels, [-np.inf, np.inf, 0, 1]) == 1
+
+
+# --- retrieval --------------------------------------------------------------------------------------------------------
 
 
 def test_retrieval_figures_by_hand() -> None:
@@ -37,9 +79,158 @@ def test_retrieval_figures_by_hand() -> None:
     assert mean_average_precision(found, ["a", "b", "b"], [2, 1, 1]) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2 + 0) / 3)
 
 
+# --- abstention -------------------------------------------------------------------------------------------------------
+
+
+def test_risk_coverage_by_hand() -> None:
+    coverage, risk = risk_coverage([0, 1, 1, 0], [4, 3, 2, 1])
+    assert coverage.tolist() == [0.25, 0.5, 0.75, 1]
+    assert risk.tolist() == pytest.approx([0, 1 / 2, 2 / 3, 1 / 2])
+    assert risk_coverage_area([0, 1, 1, 0], [4, 3, 2, 1]) == pytest.approx((0 + 1 / 2 + 2 / 3 + 1 / 2) / 4)
+
+
+def test_equally_confident_answers_count_as_their_mean_over_all_orders() -> None:
+    wrong, confidence = np.array([0, 1, 1, 0, 0]), np.array([2.0, 1, 1, 1, 0])
+    curves = []
+    for seed in range(400):
+        shuffled = np.random.default_rng(seed).permutation(3)
+        curves.append(risk_coverage(wrong, confidence + 0.1 * np.array([0, *shuffled, 0]))[1])
+    np.testing.assert_allclose(risk_coverage(wrong, confidence)[1], np.mean(curves, axis=0), atol=0.03)
+    order = np.array([3, 1, 4, 0, 2])
+    np.testing.assert_allclose(
+        risk_coverage(wrong[order], confidence[order])[1], risk_coverage(wrong, confidence)[1], rtol=1e-12
+    )
+
+
+def test_useless_confidence_gives_the_error_at_full_coverage_and_perfect_confidence_less() -> None:
+    wrong = np.array([1, 0, 0, 0] * 25)
+    assert risk_coverage_area(wrong, np.zeros(100)) == pytest.approx(0.25)
+    assert risk_coverage_area(wrong, 1 - wrong) == pytest.approx(sum(i / (75 + i) for i in range(1, 26)) / 100)
+
+
+# --- probabilities ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probability_figures_are_scikit_learns(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = random.random(200)
+    labels = random.random(200) < probabilities**2
+    assert brier(labels, probabilities) == pytest.approx(theirs.brier_score_loss(labels, probabilities))
+    share, mean = calibration_curve(labels, probabilities, n_bins=10, strategy="quantile")
+    table = reliability(labels, probabilities, bins=10)
+    assert [row.rows for row in table] == [20] * 10
+    np.testing.assert_allclose([row.share for row in table], share)
+    np.testing.assert_allclose([row.probability for row in table], mean)
+    assert expected_calibration_error(labels, probabilities, bins=10) == pytest.approx(np.abs(share - mean).mean())
+
+
+def test_equal_probabilities_share_a_bin_whatever_their_order() -> None:
+    labels, probabilities = [1, 0, 1, 1, 0, 0], [0.3, 0.3, 0.3, 0.3, 0.9, 0.95]
+    table = reliability(labels, probabilities, bins=6)
+    assert [row.rows for row in table] == [4, 1, 1]
+    assert reliability(labels[::-1], probabilities[::-1], bins=6) == table
+    assert reliability([1, 0], [0.5, 0.5]) == [(2, 0.5, 0.5)]
+    assert expected_calibration_error([1, 1], [0.5, 0.5]) == 0.5
+
+
+def test_what_is_calibrated_has_a_small_error_and_what_is_not_a_large_one() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.random(20_000)
+    labels = random.random(20_000) < probabilities
+    assert expected_calibration_error(labels, probabilities) < 0.015
+    assert expected_calibration_error(labels, np.sqrt(probabilities)) > 0.1
+
+
+# --- spread -----------------------------------------------------------------------------------------------------------
+
+
 def test_the_bootstrap_resamples_groups_and_not_rows() -> None:
     values = np.repeat([0.0, 1.0] * 10, 50)
     groups = [f"g{row // 50}" for row in range(1000)]
     low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), groups)
     assert low < 0.35  # a bootstrap over rows would give 0.47 to 0.53
     assert high > 0.65
+
+
+def test_a_bootstrap_without_one_figure_is_refused() -> None:
+    labels = np.zeros(4)
+    with pytest.raises(InputError, match="not one of 1000 draws of 4 groups has a figure"):
+        bootstrap_interval(lambda rows: auroc(labels[rows], labels[rows]), list("abcd"))
+
+
+def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
+    """Two runs that share nearly all of their noise: each interval is wide, that of the difference is not."""
+    random = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    first = labels + 1.5 * random.normal(size=200)
+    second = first + 0.3 * labels
+    groups = [str(row) for row in range(200)]
+
+    def figure(scores: np.ndarray) -> Callable[[np.ndarray], float]:
+        return lambda rows: auroc(labels[rows], scores[rows])
+
+    found = paired_difference(figure(first), figure(second), groups, draws=300)
+    assert found.difference == pytest.approx(auroc(labels, second) - auroc(labels, first))
+    assert 0 < found.low <= found.difference <= found.high
+    alone = bootstrap_interval(figure(first), groups, draws=300)
+    assert found.high - found.low < (alone[1] - alone[0]) / 2
+    same = paired_difference(figure(first), figure(first), groups, draws=50)
+    assert (same.low, same.high, same.difference) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 1), (0, 60), (3, 60), (60, 60), (17, 31), (250, 5000), (1, 2)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_the_binomial_interval_is_clopper_and_pearsons(hits: int, count: int, level: float) -> None:
+    tail = (1 - level) / 2
+    low = beta.ppf(tail, hits, count - hits + 1) if hits else 0
+    high = beta.ppf(1 - tail, hits + 1, count - hits) if hits < count else 1
+    assert binomial_interval(hits, count, level) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_nothing_counted_says_nothing() -> None:
+    assert binomial_interval(0, 0) == (0, 1)
+    with pytest.raises(InputError, match="3 hits of 2"):
+        binomial_interval(3, 2)
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+TWO_CLASSES = ["auroc", "average_precision", "fpr_at_tpr", "recall_at_fpr", "roc_curve"]
+PROBABILITIES = ["brier", "expected_calibration_error", "reliability"]
+
+
+@pytest.mark.parametrize("name", [*TWO_CLASSES, *PROBABILITIES, "risk_coverage", "risk_coverage_area"])
+def test_each_refuses_by_name_what_has_no_figure(name: str) -> None:
+    figure = getattr(metrics, name)
+    for labels, scores, said in (
+        ([0, 1], [0.1], "do not align"),
+        ([[0, 1]], [[0.1, 0.2]], "do not align"),
+        ([0, 1], [0.1, float("nan")], "score 1 is NaN"),
+        ([], [], "no rows"),
+    ):
+        with pytest.raises(InputError, match=said) as raised:
+            figure(labels, scores)
+        assert str(raised.value).startswith(name.removesuffix("_area"))
+
+
+@pytest.mark.parametrize("name", TWO_CLASSES)
+@pytest.mark.parametrize(("labels", "count"), [([1, 1], 2), ([0, 0], 0)])
+def test_one_class_has_no_ranking(name: str, labels: list[int], count: int) -> None:
+    with pytest.raises(InputError, match=f"{name}: needs both classes, got {count} positives of 2"):
+        getattr(metrics, name)(labels, [0.1, 0.2])
+
+
+@pytest.mark.parametrize("name", PROBABILITIES)
+def test_what_is_no_probability_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}: row 1 is 1\.2, no probability"):
+        getattr(metrics, name)([0, 1], [0.1, 1.2])
+
+
+def test_rates_and_bins_outside_their_range_are_refused() -> None:
+    with pytest.raises(InputError, match=r"tpr=1\.5"):
+        fpr_at_tpr([0, 1], [0, 1], 1.5)
+    with pytest.raises(InputError, match="fpr=0"):
+        recall_at_fpr([0, 1], [0, 1], 0)
+    with pytest.raises(InputError, match="bins=0"):
+        reliability([0, 1], [0, 1], 0)

@@ -42,6 +42,7 @@ ORDER = [
     "pictures",
     "report",
     "inspector",
+    "evaluation",
     "sellers",
     "dossier",
     "market",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "TextEncoder"]
 
 
 @runtime_checkable
@@ -37,5 +38,19 @@ class Encoder(Protocol):
         Vectors are float32 of unit length; patches float16 or ``None``. A row does not depend on its batch mates:
         within 1e-4 in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and
         replaces both.
+        """
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """What an encoder has besides, where its model reads text: CLIP from a hub or a folder does, the packaged does not.
+
+    ``isinstance(encoder, TextEncoder)`` tells.
+    """
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """N texts -> (N, D) float32 of unit length, in the space of the photos' vectors; a row does not depend on the
+        others.
         """
         ...

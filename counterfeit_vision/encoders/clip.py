@@ -1,12 +1,12 @@
-"""CLIP image towers, built with open_clip: one forward pass gives the class token and the patch tokens of a middle
-block.
+"""CLIP towers, built with open_clip: one forward pass of the image tower gives the class token and the patch tokens of
+a middle block; the text tower is loaded only where it is asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from ..errors import InputError, WeightsError
 from ..weights import hub_is_reachable
 
-__all__ = ["build_tower", "clip_forward", "load_open_clip"]
+__all__ = ["build_tower", "clip_forward", "load_open_clip", "load_text_tower"]
 
 
 @contextlib.contextmanager
@@ -54,6 +54,36 @@ def load_open_clip(
     """
     import open_clip
 
+    _, model = _load(name, weights)
+    config = open_clip.get_model_preprocess_cfg(model)
+    size = config["size"]
+    return model.visual, tuple(config["mean"]), tuple(config["std"]), size if isinstance(size, int) else size[0]
+
+
+class load_text_tower:
+    """The text tower of the open_clip model that :func:`load_open_clip` takes the image tower from: texts -> (N, D)."""
+
+    def __init__(self, name: str, weights: str | None, *, device: torch.device, dtype: torch.dtype) -> None:
+        import open_clip
+
+        name, self.model = _load(name, weights)
+        try:
+            self.tokenize = open_clip.get_tokenizer(name)
+        except Exception as error:  # another library's tokenizer, its files, its connection
+            raise WeightsError(f"open_clip has no tokenizer for the texts of {name}: {error!r}") from error
+        self.model.visual = None
+        self.model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+        self.device = device
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        vectors: torch.Tensor = self.model.encode_text(self.tokenize(list(texts)).to(self.device))
+        return vectors
+
+
+def _load(name: str, weights: str | None) -> tuple[str, Any]:
+    """The whole model, and the name that open_clip knows it by."""
+    import open_clip
+
     if Path(name).is_dir():
         name, weights = f"local-dir:{Path(name).resolve()}", None
     elif not name.startswith(("hf-hub:", "local-dir:")):
@@ -82,9 +112,7 @@ def load_open_clip(
         if isinstance(error, UnpicklingError):  # torch's message tells people to turn its protection off
             reason = "the file holds more than tensors and is not opened; bring the weights as .safetensors"
         raise WeightsError(f"open_clip could not load {name} {weights or ''}: {reason or repr(error)}") from error
-    config = open_clip.get_model_preprocess_cfg(model)
-    size = config["size"]
-    return model.visual, tuple(config["mean"]), tuple(config["std"]), size if isinstance(size, int) else size[0]
+    return name, model
 
 
 class clip_forward:

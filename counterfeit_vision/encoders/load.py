@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from ..weights import cached_file, fetch, recipes
 if TYPE_CHECKING:
     import torch
 
-    from .runtime import TowerEncoder
+    from .runtime import TextTower, TowerEncoder
 
 __all__ = ["load_encoder"]
 
@@ -38,15 +40,18 @@ def load_encoder(
     """
 
     from . import clip, convnet
-    from .runtime import TowerEncoder
+    from .runtime import TextTowerEncoder, TowerEncoder
 
     on = _device(device)
     kind = _dtype(dtype, on)
     forward: clip.clip_forward | convnet.convnet_forward
+    load_text: Callable[[], TextTower] | None = None
+    made_by: str | None = None
     known = recipes()
     if name in known and weights is None:
         recipe = known[name]
         state, origin = fetch(recipe, progress=progress)
+        made_by = recipe.name
         size, mean, std = recipe.image_size, recipe.mean, recipe.std
         try:
             if recipe.family == "clip":
@@ -60,12 +65,14 @@ def load_encoder(
     else:
         tower, mean, std, size = clip.load_open_clip(name, weights)
         forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
+        load_text = partial(clip.load_text_tower, name, weights, device=on, dtype=kind)
         name = Path(name).name if Path(name).is_dir() else name
     preprocess = Preprocess(size=size)
     identity = {"preprocess": preprocess.spec(), "mean": mean, "std": std, "layer": forward.layer, "tokens": 1}
     fingerprint = _fingerprint(tower, identity)
     tower.eval().requires_grad_(False).to(device=on, dtype=kind)
-    return TowerEncoder(
+    encoder = TowerEncoder if load_text is None else partial(TextTowerEncoder, load_text=load_text)
+    return encoder(
         name=name,
         tower=forward,
         preprocess=preprocess,
@@ -76,6 +83,7 @@ def load_encoder(
         dtype=kind,
         origin=origin,
         batch_size=16 if on.type == "cpu" else 256,
+        recipe=made_by,
     )
 
 

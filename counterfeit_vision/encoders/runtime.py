@@ -6,8 +6,9 @@ brings the rows back. Only ``collect`` waits. The same code runs on ``device="cp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,17 +18,21 @@ from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Tower", "TowerEncoder"]
+__all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
 
 Tower = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]]
 """Normalised (N, 3, S, S) -> global (N, D), patch tokens (N, P, E) or ``None``, their grid (h, w)."""
+
+TextTower = Callable[[Sequence[str]], torch.Tensor]
+"""N texts -> (N, D)."""
 
 
 @dataclass(frozen=True, eq=False)
 class TowerEncoder:
     """An :class:`~counterfeit_vision.encoders.Encoder` around a torch image tower. Made by :func:`load_encoder`.
 
-    ``mean`` and ``std`` are per RGB channel in 0..1. ``origin`` says where the weights came from.
+    ``mean`` and ``std`` are per RGB channel in 0..1. ``origin`` says where the weights came from, ``recipe`` by which
+    of ``models/`` it was made, if by one.
     """
 
     name: str
@@ -40,6 +45,7 @@ class TowerEncoder:
     dtype: torch.dtype
     origin: str
     batch_size: int = 16
+    recipe: str | None = None
 
     def encode(self, images: NDArray[np.uint8]) -> Embeddings:
         """See :meth:`counterfeit_vision.encoders.Encoder.encode`."""
@@ -82,3 +88,28 @@ class TowerEncoder:
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class TextTowerEncoder(TowerEncoder):
+    """A :class:`TowerEncoder` whose model reads text, too: a :class:`~counterfeit_vision.encoders.base.TextEncoder`.
+
+    ``load_text`` makes the text tower; it is called when the first text is encoded, for most runs never ask.
+    """
+
+    load_text: Callable[[], TextTower]
+
+    @cached_property
+    def _text(self) -> TextTower:
+        return self.load_text()
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See :meth:`counterfeit_vision.encoders.base.TextEncoder.encode_text`."""
+        if isinstance(texts, str):
+            raise InputError(f"encode_text() got one text, expected a list: [{texts!r}]")
+        if not texts:
+            return self.encode_text([""])[:0]
+        batches = [texts[start : start + self.batch_size] for start in range(0, len(texts), self.batch_size)]
+        with torch.inference_mode():
+            rows = [torch.nn.functional.normalize(self._text(batch).float(), dim=-1).cpu() for batch in batches]
+        return np.asarray(torch.cat(rows).numpy(), np.float32)

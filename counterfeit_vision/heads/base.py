@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..catalog import Catalog, Neighbours
 from ..decode import decode
+from ..errors import DecodeError
+from ..marks import Found
 from ..stream import EncodedPhoto
 from ..types import Embeddings, Evidence, Listing
 
@@ -31,6 +33,7 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
+    _marks: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -46,6 +49,31 @@ class Suspects:
     def size(self, row: int) -> tuple[int, int]:
         """(width, height) of the upright photo."""
         return self.encoded[row].view.size
+
+    def foreground(self, row: int) -> NDArray[np.float32] | None:
+        """How surely each patch of the photo is product: (P,) float32 in 0..1; ``None`` where the encoder can't
+        tell.
+        """
+        found = self.catalog.foreground_of(self.photos, row)
+        return None if found is None else found[0]
+
+    def mark(self, row: int) -> tuple[str, Found] | str:
+        """The claimed product's marks in the photo (the nearest one's, where none is claimed): its key in
+        ``catalog.goods``, and where they are; or why they were not found. Looked for once.
+        """
+        if row not in self._marks:
+            listing, catalog = self.listings[row], self.catalog
+            claimed = catalog.rows_of(brand=listing.brand, product=listing.product)
+            nearest = catalog.goods[self.neighbours.rows[row]]
+            if listing.product is not None and len(claimed):
+                goods = [str(catalog.goods[claimed[0]])]
+            else:
+                goods = [str(nearest[0])]
+            try:
+                self._marks[row] = catalog.marks_in(self.pixels(row), goods)
+            except DecodeError as error:
+                self._marks[row] = str(error)
+        return self._marks[row]
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the photo's nearest product as catalogue rows, best first, at most ``most``."""

@@ -1,0 +1,11 @@
+"""The command line: ``counterfeit-vision demo | catalog | calibrate | inspect | evaluate | models``.
+
+``parser.py`` says what can be typed, ``commands.py`` and ``demo.py`` do it, ``output.py`` prints it, ``run.py`` gives
+the exit code. Results go to stdout, progress and notes to stderr. Nothing heavy is imported before a command runs, so
+``--help`` answers at once.
+"""
+
+from .parser import make_parser
+from .run import main
+
+__all__ = ["main", "make_parser"]

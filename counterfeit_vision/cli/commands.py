@@ -1,0 +1,187 @@
+"""The commands, each one function from parsed arguments to an :class:`Outcome`. The demo has a file of its own."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..errors import InputError, require
+from .common import all_failures, bare_catalog, built, encoder_of, loaded, refuse_missing, refuse_out
+from .output import Outcome, Talk, decision_table, failure_lines, number, table
+
+__all__ = [
+    "calibrate",
+    "catalog_build",
+    "catalog_info",
+    "catalog_verify",
+    "evaluate",
+    "inspect",
+    "models_fetch",
+    "models_list",
+]
+
+
+def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..manifests import read_references
+
+    refuse_out(args.out)
+    count = len(read_references(args.source))  # what is wrong with the source shows before the encoder is loaded
+    talk.step(f"Loading the encoder {args.encoder} ...")
+    encoder = encoder_of(args, talk)
+    talk.step(f"Encoding {number(count, 'reference photo')} ...")
+    catalog = built(args.source, encoder, args, talk, strict=args.strict)
+    catalog.save(args.out)
+    info = catalog.info()
+    text = [f"{number(info['references'], 'reference')} of {number(info['products'], 'product')} saved."]
+    return Outcome({"catalog": str(args.out), **info}, text, catalog.failures, args.out)
+
+
+def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
+    info = {"catalog": str(args.catalog), **bare_catalog(args.catalog).info()}
+    del info["failures"]  # known only while building
+    galleries = ", ".join(f"{name} {count}" for name, count in info["galleries"].items())
+    rows = {name.replace("_", " "): value for name, value in {**info, "galleries": galleries}.items()}
+    return Outcome(info, table([[name, str(value)] for name, value in rows.items()]))
+
+
+def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..catalog import Catalog
+
+    manifest = Catalog.verify(args.catalog)
+    size = sum(int(file["bytes"]) for file in manifest["files"].values())
+    words = (
+        f"{args.catalog}: whole. {number(manifest['references'], 'reference')}, {len(manifest['files'])} files, "
+        f"{size / 1e6:.1f} MB, every sha256 as in the manifest."
+    )
+    return Outcome({"catalog": str(args.catalog), "whole": True, "bytes": size, **manifest}, [words])
+
+
+def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..inspector import Inspector
+
+    refuse_out(args.out)
+    refuse_missing(args.genuine, "genuine photos")
+    catalog = loaded(args, talk)
+    talk.step(f"Encoding the genuine photos of {args.genuine} ...")
+    inspector = Inspector(catalog, authorised=args.authorised)
+    try:
+        inspector.calibrate(args.genuine, alpha=args.alpha, progress=talk.bars)
+    except InputError as error:
+        if inspector.failures:
+            raise InputError("\n".join([str(error), *failure_lines(inspector.failures)])) from error
+        raise
+    inspector.save(args.out)
+    calibration = inspector.calibration
+    assert calibration is not None
+    used = calibration.fitted_on + calibration.count
+    failures = list(inspector.failures)
+    data = {
+        "inspector": str(args.out),
+        "alpha": calibration.alpha,
+        "photos": used,
+        "photos_to_standardise": calibration.fitted_on,
+        "photos_for_p_values": calibration.count,
+        "smallest_p_value": 1 / (calibration.count + 1),
+    }
+    text = [
+        f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {calibration.count} for "
+        f"p-values (the smallest is {1 / (calibration.count + 1):.3g}).",
+        f"On average at most {100 * calibration.alpha:g} % of genuine listings like these will end as suspected.",
+    ]
+    return Outcome(data, text, failures, args.out)
+
+
+def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..inspector import Inspector
+
+    refuse_out(args.out, page=args.out.suffix.lower() == ".html")
+    refuse_missing(args.listings, "listings")
+    catalog = loaded(args, talk)
+    inspector = Inspector.load(args.inspector, catalog)
+    talk.step(f"Inspecting the listings of {args.listings} ...")
+    report = inspector.inspect(args.listings, strict=args.strict, progress=talk.bars)
+    report.save(args.out)
+    stale = any(verdict.stale for verdict in report.verdicts)
+    if stale:
+        talk.note(
+            f"note: {args.catalog} changed since {args.inspector} was calibrated, so the p-values are stale; "
+            "calibrate again"
+        )
+    page = args.out if args.out.suffix.lower() == ".html" else args.out / "report.html"
+    data: dict[str, Any] = {"report": str(page), "listings": len(report), "counts": report.counts, "stale": stale}
+    if page != args.out:
+        data["verdicts"] = str(args.out / "verdicts.jsonl")
+    words = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in report.counts.items() if n or name == "suspected")
+    return Outcome(data, [f"{number(len(report), 'listing')}: {words}."], all_failures(report), page)
+
+
+def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..evaluation import Evaluation
+    from ..evaluation import evaluate as run
+    from ..evaluation.figures import FIGURES
+    from ..inspector import Inspector
+    from ..report import _printable
+    from ..types import Failure
+
+    refuse_out(args.out)
+    refuse_missing(args.listings, "listings")
+    baseline = None if args.baseline is None else Evaluation.load(args.baseline)
+    require("matplotlib", extra="plot", purpose="the charts of evaluate")
+    catalog = loaded(args, talk)
+    inspector = Inspector.load(args.inspector, catalog)
+    talk.step(f"Inspecting the labelled listings of {args.listings} ...")
+    found = run(inspector, args.listings, group=args.group, draws=args.draws, progress=talk.bars)
+    talk.step("Working out figures and intervals ...")
+    found.save(args.out, baseline=baseline)
+    text = decision_table({_printable(line.name): line.decisions for line in found.tables["kind"]})
+    rows = [["FIGURE", "VALUE", "95 % INTERVAL"]]
+    for name, value in found.figures.items():
+        rows.append([FIGURES[name].title, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"])
+    text += ["", *table(rows)]
+    data = {name: value for name, value in found.to_dict().items() if name in ("figures", "tables")}
+    if baseline is not None:
+        compared = found.compare(baseline)
+        rows = [["FIGURE", "BASELINE", "THIS RUN", "DIFFERENCE", "95 % INTERVAL"]]
+        for name, item in compared.figures.items():
+            pair, difference = (f"{item.first:.3f}", f"{item.second:.3f}"), f"{item.difference:+.3f}"
+            rows.append([FIGURES[name].title, *pair, difference, f"{item.low:+.3f} to {item.high:+.3f}"])
+        text += ["", f"On {number(compared.listings, 'listing')} with a verdict in both runs:", *table(rows)]
+        data["comparison"] = compared.to_dict()
+    page = args.out / "evaluation.html"
+    data |= {"page": str(page), "evaluation": str(args.out / "evaluation.json"), "listings": len(found)}
+    split = [(row.id, *(row.failure or "").partition(": ")[::2]) for row in found.rows if row.failure is not None]
+    failures = [Failure(id, stage, InputError(message)) for id, stage, message in split]
+    return Outcome(data, text, failures, page)
+
+
+def models_list(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..weights import is_cached, recipes
+
+    models = [
+        {
+            "name": recipe.name,
+            "title": recipe.title,
+            "download_megabytes": round(recipe.download_bytes / 1e6, 1),
+            "licence": recipe.licence,
+            "cached": is_cached(recipe),
+        }
+        for recipe in recipes().values()
+    ]
+    rows = [["NAME", "TITLE", "DOWNLOAD", "LICENCE", "CACHED"]]
+    for model in models:
+        megabytes, cached = f"{model['download_megabytes']:.0f} MB", "yes" if model["cached"] else "no"
+        rows.append([str(model["name"]), str(model["title"]), megabytes, str(model["licence"]), cached])
+    return Outcome({"models": models}, table(rows))
+
+
+def models_fetch(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..weights import cached_file, fetch, find_recipe, is_cached
+
+    recipe = find_recipe(args.name)
+    if not is_cached(recipe):
+        talk.step(f"Fetching {recipe.name}, {recipe.download_bytes / 1e6:.0f} MB or more ...")
+    _, origin = fetch(recipe, progress=not talk.quiet)
+    path = cached_file(recipe)
+    data = {"name": recipe.name, "origin": origin, "path": str(path), "licence": recipe.licence}
+    origin = "it was in the cache already" if origin.startswith("cache ") else f"from {origin}"
+    return Outcome(data, [f"{recipe.name} ({recipe.licence}): {origin}."], path=path if path.is_file() else None)

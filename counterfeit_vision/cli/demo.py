@@ -1,0 +1,141 @@
+"""The demo: a market of invented brands, judged from end to end, beside the truth."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .common import all_failures, built, encoder_of, refuse_out
+from .output import Outcome, Talk, decision_table, number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..report import Report
+    from ..types import Verdict
+
+__all__ = ["demo"]
+
+
+def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..inspector import Inspector
+    from ..market import render
+    from ..report import Report
+    from ..types import Verdict
+
+    folder: Path = args.folder
+    refuse_out(folder)
+    photos = f"{args.genuine + args.listings} photos and a catalogue"
+    talk.step(f"1/5 Rendering a market of {args.brands} invented brands in {folder / 'market'} ({photos}) ...")
+    try:
+        market = render(
+            folder / "market",
+            seed=args.seed,
+            brands=args.brands,
+            listings=args.listings,
+            calibration=args.genuine,
+            references=6,
+            strength=args.strength,
+            size=args.size,
+            progress=talk.bars,
+        )
+    except InputError as error:
+        if (folder / "market" / "market.json").exists():
+            raise InputError(f"{error}; such as: --folder {folder}-{args.seed}-{args.strength}") from error
+        raise
+    talk.step(f"2/5 Loading the encoder {args.encoder} ...")
+    encoder = encoder_of(args, talk)
+    talk.step("3/5 Building the catalogue of genuine photos ...")
+    catalog = built(market.catalogue, encoder, args, talk)
+    catalog.save(folder / "catalog")
+    talk.step(f"4/5 Calibrating on {args.genuine} genuine photos that are not in the catalogue ...")
+    inspector = Inspector(catalog).calibrate(market.calibration, progress=talk.bars)
+    inspector.save(folder / "inspector")
+    talk.step(f"5/5 Inspecting {args.listings} listings ...")
+    report = inspector.inspect(market.listings, progress=talk.bars)
+
+    truth = {row["id"]: row for row in map(json.loads, market.listings.read_text(encoding="utf-8").splitlines())}
+    shown = Report(
+        [_with_truth(result, truth[result.id]) if isinstance(result, Verdict) else result for result in report],
+        title="Demo: a rendered market of invented brands",
+        about={
+            **report.about,
+            "Truth": "each listing's title ends with what the market knows: genuine, or which attack",
+        },
+    )
+    shown.save(folder)
+    page = folder / "report.html"
+    table = _truth_table(report.verdicts, truth)
+    if args.open:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+    data = {
+        "report": str(page),
+        "verdicts": str(folder / "verdicts.jsonl"),
+        "catalog": str(folder / "catalog"),
+        "inspector": str(folder / "inspector"),
+        "market": str(market.folder),
+        "counts": report.counts,
+        "by_label": {name: dict(counts) for name, counts in table.items()},
+    }
+    return Outcome(data, _demo_text(report, table, truth, inspector.calibration, args), all_failures(report), page)
+
+
+def _kind(row: dict[str, Any]) -> str:
+    if row["label"] == "genuine":
+        return f"genuine, hard: {row['hard']}" if row["hard"] else "genuine"
+    return f"fake: {row['attack']}"
+
+
+def _with_truth(verdict: Verdict, row: dict[str, Any]) -> Verdict:
+    assert verdict.listing is not None
+    listing = dataclasses.replace(verdict.listing, title=f"{verdict.listing.title} (in truth {_kind(row)})")
+    return verdict.replace(listing=listing)
+
+
+def _truth_table(verdicts: Iterable[Verdict], truth: dict[str, dict[str, Any]]) -> dict[str, Counter[str]]:
+    """Decisions by what the market knows: genuine first, then the attacks."""
+    table: dict[str, Counter[str]] = {}
+    for verdict in verdicts:
+        table.setdefault(_kind(truth[verdict.id]), Counter())[verdict.decision] += 1
+    return dict(sorted(table.items(), key=lambda item: (not item[0].startswith("genuine"), item[0])))
+
+
+def _demo_text(
+    report: Report,
+    table: dict[str, Counter[str]],
+    truth: dict[str, dict[str, Any]],
+    calibration: Any,
+    args: argparse.Namespace,
+) -> list[str]:
+    from ..metrics import auroc
+
+    lines = decision_table(table)
+    totals = {
+        label: sum((c for kind, c in table.items() if kind.startswith(label)), Counter())
+        for label in ("genuine", "fake")
+    }
+    count = {label: sum(counter.values()) for label, counter in totals.items()}
+    lines += [
+        "",
+        f"Of {number(count['genuine'], 'genuine listing')}, {totals['genuine']['suspected']} suspected "
+        f"(promised: at most {100 * calibration.alpha:g} % on average) and {totals['genuine']['review']} for review.",
+        f"Of {number(count['fake'], 'fake')} (attacks of strength {args.strength}), "
+        f"{totals['fake']['suspected']} suspected, {totals['fake']['review']} for review, "
+        f"{totals['fake']['insufficient_evidence']} without enough evidence, "
+        f"{totals['fake']['clear']} missed.",
+    ]
+    if all(count.values()):
+        score = auroc([truth[v.id]["label"] == "fake" for v in report.verdicts], [v.risk for v in report.verdicts])
+        lines.append(
+            f"In {100 * score:.0f} % of pairs of a fake and a genuine listing the fake has the higher risk "
+            "(chance: 50 %)."
+        )
+    made = f"{args.folder / 'catalog'} {args.folder / 'inspector'}"
+    return [*lines, "", f"To judge other listings: counterfeit-vision inspect {made} LISTINGS --out results"]

@@ -1,0 +1,268 @@
+"""What can be typed: every command with its arguments, its help and an example."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import __version__
+from . import commands
+from .demo import demo
+from .output import Outcome, Talk
+
+__all__ = ["make_parser"]
+
+DEFAULT_ENCODER = "clip-vit-b16"
+
+EXIT_CODES = """\
+exit codes:
+  0    all is fine
+  1    some inputs failed: they are named in the output, the results of the others are written
+  2    wrong input or usage
+  3    the weights or the catalogue cannot be used
+  130  interrupted
+
+Results go to stdout, the path of what was written last; progress and notes go to stderr.
+Weights and embeddings are kept in $CV_CACHE (default: ~/.cache/counterfeit-vision).
+"""
+
+LABELLED = """\
+A labelled file is a file of listings with a column "label": genuine, fake, or unknown for goods
+that the catalogue does not hold. Columns that help where they are there: attack, category, brand,
+and mask (a picture, white where a fake was changed). The inspector never sees any of them but the
+brand, which is part of the listing. "demo" renders such a file: demo/market/listings.jsonl.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; type: {self.prog} --help\n")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1, such as 0.05")
+    return value
+
+
+_share.__name__ = "share"  # argparse names the type in its message
+
+
+def _some(*names: str, **options: Any) -> argparse.ArgumentParser:
+    """An argument that several commands have in common."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(*names, **options)
+    return parser
+
+
+JSON = _some("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout")
+QUIET = _some("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress on stderr")
+DEVICE = _some("--device", default="cpu", help="where the encoder runs: cpu or cuda (default: %(default)s)")
+ENCODER = _some("--encoder", default=DEFAULT_ENCODER, help="see: models list (default: %(default)s)")
+FOREIGN_ENCODER = _some("--encoder", help="only for a catalogue that was built with no recipe's encoder")
+CATALOG = _some("catalog", type=Path, help="folder of the catalogue")
+INSPECTOR = _some("inspector", type=Path, help="folder that calibrate wrote")
+
+
+def _command(
+    under: argparse._SubParsersAction[Any],
+    name: str,
+    run: Callable[[argparse.Namespace, Talk], Outcome] | None,
+    what: str,
+    example: str,
+    *parents: argparse.ArgumentParser,
+    notes: str = "",
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = under.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=(notes and notes + "\n") + "example:\n  " + example.replace("\n", "\n  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[JSON, QUIET, *parents],
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line; each command's function is the parsed arguments' ``run``."""
+    top = _Parser(
+        prog="counterfeit-vision",
+        description="Tells whether a marketplace listing's photos show a counterfeit, and shows why.",
+        epilog=f"example:\n  counterfeit-vision demo\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[JSON, QUIET],
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    under = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_demo, _add_catalog, _add_calibrate, _add_inspect, _add_evaluate, _add_models):
+        add(under)
+    return top
+
+
+def _add_demo(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "demo",
+        demo,
+        "render a market of invented brands, build, calibrate, inspect, and write report.html",
+        "counterfeit-vision demo --open",
+        DEVICE,
+        ENCODER,
+    )
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where all of it goes (default: %(default)s)")
+    parser.add_argument("--open", action="store_true", help="open the report in a browser")
+    parser.add_argument(
+        "--strength",
+        choices=("weak", "medium", "strong"),
+        default="strong",
+        help="how far the fakes' marks differ (default: %(default)s)",
+    )
+    for name, value, what in (
+        ("--seed", 0, "another seed is another market"),
+        ("--brands", 2, "invented brands"),
+        ("--listings", 56, "listings, half of them fake"),
+        ("--genuine", 96, "photos to calibrate on"),
+        ("--size", 640, "long side of the photos in pixels"),
+    ):
+        parser.add_argument(name, type=int, default=value, help=f"{what} (default: %(default)s)")
+
+
+def _add_catalog(under: argparse._SubParsersAction[Any]) -> None:
+    build_example = "counterfeit-vision catalog build genuine/ --out my-catalog"
+    catalog = _command(under, "catalog", None, "make and look at catalogues of genuine photos", build_example)
+    actions = catalog.add_subparsers(title="actions", metavar="ACTION", required=True)
+    build = _command(
+        actions,
+        "build",
+        commands.catalog_build,
+        "build a catalogue from genuine photos",
+        f"{build_example}\n"
+        "counterfeit-vision catalog build genuine.csv --out my-catalog   # columns photo, brand, product",
+        DEVICE,
+        ENCODER,
+    )
+    build.add_argument("source", type=Path, help="folder brand/product/photo.jpg, or a csv, jsonl or parquet manifest")
+    build.add_argument("--out", type=Path, required=True, help="folder of the catalogue")
+    build.add_argument("--strict", action="store_true", help="stop at the first photo that cannot be used")
+    _command(
+        actions,
+        "info",
+        commands.catalog_info,
+        "tell what is in a catalogue",
+        "counterfeit-vision catalog info my-catalog",
+        CATALOG,
+    )
+    _command(
+        actions,
+        "verify",
+        commands.catalog_verify,
+        "check every byte of a catalogue against its sha256",
+        "counterfeit-vision catalog verify my-catalog",
+        CATALOG,
+    )
+
+
+def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "calibrate",
+        commands.calibrate,
+        "learn from genuine photos that are not in the catalogue how much genuine goods vary",
+        "counterfeit-vision calibrate my-catalog held-out/ --out my-inspector",
+        CATALOG,
+        DEVICE,
+        FOREIGN_ENCODER,
+    )
+    parser.add_argument("genuine", type=Path, help="folder of photos, or a csv, jsonl or parquet file of listings")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the calibrated inspector")
+    parser.add_argument(
+        "--alpha",
+        type=_share,
+        default=0.05,
+        help="share of genuine listings that may end as suspected (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--authorised",
+        action="append",
+        default=[],
+        metavar="SELLER",
+        help="id of a seller that is never suspected, at most reviewed; may be given several times",
+    )
+
+
+def _add_inspect(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "inspect",
+        commands.inspect,
+        "judge listings, and write report.html and verdicts.jsonl",
+        "counterfeit-vision inspect my-catalog my-inspector listings.jsonl --out results",
+        CATALOG,
+        INSPECTOR,
+        DEVICE,
+        FOREIGN_ENCODER,
+    )
+    parser.add_argument(
+        "listings", type=Path, help="csv, jsonl or parquet file of listings, a folder of photos, or a photo"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results, or one page that ends in .html")
+    parser.add_argument(
+        "--strict", action="store_true", help="stop at the first listing that fails; nothing is written"
+    )
+
+
+def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "evaluate",
+        commands.evaluate,
+        "judge labelled listings, say how good the verdicts are, and write evaluation.html and evaluation.json",
+        "counterfeit-vision evaluate my-catalog my-inspector labelled.jsonl --out evaluation\n"
+        "counterfeit-vision evaluate my-catalog my-inspector labelled.jsonl --out after --baseline evaluation",
+        CATALOG,
+        INSPECTOR,
+        DEVICE,
+        FOREIGN_ENCODER,
+        notes=LABELLED,
+    )
+    parser.add_argument("listings", type=Path, help="csv, jsonl or parquet file of labelled listings")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the page and of the numbers")
+    parser.add_argument(
+        "--group",
+        default="id",
+        metavar="COLUMN",
+        help="column of what belongs together, such as seller; intervals resample it whole (default: each listing)",
+    )
+    parser.add_argument("--draws", type=int, default=1000, help="resamplings behind an interval (default: %(default)s)")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="RUN", help="--out of an earlier run on the same listings, to compare with"
+    )
+
+
+def _add_models(under: argparse._SubParsersAction[Any]) -> None:
+    models = _command(under, "models", None, "list and fetch encoders", "counterfeit-vision models list")
+    actions = models.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _command(
+        actions,
+        "list",
+        commands.models_list,
+        "list the encoders that have a recipe",
+        "counterfeit-vision models list",
+    )
+    fetch = _command(
+        actions,
+        "fetch",
+        commands.models_fetch,
+        "fetch an encoder's weights into the cache",
+        f"counterfeit-vision models fetch {DEFAULT_ENCODER}",
+    )
+    fetch.add_argument("name", nargs="?", default=DEFAULT_ENCODER, help="a name of models list (default: %(default)s)")

@@ -1,0 +1,73 @@
+"""Runs one command of the command line, and gives the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+
+from ..errors import CatalogError, CounterfeitVisionError, WeightsError
+from .output import Talk, print_outcome
+from .parser import make_parser
+
+__all__ = ["main"]
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """A warning is one line on stderr, without the line of code it came from."""
+    with warnings.catch_warnings():
+
+        def show(message: Warning | str, *where: object, **more: object) -> None:
+            print(f"warning: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
+        yield
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. ``argv`` defaults to the process's arguments.
+
+    >>> main(["models", "list", "--json"]) == 0  # doctest: +ELLIPSIS
+    {
+    ...
+    True
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter must not stop a run
+            stream.reconfigure(errors="backslashreplace")
+    parser = make_parser()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        args = parser.parse_args(arguments)
+    except SystemExit as end:  # --help, --version, or wrong usage
+        return int(end.code or 0)
+    try:
+        with _plain_warnings():
+            outcome = args.run(args, Talk(quiet=getattr(args, "quiet", False)))
+        print_outcome(outcome, as_json=getattr(args, "json", False))
+        sys.stdout.flush()
+        return 1 if outcome.failures else 0
+    except (WeightsError, CatalogError) as error:
+        return _fail(3, error)
+    except CounterfeitVisionError as error:
+        return _fail(2, error)
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _fail(code: int, error: Exception | str) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,136 @@
+"""What a run looks like: PNG pictures drawn with matplotlib, which is an extra and loaded only here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import metrics
+from ..errors import require
+from ..report import COLOURS, DECISION_NAMES
+from ..types import DECISIONS
+from .figures import ALARM, FIGURES, Columns
+
+if TYPE_CHECKING:
+    from .result import Evaluation
+
+__all__ = ["Chart", "draw"]
+
+SIZE, DPI = (5.2, 3.4), 144  # inches; dots an inch
+BINS = 20
+LABELS = {"genuine": COLOURS["clear"], "fake": COLOURS["suspected"], "unknown": COLOURS["insufficient_evidence"]}
+INK = "#1b1f24"
+CHANCE = {"color": "#98a2b0", "linestyle": "--", "linewidth": 1}
+
+
+class Chart(NamedTuple):
+    """A picture: its ``png`` bytes, and in words what it shows."""
+
+    title: str
+    words: str
+    png: bytes
+
+    @property
+    def uri(self) -> str:
+        """The picture as text, to stand inside a page."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+def draw(run: Evaluation) -> list[Chart]:
+    """The charts that a run's listings allow, the same bytes for the same run.
+
+    Raises :class:`~counterfeit_vision.MissingExtraError` without matplotlib.
+    """
+    figure = require("matplotlib.figure", extra="plot", purpose="Evaluation.save()").Figure
+    charts = []
+    for title, words, allowed, paint in (
+        ("Decisions", "The share of each kind of listing that got each decision.", run.judged, _decisions),
+        ("Risk", "How the risks of genuine and of fake listings are spread.", run.judged, _risks),
+        (
+            "Detections and false alarms",
+            "The share of fakes found against the share of genuine listings alarmed, at each threshold of the risk.",
+            "auroc" in run.figures,
+            _roc,
+        ),
+        (
+            "Errors and coverage",
+            "The share of errors among the most confident answers, against the share of listings that are answered.",
+            run.judged,
+            _coverage,
+        ),
+        (
+            "Reliability",
+            "The share of fakes against the probability that was given: on the dashed line they agree.",
+            run.reliability,
+            _reliability,
+        ),
+    ):
+        if allowed:
+            drawing = figure(figsize=SIZE, layout="constrained")
+            axes = drawing.subplots()
+            axes.spines[["top", "right"]].set_visible(False)
+            paint(axes, run)
+            packed = io.BytesIO()
+            drawing.savefig(packed, format="png", dpi=DPI, metadata={"Software": None})
+            charts.append(Chart(title, words, packed.getvalue()))
+    return charts
+
+
+def _decisions(axes: Any, run: Evaluation) -> None:
+    lines = [line for line in run.tables["kind"] if line.listings > line.failures]
+    total = np.array([line.listings - line.failures for line in lines])
+    left = np.zeros(len(lines))
+    for decision in DECISIONS:
+        share = np.array([line.decisions[decision] for line in lines]) / total
+        axes.barh(
+            [line.name for line in lines], share, left=left, color=COLOURS[decision], label=DECISION_NAMES[decision]
+        )
+        left += share
+    axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(lines)))
+    axes.tick_params(axis="y", labelsize="small")
+    axes.set(xlabel="share of the listings", xlim=(0, 1))
+    axes.invert_yaxis()
+    axes.legend(frameon=False, fontsize="x-small", ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
+
+
+def _risks(axes: Any, run: Evaluation) -> None:
+    found = {label: [row.risk for row in run.judged if row.label == label] for label in LABELS}
+    for label, risks in found.items():
+        if risks:
+            weights = np.full(len(risks), 1 / len(risks))
+            options = {"histtype": "stepfilled", "alpha": 0.5, "color": LABELS[label], "label": label}
+            axes.hist(risks, BINS, range=(0, 1), weights=weights, **options)
+    axes.axvline(ALARM, **CHANCE)
+    axes.set(xlabel="risk; the alarm begins at the dashed line", ylabel="share of the listings", xlim=(0, 1))
+    axes.legend(frameon=False, fontsize="small")
+
+
+def _roc(axes: Any, run: Evaluation) -> None:
+    columns = Columns.of([row for row in run.judged if FIGURES["auroc"].about(row)])
+    false, true = metrics.roc_curve(columns.fake, columns.risk)
+    axes.plot(false, true, color=INK, label=f"AUROC {run.figures['auroc']}")
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    axes.set(xlabel="share of genuine listings alarmed", ylabel="share of fakes found", xlim=(0, 1), ylim=(0, 1.01))
+    axes.legend(frameon=False, fontsize="small", loc="lower right")
+
+
+def _coverage(axes: Any, run: Evaluation) -> None:
+    columns = Columns.of(run.judged)
+    coverage, risk = metrics.risk_coverage(columns.wrong, columns.confidence)
+    axes.plot(coverage, risk, color=INK, label=f"area {run.figures['risk_coverage_area']}")
+    axes.axhline(risk[-1], **CHANCE, label="in random order")
+    axes.axvline(1 - columns.abstained.mean(), color=COLOURS["insufficient_evidence"], linewidth=1, label="answered")
+    axes.set(xlabel="share of the listings answered", ylabel="share of errors", xlim=(0, 1), ylim=(0, None))
+    axes.legend(frameon=False, fontsize="small")
+
+
+def _reliability(axes: Any, run: Evaluation) -> None:
+    table = run.reliability
+    axes.plot([0, 1], [0, 1], **CHANCE)
+    limits = np.array([metrics.binomial_interval(round(row.share * row.rows), row.rows) for row in table]).T
+    share, probability = np.array([row.share for row in table]), [row.probability for row in table]
+    axes.errorbar(probability, share, np.abs(limits - share), color=INK, marker="o", markersize=4, linewidth=1)
+    axes.set(xlabel="probability given", ylabel="share of fakes", xlim=(0, 1), ylim=(0, 1))

@@ -1,0 +1,192 @@
+"""The figures of a run: which listings each is about, what it is, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from ..errors import InputError
+from ..metrics import Difference
+
+__all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "paired"]
+
+ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
+TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the ROC curve is read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
+
+    ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``peak`` says
+    whether the strongest heat map's peak lies within one patch of the change, ``chance`` how often a random spot on the
+    product would; both only for suspected fakes with a mask.
+    """
+
+    id: str
+    label: str
+    kind: str
+    group: str
+    brand: str
+    category: str
+    decision: str | None = None
+    risk: float | None = None
+    p_value: float | None = None
+    probability: float | None = None
+    peak: bool | None = None
+    chance: float | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Judged listings as aligned arrays (N,): bool, but ``risk`` and ``probability`` float64, NaN where absent."""
+
+    fake: NDArray[np.bool_]
+    unknown: NDArray[np.bool_]
+    suspected: NDArray[np.bool_]
+    abstained: NDArray[np.bool_]
+    peak: NDArray[np.bool_]
+    risk: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Judged]) -> Columns:
+        """The columns of these rows."""
+        return cls(
+            np.array([row.label == "fake" for row in rows], bool),
+            np.array([row.label == "unknown" for row in rows], bool),
+            np.array([row.decision == "suspected" for row in rows], bool),
+            np.array([row.decision == "insufficient_evidence" for row in rows], bool),
+            np.array([bool(row.peak) for row in rows], bool),
+            np.array([row.risk for row in rows], np.float64),
+            np.array([row.probability for row in rows], np.float64),
+        )
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Columns:
+        return Columns(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Where an answer errs, fake from :data:`ALARM` on; about goods that the catalogue does not hold, every one."""
+        return np.asarray(self.unknown | ((self.risk >= ALARM) != self.fake), bool)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """How far the risk is from :data:`ALARM`; what was not answered, for want of evidence, comes after all that
+        was.
+        """
+        return np.abs(self.risk - ALARM) + ~self.abstained
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95 % interval, over so many listings."""
+
+    value: float
+    low: float
+    high: float
+    listings: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``of`` is the figure, over the judged listings that it is ``about``. Where it is a share of listings ``counted``,
+    its limits are Clopper and Pearson's, which take listings for independent; the others bootstrap by group.
+    """
+
+    title: str
+    about: Callable[[Judged], bool]
+    of: Callable[[Columns], float]
+    counted: bool = False
+
+
+def _known(row: Judged) -> bool:
+    return row.label != "unknown"
+
+
+def _probable(row: Judged) -> bool:
+    return _known(row) and row.probability is not None
+
+
+FIGURES = {
+    "false_accusations": Figure(
+        "Genuine listings that are suspected", lambda row: row.label == "genuine", lambda c: c.suspected.mean(), True
+    ),
+    "detections": Figure(
+        "Fakes that are suspected", lambda row: row.label == "fake", lambda c: c.suspected.mean(), True
+    ),
+    "auroc": Figure("AUROC of the risk", _known, lambda c: metrics.auroc(c.fake, c.risk)),
+    "average_precision": Figure(
+        "Average precision of the risk", _known, lambda c: metrics.average_precision(c.fake, c.risk)
+    ),
+    "fpr_at_tpr": Figure(
+        f"False alarms where {100 * TPR:g} % of the fakes are found",
+        _known,
+        lambda c: metrics.fpr_at_tpr(c.fake, c.risk, TPR),
+    ),
+    "recall_at_fpr": Figure(
+        f"Fakes found at {100 * FPR:g} % false alarms", _known, lambda c: metrics.recall_at_fpr(c.fake, c.risk, FPR)
+    ),
+    "risk_coverage_area": Figure(
+        "Area under risk-coverage", lambda row: True, lambda c: metrics.risk_coverage_area(c.wrong, c.confidence)
+    ),
+    "full_coverage_error": Figure("Errors where every listing is answered", lambda row: True, lambda c: c.wrong.mean()),
+    "calibration_error": Figure(
+        f"Expected calibration error ({metrics.BINS} bins of equal mass)",
+        _probable,
+        lambda c: metrics.expected_calibration_error(c.fake, c.probability),
+    ),
+    "brier": Figure("Brier score", _probable, lambda c: metrics.brier(c.fake, c.probability)),
+    "peak_in_mask": Figure(
+        "Heat maps of suspected fakes that peak on the change",
+        lambda row: row.peak is not None,
+        lambda c: c.peak.mean(),
+        True,
+    ),
+}
+
+
+def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate | None:
+    """A figure of judged listings; ``None`` where they do not allow it: none at all, or one class only."""
+    used = [row for row in rows if figure.about(row)]
+    columns = Columns.of(used)
+    try:
+        value = float(figure.of(columns)) if used else None
+    except InputError:
+        value = None
+    if value is None:
+        return None
+    if figure.counted:
+        low, high = metrics.binomial_interval(round(value * len(used)), len(used))
+    else:
+        low, high = metrics.bootstrap_interval(
+            lambda chosen: figure.of(columns[chosen]), [row.group for row in used], draws=draws
+        )
+    return Estimate(value, low, high, len(used))
+
+
+def paired(figure: Figure, pairs: Iterable[tuple[Judged, Judged]], *, draws: int) -> Difference | None:
+    """A figure of two runs over the listings that it is about in both; ``None`` where there is none."""
+    used = [(first, second) for first, second in pairs if figure.about(first) and figure.about(second)]
+    first, second = (Columns.of([pair[side] for pair in used]) for side in (0, 1))
+    try:
+        return (
+            metrics.paired_difference(
+                lambda chosen: float(figure.of(first[chosen])),
+                lambda chosen: float(figure.of(second[chosen])),
+                [row.group for _, row in used],
+                draws=draws,
+            )
+            if used
+            else None
+        )
+    except InputError:
+        return None

@@ -1,0 +1,219 @@
+"""A run on labelled listings: its figures and tables, beside an earlier run's, on a page and in a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import metrics
+from ..errors import InputError
+from ..metrics import Bin, Difference
+from ..report import _render
+from ..sealed import replace_file
+from ..types import DECISIONS
+from . import charts
+from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
+
+__all__ = ["Comparison", "Evaluation", "Line"]
+
+FORMAT = 1
+TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
+
+
+class Line(NamedTuple):
+    """One line of a table: how many listings got which decision, and the figures that they allow."""
+
+    name: str
+    listings: int
+    decisions: dict[str, int]
+    failures: int
+    false_accusations: Estimate | None
+    detections: Estimate | None
+    auroc: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            name: value._asdict() if isinstance(value, Estimate) else value for name, value in self._asdict().items()
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on the same listings: ``figures`` by name, the baseline first.
+
+    ``listings`` is how many had a verdict in both, ``left_out`` how many others there were.
+    """
+
+    figures: Mapping[str, Difference]
+    listings: int
+    left_out: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        figures = {
+            name: {**dataclasses.asdict(item), "difference": item.difference} for name, item in self.figures.items()
+        }
+        return {"listings": self.listings, "left_out": self.left_out, "figures": figures}
+
+
+class Evaluation:
+    """Figures, tables and charts of one run; made by :func:`~counterfeit_vision.evaluation.evaluate`, read back by
+    :meth:`load`.
+
+    ``rows`` are the listings in input order, ``about`` facts about the run. Listings without a verdict count in no
+    figure; the tables say how many there are.
+    """
+
+    def __init__(self, rows: Sequence[Judged], *, about: Mapping[str, str] | None = None, draws: int = 1000) -> None:
+        self.rows, self.about, self.draws = tuple(rows), dict(about or {}), draws
+
+    @property
+    def judged(self) -> list[Judged]:
+        """The listings that got a verdict."""
+        return [row for row in self.rows if row.decision is not None]
+
+    @cached_property
+    def figures(self) -> dict[str, Estimate]:
+        """Those of :data:`~counterfeit_vision.evaluation.figures.FIGURES` that these listings allow."""
+        found = {name: estimate(figure, self.judged, draws=self.draws) for name, figure in FIGURES.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @cached_property
+    def tables(self) -> dict[str, list[Line]]:
+        """By ``kind`` (attack, circumstance), ``category`` and ``brand``: a line each, genuine first.
+
+        The AUROC of a kind of fake is against all genuine listings.
+        """
+        return {by: self._table(by) for by in TABLES}
+
+    def _table(self, by: str) -> list[Line]:
+        lines = []
+        for name in sorted({getattr(row, by) for row in self.rows}):
+            rows = [row for row in self.rows if getattr(row, by) == name]
+            judged = [row for row in rows if row.decision is not None]
+            genuine = [row for row in self.judged if row.label == "genuine"] if by == "kind" else []
+            counts = Counter(row.decision for row in judged)
+            lines.append(
+                Line(
+                    name,
+                    len(rows),
+                    {decision: counts[decision] for decision in DECISIONS},
+                    len(rows) - len(judged),
+                    estimate(FIGURES["false_accusations"], judged, draws=self.draws),
+                    estimate(FIGURES["detections"], judged, draws=self.draws),
+                    estimate(FIGURES["auroc"], [*genuine, *judged], draws=self.draws),
+                )
+            )
+        return sorted(lines, key=lambda line: by == "kind" and not line.name.startswith("genuine"))
+
+    @property
+    def reliability(self) -> list[Bin]:
+        """The reliability table, where verdicts carry a probability."""
+        columns = Columns.of([row for row in self.judged if FIGURES["brier"].about(row)])
+        return metrics.reliability(columns.fake, columns.probability) if len(columns.fake) else []
+
+    @property
+    def peak_by_chance(self) -> float | None:
+        """What ``peak_in_mask`` would be if peaks lay anywhere on the product."""
+        shares = [row.chance for row in self.judged if row.chance is not None]
+        return float(np.mean(shares)) if shares else None
+
+    @property
+    def fake_share(self) -> float | None:
+        """The share of fakes: what the average precision of a risk that says nothing would be."""
+        known = [row.label == "fake" for row in self.judged if row.label != "unknown"]
+        return float(np.mean(known)) if known else None
+
+    # --- beside an earlier run ----------------------------------------------------------------------------------------
+
+    def compare(self, baseline: Evaluation | str | os.PathLike[str]) -> Comparison:
+        """This run beside an earlier one on the same listings, pair by pair.
+
+        ``baseline`` may be a saved run. Raises :class:`InputError` where the two share no listing with a verdict, or
+        label one differently.
+        """
+        earlier = baseline if isinstance(baseline, Evaluation) else Evaluation.load(baseline)
+        before = {row.id: row for row in earlier.judged}
+        pairs = [(before[row.id], row) for row in self.judged if row.id in before]
+        if not pairs:
+            raise InputError("the two runs share no listing with a verdict: nothing to compare")
+        for old, new in pairs:
+            if old.label != new.label:
+                raise InputError(f"listing {old.id!r} is {old.label} in the baseline and {new.label} in this run")
+        found = {name: paired(figure, pairs, draws=self.draws) for name, figure in FIGURES.items()}
+        left_out = len({row.id for row in (*self.rows, *earlier.rows)}) - len(pairs)
+        return Comparison({name: item for name, item in found.items() if item is not None}, len(pairs), left_out)
+
+    # --- keeping and showing ------------------------------------------------------------------------------------------
+
+    def save(
+        self, folder: str | os.PathLike[str], *, baseline: Evaluation | str | os.PathLike[str] | None = None
+    ) -> Path:
+        """Write ``evaluation.html``, one page with its charts inside, and ``evaluation.json``; -> the folder.
+
+        With a ``baseline`` both hold the comparison. Raises :class:`~counterfeit_vision.MissingExtraError` without
+        matplotlib.
+        """
+        target = Path(folder)
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target}: that is a file; name a folder")
+        compared = None if baseline is None else self.compare(baseline)
+        page = _render("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
+        data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
+        target.mkdir(parents=True, exist_ok=True)
+        replace_file(target / "evaluation.json", (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode())
+        replace_file(target / "evaluation.html", page.encode("utf-8", "backslashreplace"))
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Evaluation:
+        """Read back what :meth:`save` wrote: the folder, or its ``evaluation.json``."""
+        file = Path(path) / "evaluation.json" if Path(path).is_dir() else Path(path)
+        if not file.is_file():
+            raise InputError(f"{path}: no saved evaluation here; make one with: evaluate(...).save(folder)")
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
+                raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
+            return cls([Judged(**row) for row in data["rows"]], about=data["about"], draws=data["draws"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "format": FORMAT,
+            "about": self.about,
+            "draws": self.draws,
+            "figures": {name: value._asdict() for name, value in self.figures.items()},
+            "fake_share": self.fake_share,
+            "peak_by_chance": self.peak_by_chance,
+            "tables": {by: [line.to_dict() for line in lines] for by, lines in self.tables.items()},
+            "reliability": [row._asdict() for row in self.reliability],
+            "rows": [dataclasses.asdict(row) for row in self.rows],
+        }
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        shown = {"auroc": "AUROC", "detections": "fakes suspected", "false_accusations": "genuine suspected"}
+        words = [f"{words} {self.figures[name].value:.3f}" for name, words in shown.items() if name in self.figures]
+        return f"<Evaluation {', '.join([f'{len(self):,} listings', *words])}>"
+
+    def _shown(self) -> dict[str, Any]:
+        titles = {name: figure.title for name, figure in FIGURES.items()}
+        return {"run": self, "titles": titles, "tables": TABLES}
+
+    def _repr_html_(self) -> str:
+        return _render("evaluation_notebook.html.j2", **self._shown())

@@ -1,0 +1,120 @@
+"""A labelled file through an inspector.
+
+The labels stay here: the inspector is given :class:`~counterfeit_vision.Listing` objects, which have no place for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..decode import decode
+from ..errors import ManifestError
+from ..inspector import Inspector
+from ..manifests import read_listings, read_rows
+from ..types import Evidence, Failure, Listing, Verdict
+from .figures import Judged
+from .result import Evaluation
+
+__all__ = ["evaluate"]
+
+LABELS = ("genuine", "fake", "unknown")
+LARGEST_MASK = 0.2  # of the photo: in a larger change a peak proves nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class _Truth:
+    """What the file knows of a listing: a row without a verdict, and the pictures of the change and of the product."""
+
+    row: Judged
+    change: Path | None
+    product: Path | None
+
+
+def evaluate(
+    inspector: Inspector,
+    listings: str | os.PathLike[str],
+    *,
+    group: str = "id",
+    draws: int = 1000,
+    progress: bool = False,
+) -> Evaluation:
+    """Judge a labelled file of listings, and say how good the verdicts are.
+
+    ``listings`` is a csv, jsonl or parquet file as :meth:`~counterfeit_vision.Inspector.inspect` takes it, with a
+    column ``label``: ``genuine``, ``fake``, or ``unknown`` for goods that the catalogue does not hold, about which no
+    answer is right. Optional columns: ``attack`` (of a fake), ``hard`` (the circumstance of a genuine one),
+    ``category``, ``brand``, ``mask`` (a picture, white where a fake's first photo was changed) and ``product_mask``.
+
+    ``group`` is the column that names what belongs together (``seller``, ``scene``): intervals resample whole groups,
+    ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError` for a row without a label or without a group.
+    """
+    path = Path(listings)
+    truths = list(_truths(path, group))
+    given = list(read_listings(path))
+    results = inspector.stream([item for item in given if isinstance(item, Listing)], progress=progress)
+    rows = [
+        _judged(truth, item if isinstance(item, Failure) else next(results), max(inspector.catalog.grid))
+        for truth, item in zip(truths, given, strict=True)
+    ]
+    about = {**inspector.inspect([]).about, "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
+    return Evaluation(rows, about=about, draws=draws)
+
+
+def _truths(path: Path, group: str) -> Iterator[_Truth]:
+    for number, row in read_rows(path):
+        place, label = f"{path}:{number}", row.get("label")
+        if label not in LABELS:
+            raise ManifestError(f"{place}: label={label!r}; the labels are {', '.join(LABELS)}")
+        id = str(row.get("id", f"{path.name}:{number}"))
+        if group != "id" and group not in row:
+            raise ManifestError(f"{place}: column {group!r}, to group by, is missing; the row has {', '.join(row)}")
+        detail = row.get("attack") if label == "fake" else row.get("hard")
+        judged = Judged(
+            id=id,
+            label=label,
+            kind=f"{label}: {detail}" if detail else label,
+            group=id if group == "id" else str(row[group]),
+            brand=str(row.get("brand", "not given")),
+            category=str(row.get("category", "not given")),
+        )
+        change, product = (path.parent / str(row[name]) if name in row else None for name in ("mask", "product_mask"))
+        yield _Truth(judged, change, product)
+
+
+def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
+    if isinstance(result, Failure):
+        return dataclasses.replace(truth.row, failure=f"{result.stage}: {result.error}")
+    row = dataclasses.replace(
+        truth.row,
+        decision=result.decision,
+        risk=result.risk,
+        p_value=result.p_value,
+        probability=getattr(result, "probability", None),
+    )
+    maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == 0]
+    if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
+        return row
+    strongest = min(maps, key=lambda claim: 1.0 if claim.p_value is None else claim.p_value)
+    return dataclasses.replace(row, **_peak(strongest, truth.change, truth.product, grid))
+
+
+def _peak(claim: Evidence, change: Path, product: Path | None, grid: int) -> dict[str, Any]:
+    """Whether the heat map peaks within one patch of the change, and how often a random spot on the product would."""
+    import cv2
+
+    assert claim.heatmap is not None
+    mask = decode(change).pixels[..., 0] > 127
+    if not 0 < mask.mean() <= LARGEST_MASK:
+        return {}
+    patch = round(max(mask.shape) / grid)
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * patch + 1, 2 * patch + 1), np.uint8)) > 0
+    place = np.unravel_index(int(np.argmax(claim.heatmap)), claim.heatmap.shape)
+    y, x = ((np.array(place) + 0.5) / claim.heatmap.shape * mask.shape).astype(int)
+    shown = np.ones(mask.shape, bool) if product is None else decode(product).pixels[..., 0] > 127
+    return {"peak": bool(near[y, x]), "chance": float(near[shown].mean()) if shown.any() else None}

@@ -1,0 +1,416 @@
+"""Evaluation: figures by hand on verdicts that are made up, the whole way on a small market, and bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders import Encoder
+from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, evaluate
+from counterfeit_vision.metrics import binomial_interval
+from counterfeit_vision.report import Report
+
+DRAWS = 50
+
+
+def judged(number: int, label: str, risk: float | None = 0.1, decision: str | None = None, **more: object) -> Judged:
+    given = {"kind": label, "group": str(number), "brand": "acme", "category": "bag"} | more
+    if decision is None and risk is not None:
+        decision = "suspected" if risk >= 0.5 else "clear"
+    return Judged(id=str(number), label=label, risk=risk, decision=decision, **given)
+
+
+def run(*rows: tuple[object, ...], draws: int = DRAWS) -> Evaluation:
+    return Evaluation([judged(number, *row) for number, row in enumerate(rows)], draws=draws)
+
+
+EIGHT = run(
+    ("genuine", 0.1),
+    ("genuine", 0.2),
+    ("genuine", 0.6),
+    ("genuine", 0.3),
+    ("fake", 0.9),
+    ("fake", 0.4),
+    ("fake", 0.7),
+    ("fake", 0.8),
+)
+
+# --- figures by hand --------------------------------------------------------------------------------------------------
+
+
+def test_figures_by_hand() -> None:
+    figures = EIGHT.figures
+    assert figures["false_accusations"] == (0.25, *binomial_interval(1, 4), 4)
+    assert figures["detections"] == (0.75, *binomial_interval(3, 4), 4)
+    assert figures["auroc"].value == 15 / 16
+    assert figures["fpr_at_tpr"].value == 0.25
+    assert figures["recall_at_fpr"].value == 0.75
+    assert figures["full_coverage_error"].value == 0.25
+    assert figures["auroc"].low <= 15 / 16 <= figures["auroc"].high
+    assert EIGHT.fake_share == 0.5
+    assert {"calibration_error", "brier", "peak_in_mask"}.isdisjoint(figures)
+    assert repr(EIGHT) == "<Evaluation 8 listings, AUROC 0.938, fakes suspected 0.750, genuine suspected 0.250>"
+
+
+def test_the_surest_come_first_and_what_lacks_evidence_last() -> None:
+    found = run(
+        ("genuine", 0.6),  # wrong, unsure: third
+        ("fake", 0.99),  # right, sure: first
+        ("genuine", 0.01, "insufficient_evidence"),  # right if it had been answered, but it was not: last
+        ("fake", 0.2),  # wrong: second
+    )
+    assert found.figures["risk_coverage_area"].value == pytest.approx((0 + 1 / 2 + 2 / 3 + 2 / 4) / 4)
+    assert found.figures["full_coverage_error"].value == 0.5
+
+
+def test_any_answer_about_unknown_goods_is_an_error_and_no_other_figure_counts_them() -> None:
+    rows = [("genuine", 0.1), ("fake", 0.9)]
+    alone, mixed = run(*rows), run(*rows, ("unknown", 0.3), ("unknown", 0.9, "insufficient_evidence"))
+    assert mixed.figures["full_coverage_error"].value == 0.5
+    assert mixed.figures["risk_coverage_area"].value == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)
+    for name in ("auroc", "detections", "false_accusations", "average_precision"):
+        assert mixed.figures[name].value == alone.figures[name].value
+    line = next(line for line in mixed.tables["kind"] if line.name == "unknown")
+    assert line.decisions["insufficient_evidence"] == 1
+    assert line.detections is line.false_accusations is line.auroc is None
+
+
+def test_listings_without_a_verdict_are_shown_and_count_nowhere() -> None:
+    rows = [*EIGHT.rows, judged(8, "fake", None, failure="decode: no pixels")]
+    found = Evaluation(rows, draws=DRAWS)
+    assert found.figures["detections"].listings == 4
+    line = next(line for line in found.tables["kind"] if line.name == "fake")
+    assert (line.listings, line.failures) == (5, 1)
+    assert json.loads(json.dumps(found.to_dict()))["rows"][8]["failure"] == "decode: no pixels"
+
+
+def test_tables_by_kind_brand_and_category() -> None:
+    rows = [
+        judged(0, "genuine", 0.1),
+        judged(1, "genuine", 0.5, kind="genuine: glare", brand="zeta"),
+        judged(2, "fake", 0.3, kind="fake: a"),
+        judged(3, "fake", 0.9, kind="fake: b", brand="zeta", category="belt"),
+        judged(4, "fake", 0.1, kind="fake: b"),
+    ]
+    tables = Evaluation(rows, draws=DRAWS).tables
+    kinds = {line.name: line for line in tables["kind"]}
+    assert list(kinds) == ["genuine", "genuine: glare", "fake: a", "fake: b"]
+    assert kinds["fake: a"].auroc.value == 0.5  # against both genuine ones
+    assert kinds["fake: b"].auroc.value == pytest.approx((2 + 0.5) / 4)
+    assert kinds["fake: b"].detections.value == 0.5
+    assert kinds["genuine: glare"].false_accusations.value == 1
+    assert kinds["genuine"].auroc is kinds["genuine"].detections is None
+    brands = {line.name: line for line in tables["brand"]}
+    assert brands["zeta"].auroc.value == 1
+    assert brands["acme"].decisions == {"suspected": 0, "review": 0, "insufficient_evidence": 0, "clear": 3}
+    assert {line.name for line in tables["category"]} == {"bag", "belt"}
+
+
+def test_probabilities_are_judged_where_there_are_any() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random(400)
+    fake = random.random(400) < truth
+    rows = [
+        judged(number, "fake" if fake[number] else "genuine", float(truth[number]), probability=float(truth[number]))
+        for number in range(400)
+    ]
+    found = Evaluation(rows, draws=DRAWS)
+    assert found.figures["calibration_error"].value < 0.1
+    assert found.figures["brier"].value == pytest.approx(np.mean((truth - fake) ** 2))
+    assert sum(row.rows for row in found.reliability) == 400
+    wrong = Evaluation([dataclasses.replace(row, probability=1 - row.probability) for row in rows], draws=DRAWS)
+    assert wrong.figures["calibration_error"].value > 0.3
+
+
+def test_groups_widen_the_intervals() -> None:
+    random = np.random.default_rng(0)
+    shift = np.repeat(random.normal(size=20), 20)
+    rows = [
+        judged(n, ("genuine", "fake")[n // 20 % 2], float(1 / (1 + np.exp(-shift[n] - 0.1 * random.normal()))))
+        for n in range(400)
+    ]
+    grouped = Evaluation([dataclasses.replace(row, group=str(n // 20)) for n, row in enumerate(rows)])
+    alone = Evaluation(rows)
+
+    def width(found: Evaluation) -> float:
+        return found.figures["auroc"].high - found.figures["auroc"].low
+
+    assert width(grouped) > 2 * width(alone)
+
+
+# --- two runs ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_compared_pair_by_pair() -> None:
+    better = Evaluation([dataclasses.replace(row, risk=0.05, decision="clear") if row.label == "genuine" else row
+                         for row in EIGHT.rows[:7]], draws=DRAWS)  # fmt: skip
+    found = better.compare(EIGHT)
+    assert (found.listings, found.left_out) == (7, 1)
+    auroc = found.figures["auroc"]
+    assert (auroc.first, auroc.second) == (pytest.approx(11 / 12), 1)
+    assert auroc.low >= 0
+    assert found.figures["false_accusations"].difference == -0.25
+    assert found.figures["detections"].difference == 0
+    assert found.to_dict()["figures"]["auroc"]["difference"] == pytest.approx(1 / 12)
+    assert isinstance(found, Comparison)
+
+
+def test_runs_that_have_nothing_in_common_are_refused() -> None:
+    other = Evaluation([dataclasses.replace(row, id=f"other {row.id}") for row in EIGHT.rows])
+    with pytest.raises(cv.InputError, match="share no listing"):
+        EIGHT.compare(other)
+    other = Evaluation([dataclasses.replace(row, label="fake") for row in EIGHT.rows])
+    with pytest.raises(cv.InputError, match="listing '0' is fake in the baseline and genuine in this run"):
+        EIGHT.compare(other)
+
+
+# --- on a page and in a file ------------------------------------------------------------------------------------------
+
+
+def test_saved_read_back_and_compared(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    folder = EIGHT.save(tmp_path / "a")
+    again = Evaluation.load(folder)
+    assert again.to_dict() == EIGHT.to_dict()
+    page = (folder / "evaluation.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/png;base64,') == 4
+    assert "Beside the baseline" not in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "<script" not in page
+    assert again.save(tmp_path / "b") == tmp_path / "b"
+    for name in ("evaluation.html", "evaluation.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+    EIGHT.save(tmp_path / "c", baseline=folder)
+    assert "Beside the baseline" in (tmp_path / "c" / "evaluation.html").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "c" / "evaluation.json").read_text())["comparison"]["listings"] == 8
+
+
+def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
+    rows = [dataclasses.replace(row, brand="<script>alert(1)</script>", category='"><img>') for row in EIGHT.rows]
+    found = Evaluation(rows, about={"<b>": "<i>"}, draws=DRAWS)
+    for page in (found._repr_html_(), found.save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")):
+        for markup in ("<script", "<i>", "<b>&lt;", "<img>"):
+            assert markup not in page
+
+
+def test_a_run_with_probabilities_shows_reliability(tmp_path: Path) -> None:
+    rows = [dataclasses.replace(row, probability=row.risk) for row in EIGHT.rows]
+    page = Evaluation(rows, draws=DRAWS).save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")
+    assert "<h3>Reliability</h3>" in page
+    assert page.count('src="data:image/png;base64,') == 5
+
+
+@pytest.mark.parametrize("rows", [[], [judged(0, "fake", None, failure="x")], [judged(0, "genuine")]])
+def test_runs_that_allow_few_figures_or_none(rows: list[Judged], tmp_path: Path) -> None:
+    found = Evaluation(rows, draws=DRAWS)
+    assert "auroc" not in found.figures
+    json.dumps(found.to_dict(), allow_nan=False)
+    found.save(tmp_path)
+    assert "Evaluation" in found._repr_html_()
+    assert repr(found).startswith("<Evaluation")
+
+
+def test_without_matplotlib_the_extra_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(cv.MissingExtraError, match=r"counterfeit-vision\[plot\]"):
+        EIGHT.save(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "0.938" in EIGHT._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not readable as an evaluation"),
+        ('{"format": 99}', "format 99"),
+        ('{"format": 1, "rows": [{}]}', "Judged"),
+    ],
+)
+def test_files_that_are_no_evaluation(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(text)
+    with pytest.raises(cv.InputError, match=said):
+        Evaluation.load(tmp_path)
+
+
+def test_where_nothing_was_saved(tmp_path: Path) -> None:
+    with pytest.raises(cv.InputError, match="no saved evaluation here"):
+        Evaluation.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(cv.InputError, match="that is a file"):
+        EIGHT.save(tmp_path / "file")
+
+
+# --- judging a file ---------------------------------------------------------------------------------------------------
+
+
+class Puppet:
+    """Stands in for an inspector: risk and heat map by id, and it keeps what it was given."""
+
+    catalog = SimpleNamespace(grid=(4, 4))
+
+    def __init__(self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None) -> None:
+        self.risks, self.heat, self.given = risks, heat or {}, []
+
+    def inspect(self, listings: Iterable[cv.Listing]) -> Report:
+        return Report(list(self.stream(listings)), about={"Encoder": "none"})
+
+    def stream(self, listings: Iterable[cv.Listing], *, progress: bool = False) -> Iterator[cv.Verdict | cv.Failure]:
+        for listing in listings:
+            self.given.append(listing)
+            if listing.id not in self.risks:
+                yield cv.Failure(listing.id, "decode", cv.DecodeError(listing.id, "no pixels"))
+                continue
+            risk = self.risks[listing.id]
+            claims = {
+                "faint": cv.Evidence(score=0, text="", p_value=0.9, heatmap=np.eye(8, dtype=np.float32)),
+                "strong": cv.Evidence(score=1, text="", p_value=0.01, heatmap=self.heat.get(listing.id)),
+            }
+            decision = "suspected" if risk >= 0.5 else "clear"
+            yield cv.Verdict(
+                id=listing.id,
+                decision=decision,
+                risk=risk,
+                p_value=0.5,
+                reason="",
+                product=None,
+                brand=None,
+                claims=claims,
+            )
+
+
+def write(path: Path, *rows: dict) -> Path:
+    path.write_text("".join(json.dumps({"photos": ["a.jpg"]} | row) + "\n" for row in rows))
+    return path
+
+
+def test_labels_stay_here(tmp_path: Path) -> None:
+    secret = {"attack": "letter_swap", "mask": "masks/m.png", "hard": "glare", "scene": "attic"}
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "genuine", "seller": "s", "hard": "glare", "brand": "acme"},
+        {"id": "b", "label": "fake", "seller": "t", "price": 3, "currency": "EUR"} | secret,
+    )
+    puppet = Puppet({"a": 0.1, "b": 0.2})
+    found = evaluate(puppet, path, group="seller", draws=DRAWS)
+    assert [type(item) for item in puppet.given] == [cv.Listing, cv.Listing]
+    for item in puppet.given:
+        text = repr(dataclasses.asdict(item))
+        assert not [word for word in ("genuine", "fake", *secret.values()) if word in text]
+    assert [(row.kind, row.group, row.brand) for row in found.rows] == [
+        ("genuine: glare", "s", "acme"),
+        ("fake: letter_swap", "t", "not given"),
+    ]
+    assert found.about == {"Encoder": "none", "Listings": "l.jsonl", "Bootstrap": "50 draws by seller"}
+
+
+def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "fake"},
+        {"id": "gone", "label": "genuine"},
+        {"id": "none", "label": "genuine", "photos": []},
+        {"id": "a", "label": "genuine"},
+        {"id": "b", "label": "genuine"},
+    )
+    rows = evaluate(Puppet({"a": 0.9, "b": 0.2}), path, draws=DRAWS).rows
+    assert [(row.id, row.label, row.risk) for row in rows] == [
+        ("a", "fake", 0.9),
+        ("gone", "genuine", None),
+        ("none", "genuine", None),
+        ("a", "genuine", None),
+        ("b", "genuine", 0.2),
+    ]
+    assert rows[1].failure == "decode: gone: no pixels"
+    assert "has no photos" in rows[2].failure
+    assert "stands twice" in rows[3].failure
+
+
+@pytest.mark.parametrize(
+    ("row", "options", "said"),
+    [
+        ({"id": "a"}, {}, r"l\.jsonl:1: label=None; the labels are genuine, fake, unknown"),
+        ({"id": "a", "label": "Fake"}, {}, "label='Fake'"),
+        ({"id": "a", "label": "fake"}, {"group": "seller"}, "column 'seller', to group by, is missing"),
+    ],
+)
+def test_rows_that_are_not_labelled_are_refused_before_any_work(
+    row: dict, options: dict, said: str, tmp_path: Path
+) -> None:
+    puppet = Puppet({})
+    with pytest.raises(cv.ManifestError, match=said):
+        evaluate(puppet, write(tmp_path / "l.jsonl", row), **options)
+    assert puppet.given == []
+
+
+def heat(y: int, x: int) -> np.ndarray:
+    values = np.zeros((8, 8), np.float32)
+    values[y, x] = 1
+    return values
+
+
+def test_peaks_are_looked_for_in_the_mask_and_a_patch_around_it(tmp_path: Path) -> None:
+    change, product, large = np.zeros((3, 80, 80), np.uint8)
+    change[40:50, 40:50] = 255
+    product[:, 20:] = 255
+    large[:40] = 255
+    for name, mask in (("change", change), ("product", product), ("large", large)):
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    fake = {"label": "fake", "mask": "change.png", "product_mask": "product.png"}
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "inside"} | fake,
+        {"id": "beside"} | fake,
+        {"id": "away"} | fake,
+        {"id": "missed"} | fake,
+        {"id": "large"} | fake | {"mask": "large.png"},
+        {"id": "plain", "label": "fake"},
+        {"id": "genuine", "label": "genuine"},
+    )
+    maps = {"inside": heat(4, 4), "beside": heat(2, 4), "away": heat(1, 4), "missed": heat(4, 4), "large": heat(0, 0)}
+    risks = dict.fromkeys(maps, 0.9) | {"missed": 0.1, "plain": 0.9, "genuine": 0.9}
+    found = evaluate(Puppet(risks, maps), path, draws=DRAWS)
+    assert {row.id: row.peak for row in found.rows} == {
+        "inside": True,
+        "beside": True,  # row 2 of 8 is pixel 25, the change begins at 40, a patch of a grid of 4 is 20 pixels
+        "away": False,
+        "missed": None,
+        "large": None,
+        "plain": None,
+        "genuine": None,
+    }
+    assert found.figures["peak_in_mask"].value == pytest.approx(2 / 3)
+    assert found.peak_by_chance == pytest.approx(50 * 50 / (80 * 60))
+
+
+# --- the whole way ----------------------------------------------------------------------------------------------------
+
+
+def test_on_a_market_labels_change_the_figures_and_not_the_verdicts(lite: Encoder, tmp_path: Path) -> None:
+    market = cv.market.render(tmp_path / "m", brands=1, listings=6, calibration=14, references=1, size=128)
+    inspector = cv.Inspector(cv.Catalog.build(market.catalogue, encoder=lite)).calibrate(market.calibration, alpha=0.2)
+    found = evaluate(inspector, market.listings, draws=DRAWS)
+    verdicts = list(inspector.inspect(market.listings))
+    assert [row.risk for row in found.rows] == [verdict.risk for verdict in verdicts]
+    assert found.about["Listings"] == "listings.jsonl"
+    assert "Alarm level" in found.about
+    rows = [json.loads(line) for line in market.listings.read_text().splitlines()]
+    other = {"genuine": "fake", "fake": "genuine"}
+    flipped = market.folder / "flipped.jsonl"
+    flipped.write_text("".join(json.dumps(row | {"label": other[row["label"]]}) + "\n" for row in rows))
+    turned = evaluate(inspector, flipped, draws=DRAWS)
+    assert [row.decision for row in turned.rows] == [row.decision for row in found.rows]
+    assert turned.figures["auroc"].value == pytest.approx(1 - found.figures["auroc"].value)
