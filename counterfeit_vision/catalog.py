@@ -381,7 +381,7 @@ class Catalog:
     def _product_weight(self, row: int) -> NDArray[np.float32]:
         assert self.tokens is not None
         if self.foreground is not None:
-            return self.foreground[row]
+            return np.asarray(self.foreground[row], np.float32)
         own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
         own = own[own != row][:FOREGROUND_REFERENCES]
         unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]

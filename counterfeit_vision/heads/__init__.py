@@ -4,11 +4,23 @@ same door.
 
 from .base import Head, Suspects
 from .context import Price, Title
+from .learned import LearnedHead, Lesson
 from .patches import Patches
 from .product import Product
 from .similarity import Similarity
 
-__all__ = ["Head", "Patches", "Price", "Product", "Similarity", "Suspects", "Title", "default_heads"]
+__all__ = [
+    "Head",
+    "LearnedHead",
+    "Lesson",
+    "Patches",
+    "Price",
+    "Product",
+    "Similarity",
+    "Suspects",
+    "Title",
+    "default_heads",
+]
 
 
 def default_heads() -> tuple[Head, ...]:
