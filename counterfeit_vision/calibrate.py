@@ -8,6 +8,7 @@ Gammerman & Shafer 2005). Discrete p-values are never merged.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .probability import Probability, fit_weights, weigh
 
-__all__ = ["Calibration", "conformal_p", "photos_needed"]
+__all__ = ["Calibration", "conformal_needed", "conformal_p", "photos_needed", "split_groups"]
 
 Floats = NDArray[np.float64]
 
 FIT_SHARE = 1 / 3  # of the genuine photos, to standardise and merge; the rest is conformalised
+FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
 UPPER_NORMAL = 1.2815515655446004  # the 90 % quantile of a standard normal
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
@@ -39,18 +42,27 @@ def conformal_p(calibration: Floats, scores: Floats) -> Floats:
     return np.where(np.isnan(scores), np.nan, (1 + above) / (len(ordered) + 1))
 
 
+def conformal_needed(alpha: float) -> int:
+    """The fewest photos behind p-values with which one can reach ``alpha``.
+
+    >>> conformal_needed(0.05)
+    19
+    """
+    return math.ceil(1 / alpha) - 1 if 0 < alpha < 1 else 0
+
+
 def photos_needed(alpha: float) -> int:
     """The fewest genuine photos with which a p-value can reach ``alpha``, those to fit included.
 
     >>> photos_needed(0.05)
     28
     """
-    conformal = math.ceil(1 / alpha) - 1
+    conformal = conformal_needed(alpha)
     return next(n for n in range(conformal, 10 * conformal + 100) if n - _fit_count(n) >= conformal)
 
 
-def _fit_count(count: int) -> int:
-    return max(FEWEST_TO_FIT, round(count * FIT_SHARE))
+def _fit_count(count: int, share: float = FIT_SHARE) -> int:
+    return max(FEWEST_TO_FIT, round(count * share))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +83,8 @@ class Calibration:
     alpha: float
     fitted_on: int
     generation: str
+    weights: Floats | None = None
+    probability: Probability | None = None
 
     @classmethod
     def fit(
@@ -79,29 +93,38 @@ class Calibration:
         scores: Floats,
         peaks: Mapping[str, Floats],
         *,
-        groups: Sequence[str],
+        first: NDArray[np.bool_],
         alpha: float,
         generation: str,
+        fakes: Floats | None = None,
+        groups: Sequence[str] = (),
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
-        ``groups`` (N,) names what belongs together (a listing, a seller): a group stays on one side of the split.
-        Raises :class:`InputError` with the number of photos that ``alpha`` needs.
+        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. With ``fakes``
+        (M, H) the heads are weighed and a probability is fitted; ``groups`` then names what belongs together among the
+        first part and, after it, the fakes, and a head that was itself fitted on them must have scored them out of
+        fold. Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
         if np.isinf(scores).any():
             row, column = np.argwhere(np.isinf(scores))[0]
             raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")
-        first = _split(groups)
-        needed = math.ceil(1 / alpha) - 1
+        needed = conformal_needed(alpha)
         if (~first).sum() < needed or first.sum() < FEWEST_TO_FIT:
             raise InputError(
                 f"{len(scores)} genuine photos are too few for alpha={alpha}: at least {photos_needed(alpha)} "
                 f"are needed (left for p-values: {int((~first).sum())} of {needed}). Bring more, or raise alpha"
             )
         location, scale = _standardiser(scores[first])
-        merged = merge((scores - location) / scale)
+        weights, probability = None, None
+        if fakes is not None:
+            shown = (np.concatenate([scores[first], fakes]) - location) / scale
+            fake = np.arange(len(shown)) >= first.sum()
+            weights = fit_weights(shown, fake)
+            probability = Probability.fit(shown, fake, np.asarray(groups, dtype=str))
+        merged = merge((scores - location) / scale, weights)
         return cls(
             heads=tuple(heads),
             location=location,
@@ -112,6 +135,8 @@ class Calibration:
             alpha=alpha,
             fitted_on=int(first.sum()),
             generation=generation,
+            weights=weights,
+            probability=probability,
         )
 
     @property
@@ -121,7 +146,7 @@ class Calibration:
 
     def merge(self, scores: Floats) -> Floats:
         """(N, H) raw scores, NaN where a head did not apply -> (N,) the merged statistic, higher = more suspicious."""
-        return merge((scores - self.location) / self.scale)
+        return merge((scores - self.location) / self.scale, self.weights)
 
     def p_values(self, merged: Floats) -> Floats:
         """Conformal p-values (N,) of merged statistics: steps of 1 / (n + 1)."""
@@ -136,11 +161,14 @@ class Calibration:
             columns.append(conformal_p(known, values) if len(known) else np.full(len(values), np.nan))
         return np.stack(columns, axis=1)
 
-    def risk(self, merged: Floats) -> Floats:
-        """(N,) in 0..1, continuous and strictly increasing in the statistic; 0.5 where p_value reaches alpha.
+    def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
+        """(N,) in 0..1, continuous and strictly increasing in the statistic.
 
-        It orders listings. It is not a probability: that needs labelled fakes.
+        With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: the share
+        that was shown). Without, it orders listings and is no probability: 0.5 where p_value reaches alpha.
         """
+        if self.probability is not None:
+            return self.probability.of(merged, base_rate)
         level, spread = self._alarm()
         return 1 / (1 + np.exp(-np.clip((merged - level) / spread, -30, 30)))
 
@@ -162,6 +190,8 @@ class Calibration:
             "alpha": self.alpha,
             "fitted_on": self.fitted_on,
             "generation": self.generation,
+            "weights": None if self.weights is None else _plain(self.weights),
+            "probability": None if self.probability is None else dataclasses.asdict(self.probability),
         }
 
     @classmethod
@@ -179,6 +209,10 @@ class Calibration:
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
+            weights=None if data["weights"] is None else _array(data["weights"]),
+            probability=None
+            if data["probability"] is None
+            else Probability(**{name: float(value) for name, value in data["probability"].items()}),
         )
         if scores.shape != (len(calibration.merged), len(heads)) or not np.isfinite(calibration.merged).all():
             raise ValueError(
@@ -187,14 +221,17 @@ class Calibration:
         return calibration
 
 
-def merge(standardised: Floats) -> Floats:
-    """(N, H) standardised scores -> (N,): the log of their mean exponential, a soft maximum over the heads that apply.
+def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
+    """(N, H) standardised scores -> (N,): the log of their mean exponential, a soft maximum over the heads that apply;
+    with ``weights`` (H,), that labelled fakes taught, their weighed sum.
 
     Raises :class:`InputError` for a row to which no head applies.
     """
     applies = ~np.isnan(standardised)
     if not applies.any(axis=1).all():
         raise InputError(f"no head applies to photo {int(np.flatnonzero(~applies.any(axis=1))[0])}")
+    if weights is not None:
+        return weigh(standardised, weights)
     filled = np.where(applies, standardised, -np.inf)
     top = filled.max(axis=1, keepdims=True)
     return np.asarray(
@@ -203,8 +240,10 @@ def merge(standardised: Floats) -> Floats:
 
 
 def _standardiser(scores: Floats) -> tuple[Floats, Floats]:
-    """Median and upper spread of each column; 0 and 1 where a head never applied. NaN scores are left out."""
-    location, scale = np.zeros(scores.shape[1]), np.ones(scores.shape[1])
+    """Median and upper spread of each column. NaN scores are left out; a head that never applied has NaN for both, so
+    that it is left out of the statistic for good: nobody knows what is usual for it.
+    """
+    location, scale = np.full(scores.shape[1], np.nan), np.full(scores.shape[1], np.nan)
     for column in range(scores.shape[1]):
         known = scores[:, column][~np.isnan(scores[:, column])]
         if len(known):
@@ -214,12 +253,12 @@ def _standardiser(scores: Floats) -> tuple[Floats, Floats]:
     return location, scale
 
 
-def _split(groups: Sequence[str]) -> NDArray[np.bool_]:
-    """True for the part that is fitted on: whole groups in a seeded order, until a third of the photos is reached."""
+def split_groups(groups: Sequence[str], *, share: float = FIT_SHARE) -> NDArray[np.bool_]:
+    """True for the part that is fitted on: whole groups in a seeded order, until ``share`` of the photos is reached."""
     names = np.asarray(groups)
     order = np.random.default_rng(0).permutation(np.array(sorted(set(groups))))
     first = np.zeros(len(names), bool)
-    wanted = _fit_count(len(names))
+    wanted = _fit_count(len(names), share)
     for name in order:
         if first.sum() >= wanted:
             break

@@ -194,6 +194,10 @@ class Catalog:
         photo's patches are like the product's references than like other products, plus a small share of the global
         cosine: about 0 (nothing in common) to 0.8 (the same picture). A product's best reference has the product's
         score.
+
+        ``by="mark"`` looks for the marks of the nearest products, cuts what it finds from the full photo and compares
+        it with the references' own: scores are mean cosines of the marks, plus the correlation in pixels for the
+        product whose marks were found. A photo without a mark has an empty row.
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
@@ -298,6 +302,7 @@ class Catalog:
             likeness = (self.encoder.encode(np.stack(squares)).vectors @ vectors.T).astype(np.float32)
             unique = np.unique(keys)
             score = np.array([likeness[:, keys == key].max(axis=1).mean() for key in unique], np.float32)
+            score += found[1].likeness * (self.goods[unique] == found[0])  # pixels agree there: the stronger witness
             order = np.argsort(-score, kind="stable")[:k]
             rows[place, : len(order)], scores[place, : len(order)] = unique[order], score[order]
         return Neighbours(rows, scores, near.cosine, near.cohort, near.cohort_goods)
@@ -571,6 +576,7 @@ class Catalog:
             space=TokenSpace(arrays["token_scale"], arrays["token_basis"]) if packed else None,
             tokens=PackedTokens(arrays["token_codes"], arrays["token_scales"]) if packed else None,
             foreground=np.float32(1 / 255) * arrays["foreground"] if "foreground" in arrays else None,
+            marks=_marks_from(arrays, count),
         )
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
-from .calibrate import Calibration
+from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
-from .heads import Head, Suspects, default_heads
+from .heads import Head, LearnedHead, Lesson, Suspects, default_heads
 from .manifests import read_listings
 from .report import Report
 from .sealed import replace_file
@@ -48,8 +50,11 @@ class _Judged:
 class Inspector:
     """Judges listings against a catalogue.
 
-    ``heads`` default to similarity, product and patches. ``authorised`` are sellers (or their platform-verified ids)
-    that are never ``suspected``: what would be, goes to ``review``. Calibrate before inspecting.
+    ``heads`` default to :func:`~counterfeit_vision.heads.default_heads`. ``authorised`` are sellers (or their
+    platform-verified ids) that are never ``suspected``: what would be, goes to ``review``. ``base_rate`` is the share
+    of fakes that is expected where probabilities are used, ``costs`` = (of a false accusation, of a missed fake) in any
+    unit: what is not probable enough for them goes to ``review``; both need labelled fakes. Calibrate before
+    inspecting.
     """
 
     def __init__(
@@ -58,10 +63,15 @@ class Inspector:
         heads: Sequence[Head] | None = None,
         *,
         authorised: Iterable[Seller | str] = (),
+        base_rate: float | None = None,
+        costs: tuple[float, float] | None = None,
         cache: EmbeddingCache | bool = True,
     ) -> None:
         self.catalog = catalog
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
+        self.base_rate, self.costs = base_rate, costs
+        self.lesson: Lesson | None = None
+        self._given = self.heads
         self.authorised = frozenset(seller.id if isinstance(seller, Seller) else seller for seller in authorised)
         self.calibration: Calibration | None = None
         self.failures: tuple[Failure, ...] = ()
@@ -69,6 +79,10 @@ class Inspector:
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
+        if base_rate is not None and not 0 < base_rate < 1:
+            raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
+        if costs is not None and (len(costs) != 2 or not all(math.isfinite(cost) and cost > 0 for cost in costs)):
+            raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
 
     # --- calibrating --------------------------------------------------------------------------------------------------
 
@@ -76,45 +90,114 @@ class Inspector:
         self,
         genuine: Listings,
         *,
+        fakes: Listings | None = None,
         groups: Sequence[str] | None = None,
         alpha: float = 0.05,
         progress: bool = False,
     ) -> Inspector:
         """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
 
-        ``groups`` names, for each of them, what belongs together (a seller, a room); default: each listing by itself.
-        ``alpha`` is the share of genuine photos that may end as ``suspected``. Photos that can't be used stand in
-        ``failures``. Raises :class:`InputError` for too few photos, and for photos that are in the catalogue.
+        With ``fakes`` (labelled photos or listings) a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them,
+        on the catalogue and on one part of ``genuine``, the claims are weighed, and ``risk`` is a probability; the part
+        that p-values come from is never fitted on. A learned head that is not shown to be useful is left out, and
+        ``lesson`` says why.
+
+        ``groups`` names, for each of ``genuine`` and then of ``fakes``, what belongs together (a seller, a room);
+        default: each listing by itself. ``alpha`` is the share of genuine photos that may end as ``suspected``. Photos
+        that can't be used stand in ``failures``. Raises :class:`InputError` for too few photos, and for genuine photos
+        that are in the catalogue.
         """
-        rows: list[_Judged] = []
-        names: list[str] = []
-        failures: list[Failure] = []
+        if fakes is None and (self.base_rate is not None or self.costs is not None):
+            raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
+        self.heads, self.lesson = self._given, None
+        rows, names, failures = self._judge_all(genuine, groups, "genuine", progress)
         in_catalog = set(self.catalog.sha256)
-        for number, (listing, judged, failed) in enumerate(self._judge(genuine, known_product=True, progress=progress)):
-            if groups is not None and number >= len(groups):
-                raise InputError(f"groups has {len(groups)} names, genuine has more listings")
-            for row in judged:
-                if row.photo.sha256 in in_catalog:
-                    raise InputError(
-                        f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
-                    )
-            rows += judged
+        for row in rows:
+            if row.photo.sha256 in in_catalog:
+                raise InputError(
+                    f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
+                )
+        first = split_groups(names, share=FIT_SHARE)
+        fake_rows: list[_Judged] = []
+        fake_names: list[str] = []
+        if fakes is not None:
+            if len(rows) * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
+                first = split_groups(names, share=FIT_SHARE_WITH_FAKES)
+            rest = None if groups is None else list(groups)[self._seen :]
+            fake_rows, fake_names, failed = self._judge_all(fakes, rest, "fakes", progress)
             failures += failed
-            names += [listing.id if groups is None else groups[number]] * len(judged)
+            rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
         self.failures = tuple(failures)
-        scores = _scores(rows)
         peaks = {
             head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(self.heads)
         }
         self.calibration = Calibration.fit(
             [head.name for head in self.heads],
-            scores if len(rows) else np.zeros((0, len(self.heads))),
+            _scores(rows) if len(rows) else np.zeros((0, len(self.heads))),
             {name: values for name, values in peaks.items() if np.isfinite(values).any()},
-            groups=names,
+            first=first,
             alpha=alpha,
             generation=self.catalog.generation,
+            fakes=_scores(fake_rows) if fakes is not None else None,
+            groups=[*np.asarray(names, dtype=object)[first], *fake_names],
         )
         return self
+
+    def _judge_all(
+        self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool
+    ) -> tuple[list[_Judged], list[str], list[Failure]]:
+        """Photos of known kind with what the heads say, the group of each, and those that failed."""
+        rows: list[_Judged] = []
+        names: list[str] = []
+        failures: list[Failure] = []
+        self._seen = 0
+        for listing, judged, failed in self._judge(listings, known_product=True, progress=progress):
+            if groups is not None and self._seen >= len(groups):
+                raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
+            rows += judged
+            failures += failed
+            names += [f"{what} {listing.id}" if groups is None else groups[self._seen]] * len(judged)
+            self._seen += 1
+        return rows, names, failures
+
+    def _learn(
+        self,
+        rows: list[_Judged],
+        names: list[str],
+        first: NDArray[np.bool_],
+        fakes: list[_Judged],
+        fake_names: list[str],
+    ) -> tuple[list[_Judged], list[_Judged]]:
+        """Fit a learned head; where it is useful, add it to the heads and its evidence to the rows.
+
+        Photos that it was fitted on get the score that they had out of fold.
+        """
+        shown = [(row.photo, name) for row, name, mine in zip(rows, names, first, strict=True) if mine]
+        catalog = self.catalog
+        copies = [
+            (ref.id, ref.photo) for ref, genuine in zip(catalog.references, catalog.genuine, strict=True) if genuine
+        ]
+        for result in encode_photos(copies, encoder=catalog.encoder, cache=self._cache):
+            if isinstance(result, EncodedPhoto):
+                shown.append((result, f"reference {result.id}"))
+        head = LearnedHead(catalog.encoder, cache=self._cache)
+        genuine = [photo for photo, _ in shown]
+        head.fit_encoded(genuine, [row.photo for row in fakes], [*(name for _, name in shown), *fake_names])
+        self.lesson = head.lesson
+        if head.lesson is None or not head.lesson.useful:
+            return rows, fakes
+        self.heads = (*self._given, head)
+        own = head.score_encoded([row.photo for row in rows])
+        own[first] = head.held_out[: int(first.sum())]
+        theirs = head.held_out[len(genuine) :]
+
+        def extended(judged: list[_Judged], scores: NDArray[np.float64]) -> list[_Judged]:
+            return [
+                dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
+                for row, score in zip(judged, scores, strict=True)
+            ]
+
+        return extended(rows, own), extended(fakes, theirs)
 
     # --- inspecting ---------------------------------------------------------------------------------------------------
 
@@ -229,13 +312,15 @@ class Inspector:
         worst = int(counted[np.argmax(merged[counted])])
         p_value = float(min(1.0, each[worst] * len(counted)))  # Bonferroni over the photos that count
         best = self.catalog.references[judged[worst].neighbours[0]]
-        decision, reason = self._decide(listing, p_value, bool(known.any()), claims_p[worst], best.product)
+        risk = float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0])
+        decision, reason = self._decide(listing, p_value, risk, bool(known.any()), claims_p[worst], best.product)
         in_catalog = bool(known.any())
         return Verdict(
             id=listing.id,
             decision=decision,
-            risk=float(calibration.risk(merged[worst : worst + 1])[0]),
+            risk=risk,
             p_value=p_value,
+            probability=risk if calibration.probability is not None else None,
             reason=reason,
             product=best.product if in_catalog else None,
             brand=best.brand if in_catalog else None,
@@ -256,7 +341,7 @@ class Inspector:
         return np.asarray(claims_p[:, names.index("similarity")] > level)
 
     def _decide(
-        self, listing: Listing, p_value: float, known: bool, claims_p: np.ndarray[Any, Any], product: str
+        self, listing: Listing, p_value: float, risk: float, known: bool, claims_p: np.ndarray[Any, Any], product: str
     ) -> tuple[Decision, str]:
         assert self.calibration is not None
         alpha = self.calibration.alpha
@@ -275,6 +360,11 @@ class Inspector:
                 and listing.seller.id in self.authorised
             ):
                 return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
+            if self.costs is not None and risk < (least_risk := self.costs[0] / sum(self.costs)):
+                return "review", (
+                    f"{share}, but a fake is only {100 * risk:.2g} % probable, and the costs ask for "
+                    f"{100 * least_risk:.2g} % before accusing; {leading}."
+                )
             return "suspected", f"{share} (alarm level {100 * alpha:g} %); {leading}."
         if p_value <= REVIEW_FACTOR * alpha:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * alpha:g} %; {leading}."
@@ -320,7 +410,7 @@ class Inspector:
             "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos end as suspected, on average",
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Claims": ", ".join(head.name for head in self.heads),
-        }
+        } | ({} if self.lesson is None else {"Learned from fakes": str(self.lesson)})
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 
@@ -334,8 +424,15 @@ class Inspector:
             "format": FORMAT,
             "fingerprint": self.catalog.encoder.fingerprint,
             "authorised": sorted(self.authorised),
+            "base_rate": self.base_rate,
+            "costs": self.costs,
             "calibration": self.calibration.to_dict(),
+            "learned": None,
         }
+        learned = self.heads[-1]
+        if isinstance(learned, LearnedHead):
+            path = learned.save(target / "learned.safetensors")
+            data["learned"] = hashlib.sha256(path.read_bytes()).hexdigest()
         replace_file(target / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
         return target
 
@@ -358,10 +455,19 @@ class Inspector:
                 raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
             calibration = Calibration.from_dict(data["calibration"])
             fingerprint, authorised = str(data["fingerprint"]), [str(seller) for seller in data["authorised"]]
+            base_rate, costs, learned = data["base_rate"], data["costs"], data["learned"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"{path}: not readable as an inspector: {error!r}") from error
         catalog.check_fingerprint(fingerprint, f"the genuine photos of {path}")
-        inspector = cls(catalog, heads, authorised=authorised, cache=cache)
+        inspector = cls(
+            catalog, heads, authorised=authorised, base_rate=base_rate, costs=costs and tuple(costs), cache=cache
+        )
+        if learned is not None and not isinstance(inspector.heads[-1], LearnedHead):
+            file = Path(folder) / "learned.safetensors"
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != learned:
+                raise CatalogError(f"{file}: missing, or not the one that {path} was saved with. Copy the folder again")
+            head = LearnedHead.load(file, catalog.encoder, cache=cache)
+            inspector.heads, inspector.lesson = (*inspector.heads, head), head.lesson
         names = tuple(head.name for head in inspector.heads)
         if names != calibration.heads:
             raise CatalogError(f"{path} was calibrated with the heads {calibration.heads}, this inspector has {names}")

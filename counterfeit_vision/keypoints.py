@@ -1,4 +1,4 @@
-"""Local features of photos, and the plane that two photos share: SIFT, mutual matching, a robust homography.
+"""Local features of photos, and the plane or the picture that two photos share: SIFT, mutual matching, a robust map.
 
 Slow beside patch tokens (tens of milliseconds a photo), exact where they are coarse: used to prove what tokens propose.
 """
@@ -11,13 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Keypoints", "Plane", "find_keypoints", "match_keypoints", "shared_plane"]
+__all__ = ["Keypoints", "Plane", "find_keypoints", "match_keypoints", "mirrored", "shared_picture", "shared_plane"]
 
 Floats = NDArray[np.float32]
 
 RATIO = 0.85  # a match is kept where it is this much nearer than the next best (Lowe 2004 has 0.8, for larger sets)
 TOLERANCE = 3.0  # pixels that a matched point may lie off the homography
 FEWEST = 6  # inliers below which a homography is an accident
+# SIFT's descriptor is 4 rows x 4 columns of 8 directions, along the feature's own direction: a mirror swaps the rows
+# and turns the directions the other way round.
+MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].ravel()
 LARGEST_STRETCH = 6.0  # of a homography's local scales, largest over smallest, beyond which it is degenerate
 
 
@@ -71,6 +74,30 @@ def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO
     mutual = cosine.argmax(axis=0)[best] == rows
     kept = np.flatnonzero(clear & mutual)
     return np.stack([kept, best[kept]], axis=1).astype(np.int64)
+
+
+def mirrored(features: Keypoints) -> Keypoints:
+    """What would be found on the photo's mirror image, at the points of the photo itself."""
+    return Keypoints(features.points, features.descriptors[:, MIRROR])
+
+
+def shared_picture(
+    first: Floats, second: Floats, *, mirror: bool = False, tolerance: float = TOLERANCE
+) -> Plane | None:
+    """The shift, turn and scale (after a mirroring, where ``mirror``) that most of the matched points (m, 2), (m, 2)
+    agree with: what a copy of a flat picture may undergo. ``None`` for fewer than 3 points, or no such map.
+    """
+    if len(first) < 3:
+        return None
+    flip = np.diag([-1.0, 1.0, 1.0]) if mirror else np.eye(3)
+    cv2.setRNGSeed(0)
+    found, mask = cv2.estimateAffinePartial2D(
+        (first * flip.diagonal()[:2]).astype(np.float64), second.astype(np.float64),
+        method=cv2.RANSAC, ransacReprojThreshold=tolerance, maxIters=2000, confidence=0.999,
+    )  # fmt: skip
+    if found is None or not np.isfinite(found).all() or mask.sum() < 3:
+        return None
+    return Plane(np.vstack([found, [0, 0, 1]]) @ flip, mask.ravel().astype(bool))
 
 
 def shared_plane(first: Floats, second: Floats, *, tolerance: float = TOLERANCE, fewest: int = FEWEST) -> Plane | None:

@@ -314,6 +314,7 @@ class Verdict:
 
     - ``decision``: one of :data:`DECISIONS`; ``reason`` is the sentence that names the claims and numbers behind it.
     - ``risk``: finite, 0..1, higher = more suspicious, on every verdict; continuous in the merged statistic.
+    - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
     - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
@@ -326,6 +327,7 @@ class Verdict:
     risk: float
     p_value: float
     reason: str
+    probability: float | None = None
     product: str | None
     brand: str | None
     claims: Mapping[str, Evidence]
@@ -348,6 +350,7 @@ class Verdict:
             "decision": self.decision,
             "risk": self.risk,
             "p_value": self.p_value,
+            "probability": self.probability,
             "reason": self.reason,
             "product": self.product,
             "brand": self.brand,

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision.calibrate import Calibration, conformal_p, merge, photos_needed
+from counterfeit_vision.calibrate import Calibration, conformal_p, merge, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 
 HEADS = ["a", "b", "c", "d", "e", "f"]
@@ -15,7 +15,8 @@ HEADS = ["a", "b", "c", "d", "e", "f"]
 
 def fitted(scores: np.ndarray, alpha: float = 0.05) -> Calibration:
     names = [f"photo {row}" for row in range(len(scores))]
-    return Calibration.fit(HEADS[: scores.shape[1]], scores, {}, groups=names, alpha=alpha, generation="g")
+    first = split_groups(names)
+    return Calibration.fit(HEADS[: scores.shape[1]], scores, {}, first=first, alpha=alpha, generation="g")
 
 
 def test_conformal_p_is_its_slow_twin_ties_included() -> None:
@@ -91,7 +92,7 @@ def test_an_alpha_that_is_no_share_is_refused(alpha: float) -> None:
 def test_groups_stay_on_one_side() -> None:
     scores = np.repeat(np.arange(30.0), 4)[:, None]
     groups = [f"seller {row // 4}" for row in range(120)]
-    calibration = Calibration.fit(["a"], scores, {}, groups=groups, alpha=0.05, generation="g")
+    calibration = Calibration.fit(["a"], scores, {}, first=split_groups(groups), alpha=0.05, generation="g")
     values, counts = np.unique(calibration.scores, return_counts=True)
     assert set(counts) == {4}
     assert calibration.fitted_on + 4 * len(values) == 120

@@ -12,7 +12,7 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
-from counterfeit_vision.heads import Suspects
+from counterfeit_vision.heads import Head, Price, Product, Similarity, Suspects, default_heads, learned
 
 PER_MARKET = {
     "seed": 3,
@@ -37,7 +37,12 @@ def catalog(market: cv.market.Market, lite: Encoder) -> cv.Catalog:
 
 @pytest.fixture(scope="module")
 def inspector(market: cv.market.Market, catalog: cv.Catalog) -> cv.Inspector:
-    return cv.Inspector(catalog).calibrate(market.calibration, alpha=0.1)
+    return cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.1)
+
+
+def quick_heads() -> list[Head]:
+    """Without those that read pixels, which take most of the time and have tests of their own."""
+    return [Similarity(), Product(), Price()]
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def test_one_result_each_in_order_with_all_that_a_verdict_promises(
         assert verdict.decision in cv.types.DECISIONS
         assert 0 <= verdict.risk <= 1
         assert 0 < verdict.p_value <= 1
-        assert set(verdict.claims) == {"similarity", "product", "patches"}
+        assert set(verdict.claims) == {"similarity", "product", "price"}
         assert len(verdict.photos) == 1
         assert verdict.genuine
         assert not verdict.stale
@@ -123,18 +128,20 @@ def test_two_runs_say_the_same(inspector: cv.Inspector, market: cv.market.Market
 def test_saved_and_loaded_it_judges_the_same(
     inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market, tmp_path: Path
 ) -> None:
-    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog)
+    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
     assert plain(again.inspect(market.listings)) == plain(inspector.inspect(market.listings))
     (tmp_path / "i" / "inspector.json").write_text("{")
     with pytest.raises(cv.CatalogError, match=r"inspector\.json"):
-        cv.Inspector.load(tmp_path / "i", catalog)
+        cv.Inspector.load(tmp_path / "i", catalog, quick_heads())
 
 
 def test_on_another_catalogue_verdicts_are_stale(
     inspector: cv.Inspector, market: cv.market.Market, lite: Encoder, tmp_path: Path, rows: list[dict]
 ) -> None:
     references = cv.manifests.read_references(market.catalogue)[:-1]
-    other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite))
+    other = cv.Inspector.load(
+        inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads()
+    )
     assert other.inspect([market.folder / rows[0]["photos"][0]])[0].stale
 
 
@@ -143,14 +150,16 @@ def test_another_encoders_inspector_is_refused(
 ) -> None:
     other = cv.Catalog.build(market.catalogue, encoder=tiny_encoder)
     with pytest.raises(cv.FingerprintError):
-        cv.Inspector.load(inspector.save(tmp_path / "i"), other)
+        cv.Inspector.load(inspector.save(tmp_path / "i"), other, quick_heads())
 
 
 def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv.market.Market) -> None:
     listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
     listings = [dataclasses.replace(item, seller="official-store") for item in listings]
-    strict = cv.Inspector(catalog).calibrate(market.calibration, alpha=0.5)
-    trusting = cv.Inspector(catalog, authorised=["official-store"]).calibrate(market.calibration, alpha=0.5)
+    strict = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.5)
+    trusting = cv.Inspector(catalog, quick_heads(), authorised=["official-store"]).calibrate(
+        market.calibration, alpha=0.5
+    )
     before, after = strict.inspect(listings), trusting.inspect(listings)
     assert before.counts["suspected"] > 0
     assert after.counts["suspected"] == 0
@@ -166,14 +175,14 @@ def test_what_is_not_in_the_catalogue_is_not_judged(inspector: cv.Inspector) -> 
 
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
     genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
-    inspector = cv.Inspector(catalog).calibrate(genuine, alpha=0.1)
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
     assert [failure.id for failure in inspector.failures] == ["broken"]
 
 
 def test_photos_of_the_catalogue_are_no_calibration(catalog: cv.Catalog, market: cv.market.Market) -> None:
     photos = [reference.photo for reference in cv.manifests.read_references(market.catalogue)]
     with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
-        cv.Inspector(catalog).calibrate(photos)
+        cv.Inspector(catalog, quick_heads()).calibrate(photos)
 
 
 def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> None:
@@ -210,6 +219,97 @@ def test_a_users_own_head_uses_the_same_door(catalog: cv.Catalog, market: cv.mar
     assert not math.isnan(verdict.claims["loud"].score)
     with pytest.raises(cv.InputError, match="different names"):
         cv.Inspector(catalog, heads=[Loud(), Loud()])
+
+
+def test_every_head_speaks_by_default(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:20]
+    inspector = cv.Inspector(catalog).calibrate(genuine, alpha=0.2)
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)][:2]
+    for verdict in inspector.inspect(listings, strict=True):
+        assert list(verdict.claims) == [head.name for head in default_heads()]
+        assert not verdict.claims["title"].applicable
+        for evidence in verdict.claims.values():
+            assert evidence.text
+            assert evidence.applicable != math.isnan(evidence.score)
+
+
+def test_a_claim_that_no_genuine_photo_could_make_is_shown_and_not_counted(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    """Photos have no price: what is usual for prices is then unknown, so a price can't make anything suspicious."""
+    genuine = [
+        item.photos[0] for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)
+    ]
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
+    listing = next(item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing))
+    cheap = dataclasses.replace(listing, id="cheap", price=0.01)
+    usual, cut = inspector.inspect([listing, cheap], strict=True)
+    assert cut.claims["price"].score > usual.claims["price"].score
+    assert cut.claims["price"].p_value is None
+    assert (cut.risk, cut.p_value, cut.decision) == (usual.risk, usual.p_value, usual.decision)
+
+
+# --- with labelled fakes ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled(market: cv.market.Market) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Genuine photos, and fakes: the same goods in other colours."""
+    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    pixels = [cv.decode.decode(item.photos[0]).pixels for item in listings]
+    return pixels[:28], [photo[..., ::-1].copy() for photo in pixels[28:]]
+
+
+def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
+    catalog: cv.Catalog, labelled: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(learned, "_trivial", lambda photo: np.zeros(2, np.float32))  # or colour tells, and it says so
+    genuine, fakes = labelled
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, alpha=0.2)
+    assert inspector.lesson is not None
+    assert inspector.lesson.useful
+    assert [head.name for head in inspector.heads][-1] == "learned"
+    suspects = [photo[..., ::-1].copy() for photo in genuine[:6]] + genuine[:6]
+    report = inspector.inspect(suspects, strict=True)
+    assert all(verdict.probability == verdict.risk for verdict in report)
+    risks = [verdict.risk for verdict in report]
+    assert np.mean(risks[:6]) > np.mean(risks[6:])
+    assert "learned" in report[0].claims
+    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
+    assert plain(again.inspect(suspects)) == plain(report)
+
+    rare = cv.Inspector(catalog, quick_heads(), base_rate=0.01).calibrate(genuine, fakes=fakes, alpha=0.2)
+    assert all(a.risk < b.risk for a, b in zip(rare.inspect(suspects), report, strict=True))
+    dear = cv.Inspector(catalog, quick_heads(), costs=(1e6, 1.0)).calibrate(genuine, fakes=fakes, alpha=0.2)
+    judged = dear.inspect(suspects)
+    assert report.counts["suspected"] > 0
+    assert judged.counts["suspected"] == 0
+    assert "the costs ask for" in next(
+        v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
+    )
+
+
+def test_a_learned_head_that_a_thumbnail_equals_is_left_out(catalog: cv.Catalog, labelled: tuple) -> None:
+    genuine, fakes = labelled
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, alpha=0.2)
+    assert inspector.lesson is not None
+    assert not inspector.lesson.useful
+    assert [head.name for head in inspector.heads] == ["similarity", "product", "price"]
+    report = inspector.inspect(genuine[:2])
+    assert "not shown to be useful" in report.about["Learned from fakes"]
+    assert report[0].probability == report[0].risk
+
+
+def test_what_needs_fakes_says_so(catalog: cv.Catalog, labelled: tuple) -> None:
+    for options in ({"base_rate": 0.02}, {"costs": (10.0, 1.0)}):
+        with pytest.raises(cv.InputError, match=r"need a probability: calibrate\(genuine=photos, fakes=photos\)"):
+            cv.Inspector(catalog, quick_heads(), **options).calibrate(labelled[0])
+    with pytest.raises(cv.InputError, match="base_rate=2"):
+        cv.Inspector(catalog, base_rate=2)
+    with pytest.raises(cv.InputError, match="costs="):
+        cv.Inspector(catalog, costs=(0.0, 1.0))
+    with pytest.raises(cv.InputError, match="3 fakes of 3 groups are too few"):
+        cv.Inspector(catalog, quick_heads()).calibrate(labelled[0], fakes=labelled[1][:3], alpha=0.2)
 
 
 def test_the_stream_is_lazy(

@@ -5,24 +5,30 @@ same door.
 from .base import Head, Suspects
 from .context import Price, Title
 from .learned import LearnedHead, Lesson
+from .marks import Mark
 from .patches import Patches
 from .product import Product
+from .reuse import Reuse
 from .similarity import Similarity
+from .wordmark import Wordmark
 
 __all__ = [
     "Head",
     "LearnedHead",
     "Lesson",
+    "Mark",
     "Patches",
     "Price",
     "Product",
+    "Reuse",
     "Similarity",
     "Suspects",
     "Title",
+    "Wordmark",
     "default_heads",
 ]
 
 
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
-    return (Similarity(), Product(), Patches())
+    return (Similarity(), Product(), Mark(), Patches(), Wordmark(optional=True), Reuse(), Price(), Title())

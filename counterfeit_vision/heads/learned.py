@@ -187,7 +187,7 @@ class LearnedHead:
         """
         if isinstance(photos, Suspects):
             values = self.score_encoded(photos.encoded)
-            return [self._evidence(float(value)) for value in values]
+            return [self.evidence(float(value)) for value in values]
         rows = self._encode(list(photos))
         scores = np.full(len(rows), np.nan)
         good = [number for number, row in enumerate(rows) if isinstance(row, EncodedPhoto)]
@@ -202,7 +202,8 @@ class LearnedHead:
             return np.zeros(0)
         return np.concatenate([self._machine(self._features([photo])[0]) for photo in photos])
 
-    def _evidence(self, score: float) -> Evidence:
+    def evidence(self, score: float) -> Evidence:
+        """A score, in words."""
         assert self.lesson is not None
         side = "the labelled fakes" if score > 0 else "the genuine photos"
         return Evidence(

@@ -1,14 +1,17 @@
-"""Whether some detail deviates from the genuine product: patch by patch, place by place."""
+"""Whether some detail deviates from the genuine product: its marks pixel by pixel, the whole of it patch by patch."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..marks import Found, Stencil
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
-from ..types import Evidence, Region
+from ..stream import small_jpeg
+from ..types import Evidence, PhotoView, Region
 from .base import Suspects
+from .deviation import Deviation, deviation, on_photo, peak
 
 __all__ = ["Patches"]
 
@@ -18,15 +21,22 @@ REFERENCES = 4  # nearest genuine photos of the nearest product that a photo is 
 REACH = 1.6  # patches: how far around its mapped place a match is looked for
 TOP = 0.05  # the share of the product's patches that makes the score, the most deviating first
 MINIMUM_AGREEMENT = 0.02  # below it no reference could be laid over the photo
+USUAL = (
+    0.36,
+    0.05,
+)  # residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
+CELLS = 64  # of a heat map, on the photo's long side
 
 
 class Patches:
-    """How far the most deviating patches are from the nearest genuine photos, after the pose is taken out.
+    """How far the most deviating details are from the genuine ones, after the pose is taken out.
 
-    Each of the nearest genuine photos is laid over the suspect's (an affine map of patches). A patch's residual is 1 -
-    its best cosine around the mapped place; over several references the smallest counts, since a deviation must deviate
-    from all of them. ``score`` = mean of the largest 5 % of residuals on the product - their median, so that blur,
-    which raises all of them, does not count as a deviation.
+    The marks are laid over those of the references, pixel on pixel, and compared in shape, boldness and colour
+    (:mod:`~counterfeit_vision.heads.deviation`). Where they can't be found, the whole product is compared patch by
+    patch: each of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's
+    residual is 1 - its best cosine around the mapped place; over several references the smallest counts, since a
+    deviation must deviate from all of them. Either ``score`` is in spreads of genuine photos above their median; of
+    the two together, the whole product's added nothing on the market's seeds 0 and 1.
     """
 
     name = "patches"
@@ -36,6 +46,53 @@ class Patches:
         return [self._one(suspects, row) for row in range(len(suspects))]
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
+        marks = self._marks(suspects, row)
+        if marks.applicable:
+            return marks
+        whole = self._product(suspects, row)
+        return whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {marks.text}")
+
+    # --- the marks ----------------------------------------------------------------------------------------------------
+
+    def _marks(self, suspects: Suspects, row: int) -> Evidence:
+        mark = suspects.mark(row)
+        if isinstance(mark, str):
+            return Evidence.not_applicable(mark[:1].upper() + mark[1:] + ".")
+        goods, found = mark
+        stencil = suspects.catalog.stencil(goods)
+        assert isinstance(stencil, Stencil)
+        differs = deviation(stencil, found)
+        if differs is None:
+            return Evidence.not_applicable("The marks hardly stand out of their ground.")
+        return self._evidence(suspects, row, goods, stencil, found, differs)
+
+    def _evidence(
+        self, suspects: Suspects, row: int, goods: str, stencil: Stencil, found: Found, differs: Deviation
+    ) -> Evidence:
+        catalog = suspects.catalog
+        product = goods.split("/", 1)[1]
+        keys = catalog.stencil_rows(goods)[list(stencil.rows)]
+        views = tuple(
+            PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
+            for name, crop, caption in (
+                (suspects.photos.ids[row], found.crop, "this photo, laid over the genuine"),
+                (catalog.references[int(keys[0])].id, stencil.crops[0], f"genuine {product}"),
+            )
+        )
+        return Evidence(
+            score=differs.score,
+            text=f"Laid over {len(keys)} genuine photos of {product}, its marks deviate most in {differs.what}: "
+            f"{getattr(differs, differs.what):.1f} times the usual spread "
+            f"(shape {differs.shape:.1f}, boldness {differs.boldness:.1f}, colour {differs.colour:.1f}).",
+            region=peak(found, differs.map),
+            heatmap=on_photo(differs.map, found, suspects.size(row), CELLS),
+            references=tuple(catalog.references[int(key)].id for key in keys),
+            crops=(views[0], views[1]),
+        )
+
+    # --- the whole product --------------------------------------------------------------------------------------------
+
+    def _product(self, suspects: Suspects, row: int) -> Evidence:
         catalog, photos, found = suspects.catalog, suspects.photos, suspects.neighbours
         if catalog.space is None or catalog.tokens is None or photos.patches is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
@@ -49,13 +106,13 @@ class Patches:
             return Evidence.not_applicable(f"No genuine photo of {best} could be laid over this one.")
         values = np.sort(residual[product])[::-1]
         top = max(1, round(TOP * len(values)))
-        heat = np.where(product, np.maximum(residual - np.median(values), 0), 0).astype(np.float32).reshape(photos.grid)
-        region = _patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.size(row))
+        strange, usual = float(values[:top].mean()), float(np.median(values))
+        heat = np.where(product, np.maximum(residual - usual, 0), 0).astype(np.float32).reshape(photos.grid)
         return Evidence(
-            score=float(values[:top].mean() - np.median(values)),
-            text=f"Beside {len(keys)} genuine photos of {best}, the most deviating detail differs by "
-            f"{values[:top].mean():.2f}, a usual detail of this photo by {np.median(values):.2f}.",
-            region=region,
+            score=(strange - usual - USUAL[0]) / USUAL[1],
+            text=f"Beside {len(keys)} genuine photos of {best}, the most deviating detail of the product differs by "
+            f"{strange:.2f}, a usual detail of this photo by {usual:.2f}.",
+            region=_patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.size(row)),
             heatmap=unpad(heat, photos.content[row]),
             references=tuple(catalog.references[int(key)].id for key in keys),
         )

@@ -231,8 +231,3 @@ def changed(old: Face, new: Face, box: Box | None = None) -> NDArray[np.bool_]:
     before, after = flat(old, box).lanes[..., :3], flat(new, box).lanes[..., :3]
     far = np.abs(before - after) > CHANGED / 255
     return np.asarray(far[..., 0] | far[..., 1] | far[..., 2])
-
-
-def share(old: Face, new: Face, box: Box) -> float:
-    """The changed part of a box, 0..1."""
-    return float(changed(old, new, box).mean())

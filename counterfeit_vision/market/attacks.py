@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from .alphabet import GLYPHS, Typeface, Word, line_of_text
-from .artwork import Artwork, Box, Colour, Mark, box_of, share
+from .artwork import CHANGED, Artwork, Box, Colour, Face, Mark, box_of, flat
 from .layers import Pattern
 from .logos import Logo
 from .shapes import cover, extent, transformed
@@ -24,7 +24,10 @@ from .shapes import cover, extent, transformed
 __all__ = ["ATTACKS", "STRENGTHS", "Alteration", "Attack", "Substitution", "Theft", "changed_share"]
 
 STRENGTHS: dict[str, tuple[float, float]] = {"weak": (0.002, 0.01), "medium": (0.01, 0.05), "strong": (0.05, 0.15)}
-"""Share of the mark's box that differs, from and to."""
+"""Share of the mark's box that differs in a photo, from and to."""
+
+SEEN = 64
+"""Pixels on a mark's long side where the share is taken, the least in a photo: finer changes, no photo can show."""
 
 Range: TypeAlias = "tuple[float, float]"
 Rng: TypeAlias = np.random.Generator
@@ -79,6 +82,15 @@ def _word_mark(artwork: Artwork) -> tuple[Mark, Word]:
         if isinstance(mark.design, Word):
             return mark, mark.design
     raise ValueError(f"face {artwork.main!r} has no wordmark")
+
+
+def share(old: Face, new: Face, box: Box) -> float:
+    """The visibly different part of a box that is :data:`SEEN` pixels long, 0..1; a ramp around :data:`CHANGED`."""
+    scale = SEEN / max(box[2] - box[0], box[3] - box[1])
+    size = (max(8, round(scale * (box[2] - box[0]))), max(8, round(scale * (box[3] - box[1]))))
+    lanes = (np.clip(flat(face, box).lanes[..., :3] * 255 + 0.5, 0, 255).astype(np.uint8) for face in (old, new))
+    before, after = (np.array(Image.fromarray(each).resize(size, Image.Resampling.BICUBIC), np.int16) for each in lanes)
+    return float(np.clip(np.abs(before - after).max(axis=2) / CHANGED - 0.5, 0, 1).mean())
 
 
 def changed_share(old: Artwork, new: Artwork) -> float:

@@ -26,7 +26,7 @@ from .studio import CONDITIONS, Photograph, photograph
 
 __all__ = ["Market", "render"]
 
-FORMAT = 1
+FORMAT = 2
 ROOMS = 16
 HARD = 0.2
 """Share of genuine listings that are hard."""

@@ -1,0 +1,139 @@
+"""Does the patches claim see small changes of a mark, in free pose, and show where?
+
+    python benchmarks/market.py                      # seeds 100 and 101
+    python benchmarks/market.py --seeds 0 --quick    # for development: seeds below 10
+
+Markets of invented brands, medium strength; the listings come in pairs, genuine and fake from the same scene. For each
+attack: AUROC of the patches claim against all genuine listings, beside it that of the global CLIP vector's distance to
+the nearest genuine photo of the claimed product. A claim that does not apply raises no alarm: it counts as the lowest
+score. Peak: the share of true detections (at 5 % false alarms on easy genuine listings) whose heat map peaks inside the
+mask, dilated by one patch of 1/14 of the long side; masks over 20 % of the photo are left out. Chance: the dilated
+mask's share of the product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import data
+import numpy as np
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.market import ATTACKS, render
+from counterfeit_vision.market.attacks import Alteration
+from counterfeit_vision.metrics import auroc, bootstrap_interval
+from counterfeit_vision.stream import encode_photos, stack
+
+ALARMS = 0.05
+LARGE = 0.2
+PATCH = 1 / 14
+
+
+def judged(market: Path, encoder: Any) -> list[dict[str, Any]]:
+    """The listings of a market, each with its score, its peak against the mask, and the baseline."""
+    lines = [json.loads(line) for line in (market / "listings.jsonl").read_text().splitlines()]
+    catalog = cv.Catalog.build(market / "catalogue.jsonl", encoder=encoder)
+    photos = ((row["id"], market / row["photos"][0]) for row in lines)
+    rows = [row for row in encode_photos(photos, encoder=encoder) if not isinstance(row, cv.Failure)]
+    found = stack(rows, encoder=encoder)
+    owners = [cv.Listing(id=row["id"], photos=[], brand=row["brand"], product=row["product"]) for row in lines]
+    suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, 16))
+    start = time.perf_counter()
+    evidence = Patches().score(suspects)
+    print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claim")
+    for line, item, vector in zip(lines, evidence, found.vectors, strict=True):
+        own = catalog.rows_of(brand=line["brand"], product=line["product"])
+        line["baseline"] = 1 - float((catalog.vectors[own] @ vector).max())
+        line["score"] = item.score if item.applicable else -np.inf
+        line["hit"], line["chance"] = (None, None) if line["mask"] is None else peak_in_mask(market, line, item)
+        line["market"] = market.name
+    return lines
+
+
+def peak_in_mask(market: Path, line: dict[str, Any], item: cv.Evidence) -> tuple[bool | None, float | None]:
+    """Whether the heat map's peak lies in the dilated mask, and how often a random place on the product would."""
+    mask = cv2.imread(str(market / line["mask"]), cv2.IMREAD_GRAYSCALE) > 127
+    product = cv2.imread(str(market / line["product_mask"]), cv2.IMREAD_GRAYSCALE) > 127
+    if mask.mean() > LARGE or item.heatmap is None:
+        return None, None
+    reach = round(PATCH * max(mask.shape))
+    wide = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    y, x = np.unravel_index(int(item.heatmap.argmax()), item.heatmap.shape)
+    rows, columns = item.heatmap.shape
+    place = int((y + 0.5) / rows * mask.shape[0]), int((x + 0.5) / columns * mask.shape[1])
+    return bool(wide[place]), float(wide[product].mean())
+
+
+def table(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """AUROC by attack, with intervals by pair of listings; alarms; peaks."""
+    score = np.array([line["score"] for line in lines])
+    plain = np.array([line["baseline"] for line in lines])
+    attack = np.array([line["attack"] or "" for line in lines])
+    pairs = [f"{line['market']} {int(line['id'][-5:]) // 2}" for line in lines]
+    genuine = attack == ""
+    easy = genuine & np.array([line["hard"] is None for line in lines])
+    attacks = {}
+    for name in sorted(set(attack) - {""}):
+        rows = np.flatnonzero(genuine | (attack == name))
+
+        def area(values: Any, rows: Any = rows, name: str = name) -> float:
+            return auroc(attack[rows] == name, values[rows])
+
+        attacks[name] = {
+            "auroc": area(score),
+            "interval": bootstrap_interval(
+                lambda pick, rows=rows, name=name: auroc(attack[rows[pick]] == name, score[rows[pick]]),
+                [pairs[row] for row in rows],
+                draws=300,
+            ),
+            "global vector": area(plain),
+            "fakes": int((attack == name).sum()),
+        }
+    level = float(np.quantile(score[easy], 1 - ALARMS))
+    hard = genuine & ~easy
+    seen = [line for line in lines if line["hit"] is not None and line["score"] > level]
+    return {
+        "attacks": attacks,
+        "mean auroc": float(np.mean([row["auroc"] for row in attacks.values()])),
+        "lowest auroc": float(np.min([row["auroc"] for row in attacks.values()])),
+        "mean auroc, global vector": float(np.mean([row["global vector"] for row in attacks.values()])),
+        "recall at 5 % false alarms": float((score[~genuine] > level).mean()),
+        "hard genuine: false alarms": float((score[hard] > level).mean()) if hard.any() else None,
+        "hard genuine, by kind": {
+            kind: float(np.mean([line["score"] > level for line in lines if line["hard"] == kind]))
+            for kind in sorted({line["hard"] for line in lines} - {None})
+        },
+        "not applicable": float(np.isneginf(score).mean()),
+        "peak in mask": float(np.mean([line["hit"] for line in seen])) if seen else None,
+        "peak in mask, by chance": float(np.mean([line["chance"] for line in seen])) if seen else None,
+        "true detections with a mask": len(seen),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-market")
+    parser.add_argument("--quick", action="store_true", help="40 listings of each seed")
+    options = parser.parse_args()
+    encoder = cv.load_encoder("clip-vit-b16")
+    attacks = [name for name, attack in ATTACKS.items() if isinstance(attack, Alteration)]
+    listings = 40 if options.quick else 160
+    lines = []
+    for seed in options.seeds:
+        folder = options.folder / f"{seed}-{listings}"
+        render(folder, seed=seed, brands=2, listings=listings, calibration=0, attacks=attacks, progress=True)
+        lines += judged(folder, encoder)
+    result = {"seeds": options.seeds, "listings": len(lines), **table(lines)}
+    data.write("market" if min(options.seeds) >= 100 and not options.quick else "market-development", result)
+
+
+if __name__ == "__main__":
+    main()

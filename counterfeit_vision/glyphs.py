@@ -1,0 +1,244 @@
+"""Whether two pictures show the same letters in the same shapes, whatever the pose, the colours and the light.
+
+The genuine line's ink is laid over the suspect's (a homography, refined on the pixels), and each glyph is then compared
+at its place. It sees what a reader of text corrects without a word: an l for an I, a 0 for an O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .keypoints import find_keypoints, match_keypoints, shared_plane
+
+__all__ = ["Glyphs", "compare_glyphs", "ink"]
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+HEIGHT = 64  # pixels of the frame in which lines are compared
+WIDEST = 1024
+FAINTEST = 6.0  # grey levels between ink and ground
+MARGINS = (0.08, -0.1)  # of the line's height, added around it; less where it stands on a label hardly larger
+LIKE_ENOUGH = 0.9  # correlation at which the next margin is not tried (genuine development marks: 0.94 and more)
+STEPS = ((9, 40), (5, 40))  # ECC: Gaussian window in pixels and iterations, coarse to fine
+SHEARS, TILTS = (-0.4, -0.2, 0.0, 0.2, 0.4), (-0.3, -0.15, 0.0, 0.15, 0.3)  # starts: x per y, and y over the line
+COARSE = 24  # pixels of height at which starts are compared
+STEADY = 2.0  # pixels of blur under which starts and results are compared
+TRIED, SURE = 4, 0.97  # starts that are refined; a correlation that ends the search
+REACH = 2  # pixels that a glyph may lie off its place
+SOFTEST = (0.0, 0.8, 1.6)  # standard deviations of blur, pixels, tried on either line to make them equally sharp
+SPLIT = 1.3  # a connected run of ink wider than this times the line's height is cut into equal pieces
+THIN = 0.12  # of the line's height: runs narrower than this belong to their neighbour (dots, noise)
+
+
+@dataclass(frozen=True, eq=False)
+class Glyphs:
+    """``residual`` (n,) float32, 1 - correlation of each glyph of the genuine line, left to right; ``spans`` (n, 2) its
+    columns, ``whole`` the correlation of the two lines; ``genuine`` and ``suspect`` (64, w) float32 ink in one frame.
+    """
+
+    residual: Floats
+    spans: NDArray[np.int64]
+    whole: float
+    genuine: Floats
+    suspect: Floats
+
+    @property
+    def excess(self) -> float:
+        """By how much the worst glyph fits worse than the median one: blur and noise raise both."""
+        return float(self.residual.max() - np.median(self.residual))
+
+
+def ink(line: Pixels) -> Floats | None:
+    """(h, w, 3) uint8 -> (h, w) float32, 0 = ground, about 1 = ink; ``None`` where nothing stands out.
+
+    The ground is a plane through the border's colours (the light may fall off); ink is what leaves it, along the
+    direction in colour space where it leaves it most.
+    """
+    height, width = line.shape[:2]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
+    design = np.stack([np.ones_like(x), x, y], axis=1)
+    colours = line.reshape(-1, 3).astype(np.float64)
+    ring = np.zeros((height, width), bool)
+    edge = max(1, height // 16)
+    ring[:edge], ring[-edge:], ring[:, :edge], ring[:, -edge:] = True, True, True, True
+    rows = np.flatnonzero(ring)
+    for _ in range(3):
+        plane = np.linalg.lstsq(design[rows], colours[rows], rcond=None)[0]
+        off = np.linalg.norm(colours[rows] - design[rows] @ plane, axis=1)
+        rows = rows[off <= 2.5 * np.median(off) + 1]
+    away = colours - design @ plane
+    weight = np.linalg.norm(away, axis=1)
+    if np.percentile(weight, 95) < FAINTEST:
+        return None
+    strong = away[weight >= np.percentile(weight, 80)]
+    direction = np.linalg.svd(strong, full_matrices=False)[2][0]
+    value = away @ direction
+    value *= np.sign(np.sum(value * weight))
+    return np.asarray(np.clip(value / np.percentile(value, 95), -0.5, 1.5).reshape(height, width), np.float32)
+
+
+def compare_glyphs(genuine: Pixels, genuine_box: Floats, suspect: Pixels, suspect_box: Floats) -> Glyphs | None:
+    """Lay the line in ``genuine_box`` (4, 2) of one picture over ``suspect_box`` of the other, and compare.
+
+    Boxes are corners in pixels, clockwise from the top left. ``None`` where either shows no ink, or they can't be laid
+    over each other.
+    """
+    best: Glyphs | None = None
+    for margin in MARGINS:
+        found = _compared(genuine, genuine_box, suspect, suspect_box, round(margin * HEIGHT))
+        if found is not None and (best is None or found.whole > best.whole):
+            best = found
+        if best is not None and best.whole >= LIKE_ENOUGH:
+            break
+    return best
+
+
+def _compared(genuine: Pixels, genuine_box: Floats, suspect: Pixels, suspect_box: Floats, margin: int) -> Glyphs | None:
+    sides = np.linalg.norm(genuine_box - np.roll(genuine_box, -1, axis=0), axis=1)
+    width = int(np.clip(round(HEIGHT * sides[[0, 2]].mean() / max(sides[[1, 3]].mean(), 1)), HEIGHT // 2, WIDEST))
+    inner = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32) + margin
+    size = (width + 2 * margin, HEIGHT + 2 * margin)
+    first, second = (
+        ink(_warp(pixels, cv2.getPerspectiveTransform(inner, box.astype(np.float32)), size))
+        for pixels, box in ((genuine, genuine_box), (suspect, suspect_box))
+    )
+    spans = np.zeros((0, 2), np.int64) if first is None else glyph_spans(first)
+    if first is None or second is None or not len(spans):
+        return None
+    laid = _laid_over(first, second)
+    pairs = [(_soft(first, sigma), laid) for sigma in SOFTEST] + [(first, _soft(laid, sigma)) for sigma in SOFTEST[1:]]
+    left, right = max(pairs, key=lambda pair: _correlation(*pair))
+    residual = np.array([_glyph_residual(left, right, span) for span in spans], np.float32)
+    return Glyphs(residual, spans, _correlation(left, right), left, right)
+
+
+def glyph_spans(line: Floats) -> NDArray[np.int64]:
+    """(n, 2) first and last + 1 column of each glyph: runs of ink that touch or overhang, wide ones cut."""
+    mask = (line > 0.5).astype(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    boxes = sorted((int(x), int(x + w)) for x, _, w, _, area in stats[1:] if area >= (0.05 * HEIGHT) ** 2)
+    runs: list[list[int]] = []
+    for start, stop in boxes:
+        if runs and (start < runs[-1][1] - 0.3 * (stop - start) or start < runs[-1][0] + THIN * HEIGHT):
+            runs[-1][1] = max(runs[-1][1], stop)
+        else:
+            runs.append([start, stop])
+    spans = []
+    for start, stop in runs:
+        pieces = max(1, round((stop - start) / (SPLIT * 0.7 * HEIGHT)))
+        cuts = np.linspace(start, stop, pieces + 1).round().astype(int)
+        spans += list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    return np.array(spans, np.int64).reshape(-1, 2)
+
+
+def _warp(pixels: Pixels, matrix: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
+    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _laid_over(first: Floats, second: Floats) -> Floats:
+    """The second line in the first one's frame, under the homography that makes them correlate best: local features
+    propose one, the ink's extent a few more, and each is refined on the pixels.
+    """
+    target, best, moved = _soft(first, STEADY), -1.0, second
+    for start in [*_by_features(first, second), *_by_extent(first, second)[:TRIED]]:
+        for matrix in (start, _refined(first, second, start)):
+            candidate = _moved(second, matrix)
+            if (likeness := _correlation(target, _soft(candidate, STEADY))) > best:
+                best, moved = likeness, candidate
+        if best >= SURE:
+            break
+    return moved
+
+
+def _by_features(first: Floats, second: Floats) -> list[Floats]:
+    """The map that local features of the ink agree on, if they do."""
+    features = [find_keypoints(np.clip(170 * picture + 40, 0, 255).astype(np.uint8)) for picture in (first, second)]
+    rows, columns = match_keypoints(*features).T
+    plane = shared_plane(features[0].points[rows], features[1].points[columns])
+    return [] if plane is None else [plane.matrix.astype(np.float32)]
+
+
+def _by_extent(first: Floats, second: Floats) -> list[Floats]:
+    """Maps with some shear and tilt that bring the ink's extent in line, the likeliest first: a box around slanting
+    letters says little about their slant.
+    """
+    height, width = first.shape
+    small = (max(8, round(width * COARSE / height)), COARSE)
+    a, b = (cv2.resize(_soft(picture, STEADY), small, interpolation=cv2.INTER_AREA) for picture in (first, second))
+    scale = np.diag([small[0] / width, small[1] / height, 1])
+    wanted = _extent(a)
+    scored: list[tuple[float, int, Floats]] = []
+    for shear in SHEARS:
+        for tilt in TILTS:
+            slope = tilt * COARSE / small[0]
+            turn = np.array([[1, shear, -shear * COARSE / 2], [slope, 1, -tilt * COARSE / 2], [0, 0, 1]])
+            has = _extent(_moved(b, turn))
+            stretch = (has[1] - has[0]) / np.maximum(wanted[1] - wanted[0], 1)
+            shift = has[0] - stretch * wanted[0]
+            matrix = turn @ [[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]], [0, 0, 1]]
+            scored.append(
+                (
+                    -_correlation(a, _moved(b, matrix)),
+                    len(scored),
+                    (np.linalg.inv(scale) @ matrix @ scale).astype(np.float32),
+                )
+            )
+    return [matrix for _, _, matrix in sorted(scored, key=lambda row: row[:2])]
+
+
+def _extent(picture: Floats) -> NDArray[np.float64]:
+    """(2, 2) x y of the corners between which 98 % of the ink lies, across and down."""
+    ends = []
+    for axis in (0, 1):
+        share = np.cumsum(np.maximum(picture, 0).sum(axis=axis, dtype=np.float64) + 1e-9)
+        ends.append(np.interp([0.01, 0.99], share / share[-1], np.arange(len(share))))
+    return np.array(ends).T
+
+
+def _refined(first: Floats, second: Floats, start: Floats) -> Floats:
+    """A start improved on the pixels (ECC: Evangelidis & Psarakis 2008), affine first where it is affine."""
+    matrix = start
+    for motion, (window, steps) in ((cv2.MOTION_AFFINE, STEPS[0]), (cv2.MOTION_HOMOGRAPHY, STEPS[1])):
+        affine = motion == cv2.MOTION_AFFINE
+        if affine and np.abs(start[2, :2]).max() > 0:
+            continue
+        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
+        given = matrix[:2].copy() if affine else matrix.copy()
+        try:
+            _, found = cv2.findTransformECC(first, second, given, motion, criteria, None, window)
+        except cv2.error:  # it did not converge: what came before it stands
+            continue
+        found = np.vstack([found, [0, 0, 1]]) if affine else found
+        if np.isfinite(found).all():
+            matrix = found.astype(np.float32)
+    return matrix
+
+
+def _moved(picture: Floats, matrix: NDArray[np.floating]) -> Floats:
+    """The picture as seen from the first frame."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpPerspective(picture, matrix, picture.shape[::-1], flags=flags), np.float32)
+
+
+def _soft(picture: Floats, sigma: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32) if sigma else picture
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
+
+
+def _glyph_residual(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -> float:
+    """1 - the best correlation of the glyph's columns, the suspect's shifted by up to :data:`REACH`."""
+    pad = 3
+    start, stop = max(0, int(span[0]) - pad), min(genuine.shape[1], int(span[1]) + pad)
+    window = genuine[REACH:-REACH, start:stop]
+    around = cv2.copyMakeBorder(suspect, 0, 0, REACH, REACH, cv2.BORDER_REPLICATE)[:, start : stop + 2 * REACH]
+    return float(1 - cv2.matchTemplate(around, np.ascontiguousarray(window), cv2.TM_CCOEFF_NORMED).max())

@@ -1,0 +1,302 @@
+"""Whether a photo is a copy of a photo in the catalogue: the brand's own picture, or one of a proven fake."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DecodeError
+from ..keypoints import Keypoints, Plane, find_keypoints, match_keypoints, mirrored, shared_picture, shared_plane
+from ..types import Evidence, Region
+from .base import Suspects
+
+__all__ = ["SAME_PHOTO", "Comparison", "Reuse", "Traits", "compare_photos", "compare_traits", "find_traits", "is_copy"]
+
+Floats = NDArray[np.float32]
+
+SAME_PHOTO = 0.88
+"""The score from which two photos count as one and the same."""
+
+SHORTLIST = 128  # references whose patches are compared: a crop to 40 % moves the global vector far
+CANDIDATES = 6  # of them, whose local features are compared: on af1 the copied one was the first wherever it was listed
+KEPT = 256  # references whose traits stay in memory, at most 180 MB
+
+SIDE = 512  # pixels on the long side of the grey copy that local features are found on
+MOST = 800  # local features: enough for a crop to 40 %, and fast to match
+FEWEST = 12  # local features without which a photo has nothing to compare; matches from which support is full
+ARTWORK = 20  # matches on one plane that mean the same print
+
+# The measure of agreement, chosen on half of af1's scenes, grocery's training part and a rendered market.
+GRID = 256  # pixels on the long side of the picture that is compared
+SMOOTH = 1.5  # pixels of Gaussian blur: takes out what JPEG and resampling change
+WINDOW = 15  # pixels: the side of the window in which brightness and contrast are free
+FLAT = 3.0  # grey levels of standard deviation below which a window says nothing
+AGREES = 0.6  # correlation from which a window agrees
+ADDED = 0.15  # of the weight of contrast that only the first photo has: the room around a cut-out, or a watermark
+BANNER = 0.26  # share of height or width, along one edge, that a banner may cover
+LOOSE = 3.0  # pixels of median misfit at which the score is halved: two shots of one scene differ by 1 or more
+SPREAD = 0.05  # the copied picture must cover this share of the photo
+SCALES = (0.05, 20.0)  # of the copy beside the reference
+
+
+@dataclass(frozen=True, eq=False)
+class Traits:
+    """What is compared of a photo: ``grey`` (h, w) uint8, at most :data:`SIDE` pixels a side, ``features`` on it, and
+    ``size`` (width, height) of the original, in whose pixels results speak.
+    """
+
+    grey: NDArray[np.uint8]
+    features: Keypoints
+    size: tuple[int, int]
+
+    def original(self, points: Floats) -> Floats:
+        """(n, 2) points on ``grey`` -> on the original photo."""
+        height, width = self.grey.shape
+        return np.asarray(points * (self.size[0] / width, self.size[1] / height), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What two photos have in common.
+
+    - ``score`` 0..1: ``agreement`` less what loose or few matches leave in doubt.
+    - ``agreement`` 0..1: the share of the contrast, where the photos overlap, that both show; mostly the second's is
+      counted.
+    - ``points`` (m, 4) float32: matched points, x y on the first and x y on the second, in pixels of the originals.
+    - ``region``: box on the first photo that the second covers; ``mirror``: whether it is the second's mirror image.
+    - ``artwork``: matched points on one plane, where the photos are two but the print is one; (0, 4) elsewhere.
+    """
+
+    score: float
+    agreement: float = 0.0
+    points: Floats = field(default_factory=lambda: _no_points(), repr=False)
+    region: Region | None = None
+    mirror: bool = False
+    artwork: Floats = field(default_factory=lambda: _no_points(), repr=False)
+
+    @property
+    def same_photo(self) -> bool:
+        """Whether the first is a copy of the second, or both of a third."""
+        return self.score >= SAME_PHOTO
+
+
+class Reuse:
+    """How much a photo is the same photo as one of the catalogue, of any gallery.
+
+    The references whose patches are most alike are the candidates; a copy is proved by geometry. One shift, turn and
+    scale must explain the local features that match (a plane seen anew would need a perspective), and under it the
+    pixels must agree over the whole overlap, room and all: another photo of the same carton shares its print only.
+    ``score`` = the best candidate's, see :func:`compare_photos`; from :data:`SAME_PHOTO` it is a copy.
+    """
+
+    name = "reuse"
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Traits] = OrderedDict()
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        catalog = suspects.catalog
+        everything = np.arange(len(catalog))
+        wanted = min(SHORTLIST, len(catalog))
+        candidates = catalog.neighbours(suspects.photos, wanted, allowed=everything).rows[:, :CANDIDATES]
+        return [self._one(suspects, row, keys[keys >= 0]) for row, keys in enumerate(candidates)]
+
+    def _one(self, suspects: Suspects, row: int, keys: NDArray[np.int64]) -> Evidence:
+        catalog = suspects.catalog
+        sha256 = suspects.encoded[row].sha256
+        if sha256 in catalog.sha256:
+            reference = catalog.references[catalog.sha256.index(sha256)]
+            return Evidence(
+                score=1.0,
+                text=f"The very file of {reference.id} ({_words(reference.gallery)}).",
+                region=Region(0, 0, *suspects.size(row)),
+                references=(reference.id,),
+            )
+        try:
+            photo = find_traits(suspects.pixels(row))
+        except DecodeError as error:  # the file has gone since it was encoded
+            return Evidence.not_applicable(f"The photo can no longer be read: {error}")
+        if len(photo.features) < FEWEST:
+            return Evidence.not_applicable("The photo has too few details to be recognised as a copy.")
+        found = [compare_traits(photo, self._traits(suspects, int(key))) for key in keys]
+        best = max(range(len(found)), key=lambda place: found[place].score)
+        match, reference = found[best], catalog.references[int(keys[best])]
+        order = [best, *(place for place in range(len(found)) if place != best)]
+        name = f"{reference.id} ({_words(reference.gallery)})"
+        if match.same_photo:
+            text = (
+                f"The same photo as {name}{', mirrored' if match.mirror else ''}: {len(match.points)} matched points, "
+                f"{match.agreement:.0%} of the overlap agrees."
+            )
+        elif len(match.artwork):
+            text = (
+                f"Shares the printed artwork with {name}, but is another photo: {len(match.artwork)} matched points, "
+                f"{match.agreement:.0%} of the overlap agrees."
+            )
+        else:
+            text = f"Not a copy of the {len(found)} most similar photos; {name} agrees over {match.agreement:.0%}."
+        return Evidence(
+            score=match.score,
+            text=text,
+            region=match.region if match.same_photo else None,
+            references=tuple(catalog.references[int(keys[place])].id for place in order),
+            points=match.points if match.same_photo else match.artwork if len(match.artwork) else None,
+        )
+
+    def _traits(self, suspects: Suspects, key: int) -> Traits:
+        """A reference's traits, found once and kept while there is room."""
+        catalog = suspects.catalog
+        sha256 = catalog.sha256[key]
+        if sha256 in self._kept:
+            self._kept.move_to_end(sha256)
+        else:
+            self._kept[sha256] = find_traits(catalog.pixels(key), size=catalog.sizes[key])
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[sha256]
+
+
+def is_copy(evidence: Evidence) -> bool:
+    """Whether evidence of :class:`Reuse` proves a copy of the first of its ``references``."""
+    return evidence.applicable and evidence.score >= SAME_PHOTO
+
+
+def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Comparison:
+    """What two photos, (h, w, 3) uint8 RGB, have in common: is the first a copy of the second?
+
+    ``score`` = agreement x min(1, matches / 12) / (1 + (median misfit / 3 pixels)^2). A copy may be cropped to 40 %,
+    mirrored, turned, recompressed, blurred, recoloured, covered by a banner along an edge or by a watermark.
+    """
+    return compare_traits(find_traits(first), find_traits(second))
+
+
+def find_traits(pixels: NDArray[np.uint8], *, size: tuple[int, int] | None = None) -> Traits:
+    """Traits of an RGB (h, w, 3) uint8 photo; ``size`` (width, height) of its original where this is a smaller copy."""
+    height, width = pixels.shape[:2]
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    grey = _shrunk(grey, SIDE)
+    return Traits(np.asarray(grey, np.uint8), find_keypoints(grey, most=MOST), size or (width, height))
+
+
+def compare_traits(first: Traits, second: Traits) -> Comparison:
+    """See :func:`compare_photos`."""
+    best: tuple[Plane, Floats, Floats, bool] | None = None
+    for mirror in (False, True):
+        features = mirrored(first.features) if mirror else first.features
+        pairs = match_keypoints(features, second.features)
+        here, there = features.points[pairs[:, 0]], second.features.points[pairs[:, 1]]
+        picture = shared_picture(here, there, mirror=mirror)
+        if picture is not None and (best is None or picture.inliers.sum() > best[0].inliers.sum()):
+            best = picture, here, there, mirror
+    if best is None:
+        return Comparison(0.0)
+    picture, here, there, mirror = best
+    overlap, share = _agreement(first.grey, second.grey, picture.matrix)
+    misfit = float(np.median(np.linalg.norm(picture.map(here) - there, axis=1)[picture.inliers]))
+    matches = int(picture.inliers.sum())
+    score = share * min(1.0, matches / FEWEST) / (1 + (misfit / LOOSE) ** 2)
+    artwork = _no_points()
+    if score < SAME_PHOTO and (plane := shared_plane(here, there)) is not None and plane.inliers.sum() >= ARTWORK:
+        artwork = np.hstack([first.original(here), second.original(there)])[plane.inliers]
+    return Comparison(
+        score=score,
+        agreement=share,
+        points=np.hstack([first.original(here), second.original(there)])[picture.inliers],
+        region=_box(overlap, first.size),
+        mirror=mirror,
+        artwork=artwork,
+    )
+
+
+def _agreement(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64]
+) -> tuple[Floats, float]:
+    """Where the second lies on the first, (h, w) 0 or 1, and the share of the contrast there that both show.
+
+    Both are brought to one small grid and correlated window by window, each window free in brightness and contrast. The
+    strip along one edge that agrees least, up to :data:`BANNER`, does not count.
+    """
+    small = _shrunk(first, GRID)
+    height, width = small.shape
+    back = np.diag([first.shape[1] / width, first.shape[0] / height, 1.0])
+    to_second = matrix @ back
+    scale = float(np.sqrt(abs(np.linalg.det(to_second[:2, :2]))))  # pixels of the second for one of the grid
+    nothing = np.zeros((height, width), np.float32)
+    if not SCALES[0] < scale * width / first.shape[1] < SCALES[1]:
+        return nothing, 0.0
+    sharp = cv2.GaussianBlur(second, (0, 0), 0.45 * scale) if scale > 1 else second
+    laid = _laid(sharp, to_second, (width, height), cv2.INTER_LINEAR)
+    inside = _laid(np.full(second.shape, 255, np.uint8), to_second, (width, height), cv2.INTER_NEAREST)
+    overlap = (cv2.erode(inside, np.ones((7, 7), np.uint8), borderValue=0) > 0).astype(np.float32)
+    if overlap.mean() < SPREAD:
+        return nothing, 0.0
+    correlation, ours, theirs = _correlation(small, laid)
+    added = np.maximum(ours - theirs, 0)
+    weight = (theirs + ADDED * added) * overlap * (np.maximum(ours, theirs) > FLAT)
+    return overlap, _best_share(weight, weight * (correlation > AGREES))
+
+
+def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+    """Correlation of two grey pictures in the window around each pixel, and the contrast of each there."""
+    one, two = (cv2.GaussianBlur(grey, (0, 0), SMOOTH).astype(np.float32) for grey in (first, second))
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float32)
+
+    middle_one, middle_two = mean(one), mean(two)
+    spread_one = np.maximum(mean(one * one) - middle_one**2, 0)
+    spread_two = np.maximum(mean(two * two) - middle_two**2, 0)
+    together = mean(one * two) - middle_one * middle_two
+    noise = 4.0  # grey levels squared: what rounding and JPEG leave on a flat wall
+    correlation = together / np.sqrt((spread_one + noise) * (spread_two + noise))
+    return correlation, np.sqrt(spread_one), np.sqrt(spread_two)
+
+
+def _best_share(weight: Floats, agreeing: Floats) -> float:
+    """The share of ``weight`` that agrees, without the strip along one of the edges that agrees least."""
+    if not weight.any():
+        return 0.0
+    shares = [float(agreeing.sum() / weight.sum())]
+    for axis in (0, 1):
+        whole, good = weight.sum(axis=axis), agreeing.sum(axis=axis)
+        strip = int(BANNER * len(whole))
+        for kept in (slice(strip, None), slice(None, len(whole) - strip)):
+            if whole[kept].any():
+                shares.append(float(good[kept].sum() / whole[kept].sum()))
+    return max(shares)
+
+
+def _laid(
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], how: int
+) -> NDArray[np.uint8]:
+    """``picture`` as it lies on a grid of ``size``, whose pixels ``matrix`` takes to it; 0 outside."""
+    return np.asarray(cv2.warpAffine(picture, matrix[:2], size, flags=how | cv2.WARP_INVERSE_MAP), np.uint8)
+
+
+def _shrunk(grey: NDArray[np.uint8] | cv2.typing.MatLike, side: int) -> NDArray[np.uint8]:
+    height, width = grey.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _box(overlap: Floats, size: tuple[int, int]) -> Region | None:
+    """The box around what is set in (h, w), in pixels of a photo of ``size`` (width, height)."""
+    rows, columns = np.flatnonzero(overlap.any(axis=1)), np.flatnonzero(overlap.any(axis=0))
+    if not len(rows):
+        return None
+    x, y = size[0] / overlap.shape[1], size[1] / overlap.shape[0]
+    return Region(*(float(v) for v in (columns[0] * x, rows[0] * y, (columns[-1] + 1) * x, (rows[-1] + 1) * y)))
+
+
+def _no_points() -> Floats:
+    return np.zeros((0, 4), np.float32)
+
+
+def _words(gallery: str) -> str:
+    return gallery.replace("_", " ")

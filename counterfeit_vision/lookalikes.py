@@ -1,0 +1,71 @@
+"""Words that look like a brand's name and are not: near misses, and letters of other alphabets of the same outline."""
+
+# ruff: noqa: RUF001, RUF002
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["edit_distance", "folded", "lookalike_words", "skeleton"]
+
+# A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
+OUTLINES = str.maketrans(
+    "АВЕКМНОРСТУХІЈЅасеорхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικ015|",
+    "ABEKMHOPCTYXIJSaceopxyijshdqwABEZHIKMNOPTYXaovpikolsl",
+)
+SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
+
+
+def folded(text: str) -> str:
+    """As it is compared: compatibility forms, case and blanks taken out (NFKC, case-folded).
+
+    >>> folded("ＡＤＩ das")
+    'adidas'
+    """
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def edit_distance(first: str, second: str) -> int:
+    """Letters to insert, leave out or replace to come from one to the other, case aside (Levenshtein 1966); letters are
+    what a reader takes for one: a base character with its accents.
+
+    >>> edit_distance("ADIBAS", "Adidas"), edit_distance("PUMBA", "PUMA"), edit_distance("华伟", "华为")
+    (1, 1, 1)
+    """
+    a, b = (re.findall(r".[\u0300-\u036f]*", folded(text)) for text in (first, second))
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
+    return row[-1]
+
+
+def skeleton(word: str) -> str:
+    """What a word looks like: two words with one skeleton can be taken for each other.
+
+    >>> skeleton("ΝΙКЕ") == skeleton("nlke") == skeleton("Nike")
+    True
+    """
+    plain = _unaccented(unicodedata.normalize("NFKC", word).translate(OUTLINES))
+    for group, letter in SAME:
+        plain = plain.replace(group, letter)
+    return plain
+
+
+def lookalike_words(text: str, name: str) -> list[str]:
+    """The words of a title that look like a brand's name but are spelt otherwise, as they stand there.
+
+    >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas")
+    ['АDIDAS']
+    """
+    words = re.findall(r"[\w|]+", text)
+    length = len(re.findall(r"[\w|]+", name))
+    runs = [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
+    return [run for run in runs if skeleton(run) == skeleton(name) and _unaccented(run) != _unaccented(name)]
+
+
+def _unaccented(text: str) -> str:
+    kept = (c for c in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(c))
+    return "".join(c for c in kept if c.isalnum() or c == "|")

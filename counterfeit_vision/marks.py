@@ -1,0 +1,331 @@
+"""Finding a brand's marks in a photo, and laying them over the genuine ones, pixel on pixel.
+
+A :class:`Stencil` is made of a product's reference photos and the boxes of its marks: one frame, the marks with some
+surroundings, over which every reference is laid. A suspect's photo is laid over it in the same way: local features
+propose a homography (or a caller's coarse map does), and a smooth warp, fitted to the pixels, takes up what is left of
+bulging cartons, bottles and bags. No detector is trained: a new brand is new references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane
+from .types import Region
+
+__all__ = ["Found", "Stencil", "cut", "find_marks", "make_stencil"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+
+SIDE = 256  # pixels on the long side of a frame
+MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
+CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
+TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
+FEWEST = 7  # matched features behind a homography
+FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
+SPARSE = 3  # every third of the frame's pixels has a say in the warp
+STEPS = ((4.0, 1, 6), (2.0, 2, 6), (1.2, 3, 6))  # blur in pixels, degree of the warp, iterations
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Marks in a photo. ``matrix`` (3, 3) takes x, y, 1 of the stencil's frame to the photo, as a plane would; ``warp``
+    (h, w, 2) float32 is the exact place of each of the frame's pixels; ``crop`` (h, w, 3) uint8 the photo in that
+    frame; ``inside`` (h, w) bool where it shows the photo at all. ``likeness`` in -1..1: correlation with the genuine
+    marks. ``regions``: the marks' boxes on the photo.
+    """
+
+    matrix: Matrix
+    warp: Floats
+    crop: Pixels
+    inside: NDArray[np.bool_]
+    likeness: float
+    regions: tuple[Region, ...]
+
+    @property
+    def region(self) -> Region:
+        """The box around all of them."""
+        boxes = np.array([region.to_list() for region in self.regions])
+        return Region(*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class Stencil:
+    """n references laid over each other: ``crops`` (n, h, w, 3) uint8, ``inside`` (n, h, w) bool.
+
+    ``boxes`` (m, 4) are the marks in the frame, ``rows`` (n,) which of the given references these are, ``warps`` (n, h,
+    w, 2) where each pixel of the frame lies on each reference's photo, ``keypoints`` their local features, at their
+    places in the frame.
+    """
+
+    crops: Pixels
+    inside: NDArray[np.bool_]
+    boxes: Floats
+    rows: tuple[int, ...]
+    warps: Floats
+    keypoints: Keypoints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the frame."""
+        return self.crops.shape[1], self.crops.shape[2]
+
+    @property
+    def typical(self) -> Floats:
+        """(h, w, 3): the median of the references."""
+        return np.asarray(np.median(self.crops, axis=0), np.float32)
+
+    def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
+        """(h, w): the marks' boxes, grown by ``air`` of their height."""
+        mask = np.zeros(self.shape, bool)
+        for x0, y0, x1, y1 in self.boxes:
+            grow = air * min(x1 - x0, y1 - y0)
+            mask[max(0, int(y0 - grow)) : int(y1 + grow) + 1, max(0, int(x0 - grow)) : int(x1 + grow) + 1] = True
+        return mask
+
+
+def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) -> Stencil | str:
+    """Lay reference photos (h, w, 3) over the first that has ``regions``; or why that can't be done.
+
+    A reference that does not fit is left out. Regions of the others are not needed.
+    """
+    main = next((row for row, boxes in enumerate(regions) if boxes), None)
+    if main is None:
+        return "no reference photo of it has a region drawn around its marks"
+    boxes = np.array([region.to_list() for region in regions[main]], np.float64)
+    x0, y0 = boxes[:, :2].min(axis=0).tolist()
+    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
+    grow = MARGIN * max(x1 - x0, y1 - y0)
+    height, width = photos[main].shape[:2]
+    x0, y0, x1, y1 = max(0.0, x0 - grow), max(0.0, y0 - grow), min(width, x1 + grow), min(height, y1 + grow)
+    if min(x1 - x0, y1 - y0) < 16:
+        return "the regions around its marks are smaller than 16 pixels"
+    scale = SIDE / max(x1 - x0, y1 - y0)
+    shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
+    matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
+    own = _features(photos[main])
+    first = Stencil(
+        crops=_warped(photos[main], _places(matrix, shape))[None],
+        inside=np.ones((1, *shape), bool),
+        boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
+        rows=(main,),
+        warps=_places(matrix, shape)[None],
+        keypoints=Keypoints(_map(_inverse(matrix), own.points), own.descriptors),
+    )
+    laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
+    for row, photo in enumerate(photos):
+        if row == main:
+            continue
+        points = _features(photo)
+        found = find_marks(first, photo, points)
+        if isinstance(found, Found):
+            there = Keypoints(_map(_inverse(found.matrix), points.points), points.descriptors)
+            laid.append((row, found.crop, found.inside, found.warp, there))
+    near = [_near(keypoints, shape) for *_, keypoints in laid]
+    return Stencil(
+        crops=np.stack([crop for _, crop, *_ in laid]),
+        inside=np.stack([inside for _, _, inside, *_ in laid]),
+        boxes=first.boxes,
+        rows=tuple(row for row, *_ in laid),
+        warps=np.stack([warp for *_, warp, _ in laid]),
+        keypoints=Keypoints(
+            np.concatenate([keypoints.points for keypoints in near]),
+            np.concatenate([keypoints.descriptors for keypoints in near]),
+        ),
+    )
+
+
+def find_marks(
+    stencil: Stencil, photo: Pixels, points: Keypoints | None = None, starts: Sequence[Matrix] = ()
+) -> Found | str:
+    """Where a stencil's marks are on a photo (h, w, 3), or why they were not found.
+
+    ``points``: the photo's local features, where known; ``starts``: maps from the frame to the photo, (3, 3), that are
+    worth a try beside the one that local features propose.
+    """
+    if min(photo.shape[:2]) < 16:
+        return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
+    points = _features(photo) if points is None else points
+    proposals = list(starts)
+    plane = _plane(stencil.keypoints, points)
+    if plane is not None:
+        proposals.insert(0, plane)
+    if not proposals:
+        return f"{len(points)} local features of the photo, too few of them like those of the marks"
+    grey, typical = _grey(photo), _grey(stencil.typical)
+    best: Found | None = None
+    for matrix in proposals:
+        found = _lay(stencil, typical, photo, grey, matrix)
+        if found is not None and (best is None or found.likeness > best.likeness):
+            best = found
+        if best is not None and best.likeness > 0.8:
+            break
+    if best is None:
+        return "the marks would lie outside the photo, or folded"
+    if best.likeness < FOUND:
+        return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
+    return best
+
+
+def cut(photo: Pixels, region: Region) -> Pixels:
+    """The pixels of a region, at least one."""
+    height, width = photo.shape[:2]
+    x0, y0 = (int(np.clip(value, 0, most - 1)) for value, most in ((region.x0, width), (region.y0, height)))
+    return photo[y0 : max(y0 + 1, int(np.ceil(region.y1))), x0 : max(x0 + 1, int(np.ceil(region.x1)))]
+
+
+# --- registration -----------------------------------------------------------------------------------------------------
+
+
+def _features(photo: Pixels) -> Keypoints:
+    return find_keypoints(photo, most=2500, contrast=CONTRAST)
+
+
+def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
+    """Those in the frame or not far outside it."""
+    size = np.array([shape[1], shape[0]], np.float32)
+    kept = ((points.points > -0.3 * size) & (points.points < 1.3 * size)).all(axis=1)
+    return Keypoints(points.points[kept], points.descriptors[kept])
+
+
+def _plane(frame: Keypoints, photo: Keypoints) -> Matrix | None:
+    """The homography from the frame to the photo by local features. The frame's come from several references, so a
+    feature's second best is often itself again: each of the photo's features takes its best, all votes count.
+    """
+    if len(frame) < FEWEST or len(photo) < FEWEST:
+        return None
+    pairs = match_keypoints(photo, frame, ratio=1.0)
+    plane = shared_plane(frame.points[pairs[:, 1]], photo.points[pairs[:, 0]], tolerance=TOLERANCE, fewest=FEWEST)
+    return None if plane is None else plane.matrix
+
+
+def _lay(stencil: Stencil, typical: Floats, photo: Pixels, grey: Floats, matrix: Matrix) -> Found | None:
+    """The photo laid over the stencil, from a start that is a few pixels off."""
+    shape = stencil.shape
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
+    corners = _map(matrix, np.array([[0, 0], [shape[1], 0], [shape[1], shape[0]], [0, shape[0]]], np.float32))
+    area = cv2.contourArea(corners, oriented=True)
+    if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
+        return None
+    offset = np.zeros((2, 10))
+    for blur, degree, iterations in STEPS:
+        basis = np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
+        offset[:, : basis.shape[2]] = _fit(
+            stencil, typical, grey, matrix, offset[:, : basis.shape[2]], basis, blur, iterations
+        )
+    moved = np.stack([x, y], axis=-1) + basis @ offset.T
+    warp = _map(matrix, moved.reshape(-1, 2)).reshape(*shape, 2)
+    inside = _inside(warp, photo)
+    if inside[stencil.on_mark()].mean() < 0.5:
+        return None
+    crop = _warped(photo, warp)
+    likeness = _correlation(_flattened(typical), _flattened(_grey(crop)), stencil.on_mark() & inside)
+    regions = tuple(_region(warp, box, photo.shape) for box in stencil.boxes)
+    return Found(matrix, warp, crop, inside, likeness, regions)
+
+
+def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
+    """The upright box on the photo around a box of the frame."""
+    x0, y0 = (int(value) for value in np.maximum(box[:2], 0))
+    x1, y1 = (int(np.ceil(value)) for value in box[2:])
+    places = warp[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].reshape(-1, 2)
+    low = np.clip(places.min(axis=0), 0, [shape[1] - 2, shape[0] - 2])
+    high = np.clip(places.max(axis=0), low + 1, [shape[1], shape[0]])
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def _fit(
+    stencil: Stencil,
+    typical: Floats,
+    grey: Floats,
+    matrix: Matrix,
+    offset: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    blur: float,
+    iterations: int,
+) -> NDArray[np.float64]:
+    """Gauss-Newton on the frame's pixels (Lucas & Kanade 1981), light flattened, far-off pixels counting little."""
+    shape = stencil.shape
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
+    gx, gy = cv2.Sobel(target, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(target, cv2.CV_32F, 0, 1, scale=1 / 8)
+    for _ in range(iterations):
+        moved = np.stack([x, y], axis=-1) + basis @ offset.T
+        warp = _map(matrix, moved.reshape(-1, 2)).reshape(*shape, 2)
+        seen = _flattened(cv2.GaussianBlur(_sampled(grey, warp), (0, 0), blur))
+        error = seen - target
+        inside = _inside(warp, grey)
+        if inside.sum() < 400:
+            return offset
+        spread = max(1.4826 * float(np.median(np.abs(error[inside]))), 0.05)
+        weight = np.where(inside, 1 / (1 + (error / (2.5 * spread)) ** 2) ** 2, 0).ravel()
+        slope = np.concatenate([basis * gx[..., None], basis * gy[..., None]], axis=-1).reshape(weight.size, -1)[
+            ::SPARSE
+        ]
+        weighted = slope * weight[::SPARSE, None]
+        normal = weighted.T @ slope
+        normal += np.eye(len(normal)) * 1e-4 * np.trace(normal) / len(normal)
+        step = np.linalg.solve(normal, weighted.T @ error.ravel()[::SPARSE]).reshape(2, -1)
+        size = np.abs(step).max()
+        offset = offset - step * min(1.0, 4.0 / max(size, 1e-9))
+        if size < 0.02:
+            break
+    return offset
+
+
+def _powers(degree: int) -> list[tuple[int, int]]:
+    return [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
+
+
+def _flattened(grey: Floats) -> Floats:
+    """Light taken out: less the local mean, over the local spread."""
+    sigma = max(grey.shape) / 8
+    mean = cv2.GaussianBlur(grey, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    centred = grey - mean
+    spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), sigma, borderType=cv2.BORDER_REFLECT))
+    return np.asarray(centred / (spread + 3.0), np.float32)
+
+
+def _correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
+    a, b = first[where] - first[where].mean(), second[where] - second[where].mean()
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+
+
+def _grey(pixels: NDArray[np.uint8] | Floats) -> Floats:
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def _map(matrix: Matrix, points: NDArray[Any]) -> Floats:
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(mapped[:, :2] / np.where(np.abs(mapped[:, 2:]) < 1e-9, 1e-9, mapped[:, 2:]), np.float32)
+
+
+def _places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return _map(matrix, np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float64)).reshape(*shape, 2)
+
+
+def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
+    x, y = warp[..., 0], warp[..., 1]
+    return np.asarray((x >= 0) & (y >= 0) & (x <= photo.shape[1] - 1) & (y <= photo.shape[0] - 1))
+
+
+def _sampled(grey: Floats, warp: Floats) -> Floats:
+    return np.asarray(cv2.remap(grey, warp, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _warped(photo: Pixels, warp: Floats) -> Pixels:
+    return np.asarray(cv2.remap(photo, warp, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -1,0 +1,135 @@
+"""Marks are found in free pose, laid over the genuine ones exactly, and not found where there are none."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+
+from counterfeit_vision import Catalog, InputError, Reference, Region
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.marks import Found, Stencil, cut, find_marks, make_stencil
+
+BOX = Region(150, 90, 410, 270)
+TILT = np.array([[0.8, -0.15, 90], [0.12, 0.85, 20], [1e-4, 1e-4, 1]])
+
+
+def label(text: str = "VELMORA", *, noise: int = 0) -> np.ndarray:
+    """A printed card (400, 560, 3): a sign over a word, small print around."""
+    card = np.full((400, 560, 3), (225, 215, 195), np.uint8)
+    cv2.rectangle(card, (20, 20), (540, 380), (120, 30, 40), 4)
+    cv2.circle(card, (280, 140), 40, (30, 60, 110), -1)
+    cv2.rectangle(card, (265, 110), (280, 170), (225, 215, 195), -1)
+    cv2.putText(card, text, (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, (30, 60, 110), 6, cv2.LINE_AA)
+    for row, words in enumerate(("NET 250 G", "KEEP DRY", "BATCH 2208")):
+        cv2.putText(card, words, (40, 310 + 25 * row), cv2.FONT_HERSHEY_PLAIN, 1.2, (80, 80, 80), 1, cv2.LINE_AA)
+    grain = np.random.default_rng(noise).normal(0, 4, card.shape)
+    return np.clip(card + grain, 0, 255).astype(np.uint8)
+
+
+def seen(card: np.ndarray, matrix: np.ndarray = TILT, size: tuple[int, int] = (640, 480), seed: int = 5) -> np.ndarray:
+    """The card on a table of blocks, through a homography."""
+    table = cv2.resize(picture(seed), size)
+    warped = cv2.warpPerspective(card, matrix, size, flags=cv2.INTER_LINEAR)
+    on = cv2.warpPerspective(np.full(card.shape[:2], 255, np.uint8), matrix, size) > 127
+    return np.where(on[..., None], warped, table).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    return made
+
+
+def test_references_are_laid_over_each_other(stencil: Stencil) -> None:
+    assert stencil.rows == (0, 1, 2)
+    between = np.abs(stencil.crops[1].astype(int) - stencil.crops[0])[stencil.on_mark()]
+    assert np.median(between) < 8
+
+
+@pytest.mark.parametrize("turn", [0.0, 20.0, -35.0])
+def test_a_mark_is_found_in_its_place_whatever_the_pose(stencil: Stencil, turn: float) -> None:
+    spin = np.vstack([cv2.getRotationMatrix2D((280, 200), turn, 0.8), [0, 0, 1]])
+    matrix = np.array([[1, 0, 60], [0, 1, 40], [1e-4, 0, 1.0]]) @ spin
+    found = find_marks(stencil, seen(label(noise=3), matrix, seed=11))
+    assert isinstance(found, Found), found
+    assert found.likeness > 0.9
+    corners = np.array([[[x, y]] for x in (BOX.x0, BOX.x1) for y in (BOX.y0, BOX.y1)], np.float32)
+    true = cv2.perspectiveTransform(corners, matrix)[:, 0]
+    box = np.array(found.region.to_list()).reshape(2, 2)
+    np.testing.assert_allclose(box, [true.min(axis=0), true.max(axis=0)], atol=5)
+
+
+def test_darkness_and_blur_do_not_hide_it(stencil: Stencil) -> None:
+    photo = cv2.GaussianBlur((seen(label(noise=4)) * 0.45).astype(np.uint8), (0, 0), 1.5)
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found)
+    assert found.likeness > 0.85
+
+
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        (np.full((300, 300, 3), 128, np.uint8), "local features"),
+        (np.zeros((9, 200, 3), np.uint8), "200 x 9 pixels"),
+        (cv2.resize(picture(77), (500, 400)), "features|correlation|outside"),
+    ],
+)
+def test_where_there_is_no_mark_the_reason_is_given(stencil: Stencil, photo: np.ndarray, words: str) -> None:
+    found = find_marks(stencil, photo)
+    assert isinstance(found, str)
+    assert any(word in found for word in words.split("|"))
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((3, 3)), np.diag([-1.0, 1, 1]), np.diag([0.01, 1, 1])])
+def test_a_degenerate_start_is_no_mark(stencil: Stencil, matrix: np.ndarray) -> None:
+    assert isinstance(find_marks(stencil, np.full((300, 300, 3), 128, np.uint8), starts=[matrix]), str)
+
+
+def test_no_region_no_stencil() -> None:
+    assert "region" in str(make_stencil([label()], [[]]))
+    assert "16 pixels" in str(make_stencil([label()], [[Region(5, 5, 9, 7)]]))
+    assert "region" in str(make_stencil([], []))
+
+
+def test_a_reference_of_something_else_is_left_out() -> None:
+    made = make_stencil([label(), cv2.resize(picture(3), (500, 400))], [[BOX], []])
+    assert isinstance(made, Stencil)
+    assert made.rows == (0,)
+
+
+def test_cut_stays_on_the_photo() -> None:
+    photo = label()
+    assert cut(photo, Region(10, 20, 30, 60)).shape == (40, 20, 3)
+    assert cut(photo, Region(-50, -50, 5, 5)).shape == (5, 5, 3)
+    assert cut(photo, Region(900, 900, 950, 950)).shape == (1, 1, 3)
+
+
+def test_search_by_mark(tiny_encoder: TowerEncoder, tmp_path: object) -> None:
+    other = label("OSTGREN")[:, ::-1].copy()
+    rows = [
+        Reference(id="v", photo=label(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="o", photo=other, brand="ostgren", product="card", regions=[BOX]),
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    assert catalog.marks is not None
+    assert catalog.marks.rows.tolist() == [0, 1]
+    catalog.save(str(tmp_path))
+    again = Catalog.load(str(tmp_path), encoder=tiny_encoder)
+    photos = [seen(label(noise=6)), np.full((64, 64, 3), 99, np.uint8), seen(other)]
+    found = again.search(photos, 2, by="mark", cache=False)
+    assert found.ids[:, 0].tolist() == ["v", None, "o"]
+    assert np.isneginf(found.scores[1]).all()
+    np.testing.assert_array_equal(again.marks.vectors, catalog.marks.vectors)  # type: ignore[union-attr]
+
+
+def test_search_by_mark_needs_regions(tiny_encoder: TowerEncoder) -> None:
+    rows = [Reference(id="v", photo=Image.fromarray(label()), brand="velmora", product="card")]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    with pytest.raises(InputError, match="no reference has regions"):
+        catalog.search([label()], by="mark")
+    with pytest.raises(InputError, match="by='photo' or by='mark'"):
+        catalog.search([label()], by="smell")  # type: ignore[arg-type]

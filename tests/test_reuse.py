@@ -1,0 +1,266 @@
+"""A copy is the same photo under any disguise; another photo of the same print is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from counterfeit_vision import Catalog, Listing, Reference
+from counterfeit_vision.heads import Suspects
+from counterfeit_vision.heads.base import Head
+from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, compare_photos, is_copy
+from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
+from counterfeit_vision.stream import encode_photos, stack
+
+
+def texture(seed: int, height: int, width: int) -> np.ndarray:
+    """Cloth, wood or stone: noise of several sizes, (height, width, 3) uint8."""
+    random = np.random.default_rng(seed)
+    layers = [
+        cv2.resize(random.uniform(0, 255, (height // size, width // size, 3)), (width, height)) for size in (6, 20, 60)
+    ]
+    return np.mean(layers, axis=0).astype(np.uint8)
+
+
+def carton(seed: int, side: int = 260) -> np.ndarray:
+    """A printed box front: rectangles and letters."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((side, side, 3), 230, np.uint8)
+    for _ in range(25):
+        x, y = random.integers(0, side - 40, 2).tolist()
+        colour = random.integers(0, 256, 3).tolist()
+        cv2.rectangle(pixels, (x, y), (x + int(random.integers(8, 60)), y + int(random.integers(8, 60))), colour, -1)
+    for row in range(4):
+        cv2.putText(
+            pixels,
+            "".join(map(chr, random.integers(65, 91, 7))),
+            (10, 50 + 60 * row),
+            cv2.FONT_HERSHEY_DUPLEX,
+            1.3,
+            (20, 20, 90),
+            3,
+        )
+    return pixels
+
+
+def photo(room: int, good: int, *, place: tuple[int, int] = (150, 90), side: int = 260) -> np.ndarray:
+    """A carton in a room, (480, 560, 3) uint8."""
+    pixels = texture(room, 480, 560)
+    x, y = place
+    pixels[y : y + side, x : x + side] = cv2.resize(carton(good), (side, side), interpolation=cv2.INTER_AREA)
+    return pixels
+
+
+ORIGINAL = photo(1, 5)
+
+
+def recompressed(pixels: np.ndarray, quality: int) -> np.ndarray:
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "JPEG", quality=quality)
+    return np.asarray(Image.open(packed).convert("RGB"))
+
+
+def turned(pixels: np.ndarray, angle: float) -> np.ndarray:
+    return np.asarray(Image.fromarray(pixels).rotate(angle, Image.Resampling.BICUBIC, fillcolor=(250, 250, 250)))
+
+
+def under_banner(pixels: np.ndarray) -> np.ndarray:
+    covered = pixels.copy()
+    covered[-100:] = (200, 30, 40)
+    cv2.putText(covered, "ORIGINAL 100%", (40, 440), cv2.FONT_HERSHEY_DUPLEX, 1.8, (255, 255, 255), 4)
+    return covered
+
+
+def recoloured(pixels: np.ndarray) -> np.ndarray:
+    return np.clip(pixels * np.array([0.7, 1.0, 0.5]) + 30, 0, 255).astype(np.uint8)
+
+
+COPIES = {
+    "as it is": ORIGINAL,
+    "crop": ORIGINAL[60:364, 90:444],
+    "flip": ORIGINAL[:, ::-1],
+    "turn": turned(ORIGINAL, 15),
+    "jpeg": recompressed(ORIGINAL, 15),
+    "blur": np.asarray(Image.fromarray(ORIGINAL).filter(ImageFilter.GaussianBlur(2.5))),
+    "colour": recoloured(ORIGINAL),
+    "banner": under_banner(ORIGINAL),
+    "small": cv2.resize(ORIGINAL, (280, 240), interpolation=cv2.INTER_AREA),
+    "flip, turn, jpeg": recompressed(turned(ORIGINAL[:, ::-1].copy(), -8), 30),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_is_the_same_photo(name: str) -> None:
+    found = compare_photos(np.ascontiguousarray(COPIES[name]), ORIGINAL)
+    assert found.same_photo, found
+    assert found.mirror == ("flip" in name)
+    assert not len(found.artwork)
+
+
+def test_matched_points_and_region_are_in_pixels_of_the_originals() -> None:
+    crop = ORIGINAL[60:364, 90:444]
+    found = compare_photos(cv2.resize(crop, None, fx=3, fy=3), ORIGINAL)  # larger than the working size
+    here, there = found.points[:, :2], found.points[:, 2:]
+    np.testing.assert_allclose(np.median(here / 3 + (90, 60) - there, axis=0), 0, atol=0.5)
+    mirror = compare_photos(np.ascontiguousarray(crop[:, ::-1]), ORIGINAL)
+    np.testing.assert_allclose(np.median(mirror.points[:, 0] + mirror.points[:, 2]), 90 + 353, atol=1.0)
+    assert found.region is not None
+    assert found.region.x1 == pytest.approx(3 * 354, abs=30)
+    assert found.region.y1 == pytest.approx(3 * 304, abs=30)
+
+
+@pytest.mark.parametrize("place", [(150, 90), (20, 180)])
+def test_the_same_print_in_another_room_is_another_photo(place: tuple[int, int]) -> None:
+    found = compare_photos(photo(2, 5, place=place), ORIGINAL)
+    assert not found.same_photo, found
+    assert len(found.artwork) >= 20
+    np.testing.assert_allclose(
+        np.median(found.artwork[:, :2] - found.artwork[:, 2:], axis=0), np.array(place) - (150, 90), atol=1
+    )
+
+
+def test_a_photo_of_the_good_that_is_cut_out_elsewhere_is_another_photo() -> None:
+    cut_out = np.full_like(ORIGINAL, 250)
+    cut_out[90:350, 150:410] = ORIGINAL[90:350, 150:410]
+    assert not compare_photos(ORIGINAL, cut_out).same_photo
+    assert not compare_photos(cut_out, ORIGINAL).same_photo
+
+
+def test_another_good_in_the_same_room_is_another_photo() -> None:
+    found = compare_photos(photo(1, 6), ORIGINAL)
+    assert not found.same_photo, found
+
+
+def test_the_room_from_another_angle_is_another_photo() -> None:
+    corners = np.float32([[0, 0], [560, 0], [560, 480], [0, 480]])
+    askew = cv2.getPerspectiveTransform(corners, np.float32([[40, 30], [560, 0], [520, 480], [0, 400]]))
+    found = compare_photos(cv2.warpPerspective(ORIGINAL, askew, (560, 480)), ORIGINAL)
+    assert not found.same_photo, found
+
+
+def test_unrelated_photos_share_nothing() -> None:
+    found = compare_photos(photo(3, 7, place=(40, 200)), ORIGINAL)
+    assert found.score < 0.4
+    assert not len(found.artwork)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (9, 9), (200, 300)])
+def test_uniform_and_tiny_photos_match_nothing(shape: tuple[int, int]) -> None:
+    flat = np.full((*shape, 3), 128, np.uint8)
+    for pair in ((flat, ORIGINAL), (ORIGINAL, flat), (flat, flat)):
+        found = compare_photos(*pair)
+        assert found.score == 0
+        assert found.points.shape == (0, 4)
+
+
+def test_mirrored_features_are_those_of_the_mirror_image() -> None:
+    features = find_keypoints(ORIGINAL)
+    other = find_keypoints(np.ascontiguousarray(ORIGINAL[:, ::-1]))
+    pairs = match_keypoints(mirrored(features), other)
+    here, there = features.points[pairs[:, 0]], other.points[pairs[:, 1]]
+    assert len(pairs) > 0.8 * len(features)
+    np.testing.assert_allclose(np.median(here[:, 0] + there[:, 0]), 559, atol=0.5)
+    found = shared_picture(here, there, mirror=True)
+    assert found is not None
+    assert np.linalg.det(found.matrix) == pytest.approx(-1, abs=0.01)
+
+
+def test_no_picture_is_shared_by_points_in_one_place() -> None:
+    assert shared_picture(np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)) is None
+    found = shared_picture(np.zeros((30, 2), np.float32), np.zeros((30, 2), np.float32))
+    assert found is None or np.isfinite(found.matrix).all()
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+GALLERIES = ("official", "genuine", "known_fake")
+
+
+@pytest.fixture(scope="module")
+def suspects(clip: object) -> Suspects:
+    """A copy of each gallery's photo, its file itself, a copy's print elsewhere, a stranger, and a blank photo."""
+    packed = [io.BytesIO() for _ in GALLERIES]
+    references = []
+    for number, (gallery, buffer) in enumerate(zip(GALLERIES, packed, strict=True)):
+        large = cv2.resize(photo(10 + number, 20 + number), (1120, 960), interpolation=cv2.INTER_CUBIC)
+        Image.fromarray(large).save(buffer, "PNG")
+        references.append(
+            Reference(id=gallery, photo=buffer.getvalue(), brand="acme", product=gallery, gallery=gallery)
+        )
+    catalog = Catalog.build(references, encoder=clip)
+    asked = [
+        np.ascontiguousarray(photo(10, 20)[:, ::-1]),
+        photo(11, 21)[70:374, 100:454].copy(),
+        recompressed(photo(12, 22), 15),
+        packed[0].getvalue(),
+        photo(30, 21),
+        photo(31, 40),
+        np.full((300, 300, 3), 200, np.uint8),
+    ]
+    rows = list(encode_photos([(f"s{n}", pixels) for n, pixels in enumerate(asked)], encoder=clip, cache=False))
+    batch = stack(rows, encoder=clip)
+    owners = [Listing(id=row.id, photos=[]) for row in rows]
+    return Suspects(batch, owners, rows, catalog, catalog.neighbours(batch, 3))
+
+
+def only(suspects: Suspects, row: int) -> Suspects:
+    batch = stack([suspects.encoded[row]], encoder=suspects.catalog.encoder)
+    return Suspects(
+        batch,
+        [suspects.listings[row]],
+        [suspects.encoded[row]],
+        suspects.catalog,
+        suspects.catalog.neighbours(batch, 3),
+    )
+
+
+def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> None:
+    head = Reuse()
+    assert isinstance(head, Head)
+    evidence = head.score(suspects)
+    assert [is_copy(item) for item in evidence] == [True, True, True, True, False, False, False]
+    for item, gallery in zip(evidence, GALLERIES, strict=False):
+        assert item.references[0] == gallery
+        assert f"same photo as {gallery} ({gallery.replace('_', ' ')})" in item.text
+        assert item.points is not None
+        assert item.points[:, 2:].max() > 700  # the original's pixels, not the kept copy's
+        assert item.region is not None
+    assert "mirrored" in evidence[0].text
+    assert evidence[3].score == 1
+    assert "very file of official" in evidence[3].text
+    assert "artwork with genuine" in evidence[4].text
+    assert evidence[4].references[0] == "genuine"
+    assert "Not a copy" in evidence[5].text
+    assert evidence[5].points is None
+    assert 0 <= evidence[5].score < evidence[4].score < SAME_PHOTO
+    assert not evidence[6].applicable
+
+
+def test_evidence_does_not_depend_on_batch_mates_or_on_what_was_kept(suspects: Suspects) -> None:
+    together = Reuse().score(suspects)
+    head = Reuse()
+    for row in reversed(range(len(suspects))):
+        alone = head.score(only(suspects, row))[0]
+        np.testing.assert_equal(alone.score, together[row].score)
+        assert alone.text == together[row].text
+
+
+def test_a_photo_whose_file_has_gone_is_not_judged(suspects: Suspects, tmp_path: Path) -> None:
+    one = only(suspects, 0)
+    gone = dataclasses.replace(one.encoded[0], source=tmp_path / "gone.jpg")
+    evidence = Reuse().score(dataclasses.replace(one, encoded=[gone]))[0]
+    assert not evidence.applicable
+    assert "no longer be read" in evidence.text
+
+
+def test_what_is_kept_of_references_is_bounded(suspects: Suspects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfeit_vision.heads.reuse.KEPT", 1)
+    head = Reuse()
+    head.score(suspects)
+    assert len(head._kept) == 1

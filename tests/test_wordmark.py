@@ -1,0 +1,290 @@
+"""A wordmark that is misspelt or drawn otherwise stands out from genuine ones in other poses, lights and colours."""
+
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture
+
+import counterfeit_vision as cv
+from counterfeit_vision import ocr
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import MissingExtraError, WeightsError
+from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
+from counterfeit_vision.heads.base import Suspects
+from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, Comparison, Wordmark, compare_wordmark
+from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
+from counterfeit_vision.market.alphabet import Typeface, Word
+from counterfeit_vision.ocr import Reader, shared_reader
+from counterfeit_vision.stream import encode_photos, stack
+
+FACE = Typeface(weight=0.17)
+INK, GROUND = (35, 30, 90), (225, 220, 205)
+
+
+@pytest.fixture(scope="module")
+def reader(own_cache: Path) -> Reader:
+    pytest.importorskip("onnxruntime")
+    try:
+        return shared_reader()
+    except WeightsError as error:
+        pytest.skip(f"no text models: {error}")
+
+
+def mark(
+    text: str,
+    drawn: tuple[str, ...] = (),
+    *,
+    pose: int | None = None,
+    colours: tuple[tuple[int, ...], tuple[int, ...]] = (INK, GROUND),
+    height: int = 60,
+) -> np.ndarray:
+    """A crop with the word as the market's alphabet draws it; ``pose`` seeds a perspective, a blur and noise."""
+    shape = Word(text, FACE, drawn).shape()
+    points = np.concatenate([polygon for element in shape for polygon in element.polygons])
+    air = 0.4 * height
+    size = np.ceil((np.ptp(points, axis=0)) * height + 2 * air).astype(int)
+    pixels = np.full((size[1], size[0], 3), colours[1], np.uint8)
+    for element in shape:
+        for polygon in element.polygons:
+            corners = ((polygon - points.min(axis=0)) * height + air) * 16
+            cv2.fillPoly(pixels, [corners.round().astype(np.int32)], colours[0], cv2.LINE_AA, 4)
+    if pose is None:
+        return pixels
+    random = np.random.default_rng(pose)
+    corners = np.array([[0, 0], [size[0], 0], size, [0, size[1]]], np.float32)
+    moved = corners + random.uniform(-0.25, 0.25, (4, 2)).astype(np.float32) * height
+    matrix = cv2.getPerspectiveTransform(corners, moved)
+    pixels = cv2.warpPerspective(pixels, matrix, size.tolist(), borderValue=colours[1])
+    pixels = cv2.GaussianBlur(pixels, (0, 0), random.uniform(0.3, 1.2))
+    return np.clip(pixels + random.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def compared(reader: Reader, suspect: np.ndarray, genuine: np.ndarray, word: str) -> Comparison | None:
+    return compare_wordmark(reader.lines(suspect), reader.lines(genuine), [word], reader)
+
+
+# --- crops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["SILVANO", "MILTON"])
+@pytest.mark.parametrize("pose", [1, 2, 3])
+def test_a_genuine_mark_in_another_pose_and_colour_is_not_suspicious(reader: Reader, word: str, pose: int) -> None:
+    suspect = mark(word, pose=pose, colours=((240, 235, 60), (20, 70, 40)))
+    found = compared(reader, suspect, mark(word, pose=pose + 10), word)
+    assert found is not None
+    assert found.redrawn is not None
+    assert found.score < DRAWN_OTHERWISE
+
+
+@pytest.mark.parametrize("pose", [1, 2, 3])
+def test_a_swapped_letter_is_strong_evidence(reader: Reader, pose: int) -> None:
+    found = compared(reader, mark("SILVANO", tuple("SILBANO"), pose=pose), mark("SILVANO"), "SILVANO")
+    assert found is not None
+    assert found.edits == 1
+    assert found.misspelt > 0.3
+
+
+@pytest.mark.parametrize(
+    ("place", "false"),
+    [(1, "1"), (6, "0"), (1, "l")],
+)
+@pytest.mark.parametrize("pose", [1, 2])
+def test_a_homoglyph_that_is_drawn_otherwise_is_seen(reader: Reader, place: int, false: str, pose: int) -> None:
+    drawn = (*"SILVANO"[:place], false, *"SILVANO"[place + 1 :])
+    found = compared(reader, mark("SILVANO", drawn, pose=pose), mark("SILVANO", pose=pose + 10), "SILVANO")
+    assert found is not None
+    assert found.score > DRAWN_OTHERWISE
+    assert found.glyphs is not None
+    assert int(found.glyphs.residual.argmax()) == place
+
+
+def test_a_line_far_from_every_wordmark_is_no_evidence(reader: Reader) -> None:
+    assert compared(reader, mark("HANDMADE"), mark("SILVANO"), "SILVANO") is None
+
+
+def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:
+    genuine = [*reader.lines(mark("MILTON")), *reader.lines(mark("SILVANO"))]
+    found = compare_wordmark(reader.lines(mark("SILVANO", pose=4)), genuine, ["MILTON", "SILVANO"], reader)
+    assert found is not None
+    assert found.word == "SILVANO"
+    assert found.score < DRAWN_OTHERWISE
+
+
+def test_without_a_genuine_drawing_only_the_reading_counts(reader: Reader) -> None:
+    found = compare_wordmark(reader.lines(mark("SILVANO")), [], ["Silvano"], reader)
+    assert found is not None
+    assert found.redrawn is None
+    assert found.score < 0.05
+    assert found.edits == 0
+
+
+@pytest.mark.parametrize("shape", [(60, 200, 3), (8, 40, 3), (2, 2, 3)])
+def test_a_uniform_or_tiny_crop_says_nothing(reader: Reader, shape: tuple[int, int, int]) -> None:
+    assert compare_wordmark(reader.lines(np.full(shape, 90, np.uint8)), [], ["SILVANO"], reader) is None
+
+
+# --- glyphs -----------------------------------------------------------------------------------------------------------
+
+
+def box_of(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+
+
+def test_ink_is_what_leaves_the_ground_whichever_is_darker() -> None:
+    dark, light = ink(mark("NOVA")), ink(mark("NOVA", colours=(GROUND, INK)))
+    assert dark is not None
+    assert light is not None
+    np.testing.assert_allclose(dark, light, atol=0.15)
+    assert dark.min() > -0.2
+    assert 0.1 < (dark > 0.5).mean() < 0.5
+    assert ink(np.full((40, 80, 3), 7, np.uint8)) is None
+
+
+def test_each_letter_is_one_glyph() -> None:
+    line = ink(cv2.resize(mark("NOVA"), (200, 64)))
+    assert line is not None
+    spans = glyph_spans(line)
+    assert len(spans) == 4
+    assert (spans[1:, 0] >= spans[:-1, 1]).all()
+    assert len(glyph_spans(np.zeros((64, 100), np.float32))) == 0
+
+
+def test_one_picture_fits_itself_and_a_uniform_one_nothing() -> None:
+    genuine = mark("NOVA")
+    same = compare_glyphs(genuine, box_of(genuine), genuine, box_of(genuine))
+    assert same is not None
+    assert same.whole > 0.999
+    assert same.residual.max() < 0.001
+    flat = np.full_like(genuine, 90)
+    assert compare_glyphs(genuine, box_of(genuine), flat, box_of(flat)) is None
+    assert compare_glyphs(flat, box_of(flat), genuine, box_of(genuine)) is None
+
+
+# --- text fields ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "edits"),
+    [("ADIBAS", "ADIDAS", 1), ("", "ab", 2), ("Chloé", "CHLOÉ", 0), ("Chloé", "CHLOE", 1), ("小米", "小来", 1)],
+)
+def test_edits_are_letters(first: str, second: str, edits: int) -> None:
+    assert edit_distance(first, second) == edits == edit_distance(second, first)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "false"),
+    [
+        ("genuine Аdidas shoe", "Adidas", ["Аdidas"]),  # a Cyrillic capital
+        ("N1KE air", "Nike", ["N1KE"]),
+        ("Arrnani jeans", "Armani", ["Arrnani"]),
+        ("L0uis Vuitton bag", "Louis Vuitton", ["L0uis Vuitton"]),
+        ("ADIDAS adidas Ａdidas", "Adidas", []),  # case and width are no deceit
+        ("Chloe bag", "Chloé", []),
+        ("", "Nike", []),
+        ("华为 phone", "华为", []),
+    ],
+)
+def test_titles_that_only_look_like_the_brand(title: str, name: str, false: list[str]) -> None:
+    assert lookalike_words(title, name) == false
+    assert not false or skeleton(false[0]) == skeleton(name)
+
+
+# --- the head ---------------------------------------------------------------------------------------------------------
+
+
+def goods(crop: np.ndarray, seed: int) -> np.ndarray:
+    """A photo 520 x 300 with a mark on it."""
+    photo = np.full((300, 520, 3), (150, 170, 160), np.uint8)
+    photo[230:] = picture(seed, 70, 520)
+    photo[90 : 90 + crop.shape[0], 40 : 40 + crop.shape[1]] = crop
+    return photo
+
+
+def suspects(catalog: cv.Catalog, *listings: cv.Listing) -> Suspects:
+    photos = [(listing.id, listing.photos[0]) for listing in listings]
+    rows = list(encode_photos(photos, encoder=catalog.encoder, cache=False))
+    found = stack(rows, encoder=catalog.encoder)
+    return Suspects(found, listings, rows, catalog, catalog.neighbours(found, 16))
+
+
+def catalogue(encoder: TowerEncoder, *, text: str = "SILVANO", regions: bool = True) -> cv.Catalog:
+    crops = [mark(text, pose=pose) for pose in (20, 21)] if text else [np.full((60, 100, 3), 90, np.uint8)] * 2
+    box = [cv.Region(40, 90, 40 + crops[0].shape[1], 90 + crops[0].shape[0])] if regions else []
+    return cv.Catalog.build(
+        [
+            cv.Reference(id=f"r{n}", photo=goods(crop, n), brand="Silvano", product="bag", regions=box)
+            for n, crop in enumerate(crops)
+        ],
+        encoder=encoder,
+        cache=False,
+    )
+
+
+def listing(crop: np.ndarray, id: str = "x", title: str | None = None) -> cv.Listing:
+    return cv.Listing(id=id, photos=[goods(crop, 7)], brand="Silvano", title=title)
+
+
+@pytest.mark.parametrize("regions", [True, False])
+def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, reader: Reader, regions: bool) -> None:
+    catalog = catalogue(tiny_encoder, regions=regions)
+    head = Wordmark()
+    batch = [
+        listing(mark("SILVANO", pose=1)),
+        listing(mark("SILVANO", tuple("SILBANO"), pose=2)),
+        listing(mark("SILVANO", ("S", "I", "L", "V", "A", "N", "0"), pose=3)),
+    ]
+    genuine, swapped, homoglyph = head.score(suspects(catalog, *batch))
+    assert genuine.applicable
+    assert genuine.score < DRAWN_OTHERWISE < homoglyph.score < swapped.score
+    assert "SILBANO" in swapped.text
+    assert "1 letter off" in swapped.text
+    assert swapped.region is not None
+    assert 20 < swapped.region.x0 < swapped.region.x1 < 500
+    assert 70 < swapped.region.y0 < swapped.region.y1 < 230
+    assert swapped.crops is not None
+    assert set(swapped.references) == {"r0", "r1"}
+    (alone,) = head.score(suspects(catalog, batch[1]))
+    assert alone.score == swapped.score
+
+
+@pytest.mark.parametrize("text", ["", "HANDMADE"])
+def test_a_suspect_without_the_wordmark_is_not_judged(tiny_encoder: TowerEncoder, reader: Reader, text: str) -> None:
+    crop = mark(text, height=48) if text else np.full((60, 100, 3), 90, np.uint8)
+    (evidence,) = Wordmark().score(suspects(catalogue(tiny_encoder), listing(crop)))
+    assert not evidence.applicable
+    assert evidence.text
+
+
+def test_a_brand_without_a_wordmark_is_not_judged(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    catalog = catalogue(tiny_encoder, text="", regions=False)
+    (evidence,) = Wordmark().score(suspects(catalog, listing(mark("SILVANO"))))
+    assert not evidence.applicable
+    assert "No wordmark of Silvano" in evidence.text
+
+
+def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    catalog = catalogue(tiny_encoder)
+    titles = ("Silvano bag", "Silvanо bag")  # the second with a Cyrillic o
+    true, false = Wordmark().score(suspects(catalog, *(listing(mark("SILVANO"), title=title) for title in titles)))
+    assert true.score < DRAWN_OTHERWISE
+    assert false.score >= 1
+    assert "Silvanо" in false.text
+
+
+def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = catalogue(tiny_encoder)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    ocr.shared_reader.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"counterfeit-vision\[ocr\]"):
+        Wordmark()
+    (evidence,) = Wordmark(optional=True).score(suspects(catalog, listing(mark("SILVANO"))))
+    assert not evidence.applicable
+    assert "counterfeit-vision[ocr]" in evidence.text
