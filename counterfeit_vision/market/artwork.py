@@ -31,7 +31,6 @@ __all__ = [
     "changed",
     "flat",
     "painted",
-    "share",
 ]
 
 Colour: TypeAlias = "tuple[int, int, int]"

@@ -1,0 +1,143 @@
+"""A catalogue's folder: the names and the layout of what is written, and reading it back.
+
+A sealed folder (``sealed.py``) of a table, one JSON line a reference, and one safetensors file with all arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CorruptCatalogError
+from .mark_library import MarkLibrary
+from .references import KeptReferences
+from .sealed import read_sealed, write_sealed
+from .search.tokens import PackedTokens, TokenSpace
+from .types import Reference, Region
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["read_folder", "table", "unpacked", "write_folder"]
+
+FORMAT = 2
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
+    """Write references that ``encoder`` encoded; the manifest is replaced last."""
+    from safetensors.numpy import save
+
+    lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in table(kept))
+    about = {
+        "format": FORMAT,
+        "fingerprint": encoder.fingerprint,
+        "encoder": getattr(encoder, "name", ""),
+        "references": len(kept.references),
+        "grid": list(kept.grid),
+    }
+    write_sealed(folder, about, {"references.jsonl": lines.encode(), "arrays.safetensors": save(_arrays(kept))})
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest and the contents by role, found whole; raises :class:`CorruptCatalogError`."""
+    about = {"fingerprint", "encoder", "references", "grid"}
+    return read_sealed(folder, format=FORMAT, roles={"references", "arrays"}, about=about)
+
+
+def unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:
+    """The references in what :func:`read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        rows = [json.loads(line) for line in contents["references"].decode().splitlines()]
+        return _fitted(manifest, rows, load(contents["arrays"]))
+    except (SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        raise CorruptCatalogError(f"{folder}: the files are whole but do not fit together: {error!r}") from error
+
+
+def table(kept: KeptReferences) -> Iterator[dict[str, Any]]:
+    """One row of plain values a reference."""
+    for row, (reference, sha256, size) in enumerate(zip(kept.references, kept.sha256, kept.sizes, strict=True)):
+        yield {
+            "id": reference.id,
+            "brand": reference.brand,
+            "product": reference.product,
+            "category": reference.category,
+            "gallery": reference.gallery,
+            "regions": [region.to_list() for region in reference.regions],
+            "price": reference.price,
+            "currency": reference.currency,
+            "sha256": sha256,
+            "size": list(size),
+            "copy_bytes": len(kept.jpeg(row)),
+        }
+
+
+def _arrays(kept: KeptReferences) -> Arrays:
+    arrays: Arrays = {"vectors": kept.vectors, "content": kept.content, "centre": kept.centre}
+    if kept.space is not None and kept.tokens is not None:
+        arrays |= {"token_scale": kept.space.scale, "token_basis": kept.space.basis}
+        arrays |= {"token_codes": kept.tokens.codes, "token_scales": kept.tokens.scales}
+    if kept.foreground is not None:
+        arrays["foreground"] = np.rint(255 * kept.foreground).astype(np.uint8)
+    if kept.marks is not None:
+        arrays |= {"mark_rows": kept.marks.rows, "mark_vectors": kept.marks.vectors}
+        if kept.marks.tokens is not None:
+            arrays |= {"mark_codes": kept.marks.tokens.codes, "mark_scales": kept.marks.tokens.scales}
+    copies = b"".join(kept.jpeg(row) for row in range(len(kept.references)))
+    return arrays | {"copies": np.frombuffer(copies, np.uint8)}
+
+
+def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays) -> KeptReferences:
+    count = int(manifest["references"])
+    sized = {
+        name: len(arrays[name])
+        for name in ("vectors", "content", "token_codes", "token_scales", "foreground")
+        if name in arrays
+    }
+    if len(rows) != count or set(sized.values()) != {count}:
+        raise ValueError(f"{count} references, {len(rows)} rows in the table, arrays {sized}")
+    ends = np.cumsum([int(row["copy_bytes"]) for row in rows])
+    blob = arrays["copies"].tobytes()
+    references, sizes = [], []
+    for row, end in zip(rows, ends.tolist(), strict=True):
+        jpeg = blob[end - int(row["copy_bytes"]) : end]
+        fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
+        references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
+        sizes.append((int(row["size"][0]), int(row["size"][1])))
+    tokens = _tokens(arrays, "token")
+    return KeptReferences(
+        references=tuple(references),
+        sha256=tuple(str(row["sha256"]) for row in rows),
+        sizes=tuple(sizes),
+        vectors=arrays["vectors"],
+        content=arrays["content"],
+        centre=arrays["centre"],
+        grid=(int(manifest["grid"][0]), int(manifest["grid"][1])),
+        space=None if tokens is None else TokenSpace(arrays["token_scale"], arrays["token_basis"]),
+        tokens=tokens,
+        foreground=np.float32(1 / 255) * arrays["foreground"] if "foreground" in arrays else None,
+        marks=_marks(arrays, count),
+    )
+
+
+def _marks(arrays: Arrays, references: int) -> MarkLibrary | None:
+    if "mark_rows" not in arrays:
+        return None
+    rows = arrays["mark_rows"]
+    if len(rows) != len(arrays["mark_vectors"]) or not ((rows >= 0) & (rows < references)).all():
+        raise ValueError(f"{len(rows)} marks of {references} references do not fit together")
+    return MarkLibrary(rows, arrays["mark_vectors"], _tokens(arrays, "mark"))
+
+
+def _tokens(arrays: Arrays, kind: str) -> PackedTokens | None:
+    codes = f"{kind}_codes"
+    return PackedTokens(arrays[codes], arrays[f"{kind}_scales"]) if codes in arrays else None

@@ -1,0 +1,93 @@
+"""The references' marks as vectors, to tell whose marks those found in a photo are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .decode import decode
+from .marks import Found, Stencil, cut, find_marks
+from .search.tokens import PackedTokens, TokenSpace
+from .stream import EncodedPhoto
+from .types import Reference, Region
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["MarkLibrary", "best_fit"]
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class MarkLibrary:
+    """The references' marks, cut from the full photos and encoded a second time, one row a region.
+
+    ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32; ``tokens`` their packed patches, if there are any.
+    """
+
+    rows: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    tokens: PackedTokens | None
+
+    @classmethod
+    def encode(
+        cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto], space: TokenSpace | None
+    ) -> MarkLibrary | None:
+        """Cut the regions from the references' full photos and encode them, a batch at a time; ``None`` where no
+        reference has regions.
+        """
+        keys: list[int] = []
+        squares: list[Pixels] = []
+        for key, (reference, photo) in enumerate(zip(references, photos, strict=True)):
+            if reference.regions:
+                pixels = decode(photo.source, name=photo.id).pixels
+                keys += [key] * len(reference.regions)
+                squares += _squares(encoder, pixels, reference.regions)
+        if not keys:
+            return None
+        size = encoder.batch_size
+        parts = [encoder.encode(np.stack(squares[start : start + size])) for start in range(0, len(squares), size)]
+        patches = [part.patches for part in parts if part.patches is not None]
+        return cls(
+            rows=np.array(keys, np.int64),
+            vectors=np.concatenate([part.vectors for part in parts]),
+            tokens=space.pack(np.concatenate(patches)) if space is not None and patches else None,
+        )
+
+    def likeness(
+        self, encoder: Encoder, pixels: Pixels, regions: Sequence[Region], usable: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """How much the marks in ``regions`` of a photo (h, w, 3) are like each reference's, in ascending rows.
+
+        Mean over the photo's marks of the best cosine with a mark of the reference; ``usable`` (M,) of the rows here.
+        """
+        keys, vectors = self.rows[usable], self.vectors[usable]
+        found = encoder.encode(np.stack(_squares(encoder, pixels, regions))).vectors
+        cosine = (found @ vectors.T).astype(np.float32)
+        unique = np.unique(keys)
+        return unique, np.array([cosine[:, keys == key].max(axis=1).mean() for key in unique], np.float32)
+
+
+def best_fit(stencils: Iterable[tuple[str, Stencil | str]], pixels: Pixels) -> tuple[str, Found] | str:
+    """Of named stencils (or reasons why there is none), the one that fits a photo (h, w, 3) best, and where; or why
+    none does.
+    """
+    best: tuple[str, Found] | None = None
+    reason = "no product to compare it with"
+    for name, stencil in stencils:
+        found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels)
+        if isinstance(found, str):
+            reason = found
+        elif best is None or found.likeness > best[1].likeness:
+            best = name, found
+    return best or reason
+
+
+def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> list[Pixels]:
+    """Each region as the encoder's square."""
+    return [encoder.preprocess(cut(pixels, region))[0] for region in regions]

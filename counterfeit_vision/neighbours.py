@@ -1,0 +1,58 @@
+"""The nearest references of photos, and how they are put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Neighbours", "best_first", "reference_scores"]
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest references of N photos as catalogue rows, best first.
+
+    - ``rows`` (N, k) int64, -1 where short; ``scores`` (N, k) float32, -inf where short.
+    - ``cosine`` (N,) float32: the highest plain cosine of the global vectors, not centred: is it the same kind of thing
+      at all.
+    - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_goods`` (C,) their names.
+    """
+
+    rows: Rows
+    scores: Floats
+    cosine: Floats
+    cohort: Floats
+    cohort_goods: NDArray[np.object_]
+
+
+def best_first(found: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floats]:
+    """The ``k`` best of each photo's references and their scores, as ``rows`` and ``scores`` of :class:`Neighbours`;
+    equal scores stay in the order given.
+    """
+    rows = np.full((len(found), k), -1, np.int64)
+    scores = np.full((len(found), k), -np.inf, np.float32)
+    for place, (keys, score) in enumerate(found):
+        order = np.argsort(-score, kind="stable")[:k]
+        rows[place, : len(order)], scores[place, : len(order)] = keys[order], score[order]
+    return rows, scores
+
+
+def reference_scores(groups: Sequence[Rows], products: Floats, singles: Floats) -> Floats:
+    """Scores of the references of G products in order: the product's likeness, less what each lacks to the product's
+    best reference.
+
+    ``groups`` are each product's rows, ``products`` (G,) the products' likeness, ``singles`` that of every reference
+    that has others of its product beside it.
+    """
+    scores, start = [], 0
+    for group, product in zip(groups, products, strict=True):
+        own = singles[start : start + len(group)] if len(group) > 1 else np.zeros(1, np.float32)
+        start += len(group) if len(group) > 1 else 0
+        scores.append(product + own - own.max())
+    return np.concatenate(scores)

@@ -1,0 +1,140 @@
+"""What a catalogue keeps of its genuine photos, one aligned row a reference: all that its folder holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .decode import decode
+from .foreground import load_foreground, product_mask
+from .mark_library import MarkLibrary
+from .preprocess import patch_mask
+from .search.tokens import PackedTokens, TokenSpace
+from .stream import EncodedPhoto, small_jpeg, stack
+from .types import Embeddings, PhotoView, Reference, Region
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["KeptReferences", "compared_patches", "small_copy"]
+
+COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
+KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
+MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
+
+
+@dataclass(frozen=True, eq=False)
+class KeptReferences:
+    """N references, aligned.
+
+    - ``references`` (their ``photo`` is the JPEG copy that is kept), ``sha256`` of the originals' bytes, ``sizes``
+      (width, height) of the originals in pixels.
+    - ``vectors`` (N, D) float32, ``content`` (N, 4) float32 and ``grid`` as in :class:`~counterfeit_vision.Embeddings`;
+      ``centre`` (D,) float32, the mean of the products' mean vectors.
+    - ``tokens``, the packed patches in ``space``; both ``None`` for an encoder without patches. ``foreground`` (N, P)
+      float32 in 0..1, how surely each patch is product, where the encoder can tell.
+    - ``marks``, where any reference has regions.
+    """
+
+    references: tuple[Reference, ...]
+    sha256: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    vectors: NDArray[np.float32]
+    content: NDArray[np.float32]
+    centre: NDArray[np.float32]
+    grid: tuple[int, int]
+    space: TokenSpace | None
+    tokens: PackedTokens | None
+    foreground: NDArray[np.float32] | None
+    marks: MarkLibrary | None
+
+    @classmethod
+    def of(cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto]) -> KeptReferences:
+        """Of references with their kept copies and their encoded photos, at least one."""
+        embeddings = stack(photos, encoder=encoder)
+        patches = embeddings.patches
+        space = None if patches is None else TokenSpace.fit(patches)
+        return cls(
+            references=tuple(references),
+            sha256=tuple(photo.sha256 for photo in photos),
+            sizes=tuple(photo.view.size for photo in photos),
+            vectors=embeddings.vectors,
+            content=embeddings.content,
+            centre=_centre(embeddings.vectors, [reference.product for reference in references]),
+            grid=embeddings.grid,
+            space=space,
+            tokens=None if space is None or patches is None else space.pack(patches),
+            foreground=_foreground(encoder, embeddings),
+            marks=MarkLibrary.encode(encoder, references, photos, space),
+        )
+
+    def jpeg(self, row: int) -> bytes:
+        """The kept copy of a reference, as a JPEG file."""
+        jpeg = self.references[row].photo
+        assert isinstance(jpeg, bytes)
+        return jpeg
+
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
+        return decode(self.jpeg(row), name=self.references[row].id).pixels
+
+    def regions(self, row: int) -> tuple[Region, ...]:
+        """The boxes of the brand's marks on a reference, in pixels of its kept copy."""
+        scale = min(1.0, COPY_SIDE / max(self.sizes[row]))
+        return tuple(Region(*(scale * x for x in region.to_list())) for region in self.references[row].regions)
+
+    def view(self, row: int) -> PhotoView:
+        """A small copy of a reference, to be shown to people."""
+        reference = self.references[row]
+        return PhotoView(reference.id, small_jpeg(self.pixels(row)), self.sizes[row], reference.product)
+
+    def patches(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Some references' tokens (n, P, d) float16, unit length; of a small catalogue they stay in memory."""
+        assert self.tokens is not None
+        return self._unpacked[rows] if len(self.references) <= KEPT_UNPACKED else self.tokens.unpack(rows)
+
+    @cached_property
+    def _unpacked(self) -> NDArray[np.float16]:
+        assert self.tokens is not None
+        return self.tokens.unpack(slice(None))
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
+        return compared_patches(self.foreground, self.content, self.grid)
+
+
+def small_copy(reference: Reference, photo: EncodedPhoto) -> Reference:
+    """The reference with the copy that is kept in its photo's place: a JPEG of at most :data:`COPY_SIDE` pixels."""
+    pixels = decode(photo.source, name=photo.id).pixels
+    return dataclasses.replace(reference, photo=small_jpeg(pixels, COPY_SIDE, quality=90))
+
+
+def compared_patches(
+    foreground: NDArray[np.float32] | None, content: NDArray[np.float32], grid: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """(N, P) which patches of photos are compared: those on the photo, and of the product where ``foreground`` (N, P)
+    tells it. ``content`` (N, 4) says where the photos lie in their squares.
+    """
+    on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in content])
+    return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo)
+
+
+def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:
+    if photos.patches is None:
+        return None
+    head = load_foreground(getattr(encoder, "recipe", None), photos.patches.shape[2])
+    return None if head is None else head(photos.patches, photos.content, photos.grid)
+
+
+def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np.float32]:
+    """The mean of the products' means, so that a product with many photos does not pull it."""
+    names = np.array(products, dtype=str)
+    means = [vectors[names == name].mean(axis=0) for name in sorted(set(products))]
+    return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)
