@@ -232,9 +232,8 @@ def listing(crop: np.ndarray, id: str = "x", title: str | None = None) -> cv.Lis
     return cv.Listing(id=id, photos=[goods(crop, 7)], brand="Silvano", title=title)
 
 
-@pytest.mark.parametrize("regions", [True, False])
-def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, reader: Reader, regions: bool) -> None:
-    catalog = catalogue(tiny_encoder, regions=regions)
+def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    catalog = catalogue(tiny_encoder, regions=True)
     head = Wordmark()
     batch = [
         listing(mark("SILVANO", pose=1)),
@@ -267,7 +266,7 @@ def test_a_brand_without_a_wordmark_is_not_judged(tiny_encoder: TowerEncoder, re
     catalog = catalogue(tiny_encoder, text="", regions=False)
     (evidence,) = Wordmark().score(suspects(catalog, listing(mark("SILVANO"))))
     assert not evidence.applicable
-    assert "No wordmark of Silvano" in evidence.text
+    assert "no reference photo of it has a region drawn around its marks" in evidence.text
 
 
 def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:

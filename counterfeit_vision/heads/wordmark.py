@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ __all__ = ["Comparison", "Wordmark", "compare_wordmark"]
 Pixels = NDArray[np.uint8]
 
 REFERENCES = 4  # nearest genuine photos of the nearest product whose text is read
-AIR = 0.15  # of a mark's shorter side, around it
+AIR = 0.5  # of a mark's shorter side, around it: letters that the crop cuts look like other letters
+EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 SMALLEST = 12  # pixels of a mark that can be read
 NEAR = 0.34  # edits per letter up to which a text is a miss of a wordmark, not another text
 SHORTEST = 3  # letters of a wordmark: shorter ones are missed by accident
@@ -61,15 +63,17 @@ class Comparison:
 def compare_wordmark(
     suspect: Sequence[TextLine], genuine: Sequence[TextLine], words: Sequence[str], reader: Reader
 ) -> Comparison | None:
-    """The suspect's line that is nearest to one of ``words`` (the brand's wordmarks), compared by text and by glyph.
+    """The suspect's lines that are one of ``words`` (the brand's wordmarks) or a near miss of one, compared by text and
+    by glyph; of them the most suspicious.
 
-    ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.ocr.Reader.lines`. ``None`` where no line is one of
-    the words or a near miss of one.
+    ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.ocr.Reader.lines`. ``None`` where no line is near.
     """
     found = [near for line in suspect if (near := _nearest(line, words)) is not None]
-    if not found:
-        return None
-    line, word, edits = min(found, key=lambda near: near[2] / max(1, len(folded(near[1]))))
+    compared = [_compared(*near, genuine, reader) for near in found]
+    return max(compared, key=lambda one: one.score, default=None)
+
+
+def _compared(line: TextLine, word: str, edits: int, genuine: Sequence[TextLine], reader: Reader) -> Comparison:
     forms = {word, word.upper(), word.lower(), word.title()} | {
         one.text for one in genuine if folded(one.text) == folded(word)
     }
@@ -135,11 +139,11 @@ def mark_crops(suspects: Suspects, row: int) -> list[MarkCrop] | str:
 class Wordmark:
     """How far the wordmark on the goods is from the brand's own, as text and as drawn.
 
-    The brand's wordmarks are its name, what is read in the regions of its nearest references, and what is read on at
-    least two of them. ``score`` is :attr:`Comparison.score`; a listing whose title spells the brand in letters of
-    another alphabet scores at least 1. Without onnxruntime or its models a head made with ``optional=True`` says so for
-    each photo; otherwise :class:`~counterfeit_vision.errors.MissingExtraError` or
-    :class:`~counterfeit_vision.WeightsError` is raised when it is made.
+    The brand's wordmarks are its name and what is read alike on at least two of its nearest references. ``score`` is
+    :attr:`Comparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least 1.
+    Without onnxruntime or its models a head made with ``optional=True`` says so for each photo; otherwise
+    :class:`~counterfeit_vision.errors.MissingExtraError` or :class:`~counterfeit_vision.WeightsError` is raised when it
+    is made.
     """
 
     name = "wordmark"
@@ -168,7 +172,12 @@ class Wordmark:
         genuine, words = self._wordmarks(catalog, keys, reader)
         if not genuine:
             return Evidence.not_applicable(f"No wordmark of {brand} can be read on its nearest genuine photos.")
-        lines = [(crop, line) for crop in crops for line in reader.lines(crop.pixels, side=crop.side)]
+        lines = [
+            (crop, line)
+            for crop in crops
+            for line in reader.lines(crop.pixels, side=crop.side)
+            if _is_whole(line, crop.pixels.shape)
+        ]
         if not lines:
             return Evidence.not_applicable("No text can be read on the marks.")
         compared = compare_wordmark([line for _, line in lines], genuine, words, reader)
@@ -218,19 +227,16 @@ class Wordmark:
         """The lines on these references that are wordmarks, and the brand's wordmarks as words."""
         name = catalog.references[int(keys[0])].brand
         read = {int(key): self._reference_lines(catalog, int(key), reader) for key in keys}
-        drawn = {int(key) for key in keys if catalog.regions(int(key))}
-        counts: dict[str, int] = {}
-        for lines in read.values():
-            for word in {folded(line.text) for line in lines}:
-                counts[word] = counts.get(word, 0) + 1
-        kept = [
-            line
-            for key, lines in read.items()
-            for line in lines
-            if key in drawn or counts[folded(line.text)] > 1 or folded(line.text) == folded(name)
-        ]
-        kept = [line for line in kept if len(folded(line.text)) >= _shortest(line.text)]
-        words = [word for word in (name, *(line.text for line in kept)) if len(folded(word)) >= _shortest(word)]
+        counts = Counter(word for lines in read.values() for word in {folded(line.text) for line in lines})
+        known = {folded(name)} | {
+            word  # read alike twice; what is nearly the name is the name, misread
+            for word, count in counts.items()
+            if count > 1
+            and len(word) >= _shortest(word)
+            and edit_distance(word, folded(name)) > NEAR * len(folded(name))
+        }
+        kept = [line for lines in read.values() for line in lines if folded(line.text) in known]
+        words = [name, *(line.text for line in kept)]
         return kept, [word for word in dict.fromkeys(words) if reader.knows(word)]
 
     def _reference_lines(self, catalog: Catalog, key: int, reader: Reader) -> list[TextLine]:
@@ -241,6 +247,13 @@ class Wordmark:
             side = CROP_SIDE if regions else PHOTO_SIDE
             self._lines[place] = [line for crop in crops if crop.size for line in reader.lines(crop, side=side)]
         return self._lines[place]
+
+
+def _is_whole(line: TextLine, shape: tuple[int, ...]) -> bool:
+    """Whether the line keeps off the border of its crop (h, w, 3)."""
+    x0, y0 = line.box.min(axis=0)
+    x1, y1 = line.box.max(axis=0)
+    return bool(x0 >= EDGE and y0 >= EDGE and x1 <= shape[1] - 1 - EDGE and y1 <= shape[0] - 1 - EDGE)
 
 
 def _shortest(word: str) -> int:
