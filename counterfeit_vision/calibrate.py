@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .metrics import binomial_interval
 from .probability import Probability, fit_weights, weigh
 
 __all__ = ["Calibration", "conformal_needed", "conformal_p", "photos_needed", "split_groups"]
@@ -28,6 +29,7 @@ FIT_SHARE = 1 / 3  # of the genuine photos, to standardise and merge; the rest i
 FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
 UPPER_NORMAL = 1.2815515655446004  # the 90 % quantile of a standard normal
+LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 
 
@@ -144,6 +146,22 @@ class Calibration:
         """Photos behind the p-values."""
         return len(self.merged)
 
+    @property
+    def false_alarm_limit(self) -> float:
+        """What 95 of 100 calibrations keep their false alarms below: alpha is kept on average, one set of photos has a
+        rate of its own.
+
+        For photos drawn independently that rate follows Beta(k, n + 1 - k), k = floor(alpha (n + 1)) (Vovk 2012;
+        Angelopoulos & Bates 2021, section 3.2), at most: equal statistics make it lower. Its 95 % quantile is the
+        binomial limit of k - 1 hits of n (Clopper & Pearson 1934).
+
+        >>> ones = np.ones((63, 1))
+        >>> calibration = Calibration.fit(["a"], ones, {}, first=np.arange(63) < 8, alpha=0.05, generation="")
+        >>> calibration.count, round(calibration.false_alarm_limit, 3)
+        (55, 0.083)
+        """
+        return binomial_interval(self._flagged() - 1, self.count, 2 * LIMIT_LEVEL - 1)[1]
+
     def merge(self, scores: Floats) -> Floats:
         """(N, H) raw scores, NaN where a head did not apply -> (N,) the merged statistic, higher = more suspicious."""
         return merge((scores - self.location) / self.scale, self.weights)
@@ -173,10 +191,13 @@ class Calibration:
         return 1 / (1 + np.exp(-np.clip((merged - level) / spread, -30, 30)))
 
     def _alarm(self) -> tuple[float, float]:
-        k = max(1, math.floor(self.alpha * (self.count + 1)))
-        level = float(np.sort(self.merged)[::-1][k - 1])
+        level = float(np.sort(self.merged)[::-1][self._flagged() - 1])
         spread = float(level - np.median(self.merged)) / 2
         return level, max(spread, 1e-6)
+
+    def _flagged(self) -> int:
+        """k: how many of the n + 1 steps of a p-value reach alpha."""
+        return max(1, math.floor(self.alpha * (self.count + 1)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""

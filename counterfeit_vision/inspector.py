@@ -151,7 +151,7 @@ class Inspector:
         names: list[str] = []
         failures: list[Failure] = []
         self._seen = 0
-        for listing, judged, failed in self._judge(listings, known_product=True, progress=progress):
+        for listing, judged, failed in self._judge(listings, progress=progress):
             if groups is not None and self._seen >= len(groups):
                 raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
             rows += judged
@@ -225,7 +225,7 @@ class Inspector:
                 yield Failure(listing.id, first.stage, first.error)
 
     def _judge(
-        self, listings: Listings, *, known_product: bool = False, progress: bool = False
+        self, listings: Listings, *, progress: bool = False
     ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
         """Each listing with its judged photos and its photos that failed; a listing that can't be read has one
         failure.
@@ -234,9 +234,9 @@ class Inspector:
         for item in progress_bar(self._encoded(listings), total=None, unit="listing", progress=progress):
             pending.append(item)
             if len(pending) >= LISTINGS_AT_ONCE:
-                yield from self._score(pending, known_product)
+                yield from self._score(pending)
                 pending = []
-        yield from self._score(pending, known_product)
+        yield from self._score(pending)
 
     def _encoded(self, listings: Listings) -> Iterator[tuple[Listing, list[EncodedPhoto], list[Failure]]]:
         """Listings with their photos encoded. Photos of many listings share batches, so the stream runs ahead of us."""
@@ -266,20 +266,13 @@ class Inspector:
             yield listing, [], failed
 
     def _score(
-        self, pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]], known_product: bool
+        self, pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]]
     ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
         rows = [photo for _, photos, _ in pending for photo in photos]
         if rows:
             embeddings = stack(rows, encoder=self.catalog.encoder)
             found = self.catalog.neighbours(embeddings, NEIGHBOURS)
             owners = [listing for listing, photos, _ in pending for _ in photos]
-            if known_product:  # a genuine photo without a claim is taken for what it looks like
-                owners = [
-                    owner
-                    if owner.product is not None
-                    else dataclasses.replace(owner, product=self.catalog.references[int(best)].product)
-                    for owner, best in zip(owners, found.rows[:, 0], strict=True)
-                ]
             suspects = Suspects(embeddings, owners, rows, self.catalog, found)
             columns = [head.score(suspects) for head in self.heads]
             for head, column in zip(self.heads, columns, strict=True):
@@ -310,7 +303,7 @@ class Inspector:
         known = self._known(claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.argmax(merged[counted])])
-        p_value = float(min(1.0, each[worst] * len(counted)))  # Bonferroni over the photos that count
+        p_value = float(min(1.0, each[worst] * len(judged)))  # Bonferroni over all: which count was chosen by looking
         best = self.catalog.references[judged[worst].neighbours[0]]
         risk = float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0])
         decision, reason = self._decide(listing, p_value, risk, bool(known.any()), claims_p[worst], best.product)
@@ -393,6 +386,8 @@ class Inspector:
                 evidence,
                 photo=row,
                 p_value=None if math.isnan(p) else p,
+                points=None if usual else evidence.points,
+                crops=None if usual else evidence.crops,
                 region=None if usual else evidence.region,  # nobody is to be shown a spot that means nothing
                 heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
             )
@@ -407,7 +402,8 @@ class Inspector:
         return {
             "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
             "Calibration": f"{self.calibration.count} photos for p-values, {self.calibration.fitted_on} to standardise",
-            "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos end as suspected, on average",
+            "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos are suspected, on average; "
+            f"95 of 100 such calibrations keep below {100 * self.calibration.false_alarm_limit:.1f} %",
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Claims": ", ".join(head.name for head in self.heads),
         } | ({} if self.lesson is None else {"Learned from fakes": str(self.lesson)})

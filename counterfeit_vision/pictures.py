@@ -1,4 +1,4 @@
-"""Pictures inside a page: a photo as a data URI, its thumbnail, a heat map to lay over it, a box in percent.
+"""Pictures inside a page: photos as data URIs, a heat map to lay over one, a box in percent, matched points of two.
 
 Everything ends up as text that needs no second file and no network. Same input, same bytes.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,12 +18,39 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from .types import Region
+    from .types import Evidence, PhotoView, Region, Verdict
 
-__all__ = ["aspect", "box_style", "data_uri", "heat_overlay", "thumbnail"]
+__all__ = [
+    "Matched",
+    "aspect",
+    "bar",
+    "box_style",
+    "boxes",
+    "crops",
+    "data_uri",
+    "heat_overlay",
+    "layers",
+    "matched",
+    "thumbnail",
+]
+
+Claims: TypeAlias = "Iterable[tuple[str, Evidence]]"
 
 HEAT_FROM = 0.5
 """Share of the alarm level below which nothing is drawn, so that ordinary photos stay untouched."""
+
+LAYERS = 4
+"""Heat maps that one photo can carry, most unusual claim first; templates/style.css has a rule for each."""
+
+UNUSUAL = 0.15
+"""p-value up to which a claim shows its crops and points: three times the usual alpha, as for regions."""
+
+LINES = 40
+"""Matched points that are drawn: more hide the photos."""
+
+MATCHED_HEIGHT = 240
+MATCHED_GAP = 12
+"""Of a drawing of matched points, in its own units."""
 
 _HEAT_LEVELS = (HEAT_FROM, 0.75, 1.0, 1.5)
 _HEAT_RGBA = ((255, 214, 92, 0), (253, 164, 58, 96), (232, 89, 36, 158), (158, 16, 46, 196))
@@ -37,11 +67,13 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def thumbnail(jpeg: bytes, side: int = 96) -> str:
-    """A JPEG as a data URI, shrunk to at most ``side`` pixels a side; unchanged where it cannot be read."""
+    """A JPEG as a data URI, shrunk to at most ``side`` pixels a side; unchanged where it is small or cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as photo:
+            if max(photo.size) <= side:
+                return data_uri(jpeg)
             photo.thumbnail((side, side))
             return _encode(photo.convert("RGB"), "jpeg", quality=80)
     except (OSError, SyntaxError, ValueError):
@@ -83,6 +115,90 @@ def box_style(region: Region, size: tuple[int, int]) -> str:
     left, right = (100 * min(max(x / width, 0.0), 1.0) for x in (region.x0, region.x1))
     top, bottom = (100 * min(max(y / height, 0.0), 1.0) for y in (region.y0, region.y1))
     return f"left:{left:.2f}%;top:{top:.2f}%;width:{right - left:.2f}%;height:{bottom - top:.2f}%"
+
+
+def layers(claims: Claims, photo: int, size: tuple[int, int]) -> list[tuple[str, str, float]]:
+    """(claim, overlay as a data URI, highest value) of the heat maps on one photo, in the claims' order."""
+    found = []
+    for name, claim in claims:
+        if claim.applicable and claim.photo == photo and claim.heatmap is not None:
+            overlay = heat_overlay(claim.heatmap, size)
+            found += [(name, overlay, float(np.nanmax(claim.heatmap)))] if overlay else []
+    return found[:LAYERS]
+
+
+def boxes(claims: Claims, photo: int, size: tuple[int, int]) -> list[tuple[str, str]]:
+    """(claim, CSS of its box) of the regions on one photo of this size, in the claims' order."""
+    return [
+        (name, box_style(claim.region, size))
+        for name, claim in claims
+        if claim.applicable and claim.photo == photo and claim.region is not None
+    ]
+
+
+def crops(claim: Evidence) -> tuple[PhotoView, ...]:
+    """The suspect's spot and the genuine one, where the claim is unusual enough to be looked at; else nothing."""
+    return claim.crops if claim.crops is not None and _is_unusual(claim) else ()
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A drawing of matched points: the suspect's photo and, where it is at hand, the other one on its right.
+
+    - ``width`` and ``height`` of the drawing, in its own units.
+    - ``photos``: one or two of (data URI, left edge, width).
+    - ``lines``: x y on the first photo, x y on the second, of the points that are drawn, out of ``count``.
+    """
+
+    width: float
+    height: float
+    photos: tuple[tuple[str, float, float], ...]
+    lines: tuple[tuple[float, float, float, float], ...]
+    count: int
+
+
+def matched(claim: Evidence, verdict: Verdict, side: int = 360) -> Matched | None:
+    """At most :data:`LINES` of an unusual claim's matched points, on the suspect's photo and on the genuine one.
+
+    Without the genuine photo among the verdict's they are marked on the suspect's alone. Both get one height, and at
+    most ``side`` pixels. ``None`` where there is no suspect's photo to show, or no point on it.
+    """
+    if claim.points is None or not _is_unusual(claim) or claim.photo >= len(verdict.photos):
+        return None
+    genuine = [view for view in verdict.genuine if view.id in claim.references[:1] and view.jpeg]
+    views = [verdict.photos[claim.photo], *genuine[:1]]
+    if not views[0].jpeg:
+        return None
+    points = np.asarray(claim.points, np.float64).reshape(-1, 2, 2)[:, : len(views)]
+    places = points / [view.size for view in views]  # (m, 1 or 2 photos, x y) in fractions of each
+    places = places[((places >= 0) & (places <= 1)).all(axis=(1, 2))]
+    if not len(places):
+        return None
+    places = places[np.lexsort((places[:, 0, 0], places[:, 0, 1]))]  # top to bottom: what is left out is so all over
+    kept = np.linspace(0, len(places) - 1, min(LINES, len(places))).round().astype(int)
+    widths = [MATCHED_HEIGHT * float(aspect(view.size)) for view in views]
+    lefts = [0.0, widths[0] + MATCHED_GAP][: len(views)]
+    x, y = places[kept, :, 0] * widths + lefts, places[kept, :, 1] * MATCHED_HEIGHT
+    return Matched(
+        width=lefts[-1] + widths[-1],
+        height=MATCHED_HEIGHT,
+        photos=tuple(zip([thumbnail(view.jpeg, side) for view in views], lefts, widths, strict=True)),
+        lines=tuple(map(tuple, np.stack([x[:, 0], y[:, 0], x[:, -1], y[:, -1]], axis=1).tolist())),
+        count=len(places),
+    )
+
+
+def _is_unusual(claim: Evidence) -> bool:
+    return claim.applicable and claim.p_value is not None and claim.p_value <= UNUSUAL
+
+
+def bar(p: float | None) -> float:
+    """Length of a p-value's bar in percent: 0 for p = 1, a third for each factor of ten, full at p = 0.001.
+
+    >>> round(bar(0.1), 1), bar(0.001), bar(None)
+    (33.3, 100.0, 0.0)
+    """
+    return 0.0 if p is None or not math.isfinite(p) else min(max(-100 / 3 * math.log10(max(p, 1e-9)), 0.0), 100.0)
 
 
 def aspect(size: tuple[int, int]) -> str:

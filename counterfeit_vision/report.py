@@ -1,7 +1,7 @@
 """Verdicts for people: a page that needs no network, a data frame, a plot, and what a notebook shows.
 
-A :class:`Report` is the list of results in input order. Its page is one HTML file without scripts: photos and heat maps
-are inside, the filter is CSS, and whatever a seller wrote is text, never markup.
+A :class:`Report` is the list of results in input order. Its page is one HTML file without scripts: photos, heat maps
+and crops are inside, the filter is CSS, and whatever a seller wrote is text, never markup.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Explanation", "Report"]
+__all__ = ["Explanation", "Report", "printable", "render_template"]
 
 Result: TypeAlias = Verdict | Failure
 
@@ -52,10 +52,10 @@ CLAIM_NAMES = {
 COLOURS = {"suspected": "#b3261e", "review": "#b26a00", "insufficient_evidence": "#667085", "clear": "#2f7d5b"}
 """As in templates/style.css."""
 
+PROBABILITY = "probability of a fake"
+
 BINS = 20
 NOTEBOOK_ROWS = 20
-LAYERS = 4
-"""Heat maps that one photo can carry, most unusual claim first; templates/style.css has a rule for each."""
 
 
 class Report(Sequence[Result]):
@@ -132,7 +132,8 @@ class Report(Sequence[Result]):
 
     def _repr_html_(self) -> str:
         ranked = self._ranked()
-        return _render("notebook.html.j2", report=self, ranked=ranked[:NOTEBOOK_ROWS], more=len(ranked) - NOTEBOOK_ROWS)
+        values = {"ranked": ranked[:NOTEBOOK_ROWS], "more": len(ranked) - NOTEBOOK_ROWS}
+        return render_template("notebook.html.j2", report=self, risk_name=_risk_name(self.verdicts), **values)
 
     def to_html(self) -> str:
         """The whole page as one string: no script, nothing loaded from elsewhere, the same for the same results."""
@@ -144,7 +145,7 @@ class Report(Sequence[Result]):
         for verdict in self.verdicts:
             histogram[verdict.decision][min(int(verdict.risk * BINS), BINS - 1)] += 1
         values = {"ranked": self._ranked(), "shared": shared, "histogram": histogram, "bins": BINS}
-        return _render("report.html.j2", report=self, **values)
+        return render_template("report.html.j2", report=self, risk_name=_risk_name(self.verdicts), **values)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one page where ``path`` ends in ``.html``, else a folder with ``report.html`` and ``verdicts.jsonl``.
@@ -171,7 +172,7 @@ class Report(Sequence[Result]):
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = dict.fromkeys(name for verdict in self.verdicts for name in verdict.claims)
-        fields = ("id", "decision", "risk", "p_value", "product", "brand", "reason")
+        fields = ("id", "decision", "risk", "probability", "p_value", "product", "brand", "reason")
         columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
         for name in names:
             found = [getattr(result, "claims", {}).get(name) for result in self._results]
@@ -180,7 +181,7 @@ class Report(Sequence[Result]):
             columns[f"{name}_p"] = [None if claim is None else claim.p_value for claim in usable]
         columns["failure"] = [_message(result) if isinstance(result, Failure) else None for result in self._results]
         frame = pd.DataFrame(columns)
-        numbers = ["risk", "p_value", *(f"{name}_{kind}" for name in names for kind in ("score", "p"))]
+        numbers = ["risk", "probability", "p_value", *(f"{name}_{kind}" for name in names for kind in ("score", "p"))]
         return frame.astype(dict.fromkeys(numbers, "float64"))
 
     def plot(self) -> Figure:
@@ -195,7 +196,7 @@ class Report(Sequence[Result]):
         bars.set_xlabel("listings")
         risks = [[v.risk for v in self.verdicts if v.decision == decision] for decision in DECISIONS]
         spread.hist(risks, bins=BINS, range=(0, 1), stacked=True, color=colours, label=names)
-        spread.set(xlabel="risk", ylabel="listings", xlim=(0, 1))
+        spread.set(xlabel=_risk_name(self.verdicts), ylabel="listings", xlim=(0, 1))
         spread.legend(frameon=False, fontsize="small")
         for axes in (bars, spread):
             axes.spines[["top", "right"]].set_visible(False)
@@ -216,7 +217,8 @@ class Explanation:
 
     def __str__(self) -> str:
         v = self.verdict
-        lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, risk {v.risk:.2f}"]
+        likely = f"risk {v.risk:.2f}" if v.probability is None else f"{PROBABILITY} {_percent(v.probability)}"
+        lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, {likely}"]
         lines += [v.reason, _p_sentence(v.p_value)]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
@@ -225,20 +227,25 @@ class Explanation:
             lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
         lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
         lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]
-        return "\n".join(_printable(line) for line in lines)
+        return "\n".join(printable(line) for line in lines)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return _render("explanation_notebook.html.j2", verdict=self.verdict)
+        return render_template("explanation_notebook.html.j2", verdict=self.verdict)
 
     def to_html(self) -> str:
         """A page with this one listing, under the same rules as :meth:`Report.to_html`."""
-        return _render("explanation.html.j2", verdict=self.verdict)
+        return render_template("explanation.html.j2", verdict=self.verdict, risk_name=_risk_name([self.verdict]))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to ``path``, whole or not at all."""
         return _write(Path(path), self.to_html())
+
+
+def _risk_name(verdicts: Iterable[Verdict]) -> str:
+    """What ``risk`` is, in words: where labelled fakes were shown, the probability of one."""
+    return "risk" if all(verdict.probability is None for verdict in verdicts) else PROBABILITY
 
 
 def _p_share(p: float | None) -> str:
@@ -277,9 +284,14 @@ def _p_number(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _unusual(p: float | None) -> float:
-    """Length of the bar in percent: 0 for p = 1, a third for each factor of ten, full at p = 0.001."""
-    return 0.0 if p is None or not math.isfinite(p) else min(max(-100 / 3 * math.log10(max(p, 1e-9)), 0.0), 100.0)
+def _percent(probability: float) -> str:
+    """
+    >>> _percent(0.871), _percent(0.9996), _percent(0.002)
+    ('87 %', 'above 99 %', 'below 1 %')
+    """
+    if not 0.01 <= probability <= 0.99:
+        return "below 1 %" if probability < 0.01 else "above 99 %"
+    return f"{100 * probability:.0f} %"
 
 
 def _claim_name(name: str) -> str:
@@ -304,33 +316,13 @@ def _number(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
 
-    >>> _printable("a" + chr(27) + "[31mb")
+    >>> printable("a" + chr(27) + "[31mb")
     'a?[31mb'
     """
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def _layers(verdict: Verdict, photo: int) -> list[tuple[str, str, float]]:
-    """(claim, overlay as a data URI, highest value) of the heat maps on one photo, most unusual claim first."""
-    found = []
-    for name, claim in _claims(verdict):
-        if claim.applicable and claim.photo == photo and claim.heatmap is not None:
-            overlay = pictures.heat_overlay(claim.heatmap, verdict.photos[photo].size)
-            found += [(name, overlay, float(np.nanmax(claim.heatmap)))] if overlay else []
-    return found[:LAYERS]
-
-
-def _boxes(verdict: Verdict, photo: int) -> list[tuple[str, str]]:
-    """(claim, CSS of its box) of the regions on one photo, most unusual claim first."""
-    size = verdict.photos[photo].size
-    return [
-        (name, pictures.box_style(claim.region, size))
-        for name, claim in _claims(verdict)
-        if claim.applicable and claim.photo == photo and claim.region is not None
-    ]
 
 
 def _link(url: str) -> str | None:
@@ -353,27 +345,31 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(decisions=DECISIONS, decision_names=DECISION_NAMES)
+    environment.globals.update(decisions=DECISIONS, decision_names=DECISION_NAMES, probability_name=PROBABILITY)
     environment.filters.update(
         aspect=pictures.aspect,
-        boxes=_boxes,
+        bar=pictures.bar,
+        boxes=pictures.boxes,
         claim_name=_claim_name,
         claims=_claims,
+        crops=pictures.crops,
         data_uri=pictures.data_uri,
-        layers=_layers,
+        layers=pictures.layers,
         link_target=_link,
+        matched=pictures.matched,
         message=_message,
         number=_number,
         p_number=_p_number,
+        percent=_percent,
         p_sentence=_p_sentence,
         p_share=_p_share,
         thumbnail=pictures.thumbnail,
-        unusual=_unusual,
     )
     return environment
 
 
-def _render(template: str, **values: Any) -> str:
+def render_template(template: str, **values: Any) -> str:
+    """A page or a part of one, from the package's ``templates``; every value in it is text, never markup."""
     return _templates().get_template(template).render(**values)
 
 

@@ -165,10 +165,16 @@ def _submit(
         except DecodeError as error:
             return _done(Failure(name, "decode", error))
         sha256 = hashlib.sha256(data).hexdigest()
-        if kept := store.get(sha256, encoder.fingerprint):
+        if kept := store.get(sha256, _cache_key(encoder)):
             return _done(_Prepared(name, photo, sha256, kept=kept))
         return pool.submit(_prepare, name, photo, data, encoder)
     return pool.submit(_prepare, name, photo, photo, encoder)
+
+
+def _cache_key(encoder: Encoder) -> str:
+    """What embeddings are kept under: rows of lower precision are comparable with full ones, but not the same."""
+    kind = str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
+    return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind}"
 
 
 def _done(result: _Prepared | Failure) -> Future[_Prepared | Failure]:
@@ -205,7 +211,7 @@ def _encode_batch(
     fresh = {item.sha256: item for item in batch if isinstance(item, _Prepared) and item.kept is None}
     known: dict[str, CachedPhoto] = {}
     if store is not None:  # arrays and PIL images have no hash before they are decoded
-        known = {sha256: kept for sha256 in fresh if (kept := store.get(sha256, encoder.fingerprint))}
+        known = {sha256: kept for sha256 in fresh if (kept := store.get(sha256, _cache_key(encoder)))}
         fresh = {sha256: item for sha256, item in fresh.items() if sha256 not in known}
     if fresh:
         squares = np.stack([item.square for item in fresh.values() if item.square is not None])
@@ -221,7 +227,7 @@ def _encode_batch(
                 view=item.view,
             )
             if store is not None:
-                store.put(item.sha256, encoder.fingerprint, known[item.sha256])
+                store.put(item.sha256, _cache_key(encoder), known[item.sha256])
         if store is not None:
             store.commit()
     for result in batch:

@@ -139,9 +139,7 @@ def test_on_another_catalogue_verdicts_are_stale(
     inspector: cv.Inspector, market: cv.market.Market, lite: Encoder, tmp_path: Path, rows: list[dict]
 ) -> None:
     references = cv.manifests.read_references(market.catalogue)[:-1]
-    other = cv.Inspector.load(
-        inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads()
-    )
+    other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads())
     assert other.inspect([market.folder / rows[0]["photos"][0]])[0].stale
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -88,6 +89,20 @@ def results() -> list[Verdict | Failure]:
         verdict("high", "suspected", 0.97, 0.004),
         verdict("look", "review", 0.6, 0.06),
     ]
+
+
+def matches(count: int) -> np.ndarray:
+    """Points on a photo of 640 x 480, and the same on one of that size, 20 pixels to the right."""
+    x, y = np.linspace(20, 600, count), np.linspace(460, 20, count)
+    return np.stack([x, y, x + 20, y], axis=1).astype(np.float32)
+
+
+SEEN = {
+    "reuse": Evidence(1.0, "The same photo as r1.", 0.01, references=("r1", "r2"), points=matches(100)),
+    "wordmark": Evidence(
+        0.4, "The mark reads OSTRELIE.", 0.1, crops=(view("mine", (250, 220, 0)), view("theirs", (0, 220, 250)))
+    ),
+}
 
 
 class Page(HTMLParser):
@@ -270,7 +285,16 @@ def test_whatever_a_seller_writes_stays_text(text, tmp_path):
     broken = Failure(text, text, ValueError(text))
     photo = PhotoView(text, text.encode("utf-8", "replace"), (640, 480), text)
     claims = {
-        text: Evidence(1.0, text, 0.01, region=Region(0, 0, 9, 9), heatmap=heatmap(2), references=(text,)),
+        text: Evidence(
+            1.0,
+            text,
+            0.01,
+            region=Region(0, 0, 9, 9),
+            heatmap=heatmap(2),
+            references=(text,),
+            points=matches(3),
+            crops=(photo, photo),
+        ),
         f"{text} 2": Evidence.not_applicable(text),
     }
     bad = verdict(
@@ -285,7 +309,7 @@ def test_whatever_a_seller_writes_stays_text(text, tmp_path):
         failures=(broken,),
     )
     report = Report([bad, broken], title=text, about={text: text})
-    clean = assert_harmless(Report([verdict(), failure()], about={"a": "b"}).to_html())
+    clean = assert_harmless(Report([verdict(claims=SEEN), failure()], about={"a": "b"}).to_html())
     page = assert_harmless(report.to_html())
     assert {tag for tag, _ in page.elements} <= {tag for tag, _ in clean.elements}
     assert page.all("a") == []
@@ -331,6 +355,100 @@ def test_pictures_have_words_and_wait(results):
         assert picture["decoding"] == "async"
     for drawing in page.all("svg"):
         assert drawing.get("aria-hidden") == "true" or (drawing["role"] == "img" and drawing["aria-label"])
+
+
+def crops_of(page: Page) -> list[str]:
+    return [img["alt"] for img in page.all("img") if img["alt"].startswith(("This listing:", "Genuine:"))]
+
+
+def test_an_unusual_claim_shows_its_spot_beside_the_genuine_one():
+    for page in (Report([verdict(claims=SEEN)]).to_html(), verdict(claims=SEEN)._repr_html_()):
+        assert crops_of(assert_harmless(page)) == ["This listing: mine (Wordmark)", "Genuine: theirs (Wordmark)"]
+
+
+@pytest.mark.parametrize("p", [0.16, 1.0, None, float("nan")])
+def test_a_usual_claim_shows_neither_crops_nor_points(p):
+    usual = {name: dataclasses.replace(claim, p_value=p) for name, claim in SEEN.items()}
+    page = assert_harmless(verdict(claims=usual)._repr_html_())
+    assert not crops_of(page)
+    assert not page.all("line")
+    assert not page.all("circle")
+
+
+def test_matched_points_join_the_two_photos():
+    page = assert_harmless(verdict(claims=SEEN)._repr_html_())
+    assert len(page.all("image")) == 2
+    assert len(page.all("line")) == pictures.LINES
+    assert len(page.all("circle")) == 2 * pictures.LINES
+    assert "This listing and genuine r1 : 40 of 100 matched points" in page.words()
+    drawing = pictures.matched(SEEN["reuse"], verdict())
+    (_, left, width), (_, second_left, second_width) = drawing.photos
+    assert left == 0
+    assert second_left > width == second_width == pytest.approx(drawing.height * 4 / 3, rel=1e-3)
+    for x0, y0, x1, y1 in drawing.lines:
+        assert 0 <= x0 <= width
+        assert x1 - second_left == pytest.approx(x0 + 20 / 640 * width, abs=0.1)
+        assert y0 == y1
+    heights = [y0 / drawing.height for _, y0, _, _ in drawing.lines]
+    assert heights == sorted(heights)
+    assert (heights[0], heights[-1]) == pytest.approx((20 / 480, 460 / 480)), "from end to end"
+
+
+def test_points_stand_alone_where_the_genuine_photo_is_not_shown():
+    for genuine in ((), (PhotoView("r2", view().jpeg, (640, 480)),), (PhotoView("r1", b"", (640, 480)),)):
+        page = assert_harmless(verdict(claims=SEEN, genuine=genuine)._repr_html_())
+        assert not page.all("line")
+        assert len(page.all("circle")) == pictures.LINES
+        assert "beside r1 (not shown)" in page.words()
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 4)), np.full((9, 4), np.nan), np.full((9, 4), -5.0), np.full((9, 4), 5000.0)]
+)
+def test_points_off_the_photo_are_not_drawn(points):
+    claim = dataclasses.replace(SEEN["reuse"], points=points.astype(np.float32))
+    assert pictures.matched(claim, verdict()) is None
+    assert not assert_harmless(verdict(claims={"reuse": claim})._repr_html_()).all("circle")
+
+
+def test_a_point_that_lies_off_the_photo_takes_no_other_with_it():
+    points = np.concatenate([matches(5), [[10, 10, np.inf, 3], [-1, 5, 5, 5]]]).astype(np.float32)
+    assert pictures.matched(dataclasses.replace(SEEN["reuse"], points=points), verdict()).count == 5
+
+
+def test_without_the_suspects_photo_there_is_nothing_to_draw_on():
+    assert pictures.matched(SEEN["reuse"], verdict(photos=())) is None
+    assert pictures.matched(SEEN["reuse"], verdict(photos=(PhotoView("gone", b"", (640, 480)),))) is None
+    assert_harmless(verdict(claims=SEEN, photos=())._repr_html_())
+
+
+def test_matched_photos_and_crops_are_kept_small():
+    rng = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (900, 1200, 3), np.uint8)).save(buffer, "jpeg", quality=90)
+    big = PhotoView("r1", buffer.getvalue(), (1200, 900))
+    claims = {"reuse": SEEN["reuse"], "patches": dataclasses.replace(SEEN["wordmark"], crops=(big, big))}
+    bare = verdict(claims={}, photos=(big,), genuine=(big,))
+    assert len(bare.replace(claims=claims)._repr_html_()) < len(bare._repr_html_()) + 0.6 * len(big.jpeg)
+
+
+def test_a_probability_is_called_one(results):
+    likely = verdict("sure", probability=0.874, risk=0.874)
+    assert str(likely.explain()).startswith("sure: SUSPECTED, probability of a fake 87 %\n")
+    for html in (Report([likely]).to_html(), Report([likely])._repr_html_(), likely.explain().to_html()):
+        words = assert_harmless(html).words()
+        assert "probability of a fake" in words.lower()
+        assert "87 %" in words
+        assert "0.87" not in words
+        assert "only its order counts" not in words
+    assert "only its order counts" in assert_harmless(Report(results).to_html()).words()
+
+
+def test_a_notebook_shows_the_facts(results):
+    page = assert_harmless(Report(results, about={"Catalogue": "412 photos"})._repr_html_())
+    assert "How this was made" in page.words()
+    assert "412 photos" in page.words()
+    assert "How this was made" not in assert_harmless(Report(results)._repr_html_()).words()
 
 
 def test_ids_on_the_page_are_unique(results):
@@ -469,6 +587,7 @@ def test_the_frame_has_one_row_a_result(results):
         "id",
         "decision",
         "risk",
+        "probability",
         "p_value",
         "product",
         "brand",
@@ -488,6 +607,7 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame["wordmark_score"].isna().all()
     assert frame.loc[2, "failure"] == "broken.jpg: no image in it"
     assert np.isnan(frame.loc[2, "risk"])
+    assert frame["probability"].isna().all()
     assert frame["failure"].notna().sum() == 1
 
 
@@ -587,7 +707,7 @@ def test_explanations_are_pages_and_notebook_cells(results, tmp_path):
 )
 def test_p_values_in_words(p, share):
     assert report._p_share(p) == share
-    assert 0 <= report._unusual(p) <= 100
+    assert 0 <= pictures.bar(p) <= 100
 
 
 # Pictures --------------------------------------------------------------------------------------------
@@ -625,6 +745,7 @@ def test_thumbnails_are_small_and_upright():
     uri = pictures.thumbnail(big, 40)
     assert Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).size == (40, 20)
     assert pictures.thumbnail(b"no jpeg") == pictures.data_uri(b"no jpeg")
+    assert pictures.thumbnail(big, 400) == pictures.data_uri(big), "small as it is"
 
 
 # In a fresh process, and in a browser ----------------------------------------------------------------
@@ -682,6 +803,18 @@ def test_a_browser_draws_the_page_and_the_filter_hides_cards(chromium):
         filtered = chromium(chosen)
         assert near(filtered, shown).sum() > 10_000
         assert near(filtered, hidden).sum() == 0
+
+
+def test_a_browser_draws_crops_and_matched_points(chromium):
+    html = verdict(claims=SEEN).explain().to_html()
+    shown, unjoined = chromium(html), chromium(html.replace("<line ", '<line display="none" '))
+    usual = {name: dataclasses.replace(claim, p_value=0.5) for name, claim in SEEN.items()}
+    hidden = chromium(verdict(claims=usual).explain().to_html())
+    for colour in ((250, 220, 0), (0, 220, 250)):
+        assert near(shown, colour).sum() > 5_000
+        assert near(hidden, colour).sum() == 0
+    assert (np.abs(shown - unjoined).max(axis=-1) > 40).sum() > 2_000, "the lines"
+    assert near(shown, GREEN).sum() > near(hidden, GREEN).sum() + 10_000, "the genuine photo again, at their end"
 
 
 def test_a_browser_toggles_the_heat_map(chromium):

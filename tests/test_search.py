@@ -6,8 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.search import exact as exact_module
 from counterfeit_vision.search.base import Index
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.search.faiss import CHUNK, FaissIndex
@@ -207,13 +211,130 @@ def test_check_index_lets_ties_fall_either_way() -> None:
     class LastOfTies(ExactIndex):
         def search(self, queries, k, allowed=None):
             order = np.argsort(-self._keys)
-            self._keys, self._vectors = self._keys[order], self._vectors[order.tolist()]
-            return super().search(queries, k, allowed)
+            turned = LastOfTies(self.dim)
+            turned.add(self._keys[order], self._vectors.numpy()[order])
+            return ExactIndex.search(turned, queries, k, allowed)
 
     check_index(LastOfTies)
 
 
+# --- the exact index against brute force -----------------------------------------------------------------------------
+
+SCANS = [torch.float32, torch.bfloat16]
+
+
+def slow_search(held, queries, k, rows):
+    """In float64 over all of them, scores rounded to float32, ties in the order of adding."""
+    scores = (queries[:, None].astype(np.float64) * held[rows]).sum(-1).astype(np.float32)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return rows[order], np.take_along_axis(scores, order, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 300),
+    dim=st.integers(1, 70),
+    k=st.integers(1, 90),
+    asked=st.integers(1, 9),
+    kind=st.sampled_from(["spread", "close", "copies", "not unit"]),
+    scan=st.sampled_from(SCANS),
+    filtered=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_exact_is_brute_force_with_its_ties(count, dim, k, asked, kind, scan, filtered, seed) -> None:
+    random = np.random.default_rng(seed)
+    held = unit(random.standard_normal((count, dim)))
+    if kind == "close":  # closer together than bfloat16 can tell
+        held = unit(held[:1] + 1e-4 * held)
+    elif kind == "copies":
+        held = held[random.integers(0, max(1, count // 40), count)]
+    elif kind == "not unit":
+        held = held * random.uniform(0, 30, (count, 1)).astype(np.float32)
+    queries = unit(held[random.integers(0, count, asked)] + 1e-3 * random.standard_normal((asked, dim)))
+    rows = np.flatnonzero(random.random(count) < 0.6) if filtered else np.arange(count)
+    keys = random.permutation(count).astype(np.int64)  # the order of adding is not that of the keys
+    index = ExactIndex(dim, scan=scan)
+    index.add(keys, held)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_module, "QUERIES", 4)
+        patch.setattr(exact_module, "ROWS", 50)
+        patch.setattr(exact_module, "SPARE", 3)
+        patch.setattr(exact_module, "RESCORED", 500)
+        found, scores = index.search(queries, k, keys[rows] if filtered else None)
+    best, expected = slow_search(held, queries, k, rows)
+    width = min(k, len(rows))
+    np.testing.assert_allclose(scores[:, :width], expected, rtol=2e-7, atol=1e-30)  # float64 sums differ in their order
+    np.testing.assert_array_equal(np.sort(found[:, :width]), np.sort(keys[best]), err_msg=f"{width} of {len(rows)}")
+    same = (scores[:, :width] == expected).all(axis=1)
+    np.testing.assert_array_equal(found[same, :width], keys[best][same])
+    assert (found[:, width:] == -1).all()
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_of_equal_scores_the_one_added_first_comes_first(scan: torch.dtype) -> None:
+    index = ExactIndex(16, scan=scan)
+    twins = np.repeat(vectors(3, 16), 100, axis=0)  # more copies than there are spare candidates
+    index.add(np.arange(300)[::-1], twins)
+    keys, scores = index.search(twins[[150]], 30)
+    np.testing.assert_array_equal(keys[0], np.arange(299, -1, -1)[100:130])
+    assert len(set(scores[0].tolist())) == 1
+    index.remove(np.array([199, 198]))
+    np.testing.assert_array_equal(index.search(twins[[150]], 2)[0], [[197, 196]])
+
+
+@pytest.mark.parametrize("scan", SCANS)
+@pytest.mark.parametrize("dim", [1, 3, 48, 512, 1280])
+@pytest.mark.parametrize("asked", [1, 2, 64])
+def test_no_scanned_score_is_off_by_more_than_the_slack(scan: torch.dtype, dim: int, asked: int) -> None:
+    random = np.random.default_rng(dim + asked)
+    held = random.standard_normal((700, dim)).astype(np.float32) * 3
+    queries = torch.from_numpy(random.standard_normal((asked, dim)).astype(np.float32))
+    queries[0] = torch.from_numpy(held[0])
+    index = ExactIndex(dim, scan=scan)
+    index.add(np.arange(700), held)
+    scanned = (queries.to(scan) @ index._scanned.T).double()
+    exact = queries.double() @ torch.from_numpy(held).double().T
+    slack = index._slack(queries, queries.to(scan)).double()[:, None]
+    assert ((scanned - exact).abs() <= slack).all()
+    assert (slack < 0.02 * queries.norm(dim=1, keepdim=True) * np.linalg.norm(held, axis=1).max()).all()
+
+
+def test_the_second_scan_is_rare_on_vectors_like_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    held = unit(random.standard_normal((400, 128))[random.integers(0, 400, 20_000)] + vectors(20_000, 128) + 0.5)
+    index = ExactIndex(128, scan=torch.bfloat16)
+    index.add(np.arange(20_000), held)
+    looked = []
+    ranked = index._ranked
+    monkeypatch.setattr(index, "_ranked", lambda queries, *rest: looked.append(len(queries)) or ranked(queries, *rest))
+    index.search(unit(held[:200] + 0.02 * random.standard_normal((200, 128))), 10)
+    assert looked[0] == 200
+    assert len(looked) - 1 <= 20, f"{len(looked) - 1} of 200 queries were scanned twice"
+
+
 # --- one by one ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dim", [8, 512, 1280])
+@pytest.mark.parametrize("asked", [0, 1, 31, 32, 64, 249, 250, 1030])
+def test_faiss_is_asked_in_its_quick_regime_and_answers_the_same(
+    dim: int, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = FaissIndex(dim)
+    index.add(np.arange(60), vectors(60, dim))
+    queries = vectors(asked, dim, seed=3)
+    given: list[int] = []
+    plain = index._index.search
+    monkeypatch.setattr(index._index, "search", lambda part, k, **o: given.append(len(part)) or plain(part, k, **o))
+    keys, scores = index.search(queries, 5)
+    full = -(-index._faiss.cvar.distance_compute_blas_threshold // dim)
+    assert all(number >= full or number < full / 8 for number in given)
+    best, expected = slow_search(vectors(60, dim), queries, 5, np.arange(60))
+    np.testing.assert_array_equal(keys, best.reshape(-1, 5))
+    np.testing.assert_allclose(scores, expected.reshape(-1, 5), atol=1e-5)
+    before = len(given)
+    index.search(queries, 5, np.arange(9))
+    assert sum(given[before:]) == asked  # a filtered search has no quick regime to be padded for
 
 
 @pytest.mark.parametrize("make_index", INDEXES)

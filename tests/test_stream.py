@@ -14,6 +14,8 @@ from conftest import picture
 from PIL import Image
 
 from counterfeit_vision import stream as stream_module
+from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
@@ -377,3 +379,13 @@ def test_progress_is_told_on_stderr_only_where_asked(small: Small, capsys: pytes
     out, err = capsys.readouterr()
     assert out == ""
     assert "1/1" in err
+
+
+def test_rows_of_another_precision_are_not_taken_from_the_cache(
+    photos: list[Path], tiny_clip_folder: Path, tmp_path: Path
+) -> None:
+    full, half = (load_encoder(str(tiny_clip_folder), dtype=kind) for kind in ("float32", "bfloat16"))
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        own = embed(photos, encoder=half, cache=False).vectors
+        embed(photos, encoder=full, cache=cache)
+        np.testing.assert_array_equal(embed(photos, encoder=half, cache=cache).vectors, own)

@@ -120,7 +120,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..evaluation import evaluate as run
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
-    from ..report import _printable
+    from ..report import printable
     from ..types import Failure
 
     refuse_out(args.out)
@@ -133,7 +133,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     found = run(inspector, args.listings, group=args.group, draws=args.draws, progress=talk.bars)
     talk.step("Working out figures and intervals ...")
     found.save(args.out, baseline=baseline)
-    text = decision_table({_printable(line.name): line.decisions for line in found.tables["kind"]})
+    text = decision_table({printable(line.name): line.decisions for line in found.tables["kind"]})
     rows = [["FIGURE", "VALUE", "95 % INTERVAL"]]
     for name, value in found.figures.items():
         rows.append([FIGURES[name].title, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"])

@@ -81,11 +81,11 @@ def decision_table(kinds: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def failure_lines(failures: Sequence[Failure]) -> list[str]:
-    from ..report import _printable
+    from ..report import printable
 
     rows = [["ID", "STAGE", "WHY"]]
     for failure in failures[:FAILURES_SHOWN]:
-        rows.append([_printable(failure.id), failure.stage, _printable(str(failure.error) or repr(failure.error))])
+        rows.append([printable(failure.id), failure.stage, printable(str(failure.error) or repr(failure.error))])
     more = len(failures) - FAILURES_SHOWN
     lines = [f"{number(len(failures), 'input')} failed:", *(f"  {line}" for line in table(rows))]
     return lines + ([f"  and {more:,} more; --json lists all"] if more > 0 else [])

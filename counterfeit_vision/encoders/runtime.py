@@ -2,12 +2,15 @@
 
 ``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and
 brings the rows back. Only ``collect`` waits. The same code runs on ``device="cpu"``.
+
+A batch that does not fit the device's memory is halved until it does, and later batches are cut to that size at once.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -46,6 +49,8 @@ class TowerEncoder:
     origin: str
     batch_size: int = 16
     recipe: str | None = None
+    _most: int = field(default=sys.maxsize, init=False)
+    """How many images are known to fit the device's memory at once."""
 
     def encode(self, images: NDArray[np.uint8]) -> Embeddings:
         """See :meth:`counterfeit_vision.encoders.Encoder.encode`."""
@@ -55,9 +60,21 @@ class TowerEncoder:
                 f"encode() got {images.dtype} {images.shape}, expected uint8 (N, {size}, {size}, 3); "
                 "for photos of any kind type: cv.embed(photos, encoder=encoder)"
             )
-        if not len(images):
+        count = len(images)
+        if not count:
             return self.collect(self.forward(self.stage(np.zeros((1, size, size, 3), np.uint8))), count=0)
-        return self.collect(self.forward(self.stage(images)), count=len(images))
+        if count <= self._most:
+            try:
+                return self.collect(self.forward(self.stage(images)), count=count)
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise
+                object.__setattr__(self, "_most", count // 2)
+        # Outside of the handler: while the error lives, so do the tensors that its frames hold.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        step = self._most
+        return _joined([self.encode(images[start : start + step]) for start in range(0, count, step)])
 
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Pixels to the device, as uint8."""
@@ -65,13 +82,20 @@ class TowerEncoder:
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
         """Normalise and run the tower; the global vectors leave with unit length."""
-        mean = torch.tensor(self.mean, device=self.device).mul(255).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=self.device).mul(255).view(1, 3, 1, 1)
+        mean, std = self._levels
         with torch.inference_mode():
-            images = ((pixels.permute(0, 3, 1, 2).float() - mean) / std).to(self.dtype)
+            images = torch.sub(pixels.permute(0, 3, 1, 2), mean).div_(std).to(self.dtype)  # float32 from here on
             vectors, patches, grid = self.tower(images)
             vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
             return vectors, None if patches is None else patches.to(torch.float16), grid
+
+    @cached_property
+    def _levels(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation (1, 3, 1, 1) float32 in grey levels, on the device."""
+        mean, std = (
+            torch.tensor(value, device=self.device).mul(255).view(1, 3, 1, 1) for value in (self.mean, self.std)
+        )
+        return mean, std
 
     def collect(self, outputs: tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]], *, count: int) -> Embeddings:
         """Wait, and bring the first ``count`` rows back as numpy."""
@@ -88,6 +112,20 @@ class TowerEncoder:
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"
+
+
+def _joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """Parts of one batch, in order."""
+    patches = [part.patches for part in parts if part.patches is not None]
+    content = np.concatenate([part.content for part in parts])
+    return Embeddings(
+        vectors=np.concatenate([part.vectors for part in parts]),
+        patches=np.concatenate(patches) if patches else None,
+        grid=parts[0].grid,
+        content=content,
+        ids=tuple(str(row) for row in range(len(content))),
+        fingerprint=parts[0].fingerprint,
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

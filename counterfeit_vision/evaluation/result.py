@@ -17,7 +17,7 @@ import numpy as np
 from .. import metrics
 from ..errors import InputError
 from ..metrics import Bin, Difference
-from ..report import _render
+from ..report import render_template
 from ..sealed import replace_file
 from ..types import DECISIONS
 from . import charts
@@ -168,7 +168,7 @@ class Evaluation:
         if target.exists() and not target.is_dir():
             raise InputError(f"{target}: that is a file; name a folder")
         compared = None if baseline is None else self.compare(baseline)
-        page = _render("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
+        page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
         target.mkdir(parents=True, exist_ok=True)
         replace_file(target / "evaluation.json", (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode())
@@ -216,4 +216,4 @@ class Evaluation:
         return {"run": self, "titles": titles, "tables": TABLES}
 
     def _repr_html_(self) -> str:
-        return _render("evaluation_notebook.html.j2", **self._shown())
+        return render_template("evaluation_notebook.html.j2", **self._shown())

@@ -63,7 +63,7 @@ class Lesson:
     groups: int
 
     def __str__(self) -> str:
-        room = "can't be told" if self.room is None else f"{self.room:.2f}"
+        room = "was not measured" if self.room is None else f"{self.room:.2f}"
         verdict = "useful" if self.useful else "not shown to be useful"
         return (
             f"{verdict}: AUROC {self.auroc:.2f} ({self.interval[0]:.2f} to {self.interval[1]:.2f}) out of fold on "

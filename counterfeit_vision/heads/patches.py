@@ -75,8 +75,8 @@ class Patches:
         views = tuple(
             PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
             for name, crop, caption in (
-                (suspects.photos.ids[row], found.crop, "this photo, laid over the genuine"),
-                (catalog.references[int(keys[0])].id, stencil.crops[0], f"genuine {product}"),
+                (suspects.photos.ids[row], found.crop, "laid over the genuine"),
+                (catalog.references[int(keys[0])].id, stencil.crops[0], product),
             )
         )
         return Evidence(
