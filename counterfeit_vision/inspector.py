@@ -19,7 +19,8 @@ from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
-from .heads import Head, LearnedHead, Lesson, Suspects, default_heads
+from .heads import Head, LearnedHead, Lesson, Reuse, Suspects, default_heads
+from .heads.reuse import is_copy
 from .manifests import read_listings
 from .report import Report
 from .sealed import replace_file
@@ -308,6 +309,9 @@ class Inspector:
         risk = float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0])
         decision, reason = self._decide(listing, p_value, risk, bool(known.any()), claims_p[worst], best.product)
         in_catalog = bool(known.any())
+        claims = self._claims(judged, claims_p, counted)
+        if decision == "clear" and is_copy(claims.get(Reuse.name)) and not self._is_authorised(listing):
+            decision, reason = "review", f"{claims[Reuse.name].text} {reason}"
         return Verdict(
             id=listing.id,
             decision=decision,
@@ -317,7 +321,7 @@ class Inspector:
             reason=reason,
             product=best.product if in_catalog else None,
             brand=best.brand if in_catalog else None,
-            claims=self._claims(judged, claims_p, counted),
+            claims=claims,
             stale=calibration.generation != self.catalog.generation,
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),
@@ -347,11 +351,7 @@ class Inspector:
         least, name = min(applied, default=(1.0, "no claim"))
         leading = f"the strongest claim is {name} (p {least:.3g})"
         if p_value <= alpha:
-            if (
-                listing.seller is not None
-                and isinstance(listing.seller, Seller)
-                and listing.seller.id in self.authorised
-            ):
+            if self._is_authorised(listing):
                 return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
             if self.costs is not None and risk < (least_risk := self.costs[0] / sum(self.costs)):
                 return "review", (
@@ -362,6 +362,9 @@ class Inspector:
         if p_value <= REVIEW_FACTOR * alpha:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * alpha:g} %; {leading}."
         return "clear", f"{share}: within what genuine photos show; {leading}."
+
+    def _is_authorised(self, listing: Listing) -> bool:
+        return isinstance(listing.seller, Seller) and listing.seller.id in self.authorised
 
     def _claims(
         self, judged: list[_Judged], claims_p: np.ndarray[Any, Any], counted: np.ndarray[Any, Any]

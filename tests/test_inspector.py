@@ -12,7 +12,7 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
-from counterfeit_vision.heads import Head, Price, Product, Similarity, Suspects, default_heads, learned
+from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 
 PER_MARKET = {
     "seed": 3,
@@ -245,6 +245,19 @@ def test_a_claim_that_no_genuine_photo_could_make_is_shown_and_not_counted(
     assert cut.claims["price"].score > usual.claims["price"].score
     assert cut.claims["price"].p_value is None
     assert (cut.risk, cut.p_value, cut.decision) == (usual.risk, usual.p_value, usual.decision)
+
+
+def test_a_proven_copy_is_never_clear_unless_the_seller_is_authorised(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    heads = [Similarity(), Reuse()]
+    inspector = cv.Inspector(catalog, heads, authorised=["store"]).calibrate(market.calibration, alpha=0.04)
+    reference = cv.manifests.read_references(market.catalogue)[0]
+    stolen = cv.Listing(id="stolen", photos=[reference.photo])
+    verdict, official = inspector.inspect([stolen, dataclasses.replace(stolen, id="own", seller="store")], strict=True)
+    assert verdict.claims["reuse"].references[0] == reference.id
+    assert verdict.decision in ("review", "suspected")
+    assert official.decision != "suspected"
 
 
 # --- with labelled fakes ----------------------------------------------------------------------------------------------

@@ -161,9 +161,9 @@ class Reuse:
         return self._kept[sha256]
 
 
-def is_copy(evidence: Evidence) -> bool:
+def is_copy(evidence: Evidence | None) -> bool:
     """Whether evidence of :class:`Reuse` proves a copy of the first of its ``references``."""
-    return evidence.applicable and evidence.score >= SAME_PHOTO
+    return evidence is not None and evidence.applicable and evidence.score >= SAME_PHOTO
 
 
 def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Comparison:
