@@ -272,7 +272,10 @@ def test_evaluate_writes_page_and_numbers_and_compares(
 def test_evaluate_names_listings_without_a_verdict(
     run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
 ):
-    rows = [row | {"photos": [str(market.folder / row["photos"][0])]} for row in lines(market.listings)[:2]]
+    whole = ("photos", "mask", "product_mask")
+    rows = [{key: value for key, value in row.items() if key not in whole} for row in lines(market.listings)[:2]]
+    for row, listing in zip(rows, lines(market.listings), strict=False):
+        row["photos"] = [str(market.folder / listing["photos"][0])]
     source = write_lines(tmp_path / "l.jsonl", [*rows, {"id": "gone", "photos": ["gone.jpg"], "label": "fake"}])
     said = run("evaluate", catalog, inspector, source, "--out", tmp_path / "e", "--draws", 20)
     assert said.code == 1

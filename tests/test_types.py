@@ -223,6 +223,7 @@ def test_evidence_is_plain_values() -> None:
         "region": [0, 0, 2, 2],
         "heatmap": [[0, 0.1235]],
         "references": ["r1"],
+        "points": None,
     }
 
 
