@@ -24,6 +24,7 @@ from .decode import decode
 from .errors import CatalogError, FingerprintError, InputError
 from .foreground import Foreground, load_foreground, reference_foreground
 from .manifests import read_references
+from .mark_details import MarkDetails
 from .mark_library import best_fit
 from .marks import Found, Stencil, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
@@ -75,6 +76,7 @@ class Catalog:
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._stencils: dict[str, Stencil | str] = {}
+        self._mark_details: dict[str, MarkDetails] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -198,6 +200,15 @@ class Catalog:
                 [self.pixels(row) for row in rows], [self.regions(row) for row in rows]
             )
         return self._stencils[goods]
+
+    def mark_details(self, goods: str) -> MarkDetails | None:
+        """The marks of one of ``goods`` as the encoder sees them close up; ``None`` where it gives no patches. Kept."""
+        stencil = self.stencil(goods)
+        if self.tokens is None or isinstance(stencil, str):
+            return None
+        if goods not in self._mark_details:
+            self._mark_details[goods] = MarkDetails.of(stencil, self.encoder)
+        return self._mark_details[goods]
 
     def stencil_rows(self, goods: str) -> NDArray[np.int64]:
         """The references that :meth:`stencil` lays over each other, those with regions first; its ``rows`` count in

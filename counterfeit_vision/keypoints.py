@@ -11,7 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Keypoints", "Plane", "find_keypoints", "match_keypoints", "mirrored", "shared_picture", "shared_plane"]
+__all__ = [
+    "Keypoints",
+    "Plane",
+    "find_keypoints",
+    "match_keypoints",
+    "mirrored",
+    "shared_picture",
+    "shared_plane",
+    "shared_views",
+]
 
 Floats = NDArray[np.float32]
 
@@ -21,17 +30,21 @@ FEWEST = 6  # inliers below which a homography is an accident
 # SIFT's descriptor is 4 rows x 4 columns of 8 directions, along the feature's own direction: a mirror swaps the rows
 # and turns the directions the other way round.
 MIRROR = np.arange(128).reshape(4, 4, 8)[::-1, :, -np.arange(8) % 8].ravel()
+VOTERS, VOTES = 400, 4  # best matches that propose a map; matches that must agree with it
+SAME_SIZE, SAME_TURN = 0.6, 0.45  # octaves and radians by which two matches of one map may differ
 LARGEST_STRETCH = 6.0  # of a homography's local scales, largest over smallest, beyond which it is degenerate
 
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
     """n local features: ``points`` (n, 2) float32 x, y in pixels, ``descriptors`` (n, 128) float32 of unit length
-    (RootSIFT: Arandjelovic & Zisserman 2012).
+    (RootSIFT: Arandjelovic & Zisserman 2012), ``tips`` (n, 2) float32: as far from the point as the feature is wide, in
+    its direction.
     """
 
     points: Floats
     descriptors: Floats
+    tips: Floats
 
     def __len__(self) -> int:
         return len(self.points)
@@ -55,9 +68,12 @@ def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: flo
     grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     found, descriptors = cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey, None)
     if descriptors is None:
-        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), np.zeros((0, 2), np.float32))
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
-    return Keypoints(np.array([point.pt for point in found], np.float32).reshape(-1, 2), root.astype(np.float32))
+    x, y, size, angle = np.array([(*point.pt, point.size, point.angle) for point in found], np.float32).T
+    turn = np.deg2rad(angle)
+    tips = np.stack([x + size * np.cos(turn), y + size * np.sin(turn)], axis=1)
+    return Keypoints(np.stack([x, y], axis=1), root.astype(np.float32), tips)
 
 
 def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO) -> NDArray[np.int64]:
@@ -68,17 +84,16 @@ def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO
     rows = np.arange(len(first))
     best = cosine.argmax(axis=1)
     top = cosine[rows, best]
-    rest = cosine.copy()
-    rest[rows, best] = -1
-    clear = np.sqrt(np.maximum(1 - top, 0)) < ratio * np.sqrt(np.maximum(1 - rest.max(axis=1), 0))
-    mutual = cosine.argmax(axis=0)[best] == rows
+    mutual = cosine.max(axis=0)[best] == top
+    cosine[rows, best] = -1
+    clear = np.sqrt(np.maximum(1 - top, 0)) < ratio * np.sqrt(np.maximum(1 - cosine.max(axis=1), 0))
     kept = np.flatnonzero(clear & mutual)
     return np.stack([kept, best[kept]], axis=1).astype(np.int64)
 
 
 def mirrored(features: Keypoints) -> Keypoints:
     """What would be found on the photo's mirror image, at the points of the photo itself."""
-    return Keypoints(features.points, features.descriptors[:, MIRROR])
+    return Keypoints(features.points, features.descriptors[:, MIRROR], features.tips)
 
 
 def shared_picture(
@@ -98,6 +113,45 @@ def shared_picture(
     if found is None or not np.isfinite(found).all() or mask.sum() < 3:
         return None
     return Plane(np.vstack([found, [0, 0, 1]]) @ flip, mask.ravel().astype(bool))
+
+
+def shared_views(
+    first: Keypoints, second: Keypoints, pairs: NDArray[np.int64], *, tolerance: float, most: int = 3
+) -> list[NDArray[np.float64]]:
+    """Affine maps (3, 3) from the first photo to the second that many matches agree with, most votes first.
+
+    A feature has a place, a size and a direction, so that one match proposes a map (Lowe 2004), and a few true ones
+    among thousands are enough; ``tolerance`` in pixels of the first photo.
+    """
+    a, b = (
+        ((points[:, 0] + 1j * points[:, 1]), (tips[:, 0] + 1j * tips[:, 1]))
+        for points, tips in (
+            (first.points[pairs[:, 0]], first.tips[pairs[:, 0]]),
+            (second.points[pairs[:, 1]], second.tips[pairs[:, 1]]),
+        )
+    )
+    turn = (b[1] - b[0]) / np.where(np.abs(a[1] - a[0]) < 1e-6, 1e-6, a[1] - a[0])
+    cosine = (first.descriptors[pairs[:, 0]] * second.descriptors[pairs[:, 1]]).sum(axis=1)
+    tried = np.argsort(-cosine, kind="stable")[:VOTERS]
+    tried = tried[np.abs(turn[tried]) > 1e-3]
+    change = turn[None, :] / turn[tried, None]
+    alike = (np.abs(np.log2(np.abs(change) + 1e-9)) < SAME_SIZE) & (np.abs(np.angle(change)) < SAME_TURN)
+    place = b[0][tried, None] + turn[tried, None] * (a[0][None, :] - a[0][tried, None])
+    votes = alike & (np.abs(place - b[0][None, :]) < tolerance * np.abs(turn[tried, None]))
+    found: list[NDArray[np.float64]] = []
+    while len(found) < most and len(votes):
+        inliers = votes[int(votes.sum(axis=1).argmax())]
+        if inliers.sum() < VOTES:
+            break
+        rows = pairs[inliers]
+        matrix, _ = cv2.estimateAffine2D(
+            first.points[rows[:, 0]].astype(np.float64), second.points[rows[:, 1]].astype(np.float64),
+            method=cv2.LMEDS if len(rows) < 8 else cv2.RANSAC, ransacReprojThreshold=tolerance,
+        )  # fmt: skip
+        votes = votes & ~inliers
+        if matrix is not None and np.isfinite(matrix).all():
+            found.append(np.vstack([matrix, [0, 0, 1]]))
+    return found
 
 
 def shared_plane(first: Floats, second: Floats, *, tolerance: float = TOLERANCE, fewest: int = FEWEST) -> Plane | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
-from .marks import Found, Stencil, cut, find_marks
+from .marks import Found, Stencil, cut, find_marks, mark_features
 from .search.tokens import PackedTokens, TokenSpace
 from .stream import EncodedPhoto
 from .types import Reference, Region
@@ -79,8 +79,9 @@ def best_fit(stencils: Iterable[tuple[str, Stencil | str]], pixels: Pixels) -> t
     """
     best: tuple[str, Found] | None = None
     reason = "no product to compare it with"
+    points = mark_features(pixels)
     for name, stencil in stencils:
-        found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels)
+        found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels, points)
         if isinstance(found, str):
             reason = found
         elif best is None or found.likeness > best[1].likeness:

@@ -8,6 +8,7 @@ bulging cartons, bottles and bags. No detector is trained: a new brand is new re
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane
+from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
 from .types import Region
 
-__all__ = ["Found", "Stencil", "cut", "find_marks", "make_stencil"]
+__all__ = ["Found", "Stencil", "cut", "find_marks", "make_stencil", "mark_features"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -29,10 +30,14 @@ SIDE = 256  # pixels on the long side of a frame
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
+STIFF = 0.03  # ridge on the warp's cubic terms, its square on the quadratic, and so on: in parts of a term's say
+ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on another face, or on the room
+REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
 FEWEST = 7  # matched features behind a homography
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
-SPARSE = 3  # every third of the frame's pixels has a say in the warp
-STEPS = ((4.0, 1, 6), (2.0, 2, 6), (1.2, 3, 6))  # blur in pixels, degree of the warp, iterations
+AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
+STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
+SURE = 0.8  # likeness that ends the search
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,24 +116,23 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _features(photos[main])
+    own = mark_features(photos[main])
     first = Stencil(
         crops=_warped(photos[main], _places(matrix, shape))[None],
         inside=np.ones((1, *shape), bool),
         boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
         rows=(main,),
         warps=_places(matrix, shape)[None],
-        keypoints=Keypoints(_map(_inverse(matrix), own.points), own.descriptors),
+        keypoints=_moved(own, _inverse(matrix)),
     )
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
         if row == main:
             continue
-        points = _features(photo)
+        points = mark_features(photo)
         found = find_marks(first, photo, points)
         if isinstance(found, Found):
-            there = Keypoints(_map(_inverse(found.matrix), points.points), points.descriptors)
-            laid.append((row, found.crop, found.inside, found.warp, there))
+            laid.append((row, found.crop, found.inside, found.warp, _moved(points, _inverse(found.matrix))))
     near = [_near(keypoints, shape) for *_, keypoints in laid]
     return Stencil(
         crops=np.stack([crop for _, crop, *_ in laid]),
@@ -139,6 +143,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
         keypoints=Keypoints(
             np.concatenate([keypoints.points for keypoints in near]),
             np.concatenate([keypoints.descriptors for keypoints in near]),
+            np.concatenate([keypoints.tips for keypoints in near]),
         ),
     )
 
@@ -153,20 +158,17 @@ def find_marks(
     """
     if min(photo.shape[:2]) < 16:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
-    points = _features(photo) if points is None else points
-    proposals = list(starts)
-    plane = _plane(stencil.keypoints, points)
-    if plane is not None:
-        proposals.insert(0, plane)
+    points = mark_features(photo) if points is None else points
+    proposals = [*_views(stencil.keypoints, points), *starts]
     if not proposals:
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     grey, typical = _grey(photo), _grey(stencil.typical)
     best: Found | None = None
-    for matrix in proposals:
-        found = _lay(stencil, typical, photo, grey, matrix)
+    for steps, matrix in itertools.product((STEPS[1:], STEPS), proposals):
+        found = _lay(stencil, typical, photo, grey, matrix, steps)
         if found is not None and (best is None or found.likeness > best.likeness):
             best = found
-        if best is not None and best.likeness > 0.8:
+        if best is not None and best.likeness > SURE:
             break
     if best is None:
         return "the marks would lie outside the photo, or folded"
@@ -185,7 +187,8 @@ def cut(photo: Pixels, region: Region) -> Pixels:
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
-def _features(photo: Pixels) -> Keypoints:
+def mark_features(photo: Pixels) -> Keypoints:
+    """The local features of a photo (h, w, 3) that :func:`find_marks` matches."""
     return find_keypoints(photo, most=2500, contrast=CONTRAST)
 
 
@@ -193,37 +196,54 @@ def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
     """Those in the frame or not far outside it."""
     size = np.array([shape[1], shape[0]], np.float32)
     kept = ((points.points > -0.3 * size) & (points.points < 1.3 * size)).all(axis=1)
-    return Keypoints(points.points[kept], points.descriptors[kept])
+    return Keypoints(points.points[kept], points.descriptors[kept], points.tips[kept])
 
 
-def _plane(frame: Keypoints, photo: Keypoints) -> Matrix | None:
-    """The homography from the frame to the photo by local features. The frame's come from several references, so a
-    feature's second best is often itself again: each of the photo's features takes its best, all votes count.
+def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:
+    """The same features where a map takes them."""
+    return Keypoints(_map(matrix, points.points), points.descriptors, _map(matrix, points.tips))
+
+
+def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
+    """Maps from the frame to the photo by local features: the homography that most agree with, and affine maps that a
+    few do. The frame's come from several references, so a feature's second best is often itself again: each of the
+    photo's features takes its best, all votes count.
     """
     if len(frame) < FEWEST or len(photo) < FEWEST:
-        return None
-    pairs = match_keypoints(photo, frame, ratio=1.0)
-    plane = shared_plane(frame.points[pairs[:, 1]], photo.points[pairs[:, 0]], tolerance=TOLERANCE, fewest=FEWEST)
-    return None if plane is None else plane.matrix
+        return []
+    pairs = match_keypoints(photo, frame, ratio=1.0)[:, ::-1]
+    plane = shared_plane(frame.points[pairs[:, 0]], photo.points[pairs[:, 1]], tolerance=TOLERANCE, fewest=FEWEST)
+    views = shared_views(frame, photo, pairs, tolerance=REACH)
+    return views if plane is None else [plane.matrix, *views]
 
 
-def _lay(stencil: Stencil, typical: Floats, photo: Pixels, grey: Floats, matrix: Matrix) -> Found | None:
+def _lay(
+    stencil: Stencil,
+    typical: Floats,
+    photo: Pixels,
+    grey: Floats,
+    matrix: Matrix,
+    steps: tuple[tuple[float, int, int], ...],
+) -> Found | None:
     """The photo laid over the stencil, from a start that is a few pixels off."""
-    shape = stencil.shape
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
-    u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    corners = _map(matrix, np.array([[0, 0], [shape[1], 0], [shape[1], shape[0]], [0, shape[0]]], np.float32))
+    height, width = stencil.shape
+    corners = _map(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
         return None
-    offset = np.zeros((2, 10))
-    for blur, degree, iterations in STEPS:
-        basis = np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
-        offset[:, : basis.shape[2]] = _fit(
-            stencil, typical, grey, matrix, offset[:, : basis.shape[2]], basis, blur, iterations
-        )
-    moved = np.stack([x, y], axis=-1) + basis @ offset.T
-    warp = _map(matrix, moved.reshape(-1, 2)).reshape(*shape, 2)
+    around = round(AROUND * max(stencil.shape))
+    wide = _places(
+        matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
+    )
+    seen, inside = _sampled(grey, wide), _inside(wide, photo)
+    say = cv2.GaussianBlur(np.where(stencil.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
+    offset = np.zeros((2, 1))
+    for blur, degree, iterations in steps:
+        offset = np.pad(offset, ((0, 0), (0, len(_powers(degree)) - offset.shape[1])))
+        offset = _fit(typical, say, seen, inside, around, offset, blur, degree, iterations)
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    moved = np.stack([x, y], axis=-1) + _basis(x, y, stencil.shape, STEPS[-1][1]) @ offset.T
+    warp = _map(matrix, moved.reshape(-1, 2)).reshape(height, width, 2)
     inside = _inside(warp, photo)
     if inside[stencil.on_mark()].mean() < 0.5:
         return None
@@ -244,37 +264,45 @@ def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
 
 
 def _fit(
-    stencil: Stencil,
     typical: Floats,
-    grey: Floats,
-    matrix: Matrix,
+    say: NDArray[np.float64],
+    seen: Floats,
+    inside: NDArray[np.bool_],
+    around: int,
     offset: NDArray[np.float64],
-    basis: NDArray[np.float64],
     blur: float,
+    degree: int,
     iterations: int,
 ) -> NDArray[np.float64]:
-    """Gauss-Newton on the frame's pixels (Lucas & Kanade 1981), light flattened, far-off pixels counting little."""
-    shape = stencil.shape
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    """Gauss-Newton on a grid of the frame's pixels (Lucas & Kanade 1981), light flattened, far-off pixels counting
+    little. ``seen`` is the photo in the frame as the start has it, with ``around`` pixels more on each side.
+    """
+    stride = round(blur) + 1
+    y, x = np.mgrid[: typical.shape[0] : stride, : typical.shape[1] : stride].astype(np.float64)
+    basis = _basis(x, y, typical.shape, degree).reshape(x.size, -1)
     target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
-    gx, gy = cv2.Sobel(target, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(target, cv2.CV_32F, 0, 1, scale=1 / 8)
+    gx, gy = (
+        cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
+        for order in ((1, 0), (0, 1))
+    )
+    slope, target = np.concatenate([basis * gx, basis * gy], axis=1), target[::stride, ::stride].ravel()
+    blurred, shown = _flattened(cv2.GaussianBlur(seen, (0, 0), blur)), inside.astype(np.float32)
+    start, say = np.stack([x.ravel(), y.ravel()], axis=1) + around, say[::stride, ::stride].ravel()
+    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2)
     for _ in range(iterations):
-        moved = np.stack([x, y], axis=-1) + basis @ offset.T
-        warp = _map(matrix, moved.reshape(-1, 2)).reshape(*shape, 2)
-        seen = _flattened(cv2.GaussianBlur(_sampled(grey, warp), (0, 0), blur))
-        error = seen - target
-        inside = _inside(warp, grey)
-        if inside.sum() < 400:
+        places = (start + basis @ offset.T).astype(np.float32)[:, None]
+        error = cv2.remap(blurred, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] - target
+        there = cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+        if there.sum() < 400 / stride**2:
             return offset
-        spread = max(1.4826 * float(np.median(np.abs(error[inside]))), 0.05)
-        weight = np.where(inside, 1 / (1 + (error / (2.5 * spread)) ** 2) ** 2, 0).ravel()
-        slope = np.concatenate([basis * gx[..., None], basis * gy[..., None]], axis=-1).reshape(weight.size, -1)[
-            ::SPARSE
-        ]
-        weighted = slope * weight[::SPARSE, None]
+        spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
+        weight = np.where(there, say / (1 + (error / (2.5 * spread)) ** 2) ** 2, 0)
+        weighted = slope * weight[:, None]
         normal = weighted.T @ slope
-        normal += np.eye(len(normal)) * 1e-4 * np.trace(normal) / len(normal)
-        step = np.linalg.solve(normal, weighted.T @ error.ravel()[::SPARSE]).reshape(2, -1)
+        normal += np.diag(stiff) * np.trace(normal) / len(normal)
+        step = np.linalg.solve(
+            normal, weighted.T @ error + stiff * np.trace(normal) / len(normal) * offset.ravel()
+        ).reshape(2, -1)
         size = np.abs(step).max()
         offset = offset - step * min(1.0, 4.0 / max(size, 1e-9))
         if size < 0.02:
@@ -282,17 +310,27 @@ def _fit(
     return offset
 
 
+def _basis(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...], degree: int) -> NDArray[np.float64]:
+    """(..., n): the powers of a place in the frame, up to a degree."""
+    u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
+    return np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
+
+
 def _powers(degree: int) -> list[tuple[int, int]]:
     return [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
 
 
 def _flattened(grey: Floats) -> Floats:
-    """Light taken out: less the local mean, over the local spread."""
-    sigma = max(grey.shape) / 8
-    mean = cv2.GaussianBlur(grey, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    centred = grey - mean
-    spread = np.sqrt(cv2.GaussianBlur(centred * centred, (0, 0), sigma, borderType=cv2.BORDER_REFLECT))
-    return np.asarray(centred / (spread + 3.0), np.float32)
+    """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow."""
+    height, width = grey.shape
+    small = cv2.resize(grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    squares = cv2.resize(grey * grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    sigma = SIDE / 32
+    mean, square = (
+        cv2.resize(cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), (width, height))
+        for part in (small, squares)
+    )
+    return np.asarray((grey - mean) / (np.sqrt(np.maximum(square - mean * mean, 0)) + 3.0), np.float32)
 
 
 def _correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mark_details import Strangeness
 from ..marks import Found, Stencil
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from .base import Suspects
-from .deviation import Deviation, deviation, on_photo, peak
 
 __all__ = ["Patches"]
 
@@ -25,51 +25,64 @@ USUAL = (
     0.36,
     0.05,
 )  # residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
+MARKS_USUAL = (0.9, 0.2)  # strangeness of genuine photos' marks on the development markets: median, spread
 CELLS = 64  # of a heat map, on the photo's long side
 
 
 class Patches:
     """How far the most deviating details are from the genuine ones, after the pose is taken out.
 
-    The marks are laid over those of the references, pixel on pixel, and compared in shape, boldness and colour
-    (:mod:`~counterfeit_vision.heads.deviation`). Where they can't be found, the whole product is compared patch by
-    patch: each of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's
-    residual is 1 - its best cosine around the mapped place; over several references the smallest counts, since a
-    deviation must deviate from all of them. Either ``score`` is in spreads of genuine photos above their median; of
-    the two together, the whole product's added nothing on the market's seeds 0 and 1.
+    The marks are laid over those of the references, pixel on pixel, and compared close up
+    (:mod:`~counterfeit_vision.mark_details`). Where they can't be found, the whole product is compared patch by patch:
+    each of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's residual is
+    1 - its best cosine around the mapped place; over several references the smallest counts, since a deviation must
+    deviate from all of them. Either ``score`` is in spreads of genuine photos above their median.
     """
 
     name = "patches"
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return [self._one(suspects, row) for row in range(len(suspects))]
-
-    def _one(self, suspects: Suspects, row: int) -> Evidence:
-        marks = self._marks(suspects, row)
-        if marks.applicable:
-            return marks
-        whole = self._product(suspects, row)
-        return whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {marks.text}")
+        marks = self._marks(suspects)
+        result = []
+        for row, evidence in enumerate(marks):
+            if not evidence.applicable:
+                whole = self._product(suspects, row)
+                evidence = whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {evidence.text}")
+            result.append(evidence)
+        return result
 
     # --- the marks ----------------------------------------------------------------------------------------------------
 
-    def _marks(self, suspects: Suspects, row: int) -> Evidence:
-        mark = suspects.mark(row)
-        if isinstance(mark, str):
-            return Evidence.not_applicable(mark[:1].upper() + mark[1:] + ".")
-        goods, found = mark
-        stencil = suspects.catalog.stencil(goods)
-        assert isinstance(stencil, Stencil)
-        differs = deviation(stencil, found)
-        if differs is None:
-            return Evidence.not_applicable("The marks hardly stand out of their ground.")
-        return self._evidence(suspects, row, goods, stencil, found, differs)
-
-    def _evidence(
-        self, suspects: Suspects, row: int, goods: str, stencil: Stencil, found: Found, differs: Deviation
-    ) -> Evidence:
+    def _marks(self, suspects: Suspects) -> list[Evidence]:
+        """The marks of each photo beside the genuine ones, those of one product at once."""
+        result: dict[int, Evidence] = {}
+        by_goods: dict[str, list[tuple[int, Found]]] = {}
+        for row in range(len(suspects)):
+            mark = suspects.mark(row)
+            if isinstance(mark, str):
+                result[row] = Evidence.not_applicable(mark[:1].upper() + mark[1:] + ".")
+            else:
+                by_goods.setdefault(mark[0], []).append((row, mark[1]))
         catalog = suspects.catalog
+        for goods, found in by_goods.items():
+            details = catalog.mark_details(goods)
+            if details is None:
+                result |= {row: Evidence.not_applicable("This encoder gives no patch tokens.") for row, _ in found}
+                continue
+            judged = details.compare([one for _, one in found], catalog.encoder)
+            for (row, one), strangeness in zip(found, judged, strict=True):
+                result[row] = (
+                    Evidence.not_applicable(strangeness[:1].upper() + strangeness[1:] + ".")
+                    if isinstance(strangeness, str)
+                    else self._evidence(suspects, row, goods, one, strangeness)
+                )
+        return [result[row] for row in range(len(suspects))]
+
+    def _evidence(self, suspects: Suspects, row: int, goods: str, found: Found, strangeness: Strangeness) -> Evidence:
+        catalog = suspects.catalog
+        stencil = catalog.stencil(goods)
+        assert isinstance(stencil, Stencil)
         product = goods.split("/", 1)[1]
         keys = catalog.stencil_rows(goods)[list(stencil.rows)]
         views = tuple(
@@ -80,12 +93,11 @@ class Patches:
             )
         )
         return Evidence(
-            score=differs.score,
-            text=f"Laid over {len(keys)} genuine photos of {product}, its marks deviate most in {differs.what}: "
-            f"{getattr(differs, differs.what):.1f} times the usual spread "
-            f"(shape {differs.shape:.1f}, boldness {differs.boldness:.1f}, colour {differs.colour:.1f}).",
-            region=peak(found, differs.map),
-            heatmap=on_photo(differs.map, found, suspects.size(row), CELLS),
+            score=(strangeness.score - MARKS_USUAL[0]) / MARKS_USUAL[1],
+            text=f"Laid over {len(keys)} genuine photos of {product}, the strangest detail of its marks differs "
+            f"{strangeness.strange:.1f} times as much as is usual there, the others {strangeness.usual:.1f} times.",
+            region=peak(found, strangeness.map),
+            heatmap=on_photo(strangeness.map, found, suspects.size(row), CELLS),
             references=tuple(catalog.references[int(key)].id for key in keys),
             crops=(views[0], views[1]),
         )
@@ -146,3 +158,23 @@ def _patch_region(patch: int, grid: tuple[int, int], content: Floats, size: tupl
     square = np.array([(x - 1) / grid[1], (y - 1) / grid[0], (x + 2) / grid[1], (y + 2) / grid[0]])
     x0, y0, x1, y1 = np.clip(to_photo(content, square), 0, 1) * np.tile(size, 2)
     return Region(float(x0), float(y0), float(max(x1, x0 + 1)), float(max(y1, y0 + 1)))
+
+
+def on_photo(map_: Floats, found: Found, size: tuple[int, int], cells: int = 64) -> Floats:
+    """A map over the frame -> (rows, columns) over the photo of ``size`` (width, height), largest in each cell."""
+    scale = cells / max(size)
+    shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
+    heat = np.zeros(shape, np.float32)
+    x = np.clip((found.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
+    y = np.clip((found.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
+    np.maximum.at(heat, (y[found.inside], x[found.inside]), map_[found.inside])
+    return heat
+
+
+def peak(found: Found, map_: Floats, reach: int = 10) -> Region:
+    """The box on the photo around the map's largest value."""
+    y, x = np.unravel_index(int(map_.argmax()), map_.shape)
+    part = found.warp[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 2)
+    low = part.min(axis=0)
+    high = np.maximum(part.max(axis=0), low + 1)
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))

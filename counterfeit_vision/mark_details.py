@@ -1,0 +1,161 @@
+"""A product's genuine marks as the encoder sees them close up, and where a suspect's differ.
+
+Marks that are laid over the genuine ones (:mod:`~counterfeit_vision.marks`) are cut out and encoded a second time, so
+that a patch is a part of a letter, at the same place in all of them. The genuine ones, and the first of them as worse
+photos would show it, tell how much a patch differs there by light, blur and a pixel of misfit; a suspect's patch that
+differs more than its neighbours do, in proportion, is another letter. What looks like nothing on any genuine mark is a hand, a sticker or a glare, and is not judged.
+
+Constants were chosen on the market's seeds 0-2 and 600-605, and on 100 and 101, which no figure is given for any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .marks import Found, Stencil
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["MarkDetails", "Strangeness"]
+
+Floats = NDArray[np.float32]
+
+DEPTH = 0.75  # of the encoder's blocks, whose patches are compared: of CLIP B/16's blocks 3-12 the 9th told most
+AROUND = 0.12  # of the marks' long side, left around them
+REACH = 1  # patches: how far from its place a patch's like is looked for
+HIDDEN = 0.5  # 1 - cosine to the most alike patch anywhere on the genuine marks, from which a patch is not judged
+MOST_HIDDEN = 0.5  # share of hidden patches beyond which the marks are not judged
+TOP = 0.06  # share of the patches that makes the score, the strangest first
+FLOOR = 0.03  # of 1 - cosine: less is chance
+
+
+@dataclass(frozen=True, eq=False)
+class Strangeness:
+    """``score``: logarithm of how many times more the strangest patches differ than the photo's usual one, each beside
+    what genuine photos differ there. ``strange`` and ``usual``: the two as times what is genuine. ``map`` (h, w)
+    float32 over the stencil's frame: the patches' share in the score, 0 off the marks and on what is hidden.
+    """
+
+    score: float
+    strange: float
+    usual: float
+    map: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class MarkDetails:
+    """n genuine photos' marks on a stencil's frame of ``shape``: ``box`` (4,) is what is cut out of it, ``patches`` (n,
+    P, E) float16 of unit length, ``centre`` and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how
+    much (1 - cosine) a genuine photo's patch differs from the others', or a worse photo's, whichever is more.
+    """
+
+    shape: tuple[int, int]
+    box: tuple[int, int, int, int]
+    grid: tuple[int, int]
+    patches: NDArray[np.float16]
+    centre: Floats
+    scale: Floats
+    genuine: Floats
+
+    @classmethod
+    def of(cls, stencil: Stencil, encoder: Encoder) -> MarkDetails:
+        """The stencil's references, encoded. The encoder gives patches."""
+        x0, y0 = stencil.boxes[:, :2].min(axis=0)
+        x1, y1 = stencil.boxes[:, 2:].max(axis=0)
+        air = AROUND * max(x1 - x0, y1 - y0)
+        height, width = stencil.shape
+        box = (int(max(0, x0 - air)), int(max(0, y0 - air)), int(min(width, x1 + air)), int(min(height, y1 + air)))
+        encoded = _encoded(encoder, np.concatenate([stencil.crops, _worse(stencil.crops[0])]), box)
+        tokens = encoded[: len(stencil.crops)]
+        grid = _grid(tokens.shape[1])
+        centre, scale = tokens.mean(axis=(0, 1)), tokens.std(axis=(0, 1)) + np.float32(0.05 * tokens.std() + 1e-6)
+        every, near = _unit((encoded - centre) / scale), _near(grid)
+        patches, worse = every[: len(tokens)], every[len(tokens) :]
+        genuine = _differences(worse, [patches] * len(worse), near)
+        if len(patches) > 1:
+            others = [np.delete(patches, row, axis=0) for row in range(len(patches))]
+            genuine = np.maximum(genuine, _differences(patches, others, near))
+        return cls(stencil.shape, box, grid, patches.astype(np.float16), centre, scale, genuine)
+
+    def compare(self, found: Sequence[Found], encoder: Encoder) -> list[Strangeness | str]:
+        """How strange the marks found in each photo are, in order; or why they are not judged."""
+        if not found:
+            return []
+        tokens = _encoded(encoder, np.stack([one.crop for one in found]), self.box)
+        return [
+            self._one(_unit((rows - self.centre) / self.scale), one) for rows, one in zip(tokens, found, strict=True)
+        ]
+
+    def _one(self, patches: Floats, found: Found) -> Strangeness | str:
+        near = _near(self.grid)
+        cosine = np.stack([patches @ genuine.astype(np.float32).T for genuine in self.patches])
+        differs = 1 - np.where(near, cosine, -1).max(axis=(0, 2))
+        x0, y0, x1, y1 = self.box
+        there = cv2.resize(found.inside[y0:y1, x0:x1].astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
+        judged = (1 - cosine.max(axis=(0, 2)) < HIDDEN) & (there.ravel() > 0.9)
+        if judged.mean() < 1 - MOST_HIDDEN:
+            return f"{1 - judged.mean():.0%} of the marks is hidden, glares or is cut off"
+        times = np.log((differs + FLOOR) / (self.genuine + FLOOR))
+        usual = float(np.median(times[judged]))
+        times = np.where(judged, times, usual)
+        strange = float(np.sort(times)[-max(1, round(TOP * len(times))) :].mean())
+        heat = np.maximum(times - usual, 0).reshape(self.grid).astype(np.float32)
+        map_ = np.zeros(self.shape, np.float32)
+        map_[y0:y1, x0:x1] = cv2.resize(heat, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+        return Strangeness(strange - usual, float(np.exp(strange)), float(np.exp(usual)), map_)
+
+
+def _encoded(encoder: Encoder, crops: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Floats:
+    """(N, P, E) the patches of crops of a stencil's frame (N, h, w, 3), the box made square."""
+    from .encoders.depths import deep_tokens
+
+    size, (x0, y0, x1, y1) = encoder.preprocess.size, box
+    squares = [cv2.resize(crop[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_CUBIC) for crop in crops]
+    step = encoder.batch_size
+    return np.concatenate(
+        [deep_tokens(encoder, np.stack(squares[at : at + step]), (DEPTH,))[:, 0] for at in range(0, len(squares), step)]
+    )
+
+
+def _grid(count: int) -> tuple[int, int]:
+    side = round(count**0.5)
+    return side, count // side
+
+
+def _unit(tokens: Floats) -> Floats:
+    return np.asarray(tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-6), np.float32)
+
+
+def _near(grid: tuple[int, int]) -> NDArray[np.bool_]:
+    """(P, P): which patches lie next to each other."""
+    y, x = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
+    return np.asarray((np.abs(y[:, None] - y) <= REACH) & (np.abs(x[:, None] - x) <= REACH))
+
+
+def _differences(photos: Floats, others: Sequence[Floats], near: NDArray[np.bool_]) -> Floats:
+    """(P,): 1 - the cosine to the most alike patch nearby among each photo's ``others`` (n, P, E), the photos' mean."""
+    rows = [
+        np.min([1 - np.where(near, photo @ other.T, -1).max(axis=1) for other in against], axis=0)
+        for photo, against in zip(photos, others, strict=True)
+    ]
+    return np.asarray(np.mean(rows, axis=0), np.float32)
+
+
+def _worse(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(3, h, w, 3): a crop (h, w, 3) of a frame out of focus; a pixel or two off under uneven light; pale and noisy."""
+    height, width = crop.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    shifted = cv2.remap(
+        crop, x + 1.5 * np.sin(y / 25) + 1, y + 1.5 * np.cos(x / 30), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    shade = np.linspace(0.55, 1, width, dtype=np.float32)[None, :, None]
+    noise = np.random.default_rng(0).normal(0, 9, crop.shape)
+    photos = [cv2.GaussianBlur(crop, (0, 0), 1.5), shifted * shade, crop * 0.85 + 20 + noise]
+    return np.asarray(np.clip(np.stack(photos), 0, 255), np.uint8)
