@@ -3,7 +3,8 @@
 Marks that are laid over the genuine ones (:mod:`~counterfeit_vision.marks`) are cut out and encoded a second time, so
 that a patch is a part of a letter, at the same place in all of them. The genuine ones, and the first of them as worse
 photos would show it, tell how much a patch differs there by light, blur and a pixel of misfit; a suspect's patch that
-differs more than its neighbours do, in proportion, is another letter. What looks like nothing on any genuine mark is a hand, a sticker or a glare, and is not judged.
+differs more than its neighbours do, in proportion, is another letter. What looks like nothing on any genuine mark is a
+hand, a sticker or a glare, and is not judged.
 
 Constants were chosen on the market's seeds 0-2 and 600-605, and on 100 and 101, which no figure is given for any more.
 """

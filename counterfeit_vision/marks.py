@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
+LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
 SIDE = 256  # pixels on the long side of a frame
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
@@ -162,10 +163,10 @@ def find_marks(
     proposals = [*_views(stencil.keypoints, points), *starts]
     if not proposals:
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
-    grey, typical = _grey(photo), _grey(stencil.typical)
     best: Found | None = None
+    halves = [photo]
     for steps, matrix in itertools.product((STEPS[1:], STEPS), proposals):
-        found = _lay(stencil, typical, photo, grey, matrix, steps)
+        found = _lay(stencil, halves, matrix, steps)
         if found is not None and (best is None or found.likeness > best.likeness):
             best = found
         if best is not None and best.likeness > SURE:
@@ -188,8 +189,12 @@ def cut(photo: Pixels, region: Region) -> Pixels:
 
 
 def mark_features(photo: Pixels) -> Keypoints:
-    """The local features of a photo (h, w, 3) that :func:`find_marks` matches."""
-    return find_keypoints(photo, most=2500, contrast=CONTRAST)
+    """The local features of a photo (h, w, 3) that :func:`find_marks` matches, from a copy of at most ``LONGEST``."""
+    times = max(1.0, max(photo.shape[:2]) / LONGEST)
+    if times > 1:
+        photo = cv2.resize(photo, None, fx=1 / times, fy=1 / times, interpolation=cv2.INTER_AREA)
+    found = find_keypoints(photo, most=2500, contrast=CONTRAST)
+    return found if times == 1 else _moved(found, _enlarging(1 / times))
 
 
 def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
@@ -218,24 +223,26 @@ def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
 
 
 def _lay(
-    stencil: Stencil,
-    typical: Floats,
-    photo: Pixels,
-    grey: Floats,
-    matrix: Matrix,
-    steps: tuple[tuple[float, int, int], ...],
+    stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[tuple[float, int, int], ...]
 ) -> Found | None:
-    """The photo laid over the stencil, from a start that is a few pixels off."""
+    """The photo laid over the stencil, from a start that is a few pixels off. ``halves``: the photo, and what has been
+    halved of it so far.
+    """
     height, width = stencil.shape
     corners = _map(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
         return None
+    level = max(0, int(np.log2(area / (height * width)) / 2))  # a pixel of the frame is 1 to 2 of the photo's, then
+    while len(halves) <= level:
+        halves.append(cv2.resize(halves[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    up = _enlarging(0.5**level)
+    matrix, photo, typical = _inverse(up) @ matrix, halves[level], _grey(stencil.typical)
     around = round(AROUND * max(stencil.shape))
     wide = _places(
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
     )
-    seen, inside = _sampled(grey, wide), _inside(wide, photo)
+    seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
     say = cv2.GaussianBlur(np.where(stencil.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
     offset = np.zeros((2, 1))
     for blur, degree, iterations in steps:
@@ -249,8 +256,9 @@ def _lay(
         return None
     crop = _warped(photo, warp)
     likeness = _correlation(_flattened(typical), _flattened(_grey(crop)), stencil.on_mark() & inside)
-    regions = tuple(_region(warp, box, photo.shape) for box in stencil.boxes)
-    return Found(matrix, warp, crop, inside, likeness, regions)
+    warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
+    regions = tuple(_region(warp, box, halves[0].shape) for box in stencil.boxes)
+    return Found(up @ matrix, warp, crop, inside, likeness, regions)
 
 
 def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
@@ -342,6 +350,12 @@ def _grey(pixels: NDArray[np.uint8] | Floats) -> Floats:
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
+def _enlarging(share: float) -> Matrix:
+    """From pixels of a copy, ``share`` as large, to the photo's own: centres of pixels count."""
+    shift = (1 / share - 1) / 2
+    return np.array([[1 / share, 0, shift], [0, 1 / share, shift], [0, 0, 1.0]])
+
+
 def _inverse(matrix: Matrix) -> Matrix:
     return np.asarray(np.linalg.inv(matrix), np.float64)
 
@@ -359,10 +373,6 @@ def _places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
 def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
     x, y = warp[..., 0], warp[..., 1]
     return np.asarray((x >= 0) & (y >= 0) & (x <= photo.shape[1] - 1) & (y <= photo.shape[0] - 1))
-
-
-def _sampled(grey: Floats, warp: Floats) -> Floats:
-    return np.asarray(cv2.remap(grey, warp, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _warped(photo: Pixels, warp: Floats) -> Pixels:

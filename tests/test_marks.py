@@ -133,3 +133,14 @@ def test_search_by_mark_needs_regions(tiny_encoder: TowerEncoder) -> None:
         catalog.search([label()], by="mark")
     with pytest.raises(InputError, match="by='photo' or by='mark'"):
         catalog.search([label()], by="smell")  # type: ignore[arg-type]
+
+
+def test_a_large_photo_is_looked_at_in_a_smaller_copy_and_cut_without_aliasing(stencil: Stencil) -> None:
+    photo = seen(label(noise=3))
+    large = cv2.resize(photo, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    plain, found = find_marks(stencil, photo), find_marks(stencil, large)
+    assert isinstance(plain, Found)
+    assert isinstance(found, Found), found
+    assert np.array(found.region.to_list()) == pytest.approx(4 * np.array(plain.region.to_list()), abs=16)
+    assert found.likeness > 0.9
+    assert np.abs(found.crop.astype(int) - plain.crop)[stencil.on_mark()].mean() < 8
