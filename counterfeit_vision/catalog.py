@@ -22,7 +22,7 @@ from .cache import EmbeddingCache
 from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
 from .errors import CatalogError, FingerprintError, InputError
-from .foreground import Foreground, load_foreground, reference_foreground
+from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .manifests import read_references
 from .mark_details import MarkDetails
 from .mark_library import best_fit
@@ -284,7 +284,7 @@ class Catalog:
             return cosine
         from .search.late import best_matches, specific_likeness
 
-        mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid)[0]
+        mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid, ASKING)[0]
         wanted = [*groups, *self.cohort]
         unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
         single = best_matches(
@@ -294,7 +294,9 @@ class Catalog:
         best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
         goods = self.goods[[int(group[0]) for group in groups]]
         unlike = goods[:, None] != self.cohort_goods[None]
-        return specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike) + VECTOR_WEIGHT * cosine
+        views = np.array([len(rows) for rows in self.cohort])
+        likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
+        return likeness + VECTOR_WEIGHT * cosine
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""

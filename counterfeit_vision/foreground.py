@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from .preprocess import patch_mask
 from .weights import recipe_folder
 
-__all__ = ["Foreground", "load_foreground", "product_mask", "reference_foreground"]
+__all__ = ["ASKING", "Foreground", "load_foreground", "product_mask", "reference_foreground"]
 
 Tokens = NDArray[np.float16]
 Floats = NDArray[np.float32]
 
 TOKEN_LENGTH = 8.0  # tokens are scaled to this length, positions to about as much: what the regularisation was set for
 PRODUCT = 0.4  # a patch at least this surely product is one: chosen on grocery train, with rooms kept apart
+ASKING = 0.5  # the same for a photo that is looked up: what is left out costs less than what the room brings in
 AT_ONCE = 32  # photos, whose features fill 20 MB
 FEWEST = 8  # patches: a photo with fewer of product is taken whole
 BORDER_COSINE = 0.6  # a patch this like some patch of the photo's border is room, where one photo is all there is
@@ -75,12 +76,12 @@ def load_foreground(recipe: str | None, dimensions: int) -> Foreground | None:
     return head if head.weight.shape == (dimensions,) else None
 
 
-def product_mask(foreground: Floats, on_photo: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def product_mask(foreground: Floats, on_photo: NDArray[np.bool_], least: float = PRODUCT) -> NDArray[np.bool_]:
     """(N, P): the patches to compare. Those that are product; all of the photo where next to none is; never none.
 
-    ``foreground`` (N, P) in 0..1, ``on_photo`` (N, P).
+    ``foreground`` (N, P) in 0..1, ``on_photo`` (N, P); ``least`` is how surely a patch must be product.
     """
-    mask = (foreground >= PRODUCT) & on_photo
+    mask = (foreground >= least) & on_photo
     few = mask.sum(axis=1) < FEWEST
     mask[few] = on_photo[few]
     mask[~mask.any(axis=1)] = True

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
-from .foreground import load_foreground, product_mask
+from .foreground import PRODUCT, load_foreground, product_mask
 from .mark_library import MarkLibrary
 from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
@@ -117,13 +117,16 @@ def small_copy(reference: Reference, photo: EncodedPhoto) -> Reference:
 
 
 def compared_patches(
-    foreground: NDArray[np.float32] | None, content: NDArray[np.float32], grid: tuple[int, int]
+    foreground: NDArray[np.float32] | None,
+    content: NDArray[np.float32],
+    grid: tuple[int, int],
+    least: float = PRODUCT,
 ) -> NDArray[np.bool_]:
     """(N, P) which patches of photos are compared: those on the photo, and of the product where ``foreground`` (N, P)
-    tells it. ``content`` (N, 4) says where the photos lie in their squares.
+    says so at least this surely. ``content`` (N, 4) says where the photos lie in their squares.
     """
     on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in content])
-    return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo)
+    return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo, least)
 
 
 def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:

@@ -2,61 +2,91 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.encoders.depths import deep_tokens
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
-from counterfeit_vision.heads import LearnedHead
+from counterfeit_vision.foreground import load_foreground
+from counterfeit_vision.heads import LearnedHead, Suspects
+from counterfeit_vision.heads.closeups import look_closer, parts_of
+from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.stream import EncodedPhoto, small_jpeg
-from counterfeit_vision.types import PhotoView
+from counterfeit_vision.types import Embeddings, PhotoView
 
 GRID = (14, 14)
 WIDTH = 768
+SIDE = 112
 
 
 class Clip:
-    """What the learned head asks of an encoder: its name and its fingerprint."""
+    """What the learned head asks of an encoder. Each patch's token says what its pixels are: red, that it is product;
+    green, a hint of the label; the grain of blue, noise. ``seen`` counts the squares.
+    """
 
     recipe = "clip-vit-b16"
     fingerprint = "f" * 64
+    preprocess = Preprocess(size=SIDE)
+    batch_size = 16
+
+    def __init__(self) -> None:
+        head = load_foreground(self.recipe, WIDTH)
+        assert head is not None
+        self.scale, self.seen = head.scale, 0
+        self.towards = 40 * head.scale.mean() * head.weight * head.scale / np.linalg.norm(head.weight * head.scale)
+        self.hint = np.zeros(WIDTH, np.float32)
+        chosen = np.argsort(np.abs(head.weight))[:100]  # no part of what tells product from room
+        self.hint[chosen] = head.scale[chosen] / 2
+        self.mix = np.random.default_rng(0).standard_normal((64, WIDTH)).astype(np.float32) / 8
+
+    def encode(self, images: np.ndarray) -> Embeddings:
+        self.seen += len(images)
+        cells = images.reshape(-1, 14, 8, 14, 8, 3).transpose(0, 1, 3, 2, 4, 5).reshape(-1, 196, 64, 3)
+        red, green, blue = np.moveaxis(cells.astype(np.float32), -1, 0)
+        grain = blue - blue.mean(axis=2, keepdims=True)
+        grain /= np.maximum(grain.std(axis=2, keepdims=True), 1)
+        tokens = grain @ self.mix * self.scale + np.sign(red.mean(axis=2) - 128)[..., None] * self.towards
+        tokens += ((green.mean(axis=2) - 100) / 20)[..., None] * self.hint
+        boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (len(images), 1))
+        ids = tuple(str(row) for row in range(len(images)))
+        vectors = np.ones((len(images), 8), np.float32)
+        return Embeddings(vectors, tokens.astype(np.float16), GRID, boxes, ids, (), self.fingerprint)
+
+
+CLIP = Clip()
 
 
 def photo(seed: int, *, product: float = 0.0, room: float = 0.0, light: int = 128) -> EncodedPhoto:
-    """Tokens of which the trained head takes the middle for product; both parts carry a hint of the label."""
-    from counterfeit_vision.foreground import load_foreground
-
-    head = load_foreground("clip-vit-b16", WIDTH)
-    assert head is not None
+    """A photo whose middle is product; both parts carry a hint of the label."""
     random = np.random.default_rng(seed)
-    towards = head.weight * head.scale / np.linalg.norm(head.weight * head.scale)
-    inside = np.zeros(GRID, bool)
-    inside[3:11, 3:11] = True
-    tokens = random.standard_normal((196, WIDTH)).astype(np.float32) * head.scale
-    tokens += np.where(inside.reshape(-1, 1), 1, -1) * towards * 40 * head.scale.mean()
-    hint = np.zeros(WIDTH, np.float32)
-    chosen = np.argsort(np.abs(head.weight))[:100]  # no part of what tells product from room
-    hint[chosen] = head.scale[chosen] / 2
-    tokens += hint * np.where(inside.reshape(-1, 1), product, room)
-    pixels = np.full((40, 40, 3), light, np.uint8)
+    inside = np.zeros((SIDE, SIDE), bool)
+    inside[24:88, 24:88] = True
+    grain = random.integers(0, 256, (SIDE, SIDE))
+    green = 100 + 20 * np.where(inside, product, room) + 8 * random.standard_normal((SIDE, SIDE))
+    pixels = np.stack([np.where(inside, 220, 30), green, grain], axis=2).astype(np.uint8)
+    rows = CLIP.encode(pixels[None])
+    assert rows.patches is not None
     return EncodedPhoto(
         id=f"photo {seed}",
         sha256=f"{seed:064d}",
-        vector=np.ones(8, np.float32),
-        patches=tokens.astype(np.float16),
+        vector=rows.vectors[0],
+        patches=rows.patches[0],
         grid=GRID,
-        content=np.array([0, 0, 1, 1], np.float32),
-        view=PhotoView(f"photo {seed}", small_jpeg(pixels), (40, 40)),
+        content=rows.content[0],
+        view=PhotoView(f"photo {seed}", small_jpeg(np.full((40, 40, 3), light, np.uint8)), (SIDE, SIDE)),
         source=pixels,
     )
 
 
-def learned(fake_product: float = 0.0, fake_room: float = 0.0, fake_light: int = 128, count: int = 40) -> LearnedHead:
+def learned(fake_product: float = 0.0, fake_room: float = 0.0, fake_light: int = 128, count: int = 24) -> LearnedHead:
     genuine = [photo(row) for row in range(count)]
     fakes = [photo(1000 + row, product=fake_product, room=fake_room, light=fake_light) for row in range(count)]
     groups = [f"scene {row % 20}" for row in range(2 * count)]
-    return LearnedHead(Clip()).fit_encoded(genuine, fakes, groups)  # type: ignore[arg-type]
+    return LearnedHead(Clip(), cache=False).fit_encoded(genuine, fakes, groups)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +141,16 @@ def test_noise_teaches_nothing() -> None:
 def test_too_few_photos_or_groups_are_refused_with_both_numbers() -> None:
     photos = [photo(row) for row in range(30)]
     with pytest.raises(InputError, match=r"9 fakes of 9 groups are too few .* at least 10 of 4 groups"):
-        LearnedHead(Clip()).fit_encoded(photos[:20], photos[20:29], [str(row) for row in range(29)])  # type: ignore[arg-type]
+        LearnedHead(Clip(), cache=False).fit_encoded(photos[:20], photos[20:29], [str(row) for row in range(29)])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="15 genuine photos of 3 groups are too few"):
-        LearnedHead(Clip()).fit_encoded(photos[:15], photos[15:], [str(row % 3) for row in range(30)])  # type: ignore[arg-type]
+        LearnedHead(Clip(), cache=False).fit_encoded(photos[:15], photos[15:], [str(row % 3) for row in range(30)])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="groups has 2 names for 1 genuine photos and 2 fakes"):
-        LearnedHead(Clip()).fit(["a.jpg"], ["b.jpg", "c.jpg"], groups=["a", "b"])  # type: ignore[arg-type]
+        LearnedHead(Clip(), cache=False).fit(["a.jpg"], ["b.jpg", "c.jpg"], groups=["a", "b"])  # type: ignore[arg-type]
 
 
 def test_nothing_learned_yet_says_what_to_type() -> None:
     with pytest.raises(NotCalibratedError, match=r"head\.fit\(genuine=photos, fakes=photos\)"):
-        LearnedHead(Clip()).score_encoded([photo(0)])  # type: ignore[arg-type]
+        LearnedHead(Clip(), cache=False).score_encoded([photo(0)])  # type: ignore[arg-type]
 
 
 def test_it_survives_the_disk_and_refuses_another_encoder(head: LearnedHead, tmp_path: Path) -> None:
@@ -149,3 +179,76 @@ def test_photos_in_scores_out_and_a_bad_one_is_nan(photos: list[Path], lite: obj
     assert scores[0] < 0 < scores[2]
     assert head.lesson is not None
     assert head.lesson.room is None  # no foreground head for this encoder
+
+
+# --- closer looks -----------------------------------------------------------------------------------------------------
+
+
+def share_of(x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    share = np.zeros(GRID, np.float32)
+    share[y0:y1, x0:x1] = 1
+    return share
+
+
+def test_the_parts_cover_the_product_and_overlap() -> None:
+    parts = parts_of(share_of(4, 5, 10, 9), np.array([0, 0, 1, 1], np.float32), (1400, 1400))
+    assert parts.shape == (4, 4)
+    sides = parts[:, 2:] - parts[:, :2]
+    assert np.abs(sides - 0.6 * 1.05 * 600).max() <= 2
+    assert parts[:, 0].min() <= 400
+    assert parts[:, 2].max() >= 1000
+    assert parts[:, 1].min() <= 500
+    assert parts[:, 3].max() >= 900
+    assert parts[0, 2] > parts[1, 0]
+    assert parts[0, 3] > parts[2, 1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (1400, 700), (50, 2000)])
+@pytest.mark.parametrize("box", [(0, 0, 14, 14), (0, 0, 3, 3), (11, 6, 14, 9), (7, 7, 8, 8)])
+def test_parts_lie_on_the_photo_whatever_its_shape(size: tuple[int, int], box: tuple[int, int, int, int]) -> None:
+    width, height = size
+    _, content = Preprocess(size=SIDE)(np.zeros((height, width, 3), np.uint8))
+    parts = parts_of(share_of(*box), content, size)
+    assert (parts >= 0).all()
+    assert (parts[:, 2:] <= size).all()
+    assert (parts[:, 2:] > parts[:, :2]).all()
+
+
+def test_no_patch_that_shows_both_counts_for_either() -> None:
+    plain = photo(1)
+    hinted = photo(1, room=2.0)
+    (same, room, sure), (other, changed, _) = (look_closer([one], CLIP, cache=False) for one in (plain, hinted))
+    assert sure
+    np.testing.assert_allclose(same, other, atol=0.02)
+    assert np.abs(room - changed).max() > 0.1
+
+
+def test_a_photo_is_looked_at_once(tmp_path: Path) -> None:
+    encoder = Clip()
+    with EmbeddingCache(tmp_path / "cache.sqlite") as cache:
+        first = look_closer([photo(1), photo(2), photo(1)], encoder, cache)
+        assert encoder.seen == 8
+        again = look_closer([photo(2)], encoder, cache)
+    assert encoder.seen == 8
+    np.testing.assert_array_equal(first[0][1], again[0][0])
+    np.testing.assert_array_equal(first[1][1], again[1][0])
+    np.testing.assert_array_equal(first[0][0], first[0][2])
+
+
+def test_a_photo_whose_file_has_gone_is_not_judged(head: LearnedHead, tmp_path: Path) -> None:
+    gone = dataclasses.replace(photo(1), source=tmp_path / "gone.jpg")
+    suspects = Suspects(None, [], [gone, photo(2)], None, None)  # type: ignore[arg-type]
+    lost, kept = head.score(suspects)
+    assert not lost.applicable
+    assert "gone.jpg" in lost.text or "photo 1" in lost.text
+    assert kept.applicable
+
+
+def test_depths_are_those_of_the_tower(clip: object) -> None:
+    squares = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    found = deep_tokens(clip, squares)  # type: ignore[arg-type]
+    assert found.shape == (2, 3, 196, 768)
+    middle = clip.encode(squares).patches.astype(np.float32)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(found[:, 0], middle, atol=0.02)
+    np.testing.assert_allclose(found[1:], deep_tokens(clip, squares[1:]), atol=1e-3)  # type: ignore[arg-type]
+    assert np.abs(found[:, 1] - found[:, 2]).max() > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterfeit_vision.foreground import reference_foreground
+from counterfeit_vision.foreground import product_mask, reference_foreground
 from counterfeit_vision.heads.patches import residuals
 from counterfeit_vision.registration import grid_positions, register
 
@@ -91,3 +91,16 @@ def test_with_one_photo_what_looks_like_its_border_is_room() -> None:
     weight = reference_foreground(tokens.reshape(196, 32).astype(np.float16), none, none, GRID).reshape(GRID)
     assert weight[4:10, 4:10].min() > 0.9
     assert weight[:3].max() < 0.1
+
+
+def test_the_product_is_compared_and_all_of_a_photo_that_shows_next_to_none() -> None:
+    on_photo = np.ones((3, 16), bool)
+    on_photo[:, 12:] = False
+    share = np.zeros((3, 16), np.float32)
+    share[0] = 0.45  # sure enough for most, not for one that asks for more
+    share[1, :5] = 0.9  # too few
+    np.testing.assert_array_equal(product_mask(share, on_photo), on_photo)
+    share[2, :8], share[2, 8:12] = 0.6, 0.45
+    np.testing.assert_array_equal(product_mask(share, on_photo, 0.5)[2], np.arange(16) < 8)
+    np.testing.assert_array_equal(product_mask(share, on_photo)[2], np.arange(16) < 12)
+    assert product_mask(share, np.zeros((3, 16), bool)).any(axis=1).all()

@@ -504,28 +504,47 @@ def test_what_lies_under_a_mask_has_no_say() -> None:
     np.testing.assert_array_equal(best_matches(query, mask, reference, masks), before)
 
 
-def slow_specific_likeness(best, cohort, unlike):
+def slow_specific_likeness(best, cohort, unlike, views):
     scores = []
     for column in range(best.shape[1]):
         total = 0.0
         for patch in range(len(best)):
             others = [float(cohort[patch, c]) for c in range(cohort.shape[1]) if unlike[column, c]]
             usual = sum(others) / len(others) if others else 0.0
+            if others and views is not None:
+                shares = [1 - 1 / int(views[c]) ** 2 for c in range(cohort.shape[1]) if unlike[column, c]]
+                share = sum(shares) / len(shares)
+                usual = share * max(others) + (1 - share) * usual
             total += max(float(best[patch, column]) - usual, 0.0) ** 2
         scores.append((total / len(best)) ** 0.5)
     return np.array(scores)
 
 
 @pytest.mark.parametrize("cohort", [1, 5])
-def test_specific_likeness_is_its_slow_twin(cohort: int) -> None:
+@pytest.mark.parametrize("counted", [False, True])
+def test_specific_likeness_is_its_slow_twin(cohort: int, counted: bool) -> None:
     random = np.random.default_rng(cohort)
     best = random.uniform(-1, 1, (9, 6)).astype(np.float32)
     others = random.uniform(-1, 1, (9, cohort)).astype(np.float32)
     unlike = random.random((6, cohort)) < 0.6
     unlike[0], unlike[1] = False, True  # one with nothing to compare with, one with all
-    scores = specific_likeness(best, others, unlike)
-    np.testing.assert_allclose(scores, slow_specific_likeness(best, others, unlike), atol=1e-6)
+    views = random.integers(1, 5, cohort) if counted else None
+    scores = specific_likeness(best, others, unlike, views)
+    np.testing.assert_allclose(scores, slow_specific_likeness(best, others, unlike, views), atol=1e-6)
     assert scores.dtype == np.float32
+
+
+def test_one_photo_a_product_is_compared_on_average_and_several_with_the_best() -> None:
+    best = np.full((3, 1), 0.8, np.float32)
+    cohort = np.array([[0.7, 0.1], [0.7, 0.1], [0.7, 0.1]], np.float32)
+    every = np.ones((1, 2), bool)
+    one, many = (specific_likeness(best, cohort, every, np.array([n, n]))[0] for n in (1, 100))
+    assert one == pytest.approx(specific_likeness(best, cohort, every)[0])
+    assert one == pytest.approx(0.4)
+    assert many == pytest.approx(0.1, abs=1e-3)
+    assert specific_likeness(best, np.zeros((3, 0), np.float32), np.zeros((1, 0), bool), np.zeros(0, np.int64))[
+        0
+    ] == pytest.approx(0.8)
 
 
 def test_what_matches_everywhere_alike_says_nothing() -> None:

@@ -19,13 +19,11 @@ __all__ = ["deep_tokens"]
 DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the 6th, 9th and 12th of CLIP B/16
 
 
-def deep_tokens(
-    encoder: Encoder, squares: NDArray[np.uint8], depths: Sequence[float] = DEPTHS
-) -> NDArray[np.float32]:
+def deep_tokens(encoder: Encoder, squares: NDArray[np.uint8], depths: Sequence[float] = DEPTHS) -> NDArray[np.float32]:
     """``squares`` (N, S, S, 3) uint8 -> (N, D, P, E) float32: the patch tokens at D depths.
 
-    D is one for each of ``depths`` for an open_clip transformer; for any other encoder that gives patch tokens it is 1,
-    the tokens it gives.
+    D is one for each of ``depths``, shallowest first, for an open_clip transformer (fewer where it has too few blocks);
+    for any other encoder that gives patch tokens it is 1, the tokens it gives.
     """
     tower = getattr(getattr(encoder, "tower", None), "tower", None)
     blocks = getattr(getattr(tower, "transformer", None), "resblocks", None)
@@ -39,7 +37,7 @@ def deep_tokens(
         images = (encoder.stage(squares).permute(0, 3, 1, 2) / 255 - mean) / std
         found = tower.forward_intermediates(
             images.to(tower.conv1.weight.dtype),
-            indices=[round(depth * len(blocks)) - 1 for depth in depths],
+            indices=sorted({max(round(depth * len(blocks)), 1) - 1 for depth in depths}),
             stop_early=True,
             intermediates_only=True,
             output_fmt="NLC",

@@ -34,15 +34,35 @@ def best_matches(
 
 
 def specific_likeness(
-    best: NDArray[np.float32], cohort: NDArray[np.float32], unlike: NDArray[np.bool_]
+    best: NDArray[np.float32],
+    cohort: NDArray[np.float32],
+    unlike: NDArray[np.bool_],
+    views: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
     ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C)
     says which of the cohort show another product than the reference. The root mean square of the advantages, those
     below 0 counting as 0; where a reference has no unlike cohort, its matches count as they are.
+
+    ``views`` (C,) says how many photos of each product are in the cohort, by default one. With n of them, a patch must
+    beat the best of the others by a share of 1 - 1/n^2, and their mean by the rest: several photos show most of what a
+    product has, one does not, and then its best match says little.
     """
     counts = unlike.sum(axis=1)
     usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)
+    if views is not None and cohort.shape[1]:
+        share = (unlike @ (1 - 1 / np.maximum(views, 1).astype(np.float32) ** 2)) / np.maximum(counts, 1)
+        usual += share * np.maximum(_best_of(cohort, unlike) - usual, 0)
     advantage = np.maximum(best - usual, 0)
     return np.asarray(np.sqrt((advantage**2).mean(axis=0)), np.float32)
+
+
+def _best_of(cohort: NDArray[np.float32], unlike: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(p, N) the best of the cohort (p, C) that is unlike each reference; -inf where none is."""
+    best = np.full((len(cohort), len(unlike)), -np.inf, np.float32)
+    kinds, kind = np.unique(unlike, axis=0, return_inverse=True)  # one kind for each product: far fewer than references
+    for number, row in enumerate(kinds):
+        if row.any():
+            best[:, kind.ravel() == number] = cohort[:, row].max(axis=1)[:, None]
+    return best

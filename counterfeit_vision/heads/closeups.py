@@ -1,0 +1,146 @@
+"""A closer look: four overlapping parts of the product, cut from the full photo and encoded by themselves.
+
+At 224 pixels for a whole photo, stitches and prints are gone. What the parts' product patches say on average, at
+several depths of the encoder, is what the learned head learns from; the same of the room's patches is its control.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import CachedPhoto, EmbeddingCache
+from ..decode import decode
+from ..foreground import FEWEST, Foreground, load_foreground
+from ..preprocess import patch_mask, to_photo, to_square
+from ..stream import EncodedPhoto
+
+if TYPE_CHECKING:
+    from ..encoders.base import Encoder
+
+__all__ = ["look_closer", "parts_of"]
+
+Floats = NDArray[np.float32]
+
+KIND = "closeups 2"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
+PRODUCT = 0.4  # a patch at least this surely product is one
+ROOM = 0.2  # and at most this surely, room
+MARGIN = 1.05  # of the cut-out's side, around the product
+PART, STEP = 0.6, 0.4  # side of a part, and distance to the next, as shares of the cut-out's
+CORNERS = [(y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)]  # of a part's patch: all four must lie in one of the two
+
+
+def look_closer(
+    photos: Sequence[EncodedPhoto], encoder: Encoder, cache: EmbeddingCache | bool
+) -> tuple[Floats, Floats, bool]:
+    """(N, F) of the product, (N, G) of the room, and whether the two could be told apart.
+
+    Means and standard deviations of patch tokens; the global vector for both where the encoder gives no tokens. The
+    room's are those of the same parts and, because the product may fill them, of the whole photo. Costs as much as
+    encoding four photos, unless the cache knows the photo. Raises :class:`~counterfeit_vision.DecodeError` where a
+    photo's file has gone since it was encoded.
+    """
+    if photos[0].patches is None:
+        vectors = np.stack([photo.vector for photo in photos])
+        return vectors, vectors, False
+    head = load_foreground(getattr(encoder, "recipe", None), photos[0].patches.shape[1])
+    with contextlib.ExitStack() as resources:
+        store = None if cache is False else resources.enter_context(EmbeddingCache()) if cache is True else cache
+        rows = {photo.sha256: _looked(photo, encoder, head, store) for photo in {p.sha256: p for p in photos}.values()}
+    product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
+    return product, room, head is not None
+
+
+def parts_of(share: Floats, content: Floats, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Where the product's parts are: (4, 4) ``x0 y0 x1 y1`` in pixels of a photo of ``size`` (width, height).
+
+    ``share`` (h, w) says how surely each patch is product, ``content`` where the photo lies in their square.
+    """
+    found = share >= PRODUCT
+    if found.sum() < FEWEST:
+        found = np.ones(share.shape, bool)
+    (top, bottom), (left, right) = (np.flatnonzero(found.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    rows, columns = share.shape
+    box = np.array([left / columns, top / rows, (right + 1) / columns, (bottom + 1) / rows])
+    pixels = np.clip(to_photo(content, box), 0, 1).reshape(2, 2) * size  # x0 y0, x1 y1
+    side = np.minimum(MARGIN * (pixels[1] - pixels[0]).max(), size)
+    start = np.clip(pixels.mean(axis=0) - side / 2, 0, size - side)
+    corners = [start + STEP * side * (x, y) for y in (0, 1) for x in (0, 1)]
+    parts = np.array([[np.floor(corner), np.ceil(corner + PART * side)] for corner in corners])
+    return np.asarray(np.clip(parts, 0, size).reshape(4, 4), np.int64)
+
+
+def _share(photo: EncodedPhoto, head: Foreground | None) -> Floats:
+    """(h, w) how surely each patch of the photo is product; all of the photo, where next to nothing or nobody says."""
+    assert photo.patches is not None
+    on_photo = patch_mask(photo.content, photo.grid)
+    if head is None:
+        return on_photo
+    share = head(photo.patches[None], photo.content[None], photo.grid).reshape(photo.grid)
+    return share if (share >= PRODUCT).sum() >= FEWEST else on_photo
+
+
+def _looked(
+    photo: EncodedPhoto, encoder: Encoder, head: Foreground | None, store: EmbeddingCache | None
+) -> tuple[Floats, Floats]:
+    assert photo.patches is not None
+    share = _share(photo, head)
+    product, room = np.split(_kept(photo, share, encoder, store), 2)
+    around = (share <= ROOM) & (patch_mask(photo.content, photo.grid) >= 0.5)
+    whole = _pooled(photo.patches[None, None].astype(np.float32), around.reshape(1, -1))
+    return product, np.concatenate([room, whole])
+
+
+def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: EmbeddingCache | None) -> Floats:
+    """(2 F,) the parts' features of the product and of the room, from the cache where it knows them."""
+    precision = str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
+    key = f"{encoder.fingerprint} {precision} {KIND}"
+    if store is not None and (known := store.get(photo.sha256, key)):
+        return known.vector
+    features = _features(photo, share, encoder)
+    if store is not None:
+        store.put(photo.sha256, key, CachedPhoto(features, None, (0, 0), photo.content, photo.view.size, b""))
+        store.commit()
+    return features
+
+
+def _features(photo: EncodedPhoto, share: Floats, encoder: Encoder) -> Floats:
+    from ..encoders.depths import deep_tokens
+
+    pixels = decode(photo.source, name=photo.id).pixels
+    size = (pixels.shape[1], pixels.shape[0])
+    parts = parts_of(share, photo.content, size)
+    cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
+    tokens = deep_tokens(encoder, np.stack([square for square, _ in cut]))
+    inside = np.stack([patch_mask(content, photo.grid).ravel() >= 0.5 for _, content in cut])
+    seen = np.stack(
+        [_share_in(part, content, photo, share, size) for part, (_, content) in zip(parts, cut, strict=True)]
+    )
+    product, room = inside & (seen >= PRODUCT).all(axis=2), inside & (seen <= ROOM).all(axis=2)
+    return np.concatenate([_pooled(tokens, product if product.any() else inside), _pooled(tokens, room)])
+
+
+def _share_in(
+    part: NDArray[np.int64], content: Floats, photo: EncodedPhoto, share: Floats, size: tuple[int, int]
+) -> Floats:
+    """(P, 4) how surely the corners of a part's patches are product: as the photo's patch in which each corner lies."""
+    rows, columns = photo.grid
+    y, x = (np.mgrid[:rows, :columns].reshape(2, -1, 1) + np.array(CORNERS).T[:, None]).reshape(2, -1)
+    points = np.stack([x / columns, y / rows] * 2, axis=1)
+    in_photo = (to_photo(content, points)[:, :2] * (part[2:] - part[:2]) + part[:2]) / size
+    in_square = to_square(photo.content, np.tile(in_photo, 2))
+    column = np.clip((in_square[:, 0] * columns).astype(int), 0, columns - 1)
+    row = np.clip((in_square[:, 1] * rows).astype(int), 0, rows - 1)
+    return np.asarray(share[row, column].reshape(-1, len(CORNERS)))
+
+
+def _pooled(tokens: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Mean and standard deviation (2 D E,) of the tokens (n, D, P, E) in the mask (n, P); zeros where it is empty."""
+    chosen = tokens.transpose(0, 2, 1, 3)[mask]
+    if not len(chosen):
+        return np.zeros(2 * tokens.shape[1] * tokens.shape[3], np.float32)
+    return np.concatenate([chosen.mean(axis=0).ravel(), chosen.std(axis=0).ravel()])
