@@ -3,10 +3,11 @@
     python benchmarks/calibration.py
     python benchmarks/calibration.py --scores /tmp/scores.npz  # keeps the heads' scores there, or reads them again
 
-Every photo is scored once: genuine `af1` photos, one a scene (the catalogue is of other scenes), and grocery's phone
-photos (the catalogue is the iconic ones). Then, 50 times a cell, photos are split at random; one half calibrates and
-the other is judged. Given the photos, the splits are independent, and were the method exact, each split's number of
-false alarms would follow BetaBinomial(m; k, n + 1 - k) with k = floor(alpha (n + 1)). A cell passes where
+Every photo is scored once: genuine `af1` photos, one a scene (the catalogue is of other scenes), grocery's phone photos
+(the catalogue is the iconic ones), and the genuine photos of rendered markets with all heads on. Then, 50 times a cell,
+photos are split at random; one half calibrates and the other is judged. Given the photos, the splits are independent,
+and were the method exact, each split's number of false alarms would follow BetaBinomial(m; k, n + 1 - k) with
+k = floor(alpha (n + 1)). A cell passes where
 
 - mean: the mean share is at most alpha + 3 s.d. of that distribution / sqrt(50);
 - outliers: at most 3 of the 50 splits lie above its 99 % quantile;
@@ -16,33 +17,38 @@ false alarms would follow BetaBinomial(m; k, n + 1 - k) with k = floor(alpha (n 
 
 Cells are repeated with a head of noise, and with a head given twice. A random split makes photos exchangeable, so it
 tests the method and says nothing of the world. Hence the second table: the same cartons, calibrated otherwise than they
-are judged, where nothing passes or misses: it shows what a broken assumption costs. And last the product with most
-alarms: the promise is about all products together.
+are judged, where nothing passes or misses: it shows what a broken assumption costs. Then all photos of the shoes'
+scenes, counted by scene and counted by photo, where a photo of another scene is judged. And last the product with most
+alarms, with all products calibrated together and each by itself where it has enough.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import data
 import numpy as np
+import power
 from scipy.stats import betabinom
 
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, split_groups
 from counterfeit_vision.heads import Head, Patches, Product, Similarity
-from counterfeit_vision.inspector import _scores
+from counterfeit_vision.judging import judge as heads_say
+from counterfeit_vision.judging import scores_of
 
 SPLITS = 50
 MOST_OUTLIERS = 3  # of 50 splits above the 99 % quantile; expected is at most 0.5
 SIMULATIONS = 400  # of the uniformity test
 LEVEL = 0.01  # of the uniformity test: of all cells together about one in six runs would miss by chance
 CATALOGUE_SCENES = 20  # of 87 genuine ones; the other 67 give a photo each
-CALIBRATE = {"af1": 2 / 3, "grocery": 1 / 2}  # af1 has too few for a half: alpha = 0.05 needs 28
+CALIBRATE = {"af1": 2 / 3, "grocery": 1 / 2, "market": 1 / 2}  # af1 has too few for a half: alpha = 0.05 needs 28
+SEEDS = (4,)  # of the markets; any will do, as no fake of theirs is looked at
 
 Scores = dict[str, np.ndarray]
 
@@ -53,8 +59,8 @@ def judge(catalog: cv.Catalog, heads: list[Head], photos: list[data.Photo], *, c
         cv.Listing(id=str(photo.path), photos=[photo.path], product=photo.product if claim else None)
         for photo in photos
     ]
-    judged = cv.Inspector(catalog, heads)._judge(listings, progress=True)
-    return np.concatenate([_scores(rows) for _, rows, _ in judged])
+    judged = heads_say(listings, catalog, heads, progress=True)
+    return np.concatenate([scores_of(rows, len(heads)) for _, rows, _ in judged])
 
 
 def score_all() -> Scores:
@@ -64,9 +70,10 @@ def score_all() -> Scores:
     scenes = np.random.default_rng(0).permutation(sorted({photo.group for photo in genuine})).tolist()
     known = [photo for photo in genuine if photo.group in scenes[:CATALOGUE_SCENES]]
     rows = [cv.Reference(id=photo.path.name, photo=photo.path, brand="nike", product=photo.product) for photo in known]
-    shoes = [next(photo for photo in genuine if photo.group == scene) for scene in scenes[CATALOGUE_SCENES:]]
+    shoes = [photo for scene in scenes[CATALOGUE_SCENES:] for photo in genuine if photo.group == scene]
     found = {
         "af1": judge(cv.Catalog.build(rows, encoder=encoder), [Similarity(), Product(), Patches()], shoes),
+        "af1, scene": np.array([photo.group for photo in shoes]),
     }
     catalog = cv.Catalog.build(data.references(data.grocery("iconic")), encoder=encoder)
     train, test = data.grocery("train"), data.grocery("test")
@@ -75,7 +82,21 @@ def score_all() -> Scores:
     found["grocery, no claim"] = judge(catalog, heads, train + test, claim=False)
     found["grocery, in train"] = np.arange(len(train + test)) < len(train)
     found["grocery, product"] = np.array([photo.product for photo in train + test])
+    found["market"] = market(None)
     return found
+
+
+def market(kept: Path | None) -> np.ndarray:
+    """(N, H) scores of the markets' genuine photos; ``kept`` are the scores that power.py has kept."""
+    if kept is None:
+        folder = Path(tempfile.gettempdir()) / "counterfeit-vision-power"
+        size = {"listings": power.LISTINGS, "calibration": power.CALIBRATION}
+        found = power.score_markets(list(SEEDS), None, folder, strength="medium", **size)
+    else:
+        with np.load(kept) as file:
+            found = dict(file)
+    usable = ~np.isnan(found["scores"]).all(axis=0)
+    return found["scores"][found["attack"] == ""][:, usable]
 
 
 def p_values(
@@ -89,7 +110,7 @@ def p_values(
         [f"head {column}" for column in range(known.shape[1])],
         known,
         {},
-        first=split_groups(names),
+        first=split_groups(names, alpha=alpha),
         alpha=alpha,
         generation="",
     )
@@ -174,8 +195,10 @@ def halves(count: int, share: float) -> list[tuple[np.ndarray, np.ndarray]]:
 def promise(scores: Scores, quick: bool) -> list[dict[str, Any]]:
     """The cells that must pass."""
     cells = []
-    for name in ("af1",) if quick else ("af1", "grocery"):
+    for name in ("af1",) if quick else ("af1", "grocery", "market"):
         own = scores[name]
+        if name == "af1":  # one photo a scene
+            own = own[np.unique(scores["af1, scene"], return_index=True)[1]]
         noise = np.random.default_rng(4).standard_t(3, (len(own), 1))
         for variant, table in (
             ("", own),
@@ -220,14 +243,59 @@ def broken(scores: Scores) -> list[dict[str, Any]]:
     return cells
 
 
-def by_product(scores: Scores, alpha: float = 0.05) -> dict[str, Any]:
-    """The promise is about all cartons together: what one product has of it."""
+def by_scene(scores: Scores) -> list[dict[str, Any]]:
+    """All photos of two thirds of the shoes' scenes calibrate; of each other scene one photo is judged."""
+    own, scene = scores["af1"], scores["af1, scene"]
+    names = np.unique(scene)
+    cells = []
+    for alpha in (0.1, 0.05):
+        for per in ("scene", "photo"):
+            rates = []
+            for seed in range(10 * SPLITS):
+                random = np.random.default_rng(seed)
+                order = random.permutation(names)
+                known = np.flatnonzero(np.isin(scene, order[: round(CALIBRATE["af1"] * len(names))]))
+                asked = [random.choice(np.flatnonzero(scene == one)) for one in order[round(2 / 3 * len(names)) :]]
+                code = dict(zip(names, random.permutation(len(names)).astype(str), strict=True))
+                groups = [code[one] for one in scene[known]]
+                calibration = Calibration.fit(
+                    [f"head {column}" for column in range(own.shape[1])],
+                    own[known],
+                    {},
+                    first=split_groups(groups, alpha=alpha, per_photo=per == "photo"),
+                    alpha=alpha,
+                    generation="",
+                    groups=groups,
+                    per_photo=per == "photo",
+                )
+                rates.append(float((calibration.p_values(calibration.merge(own[asked])) <= alpha).mean()))
+            error = float(np.std(rates) / math.sqrt(len(rates)))
+            cells.append({"name": f"all photos of a scene, counted by {per}", "alpha": alpha, "n": calibration.count})
+            cells[-1] |= {"mean": float(np.mean(rates)), "standard error": error}
+            print(f"{cells[-1]['name']:<46} {alpha:>5g} {calibration.count:>4} {100 * np.mean(rates):>11.2f}"
+                  f" +- {100 * error:.2f}", flush=True)  # fmt: skip
+    return cells
+
+
+def by_product(scores: Scores, *, apart: bool, alpha: float = 0.05) -> dict[str, Any]:
+    """The promise is about all cartons together: what one product has of it. ``apart``: each calibrated by itself."""
     own, products = scores["grocery"], scores["grocery, product"]
     random = np.random.default_rng(2)
     judged, alarms = np.zeros(len(own)), np.zeros(len(own))
     for first, rest in halves(len(own), CALIBRATE["grocery"]):
         judged[rest] += 1
-        alarms[rest] += p_values(own[first], own[rest], alpha, random)[0] <= alpha
+        names = random.permutation(len(first)).astype(str).tolist()
+        calibration = Calibration.fit(
+            [f"head {column}" for column in range(own.shape[1])],
+            own[first],
+            {},
+            first=split_groups(names, alpha=alpha),
+            alpha=alpha,
+            generation="",
+            strata=products[first].tolist() if apart else None,
+        )
+        p = calibration.p_values(calibration.merge(own[rest]), products[rest].tolist() if apart else None)
+        alarms[rest] += p <= alpha
     names = np.unique(products)
     rates = np.array([alarms[products == name].sum() / judged[products == name].sum() for name in names])
     worst = names[rates.argmax()]
@@ -238,12 +306,14 @@ def by_product(scores: Scores, alpha: float = 0.05) -> dict[str, Any]:
         "the worst": str(worst),
         "its alarms": float(rates.max()),
         "its photos": int((products == worst).sum()),
+        "all": float(alarms.sum() / judged.sum()),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", type=Path, help="an .npz with the heads' scores: read, or made where absent")
+    parser.add_argument("--market", type=Path, help="an .npz that power.py --scores has kept: its genuine photos")
     parser.add_argument("--quick", action="store_true", help="af1 alone in the first table, and no second")
     options = parser.parse_args()
     if options.scores is not None and options.scores.is_file():
@@ -253,10 +323,14 @@ def main() -> None:
         scores = score_all()
         if options.scores is not None:
             np.savez(options.scores, **scores)
+    if options.market is not None:
+        scores["market"] = market(options.market)
     print(HEADER)
     cells = promise(scores, options.quick)
     others = [] if options.quick else broken(scores)
-    products = {} if options.quick else by_product(scores)
+    scenes = [] if options.quick else by_scene(scores)
+    products = {} if options.quick else by_product(scores, apart=False)
+    apart = {} if options.quick else by_product(scores, apart=True)
     kept = sum(cell["mean kept"] and cell["outliers kept"] and cell["uniform"] for cell in cells)
     print(f"{kept} of {len(cells)} cells pass")
     data.write(
@@ -266,7 +340,9 @@ def main() -> None:
             "passed": kept,
             "cells": cells,
             "calibrated otherwise than judged": others,
+            "by scene": scenes,
             "by product": products,
+            "by product, each by itself": apart,
         },
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from . import heads, market, metrics
     from .cache import EmbeddingCache
     from .catalog import Catalog
+    from .drift import Alarm, Drift
     from .encoders import load_encoder
     from .errors import (
         CatalogError,
@@ -39,17 +40,21 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from .evaluation import Evaluation, evaluate
+    from .feedback import Change, Journal
     from .inspector import Inspector
     from .report import Report
     from .stream import embed
     from .types import Embeddings, Evidence, Failure, Listing, Matches, PhotoView, Reference, Region, Seller, Verdict
 
 _HOMES = {
+    "Alarm": "drift",
     "Catalog": "catalog",
     "CatalogError": "errors",
+    "Change": "feedback",
     "CorruptCatalogError": "errors",
     "CounterfeitVisionError": "errors",
     "DecodeError": "errors",
+    "Drift": "drift",
     "DuplicateIdError": "errors",
     "EmbeddingCache": "cache",
     "Embeddings": "types",
@@ -59,6 +64,7 @@ _HOMES = {
     "FingerprintError": "errors",
     "InputError": "errors",
     "Inspector": "inspector",
+    "Journal": "feedback",
     "Listing": "types",
     "ManifestError": "errors",
     "Matches": "types",

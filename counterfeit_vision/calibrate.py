@@ -1,9 +1,13 @@
 """From head scores to a p-value and a risk, from genuine photos alone.
 
-Genuine photos are split in two. On the first part each head's score is standardised and the standardised scores are
-merged into one statistic. On the second part, that nothing was fitted on, that one statistic is conformalised: for a
-genuine photo that is exchangeable with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk,
-Gammerman & Shafer 2005). Discrete p-values are never merged.
+Genuine photos are split in two. On the first part the claims are merged into one statistic (:mod:`.merge`). On the
+second part, that nothing was fitted on, that one statistic is conformalised: for a genuine photo that is exchangeable
+with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005). Discrete
+p-values are never merged.
+
+Photos of one group (a listing, a seller) are alike, so groups are what is exchangeable: each photo counts 1 / photos of
+its group, and the promise is about a photo of a new group (Lee, Barber & Willett 2023). With strata (a category, a
+brand) each photo is ranked among those of its own stratum, and the promise holds in each (Mondrian: Vovk et al. 2005).
 """
 
 from __future__ import annotations
@@ -18,34 +22,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .merge import Merger
 from .metrics import binomial_interval
-from .probability import Probability, fit_weights, weigh
+from .probability import Probability
 
 __all__ = ["Calibration", "conformal_needed", "conformal_p", "photos_needed", "split_groups"]
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
-FIT_SHARE = 1 / 3  # of the genuine photos, to standardise and merge; the rest is conformalised
+FIT_SHARE = 1 / 3  # of the groups of genuine photos, to standardise and merge; the rest is conformalised
 FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
-UPPER_NORMAL = 1.2815515655446004  # the 90 % quantile of a standard normal
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
+DIGITS = 9  # sums of shares such as 1/3 are rounded to as many
 
 
-def conformal_p(calibration: Floats, scores: Floats) -> Floats:
+def conformal_p(calibration: Floats, scores: Floats, shares: Floats | None = None) -> Floats:
     """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
+
+    With ``shares`` (n,) each counts as that much: photos of one group 1 / their number, so that n counts groups.
 
     >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
     [0.5, 0.25]
+    >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0]), np.array([1.0, 0.5, 0.5])).tolist()
+    [0.5, 0.3333333333333333]
     """
-    ordered = np.sort(calibration)
-    above = len(ordered) - np.searchsorted(ordered, scores, side="left")
-    return np.where(np.isnan(scores), np.nan, (1 + above) / (len(ordered) + 1))
+    order = np.argsort(calibration, kind="stable")
+    counted = np.ones(len(order)) if shares is None else shares[order]
+    above = np.append(counted[::-1].cumsum()[::-1], 0.0).round(DIGITS)  # at each place and after it
+    place = np.searchsorted(calibration[order], scores, side="left")
+    return np.where(np.isnan(scores), np.nan, (1 + above[place]) / (1 + above[0]))
 
 
 def conformal_needed(alpha: float) -> int:
-    """The fewest photos behind p-values with which one can reach ``alpha``.
+    """The fewest photos (groups) behind p-values with which one can reach ``alpha``.
 
     >>> conformal_needed(0.05)
     19
@@ -54,7 +67,7 @@ def conformal_needed(alpha: float) -> int:
 
 
 def photos_needed(alpha: float) -> int:
-    """The fewest genuine photos with which a p-value can reach ``alpha``, those to fit included.
+    """The fewest genuine photos (groups of them) with which a p-value can reach ``alpha``, those to fit included.
 
     >>> photos_needed(0.05)
     28
@@ -71,21 +84,21 @@ def _fit_count(count: int, share: float = FIT_SHARE) -> int:
 class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
-    ``heads`` in column order; ``location`` and ``scale`` (H,) standardise their scores; ``scores`` (n, H) and
-    ``merged`` (n,) are the conformal part's, NaN where a head did not apply; ``peaks`` are the heads' alarm levels for
-    heat maps.
+    ``heads`` in column order; ``merger`` makes the statistic; ``peaks`` are the heads' alarm levels for heat maps. Of
+    the conformal part: ``scores`` (n, H), NaN where a head did not apply, ``merged`` (n,), ``groups`` (n,) numbers, the
+    same for photos that belong together, and ``strata`` (n,) names, all "" where there are none.
     """
 
     heads: tuple[str, ...]
-    location: Floats
-    scale: Floats
+    merger: Merger
     peaks: Mapping[str, float]
     scores: Floats
     merged: Floats
+    groups: Ints
+    strata: NDArray[np.str_]
     alpha: float
     fitted_on: int
     generation: str
-    weights: Floats | None = None
     probability: Probability | None = None
 
     @classmethod
@@ -95,56 +108,60 @@ class Calibration:
         scores: Floats,
         peaks: Mapping[str, Floats],
         *,
-        first: NDArray[np.bool_],
+        first: Bools,
         alpha: float,
         generation: str,
+        groups: Sequence[str] | None = None,
+        strata: Sequence[str] | None = None,
         fakes: Floats | None = None,
-        groups: Sequence[str] = (),
+        fake_groups: Sequence[str] = (),
+        per_photo: bool = False,
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
-        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. With ``fakes``
-        (M, H) the heads are weighed and a probability is fitted; ``groups`` then names what belongs together among the
-        first part and, after it, the fakes, and a head that was itself fitted on them must have scored them out of
-        fold. Raises :class:`InputError` with the number of photos that ``alpha`` needs.
+        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``groups`` (N,)
+        names what belongs together (default: each photo by itself); with ``per_photo`` they are kept on one side, and
+        photos are counted all the same. ``strata`` (N,) names what is calibrated by itself. With ``fakes`` (M, H) of
+        ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself fitted on them and
+        the first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
+        ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
         if np.isinf(scores).any():
             row, column = np.argwhere(np.isinf(scores))[0]
             raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")
-        needed = conformal_needed(alpha)
-        if (~first).sum() < needed or first.sum() < FEWEST_TO_FIT:
-            raise InputError(
-                f"{len(scores)} genuine photos are too few for alpha={alpha}: at least {photos_needed(alpha)} "
-                f"are needed (left for p-values: {int((~first).sum())} of {needed}). Bring more, or raise alpha"
-            )
-        location, scale = _standardiser(scores[first])
-        weights, probability = None, None
+        names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
+        owners = np.arange(len(scores)) if per_photo else np.unique(names, return_inverse=True)[1]
+        _check_enough(owners, first, alpha)
+        merger, probability = Merger.fit(scores[first]), None
         if fakes is not None:
-            shown = (np.concatenate([scores[first], fakes]) - location) / scale
-            fake = np.arange(len(shown)) >= first.sum()
-            weights = fit_weights(shown, fake)
-            probability = Probability.fit(shown, fake, np.asarray(groups, dtype=str))
-        merged = merge((scores - location) / scale, weights)
+            shown, fake = np.concatenate([scores[first], fakes]), np.arange(first.sum() + len(fakes)) >= first.sum()
+
+            def learn(some: Floats, false: Bools, unweighed: Merger = merger) -> Merger:
+                return unweighed.learn(heads, some, false)
+
+            both = np.concatenate([names[first], np.asarray(fake_groups, dtype=str)])
+            usual = len(fakes) / (len(scores) + len(fakes))
+            merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, usual)
         return cls(
             heads=tuple(heads),
-            location=location,
-            scale=scale,
+            merger=merger,
             peaks={name: _alarm_level(values[first]) for name, values in peaks.items()},
             scores=scores[~first],
-            merged=merged[~first],
+            merged=merger(scores[~first]),
+            groups=np.unique(owners[~first], return_inverse=True)[1].astype(np.int64),
+            strata=np.array([""] * len(scores) if strata is None else strata, dtype=str)[~first],
             alpha=alpha,
             fitted_on=int(first.sum()),
             generation=generation,
-            weights=weights,
             probability=probability,
         )
 
     @property
     def count(self) -> int:
-        """Photos behind the p-values."""
-        return len(self.merged)
+        """Groups behind the p-values; where each photo stands for itself, photos."""
+        return len(np.unique(self.groups))
 
     @property
     def false_alarm_limit(self) -> float:
@@ -153,65 +170,103 @@ class Calibration:
 
         For photos drawn independently that rate follows Beta(k, n + 1 - k), k = floor(alpha (n + 1)) (Vovk 2012;
         Angelopoulos & Bates 2021, section 3.2), at most: equal statistics make it lower. Its 95 % quantile is the
-        binomial limit of k - 1 hits of n (Clopper & Pearson 1934).
+        binomial limit of k - 1 hits of n (Clopper & Pearson 1934). With groups n counts those: exact where a group's
+        photos are all alike, and wide where they are not.
 
         >>> ones = np.ones((63, 1))
         >>> calibration = Calibration.fit(["a"], ones, {}, first=np.arange(63) < 8, alpha=0.05, generation="")
         >>> calibration.count, round(calibration.false_alarm_limit, 3)
         (55, 0.083)
         """
-        return binomial_interval(self._flagged() - 1, self.count, 2 * LIMIT_LEVEL - 1)[1]
+        reached = max(1, math.floor(round(self.alpha * (self.count + 1), DIGITS)))
+        return binomial_interval(reached - 1, self.count, 2 * LIMIT_LEVEL - 1)[1]
 
     def merge(self, scores: Floats) -> Floats:
         """(N, H) raw scores, NaN where a head did not apply -> (N,) the merged statistic, higher = more suspicious."""
-        return merge((scores - self.location) / self.scale, self.weights)
+        return self.merger(scores)
 
-    def p_values(self, merged: Floats) -> Floats:
-        """Conformal p-values (N,) of merged statistics: steps of 1 / (n + 1)."""
-        return conformal_p(self.merged, merged)
+    def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
+        """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`)."""
+        names = np.array([""] * len(merged) if strata is None else strata, dtype=str)
+        p = np.full(len(merged), np.nan)
+        for name in np.unique(names):
+            known, asked = self.peers(name), names == name
+            p[asked] = conformal_p(self.merged[known], merged[asked], _shares(self.groups[known]))
+        return p
+
+    def peers(self, stratum: str) -> Bools:
+        """(n,) which calibration photos a photo of this stratum is ranked among.
+
+        Its own, where they can reach alpha. Strata that can't are ranked together; where even they are too few, among
+        all: no promise is then made for such a stratum alone.
+        """
+        needed = conformal_needed(self.alpha)
+        names, codes = np.unique(self.strata, return_inverse=True)
+        large = np.array([len(np.unique(self.groups[codes == code])) >= needed for code in range(len(names))])
+        own = self.strata == stratum
+        if large[codes[own]].any():
+            return np.asarray(own)
+        small = np.asarray(~large[codes])
+        return small if len(np.unique(self.groups[small])) >= needed else np.ones(len(own), bool)
 
     def head_p_values(self, scores: Floats) -> Floats:
-        """(N, H) conformal p-values of each head's own score; NaN where it did not apply or was never calibrated."""
+        """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
+        calibrated.
+        """
         columns = []
         for column in range(len(self.heads)):
-            known = self.scores[:, column][~np.isnan(self.scores[:, column])]
-            values = scores[:, column]
-            columns.append(conformal_p(known, values) if len(known) else np.full(len(values), np.nan))
+            known = ~np.isnan(self.scores[:, column])
+            p = conformal_p(self.scores[known, column], scores[:, column], _shares(self.groups[known]))
+            columns.append(p if known.any() else np.full(len(scores), np.nan))
         return np.stack(columns, axis=1)
+
+    def p_without(self, scores: Floats, head: str) -> float | None:
+        """The p-value among all photos of one photo's scores (H,), had nobody made a claim; ``None`` where it did not
+        apply, or no other did.
+        """
+        left = np.array([name != head for name in self.heads])
+        usable = ~np.isnan(self.merger.standardise(self.scores))
+        if head not in self.heads or np.isnan(scores[~left]).any() or not usable[:, left].any(axis=1).all():
+            return None
+        silent = np.where(left, np.vstack([self.scores, scores]), np.nan)
+        if np.isnan(self.merger.standardise(silent[-1:])).all():
+            return None
+        merged = self.merger(silent)
+        return float(conformal_p(merged[:-1], merged[-1:], _shares(self.groups))[0])
 
     def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.
 
-        With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: the share
-        that was shown). Without, it orders listings and is no probability: 0.5 where p_value reaches alpha.
+        With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: their share
+        of all labelled photos that were shown). Without, it orders listings and is no probability: 0.5 where the
+        p-value among all photos reaches alpha.
         """
         if self.probability is not None:
             return self.probability.of(merged, base_rate)
-        level, spread = self._alarm()
+        level = self.alarm_level
+        spread = max(float(level - np.median(self.merged)) / 2, 1e-6)
         return 1 / (1 + np.exp(-np.clip((merged - level) / spread, -30, 30)))
 
-    def _alarm(self) -> tuple[float, float]:
-        level = float(np.sort(self.merged)[::-1][self._flagged() - 1])
-        spread = float(level - np.median(self.merged)) / 2
-        return level, max(spread, 1e-6)
-
-    def _flagged(self) -> int:
-        """k: how many of the n + 1 steps of a p-value reach alpha."""
-        return max(1, math.floor(self.alpha * (self.count + 1)))
+    @property
+    def alarm_level(self) -> float:
+        """The statistic above which the p-value among all photos is at most alpha."""
+        order = np.argsort(-self.merged, kind="stable")
+        p_above = (1 + _shares(self.groups)[order].cumsum().round(DIGITS)) / (1 + self.count)
+        return float(self.merged[order[np.argmax(p_above > self.alpha + 10**-DIGITS)]])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""
         return {
             "heads": list(self.heads),
-            "location": _plain(self.location),
-            "scale": _plain(self.scale),
+            "merger": self.merger.to_dict(),
             "peaks": {name: float(value) for name, value in self.peaks.items()},
             "scores": [_plain(row) for row in self.scores],
             "merged": _plain(self.merged),
+            "groups": self.groups.tolist(),
+            "strata": self.strata.tolist(),
             "alpha": self.alpha,
             "fitted_on": self.fitted_on,
             "generation": self.generation,
-            "weights": None if self.weights is None else _plain(self.weights),
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
         }
 
@@ -219,72 +274,66 @@ class Calibration:
     def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
         """The inverse of :meth:`to_dict`; ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
         heads = tuple(str(name) for name in data["heads"])
-        scores = _array(data["scores"])
         calibration = cls(
             heads=heads,
-            location=_array(data["location"]),
-            scale=_array(data["scale"]),
+            merger=Merger.from_dict(data["merger"]),
             peaks={str(name): float(value) for name, value in data["peaks"].items()},
-            scores=scores,
-            merged=_array(data["merged"]),
+            scores=np.array(data["scores"], np.float64).reshape(-1, len(heads)),
+            merged=np.array(data["merged"], np.float64),
+            groups=np.array(data["groups"], np.int64),
+            strata=np.array(data["strata"], dtype=str),
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
-            weights=None if data["weights"] is None else _array(data["weights"]),
             probability=None
             if data["probability"] is None
             else Probability(**{name: float(value) for name, value in data["probability"].items()}),
         )
-        if scores.shape != (len(calibration.merged), len(heads)) or not np.isfinite(calibration.merged).all():
-            raise ValueError(
-                f"scores {scores.shape} do not fit {len(heads)} heads and {len(calibration.merged)} statistics"
-            )
+        rows = {len(values) for values in (calibration.scores, calibration.groups, calibration.strata)}
+        if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
+            raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
         return calibration
 
 
-def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
-    """(N, H) standardised scores -> (N,): the log of their mean exponential, a soft maximum over the heads that apply;
-    with ``weights`` (H,), that labelled fakes taught, their weighed sum.
+def split_groups(
+    groups: Sequence[str], *, share: float = FIT_SHARE, alpha: float | None = None, per_photo: bool = False
+) -> Bools:
+    """True for the part that is fitted on: whole groups in a seeded order, ``share`` of the groups, or ``per_photo`` as
+    many as hold that share of the photos.
 
-    Raises :class:`InputError` for a row to which no head applies.
+    With ``alpha`` the other part is no larger than it must be for its alarm level: of n = 53, as of 39, the two most
+    unusual are beyond it, which is 2 / 54 and 2 / 40 of genuine photos; only the latter is alpha = 5 %.
+
+    >>> names = [str(number) for number in range(80)]
+    >>> int((~split_groups(names)).sum()), int((~split_groups(names, alpha=0.05)).sum())
+    (53, 39)
     """
-    applies = ~np.isnan(standardised)
-    if not applies.any(axis=1).all():
-        raise InputError(f"no head applies to photo {int(np.flatnonzero(~applies.any(axis=1))[0])}")
-    if weights is not None:
-        return weigh(standardised, weights)
-    filled = np.where(applies, standardised, -np.inf)
-    top = filled.max(axis=1, keepdims=True)
-    return np.asarray(
-        (top + np.log(np.exp(filled - top).sum(axis=1, keepdims=True) / applies.sum(axis=1, keepdims=True)))[:, 0]
+    names = np.asarray(groups, dtype=str)
+    order = np.random.default_rng(0).permutation(np.array(sorted(set(names.tolist())), dtype=str))
+    sizes = np.array([(names == name).sum() if per_photo else 1 for name in order], dtype=np.int64)
+    behind = max(0, int(sizes.sum()) - _fit_count(int(sizes.sum()), share))
+    if alpha is not None and 0 < alpha < 1 and (reached := math.floor(round(alpha * (behind + 1), DIGITS))) > 0:
+        behind = math.ceil(round(reached / alpha, DIGITS)) - 1
+    after = sizes[::-1].cumsum()[::-1] - sizes  # photos (groups) of those that come later in the order
+    return ~np.isin(names, order[after < behind])
+
+
+def _check_enough(owners: Ints, first: Bools, alpha: float) -> None:
+    count, left, needed = len(np.unique(owners)), len(np.unique(owners[~first])), conformal_needed(alpha)
+    if left >= needed and first.sum() >= FEWEST_TO_FIT:
+        return
+    what = "genuine photos" if count == len(owners) else f"groups ({len(owners)} genuine photos)"
+    raise InputError(
+        f"{count} {what} are too few for alpha={alpha}: at least {photos_needed(alpha)} are needed "
+        f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
+        + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and first.sum() >= FEWEST_TO_FIT else "")
     )
 
 
-def _standardiser(scores: Floats) -> tuple[Floats, Floats]:
-    """Median and upper spread of each column. NaN scores are left out; a head that never applied has NaN for both, so
-    that it is left out of the statistic for good: nobody knows what is usual for it.
-    """
-    location, scale = np.full(scores.shape[1], np.nan), np.full(scores.shape[1], np.nan)
-    for column in range(scores.shape[1]):
-        known = scores[:, column][~np.isnan(scores[:, column])]
-        if len(known):
-            middle, upper = np.quantile(known, [0.5, 0.9])
-            location[column] = middle
-            scale[column] = max((upper - middle) / UPPER_NORMAL, 1e-3 * max(1.0, abs(middle)), 1e-9)
-    return location, scale
-
-
-def split_groups(groups: Sequence[str], *, share: float = FIT_SHARE) -> NDArray[np.bool_]:
-    """True for the part that is fitted on: whole groups in a seeded order, until ``share`` of the photos is reached."""
-    names = np.asarray(groups)
-    order = np.random.default_rng(0).permutation(np.array(sorted(set(groups))))
-    first = np.zeros(len(names), bool)
-    wanted = _fit_count(len(names), share)
-    for name in order:
-        if first.sum() >= wanted:
-            break
-        first |= names == name
-    return first
+def _shares(groups: Ints) -> Floats:
+    """(n,) 1 / photos of each photo's group."""
+    _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / size[place]) if len(groups) else np.zeros(0)
 
 
 def _alarm_level(peaks: Floats) -> float:
@@ -294,10 +343,3 @@ def _alarm_level(peaks: Floats) -> float:
 
 def _plain(values: Floats) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in values]
-
-
-def _array(values: Any) -> Floats:
-    return np.array(
-        [[math.nan if item is None else item for item in row] if isinstance(row, list) else row for row in values],
-        np.float64,
-    )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,43 +16,32 @@ from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
-from .heads import Head, LearnedHead, Lesson, Reuse, Suspects, default_heads
+from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.reuse import is_copy
-from .manifests import read_listings
+from .inspector_folder import KeptInspector, read_inspector, write_inspector
+from .judging import Judged, Listings, judge, scores_of
+from .merge import stand_apart
+from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, listed, pairs
 from .report import Report
-from .sealed import replace_file
-from .stream import EncodedPhoto, encode_photos, progress_bar, stack
-from .types import Decision, Evidence, Failure, Listing, Photo, PhotoView, Seller, Verdict
+from .stream import EncodedPhoto, encode_photos
+from .types import Evidence, Failure, Listing, Verdict
 
 __all__ = ["Inspector"]
 
-FORMAT = 1
-NEIGHBOURS = 16  # references that the heads are shown, best first
 GENUINE_SHOWN = 3
-LISTINGS_AT_ONCE = 32
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
-REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 
-Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
-
-
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """One photo with what the heads say of it, in the order of the heads."""
-
-    photo: EncodedPhoto
-    neighbours: tuple[int, ...]
-    evidence: tuple[Evidence, ...]
+Floats = NDArray[np.float64]
 
 
 class Inspector:
     """Judges listings against a catalogue.
 
-    ``heads`` default to :func:`~counterfeit_vision.heads.default_heads`. ``authorised`` are sellers (or their
-    platform-verified ids) that are never ``suspected``: what would be, goes to ``review``. ``base_rate`` is the share
-    of fakes that is expected where probabilities are used, ``costs`` = (of a false accusation, of a missed fake) in any
-    unit: what is not probable enough for them goes to ``review``; both need labelled fakes. Calibrate before
-    inspecting.
+    ``heads`` default to :func:`~counterfeit_vision.heads.default_heads`. ``authorised`` are sellers that are never
+    ``suspected``: pairs (platform, the platform's verified id), or an id where listings name no platform. ``base_rate``
+    is the share of fakes that is expected where probabilities are used, ``costs`` = (of a false accusation, of a missed
+    fake) in any unit: what is not probable enough for them goes to ``review``; both need labelled fakes. Calibrate
+    before inspecting.
     """
 
     def __init__(
@@ -63,7 +49,7 @@ class Inspector:
         catalog: Catalog,
         heads: Sequence[Head] | None = None,
         *,
-        authorised: Iterable[Seller | str] = (),
+        authorised: Iterable[Authorised] = (),
         base_rate: float | None = None,
         costs: tuple[float, float] | None = None,
         cache: EmbeddingCache | bool = True,
@@ -73,9 +59,11 @@ class Inspector:
         self.base_rate, self.costs = base_rate, costs
         self.lesson: Lesson | None = None
         self._given = self.heads
-        self.authorised = frozenset(seller.id if isinstance(seller, Seller) else seller for seller in authorised)
+        self.authorised = pairs(authorised)
         self.calibration: Calibration | None = None
         self.failures: tuple[Failure, ...] = ()
+        self.doubts: tuple[str, ...] = ()
+        self.by: str | None = None
         self._cache = cache
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
@@ -94,6 +82,8 @@ class Inspector:
         fakes: Listings | None = None,
         groups: Sequence[str] | None = None,
         alpha: float = 0.05,
+        by: Literal["category", "brand", "product"] | None = None,
+        per: Literal["group", "photo"] = "group",
         progress: bool = False,
     ) -> Inspector:
         """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
@@ -103,14 +93,22 @@ class Inspector:
         that p-values come from is never fitted on. A learned head that is not shown to be useful is left out, and
         ``lesson`` says why.
 
-        ``groups`` names, for each of ``genuine`` and then of ``fakes``, what belongs together (a seller, a room);
-        default: each listing by itself. ``alpha`` is the share of genuine photos that may end as ``suspected``. Photos
-        that can't be used stand in ``failures``. Raises :class:`InputError` for too few photos, and for genuine photos
-        that are in the catalogue.
+        ``alpha`` is the share of genuine photos that may end as ``suspected``. ``groups`` names, for each of
+        ``genuine`` and then of ``fakes``, what belongs together (a seller, a room); default: each listing by itself.
+        The promise is then about a photo of a new group. ``per="photo"`` keeps groups on one side and counts photos: it
+        needs fewer groups, and promises less where the photos of a group are alike. ``by`` calibrates each category,
+        brand or product (of the nearest reference) by itself where it has photos enough; the others are ranked
+        together.
+
+        Photos that can't be used stand in ``failures``, genuine ones that are so unlike the others that somebody should
+        look whether they are genuine in ``doubts``. Raises :class:`InputError` for too few photos, and for genuine
+        photos that are in the catalogue.
         """
         if fakes is None and (self.base_rate is not None or self.costs is not None):
             raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
-        self.heads, self.lesson = self._given, None
+        if per not in ("group", "photo"):
+            raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
+        self.heads, self.lesson, self.by = self._given, None, by
         rows, names, failures = self._judge_all(genuine, groups, "genuine", progress)
         in_catalog = set(self.catalog.sha256)
         for row in rows:
@@ -118,37 +116,55 @@ class Inspector:
                 raise InputError(
                     f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
                 )
-        first = split_groups(names, share=FIT_SHARE)
-        fake_rows: list[_Judged] = []
+        strata = self._strata(rows)
+        if by is not None and len(set(strata)) < 2:
+            raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
+        per_photo, share = per == "photo", FIT_SHARE
+        fake_rows: list[Judged] = []
         fake_names: list[str] = []
         if fakes is not None:
-            if len(rows) * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
-                first = split_groups(names, share=FIT_SHARE_WITH_FAKES)
+            if len(names if per_photo else set(names)) * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
+                share = FIT_SHARE_WITH_FAKES
             rest = None if groups is None else list(groups)[self._seen :]
             fake_rows, fake_names, failed = self._judge_all(fakes, rest, "fakes", progress)
             failures += failed
+        first = split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
+        if fakes is not None:
             rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
         self.failures = tuple(failures)
+        scores = scores_of(rows, len(self.heads))
+        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(stand_apart(scores)))
         peaks = {
             head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(self.heads)
         }
         self.calibration = Calibration.fit(
             [head.name for head in self.heads],
-            _scores(rows) if len(rows) else np.zeros((0, len(self.heads))),
+            scores,
             {name: values for name, values in peaks.items() if np.isfinite(values).any()},
             first=first,
             alpha=alpha,
             generation=self.catalog.generation,
-            fakes=_scores(fake_rows) if fakes is not None else None,
-            groups=[*np.asarray(names, dtype=object)[first], *fake_names],
+            groups=names,
+            strata=strata,
+            fakes=scores_of(fake_rows, len(self.heads)) if fakes is not None else None,
+            fake_groups=fake_names,
+            per_photo=per_photo,
         )
         return self
 
+    def _strata(self, rows: Sequence[Judged]) -> list[str]:
+        """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
+        if self.by is None:
+            return [""] * len(rows)
+        if self.by not in ("category", "brand", "product"):
+            raise InputError(f"by={self.by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
+        return [str(getattr(self.catalog.references[row.neighbours[0]], self.by) or "") for row in rows]
+
     def _judge_all(
         self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool
-    ) -> tuple[list[_Judged], list[str], list[Failure]]:
+    ) -> tuple[list[Judged], list[str], list[Failure]]:
         """Photos of known kind with what the heads say, the group of each, and those that failed."""
-        rows: list[_Judged] = []
+        rows: list[Judged] = []
         names: list[str] = []
         failures: list[Failure] = []
         self._seen = 0
@@ -163,12 +179,12 @@ class Inspector:
 
     def _learn(
         self,
-        rows: list[_Judged],
+        rows: list[Judged],
         names: list[str],
         first: NDArray[np.bool_],
-        fakes: list[_Judged],
+        fakes: list[Judged],
         fake_names: list[str],
-    ) -> tuple[list[_Judged], list[_Judged]]:
+    ) -> tuple[list[Judged], list[Judged]]:
         """Fit a learned head; where it is useful, add it to the heads and its evidence to the rows.
 
         Photos that it was fitted on get the score that they had out of fold.
@@ -192,7 +208,7 @@ class Inspector:
         own[first] = head.held_out[: int(first.sum())]
         theirs = head.held_out[len(genuine) :]
 
-        def extended(judged: list[_Judged], scores: NDArray[np.float64]) -> list[_Judged]:
+        def extended(judged: list[Judged], scores: NDArray[np.float64]) -> list[Judged]:
             return [
                 dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
                 for row, score in zip(judged, scores, strict=True)
@@ -227,109 +243,57 @@ class Inspector:
 
     def _judge(
         self, listings: Listings, *, progress: bool = False
-    ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
-        """Each listing with its judged photos and its photos that failed; a listing that can't be read has one
-        failure.
-        """
-        pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]] = []
-        for item in progress_bar(self._encoded(listings), total=None, unit="listing", progress=progress):
-            pending.append(item)
-            if len(pending) >= LISTINGS_AT_ONCE:
-                yield from self._score(pending)
-                pending = []
-        yield from self._score(pending)
-
-    def _encoded(self, listings: Listings) -> Iterator[tuple[Listing, list[EncodedPhoto], list[Failure]]]:
-        """Listings with their photos encoded. Photos of many listings share batches, so the stream runs ahead of us."""
-        waiting: list[tuple[Listing, int, list[Failure]]] = []
-
-        def photos() -> Iterator[tuple[str, Photo]]:
-            for item in read_listings(listings):
-                if isinstance(item, Failure):
-                    waiting.append((Listing(id=item.id, photos=()), 0, [item]))
-                    continue
-                waiting.append((item, len(item.photos), []))
-                names = (
-                    [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(len(item.photos))]
-                )
-                yield from zip(names, item.photos, strict=True)
-
-        encoded: list[EncodedPhoto] = []
-        failures: list[Failure] = []
-        for result in encode_photos(photos(), encoder=self.catalog.encoder, cache=self._cache):
-            while waiting[0][1] == 0:
-                yield waiting[0][0], [], waiting.pop(0)[2]
-            (failures if isinstance(result, Failure) else encoded).append(result)  # type: ignore[arg-type]
-            if len(encoded) + len(failures) == waiting[0][1]:
-                yield waiting.pop(0)[0], encoded, failures
-                encoded, failures = [], []
-        for listing, _, failed in waiting:
-            yield listing, [], failed
-
-    def _score(
-        self, pending: list[tuple[Listing, list[EncodedPhoto], list[Failure]]]
-    ) -> Iterator[tuple[Listing, list[_Judged], list[Failure]]]:
-        rows = [photo for _, photos, _ in pending for photo in photos]
-        if rows:
-            embeddings = stack(rows, encoder=self.catalog.encoder)
-            found = self.catalog.neighbours(embeddings, NEIGHBOURS)
-            owners = [listing for listing, photos, _ in pending for _ in photos]
-            suspects = Suspects(embeddings, owners, rows, self.catalog, found)
-            columns = [head.score(suspects) for head in self.heads]
-            for head, column in zip(self.heads, columns, strict=True):
-                if len(column) != len(rows):
-                    raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(rows)} photos")
-        start = 0
-        for listing, photos, failures in pending:
-            judged = [
-                _Judged(
-                    photo,
-                    tuple(int(key) for key in found.rows[start + number] if key >= 0),
-                    tuple(column[start + number] for column in columns),
-                )
-                for number, photo in enumerate(photos)
-            ]
-            start += len(photos)
-            yield listing, judged, failures
+    ) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+        return judge(listings, self.catalog, self.heads, cache=self._cache, progress=progress)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, listing: Listing, judged: list[_Judged], failures: list[Failure]) -> Verdict:
+    def _verdict(self, listing: Listing, judged: list[Judged], failures: list[Failure]) -> Verdict:
         calibration = self.calibration
         assert calibration is not None
-        scores = _scores(judged)
+        scores = scores_of(judged, len(self.heads))
         merged = calibration.merge(scores)
-        each = calibration.p_values(merged)
+        each = calibration.p_values(merged, self._strata(judged))
         claims_p = calibration.head_p_values(scores)
         known = self._known(claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
-        worst = int(counted[np.argmax(merged[counted])])
-        p_value = float(min(1.0, each[worst] * len(judged)))  # Bonferroni over all: which count was chosen by looking
+        worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = self.catalog.references[judged[worst].neighbours[0]]
-        risk = float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0])
-        decision, reason = self._decide(listing, p_value, risk, bool(known.any()), claims_p[worst], best.product)
-        in_catalog = bool(known.any())
         claims = self._claims(judged, claims_p, counted)
-        if decision == "clear" and is_copy(claims.get(Reuse.name)) and not self._is_authorised(listing):
-            decision, reason = "review", f"{claims[Reuse.name].text} {reason}"
+        copied = claims.get(Reuse.name)
+        found = Findings(
+            p_value=float(min(1.0, each[worst] * len(judged))),  # Bonferroni over all: the worst was chosen by looking
+            risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),
+            claims={
+                head.name: float(p) for p, head in zip(claims_p[worst], self.heads, strict=True) if not math.isnan(p)
+            },
+            known=bool(known.any()),
+            product=best.product,
+            copy=copied.text if copied is not None and is_copy(copied) else None,
+            unpriced=calibration.p_without(scores[worst], Price.name),
+        )
+        policy = Policy(calibration.alpha, self.authorised, self.costs)
+        decision, reason = policy.decide(listing, found)
         return Verdict(
             id=listing.id,
             decision=decision,
-            risk=risk,
-            p_value=p_value,
-            probability=risk if calibration.probability is not None else None,
+            risk=found.risk,
+            p_value=found.p_value,
+            probability=found.risk if calibration.probability is not None else None,
             reason=reason,
-            product=best.product if in_catalog else None,
-            brand=best.brand if in_catalog else None,
+            product=best.product if found.known else None,
+            brand=best.brand if found.known else None,
             claims=claims,
+            statistics=tuple(merged.tolist()),
+            authorised=policy.is_authorised(listing),
             stale=calibration.generation != self.catalog.generation,
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),
-            genuine=self._genuine(judged[worst].neighbours),
+            genuine=tuple(self.catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
             failures=tuple(failures),
         )
 
-    def _known(self, claims_p: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _known(self, claims_p: Floats) -> NDArray[np.bool_]:
         """Which photos show something that the catalogue knows."""
         names = [head.name for head in self.heads]
         if "similarity" not in names:
@@ -337,38 +301,7 @@ class Inspector:
         level = max(UNKNOWN_LEVEL, 1 / (self.calibration.count + 1)) if self.calibration else UNKNOWN_LEVEL
         return np.asarray(claims_p[:, names.index("similarity")] > level)
 
-    def _decide(
-        self, listing: Listing, p_value: float, risk: float, known: bool, claims_p: np.ndarray[Any, Any], product: str
-    ) -> tuple[Decision, str]:
-        assert self.calibration is not None
-        alpha = self.calibration.alpha
-        if not known:
-            return "insufficient_evidence", (
-                f"No photo looks enough like anything in the catalogue (nearest: {product}): nothing can be said."
-            )
-        share = f"{100 * p_value:.2g} % of genuine photos look this unusual"
-        applied = [(float(p), head.name) for p, head in zip(claims_p, self.heads, strict=True) if not math.isnan(p)]
-        least, name = min(applied, default=(1.0, "no claim"))
-        leading = f"the strongest claim is {name} (p {least:.3g})"
-        if p_value <= alpha:
-            if self._is_authorised(listing):
-                return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
-            if self.costs is not None and risk < (least_risk := self.costs[0] / sum(self.costs)):
-                return "review", (
-                    f"{share}, but a fake is only {100 * risk:.2g} % probable, and the costs ask for "
-                    f"{100 * least_risk:.2g} % before accusing; {leading}."
-                )
-            return "suspected", f"{share} (alarm level {100 * alpha:g} %); {leading}."
-        if p_value <= REVIEW_FACTOR * alpha:
-            return "review", f"{share}: unusual, but not beyond the alarm level of {100 * alpha:g} %; {leading}."
-        return "clear", f"{share}: within what genuine photos show; {leading}."
-
-    def _is_authorised(self, listing: Listing) -> bool:
-        return isinstance(listing.seller, Seller) and listing.seller.id in self.authorised
-
-    def _claims(
-        self, judged: list[_Judged], claims_p: np.ndarray[Any, Any], counted: np.ndarray[Any, Any]
-    ) -> dict[str, Evidence]:
+    def _claims(self, judged: list[Judged], claims_p: Floats, counted: NDArray[np.int64]) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
         levels.
         """
@@ -396,20 +329,22 @@ class Inspector:
             )
         return claims
 
-    def _genuine(self, rows: tuple[int, ...]) -> tuple[PhotoView, ...]:
-        return tuple(self.catalog.view(row) for row in rows[:GENUINE_SHOWN])
-
     def _about(self) -> dict[str, str]:
-        assert self.calibration is not None
+        calibration = self.calibration
+        assert calibration is not None
         info = self.catalog.info()
-        return {
+        photos = len(calibration.merged)
+        counted = f"{photos} photos" + ("" if calibration.count == photos else f" of {calibration.count} groups")
+        facts = {
             "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
-            "Calibration": f"{self.calibration.count} photos for p-values, {self.calibration.fitted_on} to standardise",
-            "Alarm level": f"at most {100 * self.calibration.alpha:g} % of genuine photos are suspected, on average; "
-            f"95 of 100 such calibrations keep below {100 * self.calibration.false_alarm_limit:.1f} %",
+            "Calibration": f"{counted} for p-values, {calibration.fitted_on} to standardise"
+            + ("" if self.by is None else f"; each {self.by} by itself where it has enough"),
+            "Alarm level": f"at most {100 * calibration.alpha:g} % of genuine photos are suspected, on average; "
+            f"95 of 100 such calibrations keep below {100 * calibration.false_alarm_limit:.1f} %",
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Claims": ", ".join(head.name for head in self.heads),
-        } | ({} if self.lesson is None else {"Learned from fakes": str(self.lesson)})
+        }
+        return facts | ({} if self.lesson is None else {"Learned from fakes": str(self.lesson)})
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 
@@ -417,23 +352,16 @@ class Inspector:
         """Keep the calibration and the settings; the catalogue is saved by itself. -> the folder."""
         if self.calibration is None:
             raise NotCalibratedError("nothing to save yet: inspector.calibrate(genuine=photos) comes first")
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        data = {
-            "format": FORMAT,
-            "fingerprint": self.catalog.encoder.fingerprint,
-            "authorised": sorted(self.authorised),
-            "base_rate": self.base_rate,
-            "costs": self.costs,
-            "calibration": self.calibration.to_dict(),
-            "learned": None,
-        }
-        learned = self.heads[-1]
-        if isinstance(learned, LearnedHead):
-            path = learned.save(target / "learned.safetensors")
-            data["learned"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        replace_file(target / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
-        return target
+        kept = KeptInspector(
+            fingerprint=self.catalog.encoder.fingerprint,
+            calibration=self.calibration,
+            authorised=listed(self.authorised),
+            by=self.by,
+            base_rate=self.base_rate,
+            costs=self.costs,
+        )
+        write_inspector(Path(folder), kept, self.heads[-1] if isinstance(self.heads[-1], LearnedHead) else None)
+        return Path(folder)
 
     @classmethod
     def load(
@@ -445,43 +373,27 @@ class Inspector:
         cache: EmbeddingCache | bool = True,
     ) -> Inspector:
         """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``."""
-        path = Path(folder) / "inspector.json"
-        if not path.is_file():
-            raise CatalogError(f"{folder}: no inspector here (inspector.json is missing); make one with: calibrate")
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["format"] != FORMAT:
-                raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
-            calibration = Calibration.from_dict(data["calibration"])
-            fingerprint, authorised = str(data["fingerprint"]), [str(seller) for seller in data["authorised"]]
-            base_rate, costs, learned = data["base_rate"], data["costs"], data["learned"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CatalogError(f"{path}: not readable as an inspector: {error!r}") from error
-        catalog.check_fingerprint(fingerprint, f"the genuine photos of {path}")
+        path = Path(folder)
+        kept = read_inspector(path)
+        catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
         inspector = cls(
-            catalog, heads, authorised=authorised, base_rate=base_rate, costs=costs and tuple(costs), cache=cache
+            catalog, heads, authorised=kept.authorised, base_rate=kept.base_rate, costs=kept.costs, cache=cache
         )
-        if learned is not None and not isinstance(inspector.heads[-1], LearnedHead):
-            file = Path(folder) / "learned.safetensors"
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != learned:
-                raise CatalogError(f"{file}: missing, or not the one that {path} was saved with. Copy the folder again")
-            head = LearnedHead.load(file, catalog.encoder, cache=cache)
-            inspector.heads, inspector.lesson = (*inspector.heads, head), head.lesson
+        if not isinstance(inspector.heads[-1], LearnedHead):
+            head = kept.learned_head(path, catalog.encoder, cache)
+            if head is not None:
+                inspector.heads, inspector.lesson = (*inspector.heads, head), head.lesson
         names = tuple(head.name for head in inspector.heads)
-        if names != calibration.heads:
-            raise CatalogError(f"{path} was calibrated with the heads {calibration.heads}, this inspector has {names}")
-        inspector.calibration = calibration
+        if names != kept.calibration.heads:
+            raise CatalogError(
+                f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}"
+            )
+        inspector.calibration, inspector.by = kept.calibration, kept.by
         return inspector
 
     def __repr__(self) -> str:
         state = "not calibrated" if self.calibration is None else f"calibrated on {self.calibration.count} photos"
         return f"<Inspector {', '.join(head.name for head in self.heads)}; {state}; {self.catalog!r}>"
-
-
-def _scores(rows: list[_Judged]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array(
-        [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows], dtype=np.float64
-    )
 
 
 def _peak(evidence: Evidence) -> float:

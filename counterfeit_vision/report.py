@@ -21,7 +21,9 @@ import numpy as np
 
 from . import pictures
 from .errors import InputError, require
+from .policy import benjamini_hochberg
 from .types import DECISIONS, Evidence, Failure, Verdict
+from .wording import p_number, p_sentence, p_share, percent
 
 if TYPE_CHECKING:
     import jinja2
@@ -102,6 +104,23 @@ class Report(Sequence[Result]):
         """How many listings got each decision, most urgent first, and ``failures``."""
         found = Counter(verdict.decision for verdict in self.verdicts)
         return {decision: found[decision] for decision in DECISIONS} | {"failures": len(self.failures)}
+
+    def discoveries(self, fdr: float = 0.1) -> Report:
+        """The listings that stand out of this batch: of them, on average at most ``fdr`` are genuine.
+
+        Benjamini & Hochberg (1995) on the listings' p-values. That the expected share of genuine ones among them is at
+        most ``fdr`` is proved for listings of one photo, each ranked among the same calibration photos of which no two
+        belong together (Bates et al. 2023); with groups or several photos it is what is usual, not proved. Authorised
+        sellers and what had insufficient evidence are never among them. The smallest p-value is 1 / (n + 1), so a batch
+        with few fakes among many listings needs many calibration photos.
+        """
+        p = [
+            1.0 if verdict.authorised or verdict.decision == "insufficient_evidence" else verdict.p_value
+            for verdict in self.verdicts
+        ]
+        chosen = [v for v, found in zip(self.verdicts, benjamini_hochberg(p, fdr), strict=True) if found]
+        about = {**self.about, "Chosen": f"of {len(p)} listings, those of which at most {100 * fdr:g} % are genuine"}
+        return Report(chosen, title=self.title, about=about)
 
     def __len__(self) -> int:
         return len(self._results)
@@ -217,13 +236,13 @@ class Explanation:
 
     def __str__(self) -> str:
         v = self.verdict
-        likely = f"risk {v.risk:.2f}" if v.probability is None else f"{PROBABILITY} {_percent(v.probability)}"
+        likely = f"risk {v.risk:.2f}" if v.probability is None else f"{PROBABILITY} {percent(v.probability)}"
         lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, {likely}"]
-        lines += [v.reason, _p_sentence(v.p_value)]
+        lines += [v.reason, p_sentence(v.p_value)]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
         for name, claim in _claims(v):
-            p = f"p {_p_number(claim.p_value)}" if claim.applicable else "no say"
+            p = f"p {p_number(claim.p_value)}" if claim.applicable else "no say"
             lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
         lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
         lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]
@@ -246,52 +265,6 @@ class Explanation:
 def _risk_name(verdicts: Iterable[Verdict]) -> str:
     """What ``risk`` is, in words: where labelled fakes were shown, the probability of one."""
     return "risk" if all(verdict.probability is None for verdict in verdicts) else PROBABILITY
-
-
-def _p_share(p: float | None) -> str:
-    """A p-value as a count of genuine photos.
-
-    >>> _p_share(0.02), _p_share(0.6), _p_share(0.0031)
-    ('about 1 in 50', 'about 6 in 10', 'about 1 in 320')
-    """
-    if p is None or not math.isfinite(p):
-        return "not measured"
-    if p > 0.34:
-        return "nearly all" if p > 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
-    ways = round(1 / max(p, 1e-6))
-    return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
-
-
-def _p_sentence(p: float | None) -> str:
-    """
-    >>> _p_sentence(0.02)
-    'About 1 in 50 genuine photos looks at least this unusual (p 0.020).'
-    """
-    if p is None or not math.isfinite(p):
-        return "It was not measured how unusual this is among genuine photos."
-    share = _p_share(p)
-    looks = "looks" if " 1 in " in share else "look"
-    return f"{share.capitalize()} genuine photos {looks} at least this unusual (p {_p_number(p)})."
-
-
-def _p_number(p: float | None) -> str:
-    """
-    >>> _p_number(0.05), _p_number(0.00012), _p_number(None)
-    ('0.050', '<0.001', 'not measured')
-    """
-    if p is None or not math.isfinite(p):
-        return "not measured"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _percent(probability: float) -> str:
-    """
-    >>> _percent(0.871), _percent(0.9996), _percent(0.002)
-    ('87 %', 'above 99 %', 'below 1 %')
-    """
-    if not 0.01 <= probability <= 0.99:
-        return "below 1 %" if probability < 0.01 else "above 99 %"
-    return f"{100 * probability:.0f} %"
 
 
 def _claim_name(name: str) -> str:
@@ -359,10 +332,10 @@ def _templates() -> jinja2.Environment:
         matched=pictures.matched,
         message=_message,
         number=_number,
-        p_number=_p_number,
-        percent=_percent,
-        p_sentence=_p_sentence,
-        p_share=_p_share,
+        p_number=p_number,
+        percent=percent,
+        p_sentence=p_sentence,
+        p_share=p_share,
         thumbnail=pictures.thumbnail,
     )
     return environment

@@ -318,6 +318,8 @@ class Verdict:
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
     - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
+    - ``statistics``: the merged statistic of each of the listing's photos, which p-values and risk come from.
+    - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos and of the nearest genuine photos; ``failures``: its
       photos that gave no pixels.
     """
@@ -331,6 +333,8 @@ class Verdict:
     product: str | None
     brand: str | None
     claims: Mapping[str, Evidence]
+    statistics: tuple[float, ...] = ()
+    authorised: bool = False
     stale: bool = False
     listing: Listing | None = field(default=None, repr=False)
     photos: tuple[PhotoView, ...] = field(default=(), repr=False)
@@ -355,6 +359,8 @@ class Verdict:
             "product": self.product,
             "brand": self.brand,
             "stale": self.stale,
+            "statistics": list(self.statistics),
+            "authorised": self.authorised,
             "claims": {name: evidence.to_dict() for name, evidence in self.claims.items()},
             "failures": [failure.to_dict() for failure in self.failures],
         }

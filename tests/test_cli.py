@@ -135,15 +135,62 @@ def test_verify_finds_a_whole_catalogue_and_a_changed_one(run: Run, catalog: Pat
 
 def test_calibrate_says_what_is_promised(run: Run, catalog: Path, market: Market, tmp_path: Path):
     said = run(
-        "calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--alpha", "0.1", "--authorised", "anna"
-    )
+        "calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--alpha", "0.1",
+        "--authorised", "anna", "--authorised", "bazaar/store-1",
+    )  # fmt: skip
     assert said.code == 0
-    assert "Calibrated on 30 genuine photos: 10 to standardise, 20 for p-values" in said.out
+    assert "Calibrated on 30 genuine photos: 11 to standardise, 19 for p-values" in said.out
     assert "at most 10 %" in said.out
     assert said.last == str(tmp_path / "i")
-    assert json.loads((tmp_path / "i" / "inspector.json").read_text())["authorised"] == ["anna"]
+    assert json.loads((tmp_path / "i" / "inspector.json").read_text())["authorised"] == [
+        [None, "anna"],
+        ["bazaar", "store-1"],
+    ]
     said = run("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--json")
-    assert (said.data["photos_for_p_values"], said.data["failures"]) == (20, [])
+    assert (said.data["photos_for_p_values"], said.data["failures"]) == (19, [])
+
+
+def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_with(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
+):
+    results, journal, own = tmp_path / "r", tmp_path / "journal.jsonl", tmp_path / "i"
+    run("inspect", catalog, inspector, market.listings, "--out", results)
+    rows = [json.loads(line) for line in market.listings.read_text().splitlines()]
+    genuine = [row["id"] for row in rows if row["label"] == "genuine"][:4]
+    kept = (inspector / "inspector.json").read_bytes()
+    for id in genuine:
+        drawn = [] if id == genuine[0] else ["--drawn"]
+        said = run(
+            "feedback", journal, market.listings, results, "--id", id, "--decided", "genuine", "--by", "anna", *drawn
+        )
+        assert (said.code, "anna decided: genuine" in said.out) == (0, True)
+    assert (inspector / "inspector.json").read_bytes() == kept
+    shutil.copytree(inspector, own)
+    said = run("calibrate", catalog, market.calibration, "--out", own, "--alpha", "0.1", "--journal", journal)
+    assert said.code == 0
+    assert "Calibrated on 31 genuine photos" in said.out  # the one that was picked because of its verdict is left out
+    assert "share of genuine photos that may be suspected: 5 % -> 10 %" in said.out
+    for wrong in (("--id", "nobody", "--by", "anna"), ("--id", genuine[0], "--by", "")):
+        assert run("feedback", journal, market.listings, results, "--decided", "fake", *wrong).code == 2
+    journal.write_bytes(journal.read_bytes().replace(b"anna", b"anne", 1))
+    said = run("calibrate", catalog, market.calibration, "--out", own, "--journal", journal)
+    assert "journal.jsonl:2: not as it was written" in said.err
+
+
+def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):
+    run("inspect", catalog, inspector, market.calibration, "--out", tmp_path / "calm")
+    said = run("drift", inspector, tmp_path / "calm", "--json")
+    assert (said.code, said.data["listings"], said.data["alarm"]) == (0, 30, None)
+    rows = [json.loads(line) for line in (tmp_path / "calm" / "verdicts.jsonl").read_text().splitlines()]
+    odd = [json.dumps({**row, "statistics": [50 + number]}) for number, row in enumerate(2 * rows)]
+    (tmp_path / "odd.jsonl").write_text("\n".join(odd) + "\n")
+    said = run("drift", inspector, tmp_path / "calm", tmp_path / "odd.jsonl")
+    assert said.code == 0
+    assert "genuine photos are more unusual than the calibration's" in said.out
+    assert rows[19]["id"] in said.out  # the last before the alarm
+    (tmp_path / "stale.jsonl").write_text(json.dumps({**rows[0], "stale": True}) + "\n")
+    said = run("drift", inspector, tmp_path / "stale.jsonl")
+    assert (said.code, "is stale" in said.err) == (2, True)
 
 
 def test_inspect_writes_page_and_verdicts(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import counterfeit_vision as cv
+from counterfeit_vision import judging
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 
@@ -153,15 +154,136 @@ def test_another_encoders_inspector_is_refused(
 
 def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv.market.Market) -> None:
     listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
-    listings = [dataclasses.replace(item, seller="official-store") for item in listings]
-    strict = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.5)
-    trusting = cv.Inspector(catalog, quick_heads(), authorised=["official-store"]).calibrate(
+    listings = [dataclasses.replace(item, seller="official-store", platform="bazaar") for item in listings]
+    inspector = cv.Inspector(catalog, quick_heads(), authorised=[("bazaar", "official-store")]).calibrate(
         market.calibration, alpha=0.5
     )
-    before, after = strict.inspect(listings), trusting.inspect(listings)
+    claimed = [  # a name, or the id on another platform, proves nothing
+        dataclasses.replace(item, seller=cv.Seller("x9", name="official-store")) for item in listings
+    ]
+    elsewhere = [dataclasses.replace(item, platform="stall") for item in listings]
+    before, after = inspector.inspect(elsewhere), inspector.inspect(listings)
+    assert [verdict.decision for verdict in inspector.inspect(claimed)] == [verdict.decision for verdict in before]
     assert before.counts["suspected"] > 0
     assert after.counts["suspected"] == 0
-    assert after.counts["review"] == before.counts["review"] + before.counts["suspected"]
+    for one, other in zip(before, after, strict=True):
+        assert other.decision == ("review" if one.decision == "suspected" else one.decision)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_batch_size_and_order_change_no_decision_and_no_score(
+    catalog: cv.Catalog, market: cv.market.Market, lite: Encoder, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
+    usual = {verdict.id: verdict for verdict in fresh.inspect(listings, strict=True)}
+    monkeypatch.setattr(catalog, "encoder", dataclasses.replace(lite, batch_size=batch))
+    monkeypatch.setattr(judging, "LISTINGS_AT_ONCE", batch)
+    for order in (listings, [listings[place] for place in np.random.default_rng(0).permutation(len(listings))]):
+        for verdict in fresh.inspect(order, strict=True):
+            before = usual[verdict.id]
+            assert verdict.decision == before.decision
+            assert verdict.risk == pytest.approx(before.risk, abs=1e-4)
+            for name, claim in verdict.claims.items():
+                assert claim.score == pytest.approx(before.claims[name].score, abs=1e-4, nan_ok=True)
+
+
+def test_two_runs_write_the_same_bytes(
+    inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market, tmp_path: Path
+) -> None:
+    folder = inspector.save(tmp_path / "i")
+    for run in ("one", "two"):
+        cv.Inspector.load(folder, catalog, quick_heads(), cache=False).inspect(market.listings).save(tmp_path / run)
+    first = (tmp_path / "one" / "verdicts.jsonl").read_bytes()
+    assert len(first) > 1000
+    assert first == (tmp_path / "two" / "verdicts.jsonl").read_bytes()
+
+
+class Broken:
+    """A head that is no number for every third photo."""
+
+    name = "broken"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        scores = [float(vector.sum()) for vector in suspects.photos.vectors]
+        odd = [int(1e6 * abs(score)) % 3 == 0 for score in scores]
+        return [
+            cv.Evidence(score=math.nan if wrong else score, text="Broken.")
+            for score, wrong in zip(scores, odd, strict=True)
+        ]
+
+
+def test_a_score_that_is_no_number_is_that_listings_failure_and_not_its_neighbours(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    inspector = cv.Inspector(catalog, heads=[Similarity(), Broken()]).calibrate(market.calibration, alpha=0.2)
+    assert inspector.failures
+    assert all(failure.stage == "score" for failure in inspector.failures)
+    report = inspector.inspect(market.listings)
+    assert report.verdicts
+    assert [failure.stage for failure in report.failures] == ["score"] * len(report.failures)
+    assert "head 'broken' gave the score nan for" in str(report.failures[0].error)
+    assert len(report) == len(Path(market.listings).read_text().splitlines())
+
+
+def test_by_brand_each_photo_is_ranked_among_its_brands(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.2, by="brand")
+    calibration = inspector.calibration
+    assert calibration is not None
+    assert set(calibration.strata) == {reference.brand for reference in catalog.references}
+    assert "each brand by itself" in inspector.inspect([]).about["Calibration"]
+    for verdict in inspector.inspect(market.listings).verdicts:
+        own = calibration.merged[calibration.peers(verdict.brand or "")]
+        if verdict.brand is not None:
+            assert verdict.p_value == pytest.approx((1 + (own >= verdict.statistics[0]).sum()) / (1 + len(own)))
+    with pytest.raises(cv.InputError, match="by='colour'"):
+        cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, by="colour")  # type: ignore[arg-type]
+    with pytest.raises(cv.InputError, match="per='seller'"):
+        cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, per="seller")  # type: ignore[arg-type]
+
+
+def test_one_category_only_can_not_be_calibrated_by_category(
+    market: cv.market.Market, lite: Encoder, catalog: cv.Catalog
+) -> None:
+    references = [dataclasses.replace(r, category="bag") for r in cv.manifests.read_references(market.catalogue)]
+    one = cv.Catalog.build(references, encoder=lite)
+    with pytest.raises(cv.InputError, match="all genuine photos are of one category, bag"):
+        cv.Inspector(one, quick_heads()).calibrate(market.calibration, by="category")
+
+
+def test_groups_of_sellers_are_what_the_promise_counts(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    sellers = [f"seller {n // 2}" for n in range(PER_MARKET["calibration"])]
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, groups=sellers, alpha=0.1)
+    assert inspector.calibration is not None
+    assert (inspector.calibration.count, len(inspector.calibration.merged)) == (9, 18)
+    assert "18 photos of 9 groups" in inspector.inspect([]).about["Calibration"]
+    with pytest.raises(cv.InputError, match=r"20 groups \(40 genuine photos\) are too few for alpha=0.05"):
+        inspector.calibrate(market.calibration, groups=sellers)
+    photos = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, groups=sellers, alpha=0.05, per="photo")
+    assert photos.calibration is not None
+    assert photos.calibration.count == 20  # whole sellers, until 19 photos are reached
+
+
+def test_fakes_labelled_genuine_are_doubted(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
+    assert inspector.doubts == ()
+    given_away = [dataclasses.replace(item, price=0.01) for item in genuine[:3]]
+    inspector.calibrate([*given_away, *genuine[3:]], alpha=0.1)
+    assert inspector.doubts == tuple(item.id for item in given_away)
+
+
+def test_grey_market_is_said_in_the_verdict(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    inspector = cv.Inspector(catalog, quick_heads(), authorised=[("bazaar", "store")]).calibrate(
+        market.calibration, alpha=0.1
+    )
+    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:8]
+    cheap = [dataclasses.replace(item, price=0.01) for item in genuine]
+    verdicts = inspector.inspect(cheap, strict=True)
+    grey = [verdict for verdict in verdicts if "Grey market" in verdict.reason]
+    assert len(grey) >= 4
+    assert all(verdict.decision == "review" and "out of range" in verdict.reason for verdict in grey)
+    assert all("Grey market" not in verdict.reason for verdict in inspector.inspect(genuine, strict=True))
 
 
 def test_what_is_not_in_the_catalogue_is_not_judged(inspector: cv.Inspector) -> None:
@@ -253,7 +375,7 @@ def test_a_proven_copy_is_never_clear_unless_the_seller_is_authorised(
     heads = [Similarity(), Reuse()]
     inspector = cv.Inspector(catalog, heads, authorised=["store"]).calibrate(market.calibration, alpha=0.04)
     reference = cv.manifests.read_references(market.catalogue)[0]
-    stolen = cv.Listing(id="stolen", photos=[reference.photo])
+    stolen = cv.Listing(id="stolen", photos=[reference.photo])  # of no platform, so that an id alone is enough
     verdict, official = inspector.inspect([stolen, dataclasses.replace(stolen, id="own", seller="store")], strict=True)
     assert verdict.claims["reuse"].references[0] == reference.id
     assert verdict.decision in ("review", "suspected")

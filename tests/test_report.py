@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from counterfeit_vision import pictures, report
+from counterfeit_vision import pictures, report, wording
 from counterfeit_vision.errors import DecodeError, InputError, MissingExtraError
 from counterfeit_vision.report import Explanation, Report
 from counterfeit_vision.types import DECISIONS, Evidence, Failure, Listing, PhotoView, Region, Seller, Verdict
@@ -706,7 +706,7 @@ def test_explanations_are_pages_and_notebook_cells(results, tmp_path):
     ],
 )
 def test_p_values_in_words(p, share):
-    assert report._p_share(p) == share
+    assert wording.p_share(p) == share
     assert 0 <= pictures.bar(p) <= 100
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, require
+from ..errors import CatalogError, InputError, require
+from ..manifests import read_rows
+from ..types import Failure, Listing
 from .common import all_failures, bare_catalog, built, encoder_of, loaded, refuse_missing, refuse_out
 from .output import Outcome, Talk, decision_table, failure_lines, number, table
 
@@ -14,7 +18,9 @@ __all__ = [
     "catalog_build",
     "catalog_info",
     "catalog_verify",
+    "drift",
     "evaluate",
+    "feedback",
     "inspect",
     "models_fetch",
     "models_list",
@@ -57,15 +63,31 @@ def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..feedback import Change, Journal
     from ..inspector import Inspector
+    from ..inspector_folder import read_inspector
 
     refuse_out(args.out)
     refuse_missing(args.genuine, "genuine photos")
+    if args.fakes is not None:
+        refuse_missing(args.fakes, "fakes")
+    journal = None if args.journal is None else Journal(args.journal)
+    if journal is not None:
+        refuse_missing(args.journal, "decisions")
+    genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"))
+    fakes, broken_fakes = _with(args.fakes, [] if journal is None else journal.listings("fake"))
+    before = None
+    if (args.out / "inspector.json").is_file():
+        try:
+            before = read_inspector(args.out).calibration
+        except CatalogError as error:
+            talk.note(f"note: what changes can't be said: {error}")
     catalog = loaded(args, talk)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
-    inspector = Inspector(catalog, authorised=args.authorised)
+    sellers = [tuple(seller.split("/", 1)) if "/" in seller else seller for seller in args.authorised]
+    inspector = Inspector(catalog, authorised=sellers)
     try:
-        inspector.calibrate(args.genuine, alpha=args.alpha, progress=talk.bars)
+        inspector.calibrate(genuine, fakes=fakes, alpha=args.alpha, by=args.by, progress=talk.bars)
     except InputError as error:
         if inspector.failures:
             raise InputError("\n".join([str(error), *failure_lines(inspector.failures)])) from error
@@ -73,22 +95,99 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
-    used = calibration.fitted_on + calibration.count
-    failures = list(inspector.failures)
+    photos, used = len(calibration.merged), calibration.fitted_on + len(calibration.merged)
     data = {
         "inspector": str(args.out),
         "alpha": calibration.alpha,
         "photos": used,
         "photos_to_standardise": calibration.fitted_on,
-        "photos_for_p_values": calibration.count,
+        "photos_for_p_values": photos,
+        "groups_for_p_values": calibration.count,
         "smallest_p_value": 1 / (calibration.count + 1),
+        "false_alarm_limit": calibration.false_alarm_limit,
+        "doubts": list(inspector.doubts),
     }
+    of = "" if photos == calibration.count else f" of {calibration.count} listings"
     text = [
-        f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {calibration.count} for "
-        f"p-values (the smallest is {1 / (calibration.count + 1):.3g}).",
-        f"On average at most {100 * calibration.alpha:g} % of genuine listings like these will end as suspected.",
+        f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {photos} for "
+        f"p-values{of} (the smallest is {1 / (calibration.count + 1):.3g}).",
+        f"On average at most {100 * calibration.alpha:g} % of genuine listings like these will end as suspected; "
+        f"95 of 100 such calibrations keep below {100 * calibration.false_alarm_limit:.1f} %.",
     ]
-    return Outcome(data, text, failures, args.out)
+    if inspector.lesson is not None:
+        text.append(f"From fakes: {inspector.lesson}.")
+    if before is not None:
+        change = Change(before, calibration)
+        text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in str(change).splitlines())]
+        data["change"] = str(change).splitlines()
+    if inspector.doubts:
+        talk.note(
+            f"note: {number(len(inspector.doubts), 'photo')} called genuine are so unlike the others that somebody "
+            f"should look: {', '.join(inspector.doubts[:10])}"
+        )
+    return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
+
+
+def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]:
+    """A file or folder of listings and, after it, more of them; and those of the file that can't be read."""
+    from ..manifests import read_listings
+
+    if not more:
+        return source, []
+    given = [] if source is None else list(read_listings(source))
+    known = {item.id for item in given}
+    listings = [item for item in given if isinstance(item, Listing)] + [item for item in more if item.id not in known]
+    return listings, [item for item in given if isinstance(item, Failure)]
+
+
+def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..feedback import Journal
+    from ..manifests import read_listings
+
+    for path, what in ((args.listings, "listings"), (args.results, "results")):
+        refuse_missing(path, what)
+    listing = next((item for item in read_listings(args.listings) if item.id == args.id), None)
+    said = next((row for row in _verdicts(args.results) if row["id"] == args.id), None)
+    if not isinstance(listing, Listing) or said is None or "decision" not in said:
+        where = args.listings if not isinstance(listing, Listing) else args.results
+        raise InputError(f"{where}: no {'listing' if where == args.listings else 'verdict on'} {args.id!r}")
+    journal = Journal(args.journal)
+    entry = journal.add(listing, said, args.decided, by=args.by, drawn=args.drawn, note=args.note)
+    count = len(journal.entries())
+    words = f"{args.id} was said to be {said['decision']}; {args.by} decided: {args.decided}."
+    text = [words, f"{number(count, 'decision')} in the journal; they move nothing until you calibrate with --journal."]
+    return Outcome({"journal": str(args.journal), "decisions": count, "head": journal.head, **entry}, text)
+
+
+def drift(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..drift import Drift
+    from ..inspector_folder import read_inspector
+
+    watch = Drift(read_inspector(args.inspector).calibration, delta=args.delta)
+    for folder in args.results:
+        for row in _verdicts(folder):
+            if row.get("stale"):
+                raise InputError(f"{folder}: the verdict on {row['id']!r} is stale; calibrate on today's catalogue")
+            if row.get("statistics"):
+                watch.watch(row["id"], float(row["statistics"][0]))
+    alarm = watch.alarm
+    data = {
+        "listings": watch.seen,
+        "capital": watch.capital,
+        "delta": watch.delta,
+        "alarm": None if alarm is None else dataclasses.asdict(alarm),
+    }
+    calm = (
+        f"No alarm after {number(watch.seen, 'listing')}: evidence {watch.capital:.3g} to 1 that something changed "
+        f"(alarm at {1 / watch.delta:g} to 1)."
+    )
+    return Outcome(data, [calm if alarm is None else str(alarm)])
+
+
+def _verdicts(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "verdicts.jsonl" if folder.is_dir() else folder
+    refuse_missing(path, "verdicts")
+    return [row for _, row in read_rows(path)]
 
 
 def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
@@ -121,7 +220,6 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
     from ..report import printable
-    from ..types import Failure
 
     refuse_out(args.out)
     refuse_missing(args.listings, "listings")

@@ -103,7 +103,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     under = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_demo, _add_catalog, _add_calibrate, _add_inspect, _add_evaluate, _add_models):
+    for add in (
+        _add_demo,
+        _add_catalog,
+        _add_calibrate,
+        _add_inspect,
+        _add_evaluate,
+        _add_feedback,
+        _add_drift,
+        _add_models,
+    ):
         add(under)
     return top
 
@@ -194,8 +203,68 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
         "--authorised",
         action="append",
         default=[],
-        metavar="SELLER",
-        help="id of a seller that is never suspected, at most reviewed; may be given several times",
+        metavar="PLATFORM/ID",
+        help="a seller that is never suspected, at most reviewed, by the id that the platform has verified; may be "
+        "given several times (ID alone: where listings name no platform)",
+    )
+    parser.add_argument(
+        "--fakes", type=Path, help="labelled fakes, as the genuine photos are given: a head learns from them"
+    )
+    parser.add_argument(
+        "--by", choices=("category", "brand", "product"), help="calibrate each by itself, where it has photos enough"
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="what reviewers decided (see: feedback): fakes are learned from, and genuine listings that were drawn at "
+        "random calibrate, too; what this changes is said where --out holds an earlier inspector",
+    )
+
+
+def _add_feedback(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "feedback",
+        commands.feedback,
+        "write a reviewer's decision into a journal that can only grow",
+        "counterfeit-vision feedback journal.jsonl listings.jsonl results --id listing-00012 --decided fake --by anna\n"
+        "counterfeit-vision calibrate my-catalog held-out/ --out my-inspector --journal journal.jsonl",
+    )
+    parser.add_argument("journal", type=Path, help="file of decisions; made at the first")
+    parser.add_argument("listings", type=Path, help="the listings that were inspected")
+    parser.add_argument("results", type=Path, help="folder that inspect wrote")
+    parser.add_argument("--id", required=True, help="which listing was decided")
+    parser.add_argument("--decided", required=True, choices=("genuine", "fake", "unsure"))
+    parser.add_argument("--by", required=True, metavar="NAME", help="who decided")
+    parser.add_argument("--note", default="", help="why")
+    parser.add_argument(
+        "--drawn",
+        action="store_true",
+        help="the listing was drawn at random to be looked at, not picked because of its verdict",
+    )
+
+
+def _add_drift(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "drift",
+        commands.drift,
+        "say whether genuine listings are still as they were when the inspector was calibrated",
+        "counterfeit-vision drift my-inspector january/ february/",
+        INSPECTOR,
+    )
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="+",
+        help="folders that inspect wrote, oldest first: of listings that are presumed genuine, whatever their verdicts",
+    )
+    parser.add_argument(
+        "--delta",
+        type=_share,
+        default=0.01,
+        help="chance of ever giving an alarm while nothing changes (default: %(default)s)",
     )
 
 

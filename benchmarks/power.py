@@ -1,0 +1,219 @@
+"""How many fakes of a rendered market end as suspected at alpha = 5 %, and whether merging the claims costs anything.
+
+    python benchmarks/power.py --scores /tmp/market.npz   # keeps the heads' scores there, or reads them again
+    python benchmarks/power.py --seeds 4 5 --quick        # for development: seeds below 10
+
+Each seed is a market of its own, of invented brands and with all attacks in turn. Its genuine photos to calibrate on
+calibrate with every claim merged, and with each claim alone; then its listings are judged. No fake of that seed is
+shown. Beside the merged statistic stand the claim that found most on the *other* seeds, and, as who can choose a claim
+by their fakes can weigh all of them as well, the claims merged with weights that the other seeds' fakes taught. Price
+is left out of a second table: rendered fakes are cheaper, by construction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import data
+import numpy as np
+
+import counterfeit_vision as cv
+from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
+from counterfeit_vision.heads import default_heads
+from counterfeit_vision.judging import judge as heads_say
+from counterfeit_vision.judging import scores_of
+from counterfeit_vision.market import render
+from counterfeit_vision.merge import Merger
+from counterfeit_vision.metrics import bootstrap_interval
+
+ALPHA = 0.05
+SEEDS = tuple(range(200, 210))
+CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
+
+Scores = dict[str, np.ndarray]
+
+
+def score_market(seed: int, folder: Path, *, listings: int, calibration: int, strength: str) -> Scores:
+    """The heads' scores (N, H) of one market's calibration photos and listings, and the ``attack`` of each, "" where
+    genuine.
+    """
+    market = render(
+        folder / f"{seed}-{strength}-{calibration}-{listings}",
+        seed=seed,
+        brands=BRANDS,
+        listings=listings,
+        calibration=calibration,
+        strength=strength,
+    )
+    catalog, heads = cv.Catalog.build(market.catalogue, encoder=cv.load_encoder("clip-vit-b16")), default_heads()
+    start = time.perf_counter()
+    found: list[np.ndarray] = []
+    attack: list[str] = []
+    for manifest in (market.calibration, market.listings):
+        found += [scores_of(rows, len(heads)) for _, rows, _ in heads_say(manifest, catalog, heads)]
+        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+        attack += [line["attack"] or "" for line in lines]
+    print(f"market {seed}: {(time.perf_counter() - start) / len(found):.2f} s a photo", flush=True)
+    return {
+        "scores": np.concatenate(found),
+        "attack": np.array(attack),
+        "calibration": np.arange(len(found)) < calibration,
+        "heads": np.array([head.name for head in heads]),
+    }
+
+
+def score_markets(seeds: list[int], kept: Path | None, folder: Path, **size: Any) -> Scores:
+    """All seeds' scores under one another, with the ``seed`` of each; ``kept`` is an .npz that they are read from, and
+    that seeds are added to.
+    """
+    found: Scores = {}
+    if kept is not None and kept.is_file():
+        with np.load(kept) as file:
+            found = dict(file)
+    for seed in seeds:
+        if len(found) and seed in found["seed"]:
+            continue
+        own = score_market(seed, folder, **size)
+        own["seed"] = np.full(len(own["scores"]), seed)
+        found = {name: np.concatenate([found[name], own[name]]) if len(found) and name != "heads" else own[name]
+                 for name in own}  # fmt: skip
+        if kept is not None:
+            np.savez(kept, **found)
+    return {
+        name: values if name == "heads" else values[np.isin(found["seed"], seeds)] for name, values in found.items()
+    }
+
+
+def flagged(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(N,) which photos have a p-value of at most alpha; none where no calibration photo could make the claims."""
+    applies = ~np.isnan(known).all(axis=0)
+    if not applies.any():
+        return np.zeros(len(asked), bool)
+    known, asked = known[:, applies], asked[:, applies]
+    silent = np.isnan(known).all(axis=1)
+    known = known[~silent]
+    names = [f"photo {row}" for row in range(len(known))]
+    heads = [f"head {column}" for column in range(known.shape[1])]
+    try:
+        calibration = Calibration.fit(
+            heads, known, {}, first=split_groups(names, alpha=ALPHA), alpha=ALPHA, generation=""
+        )
+    except cv.InputError:  # too few photos can make the claim
+        return np.zeros(len(asked), bool)
+    alarms = np.zeros(len(asked), bool)
+    says = ~np.isnan(asked).all(axis=1)
+    alarms[says] = calibration.p_values(calibration.merge(asked[says])) <= ALPHA
+    return alarms
+
+
+def judge(scores: Scores, columns: list[int]) -> np.ndarray:
+    """(N,) alarms of all listings, each seed calibrated by itself; False on calibration photos."""
+    alarms = np.zeros(len(scores["scores"]), bool)
+    for seed in np.unique(scores["seed"]):
+        own = scores["seed"] == seed
+        known, asked = own & scores["calibration"], own & ~scores["calibration"]
+        alarms[asked] = flagged(scores["scores"][known][:, columns], scores["scores"][asked][:, columns])
+    return alarms
+
+
+def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
+    """The same with weights from the other seeds' listings; each seed's claims are measured by its own genuine ones."""
+    alarms = np.zeros(len(scores["scores"]), bool)
+    names, seeds = scores["heads"][columns].tolist(), scores["seed"]
+    table, asked, merger, first = scores["scores"][:, columns], ~scores["calibration"], {}, {}
+    standardised = np.full(table.shape, np.nan)
+    for seed in np.unique(seeds):
+        known = np.flatnonzero((seeds == seed) & ~asked)
+        first[seed] = known[split_groups([f"photo {row}" for row in known], alpha=ALPHA)]
+        merger[seed] = Merger.fit(table[first[seed]])
+        standardised[seeds == seed] = merger[seed].standardise(table[seeds == seed])
+    plain = Merger(np.zeros(len(columns)), np.ones(len(columns)))
+    for seed, own in merger.items():
+        taught = asked & (seeds != seed)
+        rule = plain.learn(names, standardised[taught], scores["attack"][taught] != "")
+        statistic = Merger(own.location, own.scale, rule.weights, rule.bias)
+        rest = np.setdiff1d(np.flatnonzero((seeds == seed) & ~asked), first[seed])
+        mine = asked & (seeds == seed)
+        alarms[mine] = conformal_p(statistic(table[rest]), statistic(table[mine])) <= ALPHA
+    return alarms
+
+
+def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
+    """Alarms with these claims merged, and with each alone."""
+    names = scores["heads"][columns].tolist()
+    listing = ~scores["calibration"]
+    fake, seed = listing & (scores["attack"] != ""), scores["seed"]
+    merged = judge(scores, columns)
+    single = {name: judge(scores, [column]) for name, column in zip(names, columns, strict=True)}
+    seeds = np.unique(seed)
+
+    def rate(alarms: np.ndarray, rows: np.ndarray) -> float:
+        return float(alarms[rows].mean())
+
+    chosen = []
+    for one in seeds:  # the claim that found most on the other seeds
+        best = max(names, key=lambda name: rate(single[name], fake & (seed != one))) if len(seeds) > 1 else names[0]
+        chosen.append(rate(single[best], fake & (seed == one)))
+    own = [rate(merged, fake & (seed == one)) for one in seeds]
+    rows = np.flatnonzero(fake)
+    return {
+        "fakes suspected": rate(merged, fake),
+        "interval by seed": bootstrap_interval(lambda pick: rate(merged, rows[pick]), seed[rows].astype(str).tolist())
+        if len(seeds) > 1
+        else None,
+        "genuine suspected": rate(merged, listing & ~fake),
+        "claim chosen on other seeds": float(np.mean(chosen)),
+        "merged less that claim, each seed": [round(a - b, 3) for a, b in zip(own, chosen, strict=True)],
+        "weighed by other seeds": rate(weighed(scores, columns), fake) if len(seeds) > 1 else None,
+        "weighed by other seeds, genuine": rate(weighed(scores, columns), listing & ~fake) if len(seeds) > 1 else None,
+        "each claim alone": {name: rate(alarms, fake) for name, alarms in single.items()},
+        "each claim alone, genuine": {name: rate(alarms, listing & ~fake) for name, alarms in single.items()},
+        "by attack": {
+            attack: rate(merged, fake & (scores["attack"] == attack)) for attack in np.unique(scores["attack"][fake])
+        },
+    }
+
+
+def show(title: str, result: dict[str, Any]) -> None:
+    interval = result["interval by seed"]
+    spread = "" if interval is None else f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+    print(f"\n{title}: {100 * result['fakes suspected']:.1f} %{spread} of fakes suspected, "
+          f"{100 * result['genuine suspected']:.1f} % of genuine")  # fmt: skip
+    print(f"  the claim that found most on the other seeds: {100 * result['claim chosen on other seeds']:.1f} %")
+    if result["weighed by other seeds"] is not None:
+        print(f"  merged with weights from the other seeds: {100 * result['weighed by other seeds']:.1f} %, "
+              f"genuine {100 * result['weighed by other seeds, genuine']:.1f} %")  # fmt: skip
+    for name, share in sorted(result["each claim alone"].items(), key=lambda item: -item[1]):
+        print(
+            f"  {name:<12} alone: {100 * share:5.1f} %, genuine {100 * result['each claim alone, genuine'][name]:.1f} %"
+        )
+    print("  by attack: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in result["by attack"].items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--scores", type=Path, help="an .npz with the heads' scores: read, and added to")
+    parser.add_argument("--strength", default="medium", choices=("weak", "medium", "strong"))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-power")
+    parser.add_argument("--quick", action="store_true", help="24 listings and 60 calibration photos a seed")
+    options = parser.parse_args()
+    size = {"listings": 24, "calibration": 60} if options.quick else {"listings": LISTINGS, "calibration": CALIBRATION}
+    scores = score_markets(options.seeds, options.scores, options.folder, strength=options.strength, **size)
+    columns = [column for column in range(len(scores["heads"])) if not np.isnan(scores["scores"][:, column]).all()]
+    photos = [column for column in columns if scores["heads"][column] != "price"]
+    result = {"all claims": table(scores, columns), "without price": table(scores, photos)}
+    for title, part in result.items():
+        show(title, part)
+    about = {"seeds": options.seeds, "strength": options.strength, "alpha": ALPHA, **size}
+    name = "power" if min(options.seeds) >= 100 and not options.quick else "power-development"
+    data.write(name, {**about, **result})
+
+
+if __name__ == "__main__":
+    main()

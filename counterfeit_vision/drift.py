@@ -1,0 +1,117 @@
+"""Is genuine traffic still of the kind that the calibration was made of? A test martingale on conformal p-values.
+
+Each new photo is ranked among the calibration's and all that came before it. While nothing changes, the order of
+exchangeable photos tells nothing, so these p-values are independent and uniform (Vovk, Gammerman & Shafer 2005), and
+whoever bets against that gains nothing on average: the capital is a test martingale, and by Ville's inequality it
+*ever* reaches 1 / delta with probability at most delta. The bets are the Simple Jumper's (Vovk 2021): that p-values are
+larger, smaller, or neither, with a little capital moved between the three at each step.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .calibrate import Calibration
+from .errors import InputError
+from .types import Failure, Verdict
+
+__all__ = ["Alarm", "Drift"]
+
+BETS = (-1.0, 0.0, 1.0)  # on 1 + bet x (p - 1/2): that photos are more unusual, the same, more usual
+JUMP = 0.01  # of the capital is spread over the bets at each step (Vovk 2021)
+DRIVERS = 10  # photos that an alarm names
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """That genuine photos are no longer as they were, at the ``seen``-th of them, with what ``capital`` was then.
+
+    ``direction`` is "more unusual" or "more usual"; ``drivers`` are ids of the photos that drove it, those that raised
+    the capital most since it was lowest.
+    """
+
+    seen: int
+    capital: float
+    direction: str
+    drivers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"After {self.seen} listings genuine photos are {self.direction} than the calibration's "
+            f"(evidence {self.capital:,.0f} to 1): calibrate again. It was driven by {', '.join(self.drivers)}."
+        )
+
+
+class Drift:
+    """Watches traffic that is presumed to be genuine, in the order in which it came.
+
+    Show it listings that were found genuine, or those of sellers that are trusted, whatever their verdicts: picking by
+    the verdict is a change by itself. ``delta`` is the chance of ever giving an alarm while nothing changes. One photo
+    a listing counts, the first, and of the calibration one a group; where a seller's photos are alike, show one of each
+    seller's listings. ``alarm`` stays once it was given: calibrate again, and watch anew.
+    """
+
+    def __init__(self, calibration: Calibration, *, delta: float = 0.01) -> None:
+        if not 0 < delta < 1:
+            raise InputError(f"delta={delta!r}: need a chance of a false alarm between 0 and 1, such as 0.01")
+        _, one = np.unique(calibration.groups, return_index=True)
+        self.delta = delta
+        self.alarm: Alarm | None = None
+        self.seen = 0
+        self._known = sorted(calibration.merged[one].tolist())
+        self._ties = np.random.default_rng(0)  # equal statistics come in a random order, the same in every run
+        self._stakes = np.full(len(BETS), 1 / len(BETS))  # shares of the capital
+        self._log_capital = 0.0
+        self._lowest = 0.0
+        self._gains: list[tuple[float, float, str]] = []  # since it was lowest: gain, p-value, id
+
+    @property
+    def capital(self) -> float:
+        """What is left of 1: the evidence against "nothing has changed"."""
+        return math.exp(min(self._log_capital, 700.0))
+
+    def add(self, results: Iterable[Verdict | Failure]) -> Drift:
+        """Watch these verdicts, too (a failure is passed over); returns itself.
+
+        Raises :class:`InputError` for a stale verdict: its statistic is not one of the calibration's.
+        """
+        for result in results:
+            if isinstance(result, Verdict):
+                if result.stale:
+                    raise InputError(f"verdict {result.id!r} is stale: calibrate on today's catalogue, then watch")
+                self.watch(result.id, result.statistics[0])
+        return self
+
+    def watch(self, id: str, statistic: float) -> None:
+        """One more photo's merged statistic."""
+        lower, upper = bisect.bisect_left(self._known, statistic), bisect.bisect_right(self._known, statistic)
+        above, equal = len(self._known) - upper, upper - lower + 1
+        p = (above + self._ties.random() * equal) / (len(self._known) + 1)
+        self._known.insert(upper, statistic)
+        self.seen += 1
+        stakes = (1 - JUMP) * self._stakes + JUMP / len(BETS)
+        stakes = stakes * (1 + np.array(BETS) * (p - 0.5))
+        gain = math.log(float(stakes.sum()))
+        self._stakes = stakes / stakes.sum()
+        self._log_capital += gain
+        self._gains.append((gain, p, id))
+        if self._log_capital < self._lowest:
+            self._lowest, self._gains = self._log_capital, []
+        if self.alarm is None and self._log_capital >= -math.log(self.delta):
+            mean = float(np.mean([p for _, p, _ in self._gains]))
+            drivers = sorted(self._gains, key=lambda item: -item[0])[:DRIVERS]
+            self.alarm = Alarm(
+                self.seen,
+                self.capital,
+                "more unusual" if mean < 0.5 else "more usual",
+                tuple(id for _, _, id in drivers),
+            )
+
+    def __repr__(self) -> str:
+        state = "no alarm" if self.alarm is None else f"alarm after {self.alarm.seen}"
+        return f"<Drift {state}; {self.seen} listings, evidence {self.capital:.3g} to 1 (alarm at {1 / self.delta:g})>"

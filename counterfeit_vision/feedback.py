@@ -1,0 +1,196 @@
+"""What reviewers decided, in a journal that can only grow, and what a calibration with their decisions changes.
+
+The journal is one JSON object a line. Each line names the sha256 of the line before it, so that a changed, removed or
+inserted line is found. A line counts once it is written whole: what a crash left of one is cut off at the next.
+
+Decisions move nothing by themselves. They are used when somebody calibrates again, and only as far as they may be:
+listings that were looked at *because* they looked odd are not like the traffic, and would make odd things usual.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from .calibrate import Calibration
+from .errors import CatalogError, InputError
+from .types import Listing, Verdict
+
+__all__ = ["Change", "Journal"]
+
+Decided = Literal["genuine", "fake", "unsure"]
+DECIDED = ("genuine", "fake", "unsure")
+START = "0" * 64  # what the first line names as the one before it
+
+
+class Journal:
+    """Reviewers' decisions in one file, which is made at the first of them."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def add(
+        self,
+        listing: Listing,
+        verdict: Verdict | Mapping[str, Any],
+        decided: Decided,
+        *,
+        by: str,
+        drawn: bool = False,
+        note: str = "",
+        at: str | None = None,
+    ) -> dict[str, Any]:
+        """Write a decision down; -> the entry. It is on the disk when this returns.
+
+        ``verdict`` is what the inspector had said (or its ``to_dict``), ``by`` who decided. ``drawn`` says that the
+        listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
+        ``at`` is an ISO 8601 time (default: now). Photos must be paths, so that they can be read again.
+        """
+        if decided not in DECIDED:
+            raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
+        if not by:
+            raise InputError("by='': name who decided")
+        photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
+        if not photos or len(photos) < len(listing.photos):
+            raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
+        said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
+        if said["id"] != listing.id:
+            raise InputError(f"listing {listing.id!r} and the verdict on {said['id']!r} are not the same")
+        entry = {
+            "listing": listing.id,
+            "photos": photos,
+            "brand": listing.brand,
+            "product": listing.product,
+            "price": listing.price,
+            "currency": listing.currency,
+            "seller": None if listing.seller is None else getattr(listing.seller, "id", listing.seller),
+            "platform": listing.platform,
+            "said": {name: said[name] for name in ("decision", "risk", "p_value", "reason", "statistics")},
+            "decided": decided,
+            "drawn": drawn,
+            "by": by,
+            "note": note,
+            "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a+b") as file, _alone(file):
+            whole = _whole_lines(file)
+            previous = _digest(whole[-1]) if whole else START
+            line = json.dumps({"previous": previous, **entry}, ensure_ascii=False, sort_keys=True).encode()
+            file.truncate(sum(len(one) + 1 for one in whole))
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return entry
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All decisions, oldest first; a line that a crash cut off is no decision.
+
+        Raises :class:`CatalogError` that names the first line which does not follow from the one before it.
+        """
+        if not self.path.is_file():
+            return []
+        with open(self.path, "rb") as file:
+            lines = _whole_lines(file)
+        previous, found = START, []
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+                if entry.pop("previous") != previous:
+                    raise ValueError("it does not name the line before it: a line was changed, removed or put in")
+                if entry["decided"] not in DECIDED or not isinstance(entry["photos"], list):
+                    raise ValueError("it is no decision")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise CatalogError(f"{self.path}:{number}: not as it was written: {error}") from error
+            previous = _digest(line)
+            found.append(entry)
+        return found
+
+    @property
+    def head(self) -> str:
+        """sha256 of the last line: written down elsewhere, it seals all lines up to it."""
+        if not self.path.is_file():
+            return START
+        with open(self.path, "rb") as file:
+            lines = _whole_lines(file)
+        return _digest(lines[-1]) if lines else START
+
+    def listings(self, decided: Decided) -> list[Listing]:
+        """What was decided so, each listing by its last decision; of genuine ones only those drawn at random."""
+        last = {entry["listing"]: entry for entry in self.entries()}
+        return [
+            Listing(
+                id=entry["listing"],
+                photos=entry["photos"],
+                **{name: entry[name] for name in ("brand", "product", "price", "currency", "seller", "platform")},
+            )
+            for entry in last.values()
+            if entry["decided"] == decided and (decided != "genuine" or entry["drawn"])
+        ]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a new calibration changed; as text, a line for each thing."""
+
+    before: Calibration
+    after: Calibration
+
+    @property
+    def now_suspected(self) -> float | None:
+        """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where the claims
+        are others.
+        """
+        if self.before.heads != self.after.heads:
+            return None
+        p = self.after.p_values(self.after.merge(self.before.scores), self.before.strata.tolist())
+        return float((p <= self.after.alpha).mean())
+
+    def __str__(self) -> str:
+        old, new = self.before, self.after
+        lines = [
+            _moved("groups of genuine photos behind p-values", old.count, new.count),
+            _moved("share of genuine photos that may be suspected", f"{100 * old.alpha:g} %", f"{100 * new.alpha:g} %"),
+            _moved("95 of 100 calibrations keep below", *(f"{100 * c.false_alarm_limit:.1f} %" for c in (old, new))),
+            _moved("claims", ", ".join(old.heads), ", ".join(new.heads)),
+            _moved("catalogue", old.generation[:12], new.generation[:12]),
+        ]
+        if self.now_suspected is not None:
+            lines.append(f"of the photos behind the old p-values, now suspected: {100 * self.now_suspected:.1f} %")
+        return "\n".join(lines)
+
+
+def _moved(what: str, old: object, new: object) -> str:
+    return f"{what}: {new} (as before)" if old == new else f"{what}: {old} -> {new}"
+
+
+def _whole_lines(file: BinaryIO) -> list[bytes]:
+    """Lines that end; what stands after the last newline was cut off."""
+    file.seek(0)
+    return file.read().split(b"\n")[:-1]
+
+
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+@contextmanager
+def _alone(file: BinaryIO) -> Iterator[None]:
+    """No other process writes meanwhile, where the system can say so."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: one writer at a time, please
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,0 +1,88 @@
+"""An inspector's folder: a JSON file of the calibration and the settings, and what was learned from fakes beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .cache import EmbeddingCache
+from .calibrate import Calibration
+from .errors import CatalogError
+from .heads import LearnedHead
+from .policy import Authorised
+from .sealed import replace_file
+
+if TYPE_CHECKING:
+    from .encoders.base import Encoder
+
+__all__ = ["KeptInspector", "read_inspector", "write_inspector"]
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class KeptInspector:
+    """What is kept of an inspector beside its learned head; ``learned`` is the sha256 of that head's file."""
+
+    fingerprint: str
+    calibration: Calibration
+    authorised: tuple[Authorised, ...]
+    by: str | None
+    base_rate: float | None
+    costs: tuple[float, float] | None
+    learned: str | None = None
+
+    def learned_head(self, folder: Path, encoder: Encoder, cache: EmbeddingCache | bool) -> LearnedHead | None:
+        """The head beside it; ``None`` where none was kept. :class:`CatalogError` where it is not the one."""
+        if self.learned is None:
+            return None
+        file = folder / "learned.safetensors"
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != self.learned:
+            raise CatalogError(f"{file}: missing, or not the one that was saved. Copy the folder again")
+        return LearnedHead.load(file, encoder, cache=cache)
+
+
+def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
+    """The learned head first: what the JSON file names is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sha = None
+    if learned is not None:
+        sha = hashlib.sha256(learned.save(folder / "learned.safetensors").read_bytes()).hexdigest()
+    data = {
+        "format": FORMAT,
+        "fingerprint": kept.fingerprint,
+        "authorised": [[None, one] if isinstance(one, str) else list(one) for one in kept.authorised],  # type: ignore[arg-type]
+        "by": kept.by,
+        "base_rate": kept.base_rate,
+        "costs": kept.costs,
+        "calibration": kept.calibration.to_dict(),
+        "learned": sha,
+    }
+    replace_file(folder / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
+
+
+def read_inspector(folder: Path) -> KeptInspector:
+    """Raises :class:`CatalogError` for a folder that holds none, or one that can't be read."""
+    path = folder / "inspector.json"
+    if not path.is_file():
+        raise CatalogError(f"{folder}: no inspector here (inspector.json is missing); make one with: calibrate")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}; calibrate again")
+        return KeptInspector(
+            fingerprint=str(data["fingerprint"]),
+            calibration=Calibration.from_dict(data["calibration"]),
+            authorised=tuple(
+                str(id) if platform is None else (str(platform), str(id)) for platform, id in data["authorised"]
+            ),
+            by=data["by"],
+            base_rate=data["base_rate"],
+            costs=data["costs"] and tuple(data["costs"]),
+            learned=data["learned"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CatalogError(f"{path}: not readable as an inspector: {error!r}") from error

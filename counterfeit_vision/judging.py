@@ -1,0 +1,132 @@
+"""Listings -> photos -> embeddings -> nearest references -> what every head says, in input order and lazily."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import EmbeddingCache
+from .catalog import Catalog
+from .errors import InputError
+from .heads import Head, Suspects
+from .manifests import read_listings
+from .stream import EncodedPhoto, encode_photos, progress_bar, stack
+from .types import Evidence, Failure, Listing, Photo
+
+__all__ = ["Judged", "Listings", "judge", "scores_of"]
+
+NEIGHBOURS = 16  # references that the heads are shown, best first
+LISTINGS_AT_ONCE = 32
+
+Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
+_Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One photo with what the heads say of it, in the order of the heads; ``neighbours`` are catalogue rows, best
+    first.
+    """
+
+    photo: EncodedPhoto
+    neighbours: tuple[int, ...]
+    evidence: tuple[Evidence, ...]
+
+
+def scores_of(rows: Sequence[Judged], heads: int) -> NDArray[np.float64]:
+    """(N, H) the heads' scores, NaN where one does not apply."""
+    return np.array(
+        [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows], np.float64
+    ).reshape(-1, heads)
+
+
+def judge(
+    listings: Listings,
+    catalog: Catalog,
+    heads: Sequence[Head],
+    *,
+    cache: EmbeddingCache | bool = True,
+    progress: bool = False,
+) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+    """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure.
+
+    A listing about which a head gives a score that is no finite number fails at the stage ``"score"``.
+    """
+    pending: list[_Encoded] = []
+    for item in progress_bar(_encoded(listings, catalog, cache), total=None, unit="listing", progress=progress):
+        pending.append(item)
+        if len(pending) >= LISTINGS_AT_ONCE:
+            yield from _score(pending, catalog, heads)
+            pending = []
+    yield from _score(pending, catalog, heads)
+
+
+def _encoded(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
+    """Listings with their photos encoded. Photos of many listings share batches, so the stream runs ahead of us."""
+    waiting: list[tuple[Listing, int, list[Failure]]] = []
+
+    def photos() -> Iterator[tuple[str, Photo]]:
+        for item in read_listings(listings):
+            if isinstance(item, Failure):
+                waiting.append((Listing(id=item.id, photos=()), 0, [item]))
+                continue
+            waiting.append((item, len(item.photos), []))
+            names = [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(len(item.photos))]
+            yield from zip(names, item.photos, strict=True)
+
+    encoded: list[EncodedPhoto] = []
+    failures: list[Failure] = []
+    for result in encode_photos(photos(), encoder=catalog.encoder, cache=cache):
+        while waiting[0][1] == 0:
+            yield waiting[0][0], [], waiting.pop(0)[2]
+        (failures if isinstance(result, Failure) else encoded).append(result)  # type: ignore[arg-type]
+        if len(encoded) + len(failures) == waiting[0][1]:
+            yield waiting.pop(0)[0], encoded, failures
+            encoded, failures = [], []
+    for listing, _, failed in waiting:
+        yield listing, [], failed
+
+
+def _score(
+    pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head]
+) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+    rows = [photo for _, photos, _ in pending for photo in photos]
+    if rows:
+        embeddings = stack(rows, encoder=catalog.encoder)
+        found = catalog.neighbours(embeddings, NEIGHBOURS)
+        owners = [listing for listing, photos, _ in pending for _ in photos]
+        suspects = Suspects(embeddings, owners, rows, catalog, found)
+        columns = [head.score(suspects) for head in heads]
+        for head, column in zip(heads, columns, strict=True):
+            if len(column) != len(rows):
+                raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(rows)} photos")
+    start = 0
+    for listing, photos, failures in pending:
+        judged = [
+            Judged(
+                photo,
+                tuple(int(key) for key in found.rows[start + number] if key >= 0),
+                tuple(column[start + number] for column in columns),
+            )
+            for number, photo in enumerate(photos)
+        ]
+        start += len(photos)
+        wrong = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
+        yield (listing, judged, failures) if wrong is None else (listing, [], [wrong])
+
+
+def _no_number(listing: Listing, row: Judged, heads: Sequence[Head]) -> Failure | None:
+    for head, item in zip(heads, row.evidence, strict=True):
+        if item.applicable and not math.isfinite(item.score):
+            error = InputError(
+                f"head {head.name!r} gave the score {item.score} for {row.photo.id}; where it has nothing to go on, "
+                "it has to return Evidence.not_applicable(reason)"
+            )
+            return Failure(listing.id, "score", error)
+    return None

@@ -1,0 +1,136 @@
+"""From what was found about a listing to one of the four words, and the sentence that says why.
+
+Every rule after the p-value can only take ``suspected`` away, so that none of them adds a false alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .errors import InputError
+from .types import Decision, Listing, Seller
+
+__all__ = ["Authorised", "Findings", "Policy", "benjamini_hochberg", "listed", "pairs"]
+
+REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
+
+Authorised: TypeAlias = "Seller | str | tuple[str, str]"
+"""A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the decision rests on: ``p_value`` and ``risk`` of the listing; the p-values of the ``claims`` that apply to
+    its most unusual photo; whether it is ``known`` to the catalogue, and as what ``product``; what a proven ``copy``
+    is one of; and ``unpriced``, its p-value with the price left out (``None`` without a price claim).
+    """
+
+    p_value: float
+    risk: float
+    claims: Mapping[str, float]
+    known: bool
+    product: str
+    copy: str | None = None
+    unpriced: float | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """``alpha`` is the share of genuine listings that may be ``suspected``; ``costs`` = (of a false accusation, of a
+    missed fake).
+    """
+
+    alpha: float
+    authorised: frozenset[tuple[str | None, str]] = frozenset()
+    costs: tuple[float, float] | None = None
+
+    def decide(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
+        """The word, and the sentence that names claims and numbers."""
+        if not found.known:
+            return "insufficient_evidence", (
+                f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
+            )
+        share = f"{100 * found.p_value:.2g} % of genuine photos look this unusual"
+        least, name = min(((p, name) for name, p in found.claims.items()), default=(1.0, "no claim"))
+        leading = f"the strongest claim is {name} (p {least:.3g})"
+        official = self.is_authorised(listing)
+        grey = self._grey_market(found, official)
+        if found.p_value <= self.alpha:
+            if official:
+                return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
+            if grey:
+                return "review", f"{share}, but for the price alone. {grey}"
+            if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
+                return "review", (
+                    f"{share}, but a fake is only {100 * found.risk:.2g} % probable, and the costs ask for "
+                    f"{100 * least_risk:.2g} % before accusing; {leading}."
+                )
+            return "suspected", f"{share} (alarm level {100 * self.alpha:g} %); {leading}."
+        unusual = found.p_value <= REVIEW_FACTOR * self.alpha
+        if found.copy and not official:
+            return "review", f"{found.copy} {share}; {leading}."
+        if found.claims and least <= self.alpha / len(found.claims):
+            return "insufficient_evidence", (
+                f"The claims conflict: {name} alone would raise an alarm (p {least:.3g}), but all together do not: "
+                f"{share}. A person has to look."
+            )
+        if grey:
+            return "review", f"{share}. {grey}"
+        if unusual:
+            return "review", f"{share}: unusual, but not beyond the alarm level of {100 * self.alpha:g} %; {leading}."
+        return "clear", f"{share}: within what genuine photos show; {leading}."
+
+    def is_authorised(self, listing: Listing) -> bool:
+        """By platform and the id that the platform has verified: a display name proves nothing."""
+        return isinstance(listing.seller, Seller) and (listing.platform, listing.seller.id) in self.authorised
+
+    def _grey_market(self, found: Findings, official: bool) -> str | None:
+        """Looks genuine, is priced as none of the genuine ones, and is not sold by one of the authorised sellers."""
+        price = found.claims.get("price")
+        level = REVIEW_FACTOR * self.alpha
+        if not self.authorised or official or price is None or found.unpriced is None:
+            return None
+        if price > level or found.unpriced <= level:
+            return None
+        return (
+            f"Grey market, perhaps: it looks genuine (without the price, {100 * found.unpriced:.2g} % do), the seller "
+            f"is not an authorised one, and the price is out of range (p {price:.3g})."
+        )
+
+
+def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
+    """(platform, verified id) of authorised sellers; the platform is ``None`` where none was named.
+
+    >>> sorted(pairs([("bazaar", "brand-store")])), pairs(["brand-store"])
+    ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
+    """
+    found: set[tuple[str | None, str]] = set()
+    for seller in sellers:
+        if isinstance(seller, tuple):
+            if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
+                raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
+            found.add((seller[0], seller[1]))
+        else:
+            found.add((None, seller.id if isinstance(seller, Seller) else seller))
+    return frozenset(found)
+
+
+def listed(authorised: frozenset[tuple[str | None, str]]) -> tuple[Authorised, ...]:
+    """The inverse of :func:`pairs`, in one order."""
+    ordered = sorted(authorised, key=lambda pair: (pair[0] or "", pair[1]))
+    return tuple(id if platform is None else (platform, id) for platform, id in ordered)
+
+
+def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
+    """Which of a batch are discoveries: the k smallest, for the largest k whose k-th is at most fdr x k / all.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.9], 0.08)
+    [True, True, True, False]
+    """
+    if not 0 < fdr < 1:
+        raise InputError(f"fdr={fdr!r}: need a share between 0 and 1, such as 0.1")
+    ordered = sorted(p_values)
+    enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered)]
+    return [p <= max(enough, default=-1.0) for p in p_values]

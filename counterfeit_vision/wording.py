@@ -1,0 +1,53 @@
+"""P-values and probabilities in words that need no statistics."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["p_number", "p_sentence", "p_share", "percent"]
+
+
+def p_share(p: float | None) -> str:
+    """A p-value as a count of genuine photos.
+
+    >>> p_share(0.02), p_share(0.6), p_share(0.0031)
+    ('about 1 in 50', 'about 6 in 10', 'about 1 in 320')
+    """
+    if p is None or not math.isfinite(p):
+        return "not measured"
+    if p > 0.34:
+        return "nearly all" if p > 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
+    ways = round(1 / max(p, 1e-6))
+    return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
+
+
+def p_sentence(p: float | None) -> str:
+    """
+    >>> p_sentence(0.02)
+    'About 1 in 50 genuine photos looks at least this unusual (p 0.020).'
+    """
+    if p is None or not math.isfinite(p):
+        return "It was not measured how unusual this is among genuine photos."
+    share = p_share(p)
+    looks = "looks" if " 1 in " in share else "look"
+    return f"{share.capitalize()} genuine photos {looks} at least this unusual (p {p_number(p)})."
+
+
+def p_number(p: float | None) -> str:
+    """
+    >>> p_number(0.05), p_number(0.00012), p_number(None)
+    ('0.050', '<0.001', 'not measured')
+    """
+    if p is None or not math.isfinite(p):
+        return "not measured"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def percent(probability: float) -> str:
+    """
+    >>> percent(0.871), percent(0.9996), percent(0.002)
+    ('87 %', 'above 99 %', 'below 1 %')
+    """
+    if not 0.01 <= probability <= 0.99:
+        return "below 1 %" if probability < 0.01 else "above 99 %"
+    return f"{100 * probability:.0f} %"

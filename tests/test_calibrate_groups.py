@@ -1,0 +1,255 @@
+"""The promise where photos belong together, where categories differ, and over a batch; and what breaks without."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from counterfeit_vision.calibrate import Calibration, conformal_p, photos_needed, split_groups
+from counterfeit_vision.errors import InputError
+from counterfeit_vision.policy import benjamini_hochberg
+from counterfeit_vision.report import Report
+from counterfeit_vision.types import Failure, Verdict
+
+ALPHA = 0.05
+
+
+def calibrated(scores: np.ndarray, groups: list[str], alpha: float = ALPHA, **options: object) -> Calibration:
+    first = split_groups(groups, per_photo=bool(options.get("per_photo", False)))
+    return Calibration.fit(
+        ["a"], scores[:, None], {}, first=first, alpha=alpha, generation="", groups=groups, **options
+    )
+
+
+def named(groups: np.ndarray) -> list[str]:
+    return [f"seller {number}" for number in groups]
+
+
+def rate(calibration: Calibration) -> float:
+    """The false alarms of a calibration whose genuine scores are standard normal, exactly."""
+    steps = np.sort(calibration.scores[:, 0])
+    p = calibration.p_values(calibration.merge(steps[:, None] + 1e-9))
+    beyond = steps[p <= calibration.alpha]
+    return float(norm.sf(beyond.min() if len(beyond) else np.inf))
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+def alike(random: np.random.Generator, sellers: int, photos: int) -> tuple[np.ndarray, np.ndarray]:
+    """All photos of a seller are the same."""
+    return np.repeat(random.standard_normal(sellers), photos), np.repeat(np.arange(sellers), photos)
+
+
+@pytest.mark.parametrize("sellers", [28, 40, 60])
+def test_a_new_sellers_photo_is_flagged_no_oftener_than_alpha_however_alike_sellers_photos_are(sellers: int) -> None:
+    random = np.random.default_rng(0)
+    rates = []
+    for _ in range(400):
+        scores, groups = alike(random, sellers, 8)
+        rates.append(rate(calibrated(scores, named(groups))))
+    assert np.mean(rates) <= ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
+    assert np.mean(rates) >= 0.5 * ALPHA  # and not by silence
+
+
+def test_counting_photos_instead_breaks_it() -> None:
+    """The control."""
+    random = np.random.default_rng(0)
+    rates = []
+    for _ in range(400):
+        scores, groups = alike(random, 8, 8)
+        rates.append(rate(calibrated(scores + 0.01 * random.standard_normal(64), named(groups), per_photo=True)))
+    assert np.mean(rates) > 2 * ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
+
+
+def test_it_holds_where_odd_sellers_have_many_photos_or_few() -> None:
+    """A photo of a seller drawn at random: sellers with many photos must not count for more."""
+    random = np.random.default_rng(1)
+    for many in (1, -1):  # the odd ones have many photos, or few
+        flagged = []
+        for _ in range(300):
+            seller = random.standard_normal(360)
+            photos = 1 + (12 * norm.cdf(many * seller)).astype(int)
+            scores, groups = np.repeat(seller[:60], photos[:60]), np.repeat(np.arange(60), photos[:60])
+            scores = scores + 0.3 * random.standard_normal(len(scores))
+            calibration = calibrated(scores, named(groups))
+            asked = (seller[60:] + 0.3 * random.standard_normal(300))[:, None]
+            flagged.append(np.mean(calibration.p_values(calibration.merge(asked)) <= ALPHA))
+        assert np.mean(flagged) <= ALPHA + 3 * np.std(flagged) / math.sqrt(len(flagged))
+
+
+def test_groups_of_one_are_photos() -> None:
+    scores = np.random.default_rng(2).standard_normal(90)
+    first = split_groups(named(np.arange(90)))
+    with_groups = calibrated(scores, named(np.arange(90)))
+    without = Calibration.fit(["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="")
+    assert with_groups.to_dict() == without.to_dict()
+
+
+def test_shares_are_its_slow_twin() -> None:
+    random = np.random.default_rng(3)
+    known, asked = random.integers(0, 9, 40).astype(float), random.integers(-1, 11, 60).astype(float)
+    groups = random.integers(0, 12, 40)
+    shares = 1 / np.bincount(groups)[groups]
+    count = len(np.unique(groups))
+    slow = [(1 + sum(s for k, s in zip(known, shares, strict=True) if k >= a)) / (count + 1) for a in asked]
+    np.testing.assert_allclose(conformal_p(known, asked, shares), slow)
+
+
+def test_the_alarm_level_is_where_p_values_reach_alpha_with_groups_too() -> None:
+    random = np.random.default_rng(4)
+    for seed in range(20):
+        groups = np.random.default_rng(seed).integers(0, 45, 150)
+        calibration = calibrated(random.standard_normal(150), named(groups), alpha=0.1)
+        level = np.array([calibration.alarm_level])
+        assert calibration.p_values(level)[0] > 0.1
+        assert calibration.p_values(np.nextafter(level, np.inf))[0] <= 0.1
+        assert calibration.risk(level)[0] == pytest.approx(0.5)
+
+
+def test_95_of_100_calibrations_of_alike_groups_keep_below_their_limit() -> None:
+    random = np.random.default_rng(5)
+    above = []
+    for _ in range(400):
+        scores, groups = alike(random, 60, 5)
+        calibration = calibrated(scores, named(groups))
+        above.append(rate(calibration) > calibration.false_alarm_limit)
+    assert np.mean(above) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def test_too_few_groups_are_refused_with_the_number_needed_and_the_alpha_that_would_do() -> None:
+    scores, groups = alike(np.random.default_rng(6), 20, 10)
+    needed = photos_needed(ALPHA)
+    with pytest.raises(
+        InputError, match=rf"20 groups \(200 genuine photos\) are too few for alpha=0.05: at least {needed} .* 0.077 or"
+    ):
+        calibrated(scores, named(groups))
+    assert calibrated(scores, named(groups), alpha=0.077).count == 12
+
+
+# --- categories -------------------------------------------------------------------------------------------------------
+
+
+def two_kinds(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bags vary three times as much as shoes."""
+    bag = random.random(count) < 0.5
+    return random.standard_normal(count) * np.where(bag, 3.0, 1.0), np.where(bag, "bag", "shoe")
+
+
+def flagged_by_kind(*, by: bool) -> dict[str, float]:
+    random = np.random.default_rng(7)
+    found: dict[str, list[float]] = {"bag": [], "shoe": []}
+    for _ in range(200):
+        scores, kinds = two_kinds(random, 240)
+        calibration = calibrated(scores, named(np.arange(240)), strata=kinds.tolist() if by else None)
+        asked, asked_kinds = two_kinds(random, 400)
+        p = calibration.p_values(calibration.merge(asked[:, None]), asked_kinds.tolist() if by else None)
+        for kind, rates in found.items():
+            rates.append(float((p[asked_kinds == kind] <= ALPHA).mean()))
+    return {kind: float(np.mean(rates)) for kind, rates in found.items()}
+
+
+def test_by_category_the_promise_holds_in_each_and_without_it_does_not() -> None:
+    apart, together = flagged_by_kind(by=True), flagged_by_kind(by=False)
+    assert max(apart.values()) <= ALPHA + 0.006
+    assert min(apart.values()) >= ALPHA / 2
+    assert together["bag"] > 0.08
+    assert together["shoe"] < 0.01
+
+
+def test_small_categories_are_ranked_together_and_very_small_ones_among_all() -> None:
+    def peers(**sizes: int) -> dict[str, int]:
+        kinds = [kind for kind, size in sizes.items() for _ in range(size)]
+        scores = np.random.default_rng(8).standard_normal(len(kinds) + 20)
+        first = np.arange(len(scores)) >= len(kinds)
+        calibration = Calibration.fit(
+            ["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="", strata=[*kinds, *["bag"] * 20]
+        )
+        return {kind: int(calibration.peers(kind).sum()) for kind in (*sizes, "never seen")}
+
+    assert peers(bag=19, shoe=12, hat=9) == {"bag": 19, "shoe": 21, "hat": 21, "never seen": 21}
+    assert peers(bag=30, shoe=18) == {"bag": 30, "shoe": 48, "never seen": 48}
+
+
+def test_calibrated_by_category_it_survives_json() -> None:
+    import json
+
+    scores, kinds = two_kinds(np.random.default_rng(9), 120)
+    calibration = calibrated(scores, named(np.arange(120) // 2), strata=kinds.tolist())
+    again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
+    asked = np.linspace(-3, 9, 40)
+    for kind in ("bag", "shoe", "hat"):
+        np.testing.assert_array_equal(again.p_values(asked, [kind] * 40), calibration.p_values(asked, [kind] * 40))
+
+
+# --- a batch ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fakes", [0, 10, 40])
+def test_of_the_discoveries_of_a_batch_at_most_fdr_are_genuine_on_average(fakes: int) -> None:
+    random = np.random.default_rng(10)
+    wrong, found = [], []
+    for _ in range(300):
+        calibration = calibrated(random.standard_normal(300), named(np.arange(300)))
+        asked = random.standard_normal(100)
+        asked[:fakes] += 4
+        chosen = np.array(benjamini_hochberg(calibration.p_values(calibration.merge(asked[:, None])).tolist(), 0.2))
+        wrong.append(chosen[fakes:].sum() / max(chosen.sum(), 1))
+        found.append(chosen[:fakes].mean() if fakes else 1.0)
+    assert np.mean(wrong) <= 0.2 * (1 - fakes / 100) + 3 * np.std(wrong) / math.sqrt(len(wrong))
+    if fakes == 40:
+        assert np.mean(found) > 0.9
+
+
+def test_benjamini_hochberg_is_its_slow_twin() -> None:
+    random = np.random.default_rng(11)
+    for _ in range(50):
+        p = (random.integers(1, 30, random.integers(1, 20)) / 60).tolist()
+        k = max((k for k in range(len(p) + 1) if sum(q <= 0.1 * k / len(p) for q in p) >= k), default=0)
+        assert benjamini_hochberg(p, 0.1) == [q <= 0.1 * k / len(p) for q in p]
+    assert benjamini_hochberg([], 0.1) == []
+
+
+def verdict(id: str, p: float, decision: str = "review", *, authorised: bool = False) -> Verdict:
+    return Verdict(
+        id=id, decision=decision, risk=0.5, p_value=p, reason="", product=None, brand=None, claims={},
+        authorised=authorised,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_reports_discoveries_leave_out_authorised_sellers_and_what_can_not_be_judged() -> None:
+    report = Report(
+        [
+            verdict("far", 0.001, "suspected"),
+            verdict("official", 0.001, authorised=True),
+            verdict("unknown", 0.001, "insufficient_evidence"),
+            Failure("broken", "decode", ValueError("no photo")),
+            verdict("odd", 0.04),
+            verdict("calm", 0.6, "clear"),
+        ]
+    )
+    assert [item.id for item in report.discoveries(fdr=0.11)] == ["far", "odd"]  # 0.04 <= 0.11 x 2 / 5
+    assert [item.id for item in report.discoveries(fdr=0.05)] == ["far"]
+    assert "of 5 listings" in report.discoveries().about["Chosen"]
+    assert len(Report([]).discoveries()) == 0
+    with pytest.raises(InputError, match="fdr=0"):
+        report.discoveries(fdr=0)
+
+
+@pytest.mark.parametrize("per_photo", [False, True])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.3])
+def test_no_photo_is_kept_for_p_values_that_would_only_make_the_alarm_level_stricter(
+    alpha: float, per_photo: bool
+) -> None:
+    for groups in (28, 53, 80, 107, 300, 1000):
+        names = named(np.arange(groups))
+        if groups < photos_needed(alpha):
+            continue
+        plain, exact = (int((~split_groups(names, alpha=a, per_photo=per_photo)).sum()) for a in (None, alpha))
+        k = math.floor(alpha * (plain + 1) + 1e-9)
+        assert math.floor(alpha * (exact + 1) + 1e-9) == k
+        assert exact <= plain
+        assert k / (exact + 1) <= alpha + 1e-12 < k / exact  # one photo fewer would be too few

@@ -1,0 +1,97 @@
+"""Drift: no alarm while nothing changes, more seldom than delta for ever; an alarm soon after something did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from counterfeit_vision.calibrate import Calibration, split_groups
+from counterfeit_vision.drift import Drift
+from counterfeit_vision.errors import InputError
+from counterfeit_vision.types import Failure, Verdict
+
+
+def calibrated(random: np.random.Generator, photos: int = 90, alike: int = 1) -> Calibration:
+    scores = np.repeat(random.standard_normal(photos // alike), alike)[:, None]
+    groups = [f"seller {n // alike}" for n in range(photos)]
+    return Calibration.fit(["a"], scores, {}, first=split_groups(groups), alpha=0.1, generation="", groups=groups)
+
+
+def watched(calibration: Calibration, scores: np.ndarray, delta: float) -> Drift:
+    drift = Drift(calibration, delta=delta)
+    for number, statistic in enumerate(calibration.merge(scores[:, None])):
+        drift.watch(f"listing {number}", float(statistic))
+    return drift
+
+
+def verdict(id: str, statistic: float, *, stale: bool = False) -> Verdict:
+    return Verdict(
+        id=id, decision="clear", risk=0.1, p_value=0.5, reason="", product=None, brand=None, claims={},
+        statistics=(statistic,), stale=stale,
+    )  # fmt: skip
+
+
+def test_while_nothing_changes_it_is_ever_wrong_more_seldom_than_delta() -> None:
+    """Also with a small calibration, whose own p-values would drift away from uniform for good."""
+    random = np.random.default_rng(0)
+    wrong = [watched(calibrated(random, 36), random.standard_normal(1500), 0.1).alarm is not None for _ in range(150)]
+    assert np.mean(wrong) <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 150)
+
+
+def test_p_values_of_a_fixed_calibration_would_be_wrong_oftener() -> None:
+    """The control: ranking among the calibration's 24 photos alone, as a verdict does, is no fair game."""
+    random = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(60):
+        drift = Drift(calibrated(random, 36), delta=0.1)
+        kept = list(drift._known)
+        for statistic in calibrated(random, 36).merge(random.standard_normal((1500, 1))):
+            drift._known = list(kept)
+            drift.watch("x", float(statistic))
+        wrong += drift.alarm is not None
+    assert wrong / 60 > 0.3
+
+
+@pytest.mark.parametrize(("shift", "direction"), [(1.0, "more unusual"), (-1.0, "more usual")])
+def test_a_new_camera_is_noticed_and_the_photos_that_drove_it_are_named(shift: float, direction: str) -> None:
+    random = np.random.default_rng(1)
+    calm, changed = random.standard_normal(300), random.standard_normal(300) + shift
+    drift = watched(calibrated(random), np.concatenate([calm, changed]), 0.01)
+    assert drift.alarm is not None
+    assert 300 < drift.alarm.seen < 400
+    assert drift.alarm.direction == direction
+    assert drift.alarm.capital >= 100
+    after = [int(id.split()[1]) >= 300 for id in drift.alarm.drivers]
+    assert np.mean(after) > 0.7
+    assert direction in str(drift.alarm)
+
+
+def test_an_alarm_stays() -> None:
+    random = np.random.default_rng(2)
+    drift = watched(calibrated(random), np.full(200, 3.0), 0.01)
+    first = drift.alarm
+    assert first is not None
+    for number in range(100):
+        drift.watch(f"calm {number}", float(random.standard_normal()))
+    assert drift.alarm is first
+
+
+def test_of_a_group_one_photo_counts() -> None:
+    calibration = calibrated(np.random.default_rng(3), 180, alike=3)
+    assert len(Drift(calibration)._known) == calibration.count == len(calibration.merged) / 3
+
+
+def test_two_runs_say_the_same_ties_included() -> None:
+    random = np.random.default_rng(4)
+    calibration, scores = calibrated(random), np.rint(random.standard_normal(200))
+    assert repr(watched(calibration, scores, 0.01)) == repr(watched(calibration, scores, 0.01))
+
+
+def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> None:
+    drift = Drift(calibrated(np.random.default_rng(5)))
+    drift.add([verdict("a", 0.1), Failure("b", "decode", ValueError("no photo")), verdict("c", 0.2)])
+    assert drift.seen == 2
+    with pytest.raises(InputError, match="'d' is stale"):
+        drift.add([verdict("d", 0.1, stale=True)])
+    with pytest.raises(InputError, match="delta=1"):
+        Drift(calibrated(np.random.default_rng(6)), delta=1)

@@ -1,0 +1,131 @@
+"""The journal grows only, survives a crash, notices a change, and says what a calibration moved."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from counterfeit_vision.calibrate import Calibration, split_groups
+from counterfeit_vision.errors import CatalogError, InputError
+from counterfeit_vision.feedback import Change, Journal
+from counterfeit_vision.types import Listing, Verdict
+
+
+def listing(id: str = "a") -> Listing:
+    return Listing(id=id, photos=[f"/photos/{id}.jpg"], brand="b", price=3.0, currency="EUR", seller="anna")
+
+
+def verdict(id: str = "a") -> Verdict:
+    return Verdict(
+        id=id, decision="review", risk=0.4, p_value=0.1, reason="because", product=None, brand=None, claims={},
+        statistics=(1.5,),
+    )  # fmt: skip
+
+
+def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "journal.jsonl")
+    assert journal.entries() == []
+    journal.add(listing("a"), verdict("a"), "fake", by="anna", note="glue", at="2026-01-01T00:00:00+00:00")
+    journal.add(listing("b"), verdict("b").to_dict(), "genuine", by="ben", drawn=True)
+    journal.add(listing("c"), verdict("c"), "genuine", by="ben")
+    journal.add(listing("d"), verdict("d"), "fake", by="ben")
+    journal.add(listing("d"), verdict("d"), "unsure", by="anna")
+    entries = journal.entries()
+    assert [(entry["listing"], entry["decided"], entry["by"]) for entry in entries][:2] == [
+        ("a", "fake", "anna"),
+        ("b", "genuine", "ben"),
+    ]
+    assert entries[0]["said"] == {
+        "decision": "review", "risk": 0.4, "p_value": 0.1, "reason": "because", "statistics": [1.5],
+    }  # fmt: skip
+    fakes = journal.listings("fake")
+    assert [item.id for item in fakes] == ["a"]
+    assert (fakes[0].photos, fakes[0].price, fakes[0].seller.id) == (("/photos/a.jpg",), 3.0, "anna")
+    assert [item.id for item in journal.listings("genuine")] == ["b"]  # c was picked because it looked odd
+
+
+def test_what_a_crash_left_of_a_line_is_no_decision_and_is_cut_off_at_the_next(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.add(listing("a"), verdict("a"), "fake", by="anna")
+    whole = journal.path.read_bytes()
+    for torn in (b"{", b'{"previous": "00', whole[:-1]):
+        journal.path.write_bytes(whole + torn)
+        assert [entry["listing"] for entry in journal.entries()] == ["a"]
+        journal.add(listing("b"), verdict("b"), "fake", by="anna")
+        assert [entry["listing"] for entry in journal.entries()] == ["a", "b"]
+        assert journal.path.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("harm", ["change", "remove", "swap", "insert", "garbage"])
+def test_a_changed_journal_is_noticed(tmp_path: Path, harm: str) -> None:
+    journal = Journal(tmp_path / "j")
+    for id in "abcd":
+        journal.add(listing(id), verdict(id), "fake", by="anna")
+    lines = journal.path.read_bytes().splitlines(keepends=True)
+    harmed = {
+        "change": [lines[0], lines[1].replace(b'"fake"', b'"genuine"'), *lines[2:]],
+        "remove": [lines[0], *lines[2:]],
+        "swap": [lines[0], lines[2], lines[1], lines[3]],
+        "insert": [*lines[:2], lines[0], *lines[2:]],
+        "garbage": [lines[0], b"\xff\xfe\n", *lines[2:]],
+    }[harm]
+    journal.path.write_bytes(b"".join(harmed))
+    with pytest.raises(CatalogError, match=r"j:[23]: not as it was written"):
+        journal.entries()
+
+
+def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    heads = [journal.head]
+    for id in "ab":
+        journal.add(listing(id), verdict(id), "fake", by="anna", at="2026-01-01")
+        heads.append(journal.head)
+    assert len(set(heads)) == 3
+    journal.path.write_bytes(journal.path.read_bytes().replace(b'"listing": "b"', b'"listing": "x"'))
+    assert journal.head not in heads
+
+
+def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom counterfeit_vision.feedback import Journal\nfrom counterfeit_vision.types import Listing\n"
+        "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0])\n"
+        "for n in range(20):\n"
+        "    id = f'{sys.argv[2]} {n}'\n"
+        "    Journal(sys.argv[1]).add(Listing(id=id, photos=['p']), dict(said, id=id), 'fake', by='anna')\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "j"), str(n)]) for n in range(3)]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
+    assert len(Journal(tmp_path / "j").entries()) == 60
+
+
+def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(InputError, match="the words are genuine, fake, unsure"):
+        journal.add(listing(), verdict(), "suspected", by="anna")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="name who decided"):
+        journal.add(listing(), verdict(), "fake", by="")
+    with pytest.raises(InputError, match="paths of photos"):
+        journal.add(Listing(id="a", photos=[np.zeros((9, 9, 3), np.uint8)]), verdict(), "fake", by="anna")
+    with pytest.raises(InputError, match="not the same"):
+        journal.add(listing("b"), verdict("a"), "fake", by="anna")
+    assert not journal.path.exists()
+
+
+def test_a_change_says_what_moved_and_what_did_not() -> None:
+    def calibrated(photos: int, alpha: float, heads: int = 1) -> Calibration:
+        scores = np.random.default_rng(photos).standard_normal((photos, heads))
+        first = split_groups([str(n) for n in range(photos)])
+        return Calibration.fit(list("ab")[:heads], scores, {}, first=first, alpha=alpha, generation="g")
+
+    change = Change(calibrated(60, 0.1), calibrated(90, 0.1))
+    assert "behind p-values: 40 -> 60" in str(change)
+    assert "may be suspected: 10 % (as before)" in str(change)
+    assert change.now_suspected is not None
+    assert change.now_suspected <= 0.3
+    assert Change(calibrated(60, 0.1), calibrated(60, 0.1, heads=2)).now_suspected is None
+    json.dumps(change.now_suspected)

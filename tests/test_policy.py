@@ -1,0 +1,119 @@
+"""The four words: which rule comes first, and that none of them adds an alarm."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from counterfeit_vision.errors import InputError
+from counterfeit_vision.policy import Findings, Policy, listed, pairs
+from counterfeit_vision.types import Listing, Seller
+
+ALPHA = 0.05
+
+
+def listing(seller: Seller | str | None = None, platform: str | None = None) -> Listing:
+    return Listing(id="x", photos=["p"], seller=seller, platform=platform)
+
+
+def found(p: float = 0.5, **changes: object) -> Findings:
+    facts: dict[str, object] = {
+        "p_value": p, "risk": 0.3, "claims": {"patches": 0.4, "price": 0.6}, "known": True, "product": "bag",
+    }  # fmt: skip
+    return Findings(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def word(policy: Policy, facts: Findings, item: Listing | None = None) -> tuple[str, str]:
+    return policy.decide(item or listing(), facts)
+
+
+@pytest.mark.parametrize(
+    ("p", "decision"),
+    [(0.01, "suspected"), (0.05, "suspected"), (0.051, "review"), (0.15, "review"), (0.151, "clear"), (1.0, "clear")],
+)
+def test_the_levels(p: float, decision: str) -> None:
+    said, reason = word(Policy(ALPHA), found(p))
+    assert said == decision
+    assert "the strongest claim is patches (p 0.4)" in reason
+
+
+def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
+    said, reason = word(Policy(ALPHA), found(0.001, known=False))
+    assert said == "insufficient_evidence"
+    assert "nearest: bag" in reason
+
+
+def test_authorised_is_who_the_platform_has_verified_there() -> None:
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1"), "own-shop"]))
+    assert word(policy, found(0.01), listing("store-1", "bazaar"))[0] == "review"
+    assert word(policy, found(0.01), listing("own-shop"))[0] == "review"
+    for stranger in (
+        listing("store-1", "stall"),
+        listing("store-1"),
+        listing(Seller("x", name="store-1"), "bazaar"),
+        listing("own-shop", "bazaar"),
+        listing(None, "bazaar"),
+    ):
+        assert word(policy, found(0.01), stranger)[0] == "suspected"
+
+
+def test_authorised_sellers_are_listed_in_one_order_and_come_back() -> None:
+    given = pairs([("b", "2"), Seller("z"), ("a", "9"), "k"])
+    assert listed(given) == ("k", "z", ("a", "9"), ("b", "2"))
+    assert pairs(listed(given)) == given
+    with pytest.raises(InputError, match="need \\(platform"):
+        pairs([("bazaar", "")])
+
+
+def test_costs_send_what_is_not_probable_enough_to_a_person() -> None:
+    policy = Policy(ALPHA, costs=(9.0, 1.0))  # a fake must be 90 % probable
+    assert word(policy, found(0.01, risk=0.95))[0] == "suspected"
+    said, reason = word(policy, found(0.01, risk=0.8))
+    assert said == "review"
+    assert "only 80 % probable, and the costs ask for 90 %" in reason
+
+
+def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
+    policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
+    said, reason = word(policy, found(0.9, copy="It is a copy of official-1."))
+    assert (said, reason.startswith("It is a copy of official-1.")) == ("review", True)
+    assert word(policy, found(0.9, copy="It is a copy."), listing("own-shop"))[0] == "clear"
+    assert word(policy, found(0.01, copy="It is a copy."))[0] == "suspected"
+
+
+@pytest.mark.parametrize("p", [0.06, 0.9])
+def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflict(p: float) -> None:
+    said, reason = word(Policy(ALPHA), found(p, claims={"wordmark": 0.02, "patches": 0.9}))
+    assert said == "insufficient_evidence"  # 0.02 <= 0.05 / 2 claims
+    assert "The claims conflict: wordmark alone" in reason
+    assert word(Policy(ALPHA), found(p, claims={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.05, claims={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
+
+
+def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_authorised_seller() -> None:
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]))
+    cheap = {"claims": {"patches": 0.4, "price": 0.03}, "unpriced": 0.6}
+    for p, before in ((0.01, "suspected"), (0.1, "review"), (0.5, "clear")):
+        said, reason = word(policy, found(p, **cheap))
+        assert said == "review"
+        assert "Grey market, perhaps" in reason
+        assert "p 0.03" in reason
+        assert word(Policy(ALPHA), found(p, **cheap))[0] == before  # nobody said who is authorised
+        own = word(policy, found(p, **cheap), listing("store-1", "bazaar"))
+        assert "Grey" not in own[1]
+    assert word(policy, found(0.01, **{**cheap, "unpriced": 0.1}))[0] == "suspected"  # it does not look genuine
+    assert "Grey" not in word(policy, found(0.5, claims={"price": 0.5}, unpriced=0.6))[1]  # priced as others
+    assert "Grey" not in word(policy, found(0.5, claims={"patches": 0.5}))[1]  # no price
+
+
+def test_no_rule_adds_an_alarm() -> None:
+    grid = itertools.product((0.01, 0.06, 0.5), (True, False), ("copy", None), (None, 0.6, 0.01), (0.001, 0.4))
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]), costs=(1.0, 1.0))
+    for p, known, copy, unpriced, claim in grid:
+        for seller in ("store-1", "other"):
+            facts = found(p, known=known, copy=copy, unpriced=unpriced, claims={"patches": claim, "price": claim})
+            said, reason = policy.decide(listing(seller, "bazaar"), facts)
+            assert reason.endswith(".")
+            assert said != "suspected" or (p <= ALPHA and seller == "other")
+            assert said != "clear" or (p > 3 * ALPHA and known)
