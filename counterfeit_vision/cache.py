@@ -1,12 +1,14 @@
 """Embeddings kept on disk, so that work on the same photos costs seconds the second time.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
-file that cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong.
+file that cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong. Beyond its size,
+what was not asked for longest is forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sqlite3
 import time
@@ -33,6 +35,18 @@ CREATE TABLE IF NOT EXISTS embeddings (
     PRIMARY KEY (sha256, fingerprint)
 ) WITHOUT ROWID
 """
+# A table of its own: what is found or forgotten by age is found without leafing through the rows themselves.
+USES = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS uses (
+    sha256 TEXT NOT NULL, fingerprint TEXT NOT NULL, used REAL NOT NULL, PRIMARY KEY (sha256, fingerprint)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO uses SELECT sha256, fingerprint, 0 FROM embeddings;
+COMMIT
+"""
+MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
+KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
+MARKS = 1_000  # uses noted in memory before they are written
 PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
@@ -52,7 +66,8 @@ class CachedPhoto:
 
 class EmbeddingCache:
     """A file of embeddings. ``path`` defaults to ``embeddings.sqlite`` in
-    :func:`~counterfeit_vision.weights.cache_dir`.
+    :func:`~counterfeit_vision.weights.cache_dir`; ``max_bytes`` is what its rows may take on disk (a file that was
+    larger keeps its size, and its free pages are used first).
 
     >>> import tempfile
     >>> with EmbeddingCache(tempfile.mkdtemp() + "/e.sqlite") as cache:
@@ -60,7 +75,11 @@ class EmbeddingCache:
     (True, 0)
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int = MAX_BYTES) -> None:
+        if max_bytes < 1:
+            raise InputError(f"EmbeddingCache(max_bytes={max_bytes}): need 1 or more; cache=False does without")
+        self.max_bytes = max_bytes
+        self._uses: dict[tuple[str, str], float] = {}
         self.path = Path(path) if path is not None else cache_dir() / "embeddings.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +111,10 @@ class EmbeddingCache:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(SCHEMA)
+            if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'uses'").fetchone():
+                connection.executescript(USES)  # also for what an earlier version kept
             connection.execute(f"SELECT {COLUMNS}, checksum FROM embeddings LIMIT 0")
+            connection.execute("SELECT sha256, fingerprint, used FROM uses LIMIT 0")
         except BaseException:
             connection.close()
             raise
@@ -126,6 +148,9 @@ class EmbeddingCache:
             ).fetchone()
         if row is None or row[-1] != _checksum(sha256, fingerprint, *row[:-1]):
             return None
+        self._uses[sha256, fingerprint] = time.time()
+        if len(self._uses) >= MARKS:
+            self.commit()
         vector, patches, rows, columns, content, width, height, view, _ = row
         return CachedPhoto(
             vector=np.frombuffer(vector, np.float32),
@@ -146,17 +171,47 @@ class EmbeddingCache:
             *photo.size,
             photo.view,
         )
-        with self._forgetting():
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO embeddings (sha256, fingerprint, {COLUMNS}, checksum) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (sha256, fingerprint, *row, _checksum(sha256, fingerprint, *row)),
-            )
+        self._uses[sha256, fingerprint] = time.time()
+        for _ in range(2):  # the second time into a new file, where the first turns out to be damaged
+            with self._forgetting():
+                self._note_uses()
+                self._connection.execute(
+                    f"INSERT OR REPLACE INTO embeddings (sha256, fingerprint, {COLUMNS}, checksum) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (sha256, fingerprint, *row, _checksum(sha256, fingerprint, *row)),
+                )
+                return
 
     def commit(self) -> None:
-        """Write what was put."""
+        """Write what was put and when what was got, and forget what goes beyond the size."""
         with self._forgetting():
+            self._note_uses()
+            while self._bytes() > self.max_bytes and self._forget():
+                pass
             self._connection.commit()
+
+    def _note_uses(self) -> None:
+        rows = [(*key, used) for key, used in self._uses.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", rows)
+        self._uses.clear()
+
+    def _bytes(self) -> int:
+        """What the rows take, the other pages of the file being free."""
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _forget(self) -> int:
+        """Forget as many rows as are too large by their average, longest unused first; how many these were."""
+        count = self._connection.execute("SELECT count(*) FROM uses").fetchone()[0]
+        count = math.ceil(count * (1 - KEPT * self.max_bytes / self._bytes()))
+        select = "SELECT sha256, fingerprint FROM uses ORDER BY used LIMIT ?"
+        rows = self._connection.execute(select, (count,)).fetchall()
+        for table in ("embeddings", "uses"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE sha256 = ? AND fingerprint = ?", rows)
+        return len(rows)
 
     def __len__(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0])

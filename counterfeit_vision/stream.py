@@ -2,32 +2,34 @@
 
 A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the
 encoder; what comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for
-each photo. Photos are known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same
-batch, is not encoded again.
+each photo. Where the encoder's device works on its own (a GPU), the next batch is begun before the last is collected.
+Photos are known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same batch, is not
+encoded again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .cache import CachedPhoto, EmbeddingCache
 from .decode import decode, photo_name, read_bytes
+from .encoders.base import Encoder, OverlappingEncoder
 from .errors import DecodeError, InputError
+from .preprocess import resized
 from .types import Embeddings, Failure, Photo, PhotoView
-
-if TYPE_CHECKING:
-    from .encoders.base import Encoder
 
 __all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack"]
 
@@ -136,7 +138,9 @@ def encode_photos(
         )
         resources.callback(pool.shutdown, wait=True, cancel_futures=True)
         source = iter(photos)
-        waiting: deque[Future[_Prepared | Failure]] = deque()
+        begun: deque[_Batch] = deque()
+        waiting: deque[Callable[[], _Prepared | Failure]] = deque()
+        coming: WeakValueDictionary[str, Future[_Prepared | Failure]] = WeakValueDictionary()
         batch: list[_Prepared | Failure] = []
         exhausted = False
         while not exhausted or waiting:
@@ -146,77 +150,130 @@ def encode_photos(
                 except StopIteration:
                     exhausted = True
                     break
-                waiting.append(_submit(pool, name, photo, encoder, store))
+                waiting.append(_submit(pool, name, photo, encoder, store, coming))
             if waiting:
-                batch.append(waiting.popleft().result())
+                batch.append(waiting.popleft()())
             to_encode = sum(isinstance(item, _Prepared) and item.kept is None for item in batch)
             if to_encode >= encoder.batch_size or len(batch) >= 4 * encoder.batch_size or (exhausted and not waiting):
-                yield from _encode_batch(batch, encoder, store)
+                try:
+                    begun.append(_begin(batch, encoder, store, begun[-1] if begun else None))
+                except Exception:
+                    while begun:  # what was begun before the fault is good
+                        yield from _finish(begun.popleft(), encoder, store)
+                    raise
                 batch = []
+                if len(begun) >= _in_flight(encoder):
+                    yield from _finish(begun.popleft(), encoder, store)
+        while begun:
+            yield from _finish(begun.popleft(), encoder, store)
 
 
 def _submit(
-    pool: ThreadPoolExecutor, name: str, photo: Photo, encoder: Encoder, store: EmbeddingCache | None
-) -> Future[_Prepared | Failure]:
-    """Look a file up in the cache here, where the cache lives; leave the rest to a thread."""
-    if store is not None and isinstance(photo, str | bytes | os.PathLike):
-        try:
-            data = read_bytes(photo, name=photo_name(photo, name))
-        except DecodeError as error:
-            return _done(Failure(name, "decode", error))
-        sha256 = hashlib.sha256(data).hexdigest()
-        if kept := store.get(sha256, _cache_key(encoder)):
-            return _done(_Prepared(name, photo, sha256, kept=kept))
-        return pool.submit(_prepare, name, photo, data, encoder)
-    return pool.submit(_prepare, name, photo, photo, encoder)
+    pool: ThreadPoolExecutor,
+    name: str,
+    photo: Photo,
+    encoder: Encoder,
+    store: EmbeddingCache | None,
+    coming: WeakValueDictionary[str, Future[_Prepared | Failure]],
+) -> Callable[[], _Prepared | Failure]:
+    """Start a photo, and return what waits for it. Files are hashed here, before any work: one that the cache holds, or
+    that a thread has in hand under another name, costs no more than that.
+    """
+    if not isinstance(photo, str | bytes | os.PathLike):
+        return pool.submit(_prepare, name, photo, photo, encoder).result
+    try:
+        data = read_bytes(photo, name=photo_name(photo, name))
+    except DecodeError as error:
+        failure = Failure(name, "decode", error)
+        return lambda: failure
+    sha256 = hashlib.sha256(data).hexdigest()
+    if store is not None and (kept := store.get(sha256, _cache_key(encoder))):
+        return lambda: _Prepared(name, photo, sha256, kept=kept)
+    if (twin := coming.get(sha256)) is not None:
+        return lambda: _renamed(twin.result(), name, photo, encoder)
+    future = coming[sha256] = pool.submit(_prepare, name, photo, data, encoder)
+    return future.result
+
+
+def _renamed(twin: _Prepared | Failure, name: str, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
+    """The same bytes under another name; what is wrong with them is said again, of this file."""
+    if isinstance(twin, Failure):
+        return _prepare(name, photo, photo, encoder)
+    return dataclasses.replace(twin, id=name, source=photo)
 
 
 def _cache_key(encoder: Encoder) -> str:
     """What embeddings are kept under: rows of lower precision are comparable with full ones, but not the same."""
     kind = str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
-    return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind}"
-
-
-def _done(result: _Prepared | Failure) -> Future[_Prepared | Failure]:
-    future: Future[_Prepared | Failure] = Future()
-    future.set_result(result)
-    return future
+    return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind} products"
 
 
 def _prepare(name: str, source: Photo, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
     """``photo`` is ``source`` or the bytes of its file."""
     try:
-        decoded = decode(photo, name=photo_name(source, name))
+        decoded = decode(photo, name=photo_name(source, name), shrink=encoder.preprocess.shrink)
     except DecodeError as error:
         return Failure(name, "decode", error)
     square, content = encoder.preprocess(decoded.pixels)
-    height, width = decoded.pixels.shape[:2]
-    return _Prepared(name, source, decoded.sha256, square, content, (width, height), small_jpeg(decoded.pixels))
+    return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
 
 
 def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
     """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
     from PIL import Image
 
-    image = Image.fromarray(pixels)
-    image.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    height, width = pixels.shape[:2]
+    if (longest := max(height, width)) > side:
+        pixels = resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
-def _encode_batch(
-    batch: list[_Prepared | Failure], encoder: Encoder, store: EmbeddingCache | None
-) -> Iterator[EncodedPhoto | Failure]:
-    fresh = {item.sha256: item for item in batch if isinstance(item, _Prepared) and item.kept is None}
+@dataclass(eq=False)
+class _Batch:
+    """Photos whose encoding has begun: ``collect`` waits for the rows of ``fresh``. Others are ``known`` by their hash,
+    or are ``shared`` with the batch ``before``, which is collected first.
+    """
+
+    photos: list[_Prepared | Failure]
+    fresh: list[_Prepared]
+    collect: Callable[[], Embeddings] | None
+    known: dict[str, CachedPhoto]
+    shared: set[str]
+    before: _Batch | None
+
+
+def _in_flight(encoder: Encoder) -> int:
+    return encoder.in_flight if isinstance(encoder, OverlappingEncoder) else 1
+
+
+def _begin(
+    photos: list[_Prepared | Failure], encoder: Encoder, store: EmbeddingCache | None, before: _Batch | None
+) -> _Batch:
+    wanted = {item.sha256: item for item in photos if isinstance(item, _Prepared) and item.kept is None}
     known: dict[str, CachedPhoto] = {}
     if store is not None:  # arrays and PIL images have no hash before they are decoded
-        known = {sha256: kept for sha256 in fresh if (kept := store.get(sha256, _cache_key(encoder)))}
-        fresh = {sha256: item for sha256, item in fresh.items() if sha256 not in known}
-    if fresh:
-        squares = np.stack([item.square for item in fresh.values() if item.square is not None])
-        rows = encoder.encode(squares)
-        for row, item in enumerate(fresh.values()):
+        known = {sha256: kept for sha256 in wanted if (kept := store.get(sha256, _cache_key(encoder)))}
+    shared = {item.sha256 for item in before.fresh if item.sha256 in wanted} if before else set()
+    fresh = [item for sha256, item in wanted.items() if sha256 not in known and sha256 not in shared]
+    if not fresh:
+        return _Batch(photos, fresh, None, known, shared, before)
+    squares = np.stack([item.square for item in fresh if item.square is not None])
+    if isinstance(encoder, OverlappingEncoder) and encoder.in_flight > 1:
+        return _Batch(photos, fresh, encoder.begin(squares), known, shared, before)
+    rows = encoder.encode(squares)
+    return _Batch(photos, fresh, lambda: rows, known, shared, before)
+
+
+def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> Iterator[EncodedPhoto | Failure]:
+    known = batch.known
+    if batch.before is not None:
+        known |= {sha256: batch.before.known[sha256] for sha256 in batch.shared}
+        batch.before = None
+    if batch.collect is not None:
+        rows = batch.collect()
+        for row, item in enumerate(batch.fresh):
             assert item.content is not None
             known[item.sha256] = CachedPhoto(
                 vector=rows.vectors[row],
@@ -230,7 +287,7 @@ def _encode_batch(
                 store.put(item.sha256, _cache_key(encoder), known[item.sha256])
         if store is not None:
             store.commit()
-    for result in batch:
+    for result in batch.photos:
         if isinstance(result, Failure):
             yield result
             continue

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +19,8 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.stream import embed
 from counterfeit_vision.weights import cache_dir
+
+TABLES = ("embeddings", "uses")
 
 
 def photo(seed: int, *, patches: bool = True) -> CachedPhoto:
@@ -124,6 +130,123 @@ def test_many_may_open_and_write_at_once(tmp_path: Path, attempt: int) -> None:
     assert errors == []
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         assert len(cache) == 18
+
+
+# --- its size --------------------------------------------------------------------------------------------------------
+
+
+def large(seed: int) -> CachedPhoto:
+    """About 40 KB."""
+    return dataclasses.replace(photo(seed), view=np.random.default_rng(seed).bytes(40_000))
+
+
+def on_disk(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
+
+
+def test_the_file_stays_within_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path, max_bytes=2_000_000) as cache:
+        for number in range(300):  # 12 MB
+            cache.put(key(number), "f", large(number))
+            if number % 5 == 4:
+                cache.commit()
+                assert path.stat().st_size < 2_300_000
+    with EmbeddingCache(path, max_bytes=2_000_000) as cache:
+        assert 30 < len(cache) < 50
+        assert same(cache.get(key(299), "f"), large(299))
+        assert cache.get(key(0), "f") is None
+    assert on_disk(path) < 2_300_000
+
+
+def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        for number in range(200):
+            cache.put(key(number), "f", large(number))
+            cache.commit()
+    with EmbeddingCache(path) as cache:  # in another session, on another day
+        for number in range(20):
+            assert cache.get(key(number), "f") is not None
+    with EmbeddingCache(path, max_bytes=4_000_000) as cache:
+        cache.put(key(999), "f", large(999))
+        cache.commit()
+        kept = [number for number in range(200) if cache.get(key(number), "f") is not None]
+        assert kept[:20] == list(range(20))
+        assert kept[20:] == list(range(200 - len(kept[20:]), 200))
+        assert 50 < len(kept) < 100
+        assert same(cache.get(key(999), "f"), large(999))
+
+
+def test_a_size_below_one_batch_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite", max_bytes=1) as cache:
+        cache.put(key(1), "f", photo(1))
+        assert same(cache.get(key(1), "f"), photo(1))
+        cache.commit()
+        assert len(cache) == 0
+    with pytest.raises(InputError, match="max_bytes=0"):
+        EmbeddingCache(tmp_path / "e.sqlite", max_bytes=0)
+
+
+def test_a_file_of_an_earlier_version_is_kept_and_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        for number in range(200):
+            cache.put(key(number), "f", large(number))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE uses")
+        connection.commit()
+    with EmbeddingCache(path) as cache:
+        assert same(cache.get(key(3), "f"), large(3))
+    with EmbeddingCache(path, max_bytes=1_000_000) as cache:
+        cache.put(key(999), "f", large(999))
+        cache.commit()
+        assert len(cache) < 30
+
+
+FILLS = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from test_cache import EmbeddingCache, key, large
+with EmbeddingCache(sys.argv[3], max_bytes=3_000_000) as cache:
+    for number in range(int(sys.argv[4]), int(sys.argv[4]) + 100_000):
+        cache.put(key(number), "f", large(number))
+        cache.get(key(number - 3), "f")
+        cache.commit()
+        if number % 100 == 99:
+            print(number, flush=True)
+"""
+
+
+def test_processes_that_fill_it_at_once_and_are_killed_leave_it_whole_and_within_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    here = Path(__file__).parent
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", FILLS, str(here), str(here.parent), str(path), str(start)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for start in (0, 1_000_000)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() != "", "it ended on its own"
+    for process in processes:
+        process.kill()
+        process.communicate()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows, uses = (connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES)
+        keys = [int(name, 16) for (name,) in connection.execute("SELECT sha256 FROM embeddings")]
+    assert rows == uses == len(keys) > 20
+    assert path.stat().st_size < 3_500_000
+    with EmbeddingCache(path) as cache:
+        for number in keys:
+            assert same(cache.get(key(number), "f"), large(number))
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all, but long enough to look like a file" * 20, b"\0" * 4096])

@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps
 
-from counterfeit_vision.decode import DEFAULT_LIMITS, Limits, content_hash, decode, photo_name, read_bytes
+from counterfeit_vision.decode import DEFAULT_LIMITS, Decoded, Limits, content_hash, decode, photo_name, read_bytes
+from counterfeit_vision.decode.jpeg import _simplejpeg, clean_jpeg
 from counterfeit_vision.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -211,7 +213,7 @@ def test_orientation_and_strips_agree(monkeypatch: pytest.MonkeyPatch, orientati
     }[mode]()
     image.getexif()[0x0112] = orientation
     whole = decode(image).pixels
-    monkeypatch.setattr("counterfeit_vision.decode._STRIP", 24 * 3)
+    monkeypatch.setattr("counterfeit_vision.decode.upright.STRIP", 24 * 3)
     np.testing.assert_array_equal(decode(image).pixels, whole)
     del image.getexif()[0x0112]
     upright = Image.fromarray(decode(image).pixels)
@@ -231,6 +233,121 @@ def test_orientation_of_real_files() -> None:
         first = decode(file.with_name(file.name.split("_")[0] + "_1.jpg")).pixels
         assert pixels.shape == first.shape
         assert np.abs(pixels.astype(int) - first.astype(int)).mean() < 5
+
+
+# --- the short cut for undamaged colour JPEGs, and Pillow, its slow twin ---
+
+SHORT_CUT = "counterfeit_vision.decode.jpeg._simplejpeg"
+needs_short_cut = pytest.mark.skipif(_simplejpeg() is None, reason="simplejpeg is not installed")
+
+
+def soft(height: int, width: int, seed: int = 0) -> Image.Image:
+    """Colours that change slowly, with edges: what JPEG is made for."""
+    cells = Image.fromarray(noise(5, 6, seed=seed))
+    edges = cells.resize((width, height), Image.Resampling.NEAREST)
+    return Image.blend(cells.resize((width, height), Image.Resampling.BICUBIC), edges, 0.4)
+
+
+def slowly(photo: bytes, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Decoded:
+    with monkeypatch.context() as patch:
+        patch.setattr(SHORT_CUT, lambda: None)
+        return decode(photo, **options)
+
+
+@needs_short_cut
+@pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"optimize": True, "restart_marker_blocks": 5}])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (8, 8), (17, 23), (64, 129), (301, 200)])
+def test_a_clean_jpeg_has_pillows_pixels(
+    height: int, width: int, subsampling: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are libjpeg-turbo, so bit for bit the same here; 1 grey level is left to another version's rounding."""
+    for quality in (30, 85, 100):
+        data = file_bytes(soft(height, width), "JPEG", quality=quality, subsampling=subsampling, **settings)
+        expected = slowly(data, monkeypatch)
+        with monkeypatch.context() as patch:
+            patch.setattr("counterfeit_vision.decode.upright_rgb", None)  # it must not come this way
+            decoded = decode(data)
+        assert np.abs(decoded.pixels.astype(int) - expected.pixels).max() <= 1
+        assert decoded.pixels.flags.c_contiguous
+        assert decoded.pixels.flags.writeable
+        assert (decoded.size, decoded.sha256, decoded.format) == (expected.size, expected.sha256, expected.format)
+
+
+@needs_short_cut
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_cut_jpeg_is_refused_in_pillows_words(
+    cut: float, progressive: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = file_bytes(soft(90, 120), "JPEG", progressive=progressive)
+    data = data[: int(cut * len(data))]
+    with pytest.raises(DecodeError) as slow:
+        slowly(data, monkeypatch)
+    with pytest.raises(DecodeError) as quick:
+        decode(data)
+    assert str(quick.value) == str(slow.value)
+    assert capfd.readouterr().err == ""
+
+
+@needs_short_cut
+def test_a_damaged_jpeg_that_pillow_shows_is_shown_the_same(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    random, shown = np.random.default_rng(0), 0
+    whole = file_bytes(soft(90, 120), "JPEG")
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in random.integers(len(data) // 2, len(data) - 2, 3):
+            data[place] = random.integers(0, 255)
+        try:
+            expected = slowly(bytes(data), monkeypatch).pixels
+        except DecodeError:
+            with pytest.raises(DecodeError):
+                decode(bytes(data))
+        else:
+            np.testing.assert_array_equal(decode(bytes(data)).pixels, expected)
+            shown += 1
+    assert shown > 20
+    assert capfd.readouterr().err == ""
+
+
+@needs_short_cut
+def test_only_the_size_that_passed_the_limits_is_decoded() -> None:
+    data = file_bytes(soft(20, 30), "JPEG")
+    with Image.open(io.BytesIO(data)) as image, Image.new("RGB", (20, 30)) as other:
+        assert clean_jpeg(data, image, 1) is not None
+        assert clean_jpeg(data, other, 1) is None
+
+
+@pytest.mark.parametrize("short_cut", [True, False])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_jpeg_may_come_smaller(short_cut: bool, orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file_bytes(soft(1001, 1203), "JPEG", exif=exif)
+    whole = decode(data)
+    for scale in (1, 2, 4, 8):
+        asked = []
+        options = {"shrink": lambda *size, scale=scale, asked=asked: asked.append(size) or scale}
+        decoded = decode(data, **options) if short_cut else slowly(data, monkeypatch, **options)
+        assert asked == [(1203, 1001)]
+        assert decoded.size == whole.size == (whole.pixels.shape[1], whole.pixels.shape[0])
+        assert decoded.pixels.shape == (*(-(-side // scale) for side in whole.pixels.shape[:2]), 3)
+        if scale > 1:
+            expected = cv2.resize(whole.pixels, decoded.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+            assert np.abs(decoded.pixels.astype(int) - expected).mean() < 3
+        if short_cut:
+            np.testing.assert_array_equal(decoded.pixels, slowly(data, monkeypatch, **options).pixels)
+
+
+def test_what_is_no_colour_jpeg_comes_whole() -> None:
+    photos = [file_bytes(soft(400, 300), "PNG"), file_bytes(soft(400, 300).convert("L"), "JPEG"), soft(400, 300)]
+    photos += [np.asarray(soft(400, 300)), file_bytes(soft(400, 300).convert("CMYK"), "JPEG")]
+    for photo in photos:
+        decoded = decode(photo, shrink=lambda width, height: 2)
+        assert decoded.pixels.shape == (400, 300, 3)
+        assert decoded.size == (300, 400)
 
 
 # --- arrays and PIL images ---

@@ -363,8 +363,18 @@ def test_another_normalisation_has_another_fingerprint(
 def test_another_preprocess_has_another_fingerprint(
     tiny_clip_folder: Path, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load_module, "Preprocess", lambda size: Preprocess(size=size, fit="squash"))
+    monkeypatch.setattr(
+        load_module, "Preprocess", lambda size, decode: Preprocess(size=size, fit="squash", decode=decode)
+    )
     assert load_encoder(str(tiny_clip_folder)).fingerprint != tiny_encoder.fingerprint
+
+
+def test_fast_decoding_has_another_fingerprint(tiny_clip_folder: Path, tiny_encoder: TowerEncoder) -> None:
+    fast = load_encoder(str(tiny_clip_folder), decode="fast")
+    assert fast.fingerprint != tiny_encoder.fingerprint
+    assert fast.preprocess.decode == "fast"
+    with pytest.raises(InputError, match=r"decode='quick'.*'exact' and 'fast'"):
+        load_encoder(str(tiny_clip_folder), decode="quick")  # type: ignore[arg-type]
 
 
 def test_another_token_layer_has_another_fingerprint(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
+from counterfeit_vision.decode import decode
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.preprocess import Preprocess, patch_mask, to_photo, to_square, unpad
 
@@ -200,7 +202,7 @@ def test_crop_of_a_very_long_photo_resizes_only_its_middle(monkeypatch: pytest.M
         asked.append((pixels.shape[:2], rows, columns))
         return np.zeros((rows, columns, 3), np.uint8)
 
-    monkeypatch.setattr("counterfeit_vision.preprocess._torch", resize)
+    monkeypatch.setattr("counterfeit_vision.preprocess.resized", resize)
     _, content = Preprocess(32, "crop")(picture(2, 2000))
     assert asked == [((2, 32), 32, 512)]
     assert content.tolist() == [-499.5, 0, 500.5, 1]
@@ -208,7 +210,7 @@ def test_crop_of_a_very_long_photo_resizes_only_its_middle(monkeypatch: pytest.M
 
 def test_spec_names_what_changes_pixels_and_nothing_else() -> None:
     specs = [Preprocess(224), Preprocess(256), Preprocess(224, "squash"), Preprocess(224, "crop")]
-    specs.append(Preprocess(224, fill=(0, 0, 0)))
+    specs += [Preprocess(224, fill=(0, 0, 0)), Preprocess(224, decode="fast")]
     texts = [json.dumps(preprocess.spec(), sort_keys=True) for preprocess in specs]
     assert len(set(texts)) == len(texts)
     assert Preprocess(224, "crop", (0, 0, 0)).spec() == Preprocess(224, "crop").spec()
@@ -217,8 +219,31 @@ def test_spec_names_what_changes_pixels_and_nothing_else() -> None:
         specs[0].size = 3  # type: ignore[misc]
 
 
+@given(width=st.integers(1, 9000), height=st.integers(1, 9000), size=st.integers(1, 512), fit=st.sampled_from(FITS))
+def test_fast_decoding_leaves_enough_pixels_for_the_square(width: int, height: int, size: int, fit: Fit) -> None:
+    assert Preprocess(size, fit).shrink(width, height) == 1
+    scale = Preprocess(size, fit, decode="fast").shrink(width, height)
+    assert scale in (1, 2, 4, 8)
+    side = max(width, height) if fit == "pad" else min(width, height)
+    assert scale == 1 or side / scale >= 2.5 * size
+    assert scale == 8 or side / (2 * scale) < 2.5 * size  # no more than needed
+
+
+def test_fast_squares_are_close_and_lie_in_the_same_place() -> None:
+    for fit in FITS:
+        photo = io.BytesIO()
+        Image.fromarray(picture(6, 9)).resize((1800, 1200), Image.Resampling.BICUBIC).save(photo, "JPEG", quality=90)
+        exact, fast = Preprocess(224, fit), Preprocess(224, fit, decode="fast")
+        whole, smaller = (decode(photo.getvalue(), shrink=way.shrink).pixels for way in (exact, fast))
+        assert smaller.size * 3 < whole.size
+        off = differences(exact(whole)[0], fast(smaller)[0])
+        assert off.mean() < 1
+        np.testing.assert_allclose(exact(whole)[1], fast(smaller)[1], atol=0.006)
+
+
 def test_wrong_input_is_named() -> None:
-    for arguments in ({"size": 0}, {"size": 2.5}, {"size": 9, "fit": "zoom"}, {"size": 9, "fill": (1, 2)}):
+    wrong = [{"size": 0}, {"size": 2.5}, {"size": 9, "fit": "zoom"}, {"size": 9, "fill": (1, 2)}]
+    for arguments in [*wrong, {"size": 9, "decode": "quick"}]:
         with pytest.raises(InputError, match="Preprocess"):
             Preprocess(**arguments)  # type: ignore[arg-type]
     for pixels in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):

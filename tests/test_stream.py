@@ -18,6 +18,7 @@ from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
+from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
 from counterfeit_vision.types import Failure
 
@@ -97,8 +98,8 @@ def test_a_slow_photo_does_not_lose_its_place(small: Small, monkeypatch: pytest.
     """The first photo is decoded last."""
     decode, others = stream_module.decode, threading.Semaphore(0)
 
-    def slow(photo, *, name):
-        decoded = decode(photo, name=name)
+    def slow(photo, *, name, shrink):
+        decoded = decode(photo, name=name, shrink=shrink)
         if name == "p0":
             others.acquire(timeout=5)
         else:
@@ -166,6 +167,27 @@ def test_a_photo_that_comes_twice_in_a_batch_is_encoded_once(small: Small) -> No
     assert [result.view.id for result in results] == ["a", "b", "c", "d"]
 
 
+def test_a_copy_that_is_in_hand_is_not_decoded_again(
+    small: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    decode, decoded = stream_module.decode, []
+
+    def counted(photo, *, name, shrink):
+        decoded.append(name)
+        return decode(photo, name=name, shrink=shrink)
+
+    monkeypatch.setattr(stream_module, "decode", counted)
+    for name in ("x.jpg", "y.jpg"):
+        (tmp_path / name).write_bytes(BAD)
+    photos = [("a", jpeg(1)), ("b", jpeg(2)), ("c", jpeg(1)), ("x", tmp_path / "x.jpg"), ("y", tmp_path / "y.jpg")]
+    results = list(encode_photos([*photos, ("d", jpeg(2))], encoder=small, cache=False))
+    assert sorted(decoded) == sorted(["a", "b", str(tmp_path / "x.jpg"), str(tmp_path / "y.jpg")])
+    assert [result.id for result in results] == ["a", "b", "c", "x", "y", "d"]
+    assert "x.jpg" in str(results[3].error)
+    assert "y.jpg" in str(results[4].error)
+    assert results[2].source == photos[2][1]
+
+
 def test_with_a_cache_a_photo_is_encoded_once_ever(small: Small, tmp_path: Path) -> None:
     from counterfeit_vision.cache import EmbeddingCache
 
@@ -221,14 +243,12 @@ def test_an_encoder_that_raises_gives_one_exception_and_no_thread(tiny_encoder: 
 
 
 def test_a_preprocess_that_raises_gives_one_exception_and_no_thread(tiny_encoder: TowerEncoder) -> None:
-    class Raises:
-        size = 32
-
+    class Raises(Preprocess):
         def __call__(self, pixels):
             raise ZeroDivisionError("preprocess broke")
 
     broken = Small(tiny_encoder)
-    broken.preprocess = Raises()
+    broken.preprocess = Raises(32)
     with pytest.raises(ZeroDivisionError, match="preprocess broke"):
         list(encode_photos(named(11), encoder=broken, cache=False))
     assert library_threads() == []
@@ -351,6 +371,19 @@ def test_the_small_copy_is_upright_and_knows_the_size_of_the_original(small: Sma
     assert result.view.size == (400, 900)
     with Image.open(io.BytesIO(result.view.jpeg)) as copy:
         assert copy.size == (142, 320)
+
+
+def test_fast_decoding_knows_the_size_of_the_original(tiny_clip_folder: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(0, 900, 400)).save(buffer, "JPEG")
+    exact, fast = (load_encoder(str(tiny_clip_folder), decode=mode) for mode in ("exact", "fast"))
+    (row,) = encode_photos([("a", buffer.getvalue())], encoder=fast, cache=False)
+    (expected,) = encode_photos([("a", buffer.getvalue())], encoder=exact, cache=False)
+    assert isinstance(row, EncodedPhoto)
+    assert isinstance(expected, EncodedPhoto)
+    assert row.view.size == expected.view.size == (400, 900)
+    assert not np.array_equal(row.vector, expected.vector)
+    assert float(row.vector @ expected.vector) > 0.99
 
 
 def test_an_encoder_without_patches_gives_rows_without_patches(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "TextEncoder"]
+__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder"]
 
 
 @runtime_checkable
@@ -39,6 +39,20 @@ class Encoder(Protocol):
         within 1e-4 in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and
         replaces both.
         """
+        ...
+
+
+@runtime_checkable
+class OverlappingEncoder(Protocol):
+    """What an encoder has besides, where its device works while its host does something else."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches may be begun before the first is collected; 1 means that nothing is gained."""
+        ...
+
+    def begin(self, images: NDArray[np.uint8]) -> Callable[[], Embeddings]:
+        """Start what :meth:`Encoder.encode` does, and return what waits for its rows."""
         ...
 
 

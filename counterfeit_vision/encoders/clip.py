@@ -124,6 +124,7 @@ class clip_forward:
         self.tower, self.layer = tower, layer
 
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
+        images = images.to(next(self.tower.parameters()).dtype)
         if self.layer is None:
             return self.tower(images), None, (0, 0)
         out = self.tower.forward_intermediates(images, indices=[self.layer], output_fmt="NCHW")

@@ -32,7 +32,8 @@ class convnet_forward:
         self.tower, self.layer = tower, layer
 
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        images = images.contiguous(memory_format=torch.channels_last)
+        dtype = next(self.tower.parameters()).dtype
+        images = images.to(dtype=dtype, memory_format=torch.channels_last)
         last, stages = self.tower.forward_intermediates(images, indices=[self.layer])
         cells = stages[0]
         return last.mean((2, 3)), cells.flatten(2).transpose(1, 2), (cells.shape[2], cells.shape[3])

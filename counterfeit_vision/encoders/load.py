@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError, WeightsError
 from ..preprocess import Preprocess
@@ -27,13 +27,15 @@ def load_encoder(
     device: str = "cpu",
     dtype: str | None = None,
     weights: str | None = None,
+    decode: Literal["exact", "fast"] = "exact",
     progress: bool = False,
 ) -> TowerEncoder:
     """Load an encoder with pretrained weights.
 
     ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file,
     a folder with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``;
-    ``None`` means float32 on a CPU and bfloat16 on a GPU.
+    ``None`` means float32 on a CPU and bfloat16 on a GPU. ``decode="fast"`` reads large JPEGs at a fraction of their
+    size (see :class:`~counterfeit_vision.preprocess.Preprocess`): its vectors have a fingerprint of their own.
 
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
     worked; random weights never happen silently.
@@ -41,10 +43,11 @@ def load_encoder(
 
     from . import clip, convnet
     from .runtime import TextTowerEncoder, TowerEncoder
+    from .transformer import LeanTransformer
 
     on = _device(device)
     kind = _dtype(dtype, on)
-    forward: clip.clip_forward | convnet.convnet_forward
+    forward: clip.clip_forward | convnet.convnet_forward | LeanTransformer
     load_text: Callable[[], TextTower] | None = None
     made_by: str | None = None
     known = recipes()
@@ -67,10 +70,14 @@ def load_encoder(
         forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
         load_text = partial(clip.load_text_tower, name, weights, device=on, dtype=kind)
         name = Path(name).name if Path(name).is_dir() else name
-    preprocess = Preprocess(size=size)
+    preprocess = Preprocess(size=size, decode=decode)
     identity = {"preprocess": preprocess.spec(), "mean": mean, "std": std, "layer": forward.layer, "tokens": 1}
     fingerprint = _fingerprint(tower, identity)
-    tower.eval().requires_grad_(False).to(device=on, dtype=kind)
+    tower.eval().requires_grad_(False)
+    if LeanTransformer.fits(tower):
+        forward = LeanTransformer(tower, forward.layer, device=on, dtype=kind)
+    else:
+        tower.to(device=on, dtype=kind)
     encoder = TowerEncoder if load_text is None else partial(TextTowerEncoder, load_text=load_text)
     return encoder(
         name=name,

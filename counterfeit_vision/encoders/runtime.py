@@ -1,7 +1,8 @@
 """The hot core: squares of pixels to vectors and patch tokens, in three steps.
 
 ``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and
-brings the rows back. Only ``collect`` waits. The same code runs on ``device="cpu"``.
+brings the rows back. Only ``collect`` waits: between :meth:`TowerEncoder.begin` and the call of what it returns, a GPU
+works and its host is free for the next batch. The same code runs on ``device="cpu"``, where ``forward`` does the work.
 
 A batch that does not fit the device's memory is halved until it does, and later batches are cut to that size at once.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from ..types import Embeddings
 __all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
 
 Tower = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]]
-"""Normalised (N, 3, S, S) -> global (N, D), patch tokens (N, P, E) or ``None``, their grid (h, w)."""
+"""Normalised (N, 3, S, S) float32 -> global (N, D), patch tokens (N, P, E) or ``None``, their grid (h, w)."""
 
 TextTower = Callable[[Sequence[str]], torch.Tensor]
 """N texts -> (N, D)."""
@@ -60,12 +61,21 @@ class TowerEncoder:
                 f"encode() got {images.dtype} {images.shape}, expected uint8 (N, {size}, {size}, 3); "
                 "for photos of any kind type: cv.embed(photos, encoder=encoder)"
             )
-        count = len(images)
+        return self.begin(images)()
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches are worth beginning before the first is collected."""
+        return 2 if self.device.type == "cuda" else 1
+
+    def begin(self, images: NDArray[np.uint8]) -> Callable[[], Embeddings]:
+        """Start what :meth:`encode` does, without its check of the images, and return what waits for the rows."""
+        count, size = len(images), self.preprocess.size
         if not count:
-            return self.collect(self.forward(self.stage(np.zeros((1, size, size, 3), np.uint8))), count=0)
+            return partial(self.collect, self.forward(self.stage(np.zeros((1, size, size, 3), np.uint8))), count=0)
         if count <= self._most:
             try:
-                return self.collect(self.forward(self.stage(images)), count=count)
+                return partial(self.collect, self.forward(self.stage(images)), count=count)
             except torch.OutOfMemoryError:
                 if count == 1:
                     raise
@@ -74,20 +84,27 @@ class TowerEncoder:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         step = self._most
-        return _joined([self.encode(images[start : start + step]) for start in range(0, count, step)])
+        rows = _joined([self.begin(images[start : start + step])() for start in range(0, count, step)])
+        return lambda: rows
 
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
-        """Pixels to the device, as uint8."""
-        return torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self.device, non_blocking=True)
+        """Pixels to the device, as uint8; to a GPU from page-locked memory, which torch keeps for the next batch."""
+        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory()
+        return pixels.to(self.device, non_blocking=True)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
         """Normalise and run the tower; the global vectors leave with unit length."""
-        mean, std = self._levels
         with torch.inference_mode():
-            images = torch.sub(pixels.permute(0, 3, 1, 2), mean).div_(std).to(self.dtype)  # float32 from here on
-            vectors, patches, grid = self.tower(images)
+            vectors, patches, grid = self.tower(self.normalised(pixels))
             vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
             return vectors, None if patches is None else patches.to(torch.float16), grid
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, S, S, 3) uint8 on the device -> (N, 3, S, S) float32 as the tower was trained on."""
+        mean, std = self._levels
+        return torch.sub(pixels.permute(0, 3, 1, 2), mean).div_(std)
 
     @cached_property
     def _levels(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,187 @@
+"""A photo in any accepted form -> upright RGB pixels, or one :class:`~counterfeit_vision.errors.DecodeError`.
+
+Pillow decodes; this file decides which files it may touch, how much they may cost, and what the odd ones mean. The one
+short cut is for the commonest file, an undamaged JPEG in colour: libjpeg-turbo, which Pillow is built on, too, then
+writes its pixels straight into an array (:func:`clean_jpeg`), bit for bit the same and in half the time.
+
+- **Orientation**: the EXIF orientation is applied, so pixels are as a person sees the photo.
+- **Transparency** (alpha channel, transparent colour, palette with alpha): composited over white.
+- **Grey of more than 8 bits** (``I;16`` in any byte order, ``I``): 0..65535 is scaled to 0..255 and rounded, never
+  clipped. Floats (``F``) are read as 0..1, 0..255 or 0..65535, the first range that holds them all. What fits no range
+  is stretched from its own minimum and maximum; a value that is not a number is black.
+- **Everything else** (CMYK, YCCK, palette, 1-bit, LAB, HSV, YCbCr): Pillow's own conversion to RGB. An embedded ICC
+  profile is ignored: colours are taken as sRGB, as every CLIP pipeline does.
+- **Animations and multi-page files**: the first frame.
+
+What a file may cost is bounded by :class:`Limits`, before its pixels are touched wherever the format allows. Pillow's
+global settings are left as they are. Two things are silenced for good, because on damaged files they write to stderr:
+libtiff's error printer (its errors still arrive, as ``DecodeError``), and the last-resort handler of the ``PIL`` logger
+(handlers that an application installs still get every record).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DecodeError
+from .jpeg import clean_jpeg
+from .limits import DEFAULT_LIMITS, Limits, Metered, check_cost, check_pixels
+from .quiet import muted, pil, pillow_errors
+from .upright import Pixels, orientation_of, upright_rgb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PIL.Image import Image as PILImage
+
+    from ..types import Photo
+
+__all__ = ["DEFAULT_LIMITS", "Decoded", "Limits", "content_hash", "decode", "photo_name", "read_bytes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """An upright photo.
+
+    - ``pixels`` (H, W, 3) uint8, RGB, C-contiguous. Given as such an array, it is that same array, not a copy.
+    - ``size`` width and height of the photo, upright; larger than ``pixels`` where the decoder was let shrink it.
+    - ``sha256`` hex: of the file's bytes; for arrays and PIL images, of their size and upright RGB pixels.
+    - ``format``: Pillow's name (``"JPEG"``, ``"MPO"``, ...); ``"array"``, ``"PIL"`` for an image that was never a file.
+    """
+
+    pixels: Pixels
+    size: tuple[int, int]
+    sha256: str
+    format: str
+
+
+def decode(
+    photo: Photo,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    name: str | None = None,
+    shrink: Callable[[int, int], int] | None = None,
+) -> Decoded:
+    """Upright RGB pixels of a path, bytes, PIL image or uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+
+    ``name`` stands for the photo in error messages; without it, its path. ``shrink`` says by how much (1, 2, 4 or 8) a
+    colour JPEG of this width and height may come smaller, which is quicker, for its decoder then leaves the fine waves
+    out; other photos always come whole. A PIL image is not modified (a lazily opened one is loaded). Safe to call from
+    many threads at once.
+
+    Raises ``DecodeError``, and nothing else, whatever the photo holds.
+    """
+    source = name or photo_name(photo, "photo")
+    try:
+        if isinstance(photo, np.ndarray):
+            return _from_array(photo, source, limits)
+        if isinstance(photo, pil().Image):
+            return _from_image(photo, source, limits)
+        return _from_file(read_bytes(photo, limits=limits, name=source), source, limits, shrink)
+    except MemoryError as error:
+        raise DecodeError(source, "not enough memory for its pixels") from error
+
+
+def content_hash(photo: Photo, *, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> str:
+    """``decode(photo).sha256``, without decoding when the photo is a path or bytes. Raises ``DecodeError``."""
+    if isinstance(photo, np.ndarray | pil().Image):
+        return decode(photo, limits=limits, name=name).sha256
+    return hashlib.sha256(read_bytes(photo, limits=limits, name=name)).hexdigest()
+
+
+def photo_name(photo: object, fallback: str) -> str:
+    """What to call a photo in a message: its path, or ``fallback`` ("photo 3") where it has none.
+
+    >>> photo_name("shoes/left.jpg", "photo 3"), photo_name(b"...", "photo 3")
+    ('shoes/left.jpg', 'photo 3')
+    """
+    path = photo if isinstance(photo, str | os.PathLike) else getattr(photo, "filename", None)
+    return os.fsdecode(path) if path and isinstance(path, str | bytes | os.PathLike) else fallback
+
+
+def read_bytes(photo: Photo, *, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> bytes:
+    """The file's bytes of a path or of bytes: not empty, at most ``limits.file_bytes``. Raises ``DecodeError``."""
+    source = name or photo_name(photo, "photo")
+    if isinstance(photo, bytes | bytearray | memoryview):
+        data = bytes(photo)
+    elif isinstance(photo, str | os.PathLike):
+        data = _read_file(photo, source, limits)
+    else:
+        raise DecodeError(source, f"need a path, bytes, PIL image or uint8 array, got {type(photo).__name__}")
+    if not data:
+        raise DecodeError(source, "empty: 0 bytes")
+    if len(data) > limits.file_bytes:
+        raise DecodeError(source, "the file is too large", f"{limits.file_bytes:,} bytes")
+    return data
+
+
+def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> bytes:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device could wait for ever
+            raise DecodeError(source, "is a folder" if os.path.isdir(path) else "is not a regular file")
+        with open(path, "rb") as file:
+            return file.read(limits.file_bytes + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DecodeError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DecodeError(source, f"cannot be read: {reason}") from error
+
+
+def _from_file(data: bytes, source: str, limits: Limits, shrink: Callable[[int, int], int] | None) -> Decoded:
+    with pillow_errors(source, limits, data), muted():
+        image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
+    with image:
+        check_cost(image, data, source, limits)
+        width, height = image.size
+        scale, pixels = 1, None
+        if image.format == "JPEG" and image.mode == "RGB":
+            scale = shrink(width, height) if shrink else 1
+            pixels = clean_jpeg(data, image, scale)
+            if pixels is None and scale > 1:
+                image.draft("RGB", (width // scale, height // scale))
+        if pixels is None:
+            pixels = upright_rgb(image, source, limits)
+        if scale == 1:  # a format's own load() may have turned the image
+            height, width = pixels.shape[:2]
+        elif orientation_of(image) >= 5:
+            width, height = height, width
+        return Decoded(pixels, (width, height), hashlib.sha256(data).hexdigest(), image.format)
+
+
+def _from_array(array: NDArray[Any], source: str, limits: Limits) -> Decoded:
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
+        raise DecodeError(
+            source,
+            f"need a uint8 array (height, width[, 1 | 3 | 4]) that is not empty, got {array.dtype} {array.shape}",
+        )
+    check_pixels(array.shape[1], array.shape[0], source, limits)
+    if channels == 4:
+        pixels = upright_rgb(pil().fromarray(array), source, limits)
+    else:
+        height, width = array.shape[:2]
+        rgb = array if channels == 3 else np.broadcast_to(array.reshape(height, width, 1), (height, width, 3))
+        pixels = np.ascontiguousarray(rgb)
+    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), _pixel_hash(pixels), "array")
+
+
+def _from_image(image: PILImage, source: str, limits: Limits) -> Decoded:
+    if 0 in image.size:
+        raise DecodeError(source, f"empty: {image.width} x {image.height} pixels")
+    check_pixels(*image.size, source, limits)
+    pixels = upright_rgb(image, source, limits)
+    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), _pixel_hash(pixels), image.format or "PIL")
+
+
+def _pixel_hash(pixels: Pixels) -> str:
+    digest = hashlib.sha256(f"RGB {pixels.shape[0]} {pixels.shape[1]}\n".encode())
+    digest.update(pixels.data)
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""What one photo may cost, checked before its pixels are touched wherever the format allows."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DecodeError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "Metered", "OutOfTime", "check_cost", "check_pixels"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one photo may cost; beyond it, the photo gives a ``DecodeError`` that names the limit.
+
+    - ``pixels``: width x height, known from the header. 50 million pixels need at most 0.9 GiB while they are decoded
+      (WebP, the hungriest) and 0.15 GiB after. Pillow's own limit (``2 * Image.MAX_IMAGE_PIXELS``) also holds.
+    - ``file_bytes``: size of the file.
+    - ``seconds``: processor time on one desktop core. Formats that are read piece by piece stop once it is spent. What
+      decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans) is refused in advance where its pixels and bytes
+      make the work too large; the rates are constants, so the answer does not depend on the machine. A TIFF is bounded
+      by the other limits (50 million pixels: 0.6 s).
+    - ``formats``: Pillow's names of the formats that may be opened. Off are those that run other programs (EPS), those
+      that no photo comes in, and those whose decoders are little tested (FITS, SPIDER, SGI, ICNS, ...). Multi-picture
+      JPEGs ("MPO") come through "JPEG".
+    """
+
+    pixels: int = 50_000_000
+    file_bytes: int = 64 << 20
+    seconds: float = 1.5
+    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+
+
+DEFAULT_LIMITS = Limits()
+
+
+# Nanoseconds a pixel and a byte of the file, for formats that decode in one call; measured on noise and on flat images,
+# rounded up. JPEG 2000's 45 (measured: 19) also bounds its memory, 23 bytes a pixel.
+_WORK = {"WEBP": (20, 45), "AVIF": (15, 60), "JPEG2000": (45, 105)}
+_NS_PER_PIXEL_AND_SCAN = 0.7  # JPEG: a hundred bytes can order another pass over every pixel
+
+
+def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
+    if width * height > limits.pixels:
+        raise DecodeError(source, f"{width} x {height} = {width * height:,} pixels", f"{limits.pixels:,} pixels")
+
+
+def check_cost(image: PILImage, data: bytes, source: str, limits: Limits) -> None:
+    check_pixels(*image.size, source, limits)
+    if image.format == "TIFF":
+        check_pixels(*_tiff_tile(image), source, limits)  # one tile is held in memory, however small the photo
+    pixels = image.width * image.height
+    per_pixel, per_byte = _WORK.get(image.format or "", (0, 0))
+    work: float = pixels * per_pixel + len(data) * per_byte
+    if image.format in ("JPEG", "MPO"):
+        file = np.frombuffer(data, np.uint8)
+        scans = np.count_nonzero((file[:-1] == 0xFF) & (file[1:] == 0xDA))  # five times as quick as data.count()
+        work = pixels * int(scans) * _NS_PER_PIXEL_AND_SCAN
+    if work * 1e-9 > limits.seconds:
+        what = f"{image.format} of {pixels:,} pixels and {len(data):,} bytes would take up to {work * 1e-9:.1f} s"
+        raise DecodeError(source, what, f"{limits.seconds:g} s of processor time")
+
+
+def _tiff_tile(image: Any) -> tuple[int, int]:
+    width, height = (image.tag_v2.get(tag, 0) for tag in (322, 323))
+    return (width, height) if isinstance(width, int) and isinstance(height, int) else (0, 0)
+
+
+class OutOfTime(Exception):
+    """Not an OSError: Pillow takes those for a truncated file and may go on."""
+
+
+class Metered(io.BytesIO):
+    """A file in memory that cannot be read any more once its time is spent. Pillow reads before every piece of work."""
+
+    def __init__(self, data: bytes, seconds: float) -> None:
+        super().__init__(data)
+        self._end = time.thread_time() + seconds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.thread_time() > self._end:
+            raise OutOfTime
+        return super().read(size)
