@@ -236,6 +236,7 @@ def alarms(pairs: dict[str, list[Pair]], album: Album) -> dict[str, dict[str, ob
             "pairs": len(some),
             "same photo": int((scores >= SAME_PHOTO).sum()),
             "highest": [f"{scores[i]:.3f} {some[i][0].name} {some[i][1].name}" for i in order],
+            "taken": [f"{some[i][0].name} {some[i][1].name}" for i in np.flatnonzero(scores >= SAME_PHOTO)],
             "dhash distances": distance,
         }
         print(f"{kind}: {result[kind]['same photo']} of {len(some)}", flush=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["edit_distance", "folded", "lookalike_words", "skeleton"]
+__all__ = ["edit_distance", "folded", "likeness", "lookalike_words", "skeleton"]
 
 # A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
 OUTLINES = str.maketrans(
@@ -52,6 +52,25 @@ def skeleton(word: str) -> str:
     for group, letter in SAME:
         plain = plain.replace(group, letter)
     return plain
+
+
+def likeness(text: str, name: str) -> float:
+    """How much some part of a text looks like a name, 0..1: 1 - edits a letter of the name, by outline (Sellers 1980).
+
+    >>> likeness("Nlke 0fficial store", "Nike"), likeness("nkie-shop", "Nike"), likeness("anna83", "Nike")
+    (1.0, 0.5, 0.25)
+    """
+    part, whole = skeleton(name), skeleton(text)
+    if not part:
+        return 0.0
+    row = list(range(len(part) + 1))
+    best = row[-1]
+    for letter in whole:
+        before, row[0] = row[0], 0  # a part may begin anywhere
+        for j, wanted in enumerate(part, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != wanted))
+        best = min(best, row[-1])
+    return 1 - best / len(part)
 
 
 def lookalike_words(text: str, name: str) -> list[str]:

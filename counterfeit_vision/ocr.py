@@ -44,13 +44,13 @@ LOWEST, READ = 12.0, 0.3  # pixels of height and confidence below which a line c
 @dataclass(frozen=True, eq=False)
 class Reading:
     """What a line says. ``text``, ``confidence`` 0..1, ``places`` (len(text),) float32: the middle of each character
-    along the line, 0 = left edge, 1 = right edge. ``logits`` (T, classes) float32 log-probabilities, class 0 = blank.
+    along the line, 0 = left edge, 1 = right edge. ``probabilities`` (T, classes) float32, class 0 = blank.
     """
 
     text: str
     confidence: float
     places: Floats
-    logits: Floats
+    probabilities: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +141,13 @@ class Reader:
         room = max(wide, 320)  # shorter lines stand at the left of 320 pixels, as in training
         tensor = np.zeros((3, HEIGHT, room), np.float32)
         tensor[:, :, :wide] = _normalised(cv2.resize(line, (wide, HEIGHT)))
-        logits = np.log(np.maximum(self._recogniser.run(None, {"x": tensor[None]})[0][0], 1e-12))
-        best = logits.argmax(axis=1)
+        probabilities = self._recogniser.run(None, {"x": tensor[None]})[0][0]
+        best = probabilities.argmax(axis=1)
         kept = np.flatnonzero((best > 0) & (np.diff(best, prepend=-1) != 0))
         places = (kept + 0.5) / len(best) * room / wide
-        confidence = float(np.exp(logits[kept, best[kept]]).mean()) if len(kept) else 0.0
+        confidence = float(probabilities[kept, best[kept]].mean()) if len(kept) else 0.0
         text = "".join(self.alphabet[index] for index in best[kept])
-        return Reading(text, confidence, places.astype(np.float32), logits.astype(np.float32))
+        return Reading(text, confidence, places.astype(np.float32), probabilities)
 
     def knows(self, text: str) -> bool:
         """Whether the recogniser has every character of it."""
@@ -161,11 +161,12 @@ class Reader:
             return -np.inf
         labels = np.zeros(2 * len(text) + 1, np.int64)
         labels[1::2] = [self.place[character] for character in text]
+        logits = np.log(np.maximum(reading.probabilities[:, labels], 1e-12))
         skip = np.zeros(len(labels), bool)
         skip[2:] = (labels[2:] != 0) & (labels[2:] != labels[:-2])
         state = np.full(len(labels), -np.inf)
-        state[:2] = reading.logits[0, labels[:2]]
-        for row in reading.logits[1:, labels]:
+        state[:2] = logits[0, :2]
+        for row in logits[1:]:
             one = np.r_[-np.inf, state[:-1]]
             two = np.where(skip, np.r_[-np.inf, -np.inf, state[:-2]][: len(state)], -np.inf)
             state = np.logaddexp(np.logaddexp(state, one), two) + row

@@ -18,8 +18,9 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.base import Encoder, TextEncoder
 from counterfeit_vision.encoders.runtime import TextTowerEncoder, TowerEncoder
-from counterfeit_vision.heads.base import Suspects
-from counterfeit_vision.heads.context import Price, Title
+from counterfeit_vision.heads.base import Head, Suspects
+from counterfeit_vision.heads.context import Price, SellerName, Title
+from counterfeit_vision.lookalikes import likeness
 from counterfeit_vision.stream import encode_photos, stack
 
 EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
@@ -235,6 +236,43 @@ def test_one_product_alone_has_nothing_beside_it(reading: cv.Catalog) -> None:
         False,
         "The catalogue holds no other product to compare the title with.",
     )
+
+
+# --- the seller -------------------------------------------------------------------------------------------------------
+
+
+def seller_name(catalog: cv.Catalog, seller: cv.Seller | str | None, brand: str | None = "acme") -> cv.Evidence:
+    head = SellerName([cv.Seller("shop-1", "Harbour Leather"), "acme-store"])
+    assert isinstance(head, Head)
+    (evidence,) = head.score(suspects(catalog, offer(seller=seller, brand=brand)))
+    return evidence
+
+
+def test_only_the_verified_id_makes_a_seller_authorised(catalog: cv.Catalog) -> None:
+    true = seller_name(catalog, cv.Seller("shop-1", "Harbour Leather"))
+    assert (true.score, true.text) == (0, "The seller Harbour Leather (shop-1) is authorised.")
+    assert seller_name(catalog, "acme-store").score == 0
+    false = seller_name(catalog, cv.Seller("x9", "Harb0ur Leather"))
+    assert false.score == 1
+    assert (
+        "Harb0ur Leather (x9) is not authorised; its name is like Harbour Leather, an authorised seller" in false.text
+    )
+    misspelt = seller_name(catalog, cv.Seller("x9", "Harbor Leather"))
+    assert 0.9 < misspelt.score < 1
+
+
+def test_a_seller_that_is_named_like_the_brand(catalog: cv.Catalog) -> None:
+    assert seller_name(catalog, "official acrne outlet").score == 1  # rn is drawn like m
+    assert "the brand" in seller_name(catalog, "acme-deals").text
+    assert seller_name(catalog, "lena86").score < 0.5
+    photo_shows_acme = seller_name(catalog, "acme-deals", brand=None)
+    assert photo_shows_acme.score == 1
+
+
+def test_without_a_seller_nothing_is_said(catalog: cv.Catalog) -> None:
+    evidence = seller_name(catalog, None)
+    assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")
+    assert likeness("anything", "") == 0
 
 
 # --- the text tower ---------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_the_likelihood_sums_over_alignments(reader: Reader) -> None:
     """Three frames, by hand: "!!" needs a blank between, "!" has six alignments."""
     chances = np.full((3, len(reader.alphabet)), 1e-30)
     chances[:, 0], chances[:, reader.place["!"]] = 0.4, 0.6
-    reading = ocr.Reading("", 0.0, np.zeros(0, np.float32), np.log(chances).astype(np.float32))
+    reading = ocr.Reading("", 0.0, np.zeros(0, np.float32), chances.astype(np.float32))
     twice = reader.log_likelihood(reading, "!!")
     once = reader.log_likelihood(reading, "!")
     never = reader.log_likelihood(reading, "")

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.base import Head
-from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, compare_photos, is_copy
+from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
 from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.stream import encode_photos, stack
 
@@ -175,6 +175,17 @@ def test_no_picture_is_shared_by_points_in_one_place() -> None:
     assert shared_picture(np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)) is None
     found = shared_picture(np.zeros((30, 2), np.float32), np.zeros((30, 2), np.float32))
     assert found is None or np.isfinite(found.matrix).all()
+
+
+def test_a_moved_camera_shifts_neighbours_together_and_noise_does_not() -> None:
+    random = np.random.default_rng(0)
+    places = random.uniform(0, 400, (300, 2)).astype(np.float32)
+    noise = random.normal(0, 1, (300, 2)).astype(np.float32)
+    nearer = (places[:, 0] > 200)[:, None] * np.array([1.5, 0]) - np.array([0.75, 0])  # what stands nearer moves more
+    moved = nearer.astype(np.float32) + 0.3 * noise
+    assert _shared_misfit(noise, places) < 0.6
+    assert 0.65 < _shared_misfit(moved, places) < 0.85
+    assert _shared_misfit(noise[:1], places[:1]) == pytest.approx(float(np.linalg.norm(noise[0])))
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------

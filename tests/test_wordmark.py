@@ -18,9 +18,11 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
 from counterfeit_vision.heads.base import Suspects
+from counterfeit_vision.heads.known_lines import line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
+from counterfeit_vision.marks import Stencil
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 
@@ -128,6 +130,39 @@ def test_without_a_genuine_drawing_only_the_reading_counts(reader: Reader) -> No
 @pytest.mark.parametrize("shape", [(60, 200, 3), (8, 40, 3), (2, 2, 3)])
 def test_a_uniform_or_tiny_crop_says_nothing(reader: Reader, shape: tuple[int, int, int]) -> None:
     assert compare_wordmark(reader.lines(np.full(shape, 90, np.uint8)), [], ["SILVANO"], reader) is None
+
+
+# --- Chinese marks ----------------------------------------------------------------------------------------------------
+
+STROKES = {  # in hundredths of the character's square
+    "大": ("12,38 88,38", "50,10 50,40 40,68 14,90", "50,42 62,68 88,90"),
+    "太": ("12,38 88,38", "50,10 50,40 40,68 14,90", "50,42 62,68 88,90", "42,78 56,90"),
+    "山": ("50,10 50,84", "16,36 16,86 84,86", "84,36 84,86"),
+    "王": ("16,18 84,18", "20,50 80,50", "10,86 90,86", "50,18 50,86"),
+    "玉": ("16,18 84,18", "20,50 80,50", "10,86 90,86", "50,18 50,86", "64,62 76,76"),
+}
+
+
+def chinese(text: str, ink: tuple[int, ...] = INK, ground: tuple[int, ...] = GROUND) -> np.ndarray:
+    """A crop with characters 64 pixels high, drawn stroke by stroke: no font is needed."""
+    pixels = np.full((112, 72 * len(text) + 48, 3), ground, np.uint8)
+    for place, character in enumerate(text):
+        for stroke in STROKES[character]:
+            points = np.array([corner.split(",") for corner in stroke.split()], float) * 0.64 + (24 + 72 * place, 24)
+            cv2.polylines(pixels, [(points * 16).round().astype(np.int32)], False, ink, 8, cv2.LINE_AA, 4)
+    return pixels
+
+
+@pytest.mark.parametrize(("word", "false"), [("大山", "太山"), ("大王", "大玉")])
+def test_a_chinese_mark_with_one_stroke_more_is_seen(reader: Reader, word: str, false: str) -> None:
+    other = ((240, 235, 60), (20, 70, 40))
+    true, fake = (compared(reader, chinese(text, *other), chinese(word), word) for text in (word, false))
+    assert true is not None
+    assert fake is not None
+    assert true.redrawn is not None
+    assert (true.edits, fake.edits) == (0, 1)
+    assert true.score < DRAWN_OTHERWISE < 0.3 < fake.misspelt
+    assert fake.line.text == false
 
 
 # --- glyphs -----------------------------------------------------------------------------------------------------------
@@ -252,6 +287,47 @@ def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, r
     assert set(swapped.references) == {"r0", "r1"}
     (alone,) = head.score(suspects(catalog, batch[1]))
     assert alone.score == swapped.score
+
+
+def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    crop = mark("SILVANO")
+    height, width = crop.shape[:2]
+    cutting = cv.Region(40 + 0.3 * width, 90 + 0.2 * height, 40 + 0.7 * width, 90 + 0.8 * height)
+    whole = cv.Region(40, 90, 40 + width, 90 + height)
+    references = [
+        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand="Silvano", product="bag",
+                     regions=[cutting, whole])
+        for n in range(2)
+    ]  # fmt: skip
+    catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
+    stencil = catalog.stencil("Silvano/bag")
+    assert isinstance(stencil, Stencil)
+    known = wordmarks_of(catalog, "Silvano/bag", stencil, reader)
+    assert known.words == ("Silvano", "SILVANO")
+    (line,) = known.lines
+    assert {one.text for one in line.genuine} == {"SILVANO"}
+    assert all(one.reading.probabilities.size == 0 for one in line.genuine)  # 3 MB each
+    (evidence,) = Wordmark().score(suspects(catalog, listing(mark("SILVANO", tuple("SILBANO"), pose=2))))
+    assert evidence.score > DRAWN_OTHERWISE
+
+
+def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(reader: Reader) -> None:
+    crop = mark("SILVANO", height=40)
+    photo = goods(crop, 3)
+    height, width = crop.shape[:2]
+    warp = np.stack(np.meshgrid(np.arange(520), np.arange(300)), axis=-1).astype(np.float32)  # the frame is the photo
+    box = box_of(crop) + np.array([40, 90], np.float32)
+    line = line_at(photo, warp, box, reader)
+    assert line is not None
+    assert line.text == "SILVANO"
+    np.testing.assert_array_equal(line.pixels, photo[90 : 90 + height, 40 : 40 + width])
+    wide = line_at(photo, warp, box, reader, beside=0.25)
+    assert wide is not None
+    more = round(0.25 * height)
+    np.testing.assert_array_equal(wide.pixels, photo[90 : 90 + height, 40 - more : 40 + width + more])
+    assert wide.box[0, 0] == more
+    assert line_at(photo, warp, box + 500, reader) is None  # outside
+    assert line_at(photo, 0.1 * warp, box, reader) is None  # too small to be read
 
 
 @pytest.mark.parametrize("text", ["", "HANDMADE"])

@@ -61,7 +61,7 @@ class LeanTransformer:
         return vectors @ self.tower.proj, patches, self.tower.grid_size if patches is not None else (0, 0)
 
     def tokens(self, images: torch.Tensor, layers: Sequence[int]) -> torch.Tensor:
-        """The patch tokens (N, D, P, E) float32 of D blocks, in rising order; no block after the last of them is run."""
+        """The patch tokens (N, D, P, E) float32 of D blocks, rising; no block after the last of them is run."""
         tokens, found = self.tower._embeds(images), []
         for number, block in enumerate(self.tower.transformer.resblocks[: max(layers) + 1]):
             tokens = self._block(block, tokens, tokens.shape[1])

@@ -3,7 +3,7 @@ same door.
 """
 
 from .base import Head, Suspects
-from .context import Price, Title
+from .context import Price, SellerName, Title
 from .learned import LearnedHead, Lesson
 from .marks import Mark
 from .patches import Patches
@@ -21,6 +21,7 @@ __all__ = [
     "Price",
     "Product",
     "Reuse",
+    "SellerName",
     "Similarity",
     "Suspects",
     "Title",

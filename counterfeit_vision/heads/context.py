@@ -1,19 +1,20 @@
-"""What a listing says about itself: its price beside the product's usual one, its title beside its photo."""
+"""What a listing says about itself: its price beside the usual one, its title beside its photo, who its seller is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders.base import TextEncoder
 from ..errors import InputError
-from ..types import Evidence, Listing
+from ..lookalikes import likeness
+from ..types import Evidence, Listing, Seller
 from .base import Suspects
 
-__all__ = ["Price", "Title"]
+__all__ = ["Price", "SellerName", "Title"]
 
 SPREAD = 0.25  # log units, about a quarter: our choice, as list prices do not show how far honest sellers go below them
 PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
@@ -137,6 +138,46 @@ class Title:
                 )
             )
         return results
+
+
+class SellerName:
+    """How much a seller that is not authorised is named like one that is, or like the brand.
+
+    ``authorised`` are the brand's own shop and its dealers: only the platform's verified ``id`` makes a seller one of
+    them, whatever its display name says. ``score`` = the largest :func:`~counterfeit_vision.lookalikes.likeness` of the
+    display name (the id, where there is none) with theirs and the brand's, 0..1; 0 for an authorised seller.
+    """
+
+    name = "seller"
+
+    def __init__(self, authorised: Iterable[Seller | str]) -> None:
+        given = (seller if isinstance(seller, Seller) else Seller(seller) for seller in authorised)
+        self.authorised = {seller.id: _called(seller) for seller in given}
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        listing = suspects.listings[row]
+        if not isinstance(listing.seller, Seller):
+            return Evidence.not_applicable("The listing names no seller.")
+        called = _called(listing.seller)
+        if listing.seller.id in self.authorised:
+            return Evidence(score=0.0, text=f"The seller {called} ({listing.seller.id}) is authorised.")
+        brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
+        names = {brand: "the brand", **{name: "an authorised seller" for name in self.authorised.values()}}
+        alike = {name: likeness(called, name) for name in names}
+        nearest = max(alike, key=alike.__getitem__)
+        return Evidence(
+            score=alike[nearest],
+            text=f"The seller {called} ({listing.seller.id}) is not authorised; its name is like {nearest}, "
+            f"{names[nearest]}, by {alike[nearest]:.2f} of 1.",
+        )
+
+
+def _called(seller: Seller) -> str:
+    return seller.name or seller.id
 
 
 def _code(currency: str) -> str:

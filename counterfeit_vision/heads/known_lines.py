@@ -1,0 +1,224 @@
+"""The lines of text on a product's marks: where they stand, and how genuine photos show them.
+
+They are looked for once, on the references. On a suspect's photo, whose marks are laid over the references' already,
+each line is then read at its place: no text has to be found there, which would cost more than to read it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Catalog
+from ..glyphs import ink
+from ..lookalikes import edit_distance, folded
+from ..marks import Stencil, cut
+from ..ocr import LOWEST, Reader, TextLine, rectified
+from ..types import Region
+
+__all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "is_one", "is_whole", "line_at", "wordmarks_of"]
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+SEARCHED = 3  # references on which lines are looked for, those with regions first
+AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts look like other letters
+EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
+BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
+TALLEST = 96  # pixels of a line's height; more are not needed to read or to compare it
+PROMINENT = 0.5  # of the tallest wordmark's height: smaller print names a colour, or where a thing was made
+ONE = 0.5  # share of the smaller of two boxes that the other covers when they hold one line
+NEAR = 0.34  # edits per letter up to which a text is a miss of a wordmark, not another text
+SHORTEST = 3  # letters of a wordmark: shorter ones are missed by accident
+SHORTEST_CHINESE = 2
+THUMB = (96, 24)  # pixels, width and height, at which lines are looked through for the most alike
+
+
+@dataclass(frozen=True, eq=False)
+class KnownLine:
+    """A line of a product's marks: ``box`` (4, 2) float32, its corners in the stencil's frame, clockwise from the top
+    left as one reads it, and ``genuine``, how the references show it.
+    """
+
+    box: Floats
+    genuine: tuple[TextLine, ...]
+    thumbs: Floats
+
+    def most_alike(self, line: TextLine, most: int) -> list[TextLine]:
+        """Those of ``genuine`` that look most like a suspect's line: the same version of the logo, as sharp."""
+        order = np.argsort(-(self.thumbs @ _thumb(line)), kind="stable")[:most]
+        return [self.genuine[place] for place in order]
+
+
+@dataclass(frozen=True, eq=False)
+class Wordmarks:
+    """``lines`` that hold a wordmark, and the brand's wordmarks as ``words``, its name first."""
+
+    lines: tuple[KnownLine, ...]
+    words: tuple[str, ...]
+
+
+def wordmarks_of(catalog: Catalog, goods: str, stencil: Stencil, reader: Reader) -> Wordmarks:
+    """The lines on a product's marks that are wordmarks: the brand's name, and what two references read alike."""
+    keys = catalog.stencil_rows(goods)[list(stencil.rows)]
+    photos = [catalog.pixels(int(key)) for key in keys]
+    boxes = [
+        box
+        for key, photo, warp in list(zip(keys, photos, stencil.warps, strict=True))[:SEARCHED]
+        for box in _boxes(photo, catalog.regions(int(key)), warp, reader)
+    ]
+    shown = [
+        [line for photo, warp in zip(photos, stencil.warps, strict=True)
+         if (line := line_at(photo, warp, box, reader)) is not None and line.text.strip()]
+        for box in boxes
+    ]  # fmt: skip
+    name = catalog.references[int(keys[0])].brand
+    counts: Counter[str] = Counter()
+    for lines in shown:
+        for word, count in Counter(folded(line.text) for line in lines).items():
+            counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
+    known = {folded(name)} | {
+        word  # what is nearly the name is the name, misread
+        for word, count in counts.items()
+        if count > 1
+        and word.isalnum()
+        and not word.isdigit()  # an emblem's stripes are read as 1111
+        and len(word) >= _shortest(word)
+        and edit_distance(word, folded(name)) > NEAR * len(folded(name))
+    }
+    read = [
+        (box, [line for line in lines if folded(line.text) in known]) for box, lines in zip(boxes, shown, strict=True)
+    ]
+    kept: list[tuple[Floats, list[TextLine]]] = []
+    for box, lines in sorted(read, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
+        if lines and not any(is_one(box, other) for other, _ in kept):
+            kept.append((box, lines))
+    named = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
+    tallest = max(named, default=0.0)
+    kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
+    words = dict.fromkeys([name, *(line.text.strip() for _, lines in kept for line in lines)])
+    return Wordmarks(
+        lines=tuple(
+            KnownLine(box, tuple(map(_unread, lines)), np.stack([_thumb(line) for line in lines]))
+            for box, lines in kept
+        ),
+        words=tuple(word for word in words if reader.knows(word)),
+    )
+
+
+def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside: float = 0.0) -> TextLine | None:
+    """What stands on a photo (h, w, 3) in a ``box`` (4, 2) of the stencil's frame, and ``beside`` it (in parts of the
+    line's height), laid straight along ``warp`` (h, w, 2), the frame's places on the photo. ``None`` where the photo
+    does not show all of it, or too small to be read.
+    """
+    corners = at(warp, box[None])[0]
+    width = float(np.linalg.norm(corners[[1, 2]] - corners[[0, 3]], axis=1).mean())
+    height = float(np.linalg.norm(corners[[3, 2]] - corners[[0, 1]], axis=1).mean())
+    outside = (corners < 0).any() or (corners > np.array(photo.shape[1::-1]) - 1).any()
+    if outside or not min(width, height) >= LOWEST:
+        return None
+    more = round(beside * height)
+    size = (round(width) + 2 * more, round(height))
+    inner = np.array([[more, 0], [size[0] - more, 0], [size[0] - more, size[1]], [more, size[1]]], np.float32)
+    to_frame = cv2.getPerspectiveTransform(inner, box.astype(np.float32))
+    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).astype(np.float32)
+    places = at(warp, np.asarray(cv2.perspectiveTransform(grid, to_frame), np.float32))
+    straight = cv2.remap(photo, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    if height > TALLEST:
+        scale = TALLEST / height
+        straight = cv2.resize(straight, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        inner = (inner * scale).astype(np.float32)
+    pixels = np.asarray(straight, np.uint8)
+    return TextLine(pixels, inner, reader.read(pixels))
+
+
+def is_whole(line: TextLine) -> bool:
+    """Whether a line keeps off the border of the picture (h, w, 3) that it was found on: else it may be cut."""
+    low, high = line.box.min(axis=0), line.box.max(axis=0)
+    height, width = line.pixels.shape[:2]
+    return bool((low >= EDGE).all() and high[0] <= width - 1 - EDGE and high[1] <= height - 1 - EDGE)
+
+
+def _boxes(photo: Pixels, regions: Sequence[Region], warp: Floats, reader: Reader) -> list[Floats]:
+    """The lines in a reference's regions, as boxes in the frame, not what stands beside them: whole ones as they are
+    found with some air, or else what is found in the region alone, where it hides what the air would add to them.
+    """
+    found = []
+    to_frame = _to_frame(warp)
+    for region in regions:
+        for air in (AIR * min(region.x1 - region.x0, region.y1 - region.y0), 0.0):
+            corner = np.maximum([region.x0 - air, region.y0 - air], 0).astype(int)
+            crop = cut(photo, Region(float(corner[0]), float(corner[1]), region.x1 + air, region.y1 + air))
+            boxes = [line.box + corner for line in reader.lines(crop) if not air or is_whole(line)]
+            inside = [box for box in boxes if _has(region, box.mean(axis=0))]
+            if inside:
+                break
+        found += [
+            np.asarray(cv2.perspectiveTransform(box[:, None].astype(np.float32), to_frame)[:, 0], np.float32)
+            for box in inside
+        ]
+    return found
+
+
+def _has(region: Region, point: NDArray[np.floating]) -> bool:
+    return bool(region.x0 <= point[0] <= region.x1 and region.y0 <= point[1] <= region.y1)
+
+
+def _to_frame(warp: Floats) -> NDArray[np.float64]:
+    """The homography that takes a photo's pixels to the frame, as near as a plane comes to the ``warp``."""
+    rows, columns = np.linspace(0, warp.shape[0] - 1, 9).astype(int), np.linspace(0, warp.shape[1] - 1, 9).astype(int)
+    frame = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2).astype(np.float64)
+    there = warp[rows][:, columns].reshape(-1, 2).astype(np.float64)
+    matrix, _ = cv2.findHomography(there, frame, 0)
+    return np.eye(3) if matrix is None else np.asarray(matrix, np.float64)
+
+
+def at(warp: Floats, points: Floats) -> Floats:
+    """Where (n, m, 2) points of the frame lie on the photo; those beyond the frame as its border goes on."""
+    height, width = warp.shape[:2]
+    inside = np.clip(points, 1, (width - 2, height - 2)).astype(np.float32)
+    place, east, south = (
+        cv2.remap(warp, inside + np.array(step, np.float32), None, cv2.INTER_LINEAR)
+        for step in ((0, 0), (1, 0), (0, 1))
+    )
+    beyond = points - inside
+    return np.asarray(place + beyond[..., :1] * (east - place) + beyond[..., 1:] * (south - place), np.float32)
+
+
+def _names(lines: Sequence[TextLine], name: str) -> int:
+    """How many of the lines are the name."""
+    return sum(folded(line.text) == folded(name) for line in lines)
+
+
+def _height(box: Floats) -> float:
+    return float(np.linalg.norm(box[[3, 2]] - box[[0, 1]], axis=1).mean())
+
+
+def is_one(first: Floats, second: Floats) -> bool:
+    """Whether two boxes (4, 2) hold the same line."""
+    common, _ = cv2.intersectConvexConvex(np.ascontiguousarray(first), np.ascontiguousarray(second))
+    return common > ONE * min(cv2.contourArea(first), cv2.contourArea(second))
+
+
+def _thumb(line: TextLine) -> Floats:
+    """(n,) float32 of unit length and mean 0: the ink of a line, small."""
+    drawn = ink(rectified(line.pixels, line.box))
+    small = cv2.resize(np.zeros((8, 8), np.float32) if drawn is None else drawn, THUMB, interpolation=cv2.INTER_AREA)
+    centred = (small - small.mean()).ravel()
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
+
+
+def _unread(line: TextLine) -> TextLine:
+    """Without the chances of every letter at every place: 3 MB a line, of which only suspects' are asked."""
+    reading = dataclasses.replace(line.reading, probabilities=np.zeros((0, 0), np.float32))
+    return dataclasses.replace(line, reading=reading)
+
+
+def _shortest(word: str) -> int:
+    return SHORTEST if word.isascii() else SHORTEST_CHINESE
