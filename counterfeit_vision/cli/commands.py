@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError, require
-from ..manifests import read_rows
-from ..types import Failure, Listing
 from .common import all_failures, bare_catalog, built, encoder_of, loaded, refuse_missing, refuse_out
 from .output import Outcome, Talk, decision_table, failure_lines, number, table
+
+if TYPE_CHECKING:
+    from ..types import Failure, Listing
 
 __all__ = [
     "calibrate",
@@ -131,6 +132,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
 def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]:
     """A file or folder of listings and, after it, more of them; and those of the file that can't be read."""
     from ..manifests import read_listings
+    from ..types import Failure, Listing
 
     if not more:
         return source, []
@@ -143,6 +145,7 @@ def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]
 def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..feedback import Journal
     from ..manifests import read_listings
+    from ..types import Listing
 
     for path, what in ((args.listings, "listings"), (args.results, "results")):
         refuse_missing(path, what)
@@ -185,6 +188,8 @@ def drift(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def _verdicts(folder: Path) -> list[dict[str, Any]]:
+    from ..manifests import read_rows
+
     path = folder / "verdicts.jsonl" if folder.is_dir() else folder
     refuse_missing(path, "verdicts")
     return [row for _, row in read_rows(path)]
@@ -220,6 +225,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
     from ..report import printable
+    from ..types import Failure
 
     refuse_out(args.out)
     refuse_missing(args.listings, "listings")
