@@ -144,6 +144,7 @@ def shared_views(
         if inliers.sum() < VOTES:
             break
         rows = pairs[inliers]
+        cv2.setRNGSeed(0)
         matrix, _ = cv2.estimateAffine2D(
             first.points[rows[:, 0]].astype(np.float64), second.points[rows[:, 1]].astype(np.float64),
             method=cv2.LMEDS if len(rows) < 8 else cv2.RANSAC, ransacReprojThreshold=tolerance,
