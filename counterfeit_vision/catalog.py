@@ -25,6 +25,7 @@ from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .manifests import read_references
 from .mark_details import MarkDetails
+from .mark_ink import MarkInk
 from .mark_library import best_fit
 from .marks import Found, Stencil, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
@@ -77,6 +78,7 @@ class Catalog:
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._stencils: dict[str, Stencil | str] = {}
         self._mark_details: dict[str, MarkDetails] = {}
+        self._mark_ink: dict[str, tuple[MarkInk, ...]] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -209,6 +211,13 @@ class Catalog:
         if goods not in self._mark_details:
             self._mark_details[goods] = MarkDetails.of(stencil, self.encoder)
         return self._mark_details[goods]
+
+    def mark_ink(self, goods: str) -> tuple[MarkInk, ...]:
+        """How the genuine marks of one of ``goods`` are drawn, one a mark; empty where there is no stencil. Kept."""
+        if goods not in self._mark_ink:
+            stencil = self.stencil(goods)
+            self._mark_ink[goods] = () if isinstance(stencil, str) else MarkInk.all_of(stencil)
+        return self._mark_ink[goods]
 
     def stencil_rows(self, goods: str) -> NDArray[np.int64]:
         """The references that :meth:`stencil` lays over each other, those with regions first; its ``rows`` count in

@@ -45,6 +45,7 @@ CLAIM_NAMES = {
     "similarity": "Known product",
     "product": "Claimed product",
     "patches": "Fine detail",
+    "ink": "Stroke and colour",
     "wordmark": "Wordmark",
     "learned": "Learned pattern",
     "mark": "Mark",

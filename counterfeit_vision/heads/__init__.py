@@ -4,6 +4,7 @@ same door.
 
 from .base import Head, Suspects
 from .context import Price, SellerName, Title
+from .ink import Ink
 from .learned import LearnedHead, Lesson
 from .marks import Mark
 from .patches import Patches
@@ -14,6 +15,7 @@ from .wordmark import Wordmark
 
 __all__ = [
     "Head",
+    "Ink",
     "LearnedHead",
     "Lesson",
     "Mark",
@@ -32,4 +34,4 @@ __all__ = [
 
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
-    return (Similarity(), Product(), Mark(), Patches(), Wordmark(optional=True), Reuse(), Price(), Title())
+    return (Similarity(), Product(), Mark(), Patches(), Ink(), Wordmark(optional=True), Reuse(), Price(), Title())

@@ -1,0 +1,347 @@
+"""How a mark is drawn: the weight of its strokes and the colour of its ink, beside the genuine ones.
+
+A mark that is found (:mod:`~counterfeit_vision.marks`) is laid over the genuine one by an affine map of its own, and
+its pixels are told apart into ground and ink. The genuine outline, grown by some pixels and blurred by some, is fitted
+to the ink: blur changes an edge on both sides alike and weight does not, so a photo out of focus is not taken for a
+bold mark. The ink's colour is taken beside the ground's nearby, part by part along the mark, so that light does not
+count; lightness is left out, because gloss changes it.
+
+Constants were chosen on the market's seeds 0 to 2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .marks import Found, Stencil
+
+__all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_ink"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+AIR = 8  # pixels of the frame around a mark
+FINER = 3  # times, at which the outline is drawn
+BLURS = (0.5, 0.8, 1.1, 1.5, 2.0, 2.6)  # pixels of the frame
+WEIGHTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # pixels by which the outline's sides are moved outwards
+ROUNDS = 3  # of laying the mark over the genuine one and fitting blur and weight
+STEPS = 3  # Gauss-Newton steps in each
+LIKE = 0.8  # correlation of the ink with the genuine outline from which it is judged
+PARTS = 10  # along a mark, whose colours are compared
+PART_LIKE = 0.7  # the same in a part
+INK = 0.7  # of the outline, where a pixel is ink
+DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
+
+# What genuine photos differ by, beside their own spread
+EDGE = 0.05  # pixels of weight
+RELATED = 4.0  # times, by which noise that neighbouring pixels share makes ``doubt`` larger
+VERSION = 0.3  # pixels of weight between two genuine versions of a mark
+HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whole mark, and of the whole
+PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
+COLOURED = 0.15  # of those logarithms, from which haze, that pales a mark, is told from another colour
+USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3}  # what nine of ten genuine photos stay below
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A mark in one photo. ``weight``: pixels of the frame by which its strokes' sides lie outside the genuine ones'.
+    ``doubt``: its standard error, were noise independent from pixel to pixel. ``blur`` in the same pixels, ``likeness``
+    in -1..1 the correlation of its ink with the genuine outline.
+    ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none.
+    """
+
+    weight: float
+    doubt: float
+    blur: float
+    likeness: float
+    colours: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MarkInk:
+    """One mark of a stencil: ``box`` (4,) ``x0 y0 x1 y1`` in its frame, ``inside`` (FINER h, FINER w) float32, how far
+    (in fine pixels) each place lies within the outline, ``genuine`` how the references draw it.
+    """
+
+    box: tuple[int, int, int, int]
+    inside: Floats
+    genuine: tuple[Drawn, ...] = ()
+    _outlines: dict[tuple[float, float], Floats] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether most references show the outline: it may have been drawn from two marks that overlap."""
+        return bool(self.genuine) and float(np.median([drawn.likeness for drawn in self.genuine])) >= LIKE
+
+    @classmethod
+    def all_of(cls, stencil: Stencil) -> tuple[MarkInk, ...]:
+        """One for each mark of a stencil, in the order of its boxes."""
+        made = []
+        for box in stencil.boxes:
+            plain = cls._outlined(stencil.typical, box)
+            drawn = (plain.measure(*pair) for pair in zip(stencil.crops, stencil.inside, strict=True))
+            made.append(cls(plain.box, plain.inside, tuple(one for one in drawn if one is not None)))
+        return tuple(made)
+
+    @classmethod
+    def _outlined(cls, typical: Floats, mark: Floats) -> MarkInk:
+        height, width = typical.shape[:2]
+        x0, y0, x1, y1 = (int(value) for value in mark)
+        left, top, right, bottom = max(0, x0 - AIR), max(0, y0 - AIR), min(width, x1 + AIR), min(height, y1 + AIR)
+        pixels = typical[top:bottom, left:right].reshape(-1, 3)
+        off = pixels - np.median(pixels, axis=0)
+        along = off @ np.linalg.svd(off, full_matrices=False)[2][0]
+        if np.quantile(along, 0.99) < -np.quantile(along, 0.01):
+            along = -along
+        ink = (along / max(float(np.quantile(along, 0.97)), 1e-3)).reshape(bottom - top, right - left)
+        fine = cv2.resize(ink.astype(np.float32), None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+        own = np.zeros(fine.shape, bool)  # the product's own edge may lie near the mark
+        own[
+            FINER * max(0, y0 - 3 - top) : FINER * (y1 + 3 - top),
+            FINER * max(0, x0 - 3 - left) : FINER * (x1 + 3 - left),
+        ] = True
+        solid = ((fine > 0.5) & own).astype(np.uint8)
+        within = cv2.distanceTransform(solid, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5)
+        return cls((left, top, right, bottom), np.asarray(within, np.float32))
+
+    def outline(self, weight: float, blur: float) -> Floats:
+        """(h, w) in 0..1: how much of each pixel is ink; between the WEIGHTS interpolated."""
+        weight = float(np.clip(weight, WEIGHTS[0], WEIGHTS[-1]))
+        place = min(int((weight - WEIGHTS[0]) / (WEIGHTS[1] - WEIGHTS[0])), len(WEIGHTS) - 2)
+        share = (weight - WEIGHTS[place]) / (WEIGHTS[1] - WEIGHTS[0])
+        low = self._drawn(WEIGHTS[place], blur)
+        return low if share == 0 else np.asarray((1 - share) * low + share * self._drawn(WEIGHTS[place + 1], blur))
+
+    def _drawn(self, weight: float, blur: float) -> Floats:
+        if (weight, blur) not in self._outlines:
+            soft = cv2.GaussianBlur(np.clip(self.inside + weight * FINER + 0.5, 0, 1), (0, 0), blur * FINER)
+            size = (self.box[2] - self.box[0], self.box[3] - self.box[1])
+            self._outlines[weight, blur] = cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
+        return self._outlines[weight, blur]
+
+    def measure(self, crop: Pixels, shown: NDArray[np.bool_]) -> Drawn | None:
+        """How a photo that is laid over the stencil, (H, W, 3), draws the mark; ``None`` where too little of it is
+        ``shown`` (H, W).
+        """
+        x0, y0, x1, y1 = self.box
+        y, x = np.mgrid[: y1 - y0, : x1 - x0].astype(np.float64)
+        u, v = x / x.shape[1] * 2 - 1, y / x.shape[0] * 2 - 1
+        affine = np.stack([np.ones_like(u), u, v], axis=-1).reshape(-1, 3)
+        start = np.stack([x.ravel() + x0, y.ravel() + y0], axis=1)
+        offset = np.zeros((2, 3))
+        weight, doubt, blur = 0.0, 0.0, BLURS[2]
+        near = cv2.dilate(self.outline(0.0, blur), np.ones((9, 9))) > 0.15
+        for _ in range(ROUNDS):
+            for _ in range(STEPS):
+                pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
+                if there.sum() < 80:
+                    return None
+                expected = self.outline(weight, blur)
+                error = (_ink(pixels, expected, there) - expected).ravel()
+                slopes = [
+                    cv2.Sobel(expected, cv2.CV_32F, *order, scale=1 / 8).reshape(-1, 1) for order in ((1, 0), (0, 1))
+                ]
+                slope = np.concatenate([affine * part for part in slopes], axis=1)
+                weighted = slope * (there.ravel() / (1 + (error / 0.3) ** 2) ** 2)[:, None]
+                normal = weighted.T @ slope
+                normal += np.eye(6) * (1e-3 * np.trace(normal) / 6 + 1e-6)
+                step = np.linalg.solve(normal, weighted.T @ error)
+                offset -= (step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))).reshape(2, 3)
+            pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
+            if there.sum() < 80:
+                return None
+            ink = _ink(pixels, self.outline(weight, blur), there)
+            weight, doubt, blur = self._fitted(ink[there], there)
+        likeness = _alike(ink[there], self.outline(weight, blur)[there])
+        return Drawn(weight, doubt, blur, likeness, self._colours(pixels, there))
+
+    def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
+        """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
+        centred = ink - ink.mean()
+        misfit = np.empty((len(BLURS), len(WEIGHTS)))
+        for row, blur in enumerate(BLURS):
+            for column, weight in enumerate(WEIGHTS):
+                drawn = self._drawn(weight, blur)[there]
+                drawn = drawn - drawn.mean()
+                misfit[row, column] = centred @ centred - (centred @ drawn) ** 2 / max(float(drawn @ drawn), 1e-9)
+        row, column = divmod(int(misfit.argmin()), len(WEIGHTS))
+        if not 0 < column < len(WEIGHTS) - 1:
+            return WEIGHTS[column], np.inf, BLURS[row]
+        left, middle, right = misfit[row, column - 1 : column + 2]  # the lowest point of the parabola through the three
+        bend, step = max(float(left - 2 * middle + right), 1e-9), WEIGHTS[1] - WEIGHTS[0]
+        best = WEIGHTS[column] + step * 0.5 * float(left - right) / bend
+        return best, step * float(np.sqrt(2 * middle / len(ink) / bend)), BLURS[row]
+
+    def _colours(self, pixels: Floats, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+        outline = self.outline(0.0, 0.8)
+        soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
+        ground = (cv2.dilate(outline, np.ones((5, 5))) < 0.3) & there
+        edges = np.linspace(AIR, outline.shape[1] - AIR, PARTS + 1).astype(int)
+        step = outline.shape[1] // PARTS
+        found = np.full((PARTS, 3), np.nan)
+        for part, (start, end) in enumerate(itertools.pairwise(edges)):
+            around = slice(max(0, start - step), end + step)
+            own, mine, seen = outline[:, start:end], soft[:, start:end], there[:, start:end]
+            core = (own > INK) & seen
+            most = int((own > INK).sum() * 0.5)
+            if most < 6 or core.sum() < most or ground[:, around].sum() < 10:
+                continue
+            base = np.median(soft[:, around][ground[:, around]], axis=0)
+            off = np.linalg.norm(mine - base, axis=2)
+            if _alike(off[seen], own[seen]) < PART_LIKE:
+                continue
+            strongest = np.argsort(-off[core], kind="stable")[:most]
+            found[part] = np.log((np.median(mine[core][strongest], axis=0) + DARK) / (base + DARK))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class InkDeviation:
+    """``score``: the most deviating of the marks' properties, 1 at what nine of ten genuine photos stay below.
+    ``text`` says which, ``map`` (h, w) float32 over the stencil's frame where.
+    """
+
+    score: float
+    text: str
+    map: Floats
+
+
+def compare_ink(marks: Sequence[MarkInk], found: Found) -> InkDeviation | str:
+    """How differently from the genuine ones the marks of a photo are drawn; or why that can't be said."""
+    drawn = [mark.measure(found.crop, found.inside) for mark in marks]
+    judged = [
+        row for row, (mark, one) in enumerate(zip(marks, drawn, strict=True)) if mark.is_clear and one is not None
+    ]
+    best: InkDeviation | None = None
+    for score, row, part, text in itertools.chain(_weights(marks, drawn, judged), _hues(marks, drawn, judged)):
+        if best is None or score > best.score:
+            x0, y0, x1, y1 = marks[row].box
+            if part is not None:
+                width = x1 - x0 - 2 * AIR
+                x0, x1 = x0 + AIR + width * part // PARTS, x0 + AIR + width * (part + 1) // PARTS
+            map_ = np.zeros(found.inside.shape, np.float32)
+            map_[y0:y1, x0:x1] = score
+            best = InkDeviation(score, text, map_)
+    return best or "the marks' ink can't be told from what is around it"
+
+
+Finding = tuple[float, int, int | None, str]
+
+
+def _weights(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Sequence[int]) -> Iterator[Finding]:
+    """Marks whose strokes are bolder or finer, and not just as another mark's: a bright photo makes all bolder."""
+    off: dict[int, tuple[float, float]] = {}
+    for row in judged:
+        one, genuine = drawn[row], marks[row].genuine
+        if one is None or one.likeness < LIKE or not np.isfinite(one.doubt):
+            continue
+        weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
+        usual = float(np.median(weights))
+        spread = 1.4826 * float(np.median(np.abs(weights - usual)))
+        versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
+        least = min((one.weight - version for version in versions), key=abs)
+        off[row] = least, float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))
+    for row, (by, doubt) in off.items():
+        beside = [abs(by - other) for mark, (other, _) in off.items() if mark != row]
+        times = min(abs(by), max(beside, default=abs(by))) / doubt
+        height = marks[row].box[3] - marks[row].box[1] - 2 * AIR
+        yield (
+            times / USUAL["weight"],
+            row,
+            None,
+            f"its strokes are {abs(by) / max(height, 1):.1%} of the mark's height {'bolder' if by > 0 else 'finer'}",
+        )
+
+
+def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Sequence[int]) -> Iterator[Finding]:
+    """Marks whose ink has another colour beside the ground's, and marks that have one in a part."""
+    for row in judged:
+        one = drawn[row]
+        if one is None or np.isnan(one.colours).all():
+            continue
+        genuine = _hue(np.stack([other.colours for other in marks[row].genuine]))
+        with warnings.catch_warnings():  # parts that no photo shows are NaN
+            warnings.simplefilter("ignore", RuntimeWarning)
+            wholes = np.nanmedian(genuine, axis=1)
+            whole = np.nanmedian(wholes, axis=0)
+            parts = genuine - wholes[:, None]
+            usual = np.nanmedian(parts, axis=0)
+            spread = _spread(_off(parts - usual, whole))
+            mine = _hue(one.colours)
+            own = np.nanmedian(mine, axis=0)
+            off = _off(mine - own - usual, whole)
+            times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
+            shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _spread(_off(wholes - whole, whole))))
+        if np.isfinite(times).any():
+            part = int(np.nanargmax(times))
+            yield (
+                float(times[part]) / USUAL["part"],
+                row,
+                part,
+                f"from {part / PARTS:.0%} to {(part + 1) / PARTS:.0%} of its width its ink has another colour",
+            )
+        if np.isfinite(shift):
+            yield shift / USUAL["colour"], row, None, "its ink has another colour beside the ground's"
+
+
+def _hue(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lightness taken out of logarithms (..., 3)."""
+    return np.asarray(colours - colours.mean(axis=-1, keepdims=True))
+
+
+def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What of the differences (..., 3) from the ``genuine`` hue (3,) haze and gloss don't explain."""
+    length = float(np.linalg.norm(genuine))
+    if not length >= COLOURED:
+        return hues
+    paler = np.clip(hues @ (genuine / length), -PALER * length, DEEPER * length)
+    return np.asarray(hues - paler[..., None] * (genuine / length))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    return 1.4826 * float(np.nan_to_num(np.nanmedian(np.abs(values))))
+
+
+def _looked_up(
+    crop: Pixels, shown: NDArray[np.bool_], places: NDArray[np.float64], near: NDArray[np.bool_]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """(h, w, 3) the pixels at places (h w, 2) of a crop, and (h, w) which of those ``near`` the mark it shows."""
+    at = places.astype(np.float32)[:, None]
+    pixels = cv2.remap(crop, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.remap(shown.astype(np.uint8), at, None, cv2.INTER_NEAREST, borderValue=0).reshape(near.shape) > 0
+    return pixels.reshape(*near.shape, 3).astype(np.float32), near & seen
+
+
+def _alike(first: Floats, second: Floats) -> float:
+    """The correlation of two (n,); 0 where one of them does not vary."""
+    a, b = first - first.mean(), second - second.mean()
+    return float((a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
+
+
+def _ink(pixels: Floats, outline: Floats, there: NDArray[np.bool_]) -> Floats:
+    """(h, w) how much of each pixel is ink: ground (with a slope of light) and ink fitted to the outline by robust
+    least squares, each pixel projected on the line between their colours.
+    """
+    height, width = outline.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    u, v = x / width - 0.5, y / height - 0.5
+    terms = np.stack([np.ones_like(u), u, v, u * v, outline], axis=-1).reshape(-1, 5)
+    colours, weight = pixels.reshape(-1, 3), there.ravel().astype(np.float32)
+    fit = np.zeros((5, 3), np.float32)
+    for _ in range(3):
+        weighted = terms * weight[:, None]
+        fit = np.linalg.solve(weighted.T @ terms + 1e-3 * np.eye(5, dtype=np.float32), weighted.T @ colours)
+        off = np.linalg.norm(colours - terms @ fit, axis=1)
+        spread = max(float(np.median(off[there.ravel()])), 2.0)
+        weight = there.ravel() / (1 + (off / (3 * spread)) ** 2)
+    ink = fit[4]
+    return np.asarray(
+        ((colours - terms[:, :4] @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6)).reshape(height, width), np.float32
+    )

@@ -1,0 +1,137 @@
+"""The ink claim: bolder strokes and other colours are told from blur, light, haze and from each other."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from test_marks import label, seen
+from test_patches import catalogue, suspects
+
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Ink
+from counterfeit_vision.mark_ink import InkDeviation, MarkInk, compare_ink
+from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.types import Region
+
+SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)
+
+
+def card(
+    *, bold: float = 0.0, tint: tuple[float, float, float] = (0, 0, 0), part: float = 1.0, noise: int = 0
+) -> np.ndarray:
+    """The label, its word's strokes ``bold`` pixels wider to each side, and its ink tinted from the left."""
+    plain = label(noise=noise).astype(np.float32)
+    x0, y0, x1, y1 = (int(value) for value in WORD.to_list())
+    word = plain[y0:y1, x0:x1]
+    ground = np.median(word.reshape(-1, 3), axis=0)
+    if bold:  # grown at four times the size, so that fractions of a pixel can be had
+        fine = cv2.resize(word, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        reach = round(4 * bold)
+        element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        word[:] = cv2.resize(cv2.erode(fine, element), (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)  # dark ink
+    ink = np.clip((ground - word).mean(axis=2) / (ground.mean() - 67), 0, 1)
+    ink[:, round(part * (x1 - x0)) :] = 0
+    word += ink[..., None] * np.array(tint, np.float32)
+    return np.clip(plain, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[SIGN, WORD], [], []])
+    assert isinstance(made, Stencil)
+    return made
+
+
+@pytest.fixture(scope="module")
+def marks(stencil: Stencil) -> tuple[MarkInk, ...]:
+    return MarkInk.all_of(stencil)
+
+
+def deviation(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> InkDeviation:
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found), found
+    result = compare_ink(marks, found)
+    assert isinstance(result, InkDeviation), result
+    return result
+
+
+def test_there_is_an_outline_a_mark_and_every_reference_draws_it(marks: tuple[MarkInk, ...]) -> None:
+    assert len(marks) == 2
+    assert [len(mark.genuine) for mark in marks] == [3, 3]
+    for mark in marks:
+        assert all(abs(drawn.weight) < 0.2 and drawn.likeness > 0.9 for drawn in mark.genuine)
+        bold, plain = mark.outline(0.7, 0.8).sum(), mark.outline(0.0, 0.8).sum()
+        assert bold > plain
+
+
+def test_weight_is_measured_in_pixels_of_the_frame(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    scale = stencil.shape[1] / (260 * 1.7)  # the frame's width over the label's, both with margins
+    for bold in (0.25, 0.75):
+        found = find_marks(stencil, seen(card(bold=bold, noise=3)))
+        assert isinstance(found, Found)
+        drawn = marks[1].measure(found.crop, found.inside)
+        assert drawn is not None
+        usual = float(np.median([one.weight for one in marks[1].genuine]))
+        assert drawn.weight - usual == pytest.approx(bold * scale, abs=0.2)
+
+
+def test_bold_strokes_and_other_colours_deviate_and_are_named(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    genuine = deviation(stencil, marks, seen(card(noise=3)))
+    bold = deviation(stencil, marks, seen(card(bold=1.0, noise=3)))
+    part = deviation(stencil, marks, seen(card(tint=(60, 0, -40), part=0.12, noise=3)))
+    whole = deviation(stencil, marks, seen(card(tint=(60, 0, -60), noise=3)))
+    assert genuine.score < 2
+    for fake, words in ((bold, "bolder"), (part, "0% to 10%"), (whole, "colour")):
+        assert fake.score > 2 * genuine.score
+        assert words in fake.text
+    y, x = np.nonzero(part.map)
+    box = stencil.boxes[1]
+    assert x.max() < box[0] + 0.2 * (box[2] - box[0])
+    assert y.min() >= box[1] - 9
+
+
+def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    photo = seen(card(noise=3))
+    shade = np.linspace(0.55, 1.0, 640)[None, :, None]
+    worse = {
+        "blurred": cv2.GaussianBlur(photo, (0, 0), 1.3),
+        "dim": (photo * shade).astype(np.uint8),
+        "warm light": np.clip(photo * np.array([1.0, 0.88, 0.7]), 0, 255).astype(np.uint8),
+        "hazy": (photo * 0.7 + 60).astype(np.uint8),
+    }
+    fakes = [card(bold=1.0, noise=3), card(tint=(60, 0, -60), noise=3)]
+    least = min(deviation(stencil, marks, seen(fake)).score for fake in fakes)
+    for name, pixels in worse.items():
+        assert deviation(stencil, marks, pixels).score < least, name
+
+
+def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    found = find_marks(stencil, seen(card(noise=3)))
+    assert isinstance(found, Found)
+    assert marks[0].measure(found.crop, np.zeros_like(found.inside)) is None
+    flat = marks[0].measure(np.full_like(found.crop, 90), found.inside)
+    assert flat is not None
+    assert flat.likeness < 0.5
+    assert isinstance(compare_ink((), found), str)
+
+
+def test_the_head_says_what_differs_and_shows_it(tiny_encoder: TowerEncoder) -> None:
+    catalog = catalogue(tiny_encoder, [SIGN, WORD])
+    photos = [seen(card(noise=3)), seen(card(bold=1.0, noise=3)), np.full((80, 80, 3), 9, np.uint8)]
+    genuine, fake, blank = Ink().score(suspects(catalog, photos))
+    assert fake.score > genuine.score + 1
+    assert "bolder" in fake.text
+    assert fake.references == ("a", "b")
+    assert fake.crops is not None
+    assert fake.heatmap is not None
+    assert fake.region is not None
+    assert not blank.applicable
+    alone = [Ink().score(suspects(catalog, [photo]))[0] for photo in photos]
+    assert [row.score for row in alone[:2]] == [genuine.score, fake.score]
+
+
+def test_without_regions_nothing_is_said(tiny_encoder: TowerEncoder) -> None:
+    evidence = Ink().score(suspects(catalogue(tiny_encoder, []), [seen(card(noise=3))]))[0]
+    assert not evidence.applicable
+    assert "region" in evidence.text
