@@ -36,10 +36,13 @@ LARGE = 0.2
 PATCH = 1 / 14
 
 
-def judged(market: Path, encoder: Any) -> list[dict[str, Any]]:
+def judged(market: Path, encoder: Any, regions: str) -> list[dict[str, Any]]:
     """The listings of a market, each with its score, its peak against the mask, and the baseline."""
     lines = [json.loads(line) for line in (market / "listings.jsonl").read_text().splitlines()]
-    catalog = cv.Catalog.build(market / "catalogue.jsonl", encoder=encoder)
+    references = read_references(market / "catalogue.jsonl")
+    if regions == "found":
+        references = [dataclasses.replace(reference, regions=()) for reference in references]
+    catalog = cv.Catalog.build(references, encoder=encoder)
     photos = ((row["id"], market / row["photos"][0]) for row in lines)
     rows = [row for row in encode_photos(photos, encoder=encoder) if not isinstance(row, cv.Failure)]
     found = stack(rows, encoder=encoder)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -84,10 +85,24 @@ class Stencil:
         """Height and width of the frame."""
         return self.crops.shape[1], self.crops.shape[2]
 
-    @property
+    @cached_property
     def typical(self) -> Floats:
         """(h, w, 3): the median of the references."""
         return np.asarray(np.median(self.crops, axis=0), np.float32)
+
+    @cached_property
+    def flattened(self) -> Floats:
+        """(h, w): :attr:`typical` in grey, light taken out."""
+        return _flattened(_grey(self.typical))
+
+    @cached_property
+    def steps(self) -> tuple[_Step, ...]:
+        """What the fit of a photo needs of it, one for each of :data:`STEPS`."""
+        say = cv2.GaussianBlur(np.where(self.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
+        return tuple(
+            _step(_grey(self.typical), say.astype(np.float32), blur, degree, iterations)
+            for blur, degree, iterations in STEPS
+        )
 
     def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
         """(h, w): the marks' boxes, grown by ``air`` of their height."""
@@ -165,7 +180,7 @@ def find_marks(
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
-    for steps, matrix in itertools.product((STEPS[1:], STEPS), proposals):
+    for steps, matrix in itertools.product((stencil.steps[1:], stencil.steps), proposals):
         found = _lay(stencil, halves, matrix, steps)
         if found is not None and (best is None or found.likeness > best.likeness):
             best = found
@@ -222,9 +237,7 @@ def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
     return views if plane is None else [plane.matrix, *views]
 
 
-def _lay(
-    stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[tuple[float, int, int], ...]
-) -> Found | None:
+def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_Step, ...]) -> Found | None:
     """The photo laid over the stencil, from a start that is a few pixels off. ``halves``: the photo, and what has been
     halved of it so far.
     """
@@ -237,25 +250,23 @@ def _lay(
     while len(halves) <= level:
         halves.append(cv2.resize(halves[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     up = _enlarging(0.5**level)
-    matrix, photo, typical = _inverse(up) @ matrix, halves[level], _grey(stencil.typical)
+    matrix, photo = _inverse(up) @ matrix, halves[level]
     around = round(AROUND * max(stencil.shape))
     wide = _places(
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
     )
     seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
-    say = cv2.GaussianBlur(np.where(stencil.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
-    offset = np.zeros((2, 1))
-    for blur, degree, iterations in steps:
-        offset = np.pad(offset, ((0, 0), (0, len(_powers(degree)) - offset.shape[1])))
-        offset = _fit(typical, say, seen, inside, around, offset, blur, degree, iterations)
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    moved = np.stack([x, y], axis=-1) + _basis(x, y, stencil.shape, STEPS[-1][1]) @ offset.T
-    warp = _map(matrix, moved.reshape(-1, 2)).reshape(height, width, 2)
+    offset = np.zeros((2, 1), np.float32)
+    for step in steps:
+        offset = _fit(step, seen, inside, around, offset)
+    places, basis = _basis(stencil.shape, STEPS[-1][1], 1)
+    moved = places + basis @ offset.T
+    warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
     if inside[stencil.on_mark()].mean() < 0.5:
         return None
     crop = _warped(photo, warp)
-    likeness = _correlation(_flattened(typical), _flattened(_grey(crop)), stencil.on_mark() & inside)
+    likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.on_mark() & inside)
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     regions = tuple(_region(warp, box, halves[0].shape) for box in stencil.boxes)
     return Found(up @ matrix, warp, crop, inside, likeness, regions)
@@ -271,57 +282,77 @@ def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
     return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-def _fit(
-    typical: Floats,
-    say: NDArray[np.float64],
-    seen: Floats,
-    inside: NDArray[np.bool_],
-    around: int,
-    offset: NDArray[np.float64],
-    blur: float,
-    degree: int,
-    iterations: int,
-) -> NDArray[np.float64]:
-    """Gauss-Newton on a grid of the frame's pixels (Lucas & Kanade 1981), light flattened, far-off pixels counting
-    little. ``seen`` is the photo in the frame as the start has it, with ``around`` pixels more on each side.
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
+    ``basis`` (m, n) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the warp's terms, the
+    pixels' ``say`` (m,) and the terms' stiffness ``stiff`` (2 n,).
     """
+
+    blur: float
+    iterations: int
+    places: Floats
+    basis: Floats
+    target: Floats
+    slope: Floats
+    say: Floats
+    stiff: Floats
+
+
+def _step(typical: Floats, say: Floats, blur: float, degree: int, iterations: int) -> _Step:
     stride = round(blur) + 1
-    y, x = np.mgrid[: typical.shape[0] : stride, : typical.shape[1] : stride].astype(np.float64)
-    basis = _basis(x, y, typical.shape, degree).reshape(x.size, -1)
+    places, basis = _basis(typical.shape, degree, stride)
     target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
     gx, gy = (
         cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
         for order in ((1, 0), (0, 1))
     )
-    slope, target = np.concatenate([basis * gx, basis * gy], axis=1), target[::stride, ::stride].ravel()
-    blurred, shown = _flattened(cv2.GaussianBlur(seen, (0, 0), blur)), inside.astype(np.float32)
-    start, say = np.stack([x.ravel(), y.ravel()], axis=1) + around, say[::stride, ::stride].ravel()
-    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2)
-    for _ in range(iterations):
-        places = (start + basis @ offset.T).astype(np.float32)[:, None]
-        error = cv2.remap(blurred, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] - target
+    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2).astype(np.float32)
+    return _Step(
+        blur=blur,
+        iterations=iterations,
+        places=places,
+        basis=basis,
+        target=target[::stride, ::stride].ravel(),
+        slope=np.concatenate([basis * gx, basis * gy], axis=1),
+        say=say[::stride, ::stride].ravel(),
+        stiff=stiff,
+    )
+
+
+def _fit(step: _Step, seen: Floats, inside: NDArray[np.bool_], around: int, offset: Floats) -> Floats:
+    """Gauss-Newton (Lucas & Kanade 1981), light flattened, far-off pixels counting little. ``seen`` is the photo in the
+    frame as the start has it, with ``around`` pixels more on each side; ``offset`` (2, up to n) the warp so far.
+    """
+    offset = np.pad(offset, ((0, 0), (0, step.basis.shape[1] - offset.shape[1])))
+    blurred, shown = _flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)), inside.astype(np.float32)
+    least = 400 / (round(step.blur) + 1) ** 2
+    for _ in range(step.iterations):
+        places = (step.places + around + step.basis @ offset.T)[:, None]
+        error = cv2.remap(blurred, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] - step.target
         there = cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
-        if there.sum() < 400 / stride**2:
+        if there.sum() < least:
             return offset
         spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
-        weight = np.where(there, say / (1 + (error / (2.5 * spread)) ** 2) ** 2, 0)
-        weighted = slope * weight[:, None]
-        normal = weighted.T @ slope
-        normal += np.diag(stiff) * np.trace(normal) / len(normal)
-        step = np.linalg.solve(
-            normal, weighted.T @ error + stiff * np.trace(normal) / len(normal) * offset.ravel()
-        ).reshape(2, -1)
-        size = np.abs(step).max()
-        offset = offset - step * min(1.0, 4.0 / max(size, 1e-9))
+        weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
+        weighted = step.slope * weight[:, None]
+        normal = (weighted.T @ step.slope).astype(np.float64)
+        ridge = step.stiff * np.trace(normal) / len(normal)
+        change = np.linalg.solve(normal + np.diag(ridge), weighted.T @ error + ridge * offset.ravel()).reshape(2, -1)
+        size = np.abs(change).max()
+        offset = np.asarray(offset - change * min(1.0, 4.0 / max(size, 1e-9)), np.float32)
         if size < 0.02:
             break
     return offset
 
 
-def _basis(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...], degree: int) -> NDArray[np.float64]:
-    """(..., n): the powers of a place in the frame, up to a degree."""
+@lru_cache(maxsize=64)
+def _basis(shape: tuple[int, ...], degree: int, stride: int) -> tuple[Floats, Floats]:
+    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, n)."""
+    y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
     u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    return np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
+    basis = np.stack([u**i * v**j for i, j in _powers(degree)], axis=1)
+    return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
 
 
 def _powers(degree: int) -> list[tuple[int, int]]:

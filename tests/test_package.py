@@ -41,6 +41,7 @@ ORDER = [
     "marks",
     "mark_library",
     "mark_details",
+    "mark_regions",
     "references",
     "catalog_folder",
     "neighbours",
