@@ -1,15 +1,17 @@
 """Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
 
-What a mark is, is told by recurrence: it is on every photo of the product, and on the brand's other goods, and not on
-other brands'. Local features that recur so are gathered into a few boxes on one reference; the boxes are kept if the
-marks in them are found again, in the way they will be found on suspects, on the product's other photos.
+What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. What
+recurs so is gathered into a few boxes on one reference; they are kept if the marks in them are found again, in the way
+they will be found on suspects, on another photo of the product.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from .decode import decode
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
 from .marks import Found, find_marks, make_stencil, mark_features
-from .preprocess import to_square
+from .preprocess import unpad
 from .types import Reference, Region
 
 __all__ = ["Shown", "found_regions", "propose_regions"]
@@ -26,31 +28,52 @@ __all__ = ["Shown", "found_regions", "propose_regions"]
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-OWN, KIN, STRANGERS = 6, 6, 8  # photos of the product, of the brand's other products, and of other brands' compared
+OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
 KEPT = 256  # photos whose local features stay in memory, at most 400 MB
-CELLS = 96  # of the map of what recurs, on the photo's long side
+SIDE = 320  # pixels on the long side of the copy on which photos are compared
+SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
+NOISE = 2.0  # grey levels of spread in a window that rounding leaves
+FULL = 12.0  # root of a window's smaller gradient eigenvalue, beyond which more says nothing
+AGREES = 0.6  # correlation from which a window is shared
+CELLS = 80  # of the map of what recurs, on the photo's long side
+BLUR = 1.5  # cells
 CLOSEST = 0.95  # ratio to the next best that a match may have: repeated letters are alike
 VIEW, PLANE = 8.0, 4.0  # pixels that a feature may lie off an affine map, and off a homography
-FEWEST = 6  # features that must agree on a map
-PRODUCT = 0.4  # how surely a feature's patch must be product
-"""As in ``foreground``."""
+FEWEST, VIEWS = 6, 4  # features that must agree on a map; maps tried
+PRODUCT = 0.4  # how surely a feature's patch must be product, as in ``foreground``
 ELSEWHERE = 0.3  # what recurs on the product's photos counts this much where the brand's other goods do not have it
-BRAND = 3.0  # and fully, where one in three of them has it
-WIDE = 0.7  # of a feature's width: the spread of its say
-BACKGROUND = 0.2  # of the map's peak: cells below it make a box worse
+BRAND = (0.1, 0.4)  # shares of them: up to the first it is chance, from the second it counts fully
+BACKGROUND = 0.3  # of the map's peak: cells below it make a box worse
+WHOLE = 0.3  # of the map's peak: cells above it that touch belong together
 SECOND = 0.35  # of the first box's sum that another needs
+LEAST = 0.1  # of the map's peak, without which nothing recurs
 MOST = 3  # boxes a product
 SMALLEST = 0.04  # of the photo's long side
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A reference photo as marks are looked for on it: its local features on the product, and its ``size`` (width,
-    height) in pixels.
+    """A reference photo as marks are looked for on it: its local features on the product, its ``size`` (width, height)
+    in pixels, and on a copy of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
     """
 
     features: Keypoints
     size: tuple[int, int]
+    grey: Floats
+    product: Floats
+
+    @cached_property
+    def drawn(self) -> Floats:
+        """(h, w) float32 in 0..1: how much is drawn around each pixel of the copy. A thing's outline counts little,
+        it runs straight (Shi & Tomasi 1994).
+        """
+        corner = cv2.cornerMinEigenVal(self.grey, WINDOW, ksize=3)
+        return np.asarray(np.minimum(np.sqrt(np.maximum(corner, 0)) / FULL, 1) * self.product, np.float32)
+
+    @property
+    def scale(self) -> float:
+        """Of the copy, beside the photo."""
+        return SIDE / max(self.size)
 
 
 class _Album:
@@ -75,11 +98,16 @@ class _Album:
         assert isinstance(photo, bytes)
         pixels = decode(photo, name=self._references[row].id).pixels
         features, size = mark_features(pixels), (pixels.shape[1], pixels.shape[0])
-        if self._foreground is not None and len(features):
-            place = to_square(self._content[row], np.tile(features.points / size, 2).astype(np.float32))[:, :2]
-            x, y = np.clip(place * self._grid[::-1], 0, np.array(self._grid[::-1]) - 1).astype(int).T
-            features = features.at(self._foreground[row].reshape(self._grid)[y, x] >= PRODUCT)
-        return pixels, Shown(features, size)
+        scale = SIDE / max(size)
+        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), SMOOTH)
+        product = np.ones(grey.shape, np.float32)
+        if self._foreground is not None:
+            share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
+            product = cv2.resize(share, grey.shape[::-1])
+            x, y = (np.clip(features.points * scale, 0, np.array(grey.shape[::-1]) - 1).astype(int)).T
+            features = features.at(product[y, x] >= PRODUCT)
+        return pixels, Shown(features, size, grey, product)
 
 
 def found_regions(
@@ -101,8 +129,7 @@ def found_regions(
     for row, reference in enumerate(references):
         if reference.gallery != "known_fake":
             brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
-    for brand, products in brands.items():
-        foreign = [rows[0] for name, goods in brands.items() if name != brand for rows in goods.values()]
+    for products in brands.values():
         for product, rows in products.items():
             if any(references[row].regions for row in rows):
                 continue
@@ -111,10 +138,9 @@ def found_regions(
             main, boxes = propose_regions(
                 [album[row][1] for row in own],
                 [album[row][1] for row in _some(kin, KIN)],
-                [album[row][1] for row in _some(foreign, STRANGERS)],
             )
             if boxes:
-                order = [own[main], *(row for row in rows if row != own[main])]
+                order = [own[main], *(row for row in own if row != own[main])]
                 shown = _again([album[row][0] for row in order], boxes)
                 for row, regions in zip(order, shown, strict=True):
                     scale = sizes[row][0] / album[row][1].size[0]
@@ -137,77 +163,95 @@ def _again(photos: Sequence[Pixels], boxes: list[Region]) -> list[tuple[Region, 
     return [tuple(boxes), *shown] if any(shown) or not others else [()] * len(photos)
 
 
-def recurring(photo: Shown, other: Shown) -> NDArray[np.bool_]:
-    """(n,) which features of a photo another one shows, in the same arrangement."""
+def shared(photo: Shown, other: Shown) -> Floats:
+    """(h, w) float32, 0 or 1, on a photo's small copy: what another photo shows, too, in the same arrangement.
+
+    Local features propose maps between the two; under each, pixels are compared window by window.
+    """
     first, second = photo.features, other.features
-    found = np.zeros(len(first), bool)
     pairs = match_keypoints(second, first, ratio=CLOSEST)[:, ::-1]
-    here, there = first.points[pairs[:, 0]], second.points[pairs[:, 1]]
-    plane = shared_plane(here, there, tolerance=PLANE, fewest=FEWEST + 2)
-    if plane is not None:
-        found[pairs[plane.inliers, 0]] = True
-    for matrix in shared_views(first, second, pairs, tolerance=VIEW, most=4):
-        off = np.linalg.norm(here @ matrix[:2, :2].T + matrix[:2, 2] - there, axis=1)
-        near = off < VIEW * np.sqrt(abs(np.linalg.det(matrix[:2, :2])))
-        if near.sum() >= FEWEST:
-            found[pairs[near, 0]] = True
+    plane = shared_plane(first.points[pairs[:, 0]], second.points[pairs[:, 1]], tolerance=PLANE, fewest=FEWEST)
+    views = shared_views(first, second, pairs, tolerance=VIEW, most=VIEWS)
+    found = np.zeros(photo.grey.shape, np.float32)
+    for matrix in [*([] if plane is None else [plane.matrix]), *views]:
+        found = np.maximum(found, _agreement(photo, other, matrix))
     return found
 
 
-def propose_regions(own: Sequence[Shown], kin: Sequence[Shown], strangers: Sequence[Shown]) -> tuple[int, list[Region]]:
+def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Floats:
+    """See :func:`shared`, under one map from the photo to the other."""
+    shape = photo.grey.shape[::-1]
+    small = np.diag([other.scale, other.scale, 1]) @ matrix @ np.diag([1 / photo.scale, 1 / photo.scale, 1])
+    how = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpPerspective(other.grey, small, shape, flags=how, borderValue=float("nan"))
+    inside = np.isfinite(laid)
+    one, two = photo.grey, np.where(inside, laid, 0).astype(np.float32)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float32)
+
+    middle_one, middle_two = mean(one), mean(two)
+    spread = (mean(one * one) - middle_one**2 + NOISE**2) * (mean(two * two) - middle_two**2 + NOISE**2)
+    correlation = (mean(one * two) - middle_one * middle_two) / np.sqrt(np.maximum(spread, 1e-9))
+    inside = cv2.erode(inside.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0
+    return np.asarray(inside & (correlation > AGREES), np.float32)
+
+
+def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, list[Region]]:
     """The photo of a product's ``own`` on which its marks stand out most, and their boxes there, the surest first.
 
-    ``kin`` are photos of the brand's other products, ``strangers`` of other brands'.
+    ``kin`` are photos of the brand's other products. No box where there is neither a second photo nor kin.
     """
-    again = [np.zeros(len(photo.features)) for photo in own]
-    for i, photo in enumerate(own):
-        for j in range(i + 1, len(own)):
-            again[i] += recurring(photo, own[j])
-            again[j] += recurring(own[j], photo)
-    said = [times / max(len(own) - 1, 1) if len(own) > 1 else np.ones(len(times)) for times in again]
-    main = int(np.argmax([times.sum() for times in again])) if len(own) > 1 else 0
-    photo, say = own[main], said[main]
-    if strangers and len(say):
-        say = say * (1 - np.mean([recurring(photo, other) for other in strangers], axis=0) > 0.95)
-    if kin and len(say):
-        shared = np.mean([recurring(photo, other) for other in kin], axis=0)
-        say = say * (ELSEWHERE + (1 - ELSEWHERE) * np.minimum(BRAND * shared, 1))
-    return main, _boxes(_map(photo, say), photo.size)
-
-
-def _map(photo: Shown, say: NDArray[np.float64]) -> Floats:
-    """(h, w) float32 in 0..1, how much what recurs there: each feature's say, as wide as the feature."""
-    scale = CELLS / max(photo.size)
-    height, width = (max(1, round(side * scale)) for side in photo.size[::-1])
-    y, x = np.arange(height)[None, :, None] + 0.5, np.arange(width)[None, None, :] + 0.5
-    points = photo.features.points * scale
-    spread = np.linalg.norm(photo.features.tips - photo.features.points, axis=1) * scale * WIDE
-    spread = np.clip(spread, 0.8, CELLS / 20)[:, None]
-    kept = say > 0
-    rows = np.exp(-((y[..., 0] - points[kept, 1:]) ** 2) / (2 * spread[kept] ** 2))
-    columns = np.exp(-((x[:, 0] - points[kept, :1]) ** 2) / (2 * spread[kept] ** 2))
-    return np.asarray(1 - np.exp(-np.einsum("n,ny,nx->yx", say[kept], rows, columns)), np.float32)
+    if len(own) + len(kin) < 2:
+        return 0, []
+    within = [photo.drawn * (len(own) == 1) for photo in own]
+    for i, j in itertools.permutations(range(len(own)), 2):
+        within[i] += own[i].drawn * shared(own[i], own[j]) / (len(own) - 1)
+    main = int(np.argmax([found.sum() / found.size for found in within]))
+    photo, say = own[main], within[main]
+    if kin:
+        brand = np.mean([shared(photo, other) for other in kin], axis=0)
+        say = say * (ELSEWHERE + (1 - ELSEWHERE) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
+    say = cv2.resize(say, None, fx=CELLS / SIDE, fy=CELLS / SIDE, interpolation=cv2.INTER_AREA)
+    return main, _boxes(cv2.GaussianBlur(say, (0, 0), BLUR), photo.size)
 
 
 def _boxes(heat: Floats, size: tuple[int, int]) -> list[Region]:
     """Up to :data:`MOST` boxes around what is dense in a map (h, w) over a photo of ``size``."""
     found: list[tuple[float, tuple[int, int, int, int]]] = []
     peak = float(heat.max(initial=0))
-    if peak < 0.15:
+    if peak < LEAST:
         return []
     value = heat / peak - BACKGROUND
+    _, parts = cv2.connectedComponents((heat > WHOLE * peak).astype(np.uint8))
     for _ in range(MOST):
         total, box = _best_box(value)
         if total <= 0 or (found and total < SECOND * found[0][0]):
             break
-        found.append((total, box))
-        x0, y0, x1, y1 = box
-        value[y0:y1, x0:x1] = -BACKGROUND
+        x0, y0, x1, y1 = _with_whole(parts, box)
+        found.append((total, (x0, y0, x1, y1)))
+        value[y0:y1, x0:x1] = -1
     scale = max(size) / CELLS
     return [
         Region(x0 * scale, y0 * scale, min(x1 * scale, size[0]), min(y1 * scale, size[1]))
         for _, (x0, y0, x1, y1) in found
     ]
+
+
+def _with_whole(parts: NDArray[np.int32], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A box, grown over the connected ``parts`` (h, w) that lie in it mostly: no letter is cut."""
+    x0, y0, x1, y1 = box
+    inside = np.bincount(parts[y0:y1, x0:x1].ravel(), minlength=int(parts.max()) + 1)
+    whole = np.flatnonzero(2 * inside[1:] > np.bincount(parts.ravel())[1:]) + 1
+    rows, columns = np.nonzero(np.isin(parts, whole))
+    if not len(rows):
+        return box
+    return (
+        min(x0, int(columns.min())),
+        min(y0, int(rows.min())),
+        max(x1, int(columns.max()) + 1),
+        max(y1, int(rows.max()) + 1),
+    )
 
 
 def _best_box(value: Floats) -> tuple[float, tuple[int, int, int, int]]:

@@ -39,6 +39,12 @@ FEWEST = 7  # matched features behind a homography
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
+RING = 4  # pixels of the frame around a box that tell its ground
+INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
+LONG = 2.0  # length over width from which a mark shows how it is turned
+SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
+HIGHEST = STEPS[-1][1]  # degree of the warp
+JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
 SURE = 0.8  # likeness that ends the search
 
 
@@ -100,9 +106,17 @@ class Stencil:
         """What the fit of a photo needs of it, one for each of :data:`STEPS`."""
         say = cv2.GaussianBlur(np.where(self.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
         return tuple(
-            _step(_grey(self.typical), say.astype(np.float32), blur, degree, iterations)
+            _step(_grey(self.typical), say.astype(np.float32), self.on_mark(), blur, degree, iterations)
             for blur, degree, iterations in STEPS
         )
+
+    @cached_property
+    def outlines(self) -> Floats:
+        """(m, p, 2) x, y: points of the frame around each mark. One that is turned, as its ink shows, fills its upright
+        box less than a turned rectangle does.
+        """
+        tilt = _tilt(_grey(self.typical), self.boxes)
+        return np.stack([_outline(box, tilt) for box in self.boxes])
 
     def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
         """(h, w): the marks' boxes, grown by ``air`` of their height."""
@@ -256,10 +270,17 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
     )
     seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
-    offset = np.zeros((2, 1), np.float32)
+    judge = stencil.steps[JUDGE]
+    looks = {step.blur: _flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
+    shown = inside.astype(np.float32)
+    offset = np.zeros((2, len(_powers(HIGHEST))), np.float32)
+    best = _agreement(judge, looks[judge.blur], shown, around, offset)
     for step in steps:
-        offset = _fit(step, seen, inside, around, offset)
-    places, basis = _basis(stencil.shape, STEPS[-1][1], 1)
+        moved = _fit(step, looks[step.blur], shown, around, offset)
+        agreement = _agreement(judge, looks[judge.blur], shown, around, moved)
+        if agreement > best or best < FOUND:  # else the surroundings pull it off marks that are there
+            offset, best = moved, agreement
+    places, basis = _basis(stencil.shape, 1)
     moved = places + basis @ offset.T
     warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
@@ -268,15 +289,52 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     crop = _warped(photo, warp)
     likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.on_mark() & inside)
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
-    regions = tuple(_region(warp, box, halves[0].shape) for box in stencil.boxes)
+    around_marks = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
+    regions = tuple(
+        _region(outline, halves[0].shape) for outline in cv2.remap(warp, around_marks, None, cv2.INTER_LINEAR)
+    )
     return Found(up @ matrix, warp, crop, inside, likeness, regions)
 
 
-def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
-    """The upright box on the photo around a box of the frame."""
+def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
+    """The pixels in a box of the frame that are not as bright as what surrounds it; all of them where nothing is so."""
     x0, y0 = (int(value) for value in np.maximum(box[:2], 0))
-    x1, y1 = (int(np.ceil(value)) for value in box[2:])
-    places = warp[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].reshape(-1, 2)
+    x1, y1 = max(int(np.ceil(box[2])), x0 + 1), max(int(np.ceil(box[3])), y0 + 1)
+    around = grey[max(0, y0 - RING) : y1 + RING, max(0, x0 - RING) : x1 + RING].copy()
+    inner = grey[y0:y1, x0:x1]
+    around[y0 - max(0, y0 - RING) :, x0 - max(0, x0 - RING) :][: inner.shape[0], : inner.shape[1]] = np.nan
+    ground = np.nanmedian(around) if np.isfinite(around).any() else np.median(inner)
+    differs = np.clip(np.abs(cv2.GaussianBlur(inner, (0, 0), 1.0) - ground), 0, 255).astype(np.uint8)
+    _, mask = cv2.threshold(differs, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    y, x = np.nonzero(mask if INK[0] < mask.mean() < INK[1] else np.ones_like(mask))
+    return np.stack([x + x0, y + y0], axis=1)
+
+
+def _tilt(grey: Floats, boxes: Floats) -> float:
+    """Radians by which the longest mark is turned in its box, as its ink lies; 0 where none is long enough to tell."""
+    best, tilt = LONG, 0.0
+    for box in boxes:
+        _, sides, degrees = cv2.minAreaRect(_drawn(grey, box).astype(np.float32))
+        if min(sides) > 0 and max(sides) / min(sides) > best:
+            best, tilt = max(sides) / min(sides), (degrees + 45) % 90 - 45
+    return float(np.deg2rad(tilt))
+
+
+def _outline(box: Floats, tilt: float) -> Floats:
+    """Points (16, 2) of the rectangle that is turned by ``tilt`` and fills an upright box, or of the box."""
+    wide, high = float(box[2] - box[0]), float(box[3] - box[1])
+    c, s = abs(np.cos(tilt)), abs(np.sin(tilt))
+    w, h = (c * wide - s * high) / (c * c - s * s + 1e-9), (c * high - s * wide) / (c * c - s * s + 1e-9)
+    if not min(w, h) > SLIM * min(wide, high):
+        w, h, tilt = wide, high, 0.0
+    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn + [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+    sides = [corners + share * (np.roll(corners, -1, axis=0) - corners) for share in (0, 0.25, 0.5, 0.75)]
+    return np.concatenate(sides).astype(np.float32)
+
+
+def _region(places: Floats, shape: tuple[int, ...]) -> Region:
+    """The upright box on a photo around ``places`` (n, 2)."""
     low = np.clip(places.min(axis=0), 0, [shape[1] - 2, shape[0] - 2])
     high = np.clip(places.max(axis=0), low + 1, [shape[1], shape[0]])
     return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
@@ -285,8 +343,8 @@ def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
 @dataclass(frozen=True, eq=False)
 class _Step:
     """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
-    ``basis`` (m, n) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the warp's terms, the
-    pixels' ``say`` (m,) and the terms' stiffness ``stiff`` (2 n,).
+    ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
+    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``on_mark``.
     """
 
     blur: float
@@ -296,12 +354,14 @@ class _Step:
     target: Floats
     slope: Floats
     say: Floats
+    on_mark: NDArray[np.bool_]
     stiff: Floats
 
 
-def _step(typical: Floats, say: Floats, blur: float, degree: int, iterations: int) -> _Step:
+def _step(typical: Floats, say: Floats, on_mark: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
     stride = round(blur) + 1
-    places, basis = _basis(typical.shape, degree, stride)
+    places, basis = _basis(typical.shape, stride)
+    terms = basis[:, : len(_powers(degree))]
     target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
     gx, gy = (
         cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
@@ -314,23 +374,23 @@ def _step(typical: Floats, say: Floats, blur: float, degree: int, iterations: in
         places=places,
         basis=basis,
         target=target[::stride, ::stride].ravel(),
-        slope=np.concatenate([basis * gx, basis * gy], axis=1),
+        slope=np.concatenate([terms * gx, terms * gy], axis=1),
         say=say[::stride, ::stride].ravel(),
+        on_mark=on_mark[::stride, ::stride].ravel(),
         stiff=stiff,
     )
 
 
-def _fit(step: _Step, seen: Floats, inside: NDArray[np.bool_], around: int, offset: Floats) -> Floats:
-    """Gauss-Newton (Lucas & Kanade 1981), light flattened, far-off pixels counting little. ``seen`` is the photo in the
-    frame as the start has it, with ``around`` pixels more on each side; ``offset`` (2, up to n) the warp so far.
+def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> Floats:
+    """Gauss-Newton (Lucas & Kanade 1981), far-off pixels counting little. ``look`` is the photo in the frame as the
+    start has it, with ``around`` pixels more on each side, blurred and light taken out; ``shown`` is 1 where it is
+    photo; ``offset`` (2, B) the warp so far.
     """
-    offset = np.pad(offset, ((0, 0), (0, step.basis.shape[1] - offset.shape[1])))
-    blurred, shown = _flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)), inside.astype(np.float32)
+    terms = step.slope.shape[1] // 2
     least = 400 / (round(step.blur) + 1) ** 2
     for _ in range(step.iterations):
-        places = (step.places + around + step.basis @ offset.T)[:, None]
-        error = cv2.remap(blurred, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] - step.target
-        there = cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+        seen, there = _at(step, look, shown, around, offset)
+        error = seen - step.target
         if there.sum() < least:
             return offset
         spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
@@ -338,20 +398,36 @@ def _fit(step: _Step, seen: Floats, inside: NDArray[np.bool_], around: int, offs
         weighted = step.slope * weight[:, None]
         normal = (weighted.T @ step.slope).astype(np.float64)
         ridge = step.stiff * np.trace(normal) / len(normal)
-        change = np.linalg.solve(normal + np.diag(ridge), weighted.T @ error + ridge * offset.ravel()).reshape(2, -1)
+        pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
+        change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
         size = np.abs(change).max()
-        offset = np.asarray(offset - change * min(1.0, 4.0 / max(size, 1e-9)), np.float32)
+        offset = offset.copy()
+        offset[:, :terms] -= change * min(1.0, 4.0 / max(size, 1e-9))
         if size < 0.02:
             break
     return offset
 
 
+def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
+    """Correlation with the genuine marks under a warp, -1..1, on the step's grid; see :func:`_fit`."""
+    seen, there = _at(step, look, shown, around, offset)
+    there &= step.on_mark
+    return _correlation(step.target, seen, there) if there.any() else -1.0
+
+
+def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
+    places = (step.places + around + step.basis @ offset.T)[:, None]
+    seen = cv2.remap(look, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+    return seen, cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+
+
 @lru_cache(maxsize=64)
-def _basis(shape: tuple[int, ...], degree: int, stride: int) -> tuple[Floats, Floats]:
-    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, n)."""
+def _basis(shape: tuple[int, ...], stride: int) -> tuple[Floats, Floats]:
+    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, B)."""
     y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
     u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    basis = np.stack([u**i * v**j for i, j in _powers(degree)], axis=1)
+    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)], axis=1)
     return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
 
 
