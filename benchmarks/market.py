@@ -2,6 +2,7 @@
 
     python benchmarks/market.py                      # seeds 110 and 111
     python benchmarks/market.py --seeds 0 --quick    # for development: seeds below 10
+    python benchmarks/market.py --regions found      # without the boxes that the market's catalogue gives
 
 Markets of invented brands, medium strength; the listings come in pairs, genuine and fake from the same scene. For each
 attack: AUROC of the patches claim against all genuine listings, beside it that of the global CLIP vector's distance to
@@ -14,6 +15,7 @@ mask's share of the product.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import time
@@ -26,6 +28,7 @@ import numpy as np
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import Alteration
 from counterfeit_vision.metrics import auroc, bootstrap_interval
@@ -125,6 +128,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[110, 111])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-market")
     parser.add_argument("--quick", action="store_true", help="40 listings of each seed")
+    parser.add_argument("--regions", choices=["given", "found"], default="given", help="of the marks on the references")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16")
     attacks = [name for name, attack in ATTACKS.items() if isinstance(attack, Alteration)]
@@ -133,9 +137,10 @@ def main() -> None:
     for seed in options.seeds:
         folder = options.folder / f"{seed}-{listings}"
         render(folder, seed=seed, brands=2, listings=listings, calibration=0, attacks=attacks, progress=True)
-        lines += judged(folder, encoder)
-    result = {"seeds": options.seeds, "listings": len(lines), **table(lines)}
-    data.write("market" if min(options.seeds) >= 100 and not options.quick else "market-development", result)
+        lines += judged(folder, encoder, options.regions)
+    result = {"seeds": options.seeds, "regions": options.regions, "listings": len(lines), **table(lines)}
+    name = "market" if min(options.seeds) >= 100 and not options.quick else "market-development"
+    data.write(name if options.regions == "given" else f"{name}-found", result)
 
 
 if __name__ == "__main__":

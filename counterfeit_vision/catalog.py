@@ -117,7 +117,7 @@ class Catalog:
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
         return cls(
-            KeptReferences.of(encoder, kept, rows, find_marks=find_marks),
+            KeptReferences.of(encoder, kept, rows, find_marks=find_marks, progress=progress),
             encoder=encoder,
             index=index,
             failures=failures,
@@ -152,7 +152,9 @@ class Catalog:
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
         if by == "mark" and self.marks is None:
-            raise InputError("search(by='mark'): no reference has regions; draw boxes around its marks and build anew")
+            raise InputError(
+                "search(by='mark'): no reference has regions, and no marks were found; draw boxes and build anew"
+            )
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
         rows = self._allowed(brand=brand, category=category, gallery=gallery)

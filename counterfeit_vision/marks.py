@@ -134,7 +134,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     """
     main = next((row for row, boxes in enumerate(regions) if boxes), None)
     if main is None:
-        return "no reference photo of it has a region drawn around its marks"
+        return "no reference photo of it has a region drawn around its marks, and none was found on them"
     boxes = np.array([region.to_list() for region in regions[main]], np.float64)
     x0, y0 = boxes[:, :2].min(axis=0).tolist()
     x1, y1 = boxes[:, 2:].max(axis=0).tolist()

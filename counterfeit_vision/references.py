@@ -64,6 +64,7 @@ class KeptReferences:
         photos: Sequence[EncodedPhoto],
         *,
         find_marks: bool = True,
+        progress: bool = False,
     ) -> KeptReferences:
         """Of references with their kept copies and their encoded photos, at least one. With ``find_marks`` the marks of
         products without regions are looked for.
@@ -74,7 +75,8 @@ class KeptReferences:
         foreground, sizes = _foreground(encoder, embeddings), tuple(photo.view.size for photo in photos)
         found: list[tuple[Region, ...]] = [()] * len(references)
         if find_marks:
-            found = found_regions(references, sizes, foreground, embeddings.content, embeddings.grid)
+            content, grid = embeddings.content, embeddings.grid
+            found = found_regions(references, sizes, foreground, content, grid, progress=progress)
         references = [
             dataclasses.replace(reference, regions=regions) if regions else reference
             for reference, regions in zip(references, found, strict=True)

@@ -98,7 +98,7 @@ def catalogue(encoder: TowerEncoder, regions: list) -> Catalog:
         Reference(id="b", photo=seen(label(noise=1)), brand="velmora", product="card"),
         Reference(id="c", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
     ]
-    return Catalog.build(rows, encoder=encoder, cache=False)
+    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
 
 
 def test_the_head_says_where_and_shows_both_marks(tiny_encoder: TowerEncoder) -> None:
