@@ -3,6 +3,7 @@
     python benchmarks/market.py                      # seeds 120 and 121
     python benchmarks/market.py --strength strong    # the same goods and scenes, changes of 5 to 15 %
     python benchmarks/market.py --seeds 0 --quick    # for development: seeds below 10
+    python benchmarks/market.py --regions found      # without the boxes that the market's catalogue gives
 
 Markets of invented brands; the listings come in pairs, genuine and fake from the same scene. For each attack: AUROC of
 the larger of the claims ``patches`` and ``ink`` (both in spreads of genuine photos) against all genuine listings,
@@ -15,6 +16,7 @@ side; masks over 20 % of the photo are left out. Chance: the dilated mask's shar
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import time
@@ -27,6 +29,7 @@ import numpy as np
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Ink, Patches, Suspects
+from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
 from counterfeit_vision.metrics import auroc, bootstrap_interval
@@ -37,10 +40,13 @@ LARGE = 0.2
 PATCH = 1 / 14
 
 
-def judged(market: Path, encoder: Any) -> list[dict[str, Any]]:
+def judged(market: Path, encoder: Any, regions: str) -> list[dict[str, Any]]:
     """The listings of a market, each with its score, its peak against the mask, and the baseline."""
     lines = [json.loads(line) for line in (market / "listings.jsonl").read_text().splitlines()]
-    catalog = cv.Catalog.build(market / "catalogue.jsonl", encoder=encoder)
+    references = read_references(market / "catalogue.jsonl")
+    if regions == "found":
+        references = [dataclasses.replace(reference, regions=()) for reference in references]
+    catalog = cv.Catalog.build(references, encoder=encoder)
     photos = ((row["id"], market / row["photos"][0]) for row in lines)
     rows = [row for row in encode_photos(photos, encoder=encoder) if not isinstance(row, cv.Failure)]
     found = stack(rows, encoder=encoder)
@@ -132,6 +138,7 @@ def main() -> None:
     parser.add_argument("--strength", choices=STRENGTHS, default="medium")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-market")
     parser.add_argument("--quick", action="store_true", help="40 listings of each seed")
+    parser.add_argument("--regions", choices=["given", "found"], default="given", help="of the marks on the references")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16")
     attacks = [name for name, attack in ATTACKS.items() if isinstance(attack, Alteration)]
@@ -143,11 +150,14 @@ def main() -> None:
             folder, seed=seed, brands=2, listings=listings, calibration=0, attacks=attacks, strength=options.strength,
             progress=True,
         )  # fmt: skip
-        lines += judged(folder, encoder)
-    result = {"seeds": options.seeds, "strength": options.strength, "listings": len(lines), **table(lines)}
+        lines += judged(folder, encoder, options.regions)
+    asked = {"seeds": options.seeds, "strength": options.strength, "regions": options.regions}
     final = min(options.seeds) >= 100 and not options.quick
-    name = "market" if options.strength == "medium" else f"market-{options.strength}"
-    data.write(name if final else "market-development", result)
+    special = [options.strength] * (options.strength != "medium") + ["found"] * (options.regions == "found")
+    data.write(
+        "-".join(["market" if final else "market-development", *special]),
+        asked | {"listings": len(lines)} | table(lines),
+    )
 
 
 if __name__ == "__main__":

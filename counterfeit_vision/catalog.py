@@ -90,6 +90,7 @@ class Catalog:
         encoder: Encoder,
         index: Callable[[int], Index] | None = None,
         cache: EmbeddingCache | bool = True,
+        find_marks: bool = True,
         strict: bool = False,
         progress: bool = False,
     ) -> Catalog:
@@ -97,7 +98,8 @@ class Catalog:
         rows.
 
         ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used
-        is one of ``failures``; with ``strict`` the first raises. Raises :class:`InputError` when nothing is left.
+        is one of ``failures``; with ``strict`` the first raises. The marks of products without ``regions`` are looked
+        for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when nothing is left.
         """
         references = read_references(source)
         kept: list[Reference] = []
@@ -116,7 +118,12 @@ class Catalog:
                     rows.append(result)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
-        return cls(KeptReferences.of(encoder, kept, rows), encoder=encoder, index=index, failures=failures)
+        return cls(
+            KeptReferences.of(encoder, kept, rows, find_marks=find_marks, progress=progress),
+            encoder=encoder,
+            index=index,
+            failures=failures,
+        )
 
     # --- asking it ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +154,9 @@ class Catalog:
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
         if by == "mark" and self.marks is None:
-            raise InputError("search(by='mark'): no reference has regions; draw boxes around its marks and build anew")
+            raise InputError(
+                "search(by='mark'): no reference has regions, and no marks were found; draw boxes and build anew"
+            )
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
@@ -449,12 +458,23 @@ class Catalog:
                 for name in ("official", "genuine", "known_fake")
                 if (count := sum(reference.gallery == name for reference in self.references))
             },
+            "marks": self._marks_known(),
             "encoder": getattr(self.encoder, "name", ""),
             "fingerprint": self.encoder.fingerprint,
             "vector_dimensions": int(self.vectors.shape[1]),
             "token_bytes_per_reference": tokens,
             "failures": len(self.failures),
         }
+
+    def _marks_known(self) -> dict[str, int]:
+        """How many products' marks were given as regions, were found, or are not known."""
+        with_regions = np.array([bool(reference.regions) for reference in self.references])
+        found = np.array(self.kept.found)
+        goods = set(self.goods[self.genuine].tolist())
+        given_goods = set(self.goods[self.genuine & with_regions & ~found].tolist())
+        found_goods = set(self.goods[self.genuine & found].tolist()) - given_goods
+        count = len(goods - given_goods - found_goods)
+        return {"given": len(given_goods), "found": len(found_goods), "unknown": count}
 
     @cached_property
     def generation(self) -> str:

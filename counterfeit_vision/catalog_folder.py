@@ -78,7 +78,7 @@ def table(kept: KeptReferences) -> Iterator[dict[str, Any]]:
             "sha256": sha256,
             "size": list(size),
             "copy_bytes": len(kept.jpeg(row)),
-        }
+        } | ({"regions_found": True} if kept.found[row] else {})
 
 
 def _arrays(kept: KeptReferences) -> Arrays:
@@ -126,6 +126,7 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
         tokens=tokens,
         foreground=np.float32(1 / 255) * arrays["foreground"] if "foreground" in arrays else None,
         marks=_marks(arrays, count),
+        found=tuple(bool(row.get("regions_found", False)) for row in rows),
     )
 
 

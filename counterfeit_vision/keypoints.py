@@ -49,6 +49,10 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.points)
 
+    def at(self, chosen: NDArray[np.bool_]) -> Keypoints:
+        """Those that are ``chosen`` (n,)."""
+        return Keypoints(self.points[chosen], self.descriptors[chosen], self.tips[chosen])
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -77,17 +81,21 @@ def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: flo
 
 
 def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO) -> NDArray[np.int64]:
-    """(m, 2) rows of the first and of the second that choose each other, clearly before the next best."""
+    """(m, 2) rows of the first and of the second that choose each other, clearly before the next best; with ``ratio=1``
+    all that do.
+    """
     if len(first) < 2 or len(second) < 2:
         return np.zeros((0, 2), np.int64)
     cosine = first.descriptors @ second.descriptors.T
     rows = np.arange(len(first))
     best = cosine.argmax(axis=1)
     top = cosine[rows, best]
-    mutual = cosine.max(axis=0)[best] == top
-    cosine[rows, best] = -1
-    clear = np.sqrt(np.maximum(1 - top, 0)) < ratio * np.sqrt(np.maximum(1 - cosine.max(axis=1), 0))
-    kept = np.flatnonzero(clear & mutual)
+    kept = np.flatnonzero(cosine.max(axis=0)[best] == top)
+    if ratio < 1:
+        rivals = cosine[kept]
+        rivals[np.arange(len(kept)), best[kept]] = -1
+        clear = np.sqrt(np.maximum(1 - top[kept], 0)) < ratio * np.sqrt(np.maximum(1 - rivals.max(axis=1), 0))
+        kept = kept[clear]
     return np.stack([kept, best[kept]], axis=1).astype(np.int64)
 
 

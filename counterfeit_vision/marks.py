@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -38,6 +39,12 @@ FEWEST = 7  # matched features behind a homography
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
+RING = 4  # pixels of the frame around a box that tell its ground
+INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
+LONG = 2.0  # length over width from which a mark shows how it is turned
+SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
+HIGHEST = STEPS[-1][1]  # degree of the warp
+JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
 SURE = 0.8  # likeness that ends the search
 
 
@@ -84,10 +91,32 @@ class Stencil:
         """Height and width of the frame."""
         return self.crops.shape[1], self.crops.shape[2]
 
-    @property
+    @cached_property
     def typical(self) -> Floats:
         """(h, w, 3): the median of the references."""
         return np.asarray(np.median(self.crops, axis=0), np.float32)
+
+    @cached_property
+    def flattened(self) -> Floats:
+        """(h, w): :attr:`typical` in grey, light taken out."""
+        return _flattened(_grey(self.typical))
+
+    @cached_property
+    def steps(self) -> tuple[_Step, ...]:
+        """What the fit of a photo needs of it, one for each of :data:`STEPS`."""
+        say = cv2.GaussianBlur(np.where(self.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
+        return tuple(
+            _step(_grey(self.typical), say.astype(np.float32), self.on_mark(), blur, degree, iterations)
+            for blur, degree, iterations in STEPS
+        )
+
+    @cached_property
+    def outlines(self) -> Floats:
+        """(m, p, 2) x, y: points of the frame around each mark. One that is turned, as its ink shows, fills its upright
+        box less than a turned rectangle does.
+        """
+        tilt = _tilt(_grey(self.typical), self.boxes)
+        return np.stack([_outline(box, tilt) for box in self.boxes])
 
     def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
         """(h, w): the marks' boxes, grown by ``air`` of their height."""
@@ -105,7 +134,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     """
     main = next((row for row, boxes in enumerate(regions) if boxes), None)
     if main is None:
-        return "no reference photo of it has a region drawn around its marks"
+        return "no reference photo of it has a region drawn around its marks, and none was found on them"
     boxes = np.array([region.to_list() for region in regions[main]], np.float64)
     x0, y0 = boxes[:, :2].min(axis=0).tolist()
     x1, y1 = boxes[:, 2:].max(axis=0).tolist()
@@ -165,7 +194,7 @@ def find_marks(
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
-    for steps, matrix in itertools.product((STEPS[1:], STEPS), proposals):
+    for steps, matrix in itertools.product((stencil.steps[1:], stencil.steps), proposals):
         found = _lay(stencil, halves, matrix, steps)
         if found is not None and (best is None or found.likeness > best.likeness):
             best = found
@@ -222,9 +251,7 @@ def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
     return views if plane is None else [plane.matrix, *views]
 
 
-def _lay(
-    stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[tuple[float, int, int], ...]
-) -> Found | None:
+def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_Step, ...]) -> Found | None:
     """The photo laid over the stencil, from a start that is a few pixels off. ``halves``: the photo, and what has been
     halved of it so far.
     """
@@ -237,91 +264,171 @@ def _lay(
     while len(halves) <= level:
         halves.append(cv2.resize(halves[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
     up = _enlarging(0.5**level)
-    matrix, photo, typical = _inverse(up) @ matrix, halves[level], _grey(stencil.typical)
+    matrix, photo = _inverse(up) @ matrix, halves[level]
     around = round(AROUND * max(stencil.shape))
     wide = _places(
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
     )
     seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
-    say = cv2.GaussianBlur(np.where(stencil.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
-    offset = np.zeros((2, 1))
-    for blur, degree, iterations in steps:
-        offset = np.pad(offset, ((0, 0), (0, len(_powers(degree)) - offset.shape[1])))
-        offset = _fit(typical, say, seen, inside, around, offset, blur, degree, iterations)
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    moved = np.stack([x, y], axis=-1) + _basis(x, y, stencil.shape, STEPS[-1][1]) @ offset.T
-    warp = _map(matrix, moved.reshape(-1, 2)).reshape(height, width, 2)
+    judge = stencil.steps[JUDGE]
+    looks = {step.blur: _flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
+    shown = inside.astype(np.float32)
+    offset = np.zeros((2, len(_powers(HIGHEST))), np.float32)
+    best = _agreement(judge, looks[judge.blur], shown, around, offset)
+    for step in steps:
+        moved = _fit(step, looks[step.blur], shown, around, offset)
+        agreement = _agreement(judge, looks[judge.blur], shown, around, moved)
+        if agreement > best or best < FOUND:  # else the surroundings pull it off marks that are there
+            offset, best = moved, agreement
+    places, basis = _basis(stencil.shape, 1)
+    moved = places + basis @ offset.T
+    warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
     if inside[stencil.on_mark()].mean() < 0.5:
         return None
     crop = _warped(photo, warp)
-    likeness = _correlation(_flattened(typical), _flattened(_grey(crop)), stencil.on_mark() & inside)
+    likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.on_mark() & inside)
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
-    regions = tuple(_region(warp, box, halves[0].shape) for box in stencil.boxes)
+    around_marks = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
+    regions = tuple(
+        _region(outline, halves[0].shape) for outline in cv2.remap(warp, around_marks, None, cv2.INTER_LINEAR)
+    )
     return Found(up @ matrix, warp, crop, inside, likeness, regions)
 
 
-def _region(warp: Floats, box: Floats, shape: tuple[int, ...]) -> Region:
-    """The upright box on the photo around a box of the frame."""
+def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
+    """The pixels in a box of the frame that are not as bright as what surrounds it; all of them where nothing is so."""
     x0, y0 = (int(value) for value in np.maximum(box[:2], 0))
-    x1, y1 = (int(np.ceil(value)) for value in box[2:])
-    places = warp[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].reshape(-1, 2)
+    x1, y1 = max(int(np.ceil(box[2])), x0 + 1), max(int(np.ceil(box[3])), y0 + 1)
+    around = grey[max(0, y0 - RING) : y1 + RING, max(0, x0 - RING) : x1 + RING].copy()
+    inner = grey[y0:y1, x0:x1]
+    around[y0 - max(0, y0 - RING) :, x0 - max(0, x0 - RING) :][: inner.shape[0], : inner.shape[1]] = np.nan
+    ground = np.nanmedian(around) if np.isfinite(around).any() else np.median(inner)
+    differs = np.clip(np.abs(cv2.GaussianBlur(inner, (0, 0), 1.0) - ground), 0, 255).astype(np.uint8)
+    _, mask = cv2.threshold(differs, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    y, x = np.nonzero(mask if INK[0] < mask.mean() < INK[1] else np.ones_like(mask))
+    return np.stack([x + x0, y + y0], axis=1)
+
+
+def _tilt(grey: Floats, boxes: Floats) -> float:
+    """Radians by which the longest mark is turned in its box, as its ink lies; 0 where none is long enough to tell."""
+    best, tilt = LONG, 0.0
+    for box in boxes:
+        _, sides, degrees = cv2.minAreaRect(_drawn(grey, box).astype(np.float32))
+        if min(sides) > 0 and max(sides) / min(sides) > best:
+            best, tilt = max(sides) / min(sides), (degrees + 45) % 90 - 45
+    return float(np.deg2rad(tilt))
+
+
+def _outline(box: Floats, tilt: float) -> Floats:
+    """Points (16, 2) of the rectangle that is turned by ``tilt`` and fills an upright box, or of the box."""
+    wide, high = float(box[2] - box[0]), float(box[3] - box[1])
+    c, s = abs(np.cos(tilt)), abs(np.sin(tilt))
+    w, h = (c * wide - s * high) / (c * c - s * s + 1e-9), (c * high - s * wide) / (c * c - s * s + 1e-9)
+    if not min(w, h) > SLIM * min(wide, high):
+        w, h, tilt = wide, high, 0.0
+    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn + [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
+    sides = [corners + share * (np.roll(corners, -1, axis=0) - corners) for share in (0, 0.25, 0.5, 0.75)]
+    return np.concatenate(sides).astype(np.float32)
+
+
+def _region(places: Floats, shape: tuple[int, ...]) -> Region:
+    """The upright box on a photo around ``places`` (n, 2)."""
     low = np.clip(places.min(axis=0), 0, [shape[1] - 2, shape[0] - 2])
     high = np.clip(places.max(axis=0), low + 1, [shape[1], shape[0]])
     return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-def _fit(
-    typical: Floats,
-    say: NDArray[np.float64],
-    seen: Floats,
-    inside: NDArray[np.bool_],
-    around: int,
-    offset: NDArray[np.float64],
-    blur: float,
-    degree: int,
-    iterations: int,
-) -> NDArray[np.float64]:
-    """Gauss-Newton on a grid of the frame's pixels (Lucas & Kanade 1981), light flattened, far-off pixels counting
-    little. ``seen`` is the photo in the frame as the start has it, with ``around`` pixels more on each side.
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
+    ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
+    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``on_mark``.
     """
+
+    blur: float
+    iterations: int
+    places: Floats
+    basis: Floats
+    target: Floats
+    slope: Floats
+    say: Floats
+    on_mark: NDArray[np.bool_]
+    stiff: Floats
+
+
+def _step(typical: Floats, say: Floats, on_mark: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
     stride = round(blur) + 1
-    y, x = np.mgrid[: typical.shape[0] : stride, : typical.shape[1] : stride].astype(np.float64)
-    basis = _basis(x, y, typical.shape, degree).reshape(x.size, -1)
+    places, basis = _basis(typical.shape, stride)
+    terms = basis[:, : len(_powers(degree))]
     target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
     gx, gy = (
         cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
         for order in ((1, 0), (0, 1))
     )
-    slope, target = np.concatenate([basis * gx, basis * gy], axis=1), target[::stride, ::stride].ravel()
-    blurred, shown = _flattened(cv2.GaussianBlur(seen, (0, 0), blur)), inside.astype(np.float32)
-    start, say = np.stack([x.ravel(), y.ravel()], axis=1) + around, say[::stride, ::stride].ravel()
-    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2)
-    for _ in range(iterations):
-        places = (start + basis @ offset.T).astype(np.float32)[:, None]
-        error = cv2.remap(blurred, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] - target
-        there = cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
-        if there.sum() < 400 / stride**2:
+    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2).astype(np.float32)
+    return _Step(
+        blur=blur,
+        iterations=iterations,
+        places=places,
+        basis=basis,
+        target=target[::stride, ::stride].ravel(),
+        slope=np.concatenate([terms * gx, terms * gy], axis=1),
+        say=say[::stride, ::stride].ravel(),
+        on_mark=on_mark[::stride, ::stride].ravel(),
+        stiff=stiff,
+    )
+
+
+def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> Floats:
+    """Gauss-Newton (Lucas & Kanade 1981), far-off pixels counting little. ``look`` is the photo in the frame as the
+    start has it, with ``around`` pixels more on each side, blurred and light taken out; ``shown`` is 1 where it is
+    photo; ``offset`` (2, B) the warp so far.
+    """
+    terms = step.slope.shape[1] // 2
+    least = 400 / (round(step.blur) + 1) ** 2
+    for _ in range(step.iterations):
+        seen, there = _at(step, look, shown, around, offset)
+        error = seen - step.target
+        if there.sum() < least:
             return offset
         spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
-        weight = np.where(there, say / (1 + (error / (2.5 * spread)) ** 2) ** 2, 0)
-        weighted = slope * weight[:, None]
-        normal = weighted.T @ slope
-        normal += np.diag(stiff) * np.trace(normal) / len(normal)
-        step = np.linalg.solve(
-            normal, weighted.T @ error + stiff * np.trace(normal) / len(normal) * offset.ravel()
-        ).reshape(2, -1)
-        size = np.abs(step).max()
-        offset = offset - step * min(1.0, 4.0 / max(size, 1e-9))
+        weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
+        weighted = step.slope * weight[:, None]
+        normal = (weighted.T @ step.slope).astype(np.float64)
+        ridge = step.stiff * np.trace(normal) / len(normal)
+        pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
+        change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
+        size = np.abs(change).max()
+        offset = offset.copy()
+        offset[:, :terms] -= change * min(1.0, 4.0 / max(size, 1e-9))
         if size < 0.02:
             break
     return offset
 
 
-def _basis(x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, ...], degree: int) -> NDArray[np.float64]:
-    """(..., n): the powers of a place in the frame, up to a degree."""
+def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
+    """Correlation with the genuine marks under a warp, -1..1, on the step's grid; see :func:`_fit`."""
+    seen, there = _at(step, look, shown, around, offset)
+    there &= step.on_mark
+    return _correlation(step.target, seen, there) if there.any() else -1.0
+
+
+def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
+    places = (step.places + around + step.basis @ offset.T)[:, None]
+    seen = cv2.remap(look, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+    return seen, cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+
+
+@lru_cache(maxsize=64)
+def _basis(shape: tuple[int, ...], stride: int) -> tuple[Floats, Floats]:
+    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, B)."""
+    y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
     u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    return np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
+    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)], axis=1)
+    return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
 
 
 def _powers(degree: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .decode import decode
 from .foreground import PRODUCT, load_foreground, product_mask
 from .mark_library import MarkLibrary
+from .mark_regions import found_regions
 from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
 from .stream import EncodedPhoto, small_jpeg, stack
@@ -39,7 +40,7 @@ class KeptReferences:
       ``centre`` (D,) float32, the mean of the products' mean vectors.
     - ``tokens``, the packed patches in ``space``; both ``None`` for an encoder without patches. ``foreground`` (N, P)
       float32 in 0..1, how surely each patch is product, where the encoder can tell.
-    - ``marks``, where any reference has regions.
+    - ``marks``, where any reference has regions; ``found`` (N,) whether those of a reference were found, not given.
     """
 
     references: tuple[Reference, ...]
@@ -53,25 +54,46 @@ class KeptReferences:
     tokens: PackedTokens | None
     foreground: NDArray[np.float32] | None
     marks: MarkLibrary | None
+    found: tuple[bool, ...]
 
     @classmethod
-    def of(cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto]) -> KeptReferences:
-        """Of references with their kept copies and their encoded photos, at least one."""
+    def of(
+        cls,
+        encoder: Encoder,
+        references: Sequence[Reference],
+        photos: Sequence[EncodedPhoto],
+        *,
+        find_marks: bool = True,
+        progress: bool = False,
+    ) -> KeptReferences:
+        """Of references with their kept copies and their encoded photos, at least one. With ``find_marks`` the marks of
+        products without regions are looked for.
+        """
         embeddings = stack(photos, encoder=encoder)
         patches = embeddings.patches
         space = None if patches is None else TokenSpace.fit(patches)
+        foreground, sizes = _foreground(encoder, embeddings), tuple(photo.view.size for photo in photos)
+        found: list[tuple[Region, ...]] = [()] * len(references)
+        if find_marks:
+            content, grid = embeddings.content, embeddings.grid
+            found = found_regions(references, sizes, foreground, content, grid, progress=progress)
+        references = [
+            dataclasses.replace(reference, regions=regions) if regions else reference
+            for reference, regions in zip(references, found, strict=True)
+        ]
         return cls(
             references=tuple(references),
             sha256=tuple(photo.sha256 for photo in photos),
-            sizes=tuple(photo.view.size for photo in photos),
+            sizes=sizes,
             vectors=embeddings.vectors,
             content=embeddings.content,
             centre=_centre(embeddings.vectors, [reference.product for reference in references]),
             grid=embeddings.grid,
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
-            foreground=_foreground(encoder, embeddings),
+            foreground=foreground,
             marks=MarkLibrary.encode(encoder, references, photos, space),
+            found=tuple(bool(regions) for regions in found),
         )
 
     def jpeg(self, row: int) -> bytes:

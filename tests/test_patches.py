@@ -10,12 +10,14 @@ import pytest
 from test_marks import BOX, TILT, label, seen
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference
+from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.heads import Patches, Reuse, Suspects, base
 from counterfeit_vision.heads.marks import Mark
 from counterfeit_vision.mark_details import MarkDetails, Strangeness
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
+from counterfeit_vision.types import Photo
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def catalogue(encoder: TowerEncoder, regions: list) -> Catalog:
         Reference(id="b", photo=seen(label(noise=1)), brand="velmora", product="card"),
         Reference(id="c", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
     ]
-    return Catalog.build(rows, encoder=encoder, cache=False)
+    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
 
 
 def test_the_head_says_where_and_shows_both_marks(tiny_encoder: TowerEncoder) -> None:
@@ -144,3 +146,26 @@ def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncode
     mark = Mark().score(suspects(catalog, [seen(label(noise=3))]))[0]
     assert not mark.applicable
     assert "region" in mark.text
+
+
+def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, photo = catalogue(tiny_encoder, [BOX]), seen(label(noise=3))
+    decoded: list[str] = []
+
+    def counted(source: Photo, *, name: str) -> Decoded:
+        decoded.append(name)
+        return decode(source, name=name)
+
+    monkeypatch.setattr(base, "decode", counted)
+    batch = suspects(catalog, [photo, photo])
+    for head in (Mark(), Patches(), Reuse()):
+        head.score(batch)
+    assert decoded == ["photo 0", "photo 1"]
+    monkeypatch.setattr(base, "PIXELS_KEPT", photo.nbytes)
+    batch = suspects(catalog, [photo, photo])
+    decoded.clear()
+    for row in (0, 1, 0, 1):
+        assert (batch.pixels(row) == photo).all()
+    assert decoded == ["photo 0", "photo 1", "photo 1"]

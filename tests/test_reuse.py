@@ -115,6 +115,13 @@ def test_matched_points_and_region_are_in_pixels_of_the_originals() -> None:
     assert found.region.y1 == pytest.approx(3 * 304, abs=30)
 
 
+@pytest.mark.parametrize("place", [(180, 110), (120, 70)])
+def test_a_photo_of_a_burst_in_which_only_the_good_moved_is_another_photo(place: tuple[int, int]) -> None:
+    found = compare_photos(photo(1, 5, place=place, side=90), photo(1, 5, place=(150, 90), side=90))
+    assert found.agreement > SAME_PHOTO  # the room is the same
+    assert not found.same_photo, found
+
+
 @pytest.mark.parametrize("place", [(150, 90), (20, 180)])
 def test_the_same_print_in_another_room_is_another_photo(place: tuple[int, int]) -> None:
     found = compare_photos(photo(2, 5, place=place), ORIGINAL)

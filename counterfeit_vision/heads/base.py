@@ -18,6 +18,8 @@ from ..types import Embeddings, Evidence, Listing
 
 __all__ = ["Head", "Suspects"]
 
+PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
+
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
@@ -34,17 +36,23 @@ class Suspects:
     catalog: Catalog
     neighbours: Neighbours
     _marks: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
+    _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
-        """The whole photo, (h, w, 3) uint8 RGB, upright: decoded anew at every call, so call once and only where
-        needed.
+        """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
+        that asks and kept for the others, as far as :data:`PIXELS_KEPT` goes.
 
         Raises :class:`~counterfeit_vision.DecodeError` where the file has gone since.
         """
-        return decode(self.encoded[row].source, name=self.encoded[row].id).pixels
+        if row in self._pixels:
+            return self._pixels[row]
+        pixels = decode(self.encoded[row].source, name=self.encoded[row].id).pixels
+        if sum(kept.nbytes for kept in self._pixels.values()) + pixels.nbytes <= PIXELS_KEPT:
+            self._pixels[row] = pixels
+        return pixels
 
     def size(self, row: int) -> tuple[int, int]:
         """(width, height) of the upright photo."""

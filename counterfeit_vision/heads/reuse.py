@@ -41,6 +41,11 @@ FULL = 32.0  # grey levels of standard deviation beyond which a window counts no
 AGREES = 0.6  # correlation from which a window agrees
 ADDED = 0.15  # of the weight of contrast that only the first photo has: the room around a cut-out, or a watermark
 BANNER = 0.26  # share of height or width, along one edge, that a banner may cover
+PART = 0.3  # of the long side: the side of the part of the overlap in which another photo shows most
+CONTRADICTS = (
+    0.4  # share of a part's contrast that may disagree: of copies with one edit at most 0.29 do, of photos of a
+)
+# burst, in which only the thing moved, nearly all in the thing's place
 TOGETHER = 8  # neighbouring matches whose misfits are taken together: what they share is no noise, but a moved camera
 LOOSE = 1.2  # pixels of shared misfit at which the score is halved: copies have up to 0.5 (blurred), other shots 0.7
 SPREAD = 0.05  # the copied picture must cover this share of the photo
@@ -67,7 +72,7 @@ class Traits:
 class Comparison:
     """What two photos have in common.
 
-    - ``score`` 0..1: ``agreement`` less what loose or few matches leave in doubt.
+    - ``score`` 0..1: ``agreement`` less what loose or few matches, or a part that contradicts, leave in doubt.
     - ``agreement`` 0..1: the share of the contrast, where the photos overlap, that both show; mostly the second's is
       counted.
     - ``points`` (m, 4) float32: matched points, x y on the first and x y on the second, in pixels of the originals.
@@ -174,8 +179,10 @@ def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Compa
     """What two photos, (h, w, 3) uint8 RGB, have in common: is the first a copy of the second?
 
     ``score`` = agreement x min(1, matches / 8) / (1 + (misfit / 1.2 pixels)^2), where the misfit is what neighbouring
-    matches share: a moved camera shifts them together, blur and JPEG do not. A copy may be cropped to 40 %,
-    mirrored, turned, recompressed, blurred, recoloured, covered by a banner along an edge or by a watermark.
+    matches share: a moved camera shifts them together, blur and JPEG do not. What more than 0.4 of the contrast
+    disagrees in the worst part is taken off: in a burst only the thing moves, before the same room. A copy may be
+    cropped to 40 %, mirrored, turned, recompressed, blurred, recoloured, covered by a banner along an edge or by a
+    watermark.
     """
     return compare_traits(find_traits(first), find_traits(second))
 
@@ -201,10 +208,11 @@ def compare_traits(first: Traits, second: Traits) -> Comparison:
     if best is None:
         return Comparison(0.0)
     picture, here, there, mirror = best
-    overlap, share = _agreement(first.grey, second.grey, picture.matrix)
+    overlap, share, contradicts = _agreement(first.grey, second.grey, picture.matrix)
     misfit = _shared_misfit(picture.map(here)[picture.inliers] - there[picture.inliers], there[picture.inliers])
     matches = int(picture.inliers.sum())
     score = share * min(1.0, matches / FEWEST) / (1 + (misfit / LOOSE) ** 2)
+    score *= 1 - max(0.0, contradicts - CONTRADICTS)
     artwork = _no_points()
     if score < SAME_PHOTO and (plane := shared_plane(here, there)) is not None and plane.inliers.sum() >= ARTWORK:
         artwork = np.hstack([first.original(here), second.original(there)])[plane.inliers]
@@ -229,8 +237,9 @@ def _shared_misfit(misfits: Floats, places: Floats) -> float:
 
 def _agreement(
     first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64]
-) -> tuple[Floats, float]:
-    """Where the second lies on the first, (h, w) 0 or 1, and the share of the contrast there that both show.
+) -> tuple[Floats, float, float]:
+    """Where the second lies on the first, (h, w) 0 or 1, the share of the contrast there that both show, and the share
+    that disagrees in the part where most does.
 
     Both are brought to one small grid and correlated window by window, each window free in brightness and contrast. The
     strip along one edge that agrees least, up to :data:`BANNER`, does not count.
@@ -242,18 +251,18 @@ def _agreement(
     scale = float(np.sqrt(abs(np.linalg.det(to_second[:2, :2]))))  # pixels of the second for one of the grid
     nothing = np.zeros((height, width), np.float32)
     if not SCALES[0] < scale * width / first.shape[1] < SCALES[1]:
-        return nothing, 0.0
+        return nothing, 0.0, 1.0
     sharp = cv2.GaussianBlur(second, (0, 0), 0.45 * scale) if scale > 1 else second
     laid = _laid(sharp, to_second, (width, height), cv2.INTER_LINEAR)
     inside = _laid(np.full(second.shape, 255, np.uint8), to_second, (width, height), cv2.INTER_NEAREST)
     overlap = (cv2.erode(inside, np.ones((7, 7), np.uint8), borderValue=0) > 0).astype(np.float32)
     if overlap.mean() < SPREAD:
-        return nothing, 0.0
+        return nothing, 0.0, 1.0
     correlation, ours, theirs = _correlation(small, laid)
     ours, theirs = np.minimum(ours, FULL), np.minimum(theirs, FULL)
     added = np.maximum(ours - theirs, 0)
     weight = (theirs + ADDED * added) * overlap * (np.maximum(ours, theirs) > FLAT)
-    return overlap, _best_share(weight, weight * (correlation > AGREES))
+    return overlap, *_best_share(weight, weight * (correlation > AGREES))
 
 
 def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
@@ -272,18 +281,26 @@ def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[F
     return correlation, np.sqrt(spread_one), np.sqrt(spread_two)
 
 
-def _best_share(weight: Floats, agreeing: Floats) -> float:
-    """The share of ``weight`` that agrees, without the strip along one of the edges that agrees least."""
+def _best_share(weight: Floats, agreeing: Floats) -> tuple[float, float]:
+    """The share of ``weight`` that agrees, without the strip along one of the edges that agrees least; and the share of
+    what is left that disagrees in its worst part.
+    """
     if not weight.any():
-        return 0.0
-    shares = [float(agreeing.sum() / weight.sum())]
+        return 0.0, 1.0
+    best, kept = float(agreeing.sum() / weight.sum()), (slice(None), slice(None))
     for axis in (0, 1):
-        whole, good = weight.sum(axis=axis), agreeing.sum(axis=axis)
+        whole, good = weight.sum(axis=1 - axis), agreeing.sum(axis=1 - axis)
         strip = int(BANNER * len(whole))
-        for kept in (slice(strip, None), slice(None, len(whole) - strip)):
-            if whole[kept].any():
-                shares.append(float(good[kept].sum() / whole[kept].sum()))
-    return max(shares)
+        for part in (slice(strip, None), slice(None, len(whole) - strip)):
+            share = float(good[part].sum() / whole[part].sum()) if whole[part].any() else 0.0
+            if share > best:
+                best, kept = share, (part, slice(None)) if axis == 0 else (slice(None), part)
+    left, wrong = np.ascontiguousarray(weight[kept]), np.ascontiguousarray((weight - agreeing)[kept])
+    side = max(3, round(PART * max(weight.shape)))
+    contrast, contradicting = (
+        cv2.boxFilter(values, -1, (side, side), borderType=cv2.BORDER_CONSTANT) for values in (left, wrong)
+    )
+    return best, float((contradicting / np.maximum(contrast, left.mean())).max())
 
 
 def _laid(

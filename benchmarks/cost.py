@@ -1,0 +1,85 @@
+"""What the claims cost on a CPU, beside the encoder's forward pass in float32.
+
+    python benchmarks/cost.py
+
+Listings of a rendered market, judged by every head as an inspector does it: what is known of the catalogue (marks laid
+over each other, wordmarks read) is known, what is known of the photo is not. Alone, ``mark`` decodes the photo and
+finds the marks, which ``patches`` and ``wordmark`` then use. ``search`` is the nearest references.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rounds
+
+import counterfeit_vision as cv
+from counterfeit_vision.decode import decode
+from counterfeit_vision.heads import Head, Suspects, default_heads
+from counterfeit_vision.manifests import read_listings
+from counterfeit_vision.stream import encode_photos, stack
+
+SEED = 3
+NEIGHBOURS = 16  # as the inspector asks for
+
+
+def main() -> None:
+    chosen = rounds.options(__doc__)
+    cv2.setNumThreads(1)
+    listings = 6 if chosen.quick else 32
+    folder = Path(tempfile.gettempdir()) / f"counterfeit-vision-cost-{SEED}-{listings}"
+    market = cv.market.render(folder, seed=SEED, brands=1, listings=listings, calibration=0)
+    encoder = cv.load_encoder("clip-vit-b16", device=chosen.device, dtype="float32")
+    catalog = cv.Catalog.build(market.catalogue, encoder=encoder)
+    heads = default_heads()
+    asked = [listing for listing in read_listings(market.listings) if isinstance(listing, cv.Listing)]
+    photos = [(listing.id, listing.photos[0]) for listing in asked]
+    rows = [row for row in encode_photos(photos, encoder=encoder, cache=False) if not isinstance(row, cv.Failure)]
+    found = stack(rows, encoder=encoder)
+    near = catalog.neighbours(found, NEIGHBOURS)
+    suspects = Suspects(found, asked, rows, catalog, near)
+    applicable = {
+        head.name: sum(evidence.applicable for evidence in head.score(suspects)) / len(rows) for head in heads
+    }
+    rounds.demand(applicable["mark"] > 0.8, f"marks were found in {applicable['mark']:.0%} of the photos")
+    result: dict[str, Any] = {
+        "encoder": "clip-vit-b16, float32",
+        "photos": len(rows),
+        "check": {"claims that apply": {name: round(share, 2) for name, share in applicable.items()}},
+        "rounds": {},
+    }
+    if not chosen.check:
+        squares = np.stack([encoder.preprocess(decode(photo).pixels)[0] for _, photo in photos])
+        size = encoder.batch_size
+
+        def encode() -> None:
+            for start in range(0, len(squares), size):
+                encoder.encode(squares[start : start + size])
+
+        def look(chosen_heads: Sequence[Head], *, anew: bool) -> None:
+            nonlocal suspects
+            if anew:
+                suspects = Suspects(found, asked, rows, catalog, near)
+            for head in chosen_heads:
+                head.score(suspects)
+
+        def search() -> None:
+            catalog.neighbours(found, NEIGHBOURS)
+
+        ways = {"encoder": encode, "search": search, "all heads": functools.partial(look, heads, anew=True)}
+        ways |= {head.name: functools.partial(look, [head], anew=head.name == "mark") for head in heads}
+        few = {"items": len(rows), "rounds": 1 if chosen.quick else 5, "device": chosen.device}
+        times = result["rounds"]["a photo"] = rounds.paired(ways, **few)
+        most = sorted(round(1 / value, 2) for value in times["all heads"]["ratio"])
+        result["all heads, times the encoder: least, median, most"] = most
+    rounds.give("cost", result, chosen)
+
+
+if __name__ == "__main__":
+    main()

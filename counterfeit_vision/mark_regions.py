@@ -1,0 +1,274 @@
+"""Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
+
+What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. What
+recurs so is gathered into a few boxes on one reference; they are kept if the marks in them are found again, in the way
+they will be found on suspects, on another photo of the product.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .decode import decode
+from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
+from .marks import Found, find_marks, make_stencil, mark_features
+from .preprocess import unpad
+from .stream import progress_bar
+from .types import Reference, Region
+
+__all__ = ["Shown", "found_regions", "propose_regions"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
+KEPT = 64  # photos that stay in memory, at most 250 MB
+SIDE = 320  # pixels on the long side of the copy on which photos are compared
+SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
+NOISE = 2.0  # grey levels of spread in a window that rounding leaves
+FULL = 12.0  # root of a window's smaller gradient eigenvalue, beyond which more says nothing
+AGREES = 0.6  # correlation from which a window is shared
+CELLS = 80  # of the map of what recurs, on the photo's long side
+BLUR = 1.5  # cells
+CLOSEST = 0.95  # ratio to the next best that a match may have: repeated letters are alike
+VIEW, PLANE = 8.0, 4.0  # pixels that a feature may lie off an affine map, and off a homography
+FEWEST, VIEWS = 6, 4  # features that must agree on a map; maps tried
+PRODUCT = 0.4  # how surely a feature's patch must be product, as in ``foreground``
+ELSEWHERE = 0.3  # what recurs on the product's photos counts this much where the brand's other goods do not have it
+BRAND = (0.1, 0.4)  # shares of them: up to the first it is chance, from the second it counts fully
+BACKGROUND = 0.3  # of the map's peak: cells below it make a box worse
+WHOLE = 0.3  # of the map's peak: cells above it that touch belong together
+SECOND = 0.35  # of the first box's sum that another needs
+LEAST = 0.1  # of the map's peak, without which nothing recurs
+MOST = 3  # boxes a product
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A reference photo as marks are looked for on it: its local features on the product, its ``size`` (width, height)
+    in pixels, and on a copy of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
+    """
+
+    features: Keypoints
+    size: tuple[int, int]
+    grey: Floats
+    product: Floats
+
+    @cached_property
+    def drawn(self) -> Floats:
+        """(h, w) float32 in 0..1: how much is drawn around each pixel of the copy. A thing's outline counts little,
+        it runs straight (Shi & Tomasi 1994).
+        """
+        corner = cv2.cornerMinEigenVal(self.grey, WINDOW, ksize=3)
+        return np.asarray(np.minimum(np.sqrt(np.maximum(corner, 0)) / FULL, 1) * self.product, np.float32)
+
+    @property
+    def scale(self) -> float:
+        """Of the copy, beside the photo."""
+        return SIDE / max(self.size)
+
+
+class _Album:
+    """The references' kept copies and their local features on the product."""
+
+    def __init__(
+        self, references: Sequence[Reference], foreground: Floats | None, content: Floats, grid: tuple[int, int]
+    ) -> None:
+        self._references, self._foreground, self._content, self._grid = references, foreground, content, grid
+        self._kept: OrderedDict[int, tuple[Pixels, Shown]] = OrderedDict()
+
+    def __getitem__(self, row: int) -> tuple[Pixels, Shown]:
+        if row not in self._kept:
+            self._kept[row] = self._look(row)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(row)
+        return self._kept[row]
+
+    def _look(self, row: int) -> tuple[Pixels, Shown]:
+        photo = self._references[row].photo
+        assert isinstance(photo, bytes)
+        pixels = decode(photo, name=self._references[row].id).pixels
+        features, size = mark_features(pixels), (pixels.shape[1], pixels.shape[0])
+        scale = SIDE / max(size)
+        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), SMOOTH)
+        product = np.ones(grey.shape, np.float32)
+        if self._foreground is not None:
+            share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
+            product = cv2.resize(share, grey.shape[::-1])
+            x, y = (np.clip(features.points * scale, 0, np.array(grey.shape[::-1]) - 1).astype(int)).T
+            features = features.at(product[y, x] >= PRODUCT)
+        return pixels, Shown(features, size, grey, product)
+
+
+def found_regions(
+    references: Sequence[Reference],
+    sizes: Sequence[tuple[int, int]],
+    foreground: Floats | None,
+    content: Floats,
+    grid: tuple[int, int],
+    *,
+    progress: bool = False,
+) -> list[tuple[Region, ...]]:
+    """For each reference the boxes of its product's marks, in pixels of its original; empty where none were found, and
+    for products of which any genuine reference has regions. About 0.4 s a reference.
+
+    ``references`` hold their kept copies, ``sizes`` (width, height) are those of the originals; ``foreground`` (N, P)
+    says how surely each patch on ``grid`` is product, ``content`` (N, 4) where the photos lie in their squares.
+    """
+    found: list[tuple[Region, ...]] = [()] * len(references)
+    album = _Album(references, foreground, content, grid)
+    brands: dict[str, dict[str, list[int]]] = {}
+    for row, reference in enumerate(references):
+        if reference.gallery != "known_fake":
+            brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
+    wanted = [
+        (rows, [others[0] for other, others in products.items() if other != product])
+        for products in brands.values()
+        for product, rows in products.items()
+        if not any(references[row].regions for row in rows)
+    ]
+    for rows, kin in progress_bar(wanted, total=len(wanted), unit="product", progress=progress and bool(wanted)):
+        own = _some(rows, OWN)
+        main, boxes = propose_regions([album[row][1] for row in own], [album[row][1] for row in _some(kin, KIN)])
+        if boxes:
+            order = [own[main], *(row for row in own if row != own[main])]
+            shown = _again([album[row][0] for row in order], boxes)
+            for row, regions in zip(order, shown, strict=True):
+                scale = sizes[row][0] / album[row][1].size[0]
+                found[row] = tuple(Region(*(scale * x for x in region.to_list())) for region in regions)
+    return found
+
+
+def _some(rows: Sequence[int], most: int) -> list[int]:
+    """At most so many, evenly spread."""
+    return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
+
+
+def _again(photos: Sequence[Pixels], boxes: list[Region]) -> list[tuple[Region, ...]]:
+    """The marks in ``boxes`` on the first photo, and where they lie on the others; nowhere if no other shows them."""
+    stencil = make_stencil(photos[:1], [boxes])
+    if isinstance(stencil, str):
+        return [()] * len(photos)
+    others = [find_marks(stencil, photo) for photo in photos[1:]]
+    shown = [other.regions if isinstance(other, Found) else () for other in others]
+    return [tuple(boxes), *shown] if any(shown) or not others else [()] * len(photos)
+
+
+def shared(photo: Shown, other: Shown) -> Floats:
+    """(h, w) float32, 0 or 1, on a photo's small copy: what another photo shows, too, in the same arrangement.
+
+    Local features propose maps between the two; under each, pixels are compared window by window.
+    """
+    first, second = photo.features, other.features
+    pairs = match_keypoints(second, first, ratio=CLOSEST)[:, ::-1]
+    plane = shared_plane(first.points[pairs[:, 0]], second.points[pairs[:, 1]], tolerance=PLANE, fewest=FEWEST)
+    views = shared_views(first, second, pairs, tolerance=VIEW, most=VIEWS)
+    found = np.zeros(photo.grey.shape, np.float32)
+    for matrix in [*([] if plane is None else [plane.matrix]), *views]:
+        found = np.maximum(found, _agreement(photo, other, matrix))
+    return found
+
+
+def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Floats:
+    """See :func:`shared`, under one map from the photo to the other."""
+    shape = photo.grey.shape[::-1]
+    small = np.diag([other.scale, other.scale, 1]) @ matrix @ np.diag([1 / photo.scale, 1 / photo.scale, 1])
+    how = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpPerspective(other.grey, small, shape, flags=how, borderValue=float("nan"))
+    inside = np.isfinite(laid)
+    one, two = photo.grey, np.where(inside, laid, 0).astype(np.float32)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float32)
+
+    middle_one, middle_two = mean(one), mean(two)
+    spread = (mean(one * one) - middle_one**2 + NOISE**2) * (mean(two * two) - middle_two**2 + NOISE**2)
+    correlation = (mean(one * two) - middle_one * middle_two) / np.sqrt(np.maximum(spread, 1e-9))
+    inside = cv2.erode(inside.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0
+    return np.asarray(inside & (correlation > AGREES), np.float32)
+
+
+def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, list[Region]]:
+    """The photo of a product's ``own`` on which its marks stand out most, and their boxes there, the surest first.
+
+    ``kin`` are photos of the brand's other products. No box where there is neither a second photo nor kin.
+    """
+    if len(own) + len(kin) < 2:
+        return 0, []
+    within = [photo.drawn * (len(own) == 1) for photo in own]
+    for i, j in itertools.permutations(range(len(own)), 2):
+        within[i] += own[i].drawn * shared(own[i], own[j]) / (len(own) - 1)
+    main = int(np.argmax([found.sum() / found.size for found in within]))
+    photo, say = own[main], within[main]
+    if kin:
+        brand = np.mean([shared(photo, other) for other in kin], axis=0)
+        least = ELSEWHERE if len(own) > 1 else 0.0  # one photo alone shows nothing that recurs
+        say = say * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
+    say = cv2.resize(say, None, fx=CELLS / SIDE, fy=CELLS / SIDE, interpolation=cv2.INTER_AREA)
+    return main, _boxes(cv2.GaussianBlur(say, (0, 0), BLUR), photo.size)
+
+
+def _boxes(heat: Floats, size: tuple[int, int]) -> list[Region]:
+    """Up to :data:`MOST` boxes around what is dense in a map (h, w) over a photo of ``size``."""
+    found: list[tuple[float, tuple[int, int, int, int]]] = []
+    peak = float(heat.max(initial=0))
+    if peak < LEAST:
+        return []
+    value = heat / peak - BACKGROUND
+    _, parts = cv2.connectedComponents((heat > WHOLE * peak).astype(np.uint8))
+    for _ in range(MOST):
+        total, box = _best_box(value)
+        if total <= 0 or (found and total < SECOND * found[0][0]):
+            break
+        x0, y0, x1, y1 = _with_whole(parts, box)
+        found.append((total, (x0, y0, x1, y1)))
+        value[y0:y1, x0:x1] = -1
+    scale = max(size) / CELLS
+    return [
+        Region(x0 * scale, y0 * scale, min(x1 * scale, size[0]), min(y1 * scale, size[1]))
+        for _, (x0, y0, x1, y1) in found
+    ]
+
+
+def _with_whole(parts: NDArray[np.int32], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A box, grown over the connected ``parts`` (h, w) that lie in it mostly: no letter is cut."""
+    x0, y0, x1, y1 = box
+    inside = np.bincount(parts[y0:y1, x0:x1].ravel(), minlength=int(parts.max()) + 1)
+    whole = np.flatnonzero(2 * inside[1:] > np.bincount(parts.ravel())[1:]) + 1
+    rows, columns = np.nonzero(np.isin(parts, whole))
+    if not len(rows):
+        return box
+    return (
+        min(x0, int(columns.min())),
+        min(y0, int(rows.min())),
+        max(x1, int(columns.max()) + 1),
+        max(y1, int(rows.max()) + 1),
+    )
+
+
+def _best_box(value: Floats) -> tuple[float, tuple[int, int, int, int]]:
+    """The box (x0, y0, x1, y1) of cells with the largest sum, and that (Bentley 1984, over all pairs of rows)."""
+    height = len(value)
+    below = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
+    best, box = 0.0, (0, 0, 1, 1)
+    for top in range(height):
+        strips = below[top + 1 :] - below[top]  # (rows, w) every height from this top
+        sums = np.concatenate([np.zeros((len(strips), 1)), np.cumsum(strips, axis=1)], axis=1)
+        lowest = np.minimum.accumulate(sums, axis=1)
+        gain = sums[:, 1:] - lowest[:, :-1]
+        row, right = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[row, right] > best:
+            best = float(gain[row, right])
+            left = int(np.flatnonzero(sums[row, : right + 1] == lowest[row, right])[-1])
+            box = (left, top, int(right) + 1, top + int(row) + 1)
+    return best, box

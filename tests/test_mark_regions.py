@@ -1,0 +1,154 @@
+"""Marks of references without boxes: what recurs on a product's photos and on the brand's other goods is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture
+from test_marks import BOX, label, seen
+
+from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.mark_regions import found_regions
+from counterfeit_vision.stream import encode_photos, stack
+
+WHOLE = np.array([[0, 0, 1, 1]], np.float32)
+
+
+def pose(turn: float, x: float = 60, y: float = 30) -> np.ndarray:
+    """The card on its table, turned."""
+    spin = np.vstack([cv2.getRotationMatrix2D((280, 200), turn, 0.8), [0, 0, 1]])
+    return np.array([[1, 0, x], [0, 1, y], [1e-4, 0, 1.0]]) @ spin
+
+
+def card(text: str, turn: float, seed: int) -> np.ndarray:
+    return seen(label(text, noise=seed), pose(turn), seed=seed)
+
+
+def tin(seed: int) -> np.ndarray:
+    """Another thing of the brand: only the sign and the word of the card, on a plain ground."""
+    tin = np.full((400, 560, 3), (60, 90, 80), np.uint8)
+    x0, y0, x1, y1 = (round(value) for value in BOX.to_list())
+    tin[y0 - 20 : y1 + 20, x0 - 20 : x1 + 20] = label(noise=seed)[y0 - 20 : y1 + 20, x0 - 20 : x1 + 20]
+    return seen(tin, pose(-10, 40, 50), seed=seed + 30)
+
+
+def references(photos: dict[str, list[np.ndarray]]) -> list[Reference]:
+    """Products of brand/product names and their photos."""
+    return [
+        Reference(id=f"{name} {number}", photo=photo, brand=name.split("/")[0], product=name.split("/")[1])
+        for name, some in photos.items()
+        for number, photo in enumerate(some)
+    ]
+
+
+def jpegs(rows: list[Reference]) -> list[tuple[Region, ...]]:
+    """The regions found on references as a catalogue keeps them."""
+    kept = [
+        Reference(id=row.id, photo=cv2.imencode(".png", row.photo[:, :, ::-1])[1].tobytes(), brand=row.brand,
+                  product=row.product, gallery=row.gallery, regions=row.regions)
+        for row in rows
+    ]  # fmt: skip
+    sizes = [(row.photo.shape[1], row.photo.shape[0]) for row in rows]
+    return found_regions(kept, sizes, None, np.repeat(WHOLE, len(rows), axis=0), (7, 7))
+
+
+def covered(found: tuple[Region, ...], matrix: np.ndarray, box: Region = BOX) -> tuple[float, float]:
+    """The share of the true mark that is covered by the boxes found, and the share of them that is the mark's."""
+    true, mine = np.zeros((2, 480, 640), np.uint8)
+    corners = np.array([[box.x0, box.y0], [box.x1, box.y0], [box.x1, box.y1], [box.x0, box.y1]], np.float32)
+    outline = cv2.perspectiveTransform(corners[None], matrix)[0]
+    cv2.fillPoly(true, [outline.astype(np.int32)], 1)
+    for region in found:
+        x0, y0, x1, y1 = (round(value) for value in region.to_list())
+        mine[y0:y1, x0:x1] = 1
+    both = float((true & mine).sum())
+    return both / true.sum(), both / max(mine.sum(), 1)
+
+
+def test_what_recurs_on_the_photos_of_a_product_is_found() -> None:
+    turns = (0.0, 12.0, -15.0)
+    found = jpegs(references({"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate(turns)]}))
+    for regions, turn in zip(found, turns, strict=True):
+        assert covered(regions, pose(turn))[0] > 0.8
+        assert covered(regions, pose(turn), Region(0, 0, 560, 400))[1] > 0.9  # on the card, not on the table
+
+
+def test_one_photo_is_enough_where_the_brands_other_goods_share_the_mark() -> None:
+    rows = references({"velmora/card": [card("VELMORA", 5.0, 3)], "velmora/tin": [tin(4)]})
+    found = jpegs(rows)
+    share, purity = covered(found[0], pose(5.0))
+    assert share > 0.8
+    assert purity > 0.5  # the small print is not the brand's
+
+
+@pytest.mark.parametrize(
+    "photos",
+    [
+        {"velmora/card": [card("VELMORA", 5.0, 3)]},
+        {"velmora/card": [card("VELMORA", 5.0, 3)], "velmora/mug": [cv2.resize(picture(9), (640, 480))]},
+        {"velmora/card": [cv2.resize(picture(seed), (640, 480)) for seed in (3, 4, 5)]},
+        {"velmora/card": [np.full((300, 300, 3), 128, np.uint8), np.full((9, 9, 3), 5, np.uint8)]},
+    ],
+    ids=["one photo alone", "other goods without it", "three other things", "nothing drawn"],
+)
+def test_where_nothing_recurs_no_mark_is_claimed(photos: dict[str, list[np.ndarray]]) -> None:
+    assert not any(jpegs(references(photos)))
+
+
+def test_what_was_given_is_left_alone_and_fakes_are_not_asked() -> None:
+    photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0))]
+    given = [
+        Reference(id=str(n), photo=photo, brand="velmora", product="card", regions=[BOX] if n else [])
+        for n, photo in enumerate(photos)
+    ]
+    assert not any(jpegs(given))
+    fakes = [
+        Reference(id=row.id, photo=row.photo, brand="velmora", product="card", gallery="known_fake") for row in given
+    ]
+    assert not any(jpegs(fakes))
+
+
+@pytest.fixture(scope="module")
+def catalog(tiny_encoder: TowerEncoder) -> Catalog:
+    photos = {"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]}
+    rows = [*references(photos), *references({"zeta/pen": [cv2.resize(picture(9), (640, 480))]})]
+    return Catalog.build(rows, encoder=tiny_encoder, cache=False)
+
+
+def test_a_catalogue_keeps_what_was_found_and_says_so(
+    catalog: Catalog, tiny_encoder: TowerEncoder, tmp_path: Path
+) -> None:
+    assert catalog.info()["marks"] == {"given": 0, "found": 1, "unknown": 1}
+    assert catalog.kept.found == (True, True, True, False)
+    catalog.save(tmp_path)
+    Catalog.verify(tmp_path)
+    again = Catalog.load(tmp_path, encoder=tiny_encoder)
+    assert again.info()["marks"] == catalog.info()["marks"]
+    assert again.kept.found == catalog.kept.found
+    assert again.generation == catalog.generation
+    assert [row.regions for row in again.references] == [row.regions for row in catalog.references]
+
+
+def test_claims_and_search_use_them_as_if_given(catalog: Catalog) -> None:
+    photos = [card("VELMORA", 7.0, 11), card("VELMQRA", 7.0, 11)]
+    rows = [row for row in encode_photos(zip("ab", photos, strict=True), encoder=catalog.encoder, cache=False)]
+    found = stack(rows, encoder=catalog.encoder)
+    listings = [Listing(id=name, photos=[], brand="velmora", product="card") for name in "ab"]
+    suspects = Suspects(found, listings, rows, catalog, catalog.neighbours(found, 4))
+    genuine, fake = Patches().score(suspects)
+    assert genuine.crops is not None
+    assert fake.crops is not None
+    assert catalog.search(photos, 1, by="mark", cache=False).products[:, 0].tolist() == ["card", "card"]
+
+
+def test_nobody_has_to_have_them_found(tiny_encoder: TowerEncoder) -> None:
+    rows = references({"velmora/card": [card("VELMORA", turn, 3) for turn in (0.0, 12.0)]})
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    assert catalog.info()["marks"] == {"given": 0, "found": 0, "unknown": 1}
+    with pytest.raises(InputError, match="no marks were found"):
+        catalog.search([label()], by="mark")
