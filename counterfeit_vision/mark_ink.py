@@ -313,10 +313,10 @@ def _looked_up(
     crop: Pixels, shown: NDArray[np.bool_], places: NDArray[np.float64], near: NDArray[np.bool_]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """(h, w, 3) the pixels at places (h w, 2) of a crop, and (h, w) which of those ``near`` the mark it shows."""
-    at = places.astype(np.float32)[:, None]
+    at = places.reshape(*near.shape, 2).astype(np.float32)
     pixels = cv2.remap(crop, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.remap(shown.astype(np.uint8), at, None, cv2.INTER_NEAREST, borderValue=0).reshape(near.shape) > 0
-    return pixels.reshape(*near.shape, 3).astype(np.float32), near & seen
+    seen = cv2.remap(shown.astype(np.uint8), at, None, cv2.INTER_NEAREST, borderValue=0) > 0
+    return pixels.astype(np.float32), near & seen
 
 
 def _alike(first: Floats, second: Floats) -> float:
@@ -326,22 +326,21 @@ def _alike(first: Floats, second: Floats) -> float:
 
 
 def _ink(pixels: Floats, outline: Floats, there: NDArray[np.bool_]) -> Floats:
-    """(h, w) how much of each pixel is ink: ground (with a slope of light) and ink fitted to the outline by robust
-    least squares, each pixel projected on the line between their colours.
+    """(h, w) how much of each pixel is ink, 0 where nothing is ``there``: ground (with a slope of light) and ink fitted
+    to the outline by robust least squares, each pixel projected on the line between their colours.
     """
     height, width = outline.shape
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = np.nonzero(there)
     u, v = x / width - 0.5, y / height - 0.5
-    terms = np.stack([np.ones_like(u), u, v, u * v, outline], axis=-1).reshape(-1, 5)
-    colours, weight = pixels.reshape(-1, 3), there.ravel().astype(np.float32)
+    terms = np.stack([np.ones_like(u), u, v, u * v, outline[there]], axis=-1).astype(np.float32)
+    colours, weight = pixels[there], np.ones((len(u), 1), np.float32)
     fit = np.zeros((5, 3), np.float32)
     for _ in range(3):
-        weighted = terms * weight[:, None]
+        weighted = terms * weight
         fit = np.linalg.solve(weighted.T @ terms + 1e-3 * np.eye(5, dtype=np.float32), weighted.T @ colours)
-        off = np.linalg.norm(colours - terms @ fit, axis=1)
-        spread = max(float(np.median(off[there.ravel()])), 2.0)
-        weight = there.ravel() / (1 + (off / (3 * spread)) ** 2)
+        off = np.sqrt(((colours - terms @ fit) ** 2).sum(axis=1))
+        weight = (1 / (1 + (off / (3 * max(float(np.median(off)), 2.0))) ** 2))[:, None]
     ink = fit[4]
-    return np.asarray(
-        ((colours - terms[:, :4] @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6)).reshape(height, width), np.float32
-    )
+    found = np.zeros(outline.shape, np.float32)
+    found[there] = (colours - terms[:, :4] @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6)
+    return found
