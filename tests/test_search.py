@@ -504,6 +504,22 @@ def test_what_lies_under_a_mask_has_no_say() -> None:
     np.testing.assert_array_equal(best_matches(query, mask, reference, masks), before)
 
 
+@pytest.mark.parametrize("empty", [[], [0], [2], [1, 2], [0, 1, 2, 3]])
+def test_a_reference_without_a_patch_matches_nothing(empty: list[int]) -> None:
+    random = np.random.default_rng(2)
+    query = unit(random.standard_normal((6, 8))).astype(np.float16)
+    references = unit(random.standard_normal((4, 5, 8))).astype(np.float16)
+    masks = random.random((4, 5)) < 0.5
+    masks[:, 4] = True
+    masks[empty] = False
+    best = best_matches(query, np.ones(6, bool), references, masks)
+    assert (best[:, empty] == -1).all()
+    kept = [row for row in range(4) if row not in empty]
+    slow = slow_best_matches(query, np.ones(6, bool), references[kept], masks[kept])
+    np.testing.assert_allclose(best[:, kept], slow.reshape(6, -1), atol=1e-5)
+    assert best_matches(query, np.zeros(6, bool), references, masks).shape == (0, 4)
+
+
 def slow_specific_likeness(best, cohort, unlike, views):
     scores = []
     for column in range(best.shape[1]):
