@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[tuple[int, int], str, dict[str, Any]]] = {
 }
 
 exact, padded, fast = Preprocess(SIZE, "crop"), Preprocess(SIZE), Preprocess(SIZE, decode="fast")
-levels = [torch.tensor(value).mul(255).view(1, 3, 1, 1) for value in (MEAN, STD)]
+levels = [torch.tensor(value).mul(255).repeat(SIZE) for value in (MEAN, STD)]
 transform = open_clip.image_transform(SIZE, is_train=False, mean=MEAN, std=STD)
 
 
@@ -50,13 +50,15 @@ def theirs(photo: bytes) -> torch.Tensor:
 
 
 def normalised(square: np.ndarray) -> torch.Tensor:
-    """As ``TowerEncoder.forward`` does it."""
-    return torch.sub(torch.from_numpy(square)[None].permute(0, 3, 1, 2), levels[0]).div_(levels[1])
+    """(1, 3, S, S) float32, as ``TowerEncoder.forward`` does it."""
+    rows = torch.from_numpy(square).flatten(1).float().sub_(levels[0]).div_(levels[1])
+    return rows.view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2)
 
 
 def square(photo: bytes, preprocess: Preprocess) -> np.ndarray:
     """As ``cv.embed`` does it."""
-    return preprocess(decode(photo, shrink=preprocess.shrink).pixels)[0]
+    decoded = decode(photo, shrink=preprocess.shrink)
+    return preprocess(decoded.pixels, decoded.extent)[0]
 
 
 def torchvisions(photo: bytes) -> torch.Tensor:

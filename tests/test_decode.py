@@ -339,6 +339,10 @@ def test_a_jpeg_may_come_smaller(short_cut: bool, orientation: int, monkeypatch:
             assert np.abs(decoded.pixels.astype(int) - expected).mean() < 3
         if short_cut:
             np.testing.assert_array_equal(decoded.pixels, slowly(data, monkeypatch, **options).pixels)
+        wide, tall = (side / scale for side in decoded.size)
+        x = decoded.pixels.shape[1] - wide if orientation in (3, 6) else 0  # the stored frame begins at the right
+        y = decoded.pixels.shape[0] - tall if orientation == 3 else 0
+        assert decoded.extent == (x, y, x + wide, y + tall)
 
 
 def test_what_is_no_colour_jpeg_comes_whole() -> None:
