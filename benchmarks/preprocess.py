@@ -57,7 +57,7 @@ def normalised(square: np.ndarray) -> torch.Tensor:
 
 def square(photo: bytes, preprocess: Preprocess) -> np.ndarray:
     """As ``cv.embed`` does it."""
-    decoded = decode(photo, shrink=preprocess.shrink)
+    decoded = decode(photo, shrink=preprocess.shrink, reuse=True)
     return preprocess(decoded.pixels, decoded.extent)[0]
 
 

@@ -211,7 +211,8 @@ def _cache_key(encoder: Encoder) -> str:
 def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder: Encoder) -> _Prepared | Failure:
     """``photo`` is ``source``, or the bytes of its file with their ``sha256``."""
     try:
-        decoded = decode(photo, name=photo_name(source, name), shrink=encoder.preprocess.shrink, sha256=sha256)
+        shrink = encoder.preprocess.shrink
+        decoded = decode(photo, name=photo_name(source, name), shrink=shrink, sha256=sha256, reuse=True)
     except DecodeError as error:
         return Failure(name, "decode", error)
     square, content = encoder.preprocess(decoded.pixels, decoded.extent)

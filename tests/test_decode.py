@@ -345,6 +345,22 @@ def test_a_jpeg_may_come_smaller(short_cut: bool, orientation: int, monkeypatch:
         assert decoded.extent == (x, y, x + wide, y + tall)
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_large_pixels_take_the_place_of_the_last_ones_only_where_that_is_asked(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    first, second = (file_bytes(soft(3000, 3800, seed), "JPEG", exif=exif) for seed in (0, 1))
+    expected = decode(first).pixels, decode(second).pixels
+    one = decode(first, reuse=True).pixels
+    np.testing.assert_array_equal(one, expected[0])
+    other = decode(second, reuse=True).pixels
+    np.testing.assert_array_equal(other, expected[1])
+    assert np.shares_memory(one, other) == (orientation == 1)
+    assert not np.shares_memory(*expected)
+    small = file_bytes(soft(400, 300), "JPEG")
+    assert not np.shares_memory(decode(small, reuse=True).pixels, decode(small, reuse=True).pixels)
+
+
 def test_what_is_no_colour_jpeg_comes_whole() -> None:
     photos = [file_bytes(soft(400, 300), "PNG"), file_bytes(soft(400, 300).convert("L"), "JPEG"), soft(400, 300)]
     photos += [np.asarray(soft(400, 300)), file_bytes(soft(400, 300).convert("CMYK"), "JPEG")]

@@ -72,13 +72,15 @@ def decode(
     name: str | None = None,
     shrink: Callable[[int, int], int] | None = None,
     sha256: str | None = None,
+    reuse: bool = False,
 ) -> Decoded:
     """Upright RGB pixels of a path, bytes, PIL image or uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     ``name`` stands for the photo in error messages; without it, its path. ``shrink`` says by how much (1, 2, 4 or 8) a
     colour JPEG of this width and height may come smaller, which is quicker, for its decoder then leaves the fine waves
-    out; other photos always come whole. ``sha256`` is that of the file's bytes, for those who know it. A PIL image is
-    not modified (a lazily opened one is loaded). Safe to call from many threads at once.
+    out; other photos always come whole. ``sha256`` is that of the file's bytes, for those who know it. ``reuse`` is
+    for those who are done with the pixels before they decode the next photo in the same thread: large ones may then
+    take its place. A PIL image is not modified (a lazily opened one is loaded). Safe to call from many threads at once.
 
     Raises ``DecodeError``, and nothing else, whatever the photo holds.
     """
@@ -89,7 +91,7 @@ def decode(
         if isinstance(photo, pil().Image):
             return _from_image(photo, source, limits)
         data = read_bytes(photo, limits=limits, name=source)
-        return _from_file(data, source, limits, shrink, sha256 or hashlib.sha256(data).hexdigest())
+        return _from_file(data, source, limits, shrink, sha256 or hashlib.sha256(data).hexdigest(), reuse)
     except MemoryError as error:
         raise DecodeError(source, "not enough memory for its pixels") from error
 
@@ -141,7 +143,7 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
 
 
 def _from_file(
-    data: bytes, source: str, limits: Limits, shrink: Callable[[int, int], int] | None, sha256: str
+    data: bytes, source: str, limits: Limits, shrink: Callable[[int, int], int] | None, sha256: str, reuse: bool
 ) -> Decoded:
     with pillow_errors(source, limits, data), muted():
         image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
@@ -151,7 +153,7 @@ def _from_file(
         scale, pixels = 1, None
         if image.format == "JPEG" and image.mode == "RGB":
             scale = shrink(width, height) if shrink else 1
-            pixels = clean_jpeg(data, image, scale)
+            pixels = clean_jpeg(data, image, scale, reuse=reuse)
             if pixels is None and scale > 1:
                 image.draft("RGB", (width // scale, height // scale))
         if pixels is None:
