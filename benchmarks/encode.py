@@ -4,8 +4,8 @@
 
 The first is open_clip's README: one photo at a time (or some at once), Pillow, float32. The second is how
 clip-retrieval feeds a card: a DataLoader with a process a core. The third, where transformers is installed, is its
-model with its processor (hugging_face.py). Photos are rendered here, 1.6 megapixels each, no two alike; none comes from the
-cache of embeddings. Checked first, also on 12 megapixels, and where $CV_DATA holds real photos on them and on
+model with its processor (hugging_face.py). Photos are rendered here, 1.6 megapixels each, no two alike; nothing comes
+from the cache of embeddings. Checked first, also on 12 megapixels, and where $CV_DATA holds real photos on them and on
 sheets of 1.6 megapixels that they are laid side by side on, for few are large enough for ``fast``: cosines to the
 loop's vectors, where ours crops as open_clip does; of ``fast`` decoding to exact, where ours pads, as it does by
 default. Then the image tower alone, from squares that are ready, patch tokens included.
