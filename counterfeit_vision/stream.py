@@ -215,7 +215,8 @@ def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder
         decoded = decode(photo, name=photo_name(source, name), shrink=shrink, sha256=sha256, reuse=True)
     except DecodeError as error:
         return Failure(name, "decode", error)
-    square, content = encoder.preprocess(decoded.pixels, decoded.extent)
+    extent = () if decoded.extent is None else (decoded.extent,)
+    square, content = encoder.preprocess(decoded.pixels, *extent)
     return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
 
 

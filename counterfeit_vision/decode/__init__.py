@@ -52,8 +52,8 @@ class Decoded:
 
     - ``pixels`` (H, W, 3) uint8, RGB, C-contiguous. Given as such an array, it is that same array, not a copy.
     - ``size`` width and height of the photo, upright; larger than ``pixels`` where the decoder was let shrink it.
-    - ``extent`` where the photo lies in ``pixels``, ``x0 y0 x1 y1``: all of them, but where a side does not divide by
-      what it was shrunk by: then the last pixel of the stored frame sticks out.
+    - ``extent`` where the photo lies in ``pixels``, ``x0 y0 x1 y1``, if not in all of them: where a side does not
+      divide by what it was shrunk by, the last pixel of the stored frame sticks out.
     - ``sha256`` hex: of the file's bytes; for arrays and PIL images, of their size and upright RGB pixels.
     - ``format``: Pillow's name (``"JPEG"``, ``"MPO"``, ...); ``"array"``, ``"PIL"`` for an image that was never a file.
     """
@@ -62,7 +62,7 @@ class Decoded:
     size: tuple[int, int]
     sha256: str
     format: str
-    extent: tuple[float, float, float, float]
+    extent: tuple[float, float, float, float] | None = None
 
 
 def decode(
@@ -91,7 +91,7 @@ def decode(
         if isinstance(photo, pil().Image):
             return _from_image(photo, source, limits)
         data = read_bytes(photo, limits=limits, name=source)
-        return _from_file(data, source, limits, shrink, sha256 or hashlib.sha256(data).hexdigest(), reuse)
+        return _from_file(data, source, limits, shrink, sha256, reuse)
     except MemoryError as error:
         raise DecodeError(source, "not enough memory for its pixels") from error
 
@@ -143,7 +143,12 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
 
 
 def _from_file(
-    data: bytes, source: str, limits: Limits, shrink: Callable[[int, int], int] | None, sha256: str, reuse: bool
+    data: bytes,
+    source: str,
+    limits: Limits,
+    shrink: Callable[[int, int], int] | None,
+    sha256: str | None,
+    reuse: bool,
 ) -> Decoded:
     with pillow_errors(source, limits, data), muted():
         image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
@@ -158,6 +163,7 @@ def _from_file(
                 image.draft("RGB", (width // scale, height // scale))
         if pixels is None:
             pixels = upright_rgb(image, source, limits)
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
         if scale == 1:  # a format's own load() may have turned the image
             return _whole(pixels, sha256, image.format)
         orientation = orientation_of(image)
@@ -169,7 +175,7 @@ def _from_file(
 
 def _whole(pixels: Pixels, sha256: str, format: str) -> Decoded:
     height, width = pixels.shape[:2]
-    return Decoded(pixels, (width, height), sha256, format, (0, 0, width, height))
+    return Decoded(pixels, (width, height), sha256, format)
 
 
 def _from_array(array: NDArray[Any], source: str, limits: Limits) -> Decoded:

@@ -58,10 +58,14 @@ def upright_array(width: int, height: int, orientation: int) -> tuple[Pixels, Pi
     return upright, STORED[orientation](upright) if orientation in STORED else upright
 
 
-def shrunk_extent(upright: Pixels, width: float, height: float, orientation: int) -> tuple[float, float, float, float]:
-    """Where a photo of ``width`` x ``height`` lies in its upright pixels, which are whole numbers of them: the rest of
-    the last pixel sticks out at the end of the stored frame.
+def shrunk_extent(
+    upright: Pixels, width: float, height: float, orientation: int
+) -> tuple[float, float, float, float] | None:
+    """Where a photo of ``width`` x ``height`` lies in its upright pixels, if not in all of them: the rest of the last
+    pixel sticks out at the end of the stored frame.
     """
+    if (height, width) == upright.shape[:2]:
+        return None
     x = upright.shape[1] - width if orientation in MIRRORED else 0
     y = upright.shape[0] - height if orientation in FLIPPED else 0
     return x, y, x + width, y + height
