@@ -8,8 +8,8 @@ Before that, a JPEG's decoder may leave out the waves that the square is too coa
 as at least :data:`OVERSAMPLING` pixels a side are left for each of the square's. On 12 sheets of real photos, 1.6
 megapixels, CLIP B/16's vectors then keep a mean cosine of 0.9995 to those of the exact square, 0.9987 at the least
 (benchmarks/encode.py); with the 1.0 of most thumbnailers it is 0.99. Fine texture is the most sensitive: crops of two
-sharp landscapes keep 0.998 at the least with 3 to 4 x, for even the rounding shows, and 0.996 with 2.5. Halves, quarters
-and eighths are means of pixels; libjpeg-turbo's scales between them are neither quicker nor closer.
+sharp landscapes keep 0.998 at the least with 3 to 4 x, for even the rounding shows, and 0.996 with 2.5. Halves,
+quarters and eighths are means of pixels; libjpeg-turbo's scales between them are neither quicker nor closer.
 
 The filter runs along one axis, rounds to 8 bits, and runs along the other. The order shows where it clips, so it is
 part of the definition: Pillow 13's, spelled out in :func:`_vertical_first` so that no version of a library decides it.
