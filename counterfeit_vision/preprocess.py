@@ -130,9 +130,9 @@ class Preprocess:
 
     def _crop(self, pixels: Pixels, extent: Extent | None, resize: Resize) -> tuple[Pixels, Floats]:
         height, width = _sides(pixels, extent)
-        longest = _LONGEST * int(min(height, width))
+        longest = _LONGEST * max(1, int(min(height, width)))
         y, x = max(0, int(height) - longest) // 2, max(0, int(width) - longest) // 2
-        if x or y:
+        if max(height, width) > longest:
             pixels, extent = pixels[y : y + longest, x : x + longest], None
         middle = _sides(pixels, extent)
         rows, columns = (int(self.size * side / min(middle)) for side in middle)
