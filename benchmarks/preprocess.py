@@ -2,12 +2,13 @@
 
     python benchmarks/preprocess.py        # --quick: one photo a kind; --check: the answers only
 
-Photos are rendered and coded here: thumbnails, 1.6 and 12 megapixels; progressive JPEG, WebP and PNG apart. All ways
-crop as open_clip does, but for ``fast``, which pads, as ours does by default; all normalise. ``ours`` is what
-``cv.embed`` does, its security limits and hash included; ``torchvision`` is its libjpeg-turbo and its resize without
-any of these. Then each step alone, and the least that any way through libjpeg-turbo can take: the whole photo's pixels,
-and an eighth of them, which leaves little but the entropy code. Checked first: squares against Pillow's, in grey levels
-(what ``fast`` costs a vector: benchmarks/encode.py).
+Photos are rendered and coded here: thumbnails, 1.6 and 12 megapixels; progressive JPEG, WebP and PNG apart; and, where
+$CV_DATA holds real photos, sheets that they are laid side by side on. All ways crop as open_clip does, but for
+``fast``, which pads, as ours does by default; all normalise. ``ours`` is what ``cv.embed`` does, its security limits
+and hash included; ``torchvision`` is its libjpeg-turbo and its resize without any of these. Then each step alone, and
+the least that any way through libjpeg-turbo can take: the whole photo's pixels, and an eighth of them, which leaves
+little but the entropy code. Checked first: squares against Pillow's, in grey levels (what ``fast`` costs a vector:
+benchmarks/encode.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import rounds
 import simplejpeg
 import torch
 import torchvision
+from encode import real_photos, sheets
 from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
@@ -39,9 +41,10 @@ KINDS: dict[str, tuple[tuple[int, int], str, dict[str, Any]]] = {
     "WebP 1.6 MP": ((1460, 1095), "WEBP", {"quality": 80}),
     "PNG 1.6 MP": ((1460, 1095), "PNG", {}),
 }
+SHEETS = "JPEG 1.6 MP, sheets of real photos"
 
 exact, padded, fast = Preprocess(SIZE, "crop"), Preprocess(SIZE), Preprocess(SIZE, decode="fast")
-levels = [torch.tensor(value).mul(255).view(1, 3, 1, 1) for value in (MEAN, STD)]
+levels = [torch.tensor(value).mul(255).repeat(SIZE) for value in (MEAN, STD)]
 transform = open_clip.image_transform(SIZE, is_train=False, mean=MEAN, std=STD)
 
 
@@ -50,13 +53,15 @@ def theirs(photo: bytes) -> torch.Tensor:
 
 
 def normalised(square: np.ndarray) -> torch.Tensor:
-    """As ``TowerEncoder.forward`` does it."""
-    return torch.sub(torch.from_numpy(square)[None].permute(0, 3, 1, 2), levels[0]).div_(levels[1])
+    """(1, 3, S, S) float32, as ``TowerEncoder.forward`` does it."""
+    rows = torch.from_numpy(square).flatten(1).float().sub_(levels[0]).div_(levels[1])
+    return rows.view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2)
 
 
 def square(photo: bytes, preprocess: Preprocess) -> np.ndarray:
     """As ``cv.embed`` does it."""
-    return preprocess(decode(photo, shrink=preprocess.shrink).pixels)[0]
+    decoded = decode(photo, shrink=preprocess.shrink, reuse=True)
+    return preprocess(decoded.pixels, decoded.extent)[0]
 
 
 def torchvisions(photo: bytes) -> torch.Tensor:
@@ -95,9 +100,14 @@ def main() -> None:
     if chosen.device != "cpu":
         raise SystemExit("photos are decoded and resized on the CPU, whatever the encoder's device: --device cpu")
     result: dict[str, Any] = {"check": {}, "rounds": {}}
-    for kind, (size, format, settings) in KINDS.items():
+    for kind, (size, format, settings) in {**KINDS, SHEETS: (KINDS["JPEG 1.6 MP"][0], "JPEG", {})}.items():
         count = 1 if chosen.quick else 2 if "12 MP" in kind else 6
-        photos = [rounds.coded(rounds.photo(*size, seed), format, **settings) for seed in range(count)]
+        if kind == SHEETS:
+            photos = sheets(real_photos(), count, size)
+        else:
+            photos = [rounds.coded(rounds.photo(*size, seed), format, **settings) for seed in range(count)]
+        if not photos:
+            continue
         result["check"][f"{kind}: grey levels off"] = check(photos, kind)
         if chosen.check:
             continue

@@ -180,7 +180,7 @@ def _submit(
     that a thread has in hand under another name, costs no more than that.
     """
     if not isinstance(photo, str | bytes | os.PathLike):
-        return pool.submit(_prepare, name, photo, photo, encoder).result
+        return pool.submit(_prepare, name, photo, photo, None, encoder).result
     try:
         data = read_bytes(photo, name=photo_name(photo, name))
     except DecodeError as error:
@@ -191,14 +191,14 @@ def _submit(
         return lambda: _Prepared(name, photo, sha256, kept=kept)
     if (twin := coming.get(sha256)) is not None:
         return lambda: _renamed(twin.result(), name, photo, encoder)
-    future = coming[sha256] = pool.submit(_prepare, name, photo, data, encoder)
+    future = coming[sha256] = pool.submit(_prepare, name, photo, data, sha256, encoder)
     return future.result
 
 
 def _renamed(twin: _Prepared | Failure, name: str, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
     """The same bytes under another name; what is wrong with them is said again, of this file."""
     if isinstance(twin, Failure):
-        return _prepare(name, photo, photo, encoder)
+        return _prepare(name, photo, photo, None, encoder)
     return dataclasses.replace(twin, id=name, source=photo)
 
 
@@ -208,13 +208,15 @@ def _cache_key(encoder: Encoder) -> str:
     return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind} products"
 
 
-def _prepare(name: str, source: Photo, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
-    """``photo`` is ``source`` or the bytes of its file."""
+def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder: Encoder) -> _Prepared | Failure:
+    """``photo`` is ``source``, or the bytes of its file with their ``sha256``."""
     try:
-        decoded = decode(photo, name=photo_name(source, name), shrink=encoder.preprocess.shrink)
+        shrink = encoder.preprocess.shrink
+        decoded = decode(photo, name=photo_name(source, name), shrink=shrink, sha256=sha256, reuse=True)
     except DecodeError as error:
         return Failure(name, "decode", error)
-    square, content = encoder.preprocess(decoded.pixels)
+    extent = () if decoded.extent is None else (decoded.extent,)
+    square, content = encoder.preprocess(decoded.pixels, *extent)
     return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
 
 

@@ -339,6 +339,28 @@ def test_a_jpeg_may_come_smaller(short_cut: bool, orientation: int, monkeypatch:
             assert np.abs(decoded.pixels.astype(int) - expected).mean() < 3
         if short_cut:
             np.testing.assert_array_equal(decoded.pixels, slowly(data, monkeypatch, **options).pixels)
+        wide, tall = (side / scale for side in decoded.size)
+        x = decoded.pixels.shape[1] - wide if orientation in (3, 6) else 0  # the stored frame begins at the right
+        y = decoded.pixels.shape[0] - tall if orientation == 3 else 0
+        assert decoded.extent == ((x, y, x + wide, y + tall) if scale > 1 else None)
+    whole = decode(file_bytes(soft(800, 1200), "JPEG", exif=exif), shrink=lambda *size: 8)
+    assert whole.extent is None
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_large_pixels_take_the_place_of_the_last_ones_only_where_that_is_asked(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    first, second = (file_bytes(soft(3000, 3800, seed), "JPEG", exif=exif) for seed in (0, 1))
+    expected = decode(first).pixels, decode(second).pixels
+    one = decode(first, reuse=True).pixels
+    np.testing.assert_array_equal(one, expected[0])
+    other = decode(second, reuse=True).pixels
+    np.testing.assert_array_equal(other, expected[1])
+    assert np.shares_memory(one, other) == (orientation == 1)
+    assert not np.shares_memory(*expected)
+    small = file_bytes(soft(400, 300), "JPEG")
+    assert not np.shares_memory(decode(small, reuse=True).pixels, decode(small, reuse=True).pixels)
 
 
 def test_what_is_no_colour_jpeg_comes_whole() -> None:

@@ -416,6 +416,19 @@ def test_unpacked_tokens_point_where_projected_ones_do(width: int, bound: float)
     assert (unpacked * projected).sum(-1).min() >= bound
 
 
+def test_tokens_are_unpacked_as_the_slow_twin_does() -> None:
+    random = np.random.default_rng(0)
+    codes = np.concatenate([np.arange(256), random.integers(0, 256, 7 * 9 * 16 - 256)]).astype(np.uint8)
+    packed = PackedTokens(codes.reshape(7, 9, 16), random.random((7, 9)).astype(np.float16))
+    values = np.stack([packed.codes & 15, packed.codes >> 4], axis=-1).reshape(7, 9, 32).astype(np.float32) - 8
+    tokens = values * packed.scales[..., None].astype(np.float32)
+    expected = tokens / np.maximum(np.linalg.norm(tokens, axis=2, keepdims=True), 1e-12)
+    for rows in (slice(None), np.array([2, 0, 2]), np.zeros(0, np.int64)):
+        unpacked = packed.unpack(rows)
+        assert unpacked.dtype == np.float16
+        np.testing.assert_array_equal(unpacked, expected[rows].astype(np.float16))
+
+
 def test_unpacking_some_rows_gives_those_rows() -> None:
     space = TokenSpace.fit(tokens := raw_tokens(5, 9, 20))
     packed = space.pack(tokens)
@@ -502,6 +515,22 @@ def test_what_lies_under_a_mask_has_no_say() -> None:
     before = best_matches(query, mask, reference, masks)
     query[4:], reference[0, 3:] = 1, 1
     np.testing.assert_array_equal(best_matches(query, mask, reference, masks), before)
+
+
+@pytest.mark.parametrize("empty", [[], [0], [2], [1, 2], [0, 1, 2, 3]])
+def test_a_reference_without_a_patch_matches_nothing(empty: list[int]) -> None:
+    random = np.random.default_rng(2)
+    query = unit(random.standard_normal((6, 8))).astype(np.float16)
+    references = unit(random.standard_normal((4, 5, 8))).astype(np.float16)
+    masks = random.random((4, 5)) < 0.5
+    masks[:, 4] = True
+    masks[empty] = False
+    best = best_matches(query, np.ones(6, bool), references, masks)
+    assert (best[:, empty] == -1).all()
+    kept = [row for row in range(4) if row not in empty]
+    slow = slow_best_matches(query, np.ones(6, bool), references[kept], masks[kept])
+    np.testing.assert_allclose(best[:, kept], slow.reshape(6, -1), atol=1e-5)
+    assert best_matches(query, np.zeros(6, bool), references, masks).shape == (0, 4)
 
 
 def slow_specific_likeness(best, cohort, unlike, views):

@@ -98,8 +98,8 @@ def test_a_slow_photo_does_not_lose_its_place(small: Small, monkeypatch: pytest.
     """The first photo is decoded last."""
     decode, others = stream_module.decode, threading.Semaphore(0)
 
-    def slow(photo, *, name, shrink):
-        decoded = decode(photo, name=name, shrink=shrink)
+    def slow(photo, *, name, **options):
+        decoded = decode(photo, name=name, **options)
         if name == "p0":
             others.acquire(timeout=5)
         else:
@@ -172,9 +172,9 @@ def test_a_copy_that_is_in_hand_is_not_decoded_again(
 ) -> None:
     decode, decoded = stream_module.decode, []
 
-    def counted(photo, *, name, shrink):
+    def counted(photo, *, name, **options):
         decoded.append(name)
-        return decode(photo, name=name, shrink=shrink)
+        return decode(photo, name=name, **options)
 
     monkeypatch.setattr(stream_module, "decode", counted)
     for name in ("x.jpg", "y.jpg"):

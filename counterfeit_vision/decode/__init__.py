@@ -34,7 +34,7 @@ from ..errors import DecodeError
 from .jpeg import clean_jpeg
 from .limits import DEFAULT_LIMITS, Limits, Metered, check_cost, check_pixels
 from .quiet import muted, pil, pillow_errors
-from .upright import Pixels, orientation_of, upright_rgb
+from .upright import Pixels, orientation_of, shrunk_extent, upright_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,8 @@ class Decoded:
 
     - ``pixels`` (H, W, 3) uint8, RGB, C-contiguous. Given as such an array, it is that same array, not a copy.
     - ``size`` width and height of the photo, upright; larger than ``pixels`` where the decoder was let shrink it.
+    - ``extent`` where the photo lies in ``pixels``, ``x0 y0 x1 y1``, if not in all of them: where a side does not
+      divide by what it was shrunk by, the last pixel of the stored frame sticks out.
     - ``sha256`` hex: of the file's bytes; for arrays and PIL images, of their size and upright RGB pixels.
     - ``format``: Pillow's name (``"JPEG"``, ``"MPO"``, ...); ``"array"``, ``"PIL"`` for an image that was never a file.
     """
@@ -60,6 +62,7 @@ class Decoded:
     size: tuple[int, int]
     sha256: str
     format: str
+    extent: tuple[float, float, float, float] | None = None
 
 
 def decode(
@@ -68,13 +71,16 @@ def decode(
     limits: Limits = DEFAULT_LIMITS,
     name: str | None = None,
     shrink: Callable[[int, int], int] | None = None,
+    sha256: str | None = None,
+    reuse: bool = False,
 ) -> Decoded:
     """Upright RGB pixels of a path, bytes, PIL image or uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
 
     ``name`` stands for the photo in error messages; without it, its path. ``shrink`` says by how much (1, 2, 4 or 8) a
     colour JPEG of this width and height may come smaller, which is quicker, for its decoder then leaves the fine waves
-    out; other photos always come whole. A PIL image is not modified (a lazily opened one is loaded). Safe to call from
-    many threads at once.
+    out; other photos always come whole. ``sha256`` is that of the file's bytes, for those who know it. ``reuse`` is
+    for those who are done with the pixels before they decode the next photo in the same thread: large ones may then
+    take its place. A PIL image is not modified (a lazily opened one is loaded). Safe to call from many threads at once.
 
     Raises ``DecodeError``, and nothing else, whatever the photo holds.
     """
@@ -84,7 +90,8 @@ def decode(
             return _from_array(photo, source, limits)
         if isinstance(photo, pil().Image):
             return _from_image(photo, source, limits)
-        return _from_file(read_bytes(photo, limits=limits, name=source), source, limits, shrink)
+        data = read_bytes(photo, limits=limits, name=source)
+        return _from_file(data, source, limits, shrink, sha256, reuse)
     except MemoryError as error:
         raise DecodeError(source, "not enough memory for its pixels") from error
 
@@ -135,7 +142,14 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
         raise DecodeError(source, f"cannot be read: {reason}") from error
 
 
-def _from_file(data: bytes, source: str, limits: Limits, shrink: Callable[[int, int], int] | None) -> Decoded:
+def _from_file(
+    data: bytes,
+    source: str,
+    limits: Limits,
+    shrink: Callable[[int, int], int] | None,
+    sha256: str | None,
+    reuse: bool,
+) -> Decoded:
     with pillow_errors(source, limits, data), muted():
         image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
     with image:
@@ -144,16 +158,24 @@ def _from_file(data: bytes, source: str, limits: Limits, shrink: Callable[[int, 
         scale, pixels = 1, None
         if image.format == "JPEG" and image.mode == "RGB":
             scale = shrink(width, height) if shrink else 1
-            pixels = clean_jpeg(data, image, scale)
+            pixels = clean_jpeg(data, image, scale, reuse=reuse)
             if pixels is None and scale > 1:
                 image.draft("RGB", (width // scale, height // scale))
         if pixels is None:
             pixels = upright_rgb(image, source, limits)
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
         if scale == 1:  # a format's own load() may have turned the image
-            height, width = pixels.shape[:2]
-        elif orientation_of(image) >= 5:
+            return _whole(pixels, sha256, image.format)
+        orientation = orientation_of(image)
+        if orientation >= 5:
             width, height = height, width
-        return Decoded(pixels, (width, height), hashlib.sha256(data).hexdigest(), image.format)
+        extent = shrunk_extent(pixels, width / scale, height / scale, orientation)
+        return Decoded(pixels, (width, height), sha256, image.format, extent)
+
+
+def _whole(pixels: Pixels, sha256: str, format: str) -> Decoded:
+    height, width = pixels.shape[:2]
+    return Decoded(pixels, (width, height), sha256, format)
 
 
 def _from_array(array: NDArray[Any], source: str, limits: Limits) -> Decoded:
@@ -170,7 +192,7 @@ def _from_array(array: NDArray[Any], source: str, limits: Limits) -> Decoded:
         height, width = array.shape[:2]
         rgb = array if channels == 3 else np.broadcast_to(array.reshape(height, width, 1), (height, width, 3))
         pixels = np.ascontiguousarray(rgb)
-    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), _pixel_hash(pixels), "array")
+    return _whole(pixels, _pixel_hash(pixels), "array")
 
 
 def _from_image(image: PILImage, source: str, limits: Limits) -> Decoded:
@@ -178,7 +200,7 @@ def _from_image(image: PILImage, source: str, limits: Limits) -> Decoded:
         raise DecodeError(source, f"empty: {image.width} x {image.height} pixels")
     check_pixels(*image.size, source, limits)
     pixels = upright_rgb(image, source, limits)
-    return Decoded(pixels, (pixels.shape[1], pixels.shape[0]), _pixel_hash(pixels), image.format or "PIL")
+    return _whole(pixels, _pixel_hash(pixels), image.format or "PIL")
 
 
 def _pixel_hash(pixels: Pixels) -> str:

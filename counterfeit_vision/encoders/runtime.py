@@ -102,15 +102,18 @@ class TowerEncoder:
             return vectors, None if patches is None else patches.to(torch.float16), grid
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(N, S, S, 3) uint8 on the device -> (N, 3, S, S) float32 as the tower was trained on."""
+        """(N, S, S, 3) uint8 on the device -> (N, 3, S, S) float32, channels last, as the tower was trained on."""
         mean, std = self._levels
-        return torch.sub(pixels.permute(0, 3, 1, 2), mean).div_(std)
+        return pixels.flatten(2).float().sub_(mean).div_(std).view(pixels.shape).permute(0, 3, 1, 2)
 
     @cached_property
     def _levels(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation (1, 3, 1, 1) float32 in grey levels, on the device."""
+        """Mean and standard deviation (3 S,) float32 in grey levels, of a row of pixels: on a CPU, arithmetic along a
+        row is several times as quick as along three channels. On the device.
+        """
         mean, std = (
-            torch.tensor(value, device=self.device).mul(255).view(1, 3, 1, 1) for value in (self.mean, self.std)
+            torch.tensor(value, device=self.device).mul(255).repeat(self.preprocess.size)
+            for value in (self.mean, self.std)
         )
         return mean, std
 

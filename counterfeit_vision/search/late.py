@@ -23,14 +23,18 @@ def best_matches(
     """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
 
     ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
-    patches that lie on the photo, p = how many of the photo's do.
+    patches that lie on the photo, p = how many of the photo's do. -1 in a reference of which none does.
     """
     own = torch.from_numpy(query[query_mask]).float()
-    other = torch.from_numpy(references).float()
-    similarity = (own @ other.flatten(0, 1).T).view(len(own), *references.shape[:2])
-    if not reference_masks.all():
-        similarity.masked_fill_(~torch.from_numpy(reference_masks), -1.0)
-    return similarity.amax(2).numpy()
+    best = np.full((len(own), len(references)), -1, np.float32)
+    counts = reference_masks.sum(axis=1)
+    some = counts > 0
+    if len(own) and some.any():
+        # References are of different lengths: one product with what counts of them all, and a maximum a stretch.
+        similarity = (own @ torch.from_numpy(references[reference_masks]).float().T).numpy()
+        starts = np.cumsum(counts[some]) - counts[some]
+        best[:, some] = np.maximum.reduceat(similarity, starts, axis=1)
+    return best
 
 
 def specific_likeness(

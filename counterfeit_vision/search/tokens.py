@@ -18,6 +18,10 @@ DIMENSIONS = 160
 SAMPLE = 20_000  # tokens that the space is fitted on, at most
 LEVELS = 7  # a 4-bit value is -7..7
 
+_BYTES = np.arange(256)
+_PAIRS = (np.stack([_BYTES & 15, _BYTES >> 4], axis=1) - 8).astype(np.float32).view(np.float64)[:, 0]
+"""The two values of each byte as float32, side by side: one look-up brings both."""
+
 
 @dataclass(frozen=True, eq=False)
 class PackedTokens:
@@ -31,13 +35,13 @@ class PackedTokens:
 
     def unpack(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float16]:
         """Some photos' tokens (n, P, d) float16, unit length."""
-        codes = self.codes[rows]
-        values = (
-            np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], 2 * codes.shape[-1]).astype(np.int8)
-            - 8
-        )
-        tokens = values * self.scales[rows].astype(np.float32)[..., None]
-        return _unit(tokens).astype(np.float16)
+        import torch
+
+        tokens = _PAIRS[self.codes[rows]].view(np.float32)
+        tokens *= self.scales[rows].astype(np.float32)[..., None]
+        tokens /= np.maximum(np.sqrt(np.einsum("npd,npd->np", tokens, tokens)), 1e-12)[..., None]
+        short: NDArray[np.float16] = torch.from_numpy(tokens).half().numpy()  # numpy takes six times as long
+        return short
 
 
 @dataclass(frozen=True, eq=False)
