@@ -12,6 +12,7 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
+from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 
@@ -264,6 +265,21 @@ def test_groups_of_sellers_are_what_the_promise_counts(catalog: cv.Catalog, mark
     assert photos.calibration.count == 20  # whole sellers, until 19 photos are reached
 
 
+def test_left_out_in_turn_all_genuine_photos_rank_and_what_is_proved_is_said(
+    catalog: cv.Catalog, market: cv.market.Market, tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.1, leave_one_out=True)
+    assert inspector.calibration is not None
+    assert inspector.calibration.count == inspector.calibration.fitted_on == PER_MARKET["calibration"]
+    report = inspector.inspect(market.listings, strict=True)
+    assert "at most 17.6 % of genuine photos are suspected" in report.about["Alarm level"]
+    assert "each group left out in turn" in report.about["Calibration"]
+    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
+    assert plain(again.inspect(market.listings)) == plain(report)
+    with pytest.raises(cv.InputError, match="leave_one_out is for genuine photos alone"):
+        inspector.calibrate(market.calibration, fakes=market.calibration, leave_one_out=True)
+
+
 def test_fakes_labelled_genuine_are_doubted(catalog: cv.Catalog, market: cv.market.Market) -> None:
     genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
@@ -420,6 +436,27 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     assert "the costs ask for" in next(
         v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
     )
+
+
+def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(
+    catalog: cv.Catalog, labelled: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has fakes of a new seller, so nobody may have them of the sellers he is ranked among."""
+    genuine, fakes = labelled
+    names = [f"seller {n}" for n in range(len(genuine))]
+    first = split_groups(names, share=FIT_SHARE_WITH_FAKES, alpha=0.2)
+    ranked = {name for name, fitted in zip(names, first, strict=True) if not fitted}
+    seen: list[str] = []
+    fit = learned.LearnedHead.fit_encoded
+
+    def noted(self: object, genuine: list, fakes: list, groups: list[str]) -> object:
+        seen.extend(groups[len(genuine) :])
+        return fit(self, genuine, fakes, groups)
+
+    monkeypatch.setattr(learned.LearnedHead, "fit_encoded", noted)
+    theirs = [sorted(ranked)[0], *(f"other {n}" for n in range(len(fakes) - 1))]
+    cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *theirs], alpha=0.2)
+    assert seen == theirs[1:]
 
 
 def test_a_learned_head_that_a_thumbnail_equals_is_left_out(catalog: cv.Catalog, labelled: tuple) -> None:
