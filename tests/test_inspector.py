@@ -171,22 +171,41 @@ def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv
         assert other.decision == ("review" if one.decision == "suspected" else one.decision)
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
-def test_batch_size_and_order_change_no_decision_and_no_score(
-    catalog: cv.Catalog, market: cv.market.Market, lite: Encoder, batch: int, monkeypatch: pytest.MonkeyPatch
+def check_that_batches_change_nothing(
+    inspector: cv.Inspector, listings: list[cv.Listing], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
-    fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
-    usual = {verdict.id: verdict for verdict in fresh.inspect(listings, strict=True)}
-    monkeypatch.setattr(catalog, "encoder", dataclasses.replace(lite, batch_size=batch))
+    """Decisions are the same and scores within 1e-4, whatever the batch and the order."""
+    usual = {verdict.id: verdict for verdict in inspector.inspect(listings, strict=True)}
+    monkeypatch.setattr(inspector.catalog, "encoder", dataclasses.replace(inspector.catalog.encoder, batch_size=batch))
     monkeypatch.setattr(judging, "LISTINGS_AT_ONCE", batch)
     for order in (listings, [listings[place] for place in np.random.default_rng(0).permutation(len(listings))]):
-        for verdict in fresh.inspect(order, strict=True):
+        for verdict in inspector.inspect(order, strict=True):
             before = usual[verdict.id]
             assert verdict.decision == before.decision
             assert verdict.risk == pytest.approx(before.risk, abs=1e-4)
             for name, claim in verdict.claims.items():
                 assert claim.score == pytest.approx(before.claims[name].score, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_batch_size_and_order_change_no_decision_and_no_score(
+    catalog: cv.Catalog, market: cv.market.Market, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
+    check_that_batches_change_nothing(fresh, listings, batch, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_with_clip_and_all_heads_batch_size_and_order_change_no_decision_and_no_score(
+    market: cv.market.Market, clip: Encoder, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    inspector = cv.Inspector(cv.Catalog.build(market.catalogue, encoder=clip), cache=False)
+    inspector.calibrate(genuine[:18], alpha=0.1)
+    check_that_batches_change_nothing(inspector, listings, batch, monkeypatch)
 
 
 def test_two_runs_write_the_same_bytes(

@@ -147,30 +147,46 @@ class LearnedHead:
         """The same, on photos that are encoded already. ``held_out`` is then each photo's score, out of fold."""
         photos = [*genuine, *fakes]
         fake = np.arange(len(photos)) >= len(genuine)
+        _check_enough(np.asarray(groups, dtype=str), fake)
+        product, room, sure = look_closer(photos, self.encoder, self._cache)
+        return self.fit_features(
+            product, room if sure else None, np.stack([_trivial(photo) for photo in photos]), fake, groups
+        )
+
+    def fit_features(
+        self,
+        product: NDArray[np.float32],
+        room: NDArray[np.float32] | None,
+        trivial: NDArray[np.float32],
+        fake: NDArray[np.bool_],
+        groups: Sequence[str],
+    ) -> LearnedHead:
+        """The same, on what is seen of N photos: (N, F) of the product, and for the controls of the room and trivial
+        things; ``fake`` (N,) bool.
+        """
         names = np.asarray(groups, dtype=str)
         _check_enough(names, fake)
-        product, room, sure = look_closer(photos, self.encoder, self._cache)
         fold = _folds(names)
         self.held_out = _out_of_fold(product, fake, names, fold)
-        background = _out_of_fold(room, fake, names, fold) if sure else None
-        trivial = _out_of_fold(np.stack([_trivial(photo) for photo in photos]), fake, names, fold)
+        background = None if room is None else _out_of_fold(room, fake, names, fold)
+        plain = _out_of_fold(trivial, fake, names, fold)
         self._machine = _Machine.fit(product, fake, names)
 
         def figure(scores: Floats) -> Callable[[NDArray[np.int64]], float]:
             return lambda rows: auroc(fake[rows], scores[rows])
 
         own = figure(self.held_out)
-        everything = np.arange(len(photos))
-        controls = [trivial] if background is None else [trivial, background]
+        everything = np.arange(len(fake))
+        controls = [plain] if background is None else [plain, background]
         ahead = [paired_difference(figure(scores), own, groups, draws=DRAWS).low for scores in controls]
         self.lesson = Lesson(
             auroc=own(everything),
             interval=bootstrap_interval(own, groups, draws=DRAWS),
             room=None if background is None else figure(background)(everything),
-            trivial=figure(trivial)(everything),
+            trivial=figure(plain)(everything),
             useful=min(ahead) > 0,
-            genuine=len(genuine),
-            fakes=len(fakes),
+            genuine=int((~fake).sum()),
+            fakes=int(fake.sum()),
             groups=len(set(names.tolist())),
         )
         return self
@@ -196,12 +212,18 @@ class LearnedHead:
 
     def score_encoded(self, photos: Sequence[EncodedPhoto]) -> Floats:
         """(N,) float64; a photo's score does not depend on the others."""
+        self._learned()
+        return self.score_features(look_closer(photos, self.encoder, self._cache)[0]) if photos else np.zeros(0)
+
+    def score_features(self, product: NDArray[np.float32]) -> Floats:
+        """(N,) float64 of what is seen of N products (N, F)."""
+        machine = self._learned()
+        return np.concatenate([machine(row[None]) for row in product])
+
+    def _learned(self) -> _Machine:
         if self._machine is None:
             raise NotCalibratedError("the learned head has learned nothing yet: head.fit(genuine=photos, fakes=photos)")
-        if not photos:
-            return np.zeros(0)
-        product, _, _ = look_closer(photos, self.encoder, self._cache)
-        return np.concatenate([self._machine(row[None]) for row in product])
+        return self._machine
 
     def _one(self, photo: EncodedPhoto) -> Evidence:
         try:
