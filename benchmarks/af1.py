@@ -6,7 +6,7 @@ Photos of one scene are never on both sides: by group the background alone reach
   features. It looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
 - the whole inspector with all heads, five parts of the scenes in turn: the others give the catalogue (a third of the
   genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
-  ten draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
+  five draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
   average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head alone, the
   same head on the background alone (what does not show the shoe), and the Brier score of each claim alone.
 
@@ -38,7 +38,7 @@ from counterfeit_vision.stream import EncodedPhoto, encode_photos
 FOLDS = 5
 IN_CATALOG = 1 / 3  # of the genuine scenes that are not tested; the rest calibrates
 ALPHAS = (0.05, 0.1)
-DRAWS = 10  # of the scenes that p-values come from
+DRAWS = 5  # of the scenes that p-values come from
 SIMULATIONS = 2000  # of what the probabilities themselves would give
 
 Part = tuple[cv.Catalog, list[data.Photo], list[data.Photo], list[data.Photo]]
@@ -172,9 +172,9 @@ def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int
     }
 
 
-def alone(rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
+def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
     """The same draw with a learned head and nothing else, useful or not: who is flagged, and the scores."""
-    catalog, held, fakes, tested = photos
+    catalog, held, fakes, tested = part
     random = np.random.default_rng(number)
     scenes = random.permutation(sorted({photo.group for photo in held}))
     ranked = set(scenes[: round(1 / alpha) * (1 if alpha < 0.1 else 3) - 1])
@@ -183,14 +183,12 @@ def alone(rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> d
     shown = [photo for photo in fakes if photo.group not in ranked]
     copies = [(ref.id, ref.photo) for ref in catalog.references]
     references = [row for row in encode_photos(copies, encoder=catalog.encoder) if isinstance(row, EncodedPhoto)]
-    head = LearnedHead(catalog.encoder).fit_encoded(
-        [*(rows[photo.path.name].photo for photo in taught), *references],
-        [rows[photo.path.name].photo for photo in shown],
-        [*(photo.group for photo in taught), *(ref.id for ref in catalog.references), *(p.group for p in shown)],
-    )
-    known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (drawn, tested))
-    false = np.arange(len(head.held_out)) >= len(head.held_out) - len(shown)
+    photos = [*(rows[p.path.name].photo for p in taught), *references, *(rows[p.path.name].photo for p in shown)]
     names = [*(p.group for p in taught), *(ref.id for ref in catalog.references), *(p.group for p in shown)]
+    false = np.arange(len(photos)) >= len(photos) - len(shown)
+    seen = learned.look_closer(photos, catalog.encoder, True)[0]
+    head = LearnedHead(catalog.encoder).fit_features(seen, None, np.zeros((len(seen), 1), np.float32), false, names)
+    known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (drawn, tested))
     usual = len(shown) / (len(shown) + len(held))
     return {
         "flagged": conformal_p(known, asked) <= alpha,

@@ -85,9 +85,9 @@ class _Machine:
     @classmethod
     def fit(cls, features: NDArray[np.float32], fake: NDArray[np.bool_], groups: NDArray[np.str_]) -> _Machine:
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
-        rows = ((features - mean) / spread).astype(np.float64)
+        rows = (features - mean) / spread
         share = np.where(fake, fake.mean(), 1 - fake.mean())
-        kernel = rows @ rows.T / rows.shape[1]  # the dual: far fewer photos than features
+        kernel = (rows @ rows.T).astype(np.float64) / rows.shape[1]  # the dual: far fewer photos than features
         kernel += np.diag(RIDGE * 2 * share) + SHARED * (groups[:, None] == groups)
         weights = np.linalg.solve(kernel, np.where(fake, 1.0, -1.0)) @ rows / rows.shape[1]
         return cls(mean, spread, weights)
