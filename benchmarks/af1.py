@@ -4,29 +4,44 @@ Photos of one scene are never on both sides: by group the background alone reach
 
 - the learned head, out of fold by scene: AUROC and recall on the product alone, beside the background alone and trivial
   features. It looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
-- the whole inspector, five parts of the scenes in turn: the others give the catalogue, the genuine photos and the fakes
-  to calibrate with; the part gives the listings. Once with fakes and once without.
+- the whole inspector with all heads, five parts of the scenes in turn: the others give the catalogue (a third of the
+  genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
+  five draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
+  average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head alone, the
+  same head on the background alone (what does not show the shoe), and the Brier score of each claim alone.
 
-    python benchmarks/af1.py
-    python benchmarks/af1.py --head   # the first question only
+    python benchmarks/af1.py --scores /tmp/af1.npz   # keeps what the heads say there, or reads it again
+    python benchmarks/af1.py --head                  # the first question only
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import LearnedHead
-from counterfeit_vision.metrics import auroc, binomial_interval, bootstrap_interval
+from counterfeit_vision.calibrate import conformal_p
+from counterfeit_vision.heads import LearnedHead, learned
+from counterfeit_vision.judging import Judged, judge
+from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error
+from counterfeit_vision.probability import Probability
+from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 FOLDS = 5
-IN_CATALOG = 1 / 3  # of the genuine photos that are not tested; the rest calibrates
-ALPHA = 0.05
+IN_CATALOG = 1 / 3  # of the genuine scenes that are not tested; the rest calibrates
+ALPHAS = (0.05, 0.1)
+DRAWS = 5  # of the scenes that p-values come from
+SIMULATIONS = 2000  # of what the probabilities themselves would give
+
+Part = tuple[cv.Catalog, list[data.Photo], list[data.Photo], list[data.Photo]]
 
 
 def folds(scenes: list[str]) -> np.ndarray:
@@ -39,67 +54,299 @@ def folds(scenes: list[str]) -> np.ndarray:
     return np.array([home[scene] for scene in scenes])
 
 
-def inspect(photos: list[data.Photo], fold: np.ndarray, encoder: cv.Encoder, with_fakes: bool, most: int) -> dict:
-    """Verdicts of all photos, each judged by an inspector that saw no photo of its part of the scenes."""
-    verdicts: list[tuple[data.Photo, cv.Verdict]] = []
-    for number in range(most):
-        rest = [photo for photo, home in zip(photos, fold, strict=True) if home != number]
-        genuine = [photo for photo in rest if photo.label == "genuine"]
-        fakes = [photo for photo in rest if photo.label == "fake"]
-        scenes = np.random.default_rng(number).permutation(sorted({photo.group for photo in genuine}))
-        catalogued = set(scenes[: round(IN_CATALOG * len(scenes))])
-        known = [photo for photo in genuine if photo.group in catalogued]
-        rows = [
-            cv.Reference(id=photo.path.name, photo=photo.path, brand="nike", product=photo.product) for photo in known
-        ]
-        held = [photo for photo in genuine if photo.group not in catalogued]
-        inspector = cv.Inspector(cv.Catalog.build(rows, encoder=encoder))
-        labelled = {"fakes": [photo.path for photo in fakes]} if with_fakes else {}
-        groups = [photo.group for photo in held] + ([photo.group for photo in fakes] if with_fakes else [])
-        inspector.calibrate([photo.path for photo in held], groups=groups, alpha=ALPHA, **labelled)
-        tested = [photo for photo, home in zip(photos, fold, strict=True) if home == number]
-        report = inspector.inspect([photo.path for photo in tested], strict=True)
-        verdicts += zip(tested, report, strict=True)
-        print(f"part {number}: {len(known)} catalogued, {len(held)} to calibrate, {inspector.lesson}", flush=True)
-    fake = np.array([photo.label == "fake" for photo, _ in verdicts])
-    risk = np.array([verdict.risk for _, verdict in verdicts])
-    suspected = np.array([verdict.decision == "suspected" for _, verdict in verdicts])
-    unsure = np.array([verdict.decision == "insufficient_evidence" for _, verdict in verdicts])
-    groups = [photo.group for photo, _ in verdicts]
+def part(photos: list[data.Photo], fold: np.ndarray, number: int, encoder: cv.Encoder) -> Part:
+    """The catalogue, the genuine photos and the fakes to calibrate with, and the photos to be judged."""
+    rest = [photo for photo, home in zip(photos, fold, strict=True) if home != number]
+    genuine = [photo for photo in rest if photo.label == "genuine"]
+    scenes = np.random.default_rng(number).permutation(sorted({photo.group for photo in genuine}))
+    catalogued = set(scenes[: round(IN_CATALOG * len(scenes))])
+    rows = [
+        cv.Reference(id=photo.path.name, photo=photo.path, brand="nike", product=photo.product)
+        for photo in genuine
+        if photo.group in catalogued
+    ]
+    held = [photo for photo in genuine if photo.group not in catalogued]
+    tested = [photo for photo, home in zip(photos, fold, strict=True) if home == number]
+    return (
+        cv.Catalog.build(rows, encoder=encoder),
+        held,
+        [photo for photo in rest if photo.label == "fake"],
+        tested,
+    )
+
+
+def listing(photo: data.Photo) -> cv.Listing:
+    return cv.Listing(id=photo.path.name, photos=[photo.path])
+
+
+def said(catalog: cv.Catalog, photos: list[data.Photo], known: dict[str, Any]) -> dict[str, Judged]:
+    """What the default heads say of each photo, by its name; ``known`` are scores and neighbours, read or added to."""
+    heads = cv.heads.default_heads()
+    key = catalog.generation
+    if key not in known:
+        rows = [judged[0] for _, judged, _ in judge([listing(photo) for photo in photos], catalog, heads)]
+        known[key] = np.array([[item.score for item in row.evidence] for row in rows])
+        known[f"{key} near"] = np.array([row.neighbours for row in rows])
+        return dict(zip([photo.path.name for photo in photos], rows, strict=True))
+    encoded = encode_photos([(photo.path.name, photo.path) for photo in photos], encoder=catalog.encoder)
     return {
-        "AUROC of risk": auroc(fake, risk),
-        "AUROC interval": bootstrap_interval(lambda rows: auroc(fake[rows], risk[rows]), groups),
-        "fakes suspected": float(suspected[fake].mean()),
-        "fakes suspected interval": bootstrap_interval(
-            lambda rows: float(suspected[rows][fake[rows]].sum() / max(fake[rows].sum(), 1)), groups
-        ),
-        "genuine suspected": float(suspected[~fake].mean()),
-        "genuine suspected interval": binomial_interval(int(suspected[~fake].sum()), int((~fake).sum())),
-        "insufficient evidence": float(unsure.mean()),
-        "photos": len(verdicts),
+        photo.id: Judged(photo, tuple(near), tuple(evidence(score) for score in scores))
+        for photo, near, scores in zip(encoded, known[f"{key} near"].tolist(), known[key].tolist(), strict=True)
+        if isinstance(photo, EncodedPhoto)
     }
+
+
+def evidence(score: float) -> cv.Evidence:
+    return cv.Evidence.not_applicable("") if np.isnan(score) else cv.Evidence(score=score, text="")
+
+
+class Remembering(cv.Inspector):
+    """An inspector that was told what its heads say; a learned head speaks for itself."""
+
+    def __init__(self, catalog: cv.Catalog, rows: dict[str, Judged]) -> None:
+        super().__init__(catalog)
+        self.rows = rows
+
+    def _judge(self, listings: Any, *, progress: bool = False) -> Iterator[tuple[cv.Listing, list[Judged], list[Any]]]:
+        rows = [self.rows[item.id] for item in listings]
+        if len(self.heads) > len(self._given):
+            head = self.heads[-1]
+            assert isinstance(head, LearnedHead)
+            scores = head.score_encoded([row.photo for row in rows])
+            rows = [
+                dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
+                for row, score in zip(rows, scores, strict=True)
+            ]
+        yield from ((item, [row], []) for item, row in zip(listings, rows, strict=True))
+
+
+@contextlib.contextmanager
+def looks(seen: dict[str, tuple[Any, ...]], *, swapped: bool = False) -> Iterator[None]:
+    """Each photo is looked at once, whatever many heads learn from it; ``swapped`` shows them the room in place of the
+    product.
+    """
+    look, trivial = learned.look_closer, learned._trivial
+
+    def remembered(photos: Sequence[EncodedPhoto], encoder: Any, cache: Any) -> Any:
+        new = [photo for photo in {photo.sha256: photo for photo in photos}.values() if photo.sha256 not in seen]
+        if new:
+            product, room, sure = look(new, encoder, cache)
+            seen.update({p.sha256: (product[row], room[row], trivial(p), sure) for row, p in enumerate(new)})
+        sides = [np.stack([seen[photo.sha256][side] for photo in photos]) for side in (0, 1)]
+        return (*(sides[::-1] if swapped else sides), seen[photos[0].sha256][3])
+
+    learned.look_closer, learned._trivial = remembered, lambda photo: seen[photo.sha256][2]
+    try:
+        yield
+    finally:
+        learned.look_closer, learned._trivial = look, trivial
+
+
+def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> dict[str, Any]:
+    """One draw of the scenes that p-values come from: verdicts on the tested photos, and what single claims would do.
+
+    Scenes get names in random order, which is what parts them; photos come in random order, which is what draws one of
+    each.
+    """
+    _, held, fakes, tested = photos
+    random = np.random.default_rng(number)
+    held = [held[place] for place in random.permutation(len(held))]
+    scenes = sorted({photo.group for photo in (*held, *fakes)})
+    code = dict(zip(scenes, random.permutation(len(scenes)).astype(str).tolist(), strict=True))
+    inspector = Remembering(catalog, rows)
+    inspector.calibrate(
+        [listing(photo) for photo in held],
+        fakes=[listing(photo) for photo in fakes],
+        groups=[code[photo.group] for photo in (*held, *fakes)],
+        alpha=alpha,
+    )
+    verdicts = list(inspector.stream([listing(photo) for photo in tested]))
+    calibration = inspector.calibration
+    assert calibration is not None
+    return {
+        "suspected": np.array([verdict.decision == "suspected" for verdict in verdicts]),
+        "probability": np.array([verdict.risk for verdict in verdicts]),
+        "unsure": np.array([verdict.decision == "insufficient_evidence" for verdict in verdicts]),
+        "useful": inspector.lesson is not None and inspector.lesson.useful,
+        "n": calibration.count,
+    }
+
+
+def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
+    """The same draw with a learned head and nothing else, useful or not: who is flagged, and the scores."""
+    catalog, held, fakes, tested = part
+    random = np.random.default_rng(number)
+    scenes = random.permutation(sorted({photo.group for photo in held}))
+    ranked = set(scenes[: round(1 / alpha) * (1 if alpha < 0.1 else 3) - 1])
+    drawn = [random.choice([p for p in held if p.group == scene]) for scene in sorted(ranked)]
+    taught = [photo for photo in held if photo.group not in ranked]
+    shown = [photo for photo in fakes if photo.group not in ranked]
+    copies = [(ref.id, ref.photo) for ref in catalog.references]
+    references = [row for row in encode_photos(copies, encoder=catalog.encoder) if isinstance(row, EncodedPhoto)]
+    photos = [*(rows[p.path.name].photo for p in taught), *references, *(rows[p.path.name].photo for p in shown)]
+    names = [*(p.group for p in taught), *(ref.id for ref in catalog.references), *(p.group for p in shown)]
+    false = np.arange(len(photos)) >= len(photos) - len(shown)
+    seen = learned.look_closer(photos, catalog.encoder, True)[0]
+    head = LearnedHead(catalog.encoder).fit_features(seen, None, np.zeros((len(seen), 1), np.float32), false, names)
+    known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (drawn, tested))
+    usual = len(shown) / (len(shown) + len(held))
+    return {
+        "flagged": conformal_p(known, asked) <= alpha,
+        "scores": asked,
+        "probability": single_probability(head.held_out, false, names, asked, usual),
+    }
+
+
+def shares(flags: np.ndarray, fake: np.ndarray, scenes: list[str]) -> dict[str, Any]:
+    """Flags (draws, N) -> the share of fakes and of genuine photos that are flagged, by scene and by photo."""
+    mean = flags.mean(axis=0)
+    found: dict[str, Any] = {}
+    for what, mine in (("fakes", fake), ("genuine", ~fake)):
+        own = [name if yes else "" for name, yes in zip(scenes, mine, strict=True)]
+        _, place, size = np.unique(own, return_inverse=True, return_counts=True)
+        for by, weight in (("scene", mine / size[place]), ("photo", mine.astype(float))):
+
+            def share(rows: np.ndarray, values: np.ndarray = mean, weight: np.ndarray = weight) -> float:
+                return float((weight[rows] * values[rows]).sum() / weight[rows].sum())
+
+            everything = np.arange(len(fake))
+            found[f"{what}, by {by}"] = share(everything)
+            found[f"{what}, by {by}, interval"] = bootstrap_interval(share, scenes)
+            found[f"{what}, by {by}, s.d. over draws"] = float(np.std([share(everything, one) for one in flags]))
+    return found
+
+
+def reliable(fake: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
+    """The calibration error, and the 95 % band of what it would be were each probability exactly right."""
+    random = np.random.default_rng(0)
+    band = [expected_calibration_error(random.random(len(fake)) < probability, probability) for _ in range(SIMULATIONS)]
+    low, high = np.quantile(band, [0.025, 0.975])
+    error = expected_calibration_error(fake, probability)
+    return {"error": error, "band": [float(low), float(high)], "inside": bool(error <= high)}
+
+
+def single_probability(
+    shown: np.ndarray, false: np.ndarray, groups: Sequence[str], asked: np.ndarray, usual: float
+) -> np.ndarray:
+    """What one claim alone says in probabilities; a photo of which it says nothing has the usual share."""
+    known, says = ~np.isnan(shown), ~np.isnan(asked)
+    middle, spread = np.median(shown[known]), np.std(shown[known]) + 1e-9
+
+    def learn(scores: np.ndarray, fake: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda rows: (rows[:, 0] - middle) / spread
+
+    line = Probability.fit(learn, shown[known][:, None], false[known], np.asarray(groups)[known], usual)
+    found = np.full(len(asked), usual)
+    found[says] = line.of((asked[says] - middle) / spread)
+    return found
+
+
+def inspect(photos: list[data.Photo], encoder: cv.Encoder, kept: Path | None, parts: int, draws: int) -> dict[str, Any]:
+    """Verdicts on all photos, each by inspectors that saw no photo of its part of the scenes."""
+    fold = folds([photo.group for photo in photos])
+    known: dict[str, Any] = {}
+    seen: dict[str, tuple[Any, ...]] = {}
+    if kept is not None and kept.is_file():
+        with np.load(kept) as file:
+            known = dict(file)
+    order: list[data.Photo] = []
+    found: dict[str, list[np.ndarray]] = {}
+    single: dict[str, list[np.ndarray]] = {}
+    about: dict[str, Any] = {"learned head useful": 0, "of": 0}
+    for number in range(parts):
+        mine = part(photos, fold, number, encoder)
+        catalog, held, fakes, tested = mine
+        rows = said(catalog, [*held, *fakes, *tested], known)
+        if kept is not None:
+            np.savez(kept, **known)
+        print(f"part {number}: {len(catalog)} catalogued, {len(held)} genuine and {len(fakes)} fakes to calibrate with")
+        order += tested
+        for alpha in ALPHAS:
+            with looks(seen):
+                runs = [draw(catalog, rows, mine, seed, alpha) for seed in range(draws)]
+            about["learned head useful"] += sum(run["useful"] for run in runs)
+            about["of"] += draws
+            about[f"n at {alpha:g}"] = runs[0]["n"]
+            for name in ("suspected", "probability", "unsure"):
+                found.setdefault(f"{name} {alpha}", []).append(np.array([run[name] for run in runs]))
+            for name, swapped in (("learned", False), ("background", True)):
+                with looks(seen, swapped=swapped):
+                    each = [alone(rows, mine, seed, alpha) for seed in range(draws)]
+                for what in ("flagged", "scores", "probability"):
+                    found.setdefault(f"{name} {what} {alpha}", []).append(np.array([run[what] for run in each]))
+        plain = Remembering(catalog, rows)
+        plain.calibrate([listing(p) for p in held], groups=[p.group for p in held], alpha=ALPHAS[0])
+        verdicts = list(plain.stream([listing(photo) for photo in tested]))
+        found.setdefault("without fakes", []).append(np.array([[v.decision == "suspected" for v in verdicts]]))
+        found.setdefault("risk without fakes", []).append(np.array([[v.risk for v in verdicts]]))
+        shown, false = [*held, *fakes], np.arange(len(held) + len(fakes)) >= len(held)
+        for column, head in enumerate(cv.heads.default_heads()):
+            scores = [np.array([rows[p.path.name].evidence[column].score for p in some]) for some in (shown, tested)]
+            if np.isnan(scores[0]).all():
+                continue
+            names = [photo.group for photo in shown]
+            single.setdefault(head.name, []).append(
+                single_probability(scores[0], false, names, scores[1], float(false.mean()))
+            )
+        print(f"  suspected at {ALPHAS[0]:g}: {found[f'suspected {ALPHAS[0]}'][-1].mean():.3f} of all", flush=True)
+    table = {name: np.concatenate(values, axis=1) for name, values in found.items()}
+    fake, scenes = np.array([photo.label == "fake" for photo in order]), [photo.group for photo in order]
+    probability = table[f"probability {ALPHAS[0]}"]
+    result: dict[str, Any] = {**about, "photos": len(order), "draws": draws}
+    for alpha in ALPHAS:
+        result[f"suspected at {alpha:g}"] = shares(table[f"suspected {alpha}"], fake, scenes)
+        for name in ("learned", "background"):
+            result[f"{name} alone, flagged at {alpha:g}"] = shares(table[f"{name} flagged {alpha}"], fake, scenes)
+    mean = probability.mean(axis=0)
+    result |= {
+        "AUROC of the probability": float(np.mean([auroc(fake, one) for one in probability])),
+        "AUROC interval, mean probability": bootstrap_interval(lambda rows: auroc(fake[rows], mean[rows]), scenes),
+        "AUROC, learned alone": float(np.mean([auroc(fake, one) for one in table[f"learned scores {ALPHAS[0]}"]])),
+        "AUROC, background alone": float(
+            np.mean([auroc(fake, one) for one in table[f"background scores {ALPHAS[0]}"]])
+        ),
+        "calibration error, first draw": reliable(fake, probability[0]),
+        "calibration errors inside their band": int(sum(reliable(fake, one)["inside"] for one in probability)),
+        "Brier": {
+            "all claims": float(np.mean([brier(fake, one) for one in probability])),
+            "the usual share for all": float(fake.mean() * (1 - fake.mean())),
+            "learned": float(np.mean([brier(fake, one) for one in table[f"learned probability {ALPHAS[0]}"]])),
+            **{name: brier(fake, np.concatenate(values)) for name, values in single.items()},
+        },
+        "insufficient evidence": float(table[f"unsure {ALPHAS[0]}"].mean()),
+        "without fakes": {
+            **shares(table["without fakes"], fake, scenes),
+            "AUROC of risk": auroc(fake, table["risk without fakes"][0]),
+        },
+    }
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one part of the scenes instead of five")
+    parser.add_argument("--quick", action="store_true", help="one part of the scenes instead of five, and two draws")
     parser.add_argument("--head", action="store_true", help="the learned head only")
+    parser.add_argument("--scores", type=Path, help="an .npz with what the heads say: read, and added to")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
     options = parser.parse_args()
     warnings.simplefilter("error", RuntimeWarning)
     encoder = cv.load_encoder(dtype=options.dtype)
     photos = data.af1()
+    if not options.head:
+        parts, draws = (1, 2) if options.quick else (FOLDS, DRAWS)
+        result = inspect(photos, encoder, options.scores, parts, draws)
+        data.write("af1" + "-quick" * options.quick, {"dtype": str(encoder.dtype), **result})
+        return
     order = [photo for label in ("genuine", "fake") for photo in photos if photo.label == label]
     genuine = [photo.path for photo in order if photo.label == "genuine"]
     fakes = [photo.path for photo in order if photo.label == "fake"]
     head = LearnedHead(encoder).fit(genuine, fakes, groups=[photo.group for photo in order])
     assert head.lesson is not None
-    print(head.lesson, flush=True)
     fake = np.arange(len(order)) >= len(genuine)
 
     def recall(rows: np.ndarray) -> float:
         mine, scores = fake[rows], head.held_out[rows]
-        return float((scores[mine] > np.quantile(scores[~mine], 1 - ALPHA)).mean())
+        return float((scores[mine] > np.quantile(scores[~mine], 1 - ALPHAS[0])).mean())
 
     result = {
         "photos": len(photos),
@@ -108,12 +355,7 @@ def main() -> None:
         "learned head, recall at 5 % false alarms": recall(np.arange(len(order))),
         "learned head, recall interval": bootstrap_interval(recall, [photo.group for photo in order]),
     }
-    if not options.head:
-        fold = folds([photo.group for photo in photos])
-        parts = 1 if options.quick else FOLDS
-        result["inspector without fakes"] = inspect(photos, fold, encoder, False, parts)
-        result["inspector with fakes"] = inspect(photos, fold, encoder, True, parts)
-    data.write("af1" + "-head" * options.head + "-quick" * options.quick, result)
+    data.write("af1-head" + "-quick" * options.quick, result)
 
 
 if __name__ == "__main__":

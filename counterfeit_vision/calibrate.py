@@ -5,9 +5,13 @@ second part, that nothing was fitted on, that one statistic is conformalised: fo
 with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005). Discrete
 p-values are never merged.
 
-Photos of one group (a listing, a seller) are alike, so groups are what is exchangeable: each photo counts 1 / photos of
-its group, and the promise is about a photo of a new group (Lee, Barber & Willett 2023). With strata (a category, a
-brand) each photo is ranked among those of its own stratum, and the promise holds in each (Mondrian: Vovk et al. 2005).
+Photos of one group (a listing, a seller) are alike, so groups are what is exchangeable: one photo of each, drawn at
+random, is ranked, and the promise is about a photo of a new group. (Lee, Barber & Willett 2023 count each photo 1 /
+photos of its group. That keeps the promise too, but falls short of alpha where groups are few: at n = 19 a photo must
+be more unusual than all photos of all groups.) With strata (a category, a brand) each photo is ranked among those of
+its own stratum, and the promise holds in each (Mondrian: Vovk et al. 2005).
+
+Where genuine photos are few, each group can be left out in turn instead (:func:`jackknife_p`); then 2 alpha is proved.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
 
-__all__ = ["Calibration", "conformal_needed", "conformal_p", "photos_needed", "split_groups"]
+__all__ = ["Calibration", "conformal_needed", "conformal_p", "jackknife_p", "photos_needed", "split_groups"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,24 +41,33 @@ FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
-DIGITS = 9  # sums of shares such as 1/3 are rounded to as many
+DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
 
 
-def conformal_p(calibration: Floats, scores: Floats, shares: Floats | None = None) -> Floats:
+def conformal_p(calibration: Floats, scores: Floats) -> Floats:
     """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
-
-    With ``shares`` (n,) each counts as that much: photos of one group 1 / their number, so that n counts groups.
 
     >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
     [0.5, 0.25]
-    >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0]), np.array([1.0, 0.5, 0.5])).tolist()
-    [0.5, 0.3333333333333333]
     """
-    order = np.argsort(calibration, kind="stable")
-    counted = np.ones(len(order)) if shares is None else shares[order]
-    above = np.append(counted[::-1].cumsum()[::-1], 0.0).round(DIGITS)  # at each place and after it
-    place = np.searchsorted(calibration[order], scores, side="left")
-    return np.where(np.isnan(scores), np.nan, (1 + above[place]) / (1 + above[0]))
+    above = len(calibration) - np.searchsorted(np.sort(calibration), scores, side="left")
+    return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(calibration)))
+
+
+def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
+    """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
+    was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
+    least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
+
+    P(p <= alpha) <= 2 alpha - 1 / (n + 1). For let the new photo be one of n + 1 that could be exchanged, compare any
+    two by the statistic fitted without both, and call those odd that at most c = alpha (n + 1) - 1 others reach. Of two
+    odd ones at least one reaches the other, so s odd ones make s (s - 1) / 2 <= c s and s <= 2 c + 1; and the new photo
+    is as likely as any to be odd.
+
+    >>> jackknife_p(np.array([1.0, 2.0, 3.0]), np.array([[2.5, 2.5, 2.5], [0.0, 9.0, 9.0]])).tolist()
+    [0.5, 0.5]
+    """
+    return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
 
 
 def conformal_needed(alpha: float) -> int:
@@ -86,7 +99,9 @@ class Calibration:
 
     ``heads`` in column order; ``merger`` makes the statistic; ``peaks`` are the heads' alarm levels for heat maps. Of
     the conformal part: ``scores`` (n, H), NaN where a head did not apply, ``merged`` (n,), ``groups`` (n,) numbers, the
-    same for photos that belong together, and ``strata`` (n,) names, all "" where there are none.
+    same for photos that belong together, and ``strata`` (n,) names, all "" where there are none. By leaving one out,
+    ``rounds`` are the mergers that were fitted without each group in turn, ``merged`` comes from those, and ``merger``
+    was fitted on all photos.
     """
 
     heads: tuple[str, ...]
@@ -100,6 +115,7 @@ class Calibration:
     fitted_on: int
     generation: str
     probability: Probability | None = None
+    rounds: tuple[Merger, ...] = ()
 
     @classmethod
     def fit(
@@ -108,7 +124,7 @@ class Calibration:
         scores: Floats,
         peaks: Mapping[str, Floats],
         *,
-        first: Bools,
+        first: Bools | None,
         alpha: float,
         generation: str,
         groups: Sequence[str] | None = None,
@@ -119,7 +135,8 @@ class Calibration:
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
-        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``groups`` (N,)
+        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
+        each group out in turn; no fakes can be shown then. ``groups`` (N,)
         names what belongs together (default: each photo by itself); with ``per_photo`` they are kept on one side, and
         photos are counted all the same. ``strata`` (N,) names what is calibrated by itself. With ``fakes`` (M, H) of
         ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself fitted on them and
@@ -134,28 +151,39 @@ class Calibration:
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
         owners = np.arange(len(scores)) if per_photo else np.unique(names, return_inverse=True)[1]
         _check_enough(owners, first, alpha)
-        merger, probability = Merger.fit(scores[first]), None
+        if first is None and fakes is not None:
+            raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
+        fitted = np.ones(len(scores), bool) if first is None else first
+        ranked = fitted if first is None else ~first
+        merger, probability = Merger.fit(scores[fitted]), None
         if fakes is not None:
-            shown, fake = np.concatenate([scores[first], fakes]), np.arange(first.sum() + len(fakes)) >= first.sum()
+            shown, fake = np.concatenate([scores[fitted], fakes]), np.arange(fitted.sum() + len(fakes)) >= fitted.sum()
 
             def learn(some: Floats, false: Bools, unweighed: Merger = merger) -> Merger:
                 return unweighed.learn(heads, some, false)
 
-            both = np.concatenate([names[first], np.asarray(fake_groups, dtype=str)])
+            both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
             usual = len(fakes) / (len(scores) + len(fakes))
             merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, usual)
+        numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
+        rounds: tuple[Merger, ...] = ()
+        merged = merger(scores[ranked])
+        if first is None:
+            rounds = tuple(Merger.fit(scores[numbers != number]) for number in range(numbers.max() + 1))
+            merged = np.array([rounds[number](row[None])[0] for number, row in zip(numbers, scores, strict=True)])
         return cls(
             heads=tuple(heads),
             merger=merger,
-            peaks={name: _alarm_level(values[first]) for name, values in peaks.items()},
-            scores=scores[~first],
-            merged=merger(scores[~first]),
-            groups=np.unique(owners[~first], return_inverse=True)[1].astype(np.int64),
-            strata=np.array([""] * len(scores) if strata is None else strata, dtype=str)[~first],
+            peaks={name: _alarm_level(values[fitted]) for name, values in peaks.items()},
+            scores=scores[ranked],
+            merged=merged,
+            groups=numbers,
+            strata=np.array([""] * len(scores) if strata is None else strata, dtype=str)[ranked],
             alpha=alpha,
-            fitted_on=int(first.sum()),
+            fitted_on=int(fitted.sum()),
             generation=generation,
             probability=probability,
+            rounds=rounds,
         )
 
     @property
@@ -164,34 +192,72 @@ class Calibration:
         return len(np.unique(self.groups))
 
     @property
-    def false_alarm_limit(self) -> float:
+    def promised(self) -> float:
+        """What is proved: of genuine photos of new groups at most this share gets a p-value of at most ``alpha``, on
+        average over calibrations. ``alpha``; by leaving one out 2 ``alpha`` - 1 / (n + 1).
+        """
+        return 2 * self.alpha - 1 / (self.count + 1) if self.rounds else self.alpha
+
+    @property
+    def false_alarm_limit(self) -> float | None:
         """What 95 of 100 calibrations keep their false alarms below: alpha is kept on average, one set of photos has a
-        rate of its own.
+        rate of its own. ``None`` by leaving one out, where none is known (Bian & Barber 2023).
 
         For photos drawn independently that rate follows Beta(k, n + 1 - k), k = floor(alpha (n + 1)) (Vovk 2012;
         Angelopoulos & Bates 2021, section 3.2), at most: equal statistics make it lower. Its 95 % quantile is the
-        binomial limit of k - 1 hits of n (Clopper & Pearson 1934). With groups n counts those: exact where a group's
-        photos are all alike, and wide where they are not.
+        binomial limit of k - 1 hits of n (Clopper & Pearson 1934).
 
         >>> ones = np.ones((63, 1))
         >>> calibration = Calibration.fit(["a"], ones, {}, first=np.arange(63) < 8, alpha=0.05, generation="")
         >>> calibration.count, round(calibration.false_alarm_limit, 3)
         (55, 0.083)
         """
+        if self.rounds:
+            return None
         reached = max(1, math.floor(round(self.alpha * (self.count + 1), DIGITS)))
         return binomial_interval(reached - 1, self.count, 2 * LIMIT_LEVEL - 1)[1]
+
+    def promise(self, who: str) -> str:
+        """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on."""
+        if self.false_alarm_limit is None:
+            return (
+                f"at most {100 * self.promised:.3g} % of {who} suspected, on average: twice the alarm level of "
+                f"{100 * self.alpha:g} %, less 1 / {self.count + 1}, as each group was left out in turn"
+            )
+        return (
+            f"at most {100 * self.alpha:g} % of {who} suspected, on average; 95 of 100 such calibrations keep below "
+            f"{100 * self.false_alarm_limit:.1f} %"
+        )
 
     def merge(self, scores: Floats) -> Floats:
         """(N, H) raw scores, NaN where a head did not apply -> (N,) the merged statistic, higher = more suspicious."""
         return self.merger(scores)
 
     def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
-        """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`)."""
+        """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
+
+        By leaving one out a photo has a statistic for each group; ask :meth:`p_of`.
+        """
+        if self.rounds:
+            raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
+        return self._ranked(merged, strata)
+
+    def p_of(self, scores: Floats, strata: Sequence[str] | None = None) -> Floats:
+        """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
+        return self._ranked(np.stack([one(scores) for one in self.rounds], axis=1) if self.rounds
+                            else self.merge(scores), strata)  # fmt: skip
+
+    def _ranked(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
+        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out."""
         names = np.array([""] * len(merged) if strata is None else strata, dtype=str)
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
-            known, asked = self.peers(name), names == name
-            p[asked] = conformal_p(self.merged[known], merged[asked], _shares(self.groups[known]))
+            known, asked = np.flatnonzero(self.peers(name)), names == name
+            drawn = known[_one_each(self.groups[known])]
+            if self.rounds:
+                p[asked] = jackknife_p(self.merged[drawn], merged[asked][:, self.groups[drawn]])
+            else:
+                p[asked] = conformal_p(self.merged[drawn], merged[asked])
         return p
 
     def peers(self, stratum: str) -> Bools:
@@ -215,9 +281,9 @@ class Calibration:
         """
         columns = []
         for column in range(len(self.heads)):
-            known = ~np.isnan(self.scores[:, column])
-            p = conformal_p(self.scores[known, column], scores[:, column], _shares(self.groups[known]))
-            columns.append(p if known.any() else np.full(len(scores), np.nan))
+            known = np.flatnonzero(~np.isnan(self.scores[:, column]))
+            p = conformal_p(self.scores[known[_one_each(self.groups[known])], column], scores[:, column])
+            columns.append(p if len(known) else np.full(len(scores), np.nan))
         return np.stack(columns, axis=1)
 
     def p_without(self, scores: Floats, head: str) -> float | None:
@@ -232,7 +298,7 @@ class Calibration:
         if np.isnan(self.merger.standardise(silent[-1:])).all():
             return None
         merged = self.merger(silent)
-        return float(conformal_p(merged[:-1], merged[-1:], _shares(self.groups))[0])
+        return float(conformal_p(merged[_one_each(self.groups)], merged[-1:])[0])
 
     def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.
@@ -250,9 +316,9 @@ class Calibration:
     @property
     def alarm_level(self) -> float:
         """The statistic above which the p-value among all photos is at most alpha."""
-        order = np.argsort(-self.merged, kind="stable")
-        p_above = (1 + _shares(self.groups)[order].cumsum().round(DIGITS)) / (1 + self.count)
-        return float(self.merged[order[np.argmax(p_above > self.alpha + 10**-DIGITS)]])
+        falling = np.sort(self.merged[_one_each(self.groups)])[::-1]
+        p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
+        return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""
@@ -268,6 +334,7 @@ class Calibration:
             "fitted_on": self.fitted_on,
             "generation": self.generation,
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
+            "rounds": [merger.to_dict() for merger in self.rounds],
         }
 
     @classmethod
@@ -288,10 +355,13 @@ class Calibration:
             probability=None
             if data["probability"] is None
             else Probability(**{name: float(value) for name, value in data["probability"].items()}),
+            rounds=tuple(Merger.from_dict(one) for one in data.get("rounds", ())),
         )
         rows = {len(values) for values in (calibration.scores, calibration.groups, calibration.strata)}
         if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
             raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
+        if calibration.rounds and len(calibration.rounds) != calibration.count:
+            raise ValueError(f"{len(calibration.rounds)} rounds for {calibration.count} groups")
         return calibration
 
 
@@ -318,22 +388,26 @@ def split_groups(
     return ~np.isin(names, order[after < behind])
 
 
-def _check_enough(owners: Ints, first: Bools, alpha: float) -> None:
-    count, left, needed = len(np.unique(owners)), len(np.unique(owners[~first])), conformal_needed(alpha)
-    if left >= needed and first.sum() >= FEWEST_TO_FIT:
+def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
+    count, needed = len(np.unique(owners)), conformal_needed(alpha)
+    left = count if first is None else len(np.unique(owners[~first]))
+    enough = count > FEWEST_TO_FIT if first is None else first.sum() >= FEWEST_TO_FIT
+    if left >= needed and enough:
         return
     what = "genuine photos" if count == len(owners) else f"groups ({len(owners)} genuine photos)"
+    least = photos_needed(alpha) if first is not None else max(needed, FEWEST_TO_FIT + 1)
     raise InputError(
-        f"{count} {what} are too few for alpha={alpha}: at least {photos_needed(alpha)} are needed "
+        f"{count} {what} are too few for alpha={alpha}: at least {least} are needed "
         f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
-        + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and first.sum() >= FEWEST_TO_FIT else "")
+        + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
+        + (", or leave one out" if first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
 
 
-def _shares(groups: Ints) -> Floats:
-    """(n,) 1 / photos of each photo's group."""
-    _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.asarray(1 / size[place]) if len(groups) else np.zeros(0)
+def _one_each(groups: Ints) -> Ints:
+    """One row of each group in their order, drawn at random: the same ones every time."""
+    order = np.random.default_rng(0).permutation(len(groups))
+    return np.asarray(order[np.unique(groups[order], return_index=True)[1]])
 
 
 def _alarm_level(peaks: Floats) -> float:

@@ -59,6 +59,8 @@ class Drift:
     def __init__(self, calibration: Calibration, *, delta: float = 0.01) -> None:
         if not 0 < delta < 1:
             raise InputError(f"delta={delta!r}: need a chance of a false alarm between 0 and 1, such as 0.01")
+        if calibration.rounds:
+            raise InputError("this calibration left each group out in turn; to watch for drift, keep a part aside")
         _, one = np.unique(calibration.groups, return_index=True)
         self.delta = delta
         self.alarm: Alarm | None = None

@@ -150,21 +150,26 @@ class Change:
         """
         if self.before.heads != self.after.heads:
             return None
-        p = self.after.p_values(self.after.merge(self.before.scores), self.before.strata.tolist())
+        p = self.after.p_of(self.before.scores, self.before.strata.tolist())
         return float((p <= self.after.alpha).mean())
 
     def __str__(self) -> str:
         old, new = self.before, self.after
         lines = [
             _moved("groups of genuine photos behind p-values", old.count, new.count),
-            _moved("share of genuine photos that may be suspected", f"{100 * old.alpha:g} %", f"{100 * new.alpha:g} %"),
-            _moved("95 of 100 calibrations keep below", *(f"{100 * c.false_alarm_limit:.1f} %" for c in (old, new))),
+            _moved("share of genuine photos that may be suspected", *(f"{100 * c.promised:.3g} %" for c in (old, new))),
+            _moved("95 of 100 calibrations keep below", *(_limit(c) for c in (old, new))),
             _moved("claims", ", ".join(old.heads), ", ".join(new.heads)),
             _moved("catalogue", old.generation[:12], new.generation[:12]),
         ]
         if self.now_suspected is not None:
             lines.append(f"of the photos behind the old p-values, now suspected: {100 * self.now_suspected:.1f} %")
         return "\n".join(lines)
+
+
+def _limit(calibration: Calibration) -> str:
+    limit = calibration.false_alarm_limit
+    return "no known limit" if limit is None else f"{100 * limit:.1f} %"
 
 
 def _moved(what: str, old: object, new: object) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from counterfeit_vision.calibrate import Calibration, conformal_p, photos_needed, split_groups
+from counterfeit_vision.calibrate import Calibration, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.policy import benjamini_hochberg
 from counterfeit_vision.report import Report
@@ -89,14 +89,29 @@ def test_groups_of_one_are_photos() -> None:
     assert with_groups.to_dict() == without.to_dict()
 
 
-def test_shares_are_its_slow_twin() -> None:
+def test_one_photo_of_each_seller_is_ranked_and_the_same_every_time() -> None:
     random = np.random.default_rng(3)
-    known, asked = random.integers(0, 9, 40).astype(float), random.integers(-1, 11, 60).astype(float)
-    groups = random.integers(0, 12, 40)
-    shares = 1 / np.bincount(groups)[groups]
-    count = len(np.unique(groups))
-    slow = [(1 + sum(s for k, s in zip(known, shares, strict=True) if k >= a)) / (count + 1) for a in asked]
-    np.testing.assert_allclose(conformal_p(known, asked, shares), slow)
+    groups = random.integers(0, 45, 150)
+    calibration, again = (calibrated(np.arange(150.0), named(groups), alpha=0.1) for _ in range(2))
+    asked = random.uniform(-10, 160, (60, 1))
+    p = calibration.p_values(calibration.merge(asked))
+    np.testing.assert_array_equal(p, again.p_values(again.merge(asked)))
+    order = np.random.default_rng(0).permutation(len(calibration.merged))
+    drawn = {int(calibration.groups[row]): calibration.scores[row, 0] for row in order[::-1]}
+    assert len(drawn) == calibration.count < len(calibration.merged)
+    slow = [(1 + sum(known >= score for known in drawn.values())) / (calibration.count + 1) for score in asked[:, 0]]
+    np.testing.assert_allclose(p, slow)
+
+
+def test_sellers_whose_photos_differ_are_flagged_as_often_as_promised_and_not_more_rarely() -> None:
+    """Where each photo counted 1 / photos of its seller, only the most unusual of all photos was: 1 %."""
+    random = np.random.default_rng(3)
+    rates = []
+    for _ in range(600):
+        groups = np.repeat(np.arange(28), 5)
+        rates.append(rate(calibrated(random.standard_normal(140), named(groups))))
+    assert calibrated(random.standard_normal(140), named(groups)).count == 19
+    assert np.mean(rates) == pytest.approx(ALPHA, abs=3 * np.std(rates) / math.sqrt(len(rates)))
 
 
 def test_the_alarm_level_is_where_p_values_reach_alpha_with_groups_too() -> None:

@@ -85,6 +85,13 @@ def test_any_answer_about_unknown_goods_is_an_error_and_no_other_figure_counts_t
     assert line.detections is line.false_accusations is line.auroc is None
 
 
+def test_a_genuine_listing_taken_for_another_product_is_an_error() -> None:
+    rows = [judged(0, "genuine", 0.1, misnamed=True), judged(1, "genuine", 0.1), judged(2, "fake", 0.9)]
+    found = Evaluation(rows, draws=DRAWS)
+    assert found.figures["full_coverage_error"].value == pytest.approx(1 / 3)
+    assert found.figures["false_accusations"].value == 0
+
+
 def test_listings_without_a_verdict_are_shown_and_count_nowhere() -> None:
     rows = [*EIGHT.rows, judged(8, "fake", None, failure="decode: no pixels")]
     found = Evaluation(rows, draws=DRAWS)
@@ -262,8 +269,10 @@ class Puppet:
 
     catalog = SimpleNamespace(grid=(4, 4))
 
-    def __init__(self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None) -> None:
-        self.risks, self.heat, self.given = risks, heat or {}, []
+    def __init__(
+        self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None, product: str | None = None
+    ) -> None:
+        self.risks, self.heat, self.product, self.given = risks, heat or {}, product, []
 
     def inspect(self, listings: Iterable[cv.Listing]) -> Report:
         return Report(list(self.stream(listings)), about={"Encoder": "none"})
@@ -286,7 +295,7 @@ class Puppet:
                 risk=risk,
                 p_value=0.5,
                 reason="",
-                product=None,
+                product=self.product,
                 brand=None,
                 claims=claims,
             )
@@ -337,6 +346,20 @@ def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
     assert rows[1].failure == "decode: gone: no pixels"
     assert "has no photos" in rows[2].failure
     assert "stands twice" in rows[3].failure
+
+
+def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "genuine", "product": "bag"},
+        {"id": "b", "label": "genuine", "shows": "bag"},
+        {"id": "c", "label": "genuine", "shows": "belt"},
+        {"id": "d", "label": "fake", "shows": "belt"},
+        {"id": "e", "label": "genuine"},
+    )
+    puppet = Puppet(dict.fromkeys("abcde", 0.1), product="bag")
+    assert [row.misnamed for row in evaluate(puppet, path, draws=DRAWS).rows] == [False, False, True, False, False]
+    assert [item.product for item in puppet.given] == ["bag", None, None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
+from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 
@@ -170,22 +171,41 @@ def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv
         assert other.decision == ("review" if one.decision == "suspected" else one.decision)
 
 
-@pytest.mark.parametrize("batch", [1, 7, 64])
-def test_batch_size_and_order_change_no_decision_and_no_score(
-    catalog: cv.Catalog, market: cv.market.Market, lite: Encoder, batch: int, monkeypatch: pytest.MonkeyPatch
+def check_that_batches_change_nothing(
+    inspector: cv.Inspector, listings: list[cv.Listing], batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
-    fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
-    usual = {verdict.id: verdict for verdict in fresh.inspect(listings, strict=True)}
-    monkeypatch.setattr(catalog, "encoder", dataclasses.replace(lite, batch_size=batch))
+    """Decisions are the same and scores within 1e-4, whatever the batch and the order."""
+    usual = {verdict.id: verdict for verdict in inspector.inspect(listings, strict=True)}
+    monkeypatch.setattr(inspector.catalog, "encoder", dataclasses.replace(inspector.catalog.encoder, batch_size=batch))
     monkeypatch.setattr(judging, "LISTINGS_AT_ONCE", batch)
     for order in (listings, [listings[place] for place in np.random.default_rng(0).permutation(len(listings))]):
-        for verdict in fresh.inspect(order, strict=True):
+        for verdict in inspector.inspect(order, strict=True):
             before = usual[verdict.id]
             assert verdict.decision == before.decision
             assert verdict.risk == pytest.approx(before.risk, abs=1e-4)
             for name, claim in verdict.claims.items():
                 assert claim.score == pytest.approx(before.claims[name].score, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_batch_size_and_order_change_no_decision_and_no_score(
+    catalog: cv.Catalog, market: cv.market.Market, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
+    check_that_batches_change_nothing(fresh, listings, batch, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_with_clip_and_all_heads_batch_size_and_order_change_no_decision_and_no_score(
+    market: cv.market.Market, clip: Encoder, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    inspector = cv.Inspector(cv.Catalog.build(market.catalogue, encoder=clip), cache=False)
+    inspector.calibrate(genuine[:18], alpha=0.1)
+    check_that_batches_change_nothing(inspector, listings, batch, monkeypatch)
 
 
 def test_two_runs_write_the_same_bytes(
@@ -262,6 +282,21 @@ def test_groups_of_sellers_are_what_the_promise_counts(catalog: cv.Catalog, mark
     photos = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, groups=sellers, alpha=0.05, per="photo")
     assert photos.calibration is not None
     assert photos.calibration.count == 20  # whole sellers, until 19 photos are reached
+
+
+def test_left_out_in_turn_all_genuine_photos_rank_and_what_is_proved_is_said(
+    catalog: cv.Catalog, market: cv.market.Market, tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.1, leave_one_out=True)
+    assert inspector.calibration is not None
+    assert inspector.calibration.count == inspector.calibration.fitted_on == PER_MARKET["calibration"]
+    report = inspector.inspect(market.listings, strict=True)
+    assert "at most 17.6 % of genuine photos are suspected" in report.about["Alarm level"]
+    assert "each group left out in turn" in report.about["Calibration"]
+    again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
+    assert plain(again.inspect(market.listings)) == plain(report)
+    with pytest.raises(cv.InputError, match="leave_one_out is for genuine photos alone"):
+        inspector.calibrate(market.calibration, fakes=market.calibration, leave_one_out=True)
 
 
 def test_fakes_labelled_genuine_are_doubted(catalog: cv.Catalog, market: cv.market.Market) -> None:
@@ -420,6 +455,27 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     assert "the costs ask for" in next(
         v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
     )
+
+
+def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(
+    catalog: cv.Catalog, labelled: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has fakes of a new seller, so nobody may have them of the sellers he is ranked among."""
+    genuine, fakes = labelled
+    names = [f"seller {n}" for n in range(len(genuine))]
+    first = split_groups(names, share=FIT_SHARE_WITH_FAKES, alpha=0.2)
+    ranked = {name for name, fitted in zip(names, first, strict=True) if not fitted}
+    seen: list[str] = []
+    fit = learned.LearnedHead.fit_encoded
+
+    def noted(self: object, genuine: list, fakes: list, groups: list[str]) -> object:
+        seen.extend(groups[len(genuine) :])
+        return fit(self, genuine, fakes, groups)
+
+    monkeypatch.setattr(learned.LearnedHead, "fit_encoded", noted)
+    theirs = [sorted(ranked)[0], *(f"other {n}" for n in range(len(fakes) - 1))]
+    cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *theirs], alpha=0.2)
+    assert seen == theirs[1:]
 
 
 def test_a_learned_head_that_a_thumbnail_equals_is_left_out(catalog: cv.Catalog, labelled: tuple) -> None:

@@ -13,7 +13,9 @@ from counterfeit_vision.encoders.depths import deep_tokens
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
 from counterfeit_vision.foreground import load_foreground
 from counterfeit_vision.heads import LearnedHead, Suspects
+from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.heads.closeups import look_closer, parts_of
+from counterfeit_vision.metrics import auroc
 from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.stream import EncodedPhoto, small_jpeg
 from counterfeit_vision.types import Embeddings, PhotoView
@@ -252,3 +254,26 @@ def test_depths_are_those_of_the_tower(clip: object) -> None:
     np.testing.assert_allclose(found[:, 0], middle, atol=0.02)
     np.testing.assert_allclose(found[1:], deep_tokens(clip, squares[1:]), atol=1e-3)  # type: ignore[arg-type]
     assert np.abs(found[:, 1] - found[:, 2]).max() > 1
+
+
+def test_what_all_photos_of_a_seller_share_is_not_taken_for_the_goods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sellers differ more than goods do, and some have many photos: an effect of each group keeps them apart."""
+    reached: dict[float, list[float]] = {learning.SHARED: [], 0.0: []}
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        sizes = random.integers(1, 12, 40)
+        sellers = np.repeat(np.arange(40), sizes)
+        fake = (np.arange(40) % 2 == 0)[sellers] ^ (random.random(len(sellers)) < 0.2)
+        features = 3 * random.standard_normal((40, 60))[sellers] + random.standard_normal((len(sellers), 60))
+        features[:, :6] += 0.9 * fake[:, None]
+        new = 3 * random.standard_normal((600, 60)) + random.standard_normal((600, 60))
+        truth = np.arange(600) < 300
+        new[:, :6] += 0.9 * truth[:, None]
+        for shared, found in reached.items():
+            monkeypatch.setattr(learning, "SHARED", shared)
+            head = LearnedHead(CLIP, cache=False).fit_features(
+                features.astype(np.float32), None, np.zeros((len(fake), 2), np.float32), fake, sellers.astype(str)
+            )
+            found.append(auroc(truth, head.score_features(new.astype(np.float32))))
+    with_effect, without = reached.values()
+    assert np.mean(with_effect) > np.mean(without) + 0.01

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from counterfeit_vision.calibrate import Calibration, split_groups
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import expected_calibration_error
 from counterfeit_vision.probability import Probability
@@ -65,3 +66,27 @@ def test_it_is_platts_line() -> None:
     slow = LogisticRegression(C=1e6).fit(tamed[:, None], fake)
     assert probability.slope == pytest.approx(slow.coef_[0, 0], rel=0.05)
     assert probability.fakes == pytest.approx(fake.mean())
+
+
+def test_over_many_small_calibrations_it_is_right_within_five_points() -> None:
+    """The small twin of benchmarks/probability.py: 10 markets, each taught by 40 fakes of its own."""
+    heads, truth, given = ["a", "b", "c"], [], []
+    for market in range(10):
+        random = np.random.default_rng(market)
+        genuine, fakes, asked = (random.standard_t(4, (count, 3)) for count in (80, 40, 500))
+        fakes[:, 0] += 2 * random.random(40)
+        fake = random.random(500) < 0.5
+        asked[fake, 0] += 2 * random.random(int(fake.sum()))
+        made = Calibration.fit(
+            heads,
+            genuine,
+            {},
+            first=split_groups([f"photo {row}" for row in range(80)], share=0.5),
+            alpha=0.05,
+            generation="",
+            fakes=fakes,
+            fake_groups=[f"fake {row}" for row in range(40)],
+        )
+        given.append(made.risk(made.merge(asked), 0.5))
+        truth.append(fake)
+    assert expected_calibration_error(np.concatenate(truth), np.concatenate(given)) <= 0.05

@@ -88,7 +88,14 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     sellers = [tuple(seller.split("/", 1)) if "/" in seller else seller for seller in args.authorised]
     inspector = Inspector(catalog, authorised=sellers)
     try:
-        inspector.calibrate(genuine, fakes=fakes, alpha=args.alpha, by=args.by, progress=talk.bars)
+        inspector.calibrate(
+            genuine,
+            fakes=fakes,
+            alpha=args.alpha,
+            by=args.by,
+            leave_one_out=args.leave_one_out,
+            progress=talk.bars,
+        )
     except InputError as error:
         if inspector.failures:
             raise InputError("\n".join([str(error), *failure_lines(inspector.failures)])) from error
@@ -96,10 +103,12 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
-    photos, used = len(calibration.merged), calibration.fitted_on + len(calibration.merged)
+    photos = len(calibration.merged)
+    used = photos if calibration.rounds else calibration.fitted_on + photos
     data = {
         "inspector": str(args.out),
         "alpha": calibration.alpha,
+        "promised": calibration.promised,
         "photos": used,
         "photos_to_standardise": calibration.fitted_on,
         "photos_for_p_values": photos,
@@ -112,8 +121,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     text = [
         f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {photos} for "
         f"p-values{of} (the smallest is {1 / (calibration.count + 1):.3g}).",
-        f"On average at most {100 * calibration.alpha:g} % of genuine listings like these will end as suspected; "
-        f"95 of 100 such calibrations keep below {100 * calibration.false_alarm_limit:.1f} %.",
+        f"The promise: {calibration.promise('genuine listings like these are')}.",
     ]
     if inspector.lesson is not None:
         text.append(f"From fakes: {inspector.lesson}.")

@@ -214,6 +214,11 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
         "--by", choices=("category", "brand", "product"), help="calibrate each by itself, where it has photos enough"
     )
     parser.add_argument(
+        "--leave-one-out",
+        action="store_true",
+        help="keep no genuine photos aside, leave each listing out in turn: fewer will do, and twice --alpha is proved",
+    )
+    parser.add_argument(
         "--journal",
         type=Path,
         metavar="FILE",

@@ -23,9 +23,10 @@ TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the
 class Judged:
     """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
 
-    ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``peak`` says
-    whether the strongest heat map's peak lies within one patch of the change, ``chance`` how often a random spot on the
-    product would; both only for suspected fakes with a mask.
+    ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
+    the verdict on a genuine listing names another product than it shows. ``peak`` says whether the strongest heat map's
+    peak lies within one patch of the change, ``chance`` how often a random spot on the product would; both only for
+    suspected fakes with a mask.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Judged:
     risk: float | None = None
     p_value: float | None = None
     probability: float | None = None
+    misnamed: bool = False
     peak: bool | None = None
     chance: float | None = None
     failure: str | None = None
@@ -49,6 +51,7 @@ class Columns:
 
     fake: NDArray[np.bool_]
     unknown: NDArray[np.bool_]
+    misnamed: NDArray[np.bool_]
     suspected: NDArray[np.bool_]
     abstained: NDArray[np.bool_]
     peak: NDArray[np.bool_]
@@ -61,6 +64,7 @@ class Columns:
         return cls(
             np.array([row.label == "fake" for row in rows], bool),
             np.array([row.label == "unknown" for row in rows], bool),
+            np.array([row.misnamed for row in rows], bool),
             np.array([row.decision == "suspected" for row in rows], bool),
             np.array([row.decision == "insufficient_evidence" for row in rows], bool),
             np.array([bool(row.peak) for row in rows], bool),
@@ -73,8 +77,10 @@ class Columns:
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Where an answer errs, fake from :data:`ALARM` on; about goods that the catalogue does not hold, every one."""
-        return np.asarray(self.unknown | ((self.risk >= ALARM) != self.fake), bool)
+        """Where an answer errs, fake from :data:`ALARM` on: takes genuine for fake or fake for genuine, names another
+        product than a genuine listing shows, or is about goods that the catalogue does not hold.
+        """
+        return np.asarray(self.unknown | self.misnamed | ((self.risk >= ALARM) != self.fake), bool)
 
     @property
     def confidence(self) -> NDArray[np.float64]:

@@ -29,11 +29,14 @@ LARGEST_MASK = 0.2  # of the photo: in a larger change a peak proves nothing
 
 @dataclasses.dataclass(frozen=True)
 class _Truth:
-    """What the file knows of a listing: a row without a verdict, and the pictures of the change and of the product."""
+    """What the file knows of a listing: a row without a verdict, which product a genuine one shows, and the pictures of
+    the change and of the product.
+    """
 
     row: Judged
+    product: str | None
     change: Path | None
-    product: Path | None
+    product_mask: Path | None
 
 
 def evaluate(
@@ -48,8 +51,9 @@ def evaluate(
 
     ``listings`` is a csv, jsonl or parquet file as :meth:`~counterfeit_vision.Inspector.inspect` takes it, with a
     column ``label``: ``genuine``, ``fake``, or ``unknown`` for goods that the catalogue does not hold, about which no
-    answer is right. Optional columns: ``attack`` (of a fake), ``hard`` (the circumstance of a genuine one),
-    ``category``, ``brand``, ``mask`` (a picture, white where a fake's first photo was changed) and ``product_mask``.
+    answer is right. Optional columns: ``attack`` (of a fake), ``hard`` (the circumstance of a genuine one), ``shows``
+    (the product that a genuine one shows, where the listing itself names none as its ``product``), ``category``,
+    ``brand``, ``mask`` (a picture, white where a fake's first photo was changed) and ``product_mask``.
 
     ``group`` is the column that names what belongs together (``seller``, ``scene``): intervals resample whole groups,
     ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError` for a row without a label or without a group.
@@ -84,7 +88,8 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
             category=str(row.get("category", "not given")),
         )
         change, product = (path.parent / str(row[name]) if name in row else None for name in ("mask", "product_mask"))
-        yield _Truth(judged, change, product)
+        shows = row.get("shows", row.get("product")) if label == "genuine" else None
+        yield _Truth(judged, None if shows is None else str(shows), change, product)
 
 
 def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
@@ -96,12 +101,13 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         risk=result.risk,
         p_value=result.p_value,
         probability=getattr(result, "probability", None),
+        misnamed=None not in (truth.product, result.product) and truth.product != result.product,
     )
     maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == 0]
     if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
         return row
     strongest = min(maps, key=lambda claim: 1.0 if claim.p_value is None else claim.p_value)
-    return dataclasses.replace(row, **_peak(strongest, truth.change, truth.product, grid))
+    return dataclasses.replace(row, **_peak(strongest, truth.change, truth.product_mask, grid))
 
 
 def _peak(claim: Evidence, change: Path, product: Path | None, grid: int) -> dict[str, Any]:
