@@ -12,7 +12,7 @@ mask, dilated by one patch of 1/14 of the long side; masks over 20 % of the phot
 mask's share of the product.
 
 With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them: on
-each product's first photo, whether the largest mark is covered (by 80 % of its area), and the overlap (IoU) of the boxes
+each product's first photo, whether the largest mark is covered (80 % of its area), and the overlap (IoU) of the boxes
 around all marks.
 """
 
