@@ -8,7 +8,6 @@ bulging cartons, bottles and bags. No detector is trained: a new brand is new re
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -206,17 +205,18 @@ def find_marks(
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
-    for steps, matrix in itertools.product((stencil.steps[1:], stencil.steps), proposals):
-        found = _lay(stencil, halves, matrix, steps)
-        if found is not None and (best is None or found.likeness > best.likeness):
-            best = found
-        if best is not None and best.likeness > SURE:
-            break
+    for steps in (stencil.steps[1:], stencil.steps):
+        for matrix in proposals:
+            found = _lay(stencil, halves, matrix, steps)
+            if found is not None and (best is None or found.likeness > best.likeness):
+                best = found
+            if best is not None and best.likeness > SURE:
+                return best
+        if best is not None and best.likeness >= FOUND:
+            return best
     if best is None:
         return "the marks would lie outside the photo, or folded"
-    if best.likeness < FOUND:
-        return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
-    return best
+    return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
 
 
 def cut(photo: Pixels, region: Region) -> Pixels:
