@@ -11,6 +11,10 @@ beside it that of each, and of the global CLIP vector's distance to the nearest 
 claim that does not apply raises no alarm: it counts as the lowest score. Peak: the share of true detections (at 5 %
 false alarms on easy genuine listings) whose heat map peaks inside the mask, dilated by one patch of 1/14 of the long
 side; masks over 20 % of the photo are left out. Chance: the dilated mask's share of the product.
+
+With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them: on
+each product's first photo, whether the largest mark is covered (80 % of its area), and the overlap (IoU) of the boxes
+around all marks.
 """
 
 from __future__ import annotations
@@ -20,12 +24,14 @@ import dataclasses
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import data
 import numpy as np
+from numpy.typing import NDArray
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Ink, Patches, Suspects
@@ -40,10 +46,13 @@ LARGE = 0.2
 PATCH = 1 / 14
 
 
-def judged(market: Path, encoder: Any, regions: str) -> list[dict[str, Any]]:
-    """The listings of a market, each with its score, its peak against the mask, and the baseline."""
+def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any]], list[tuple[float, float]]]:
+    """The listings of a market, each with its score, its peak against the mask, and the baseline; and of each product's
+    marks how much was found.
+    """
     lines = [json.loads(line) for line in (market / "listings.jsonl").read_text().splitlines()]
     references = read_references(market / "catalogue.jsonl")
+    given = {reference.id: reference.regions for reference in references}
     if regions == "found":
         references = [dataclasses.replace(reference, regions=()) for reference in references]
     catalog = cv.Catalog.build(references, encoder=encoder)
@@ -66,7 +75,26 @@ def judged(market: Path, encoder: Any, regions: str) -> list[dict[str, Any]]:
         line["score"] = max(line[name] for name in claims)
         line["hit"], line["chance"] = (None, None) if line["mask"] is None else peak_in_mask(market, line, item)
         line["market"] = market.name
-    return lines
+    firsts = [int(rows[0]) for rows in catalog.by_product(np.arange(len(catalog)))]
+    return lines, [overlap(given[catalog.references[row].id], catalog.references[row].regions) for row in firsts]
+
+
+def overlap(given: Sequence[cv.Region], found: Sequence[cv.Region]) -> tuple[float, float]:
+    """The share of the largest given box that the found ones cover, and the IoU of the boxes around either."""
+    if not found:
+        return 0.0, 0.0
+    boxes = [np.array([region.to_list() for region in regions]) for regions in (given, found)]
+    size = np.ceil(np.concatenate(boxes).max(axis=0)).astype(int)[[3, 2]] + 1
+
+    def mask(some: NDArray[np.float64]) -> NDArray[np.bool_]:
+        painted = np.zeros(size, bool)
+        for x0, y0, x1, y1 in some.round().astype(int):
+            painted[max(y0, 0) : y1, max(x0, 0) : x1] = True
+        return painted
+
+    largest = mask(max(boxes[0], key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))[None])
+    true, mine = (mask(np.hstack([some[:, :2].min(axis=0), some[:, 2:].max(axis=0)])[None]) for some in boxes)
+    return float((largest & mask(boxes[1])).sum() / largest.sum()), float((true & mine).sum() / (true | mine).sum())
 
 
 def peak_in_mask(market: Path, line: dict[str, Any], item: cv.Evidence) -> tuple[bool | None, float | None]:
@@ -143,21 +171,24 @@ def main() -> None:
     encoder = cv.load_encoder("clip-vit-b16")
     attacks = [name for name, attack in ATTACKS.items() if isinstance(attack, Alteration)]
     listings = 40 if options.quick else 160
-    lines = []
+    lines, marks = [], []
     for seed in options.seeds:
         folder = options.folder / f"{seed}-{options.strength}-{listings}"
         render(
             folder, seed=seed, brands=2, listings=listings, calibration=0, attacks=attacks, strength=options.strength,
             progress=True,
         )  # fmt: skip
-        lines += judged(folder, encoder, options.regions)
-    asked = {"seeds": options.seeds, "strength": options.strength, "regions": options.regions}
-    final = min(options.seeds) >= 100 and not options.quick
+        judged_here, found = judged(folder, encoder, options.regions)
+        lines, marks = lines + judged_here, marks + found
+    covered, shared = np.array(marks).T
+    result = {"seeds": options.seeds, "strength": options.strength, "regions": options.regions, "listings": len(lines)}
+    result |= table(lines)
+    if options.regions == "found":
+        result["largest mark covered, of products"] = [float((covered >= 0.8).mean()), len(covered)]
+        result["box around all marks, IoU, mean"] = float(shared.mean())
+    name = "market" if min(options.seeds) >= 100 and not options.quick else "market-development"
     special = [options.strength] * (options.strength != "medium") + ["found"] * (options.regions == "found")
-    data.write(
-        "-".join(["market" if final else "market-development", *special]),
-        asked | {"listings": len(lines)} | table(lines),
-    )
+    data.write("-".join([name, *special]), result)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ bulging cartons, bottles and bags. No detector is trained: a new brand is new re
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -34,11 +33,14 @@ CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
 STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on another face, or on the room
+BESIDE = 12  # pixels of the frame around what is drawn that have their full say
 REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
 FEWEST = 7  # matched features behind a homography
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
+STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
+DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
 RING = 4  # pixels of the frame around a box that tell its ground
 INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
 LONG = 2.0  # length over width from which a mark shows how it is turned
@@ -102,11 +104,20 @@ class Stencil:
         return _flattened(_grey(self.typical))
 
     @cached_property
+    def drawn(self) -> NDArray[np.bool_]:
+        """(h, w): where in the boxes something is drawn: empty ground in a wide box says nothing about a mark."""
+        grey, marks = _grey(self.typical), self.on_mark()
+        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
+        spread = np.sqrt(np.maximum(square - mean * mean, 0))
+        return np.asarray(marks & (spread >= DRAWN * np.quantile(spread[marks], 0.95)))
+
+    @cached_property
     def steps(self) -> tuple[_Step, ...]:
         """What the fit of a photo needs of it, one for each of :data:`STEPS`."""
-        say = cv2.GaussianBlur(np.where(self.on_mark(0.4), 1.0, ELSEWHERE), (0, 0), 4.0)
+        near = cv2.dilate(self.drawn.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
+        say = cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0)
         return tuple(
-            _step(_grey(self.typical), say.astype(np.float32), self.on_mark(), blur, degree, iterations)
+            _step(_grey(self.typical), say.astype(np.float32), self.drawn, blur, degree, iterations)
             for blur, degree, iterations in STEPS
         )
 
@@ -194,17 +205,18 @@ def find_marks(
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
-    for steps, matrix in itertools.product((stencil.steps[1:], stencil.steps), proposals):
-        found = _lay(stencil, halves, matrix, steps)
-        if found is not None and (best is None or found.likeness > best.likeness):
-            best = found
-        if best is not None and best.likeness > SURE:
-            break
+    for steps in (stencil.steps[1:], stencil.steps):
+        for matrix in proposals:
+            found = _lay(stencil, halves, matrix, steps)
+            if found is not None and (best is None or found.likeness > best.likeness):
+                best = found
+            if best is not None and best.likeness > SURE:
+                return best
+        if best is not None and best.likeness >= FOUND:
+            return best
     if best is None:
         return "the marks would lie outside the photo, or folded"
-    if best.likeness < FOUND:
-        return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
-    return best
+    return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
 
 
 def cut(photo: Pixels, region: Region) -> Pixels:
@@ -287,7 +299,7 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     if inside[stencil.on_mark()].mean() < 0.5:
         return None
     crop = _warped(photo, warp)
-    likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.on_mark() & inside)
+    likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.drawn & inside)
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     around_marks = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
     regions = tuple(
@@ -344,7 +356,7 @@ def _region(places: Floats, shape: tuple[int, ...]) -> Region:
 class _Step:
     """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
     ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
-    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``on_mark``.
+    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``drawn``.
     """
 
     blur: float
@@ -354,11 +366,11 @@ class _Step:
     target: Floats
     slope: Floats
     say: Floats
-    on_mark: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
     stiff: Floats
 
 
-def _step(typical: Floats, say: Floats, on_mark: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
+def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)
     terms = basis[:, : len(_powers(degree))]
@@ -376,7 +388,7 @@ def _step(typical: Floats, say: Floats, on_mark: NDArray[np.bool_], blur: float,
         target=target[::stride, ::stride].ravel(),
         slope=np.concatenate([terms * gx, terms * gy], axis=1),
         say=say[::stride, ::stride].ravel(),
-        on_mark=on_mark[::stride, ::stride].ravel(),
+        drawn=drawn[::stride, ::stride].ravel(),
         stiff=stiff,
     )
 
@@ -411,7 +423,7 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
 def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
     """Correlation with the genuine marks under a warp, -1..1, on the step's grid; see :func:`_fit`."""
     seen, there = _at(step, look, shown, around, offset)
-    there &= step.on_mark
+    there &= step.drawn
     return _correlation(step.target, seen, there) if there.any() else -1.0
 
 
