@@ -31,6 +31,7 @@ Pixels = NDArray[np.uint8]
 
 OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
 KEPT = 64  # photos that stay in memory, at most 250 MB
+SMALLEST = 128  # pixels on the long side: what is drawn on a smaller photo can't be told
 SIDE = 320  # pixels on the long side of the copy on which photos are compared
 SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
 NOISE = 2.0  # grey levels of spread in a window that rounding leaves
@@ -128,14 +129,16 @@ def found_regions(
     found: list[tuple[Region, ...]] = [()] * len(references)
     album = _Album(references, foreground, content, grid)
     brands: dict[str, dict[str, list[int]]] = {}
-    for row, reference in enumerate(references):
-        if reference.gallery != "known_fake":
+    genuine = [(row, reference) for row, reference in enumerate(references) if reference.gallery != "known_fake"]
+    given = {(reference.brand, reference.product) for _, reference in genuine if reference.regions}
+    for row, reference in genuine:
+        if max(sizes[row]) >= SMALLEST:
             brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
     wanted = [
         (rows, [others[0] for other, others in products.items() if other != product])
-        for products in brands.values()
+        for brand, products in brands.items()
         for product, rows in products.items()
-        if not any(references[row].regions for row in rows)
+        if (brand, product) not in given
     ]
     for rows, kin in progress_bar(wanted, total=len(wanted), unit="product", progress=progress and bool(wanted)):
         own = _some(rows, OWN)
