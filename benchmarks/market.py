@@ -12,9 +12,9 @@ claim that does not apply raises no alarm: it counts as the lowest score. Peak: 
 false alarms on easy genuine listings) whose heat map peaks inside the mask, dilated by one patch of 1/14 of the long
 side; masks over 20 % of the photo are left out. Chance: the dilated mask's share of the product.
 
-With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them: on
-each product's first photo, whether the largest mark is covered (80 % of its area), and the overlap (IoU) of the boxes
-around all marks.
+With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them, on the
+photo of each product that has them: whether the largest mark is covered (80 % of its area), and the overlap (IoU) of
+the boxes around all marks.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
         line["score"] = max(line[name] for name in claims)
         line["hit"], line["chance"] = (None, None) if line["mask"] is None else peak_in_mask(market, line, item)
         line["market"] = market.name
-    firsts = [int(rows[0]) for rows in catalog.by_product(np.arange(len(catalog)))]
-    return lines, [overlap(given[catalog.references[row].id], catalog.references[row].regions) for row in firsts]
+    firsts = [catalog.references[max(rows, key=lambda row: bool(catalog.references[row].regions))]
+              for rows in catalog.by_product(np.arange(len(catalog)))]  # fmt: skip
+    return lines, [overlap(given[reference.id], reference.regions) for reference in firsts]
 
 
 def overlap(given: Sequence[cv.Region], found: Sequence[cv.Region]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
 
 What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. What
-recurs so is gathered into a few boxes on one reference; they are kept if the marks in them are found again, in the way
-they will be found on suspects, on another photo of the product.
+recurs so is gathered into a few boxes on one reference; they are kept if the marks in them are found again on the
+product's other photos, in the way they will be found on suspects.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ Pixels = NDArray[np.uint8]
 
 OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
 KEPT = 64  # photos that stay in memory, at most 250 MB
+SMALLEST = 128  # pixels on the long side: what is drawn on a smaller photo can't be told
 SIDE = 320  # pixels on the long side of the copy on which photos are compared
 SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
 NOISE = 2.0  # grey levels of spread in a window that rounding leaves
@@ -44,7 +45,8 @@ FEWEST, VIEWS = 6, 4  # features that must agree on a map; maps tried
 PRODUCT = 0.4  # how surely a feature's patch must be product, as in ``foreground``
 ELSEWHERE = 0.3  # what recurs on the product's photos counts this much where the brand's other goods do not have it
 BRAND = (0.1, 0.4)  # shares of them: up to the first it is chance, from the second it counts fully
-BACKGROUND = 0.3  # of the map's peak: cells below it make a box worse
+BACKGROUNDS = (0.3, 0.45, 0.6)  # of the map's peak: cells below it make a box worse; tried in turn
+SHOWN = 0.5  # mean correlation with the marks in the boxes, over the product's other photos, from which they are kept
 WHOLE = 0.3  # of the map's peak: cells above it that touch belong together
 SECOND = 0.35  # of the first box's sum that another needs
 LEAST = 0.1  # of the map's peak, without which nothing recurs
@@ -119,8 +121,8 @@ def found_regions(
     *,
     progress: bool = False,
 ) -> list[tuple[Region, ...]]:
-    """For each reference the boxes of its product's marks, in pixels of its original; empty where none were found, and
-    for products of which any genuine reference has regions. About 0.4 s a reference.
+    """For each reference the boxes of its product's marks, in pixels of its original: on one reference a product, or on
+    none, where none were found or any genuine reference has regions. About 0.4 s a reference.
 
     ``references`` hold their kept copies, ``sizes`` (width, height) are those of the originals; ``foreground`` (N, P)
     says how surely each patch on ``grid`` is product, ``content`` (N, 4) where the photos lie in their squares.
@@ -128,24 +130,24 @@ def found_regions(
     found: list[tuple[Region, ...]] = [()] * len(references)
     album = _Album(references, foreground, content, grid)
     brands: dict[str, dict[str, list[int]]] = {}
-    for row, reference in enumerate(references):
-        if reference.gallery != "known_fake":
+    genuine = [(row, reference) for row, reference in enumerate(references) if reference.gallery != "known_fake"]
+    given = {(reference.brand, reference.product) for _, reference in genuine if reference.regions}
+    for row, reference in genuine:
+        if max(sizes[row]) >= SMALLEST:
             brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
     wanted = [
         (rows, [others[0] for other, others in products.items() if other != product])
-        for products in brands.values()
+        for brand, products in brands.items()
         for product, rows in products.items()
-        if not any(references[row].regions for row in rows)
+        if (brand, product) not in given
     ]
     for rows, kin in progress_bar(wanted, total=len(wanted), unit="product", progress=progress and bool(wanted)):
         own = _some(rows, OWN)
-        main, boxes = propose_regions([album[row][1] for row in own], [album[row][1] for row in _some(kin, KIN)])
-        if boxes:
-            order = [own[main], *(row for row in own if row != own[main])]
-            shown = _again([album[row][0] for row in order], boxes)
-            for row, regions in zip(order, shown, strict=True):
-                scale = sizes[row][0] / album[row][1].size[0]
-                found[row] = tuple(Region(*(scale * x for x in region.to_list())) for region in regions)
+        main, proposals = propose_regions([album[row][1] for row in own], [album[row][1] for row in _some(kin, KIN)])
+        others = [album[row][0] for row in own if row != own[main]]
+        boxes = next((boxes for boxes in proposals if _are_shown(album[own[main]][0], boxes, others)), [])
+        scale = sizes[own[main]][0] / album[own[main]][1].size[0]
+        found[own[main]] = tuple(Region(*(scale * x for x in box.to_list())) for box in boxes)
     return found
 
 
@@ -154,14 +156,13 @@ def _some(rows: Sequence[int], most: int) -> list[int]:
     return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
 
-def _again(photos: Sequence[Pixels], boxes: list[Region]) -> list[tuple[Region, ...]]:
-    """The marks in ``boxes`` on the first photo, and where they lie on the others; nowhere if no other shows them."""
-    stencil = make_stencil(photos[:1], [boxes])
+def _are_shown(photo: Pixels, boxes: list[Region], others: Sequence[Pixels]) -> bool:
+    """Whether a product's other photos show the marks in ``boxes``, as suspects' photos will be asked."""
+    stencil = make_stencil([photo], [boxes])
     if isinstance(stencil, str):
-        return [()] * len(photos)
-    others = [find_marks(stencil, photo) for photo in photos[1:]]
-    shown = [other.regions if isinstance(other, Found) else () for other in others]
-    return [tuple(boxes), *shown] if any(shown) or not others else [()] * len(photos)
+        return False
+    found = [find_marks(stencil, other) for other in others]
+    return not others or float(np.mean([one.likeness if isinstance(one, Found) else 0.0 for one in found])) >= SHOWN
 
 
 def shared(photo: Shown, other: Shown) -> Floats:
@@ -198,10 +199,9 @@ def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Float
     return np.asarray(inside & (correlation > AGREES), np.float32)
 
 
-def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, list[Region]]:
-    """The photo of a product's ``own`` on which its marks stand out most, and their boxes there, the surest first.
-
-    ``kin`` are photos of the brand's other products. No box where there is neither a second photo nor kin.
+def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, list[list[Region]]]:
+    """The photo of a product's ``own`` on which its marks stand out most, and proposals of their boxes there, widest
+    first; none where there is neither a second photo nor ``kin``, photos of the brand's other products.
     """
     if len(own) + len(kin) < 2:
         return 0, []
@@ -215,16 +215,19 @@ def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, li
         least = ELSEWHERE if len(own) > 1 else 0.0  # one photo alone shows nothing that recurs
         say = say * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
     say = cv2.resize(say, None, fx=CELLS / SIDE, fy=CELLS / SIDE, interpolation=cv2.INTER_AREA)
-    return main, _boxes(cv2.GaussianBlur(say, (0, 0), BLUR), photo.size)
+    heat = np.asarray(cv2.GaussianBlur(say, (0, 0), BLUR), np.float32)
+    return main, [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, photo.size, background))]
 
 
-def _boxes(heat: Floats, size: tuple[int, int]) -> list[Region]:
-    """Up to :data:`MOST` boxes around what is dense in a map (h, w) over a photo of ``size``."""
+def _boxes(heat: Floats, size: tuple[int, int], background: float) -> list[Region]:
+    """Up to :data:`MOST` boxes around what is dense in a map (h, w) over a photo of ``size``; cells under the share
+    ``background`` of the map's peak make a box worse.
+    """
     found: list[tuple[float, tuple[int, int, int, int]]] = []
     peak = float(heat.max(initial=0))
     if peak < LEAST:
         return []
-    value = heat / peak - BACKGROUND
+    value = heat / peak - background
     _, parts = cv2.connectedComponents((heat > WHOLE * peak).astype(np.uint8))
     for _ in range(MOST):
         total, box = _best_box(value)
