@@ -39,6 +39,7 @@ Bools = NDArray[np.bool_]
 FIT_SHARE = 1 / 3  # of the groups of genuine photos, to standardise and merge; the rest is conformalised
 FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
+FEWEST_OF_KIND = 19  # photos of a kind of goods that are ranked by themselves: the fewest that can reach 5 %
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
@@ -99,7 +100,8 @@ class Calibration:
 
     ``heads`` in column order; ``merger`` makes the statistic; ``peaks`` are the heads' alarm levels for heat maps. Of
     the conformal part: ``scores`` (n, H), NaN where a head did not apply, ``merged`` (n,), ``groups`` (n,) numbers, the
-    same for photos that belong together, and ``strata`` (n,) names, all "" where there are none. By leaving one out,
+    same for photos that belong together, ``strata`` (n,) names, all "" where there are none, and ``kinds`` (n,) what
+    each photo was taken for, such as a brand. By leaving one out,
     ``rounds`` are the mergers that were fitted without each group in turn, ``merged`` comes from those, and ``merger``
     was fitted on all photos.
     """
@@ -111,6 +113,7 @@ class Calibration:
     merged: Floats
     groups: Ints
     strata: NDArray[np.str_]
+    kinds: NDArray[np.str_]
     alpha: float
     fitted_on: int
     generation: str
@@ -129,6 +132,7 @@ class Calibration:
         generation: str,
         groups: Sequence[str] | None = None,
         strata: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
         fakes: Floats | None = None,
         fake_groups: Sequence[str] = (),
         per_photo: bool = False,
@@ -138,7 +142,8 @@ class Calibration:
         ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
         each group out in turn; no fakes can be shown then. ``groups`` (N,)
         names what belongs together (default: each photo by itself); with ``per_photo`` they are kept on one side, and
-        photos are counted all the same. ``strata`` (N,) names what is calibrated by itself. With ``fakes`` (M, H) of
+        photos are counted all the same. ``strata`` (N,) names what is calibrated by itself, ``kinds`` (N,)
+        what is alike to one kind of goods in its own way (:meth:`known_p`). With ``fakes`` (M, H) of
         ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself fitted on them and
         the first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
         ``alpha`` needs.
@@ -178,7 +183,8 @@ class Calibration:
             scores=scores[ranked],
             merged=merged,
             groups=numbers,
-            strata=np.array([""] * len(scores) if strata is None else strata, dtype=str)[ranked],
+            strata=_named(strata, len(scores))[ranked],
+            kinds=_named(kinds, len(scores))[ranked],
             alpha=alpha,
             fitted_on=int(fitted.sum()),
             generation=generation,
@@ -249,7 +255,7 @@ class Calibration:
 
     def _ranked(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out."""
-        names = np.array([""] * len(merged) if strata is None else strata, dtype=str)
+        names = _named(strata, len(merged))
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
             known, asked = np.flatnonzero(self.peers(name)), names == name
@@ -266,14 +272,22 @@ class Calibration:
         Its own, where they can reach alpha. Strata that can't are ranked together; where even they are too few, among
         all: no promise is then made for such a stratum alone.
         """
-        needed = conformal_needed(self.alpha)
-        names, codes = np.unique(self.strata, return_inverse=True)
-        large = np.array([len(np.unique(self.groups[codes == code])) >= needed for code in range(len(names))])
-        own = self.strata == stratum
-        if large[codes[own]].any():
-            return np.asarray(own)
-        small = np.asarray(~large[codes])
-        return small if len(np.unique(self.groups[small])) >= needed else np.ones(len(own), bool)
+        return _peers(self.strata, stratum, self.groups, conformal_needed(self.alpha))
+
+    def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
+        """(N,) p-values of one head's own scores (N,), each among the photos of its kind: cartons are more alike to
+        their references than bags are. Kinds of fewer photos than can reach 5 % are ranked together.
+        """
+        known, names, p = (
+            self.scores[:, self.heads.index(head)],
+            np.asarray(kinds, dtype=str),
+            np.full(len(scores), np.nan),
+        )
+        for name in np.unique(names):
+            rows = np.flatnonzero(_peers(self.kinds, name, self.groups, FEWEST_OF_KIND) & ~np.isnan(known))
+            if len(rows):
+                p[names == name] = conformal_p(known[rows[_one_each(self.groups[rows])]], scores[names == name])
+        return p
 
     def head_p_values(self, scores: Floats) -> Floats:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
@@ -330,6 +344,7 @@ class Calibration:
             "merged": _plain(self.merged),
             "groups": self.groups.tolist(),
             "strata": self.strata.tolist(),
+            "kinds": self.kinds.tolist(),
             "alpha": self.alpha,
             "fitted_on": self.fitted_on,
             "generation": self.generation,
@@ -349,6 +364,7 @@ class Calibration:
             merged=np.array(data["merged"], np.float64),
             groups=np.array(data["groups"], np.int64),
             strata=np.array(data["strata"], dtype=str),
+            kinds=np.array(data["kinds"], dtype=str),
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
@@ -357,7 +373,9 @@ class Calibration:
             else Probability(**{name: float(value) for name, value in data["probability"].items()}),
             rounds=tuple(Merger.from_dict(one) for one in data.get("rounds", ())),
         )
-        rows = {len(values) for values in (calibration.scores, calibration.groups, calibration.strata)}
+        rows = {
+            len(values) for values in (calibration.scores, calibration.groups, calibration.strata, calibration.kinds)
+        }
         if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
             raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
         if calibration.rounds and len(calibration.rounds) != calibration.count:
@@ -402,6 +420,21 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
         + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
         + (", or leave one out" if first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
+
+
+def _named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:
+    return np.array([""] * count if names is None else names, dtype=str)
+
+
+def _peers(names: NDArray[np.str_], name: str, groups: Ints, needed: int) -> Bools:
+    """(n,) the photos of this name if they are of enough groups; else those of all names of too few; else all."""
+    known, codes = np.unique(names, return_inverse=True)
+    large = np.array([len(np.unique(groups[codes == code])) >= needed for code in range(len(known))])
+    own = names == name
+    if large[codes[own]].any():
+        return np.asarray(own)
+    small = np.asarray(~large[codes])
+    return small if len(np.unique(groups[small])) >= needed else np.ones(len(own), bool)
 
 
 def _one_each(groups: Ints) -> Ints:

@@ -16,7 +16,7 @@ from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
-from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
+from .heads import Head, LearnedHead, Lesson, Price, Reuse, Similarity, default_heads
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import Judged, Listings, judge, scores_of
@@ -153,6 +153,7 @@ class Inspector:
             generation=self.catalog.generation,
             groups=names,
             strata=strata,
+            kinds=self._kinds(rows),
             fakes=scores_of(fake_rows, len(self.heads)) if fakes is not None else None,
             fake_groups=fake_names,
             per_photo=per_photo,
@@ -261,7 +262,7 @@ class Inspector:
         scores = scores_of(judged, len(self.heads))
         merged = calibration.merge(scores)
         each = calibration.p_of(scores, self._strata(judged))
-        claims_p = calibration.head_p_values(scores)
+        claims_p = self._claims_p(scores, judged)
         known = self._known(claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
@@ -300,13 +301,27 @@ class Inspector:
             failures=tuple(failures),
         )
 
+    def _claims_p(self, scores: Floats, judged: Sequence[Judged]) -> Floats:
+        """(N, H) how usual each claim is for genuine photos, likeness to the catalogue for those of its brand."""
+        calibration, names = self.calibration, [head.name for head in self.heads]
+        assert calibration is not None
+        p = calibration.head_p_values(scores)
+        if Similarity.name in names:
+            column = names.index(Similarity.name)
+            p[:, column] = calibration.known_p(scores[:, column], Similarity.name, self._kinds(judged))
+        return p
+
     def _known(self, claims_p: Floats) -> NDArray[np.bool_]:
         """Which photos show something that the catalogue knows."""
         names = [head.name for head in self.heads]
-        if "similarity" not in names:
+        if Similarity.name not in names:
             return np.ones(len(claims_p), bool)
         level = max(UNKNOWN_LEVEL, 1 / (self.calibration.count + 1)) if self.calibration else UNKNOWN_LEVEL
-        return np.asarray(claims_p[:, names.index("similarity")] > level)
+        return np.asarray(claims_p[:, names.index(Similarity.name)] > level)
+
+    def _kinds(self, rows: Sequence[Judged]) -> list[str]:
+        """The brand of the reference that each photo looks like most."""
+        return [self.catalog.references[row.neighbours[0]].brand for row in rows]
 
     def _claims(self, judged: list[Judged], claims_p: Floats, counted: NDArray[np.int64]) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
