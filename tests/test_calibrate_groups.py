@@ -268,3 +268,24 @@ def test_no_photo_is_kept_for_p_values_that_would_only_make_the_alarm_level_stri
         assert math.floor(alpha * (exact + 1) + 1e-9) == k
         assert exact <= plain
         assert k / (exact + 1) <= alpha + 1e-12 < k / exact  # one photo fewer would be too few
+
+
+def test_goods_of_a_kind_are_known_by_what_is_usual_for_that_kind() -> None:
+    rng = np.random.default_rng(0)
+    cartons, bags, few = rng.normal(0, 0.1, 60), rng.normal(3, 0.1, 60), rng.normal(1, 0.1, 5)
+    scores = np.concatenate([cartons, bags, few])[:, None]
+    kinds = ["carton"] * 60 + ["bag"] * 60 + ["hat"] * 5
+    first = np.arange(len(scores)) % 3 == 0
+    calibration = Calibration.fit(["similarity"], scores, {}, first=first, alpha=0.05, generation="", kinds=kinds)
+    asked = np.array([0.0, 1.5, 3.0, 4.5])
+    assert (calibration.known_p(asked, "similarity", ["carton"] * 4) > 0.05).tolist() == [True, False, False, False]
+    assert (calibration.known_p(asked, "similarity", ["bag"] * 4) > 0.05).tolist() == [True, True, True, False]
+    everything = calibration.head_p_values(asked[:, None])[:, 0]
+    assert (
+        calibration.known_p(asked, "similarity", ["hat"] * 4).tolist() == everything.tolist()
+    )  # too few by themselves
+    again = Calibration.from_dict(calibration.to_dict())
+    assert (
+        again.known_p(asked, "similarity", ["bag"] * 4).tolist()
+        == calibration.known_p(asked, "similarity", ["bag"] * 4).tolist()
+    )
