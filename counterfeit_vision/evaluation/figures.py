@@ -24,7 +24,8 @@ class Judged:
     """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
 
     ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
-    the verdict on a genuine listing names another product than it shows. ``peak`` says whether the strongest heat map's
+    the verdict on a genuine listing names another product than it shows. ``likeness`` is the p-value of its likeness to
+    the catalogue. ``peak`` says whether the strongest heat map's
     peak lies within one patch of the change, ``chance`` how often a random spot on the product would; both only for
     suspected fakes with a mask.
     """
@@ -39,6 +40,7 @@ class Judged:
     risk: float | None = None
     p_value: float | None = None
     probability: float | None = None
+    likeness: float | None = None
     misnamed: bool = False
     peak: bool | None = None
     chance: float | None = None
@@ -47,7 +49,9 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Judged listings as aligned arrays (N,): bool, but ``risk`` and ``probability`` float64, NaN where absent."""
+    """Judged listings as aligned arrays (N,): bool, but ``risk``, ``probability`` and ``likeness`` float64, NaN where
+    absent.
+    """
 
     fake: NDArray[np.bool_]
     unknown: NDArray[np.bool_]
@@ -57,6 +61,7 @@ class Columns:
     peak: NDArray[np.bool_]
     risk: NDArray[np.float64]
     probability: NDArray[np.float64]
+    likeness: NDArray[np.float64]
 
     @classmethod
     def of(cls, rows: Sequence[Judged]) -> Columns:
@@ -70,6 +75,7 @@ class Columns:
             np.array([bool(row.peak) for row in rows], bool),
             np.array([row.risk for row in rows], np.float64),
             np.array([row.probability for row in rows], np.float64),
+            np.array([row.likeness for row in rows], np.float64),
         )
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Columns:
@@ -84,10 +90,11 @@ class Columns:
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """How far the risk is from :data:`ALARM`; what was not answered, for want of evidence, comes after all that
-        was.
+        """How far the risk is from :data:`ALARM`, times how usual the likeness to the catalogue is: goods that it hardly
+        knows give no sure answer. What was not answered, for want of evidence, comes after all that was.
         """
-        return np.abs(self.risk - ALARM) + ~self.abstained
+        likeness = np.where(np.isnan(self.likeness), 1.0, self.likeness)
+        return np.asarray(np.abs(self.risk - ALARM) * likeness + ~self.abstained)
 
 
 class Estimate(NamedTuple):
