@@ -90,8 +90,8 @@ class Columns:
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """How far the risk is from :data:`ALARM`, times how usual the likeness to the catalogue is: goods that it hardly
-        knows give no sure answer. What was not answered, for want of evidence, comes after all that was.
+        """How far the risk is from :data:`ALARM`, times how usual the likeness to the catalogue is: goods that it
+        hardly knows give no sure answer. What was not answered, for want of evidence, comes after all that was.
         """
         likeness = np.where(np.isnan(self.likeness), 1.0, self.likeness)
         return np.asarray(np.abs(self.risk - ALARM) * likeness + ~self.abstained)
