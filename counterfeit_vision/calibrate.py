@@ -275,8 +275,9 @@ class Calibration:
         return _peers(self.strata, stratum, self.groups, conformal_needed(self.alpha))
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
-        """(N,) p-values of one head's own scores (N,), each among the photos of its kind: cartons are more alike to
-        their references than bags are. Kinds of fewer photos than can reach 5 % are ranked together.
+        """(N,) p-values of one head's own scores (N,), the smaller of two: among all photos, and among those of its
+        kind. Bags are less like their references than cartons are, and a shirt that is taken for a carton is less like
+        one than cartons are. Kinds of fewer photos than can reach 5 % are ranked together.
         """
         known, names, p = (
             self.scores[:, self.heads.index(head)],
@@ -284,9 +285,11 @@ class Calibration:
             np.full(len(scores), np.nan),
         )
         for name in np.unique(names):
-            rows = np.flatnonzero(_peers(self.kinds, name, self.groups, FEWEST_OF_KIND) & ~np.isnan(known))
-            if len(rows):
-                p[names == name] = conformal_p(known[rows[_one_each(self.groups[rows])]], scores[names == name])
+            asked, own = names == name, _peers(self.kinds, name, self.groups, FEWEST_OF_KIND)
+            for among in (own, np.ones(len(own), bool)):
+                rows = np.flatnonzero(among & ~np.isnan(known))
+                if len(rows):
+                    p[asked] = np.fmin(p[asked], conformal_p(known[rows[_one_each(self.groups[rows])]], scores[asked]))
         return p
 
     def head_p_values(self, scores: Floats) -> Floats:
