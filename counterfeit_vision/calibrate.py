@@ -101,9 +101,8 @@ class Calibration:
     ``heads`` in column order; ``merger`` makes the statistic; ``peaks`` are the heads' alarm levels for heat maps. Of
     the conformal part: ``scores`` (n, H), NaN where a head did not apply, ``merged`` (n,), ``groups`` (n,) numbers, the
     same for photos that belong together, ``strata`` (n,) names, all "" where there are none, and ``kinds`` (n,) what
-    each photo was taken for, such as a brand. By leaving one out,
-    ``rounds`` are the mergers that were fitted without each group in turn, ``merged`` comes from those, and ``merger``
-    was fitted on all photos.
+    each photo was taken for, such as a brand. By leaving one out, ``rounds`` are the mergers that were fitted without
+    each group in turn, ``merged`` comes from those, and ``merger`` was fitted on all photos.
     """
 
     heads: tuple[str, ...]
@@ -140,13 +139,12 @@ class Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
         ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
-        each group out in turn; no fakes can be shown then. ``groups`` (N,)
-        names what belongs together (default: each photo by itself); with ``per_photo`` they are kept on one side, and
-        photos are counted all the same. ``strata`` (N,) names what is calibrated by itself, ``kinds`` (N,)
-        what is alike to one kind of goods in its own way (:meth:`known_p`). With ``fakes`` (M, H) of
-        ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself fitted on them and
-        the first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
-        ``alpha`` needs.
+        each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
+        photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same. ``strata``
+        (N,) names what is calibrated by itself, ``kinds`` (N,) what each photo was taken for (:meth:`known_p`). With
+        ``fakes`` (M, H) of ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself
+        fitted on them and the first part must have scored them out of fold. Raises :class:`InputError` with the number
+        of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
@@ -279,11 +277,8 @@ class Calibration:
         kind. Bags are less like their references than cartons are, and a shirt that is taken for a carton is less like
         one than cartons are. Kinds of fewer photos than can reach 5 % are ranked together.
         """
-        known, names, p = (
-            self.scores[:, self.heads.index(head)],
-            np.asarray(kinds, dtype=str),
-            np.full(len(scores), np.nan),
-        )
+        known, names = self.scores[:, self.heads.index(head)], np.asarray(kinds, dtype=str)
+        p = np.full(len(scores), np.nan)
         for name in np.unique(names):
             asked, own = names == name, _peers(self.kinds, name, self.groups, FEWEST_OF_KIND)
             for among in (own, np.ones(len(own), bool)):

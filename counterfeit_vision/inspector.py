@@ -136,8 +136,14 @@ class Inspector:
         if fakes is not None and first is not None:
             ranked = set(np.asarray(names)[~first].tolist())
             taught = [(row, name) for row, name in zip(fake_rows, fake_names, strict=True) if name not in ranked]
-            fake_rows, fake_names = [row for row, _ in taught], [name for _, name in taught]
-            rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
+            shown, fake_rows, fake_names = len(fake_rows), [row for row, _ in taught], [name for _, name in taught]
+            try:
+                rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
+            except InputError as error:
+                if shown == len(taught):
+                    raise
+                why = f"{shown - len(taught)} of {shown} fakes are of groups whose genuine photos give the p-values"
+                raise InputError(f"{error} ({why}: those are not learned from)") from error
         self.failures = tuple(failures)
         scores = scores_of(rows, len(self.heads))
         self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(stand_apart(scores)))

@@ -476,6 +476,9 @@ def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(
     theirs = [sorted(ranked)[0], *(f"other {n}" for n in range(len(fakes) - 1))]
     cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *theirs], alpha=0.2)
     assert seen == theirs[1:]
+    one = [sorted(ranked)[0]] * len(fakes)
+    with pytest.raises(cv.InputError, match=f"{len(fakes)} of {len(fakes)} fakes are of groups whose genuine photos"):
+        cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *one], alpha=0.2)
 
 
 def test_a_learned_head_that_a_thumbnail_equals_is_left_out(catalog: cv.Catalog, labelled: tuple) -> None:

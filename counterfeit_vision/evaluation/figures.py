@@ -25,9 +25,8 @@ class Judged:
 
     ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
     the verdict on a genuine listing names another product than it shows. ``likeness`` is the p-value of its likeness to
-    the catalogue. ``peak`` says whether the strongest heat map's
-    peak lies within one patch of the change, ``chance`` how often a random spot on the product would; both only for
-    suspected fakes with a mask.
+    the catalogue. ``peak`` says whether the strongest heat map's peak lies within one patch of the change, ``chance``
+    how often a random spot on the product would; both only for suspected fakes with a mask.
     """
 
     id: str

@@ -41,9 +41,9 @@ def look_closer(
 
     Means of patch tokens (their standard deviations are left out: over few patches they are chance, and made the most
     suspicious genuine photos); the global vector for both where the encoder gives no tokens. The room's are those of
-    the same parts and, because the product may fill them, of the whole photo. Costs as much as
-    encoding four photos, unless the cache knows the photo. Raises :class:`~counterfeit_vision.DecodeError` where a
-    photo's file has gone since it was encoded.
+    the same parts and, because the product may fill them, of the whole photo. Costs as much as encoding four photos,
+    unless the cache knows the photo. Raises :class:`~counterfeit_vision.DecodeError` where a photo's file has gone
+    since it was encoded.
     """
     if photos[0].patches is None:
         vectors = np.stack([photo.vector for photo in photos])

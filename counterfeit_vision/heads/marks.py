@@ -6,6 +6,7 @@ import numpy as np
 
 from ..types import Evidence
 from .base import Suspects
+from .laid_over import no_mark
 
 __all__ = ["Mark"]
 
@@ -13,10 +14,7 @@ CERTAIN = 0.95  # correlation with the genuine marks beyond which more says noth
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - their correlation, light taken out.
-
-    Not found is not proof of a fake (a photo may show the back): the claim does not apply, and says why.
-    """
+    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out."""
 
     name = "mark"
 
@@ -27,7 +25,7 @@ class Mark:
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         mark = suspects.mark(row)
         if isinstance(mark, str):
-            return Evidence.not_applicable(f"No mark was found: {mark}.")
+            return no_mark(mark)
         goods, found = mark
         return Evidence(
             score=1 - float(np.minimum(found.likeness, CERTAIN)),

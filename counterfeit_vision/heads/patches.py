@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mark_details import Strangeness
-from ..marks import Found, Stencil
+from ..marks import Found
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
-from ..stream import small_jpeg
-from ..types import Evidence, PhotoView, Region
+from ..types import Evidence, Region
 from .base import Suspects
+from .laid_over import laid_over
 
 __all__ = ["Patches"]
 
@@ -26,7 +26,6 @@ USUAL = (
     0.05,
 )  # residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
 MARKS_USUAL = (0.9, 0.2)  # strangeness of genuine photos' marks on the development markets: median, spread
-CELLS = 64  # of a heat map, on the photo's long side
 
 
 class Patches:
@@ -80,26 +79,15 @@ class Patches:
         return [result[row] for row in range(len(suspects))]
 
     def _evidence(self, suspects: Suspects, row: int, goods: str, found: Found, strangeness: Strangeness) -> Evidence:
-        catalog = suspects.catalog
-        stencil = catalog.stencil(goods)
-        assert isinstance(stencil, Stencil)
-        product = goods.split("/", 1)[1]
-        keys = catalog.stencil_rows(goods)[list(stencil.rows)]
-        views = tuple(
-            PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
-            for name, crop, caption in (
-                (suspects.photos.ids[row], found.crop, "laid over the genuine"),
-                (catalog.references[int(keys[0])].id, stencil.crops[0], product),
-            )
-        )
-        return Evidence(
+        return laid_over(
+            suspects,
+            row,
+            goods,
+            found,
+            strangeness.map,
             score=(strangeness.score - MARKS_USUAL[0]) / MARKS_USUAL[1],
-            text=f"Laid over {len(keys)} genuine photos of {product}, the strangest detail of its marks differs "
-            f"{strangeness.strange:.1f} times as much as is usual there, the others {strangeness.usual:.1f} times.",
-            region=peak(found, strangeness.map),
-            heatmap=on_photo(strangeness.map, found, suspects.size(row), CELLS),
-            references=tuple(catalog.references[int(key)].id for key in keys),
-            crops=(views[0], views[1]),
+            text=f"the strangest detail of its marks differs {strangeness.strange:.1f} times as much as is usual "
+            f"there, the others {strangeness.usual:.1f} times.",
         )
 
     # --- the whole product --------------------------------------------------------------------------------------------
@@ -158,23 +146,3 @@ def _patch_region(patch: int, grid: tuple[int, int], content: Floats, size: tupl
     square = np.array([(x - 1) / grid[1], (y - 1) / grid[0], (x + 2) / grid[1], (y + 2) / grid[0]])
     x0, y0, x1, y1 = np.clip(to_photo(content, square), 0, 1) * np.tile(size, 2)
     return Region(float(x0), float(y0), float(max(x1, x0 + 1)), float(max(y1, y0 + 1)))
-
-
-def on_photo(map_: Floats, found: Found, size: tuple[int, int], cells: int = 64) -> Floats:
-    """A map over the frame -> (rows, columns) over the photo of ``size`` (width, height), largest in each cell."""
-    scale = cells / max(size)
-    shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
-    heat = np.zeros(shape, np.float32)
-    x = np.clip((found.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
-    y = np.clip((found.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
-    np.maximum.at(heat, (y[found.inside], x[found.inside]), map_[found.inside])
-    return heat
-
-
-def peak(found: Found, map_: Floats, reach: int = 10) -> Region:
-    """The box on the photo around the map's largest value."""
-    y, x = np.unravel_index(int(map_.argmax()), map_.shape)
-    part = found.warp[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 2)
-    low = part.min(axis=0)
-    high = np.maximum(part.max(axis=0), low + 1)
-    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))

@@ -42,10 +42,9 @@ AGREES = 0.6  # correlation from which a window agrees
 ADDED = 0.15  # of the weight of contrast that only the first photo has: the room around a cut-out, or a watermark
 BANNER = 0.26  # share of height or width, along one edge, that a banner may cover
 PART = 0.3  # of the long side: the side of the part of the overlap in which another photo shows most
-CONTRADICTS = (
-    0.4  # share of a part's contrast that may disagree: of copies with one edit at most 0.29 do, of photos of a
-)
-# burst, in which only the thing moved, nearly all in the thing's place
+# Share of a part's contrast that may disagree: of copies with one edit at most 0.29 do, of photos of a burst, in which
+# only the thing moved, nearly all in the thing's place
+CONTRADICTS = 0.4
 TOGETHER = 8  # neighbouring matches whose misfits are taken together: what they share is no noise, but a moved camera
 LOOSE = 1.2  # pixels of shared misfit at which the score is halved: copies have up to 0.5 (blurred), other shots 0.7
 SPREAD = 0.05  # the copied picture must cover this share of the photo

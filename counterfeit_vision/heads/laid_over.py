@@ -1,0 +1,67 @@
+"""What claims about marks that are laid over the genuine ones show: where on the photo, and both side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..marks import Found, Stencil
+from ..stream import small_jpeg
+from ..types import Evidence, PhotoView, Region
+from .base import Suspects
+
+__all__ = ["laid_over", "no_mark"]
+
+Floats = NDArray[np.float32]
+
+CELLS = 64  # of a heat map, on the photo's long side
+
+
+def no_mark(reason: str) -> Evidence:
+    """Not found is not proof of a fake, a photo may show the back: the claim does not apply."""
+    return Evidence.not_applicable(f"No mark was found: {reason}.")
+
+
+def laid_over(
+    suspects: Suspects, row: int, goods: str, found: Found, map_: Floats, *, score: float, text: str
+) -> Evidence:
+    """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the stencil's frame."""
+    catalog, product = suspects.catalog, goods.split("/", 1)[1]
+    stencil = catalog.stencil(goods)
+    assert isinstance(stencil, Stencil)
+    references = [catalog.references[int(key)].id for key in catalog.stencil_rows(goods)[list(stencil.rows)]]
+    mine, genuine = (
+        PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
+        for name, crop, caption in (
+            (suspects.photos.ids[row], found.crop, "laid over the genuine"),
+            (references[0], stencil.crops[0], product),
+        )
+    )
+    return Evidence(
+        score=score,
+        text=f"Laid over {len(references)} genuine photos of {product}, {text}",
+        region=peak(found, map_),
+        heatmap=on_photo(map_, found, suspects.size(row)),
+        references=tuple(references),
+        crops=(mine, genuine),
+    )
+
+
+def on_photo(map_: Floats, found: Found, size: tuple[int, int]) -> Floats:
+    """A map over the frame -> (rows, columns) over the photo of ``size`` (width, height), largest in each cell."""
+    scale = CELLS / max(size)
+    shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
+    heat = np.zeros(shape, np.float32)
+    x = np.clip((found.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
+    y = np.clip((found.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
+    np.maximum.at(heat, (y[found.inside], x[found.inside]), map_[found.inside])
+    return heat
+
+
+def peak(found: Found, map_: Floats, reach: int = 10) -> Region:
+    """The box on the photo around the map's largest value."""
+    y, x = np.unravel_index(int(map_.argmax()), map_.shape)
+    part = found.warp[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 2)
+    low = part.min(axis=0)
+    high = np.maximum(part.max(axis=0), low + 1)
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
