@@ -98,7 +98,7 @@ class Patches:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         best = catalog.references[int(found.rows[row, 0])].product
         keys = suspects.product_rows(row, REFERENCES)
-        tokens = catalog.space.project(photos.patches[row]).astype(np.float32)
+        tokens = catalog.space.project(photos.patches[row])
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
         on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5
         residual, product = residuals(similarity, on_photo, catalog.product_weights(keys), catalog.grid)

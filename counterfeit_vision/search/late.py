@@ -15,7 +15,7 @@ __all__ = ["best_matches", "specific_likeness"]
 
 
 def best_matches(
-    query: NDArray[np.float16],
+    query: NDArray[np.float32],
     query_mask: NDArray[np.bool_],
     references: NDArray[np.float16],
     reference_masks: NDArray[np.bool_],

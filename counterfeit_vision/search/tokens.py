@@ -63,13 +63,13 @@ class TokenSpace:
         basis = directions[:, ::-1][:, :dimensions]
         return cls(scale, np.ascontiguousarray(basis, dtype=np.float32))
 
-    def project(self, patches: NDArray[np.float16]) -> NDArray[np.float16]:
-        """Raw tokens (..., E) -> unit vectors (..., d) float16."""
-        return _unit((patches.astype(np.float32) / self.scale) @ self.basis).astype(np.float16)
+    def project(self, patches: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Raw tokens (..., E) -> unit vectors (..., d) float32: rounded once more, scores would depend on the batch."""
+        return _unit((patches.astype(np.float32) / self.scale) @ self.basis)
 
     def pack(self, patches: NDArray[np.float16]) -> PackedTokens:
         """Raw tokens (N, P, E) -> what is kept of them."""
-        tokens = self.project(patches).astype(np.float32)
+        tokens = self.project(patches)
         scales = np.maximum(np.abs(tokens).max(axis=-1) / LEVELS, 1e-4).astype(np.float16)
         values = np.rint(tokens / scales.astype(np.float32)[..., None]).clip(-LEVELS, LEVELS).astype(np.int8) + 8
         pairs = values.astype(np.uint8).reshape(*values.shape[:-1], -1, 2)
