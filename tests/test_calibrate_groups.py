@@ -278,14 +278,13 @@ def test_goods_of_a_kind_are_known_by_what_is_usual_for_that_kind() -> None:
     first = np.arange(len(scores)) % 3 == 0
     calibration = Calibration.fit(["similarity"], scores, {}, first=first, alpha=0.05, generation="", kinds=kinds)
     asked = np.array([0.0, 1.5, 3.0, 4.5])
+
+    def known(kind: str, made: Calibration = calibration) -> np.ndarray:
+        return made.known_p(asked, "similarity", [kind] * len(asked))
+
+    assert (known("carton") > 0.05).tolist() == [True, False, False, False]
+    assert (known("bag") > 0.05).tolist() == [True, True, True, False]
     everything = calibration.head_p_values(asked[:, None])[:, 0]
-    assert (calibration.known_p(asked, "similarity", ["carton"] * 4) > 0.05).tolist() == [True, False, False, False]
-    assert (calibration.known_p(asked, "similarity", ["bag"] * 4) > 0.05).tolist() == [True, True, True, False]
-    assert (
-        calibration.known_p(asked, "similarity", ["hat"] * 4).tolist() == everything.tolist()
-    )  # too few by themselves
+    assert known("hat").tolist() == everything.tolist()  # too few to be ranked by themselves
     again = Calibration.from_dict(calibration.to_dict())
-    assert (
-        again.known_p(asked, "similarity", ["bag"] * 4).tolist()
-        == calibration.known_p(asked, "similarity", ["bag"] * 4).tolist()
-    )
+    assert known("bag", again).tolist() == known("bag").tolist()

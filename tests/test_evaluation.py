@@ -17,6 +17,7 @@ from PIL import Image
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, evaluate
+from counterfeit_vision.evaluation.figures import Columns
 from counterfeit_vision.metrics import binomial_interval
 from counterfeit_vision.report import Report
 
@@ -346,6 +347,12 @@ def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
     assert rows[1].failure == "decode: gone: no pixels"
     assert "has no photos" in rows[2].failure
     assert "stands twice" in rows[3].failure
+
+
+def test_goods_that_the_catalogue_hardly_knows_are_answered_last() -> None:
+    rows = [judged(0, "genuine", 0.1, likeness=0.06), judged(1, "genuine", 0.3, likeness=0.9), judged(2, "fake", 0.9)]
+    rows.append(judged(3, "genuine", 0.0, decision="insufficient_evidence", likeness=0.01))
+    assert np.argsort(-Columns.of(rows).confidence).tolist() == [2, 1, 0, 3]
 
 
 def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tmp_path: Path) -> None:
