@@ -249,7 +249,7 @@ def _view(name: str, line: TextLine) -> PhotoView:
 def _loosely(compared: Comparison, found: Found) -> str:
     if compared.count >= 1 or max(compared.misspelt, compared.redrawn or 0.0) < MISSPELT_SHOWN:
         return ""
-    return f" The marks lie loosely over the genuine ones (correlation {found.likeness:.2f}), which makes it count less."
+    return f" The marks lie loosely over the genuine ones (correlation {found.likeness:.2f}), so it counts less."
 
 
 def _sentence(compared: Comparison) -> str:
