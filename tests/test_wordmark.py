@@ -304,6 +304,18 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
     assert "loosely" not in said[0.95].text
 
 
+def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:
+    def compared(text: str) -> Comparison:
+        found = compare_wordmark(reader.lines(mark(text)), [], ["Silvano"], reader)
+        assert found is not None
+        return dataclasses.replace(found, count=0.1)
+
+    cut, other = compared("SILVAN"), compared("SILBANO")
+    assert cut.line.text == "SILVAN"
+    assert cut.score == pytest.approx(0.1 * cut.misspelt)
+    assert other.score == pytest.approx(READ_COUNTS * other.misspelt)
+
+
 def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder: TowerEncoder, reader: Reader) -> None:
     crop = mark("SILVANO")
     height, width = crop.shape[:2]

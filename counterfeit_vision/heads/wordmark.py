@@ -59,8 +59,9 @@ class Comparison:
 
     @property
     def score(self) -> float:
-        """Higher = more suspicious."""
-        return max(self.misspelt * max(self.count, READ_COUNTS), (self.redrawn or 0.0) * self.count)
+        """Higher = more suspicious. What only lacks letters at its ends may be cut, where the marks lie badly."""
+        least = 0.0 if folded(self.line.text) in folded(self.word) else READ_COUNTS
+        return max(self.misspelt * max(self.count, least), (self.redrawn or 0.0) * self.count)
 
 
 def compare_wordmark(
