@@ -81,6 +81,7 @@ class Catalog:
         self._mark_details: dict[str, MarkDetails] = {}
         self._mark_ink: dict[str, tuple[MarkInk, ...]] = {}
         self._mark_layout: dict[str, MarkLayout] = {}
+        self._margins: dict[tuple[str, str], float] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -307,22 +308,58 @@ class Catalog:
 
         Each patch takes its best match in the whole group: one reference shows the side, another the front.
         """
-        centred = self._centred(photos.vectors[row : row + 1])[0]
-        cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
         if self.space is None or self.tokens is None or photos.patches is None:
+            return self._likeness(photos.vectors[row], None, None, groups)
+        mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid, ASKING)[0]
+        return self._likeness(photos.vectors[row], self.space.project(photos.patches[row]), mask, groups)
+
+    def usual_margin(self, goods: str, other: str) -> float:
+        """By how much the references of one of ``goods`` are more like those of an ``other`` than like each other, each
+        left out in turn: their median; 0 for a single reference. Kept.
+        """
+        if (goods, other) not in self._margins:
+            rows, others = (np.flatnonzero((self.goods == name) & self.genuine) for name in (goods, other))
+            margins = [0.0]
+            if len(rows) > 1:
+                tokens = None if self.tokens is None else self.kept.patches(rows).astype(np.float32)
+                pairs = [
+                    self._likeness(
+                        self.vectors[row],
+                        None if tokens is None else tokens[place],
+                        None if tokens is None else self.masks[row],
+                        [others, rows[rows != row]],
+                        goods,
+                    )
+                    for place, row in enumerate(rows)
+                ]
+                margins = [float(theirs - own) for theirs, own in pairs]
+            self._margins[goods, other] = float(np.median(margins))
+        return self._margins[goods, other]
+
+    def _likeness(
+        self,
+        vector: NDArray[np.float32],
+        tokens: NDArray[np.float32] | None,
+        mask: NDArray[np.bool_] | None,
+        groups: Sequence[NDArray[np.int64]],
+        goods: str | None = None,
+    ) -> NDArray[np.float32]:
+        """See :meth:`likeness`: of a vector (D,), and tokens (P, E) of which those in ``mask`` (P,) are compared. A
+        photo of these ``goods`` is not compared with them as with a stranger.
+        """
+        centred = self._centred(vector[None])[0]
+        cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
+        if tokens is None or mask is None:
             return cosine
         from .search.late import best_matches, specific_likeness
 
-        mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid, ASKING)[0]
         wanted = [*groups, *self.cohort]
         unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
-        single = best_matches(
-            self.space.project(photos.patches[row]), mask, self.kept.patches(unique), self.masks[unique]
-        )
+        single = best_matches(tokens, mask, self.kept.patches(unique), self.masks[unique])
         places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
         best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
-        goods = self.goods[[int(group[0]) for group in groups]]
-        unlike = goods[:, None] != self.cohort_goods[None]
+        names = self.goods[[int(group[0]) for group in groups]]
+        unlike = (names[:, None] != self.cohort_goods[None]) & (self.cohort_goods != goods)[None]
         views = np.array([len(rows) for rows in self.cohort])
         likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
         return likeness + VECTOR_WEIGHT * cosine
