@@ -8,7 +8,8 @@ Photos of one scene are never on both sides: by group the background alone reach
   genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
   five draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
   average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head alone, the
-  same head on the background alone (what does not show the shoe), and the Brier score of each claim alone.
+  same head on the background alone (what does not show the shoe), and the Brier score of each claim alone. All
+  probabilities expect fakes as often as they are among all photos that are not tested, those of the catalogue included.
 
     python benchmarks/af1.py --scores /tmp/af1.npz   # keeps what the heads say there, or reads it again
     python benchmarks/af1.py --head                  # the first question only
@@ -96,6 +97,12 @@ def said(catalog: cv.Catalog, photos: list[data.Photo], known: dict[str, Any]) -
     }
 
 
+def share_of_fakes(photos: Part) -> float:
+    """Among all photos that are not tested."""
+    catalog, held, fakes, _ = photos
+    return len(fakes) / (len(catalog) + len(held) + len(fakes))
+
+
 def evidence(score: float) -> cv.Evidence:
     return cv.Evidence.not_applicable("") if np.isnan(score) else cv.Evidence(score=score, text="")
 
@@ -103,8 +110,8 @@ def evidence(score: float) -> cv.Evidence:
 class Remembering(cv.Inspector):
     """An inspector that was told what its heads say; a learned head speaks for itself."""
 
-    def __init__(self, catalog: cv.Catalog, rows: dict[str, Judged]) -> None:
-        super().__init__(catalog)
+    def __init__(self, catalog: cv.Catalog, rows: dict[str, Judged], base_rate: float | None = None) -> None:
+        super().__init__(catalog, base_rate=base_rate)
         self.rows = rows
 
     def _judge(self, listings: Any, *, progress: bool = False) -> Iterator[tuple[cv.Listing, list[Judged], list[Any]]]:
@@ -153,7 +160,7 @@ def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int
     held = [held[place] for place in random.permutation(len(held))]
     scenes = sorted({photo.group for photo in (*held, *fakes)})
     code = dict(zip(scenes, random.permutation(len(scenes)).astype(str).tolist(), strict=True))
-    inspector = Remembering(catalog, rows)
+    inspector = Remembering(catalog, rows, share_of_fakes(photos))
     inspector.calibrate(
         [listing(photo) for photo in held],
         fakes=[listing(photo) for photo in fakes],
@@ -189,11 +196,10 @@ def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dic
     seen = learned.look_closer(photos, catalog.encoder, True)[0]
     head = LearnedHead(catalog.encoder).fit_features(seen, None, np.zeros((len(seen), 1), np.float32), false, names)
     known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (drawn, tested))
-    usual = len(shown) / (len(shown) + len(held))
     return {
         "flagged": conformal_p(known, asked) <= alpha,
         "scores": asked,
-        "probability": single_probability(head.held_out, false, names, asked, usual),
+        "probability": single_probability(head.held_out, false, names, asked, share_of_fakes(part)),
     }
 
 
@@ -286,7 +292,7 @@ def inspect(photos: list[data.Photo], encoder: cv.Encoder, kept: Path | None, pa
                 continue
             names = [photo.group for photo in shown]
             single.setdefault(head.name, []).append(
-                single_probability(scores[0], false, names, scores[1], float(false.mean()))
+                single_probability(scores[0], false, names, scores[1], share_of_fakes(mine))
             )
         print(f"  suspected at {ALPHAS[0]:g}: {found[f'suspected {ALPHAS[0]}'][-1].mean():.3f} of all", flush=True)
     table = {name: np.concatenate(values, axis=1) for name, values in found.items()}

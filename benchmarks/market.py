@@ -6,11 +6,11 @@
     python benchmarks/market.py --regions found      # without the boxes that the market's catalogue gives
 
 Markets of invented brands; the listings come in pairs, genuine and fake from the same scene. For each attack: AUROC of
-the larger of the claims ``patches`` and ``ink`` (both in spreads of genuine photos) against all genuine listings,
-beside it that of each, and of the global CLIP vector's distance to the nearest genuine photo of the claimed product. A
-claim that does not apply raises no alarm: it counts as the lowest score. Peak: the share of true detections (at 5 %
-false alarms on easy genuine listings) whose heat map peaks inside the mask, dilated by one patch of 1/14 of the long
-side; masks over 20 % of the photo are left out. Chance: the dilated mask's share of the product.
+the largest of the claims ``patches``, ``ink`` and ``layout`` (in spreads of genuine photos) against all genuine
+listings, beside it that of each, and of the global CLIP vector's distance to the nearest genuine photo of the claimed
+product. A claim that does not apply raises no alarm: it counts as the lowest score. Peak: the share of true detections
+(at 5 % false alarms on easy genuine listings) whose heat map peaks inside the mask, dilated by one patch of 1/14 of the
+long side; masks over 20 % of the photo are left out. Chance: the dilated mask's share of the product.
 
 With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them, on the
 photo of each product that has them: whether the largest mark is covered (80 % of its area), and the overlap (IoU) of
@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Ink, Patches, Suspects
+from counterfeit_vision.heads import Ink, Layout, Patches, Suspects
 from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
@@ -62,7 +62,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     owners = [cv.Listing(id=row["id"], photos=[], brand=row["brand"], product=row["product"]) for row in lines]
     suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, 16))
     start = time.perf_counter()
-    claims = {head.name: head.score(suspects) for head in (Patches(), Ink())}
+    claims = {head.name: head.score(suspects) for head in (Patches(), Ink(), Layout())}
     print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claims")
     for row, (line, vector) in enumerate(zip(lines, found.vectors, strict=True)):
         own = catalog.rows_of(brand=line["brand"], product=line["product"])
@@ -123,7 +123,7 @@ def table(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """AUROC by attack, with intervals by pair of listings; alarms; peaks."""
     score = np.array([line["score"] for line in lines])
     plain = np.array([line["baseline"] for line in lines])
-    single = {name: np.array([line[name] for line in lines]) for name in ("patches", "ink")}
+    single = {name: np.array([line[name] for line in lines]) for name in ("patches", "ink", "layout")}
     attack = np.array([line["attack"] or "" for line in lines])
     pairs = [f"{line['market']} {int(line['id'][-5:]) // 2}" for line in lines]
     genuine = attack == ""

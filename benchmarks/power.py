@@ -13,6 +13,7 @@ is left out of a second table: rendered fakes are cheaper, by construction.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import time
@@ -136,7 +137,7 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
     for seed, own in merger.items():
         taught = asked & (seeds != seed)
         rule = plain.learn(names, standardised[taught], scores["attack"][taught] != "")
-        statistic = Merger(own.location, own.scale, rule.weights, rule.bias)
+        statistic = dataclasses.replace(own, weights=rule.weights, bias=rule.bias)
         rest = np.setdiff1d(np.flatnonzero((seeds == seed) & ~asked), first[seed])
         mine = asked & (seeds == seed)
         alarms[mine] = conformal_p(statistic(table[rest]), statistic(table[mine])) <= ALPHA

@@ -26,6 +26,7 @@ from .foreground import ASKING, Foreground, load_foreground, reference_foregroun
 from .manifests import read_references
 from .mark_details import MarkDetails
 from .mark_ink import MarkInk
+from .mark_layout import MarkLayout
 from .mark_library import best_fit
 from .marks import Found, Stencil, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
@@ -79,6 +80,7 @@ class Catalog:
         self._stencils: dict[str, Stencil | str] = {}
         self._mark_details: dict[str, MarkDetails] = {}
         self._mark_ink: dict[str, tuple[MarkInk, ...]] = {}
+        self._mark_layout: dict[str, MarkLayout] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -227,6 +229,15 @@ class Catalog:
             stencil = self.stencil(goods)
             self._mark_ink[goods] = () if isinstance(stencil, str) else MarkInk.all_of(stencil)
         return self._mark_ink[goods]
+
+    def mark_layout(self, goods: str) -> MarkLayout:
+        """How the genuine marks of one of ``goods`` lie to each other; no marks where there is no stencil. Kept."""
+        if goods not in self._mark_layout:
+            stencil = self.stencil(goods)
+            self._mark_layout[goods] = (
+                MarkLayout((), {}) if isinstance(stencil, str) else MarkLayout.of(stencil, self.mark_ink(goods))
+            )
+        return self._mark_layout[goods]
 
     def stencil_rows(self, goods: str) -> NDArray[np.int64]:
         """The references that :meth:`stencil` lays over each other, those with regions first; its ``rows`` count in

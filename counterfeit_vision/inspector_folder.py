@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)

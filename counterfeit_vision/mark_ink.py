@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .marks import Found, Stencil
+from .marks import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_ink"]
 
@@ -55,6 +55,8 @@ class Drawn:
     ``doubt``: its standard error, were noise independent from pixel to pixel. ``blur`` in the same pixels, ``likeness``
     in -1..1 the correlation of its ink with the genuine outline.
     ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none.
+    ``offset`` (2, 3): pixels of the frame, x and y, by which it lies beside where the photo was laid over the genuine
+    one: everywhere, and times u and v, which run from -1 to 1 over the mark's box.
     """
 
     weight: float
@@ -62,18 +64,25 @@ class Drawn:
     blur: float
     likeness: float
     colours: NDArray[np.float64]
+    offset: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class MarkInk:
     """One mark of a stencil: ``box`` (4,) ``x0 y0 x1 y1`` in its frame, ``inside`` (FINER h, FINER w) float32, how far
-    (in fine pixels) each place lies within the outline, ``genuine`` how the references draw it.
+    (in fine pixels) each place lies within the outline, ``references`` how the stencil's draw it, in their order,
+    ``None`` where too little of it is shown.
     """
 
     box: tuple[int, int, int, int]
     inside: Floats
-    genuine: tuple[Drawn, ...] = ()
+    references: tuple[Drawn | None, ...] = ()
     _outlines: dict[tuple[float, float], Floats] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def genuine(self) -> tuple[Drawn, ...]:
+        """How those references draw it that show it."""
+        return tuple(one for one in self.references if one is not None)
 
     @property
     def is_clear(self) -> bool:
@@ -86,8 +95,8 @@ class MarkInk:
         made = []
         for box in stencil.boxes:
             plain = cls._outlined(stencil.typical, box)
-            drawn = (plain.measure(*pair) for pair in zip(stencil.crops, stencil.inside, strict=True))
-            made.append(cls(plain.box, plain.inside, tuple(one for one in drawn if one is not None)))
+            drawn = tuple(plain.measure(*pair) for pair in zip(stencil.crops, stencil.inside, strict=True))
+            made.append(cls(plain.box, plain.inside, drawn))
         return tuple(made)
 
     @classmethod
@@ -160,7 +169,7 @@ class MarkInk:
             ink = _ink(pixels, self.outline(weight, blur), there)
             weight, doubt, blur = self._fitted(ink[there], there)
         likeness = _alike(ink[there], self.outline(weight, blur)[there])
-        return Drawn(weight, doubt, blur, likeness, self._colours(pixels, there))
+        return Drawn(weight, doubt, blur, likeness, self._colours(pixels, there), offset)
 
     def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
         """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
@@ -213,9 +222,10 @@ class InkDeviation:
     map: Floats
 
 
-def compare_ink(marks: Sequence[MarkInk], found: Found) -> InkDeviation | str:
-    """How differently from the genuine ones the marks of a photo are drawn; or why that can't be said."""
-    drawn = [mark.measure(found.crop, found.inside) for mark in marks]
+def compare_ink(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]) -> InkDeviation | str:
+    """How differently from the genuine ones the marks of a photo are ``drawn``; or why that can't be said. ``shape``
+    (h, w) is the stencil's.
+    """
     judged = [
         row for row, (mark, one) in enumerate(zip(marks, drawn, strict=True)) if mark.is_clear and one is not None
     ]
@@ -226,7 +236,7 @@ def compare_ink(marks: Sequence[MarkInk], found: Found) -> InkDeviation | str:
             if part is not None:
                 width = x1 - x0 - 2 * AIR
                 x0, x1 = x0 + AIR + width * part // PARTS, x0 + AIR + width * (part + 1) // PARTS
-            map_ = np.zeros(found.inside.shape, np.float32)
+            map_ = np.zeros(shape, np.float32)
             map_[y0:y1, x0:x1] = score
             best = InkDeviation(score, text, map_)
     return best or "the marks' ink can't be told from what is around it"

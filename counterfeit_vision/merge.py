@@ -32,7 +32,7 @@ TEMPER = 0.8
 SHAPE = 0.2
 UNFORESEEN = 0.002  # beside fakes like those shown: the weight of a gross claim that none of them raised
 LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards
-PULL = 0.05  # of that, beside the mean loss
+PULL = 0.2  # of that, beside the mean loss; on af1's shoes, where only the learned claim tells, 0.05 let in more noise
 APART = 15.0  # mean excesses beyond which a genuine photo is doubted: an exponential tail has one in six million
 UPPER = 0.75  # the quantile that the spread of those who may hold fakes is taken from: a quarter can't move it
 STEPS = 1000  # of projected gradient descent, with the step that the loss's curvature allows
@@ -60,13 +60,15 @@ def merge(standardised: Floats) -> Floats:
 @dataclass(frozen=True, eq=False)
 class Merger:
     """``location`` and ``scale`` (H,) of genuine photos' scores, NaN for a claim that none of them could make: it is
-    left out for good, as nobody knows what is usual for it. ``weights`` (H,) and ``bias`` where fakes were shown.
+    left out for good, as nobody knows what is usual for it. ``weights`` (H,) and ``bias`` where fakes were shown, and
+    ``learned``, the column of the claim that was fitted on them, -1 where there is none.
     """
 
     location: Floats
     scale: Floats
     weights: Floats | None = None
     bias: float = 0.0
+    learned: int = -1
 
     @classmethod
     def fit(cls, genuine: Floats) -> Merger:
@@ -82,12 +84,13 @@ class Merger:
         return cls(location, scale)
 
     def learn(self, heads: Sequence[str], scores: Floats, fake: Bools) -> Merger:
-        """The same with weights from labelled scores (N, H): a logistic regression of the claims' logarithms, none
-        below 0 (no claim may turn reassuring because of the fakes at hand), drawn towards the learned claim alone, both
-        classes counting alike.
+        """The same with weights from labelled scores (N, H): a logistic regression of the claims' logarithms, and of
+        the learned claim as it is, none below 0 (no claim may turn reassuring because of the fakes at hand), drawn
+        towards the learned claim alone, both classes counting alike.
         """
-        features = _squashed(self.standardise(scores))
         pull = np.array([float(head == LEARNED) for head in heads])
+        learned = int(pull.argmax()) if pull.any() else -1
+        features = _squashed(self.standardise(scores), learned)
         share = np.where(fake, 0.5 / max(fake.sum(), 1), 0.5 / max((~fake).sum(), 1))
         weights, bias = pull.copy(), 0.0
         step = 1 / (0.25 * (share[:, None] * features**2).sum() + 0.25 + PULL)
@@ -95,7 +98,7 @@ class Merger:
             off = share * (1 / (1 + np.exp(-(features @ weights + bias))) - fake)
             weights = np.maximum(weights - step * (features.T @ off + PULL * (weights - pull)), 0)
             bias -= step * float(off.sum())
-        return Merger(self.location, self.scale, weights, bias)
+        return Merger(self.location, self.scale, weights, bias, learned)
 
     def standardise(self, scores: Floats) -> Floats:
         """(N, H) in mean excesses above the usual."""
@@ -107,7 +110,7 @@ class Merger:
         evidence = merge(standardised[:, ~np.isnan(self.location)])
         if self.weights is None:
             return evidence
-        likeness = _squashed(standardised) @ self.weights + self.bias
+        likeness = _squashed(standardised, self.learned) @ self.weights + self.bias
         return np.asarray(np.logaddexp(likeness, np.log(UNFORESEEN) + evidence))
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,20 +119,25 @@ class Merger:
         return {
             name: None if values is None else [None if np.isnan(value) else float(value) for value in values]
             for name, values in arrays.items()
-        } | {"bias": self.bias}
+        } | {"bias": self.bias, "learned": self.learned}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Merger:
         """The inverse of :meth:`to_dict`."""
         location, scale = (np.array(data[name], np.float64) for name in ("location", "scale"))
         weights = None if data["weights"] is None else np.array(data["weights"], np.float64)
-        return cls(location, scale, weights, float(data["bias"]))
+        return cls(location, scale, weights, float(data["bias"]), int(data["learned"]))
 
 
-def _squashed(standardised: Floats) -> Floats:
-    """Claims as their logarithm, so that none drowns the others; one that does not apply counts as usual."""
+def _squashed(standardised: Floats, learned: int) -> Floats:
+    """Claims as their logarithm, so that none drowns the others, but for the ``learned`` one, whose score has two sides
+    and no tail; one that does not apply counts as usual.
+    """
     filled = np.where(np.isnan(standardised), 0.0, standardised)
-    return np.asarray(np.sign(filled) * np.log1p(np.abs(filled)))
+    squashed = np.sign(filled) * np.log1p(np.abs(filled))
+    if learned >= 0:
+        squashed[:, learned] = filled[:, learned]
+    return np.asarray(squashed)
 
 
 def stand_apart(genuine: Floats) -> Bools:

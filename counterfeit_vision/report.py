@@ -46,6 +46,7 @@ CLAIM_NAMES = {
     "product": "Claimed product",
     "patches": "Fine detail",
     "ink": "Stroke and colour",
+    "layout": "Layout of the marks",
     "wordmark": "Wordmark",
     "learned": "Learned pattern",
     "mark": "Mark",

@@ -43,6 +43,7 @@ ORDER = [
     "mark_details",
     "mark_ink",
     "mark_outlines",
+    "mark_layout",
     "mark_regions",
     "references",
     "catalog_folder",

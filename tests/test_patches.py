@@ -13,6 +13,7 @@ from counterfeit_vision import Catalog, Evidence, Listing, Reference
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
+from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.marks import Mark
 from counterfeit_vision.mark_details import MarkDetails, Strangeness
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
@@ -50,6 +51,15 @@ def test_a_swapped_letter_is_strange_in_its_place(details: MarkDetails, stencil:
     back = cv2.perspectiveTransform(found.warp[y, x][None, None].astype(np.float64), np.linalg.inv(TILT))[0, 0]
     assert 260 < back[0] < 355  # the O of VELMORA, and a patch around it
     assert 195 < back[1] < 285
+
+
+def test_deviations_are_measured_by_what_is_usual_for_marks_that_lie_as_badly(stencil: Stencil) -> None:
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found)
+    medians, spreads = (5.0, 4.0, 3.0, 2.0, 1.0, 1.0), (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+    for likeness, expected in ((0.3, (10 - 5) / 6), (0.66, (10 - 4) / 5), (0.915, (10 - 1) / 1.5), (1.0, 9.0)):
+        one = replace(found, likeness=likeness)
+        assert in_spreads(10.0, one, medians, spreads) == pytest.approx(expected)
 
 
 def test_light_and_blur_are_not_strange(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:

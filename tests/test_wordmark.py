@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
 from counterfeit_vision.heads.base import Suspects
 from counterfeit_vision.heads.known_lines import line_at, wordmarks_of
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, Comparison, Wordmark, compare_wordmark
+from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
-from counterfeit_vision.marks import Stencil
+from counterfeit_vision.marks import Found, Stencil
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 
@@ -287,6 +288,32 @@ def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, r
     assert set(swapped.references) == {"r0", "r1"}
     (alone,) = head.score(suspects(catalog, batch[1]))
     assert alone.score == swapped.score
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncoder) -> None:
+    found = suspects(catalogue(tiny_encoder), listing(mark("SILVANO", tuple("SILBANO"), pose=2)))
+    key, laid = found.mark(0)
+    assert isinstance(laid, Found)
+    said = {}
+    for likeness in (0.95, 0.7):
+        found._marks[0] = key, dataclasses.replace(laid, likeness=likeness)
+        (said[likeness],) = Wordmark().score(found)
+    assert said[0.7].score == pytest.approx(READ_COUNTS * said[0.95].score)  # what is read counts that much at least
+    assert "lie loosely" in said[0.7].text
+    assert "loosely" not in said[0.95].text
+
+
+def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:
+    def compared(text: str) -> Comparison:
+        found = compare_wordmark(reader.lines(mark(text)), [], ["Silvano"], reader)
+        assert found is not None
+        return dataclasses.replace(found, count=0.1)
+
+    cut, other = compared("SILVAN"), compared("SILBANO")
+    assert cut.line.text == "SILVAN"
+    assert cut.score == pytest.approx(0.1 * cut.misspelt)
+    assert other.score == pytest.approx(READ_COUNTS * other.misspelt)
 
 
 def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder: TowerEncoder, reader: Reader) -> None:

@@ -5,6 +5,7 @@ same door.
 from .base import Head, Suspects
 from .context import Price, SellerName, Title
 from .ink import Ink
+from .layout import Layout
 from .learned import LearnedHead, Lesson
 from .marks import Mark
 from .patches import Patches
@@ -16,6 +17,7 @@ from .wordmark import Wordmark
 __all__ = [
     "Head",
     "Ink",
+    "Layout",
     "LearnedHead",
     "Lesson",
     "Mark",
@@ -34,4 +36,5 @@ __all__ = [
 
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
-    return (Similarity(), Product(), Mark(), Patches(), Ink(), Wordmark(optional=True), Reuse(), Price(), Title())
+    marks = (Mark(), Patches(), Ink(), Layout(), Wordmark(optional=True))
+    return (Similarity(), Product(), *marks, Reuse(), Price(), Title())

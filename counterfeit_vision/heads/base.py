@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..catalog import Catalog, Neighbours
 from ..decode import decode
 from ..errors import DecodeError
+from ..mark_ink import Drawn
 from ..marks import Found
 from ..stream import EncodedPhoto
 from ..types import Embeddings, Evidence, Listing
@@ -36,6 +37,7 @@ class Suspects:
     catalog: Catalog
     neighbours: Neighbours
     _marks: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
+    _drawn: dict[int, tuple[Drawn | None, ...]] = field(default_factory=dict, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -82,6 +84,19 @@ class Suspects:
             except DecodeError as error:
                 self._marks[row] = str(error)
         return self._marks[row]
+
+    def drawn(self, row: int) -> tuple[Drawn | None, ...]:
+        """How each of the marks that :meth:`mark` found is drawn, as ``catalog.mark_ink`` has them, ``None`` where too
+        little of it is shown; empty where none were found. Measured once.
+        """
+        if row not in self._drawn:
+            mark = self.mark(row)
+            self._drawn[row] = (
+                ()
+                if isinstance(mark, str)
+                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.catalog.mark_ink(mark[0]))
+            )
+        return self._drawn[row]
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the photo's nearest product as catalogue rows, best first, at most ``most``."""

@@ -11,7 +11,7 @@ from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
 from .base import Suspects
-from .laid_over import laid_over
+from .laid_over import in_spreads, laid_over
 
 __all__ = ["Patches"]
 
@@ -25,7 +25,8 @@ USUAL = (
     0.36,
     0.05,
 )  # residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
-MARKS_USUAL = (0.9, 0.2)  # strangeness of genuine photos' marks on the development markets: median, spread
+# Strangeness of genuine photos' marks, market's seeds 0 to 3: median, and mean excess over it
+MARKS_USUAL = ((1.04, 0.89, 0.79, 0.71, 0.71, 0.71), (0.33, 0.2, 0.2, 0.14, 0.14, 0.12))
 
 
 class Patches:
@@ -85,7 +86,7 @@ class Patches:
             goods,
             found,
             strangeness.map,
-            score=(strangeness.score - MARKS_USUAL[0]) / MARKS_USUAL[1],
+            score=in_spreads(strangeness.score, found, *MARKS_USUAL),
             text=f"the strangest detail of its marks differs {strangeness.strange:.1f} times as much as is usual "
             f"there, the others {strangeness.usual:.1f} times.",
         )

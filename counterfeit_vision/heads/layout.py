@@ -1,0 +1,42 @@
+"""Whether the marks lie to each other as they should: none turned, slanted or stretched beside another."""
+
+from __future__ import annotations
+
+from ..types import Evidence
+from .base import Suspects
+from .laid_over import laid_over, no_mark
+
+__all__ = ["Layout"]
+
+USUAL = (0.5, 0.53)  # deviation of genuine photos of the market's seeds 0 to 2: median, mean excess over it
+
+
+class Layout:
+    """How far a product's marks are turned or stretched beside one another, the camera's view taken out
+    (:mod:`~counterfeit_vision.mark_layout`). It needs two marks. ``score`` is in spreads of genuine photos above their
+    median.
+    """
+
+    name = "layout"
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        mark = suspects.mark(row)
+        if isinstance(mark, str):
+            return no_mark(mark)
+        goods, found = mark
+        deviation = suspects.catalog.mark_layout(goods).compare(suspects.drawn(row), found)
+        if isinstance(deviation, str):
+            return Evidence.not_applicable(deviation[:1].upper() + deviation[1:] + ".")
+        return laid_over(
+            suspects,
+            row,
+            goods,
+            found,
+            deviation.map,
+            score=(deviation.score - USUAL[0]) / USUAL[1],
+            text=f"{deviation.text} beside another, {deviation.score:.1f} times what is usual for genuine photos.",
+        )

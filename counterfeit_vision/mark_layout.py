@@ -1,0 +1,159 @@
+"""How a product's marks lie to each other: whether one is turned, slanted or stretched beside another.
+
+Each mark of a photo is laid over the genuine one by an affine map of its own (:mod:`~counterfeit_vision.mark_ink`). A
+camera sees two marks of one plane by maps that are not the same: with y along the line that joins them, the second one
+beside the first is
+
+    [[1 / s, 0], [c, 1 / s**2]]
+
+for some s, how much farther off it is, and some c: the derivative of a homography (Hartley & Zisserman 2004, 2.3) at
+the two. So two of the four numbers tell of the goods and not of the camera: the upper right one, which is the angle by
+which a mark is turned or slanted, and the logarithm of the last one over the first one squared, which tells whether it
+is stretched. Goods that bend change both a little, and so do photos that show the marks badly.
+
+Constants were chosen on the market's seeds 0 to 2, medium and strong.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .mark_ink import Drawn, MarkInk
+from .marks import Found, Stencil
+
+__all__ = ["LayoutDeviation", "MarkLayout"]
+
+Floats = NDArray[np.float32]
+
+LIKE = 0.6  # correlation of a mark's ink with the genuine outline from which its place is known
+GRID = np.linspace(-0.8, 0.8, 5)  # over a mark's box, -1..1: places by which its map is taken
+
+# What genuine photos differ by: where the marks are like the genuine outlines, and more for each unit they are less so
+TURN = (0.2, 5.0)  # degrees
+STRETCH = (1.0, 25.0)  # per cent
+BENT = (1.0, 4.0)  # degrees and per cent, of goods that fewer than three references show
+
+
+@dataclass(frozen=True, eq=False)
+class LayoutDeviation:
+    """``score``: by how many times what is usual for genuine photos the marks' most deviating pair is turned or
+    stretched beside one another. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame at which mark.
+    """
+
+    score: float
+    text: str
+    map: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """One mark beside another. ``told`` (2,): degrees that it is turned, per cent that it is stretched, perspective
+    taken out; ``across`` (2,): how far, in pixels of the frame, each lies off the line on which the other's own map has
+    it.
+    """
+
+    told: NDArray[np.float64]
+    across: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MarkLayout:
+    """``marks`` of a stencil, and for each pair of them how the references have one beside the other: ``pairs``."""
+
+    marks: tuple[MarkInk, ...]
+    pairs: dict[tuple[int, int], tuple[_Beside, ...]]
+
+    @classmethod
+    def of(cls, stencil: Stencil, marks: Sequence[MarkInk]) -> MarkLayout:
+        """The references' layout of the marks that a stencil has."""
+        pairs = {}
+        for one, two in itertools.combinations(range(len(marks)), 2):
+            seen = (
+                _beside(marks[one], marks[one].references[row], marks[two], marks[two].references[row], warp)
+                for row, warp in enumerate(stencil.warps)
+            )
+            pairs[one, two] = tuple(pair for pair in seen if pair is not None)
+        return cls(tuple(marks), pairs)
+
+    def compare(self, drawn: Sequence[Drawn | None], found: Found) -> LayoutDeviation | str:
+        """How far the marks of a photo, as they are ``drawn``, lie from how they should; or why that can't be said."""
+        if len(self.marks) < 2:
+            return "the product has one known mark, and nothing to lay it beside"
+        best = max(self._pairs(drawn, found), key=lambda pair: pair[0], default=None)
+        if best is None:
+            return "fewer than two marks are seen well enough to tell how they lie"
+        score, mark, text = best
+        map_ = np.zeros(found.inside.shape, np.float32)
+        x0, y0, x1, y1 = self.marks[mark].box
+        map_[y0:y1, x0:x1] = score
+        return LayoutDeviation(score, text, map_)
+
+    def _pairs(self, drawn: Sequence[Drawn | None], found: Found) -> Iterator[tuple[float, int, str]]:
+        """Score, the mark that is likelier to be off, and what is said, for each pair that is seen."""
+        for (one, two), genuine in self.pairs.items():
+            mine = _beside(self.marks[one], drawn[one], self.marks[two], drawn[two], found.warp)
+            first, second = drawn[one], drawn[two]
+            if mine is None or first is None or second is None or not genuine:
+                continue
+            unlike = 1 - min(first.likeness, second.likeness)
+            known = np.stack([pair.told for pair in genuine])
+            usual = np.median(known, axis=0)
+            farthest = np.abs(known - usual).max(axis=0) if len(known) > 2 else np.array(BENT)
+            expected = np.array([least + more * unlike for least, more in (TURN, STRETCH)])
+            off = mine.told - usual
+            times = np.abs(off) / np.sqrt(expected**2 + farthest**2)
+            across = np.abs(mine.across - np.median([pair.across for pair in genuine], axis=0))
+            if times[0] >= times[1]:
+                mark, text = across.argmax(), f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees"
+            else:
+                wide = [abs(_stretch(self.marks[row], seen)) for row, seen in ((one, first), (two, second))]
+                mark, text = np.argmax(wide), f"one of its marks is stretched by about {abs(off[1]) / 2:.0f} %"
+            yield float(times.max()), (one, two)[int(mark)], text
+
+
+def _beside(one: MarkInk, first: Drawn | None, two: MarkInk, second: Drawn | None, warp: Floats) -> _Beside | None:
+    """The second mark of a photo beside the first, where both are seen."""
+    if first is None or second is None or min(first.likeness, second.likeness) < LIKE:
+        return None
+    (here, here_on), (there, there_on) = _placed(one, first, warp), _placed(two, second, warp)
+    apart = _middle(two) - _middle(one)
+    length = float(np.linalg.norm(apart))
+    y = apart / length if length > 1 else np.array([0.0, 1.0])
+    axes = np.stack([[y[1], -y[0]], y], axis=1)
+    if min(abs(np.linalg.det(here)), abs(np.linalg.det(there))) < 1e-6:
+        return None
+    beside = axes.T @ np.linalg.solve(here, there) @ axes
+    if min(beside[0, 0], beside[1, 1]) < 0.1:
+        return None
+    across = [float((axes.T @ np.linalg.solve(map_, there_on - here_on))[0]) for map_ in (here, there)]
+    told = [np.degrees(beside[0, 1]), 100 * np.log(beside[1, 1] / beside[0, 0] ** 2)]
+    return _Beside(np.array(told), np.array(across))
+
+
+def _stretch(mark: MarkInk, drawn: Drawn) -> float:
+    """How much more a mark is widened than heightened beside where the photo was laid over the genuine one."""
+    x0, y0, x1, y1 = mark.box
+    return float(drawn.offset[0, 1] / (x1 - x0) - drawn.offset[1, 2] / (y1 - y0))
+
+
+def _middle(mark: MarkInk) -> NDArray[np.float64]:
+    x0, y0, x1, y1 = mark.box
+    return np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+
+
+def _placed(mark: MarkInk, drawn: Drawn, warp: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The affine map of a mark from the frame to the photo: its derivative (2, 2), and where the middle goes (2,)."""
+    x0, y0, x1, y1 = mark.box
+    u, v = (part.ravel() for part in np.meshgrid(GRID, GRID))
+    frame = np.stack([u * (x1 - x0), v * (y1 - y0)], axis=1) / 2
+    at = frame + _middle(mark) + np.stack([np.ones_like(u), u, v], axis=1) @ drawn.offset.T
+    photo = cv2.remap(warp, at.astype(np.float32)[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    terms = np.column_stack([frame, np.ones(len(frame))])
+    fit = np.linalg.lstsq(terms, photo[:, 0].astype(np.float64), rcond=None)[0]
+    return fit[:2].T, fit[2]

@@ -1,0 +1,110 @@
+"""The layout claim: a mark that is turned or stretched beside another is told from a camera that looks aslant."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from test_ink import SIGN, WORD
+from test_marks import label, seen
+from test_patches import catalogue, suspects
+
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Layout
+from counterfeit_vision.mark_ink import MarkInk
+from counterfeit_vision.mark_layout import LayoutDeviation, MarkLayout
+from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+
+NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below
+
+
+def card(*, degrees: float = 0.0, wider: float = 1.0, noise: int = 0) -> np.ndarray:
+    """The label with its sign turned, and as much wider."""
+    plain = label(noise=noise)
+    x0, y0, x1, y1 = (int(value) for value in SIGN.to_list())
+    middle = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
+    turn = cv2.getRotationMatrix2D(middle, degrees, 1.0) @ np.array(
+        [[wider, 0, middle[0] * (1 - wider)], [0, 1, 0], [0, 0, 1]]
+    )
+    moved = cv2.warpAffine(plain, turn, plain.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    plain[y0:y1, x0:x1] = moved[y0:y1, x0:x1]
+    return plain
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[SIGN, WORD], [], []])
+    assert isinstance(made, Stencil)
+    return made
+
+
+@pytest.fixture(scope="module")
+def layout(stencil: Stencil) -> MarkLayout:
+    return MarkLayout.of(stencil, MarkInk.all_of(stencil))
+
+
+def compared(stencil: Stencil, layout: MarkLayout, photo: np.ndarray) -> LayoutDeviation | str:
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found), found
+    return layout.compare([mark.measure(found.crop, found.inside) for mark in layout.marks], found)
+
+
+def deviation(stencil: Stencil, layout: MarkLayout, photo: np.ndarray) -> LayoutDeviation:
+    result = compared(stencil, layout, photo)
+    assert isinstance(result, LayoutDeviation), result
+    return result
+
+
+def test_a_turned_and_a_stretched_mark_deviate_and_are_named(stencil: Stencil, layout: MarkLayout) -> None:
+    genuine = deviation(stencil, layout, seen(card(noise=3)))
+    turned = deviation(stencil, layout, seen(card(degrees=5, noise=3)))
+    wider = deviation(stencil, layout, seen(card(wider=1.12, noise=3)))
+    assert genuine.score < 1.5
+    assert turned.score > 2 * max(genuine.score, 1)
+    assert wider.score > 2 * max(genuine.score, 1)
+    assert "turned or slanted by" in turned.text
+    assert float(turned.text.split("by ")[1].split()[0]) == pytest.approx(5, abs=1)
+    assert "stretched" in wider.text
+    box = stencil.boxes[0]
+    for fake in (turned, wider):
+        y, x = np.nonzero(fake.map)
+        assert (x.min() + x.max()) / 2 == pytest.approx((box[0] + box[2]) / 2, abs=3)
+        assert y.max() < stencil.boxes[1][1]
+
+
+def test_a_nearer_camera_does_not_turn_a_mark(stencil: Stencil, layout: MarkLayout) -> None:
+    def nearer(photo: np.ndarray) -> np.ndarray:
+        return cv2.warpPerspective(photo, NEARER, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
+
+    genuine = deviation(stencil, layout, nearer(seen(card(noise=3))))
+    fake = deviation(stencil, layout, nearer(seen(card(degrees=5, noise=3))))
+    assert genuine.score < 1.5
+    assert fake.score > 2 * max(genuine.score, 1)
+
+
+def test_one_mark_has_nothing_beside_it(stencil: Stencil, layout: MarkLayout) -> None:
+    found = find_marks(stencil, seen(card(noise=3)))
+    assert isinstance(found, Found)
+    alone = MarkLayout.of(stencil, layout.marks[:1])
+    assert "nothing to lay it beside" in str(alone.compare([None], found))
+    assert "fewer than two" in str(layout.compare([None, None], found))
+
+
+def test_the_head_says_what_lies_otherwise_and_shows_it(tiny_encoder: TowerEncoder) -> None:
+    catalog = catalogue(tiny_encoder, [SIGN, WORD])
+    photos = [seen(card(noise=3)), seen(card(degrees=6, noise=3)), np.full((80, 80, 3), 9, np.uint8)]
+    genuine, fake, blank = Layout().score(suspects(catalog, photos))
+    assert fake.score > genuine.score + 1
+    assert "turned or slanted" in fake.text
+    assert fake.crops is not None
+    assert fake.heatmap is not None
+    assert fake.region is not None
+    assert not blank.applicable
+    alone = [Layout().score(suspects(catalog, [photo]))[0] for photo in photos]
+    assert [row.score for row in alone[:2]] == [genuine.score, fake.score]
+
+
+def test_without_a_second_mark_nothing_is_said(tiny_encoder: TowerEncoder) -> None:
+    evidence = Layout().score(suspects(catalogue(tiny_encoder, [WORD]), [seen(card(noise=3))]))[0]
+    assert not evidence.applicable
+    assert "one known mark" in evidence.text
