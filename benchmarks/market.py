@@ -14,7 +14,7 @@ long side; masks over 20 % of the photo are left out. Chance: the dilated mask's
 
 With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them, on the
 photo of each product that has them: whether the largest mark is covered (80 % of its area), and the overlap (IoU) of
-the boxes around all marks.
+the boxes around all marks, and of the boxes of each.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LARGE = 0.2
 PATCH = 1 / 14
 
 
-def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any]], list[tuple[float, float]]]:
+def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any]], list[tuple[float, float, float]]]:
     """The listings of a market, each with its score, its peak against the mask, and the baseline; and of each product's
     marks how much was found.
     """
@@ -80,10 +80,12 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     return lines, [overlap(given[reference.id], reference.regions) for reference in firsts]
 
 
-def overlap(given: Sequence[cv.Region], found: Sequence[cv.Region]) -> tuple[float, float]:
-    """The share of the largest given box that the found ones cover, and the IoU of the boxes around either."""
+def overlap(given: Sequence[cv.Region], found: Sequence[cv.Region]) -> tuple[float, float, float]:
+    """The share of the largest given box that the found ones cover, the IoU of the boxes around either, and on average
+    that of each given box and the found one that is most like it.
+    """
     if not found:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     boxes = [np.array([region.to_list() for region in regions]) for regions in (given, found)]
     size = np.ceil(np.concatenate(boxes).max(axis=0)).astype(int)[[3, 2]] + 1
 
@@ -95,7 +97,12 @@ def overlap(given: Sequence[cv.Region], found: Sequence[cv.Region]) -> tuple[flo
 
     largest = mask(max(boxes[0], key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))[None])
     true, mine = (mask(np.hstack([some[:, :2].min(axis=0), some[:, 2:].max(axis=0)])[None]) for some in boxes)
-    return float((largest & mask(boxes[1])).sum() / largest.sum()), float((true & mine).sum() / (true | mine).sum())
+
+    def iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+        return float((one & other).sum() / (one | other).sum())
+
+    single = [max(iou(mask(one[None]), mask(other[None])) for other in boxes[1]) for one in boxes[0]]
+    return float((largest & mask(boxes[1])).sum() / largest.sum()), iou(true, mine), float(np.mean(single))
 
 
 def peak_in_mask(market: Path, line: dict[str, Any], item: cv.Evidence) -> tuple[bool | None, float | None]:
@@ -181,12 +188,13 @@ def main() -> None:
         )  # fmt: skip
         judged_here, found = judged(folder, encoder, options.regions)
         lines, marks = lines + judged_here, marks + found
-    covered, shared = np.array(marks).T
+    covered, shared, single = np.array(marks).T
     result = {"seeds": options.seeds, "strength": options.strength, "regions": options.regions, "listings": len(lines)}
     result |= table(lines)
     if options.regions == "found":
         result["largest mark covered, of products"] = [float((covered >= 0.8).mean()), len(covered)]
         result["box around all marks, IoU, mean"] = float(shared.mean())
+        result["box of each mark, IoU, mean"] = float(single.mean())
     name = "market" if min(options.seeds) >= 100 and not options.quick else "market-development"
     special = [options.strength] * (options.strength != "medium") + ["found"] * (options.regions == "found")
     data.write("-".join([name, *special]), result)

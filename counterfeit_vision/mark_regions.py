@@ -1,8 +1,9 @@
 """Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
 
 What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. What
-recurs so is gathered into a few boxes on one reference; they are kept if the marks in them are found again on the
-product's other photos, in the way they will be found on suspects.
+recurs so is gathered into a few boxes on one reference, and they into those of the whole marks that are drawn there;
+they are kept if the marks in them are found again on the product's other photos, in the way they will be found on
+suspects.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from .decode import decode
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
+from .mark_outlines import whole_marks
 from .marks import Found, find_marks, make_stencil, mark_features
 from .preprocess import unpad
 from .stream import progress_bar
@@ -37,6 +39,7 @@ SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which br
 NOISE = 2.0  # grey levels of spread in a window that rounding leaves
 FULL = 12.0  # root of a window's smaller gradient eigenvalue, beyond which more says nothing
 AGREES = 0.6  # correlation from which a window is shared
+OFFICIAL = 2.0  # times: marks on an official photo, which is seldom askew, may stand out less
 CELLS = 80  # of the map of what recurs, on the photo's long side
 BLUR = 1.5  # cells
 CLOSEST = 0.95  # ratio to the next best that a match may have: repeated letters are alike
@@ -143,9 +146,12 @@ def found_regions(
     ]
     for rows, kin in progress_bar(wanted, total=len(wanted), unit="product", progress=progress and bool(wanted)):
         own = _some(rows, OWN)
-        main, proposals = propose_regions([album[row][1] for row in own], [album[row][1] for row in _some(kin, KIN)])
-        others = [album[row][0] for row in own if row != own[main]]
-        boxes = next((boxes for boxes in proposals if _are_shown(album[own[main]][0], boxes, others)), [])
+        official = [references[row].gallery == "official" for row in own]
+        theirs = [album[row][1] for row in _some(kin, KIN)]
+        main, heat, proposals = propose_regions([album[row][1] for row in own], theirs, official)
+        photo, others = album[own[main]][0], [album[row][0] for row in own if row != own[main]]
+        either = itertools.chain.from_iterable((whole_marks(photo, boxes, heat), boxes) for boxes in proposals)
+        boxes = next((boxes for boxes in either if boxes and _are_shown(photo, boxes, others)), [])
         scale = sizes[own[main]][0] / album[own[main]][1].size[0]
         found[own[main]] = tuple(Region(*(scale * x for x in box.to_list())) for box in boxes)
     return found
@@ -199,16 +205,20 @@ def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Float
     return np.asarray(inside & (correlation > AGREES), np.float32)
 
 
-def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, list[list[Region]]]:
-    """The photo of a product's ``own`` on which its marks stand out most, and proposals of their boxes there, widest
-    first; none where there is neither a second photo nor ``kin``, photos of the brand's other products.
+def propose_regions(
+    own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool]
+) -> tuple[int, Floats, list[list[Region]]]:
+    """The photo of a product's ``own`` on which its marks are shown best, an ``official`` one if any will do; a map (h,
+    w) over it of how much recurs; and proposals of the marks' boxes on it, widest first: none where there is neither a
+    second photo nor ``kin``, photos of the brand's other products.
     """
     if len(own) + len(kin) < 2:
-        return 0, []
+        return 0, np.zeros((1, 1), np.float32), []
     within = [photo.drawn * (len(own) == 1) for photo in own]
     for i, j in itertools.permutations(range(len(own)), 2):
         within[i] += own[i].drawn * shared(own[i], own[j]) / (len(own) - 1)
-    main = int(np.argmax([found.sum() / found.size for found in within]))
+    stands_out = [found.mean() * (OFFICIAL if posed else 1) for found, posed in zip(within, official, strict=True)]
+    main = int(np.argmax(stands_out))
     photo, say = own[main], within[main]
     if kin:
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
@@ -216,7 +226,7 @@ def propose_regions(own: Sequence[Shown], kin: Sequence[Shown]) -> tuple[int, li
         say = say * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
     say = cv2.resize(say, None, fx=CELLS / SIDE, fy=CELLS / SIDE, interpolation=cv2.INTER_AREA)
     heat = np.asarray(cv2.GaussianBlur(say, (0, 0), BLUR), np.float32)
-    return main, [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, photo.size, background))]
+    return main, heat, [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, photo.size, background))]
 
 
 def _boxes(heat: Floats, size: tuple[int, int], background: float) -> list[Region]:

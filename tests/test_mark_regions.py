@@ -58,13 +58,14 @@ def jpegs(rows: list[Reference]) -> list[tuple[Region, ...]]:
 
 
 def covered(found: tuple[Region, ...], matrix: np.ndarray, box: Region = BOX) -> tuple[float, float]:
-    """The share of the true mark that is covered by the boxes found, and the share of them that is the mark's."""
+    """The share of the true box around all marks that the box around those found covers, and of this that is in it."""
     true, mine = np.zeros((2, 480, 640), np.uint8)
     corners = np.array([[box.x0, box.y0], [box.x1, box.y0], [box.x1, box.y1], [box.x0, box.y1]], np.float32)
     outline = cv2.perspectiveTransform(corners[None], matrix)[0]
     cv2.fillPoly(true, [outline.astype(np.int32)], 1)
-    for region in found:
-        x0, y0, x1, y1 = (round(value) for value in region.to_list())
+    if found:
+        boxes = np.array([region.to_list() for region in found]).round().astype(int)
+        (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
         mine[y0:y1, x0:x1] = 1
     both = float((true & mine).sum())
     return both / true.sum(), both / max(mine.sum(), 1)

@@ -42,6 +42,7 @@ ORDER = [
     "mark_library",
     "mark_details",
     "mark_ink",
+    "mark_outlines",
     "mark_layout",
     "mark_regions",
     "references",
