@@ -355,6 +355,13 @@ def test_goods_that_the_catalogue_hardly_knows_are_answered_last() -> None:
     assert np.argsort(-Columns.of(rows).confidence).tolist() == [2, 1, 0, 3]
 
 
+def test_alarms_are_answered_first_unless_the_risk_is_a_probability() -> None:
+    rows = [judged(0, "genuine", 0.05), judged(1, "fake", 0.6), judged(2, "fake", 0.55, likeness=0.1)]
+    assert np.argsort(-Columns.of(rows).confidence).tolist() == [1, 2, 0]
+    known = [dataclasses.replace(row, probability=row.risk) for row in rows]
+    assert np.argsort(-Columns.of(known).confidence).tolist() == [0, 1, 2]
+
+
 def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tmp_path: Path) -> None:
     path = write(
         tmp_path / "l.jsonl",

@@ -90,10 +90,13 @@ class Columns:
     @property
     def confidence(self) -> NDArray[np.float64]:
         """How far the risk is from :data:`ALARM`, times how usual the likeness to the catalogue is: goods that it
-        hardly knows give no sure answer. What was not answered, for want of evidence, comes after all that was.
+        hardly knows give no sure answer. Where the risk is no probability, alarms come first: few genuine listings
+        raise one, and nobody knows how many fakes raise none. What was not answered, for want of evidence, comes last.
         """
         likeness = np.where(np.isnan(self.likeness), 1.0, self.likeness)
-        return np.asarray(np.abs(self.risk - ALARM) * likeness + ~self.abstained)
+        sure = np.abs(self.risk - ALARM)
+        alarm = (self.risk >= ALARM) & np.isnan(self.probability)
+        return np.asarray(np.where(alarm, 0.5 + sure, sure * likeness) + ~self.abstained)
 
 
 class Estimate(NamedTuple):
