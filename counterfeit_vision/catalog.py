@@ -328,7 +328,7 @@ class Catalog:
                         None if tokens is None else tokens[place],
                         None if tokens is None else self.masks[row],
                         [others, rows[rows != row]],
-                        goods,
+                        without=int(row),
                     )
                     for place, row in enumerate(rows)
                 ]
@@ -342,10 +342,10 @@ class Catalog:
         tokens: NDArray[np.float32] | None,
         mask: NDArray[np.bool_] | None,
         groups: Sequence[NDArray[np.int64]],
-        goods: str | None = None,
+        without: int = -1,
     ) -> NDArray[np.float32]:
-        """See :meth:`likeness`: of a vector (D,), and tokens (P, E) of which those in ``mask`` (P,) are compared. A
-        photo of these ``goods`` is not compared with them as with a stranger.
+        """See :meth:`likeness`: of a vector (D,), and tokens (P, E) of which those in ``mask`` (P,) are compared; in a
+        catalogue ``without`` that row.
         """
         centred = self._centred(vector[None])[0]
         cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
@@ -353,14 +353,17 @@ class Catalog:
             return cosine
         from .search.late import best_matches, specific_likeness
 
-        wanted = [*groups, *self.cohort]
+        cohort = [rows[rows != without] for rows in self.cohort]
+        there = np.array([len(rows) > 0 for rows in cohort], bool)
+        cohort = [rows for rows in cohort if len(rows)]
+        wanted = [*groups, *cohort]
         unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
         single = best_matches(tokens, mask, self.kept.patches(unique), self.masks[unique])
         places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
         best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
         names = self.goods[[int(group[0]) for group in groups]]
-        unlike = (names[:, None] != self.cohort_goods[None]) & (self.cohort_goods != goods)[None]
-        views = np.array([len(rows) for rows in self.cohort])
+        unlike = names[:, None] != self.cohort_goods[there][None]
+        views = np.array([len(rows) for rows in cohort])
         likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
         return likeness + VECTOR_WEIGHT * cosine
 

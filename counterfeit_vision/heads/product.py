@@ -7,7 +7,7 @@ from .base import Suspects
 
 __all__ = ["Product"]
 
-USUAL = 0.5  # of the margin between the references themselves that genuine photos share: 0.54 on the market's seeds 0-3
+USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
 
 class Product:

@@ -1,0 +1,70 @@
+"""The product claim: a margin between two products is measured by what their own references are like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import picture
+from test_wordmark import suspects
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Product
+from counterfeit_vision.heads.product import USUAL
+
+
+def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
+    """A photo of goods; of a variant, whose lower half is ``other``."""
+    photo = picture(seed, 120, 160).astype(np.int16)
+    if other:
+        photo[60:] = picture(other, 60, 160)
+    return np.clip(photo + np.random.default_rng(noise).integers(-12, 12, photo.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def catalog(clip: TowerEncoder) -> cv.Catalog:
+    goods = {"red": (1, 0), "rose": (1, 2), "box": (3, 0), "lone": (4, 0)}
+    return cv.Catalog.build(
+        [
+            cv.Reference(id=f"{name} {n}", photo=shot(seed, n, other), brand="acme", product=name)
+            for name, (seed, other) in goods.items()
+            for n in range(1 if name == "lone" else 3)
+        ],
+        encoder=clip,
+        cache=False,
+    )
+
+
+def test_variants_are_like_each_other_and_a_lone_photo_tells_nothing(catalog: cv.Catalog) -> None:
+    near, far = catalog.usual_margin("acme/red", "acme/rose"), catalog.usual_margin("acme/red", "acme/box")
+    assert far < near < 0
+    assert catalog.usual_margin("acme/lone", "acme/red") == 0
+    assert catalog.usual_margin("acme/red", "acme/rose") == near  # kept
+
+
+def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:
+    genuine = cv.Listing(id="genuine", photos=[shot(1, 9)], brand="acme", product="red")
+    wrong = cv.Listing(id="wrong", photos=[shot(1, 9, 2)], brand="acme", product="red")
+    bare = cv.Listing(id="brand", photos=[shot(1, 9)], brand="acme")
+    found = suspects(catalog, genuine, wrong, bare)
+    right, fake, brand = Product().score(found)
+    scores = dict(zip([catalog.references[key].product for key in found.neighbours.rows[0]],
+                      found.neighbours.scores[0].tolist(), strict=True))  # fmt: skip
+    assert set(scores) >= {"red", "rose"}
+    assert fake.score > 0 > right.score
+    margin = float(right.text.split("rose (")[1].split(")")[0]) - float(right.text.split("red (")[1].split(")")[0])
+    assert right.score == pytest.approx(margin - USUAL * catalog.usual_margin("acme/red", "acme/rose"), abs=0.02)
+    assert not brand.applicable  # no other brand is near
+
+
+def test_an_encoder_without_patches_has_margins_too(lite: TowerEncoder) -> None:
+    catalog = cv.Catalog.build(
+        [
+            cv.Reference(id=f"{seed} {n}", photo=shot(seed, n), brand="acme", product=str(seed))
+            for seed in (1, 3)
+            for n in range(2)
+        ],
+        encoder=lite,
+        cache=False,
+    )
+    assert catalog.usual_margin("acme/1", "acme/3") < 0
