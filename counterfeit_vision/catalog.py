@@ -23,12 +23,10 @@ from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
 from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
+from .goods_marks import GoodsMarks
 from .manifests import read_references
-from .mark_details import MarkDetails
-from .mark_ink import MarkInk
-from .mark_layout import MarkLayout
 from .mark_library import best_fit
-from .marks import Found, Stencil, make_stencil
+from .marks import Found, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
@@ -77,10 +75,7 @@ class Catalog:
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
-        self._stencils: dict[str, Stencil | str] = {}
-        self._mark_details: dict[str, MarkDetails] = {}
-        self._mark_ink: dict[str, tuple[MarkInk, ...]] = {}
-        self._mark_layout: dict[str, MarkLayout] = {}
+        self._goods_marks: dict[str, GoodsMarks] = {}
         self._margins: dict[tuple[str, str], float] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
@@ -206,51 +201,20 @@ class Catalog:
         rows, scores = best_first(found, k)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
-    def stencil(self, goods: str) -> Stencil | str:
-        """The marks of one of ``goods``, its references laid over each other; or why that can't be done. Kept."""
-        if goods not in self._stencils:
-            rows = self.stencil_rows(goods).tolist()
-            self._stencils[goods] = make_stencil(
-                [self.pixels(row) for row in rows], [self.regions(row) for row in rows]
-            )
-        return self._stencils[goods]
-
-    def mark_details(self, goods: str) -> MarkDetails | None:
-        """The marks of one of ``goods`` as the encoder sees them close up; ``None`` where it gives no patches. Kept."""
-        stencil = self.stencil(goods)
-        if self.tokens is None or isinstance(stencil, str):
-            return None
-        if goods not in self._mark_details:
-            self._mark_details[goods] = MarkDetails.of(stencil, self.encoder)
-        return self._mark_details[goods]
-
-    def mark_ink(self, goods: str) -> tuple[MarkInk, ...]:
-        """How the genuine marks of one of ``goods`` are drawn, one a mark; empty where there is no stencil. Kept."""
-        if goods not in self._mark_ink:
-            stencil = self.stencil(goods)
-            self._mark_ink[goods] = () if isinstance(stencil, str) else MarkInk.all_of(stencil)
-        return self._mark_ink[goods]
-
-    def mark_layout(self, goods: str) -> MarkLayout:
-        """How the genuine marks of one of ``goods`` lie to each other; no marks where there is no stencil. Kept."""
-        if goods not in self._mark_layout:
-            stencil = self.stencil(goods)
-            self._mark_layout[goods] = (
-                MarkLayout((), {}) if isinstance(stencil, str) else MarkLayout.of(stencil, self.mark_ink(goods))
-            )
-        return self._mark_layout[goods]
-
-    def stencil_rows(self, goods: str) -> NDArray[np.int64]:
-        """The references that :meth:`stencil` lays over each other, those with regions first; its ``rows`` count in
-        them.
-        """
-        rows = np.flatnonzero((self.goods == goods) & self.genuine)
-        without = [not self.references[row].regions for row in rows]
-        return np.asarray(rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES], np.int64)
+    def marks_of(self, goods: str) -> GoodsMarks:
+        """What is known of the marks of one of ``goods``. Kept."""
+        if goods not in self._goods_marks:
+            rows = np.flatnonzero((self.goods == goods) & self.genuine)
+            without = [not self.references[row].regions for row in rows]
+            rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
+            keys = rows.tolist()
+            stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
+            self._goods_marks[goods] = GoodsMarks(rows, stencil, self.encoder)
+        return self._goods_marks[goods]
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
-        return best_fit(((name, self.stencil(name)) for name in goods), pixels)
+        return best_fit(((name, self.marks_of(name).stencil) for name in goods), pixels)
 
     def _by_mark(
         self, photos: Sequence[Photo], near: Neighbours, k: int, allowed: NDArray[np.int64] | None

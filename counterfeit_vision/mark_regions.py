@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .decode import decode
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
+from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
 from .marks import Found, find_marks, make_stencil, mark_features
 from .preprocess import unpad
@@ -36,7 +37,6 @@ KEPT = 64  # photos that stay in memory, at most 250 MB
 SMALLEST = 128  # pixels on the long side: what is drawn on a smaller photo can't be told
 SIDE = 320  # pixels on the long side of the copy on which photos are compared
 SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
-NOISE = 2.0  # grey levels of spread in a window that rounding leaves
 FULL = 12.0  # root of a window's smaller gradient eigenvalue, beyond which more says nothing
 AGREES = 0.6  # correlation from which a window is shared
 OFFICIAL = 2.0  # times: marks on an official photo, which is seldom askew, may stand out less
@@ -193,14 +193,7 @@ def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Float
     how = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
     laid = cv2.warpPerspective(other.grey, small, shape, flags=how, borderValue=float("nan"))
     inside = np.isfinite(laid)
-    one, two = photo.grey, np.where(inside, laid, 0).astype(np.float32)
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float32)
-
-    middle_one, middle_two = mean(one), mean(two)
-    spread = (mean(one * one) - middle_one**2 + NOISE**2) * (mean(two * two) - middle_two**2 + NOISE**2)
-    correlation = (mean(one * two) - middle_one * middle_two) / np.sqrt(np.maximum(spread, 1e-9))
+    correlation, _, _ = local_correlation(photo.grey, np.where(inside, laid, 0).astype(np.float32), WINDOW)
     inside = cv2.erode(inside.astype(np.uint8), np.ones((WINDOW, WINDOW), np.uint8), borderValue=0) > 0
     return np.asarray(inside & (correlation > AGREES), np.float32)
 

@@ -327,7 +327,7 @@ def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder
         for n in range(2)
     ]  # fmt: skip
     catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
-    stencil = catalog.stencil("Silvano/bag")
+    stencil = catalog.marks_of("Silvano/bag").stencil
     assert isinstance(stencil, Stencil)
     known = wordmarks_of(catalog, "Silvano/bag", stencil, reader)
     assert known.words == ("Silvano", "SILVANO")

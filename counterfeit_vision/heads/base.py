@@ -86,7 +86,7 @@ class Suspects:
         return self._marks[row]
 
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:
-        """How each of the marks that :meth:`mark` found is drawn, as ``catalog.mark_ink`` has them, ``None`` where too
+        """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too
         little of it is shown; empty where none were found. Measured once.
         """
         if row not in self._drawn:
@@ -94,7 +94,7 @@ class Suspects:
             self._drawn[row] = (
                 ()
                 if isinstance(mark, str)
-                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.catalog.mark_ink(mark[0]))
+                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.catalog.marks_of(mark[0]).ink)
             )
         return self._drawn[row]
 

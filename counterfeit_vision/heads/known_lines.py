@@ -66,7 +66,7 @@ class Wordmarks:
 
 def wordmarks_of(catalog: Catalog, goods: str, stencil: Stencil, reader: Reader) -> Wordmarks:
     """The lines on a product's marks that are wordmarks: the brand's name, and what two references read alike."""
-    keys = catalog.stencil_rows(goods)[list(stencil.rows)]
+    keys = catalog.marks_of(goods).shown_by
     photos = [catalog.pixels(int(key)) for key in keys]
     boxes = [
         box

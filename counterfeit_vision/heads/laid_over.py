@@ -38,14 +38,14 @@ def laid_over(
 ) -> Evidence:
     """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the stencil's frame."""
     catalog, product = suspects.catalog, goods.split("/", 1)[1]
-    stencil = catalog.stencil(goods)
-    assert isinstance(stencil, Stencil)
-    references = [catalog.references[int(key)].id for key in catalog.stencil_rows(goods)[list(stencil.rows)]]
+    known = catalog.marks_of(goods)
+    assert isinstance(known.stencil, Stencil)
+    references = [catalog.references[int(key)].id for key in known.shown_by]
     mine, genuine = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
             (suspects.photos.ids[row], found.crop, "laid over the genuine"),
-            (references[0], stencil.crops[0], product),
+            (references[0], known.stencil.crops[0], product),
         )
     )
     return Evidence(

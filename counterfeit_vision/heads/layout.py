@@ -28,7 +28,7 @@ class Layout:
         if isinstance(mark, str):
             return no_mark(mark)
         goods, found = mark
-        deviation = suspects.catalog.mark_layout(goods).compare(suspects.drawn(row), found)
+        deviation = suspects.catalog.marks_of(goods).layout.compare(suspects.drawn(row), found)
         if isinstance(deviation, str):
             return Evidence.not_applicable(deviation[:1].upper() + deviation[1:] + ".")
         return laid_over(

@@ -31,7 +31,5 @@ class Mark:
             score=1 - float(np.minimum(found.likeness, CERTAIN)),
             text=f"The marks of {goods.split('/', 1)[1]} are on the photo (correlation {found.likeness:.2f}).",
             region=found.region,
-            references=tuple(
-                suspects.catalog.references[int(key)].id for key in suspects.catalog.stencil_rows(goods)[:1]
-            ),
+            references=(suspects.catalog.references[int(suspects.catalog.marks_of(goods).rows[0])].id,),
         )

@@ -66,7 +66,7 @@ class Patches:
                 by_goods.setdefault(mark[0], []).append((row, mark[1]))
         catalog = suspects.catalog
         for goods, found in by_goods.items():
-            details = catalog.mark_details(goods)
+            details = None if catalog.tokens is None else catalog.marks_of(goods).details
             if details is None:
                 result |= {row: Evidence.not_applicable("This encoder gives no patch tokens.") for row, _ in found}
                 continue

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DecodeError
 from ..keypoints import Keypoints, Plane, find_keypoints, match_keypoints, mirrored, shared_picture, shared_plane
+from ..local_correlation import local_correlation
 from ..types import Evidence, Region
 from .base import Suspects
 
@@ -262,27 +263,12 @@ def _agreement(
     overlap = (cv2.erode(inside, np.ones((7, 7), np.uint8), borderValue=0) > 0).astype(np.float32)
     if overlap.mean() < SPREAD:
         return nothing, 0.0, 1.0
-    correlation, ours, theirs = _correlation(small, laid)
-    ours, theirs = np.minimum(ours, FULL), np.minimum(theirs, FULL)
+    one, two = (cv2.GaussianBlur(grey, (0, 0), SMOOTH).astype(np.float32) for grey in (small, laid))
+    correlation, *varies = local_correlation(one, two, WINDOW)
+    ours, theirs = (np.minimum(np.sqrt(each), FULL) for each in varies)
     added = np.maximum(ours - theirs, 0)
     weight = (theirs + ADDED * added) * overlap * (np.maximum(ours, theirs) > FLAT)
     return overlap, *_best_share(weight, weight * (correlation > AGREES))
-
-
-def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
-    """Correlation of two grey pictures in the window around each pixel, and the contrast of each there."""
-    one, two = (cv2.GaussianBlur(grey, (0, 0), SMOOTH).astype(np.float32) for grey in (first, second))
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.boxFilter(values, -1, (WINDOW, WINDOW)), np.float32)
-
-    middle_one, middle_two = mean(one), mean(two)
-    spread_one = np.maximum(mean(one * one) - middle_one**2, 0)
-    spread_two = np.maximum(mean(two * two) - middle_two**2, 0)
-    together = mean(one * two) - middle_one * middle_two
-    noise = 4.0  # grey levels squared: what rounding and JPEG leave on a flat wall
-    correlation = together / np.sqrt((spread_one + noise) * (spread_two + noise))
-    return correlation, np.sqrt(spread_one), np.sqrt(spread_two)
 
 
 def _best_share(weight: Floats, agreeing: Floats) -> tuple[float, float]:

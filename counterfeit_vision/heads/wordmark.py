@@ -152,7 +152,7 @@ class Wordmark:
         if isinstance(mark, str):
             return Evidence.not_applicable(f"No mark to read: {mark}.")
         (goods, found), catalog = mark, suspects.catalog
-        keys = catalog.stencil_rows(goods)
+        keys = catalog.marks_of(goods).rows
         brand = catalog.references[int(keys[0])].brand
         known = self._wordmarks(catalog, goods, reader)
         if not known.lines:
@@ -226,7 +226,7 @@ class Wordmark:
         """A product's wordmarks, looked for once."""
         place = (catalog.generation, goods)
         if place not in self._known:
-            stencil = catalog.stencil(goods)
+            stencil = catalog.marks_of(goods).stencil
             assert isinstance(stencil, Stencil)
             self._known[place] = wordmarks_of(catalog, goods, stencil, reader)
         return self._known[place]
