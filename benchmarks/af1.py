@@ -6,7 +6,7 @@ Photos of one scene are never on both sides: by group the background alone reach
   features. It looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
 - the whole inspector with all heads, five parts of the scenes in turn: the others give the catalogue (a third of the
   genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
-  five draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
+  20 draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
   average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head alone, the
   same head on the background alone (what does not show the shoe), and the Brier score of each claim alone. All
   probabilities expect fakes as often as they are among all photos that are not tested, those of the catalogue included.
@@ -29,7 +29,7 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import conformal_p
+from counterfeit_vision.calibrate import conformal_p, split_groups
 from counterfeit_vision.heads import LearnedHead, learned
 from counterfeit_vision.judging import Judged, judge
 from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error
@@ -39,7 +39,7 @@ from counterfeit_vision.stream import EncodedPhoto, encode_photos
 FOLDS = 5
 IN_CATALOG = 1 / 3  # of the genuine scenes that are not tested; the rest calibrates
 ALPHAS = (0.05, 0.1)
-DRAWS = 5  # of the scenes that p-values come from
+DRAWS = 20  # of the scenes that p-values come from
 SIMULATIONS = 2000  # of what the probabilities themselves would give
 
 Part = tuple[cv.Catalog, list[data.Photo], list[data.Photo], list[data.Photo]]
@@ -149,17 +149,21 @@ def looks(seen: dict[str, tuple[Any, ...]], *, swapped: bool = False) -> Iterato
         learned.look_closer, learned._trivial = look, trivial
 
 
-def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> dict[str, Any]:
-    """One draw of the scenes that p-values come from: verdicts on the tested photos, and what single claims would do.
-
-    Scenes get names in random order, which is what parts them; photos come in random order, which is what draws one of
-    each.
+def dealt(photos: Part, number: int) -> tuple[list[data.Photo], dict[str, str]]:
+    """The genuine photos to calibrate with in random order, which is what draws one of each scene, and names of scenes
+    in random order, which is what parts them.
     """
-    _, held, fakes, tested = photos
+    _, held, fakes, _ = photos
     random = np.random.default_rng(number)
     held = [held[place] for place in random.permutation(len(held))]
     scenes = sorted({photo.group for photo in (*held, *fakes)})
-    code = dict(zip(scenes, random.permutation(len(scenes)).astype(str).tolist(), strict=True))
+    return held, dict(zip(scenes, random.permutation(len(scenes)).astype(str).tolist(), strict=True))
+
+
+def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> dict[str, Any]:
+    """One draw of the scenes that p-values come from: verdicts on the tested photos."""
+    _, _, fakes, tested = photos
+    held, code = dealt(photos, number)
     inspector = Remembering(catalog, rows, share_of_fakes(photos))
     inspector.calibrate(
         [listing(photo) for photo in held],
@@ -181,12 +185,11 @@ def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int
 
 def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
     """The same draw with a learned head and nothing else, useful or not: who is flagged, and the scores."""
-    catalog, held, fakes, tested = part
-    random = np.random.default_rng(number)
-    scenes = random.permutation(sorted({photo.group for photo in held}))
-    ranked = set(scenes[: round(1 / alpha) * (1 if alpha < 0.1 else 3) - 1])
-    drawn = [random.choice([p for p in held if p.group == scene]) for scene in sorted(ranked)]
-    taught = [photo for photo in held if photo.group not in ranked]
+    catalog, _, fakes, tested = part
+    held, code = dealt(part, number)
+    first = split_groups([code[photo.group] for photo in held], alpha=alpha)
+    taught = [photo for photo, mine in zip(held, first, strict=True) if mine]
+    ranked = {photo.group: photo for photo, mine in zip(held, first, strict=True) if not mine}  # one of each scene
     shown = [photo for photo in fakes if photo.group not in ranked]
     copies = [(ref.id, ref.photo) for ref in catalog.references]
     references = [row for row in encode_photos(copies, encoder=catalog.encoder) if isinstance(row, EncodedPhoto)]
@@ -195,7 +198,7 @@ def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dic
     false = np.arange(len(photos)) >= len(photos) - len(shown)
     seen = learned.look_closer(photos, catalog.encoder, True)[0]
     head = LearnedHead(catalog.encoder).fit_features(seen, None, np.zeros((len(seen), 1), np.float32), false, names)
-    known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (drawn, tested))
+    known, asked = (head.score_encoded([rows[p.path.name].photo for p in some]) for some in (ranked.values(), tested))
     return {
         "flagged": conformal_p(known, asked) <= alpha,
         "scores": asked,
