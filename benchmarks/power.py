@@ -33,7 +33,7 @@ from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
 
 ALPHA = 0.05
-SEEDS = tuple(range(200, 210))
+SEEDS = tuple(range(220, 230))
 CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
 
 Scores = dict[str, np.ndarray]
@@ -90,19 +90,20 @@ def score_markets(seeds: list[int], kept: Path | None, folder: Path, **size: Any
     }
 
 
-def flagged(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """(N,) which photos have a p-value of at most alpha; none where no calibration photo could make the claims."""
+def flagged(heads: np.ndarray, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(N,) by these heads' scores, which photos have a p-value of at most alpha; none where no calibration photo could
+    make the claims.
+    """
     applies = ~np.isnan(known).all(axis=0)
     if not applies.any():
         return np.zeros(len(asked), bool)
-    known, asked = known[:, applies], asked[:, applies]
+    known, asked, names = known[:, applies], asked[:, applies], heads[applies].tolist()
     silent = np.isnan(known).all(axis=1)
     known = known[~silent]
-    names = [f"photo {row}" for row in range(len(known))]
-    heads = [f"head {column}" for column in range(known.shape[1])]
+    photos = [f"photo {row}" for row in range(len(known))]
     try:
         calibration = Calibration.fit(
-            heads, known, {}, first=split_groups(names, alpha=ALPHA), alpha=ALPHA, generation=""
+            names, known, {}, first=split_groups(photos, alpha=ALPHA), alpha=ALPHA, generation=""
         )
     except cv.InputError:  # too few photos can make the claim
         return np.zeros(len(asked), bool)
@@ -118,7 +119,9 @@ def judge(scores: Scores, columns: list[int]) -> np.ndarray:
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
         known, asked = own & scores["calibration"], own & ~scores["calibration"]
-        alarms[asked] = flagged(scores["scores"][known][:, columns], scores["scores"][asked][:, columns])
+        alarms[asked] = flagged(
+            scores["heads"][columns], scores["scores"][known][:, columns], scores["scores"][asked][:, columns]
+        )
     return alarms
 
 
@@ -131,9 +134,9 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
     for seed in np.unique(seeds):
         known = np.flatnonzero((seeds == seed) & ~asked)
         first[seed] = known[split_groups([f"photo {row}" for row in known], alpha=ALPHA)]
-        merger[seed] = Merger.fit(table[first[seed]])
+        merger[seed] = Merger.fit(names, table[first[seed]])
         standardised[seeds == seed] = merger[seed].standardise(table[seeds == seed])
-    plain = Merger(np.zeros(len(columns)), np.ones(len(columns)))
+    plain = Merger(np.zeros(len(columns)), np.ones(len(columns)), np.ones(len(columns)))
     for seed, own in merger.items():
         taught = asked & (seeds != seed)
         rule = plain.learn(names, standardised[taught], scores["attack"][taught] != "")

@@ -158,7 +158,7 @@ class Calibration:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
         ranked = fitted if first is None else ~first
-        merger, probability = Merger.fit(scores[fitted]), None
+        merger, probability = Merger.fit(heads, scores[fitted]), None
         if fakes is not None:
             shown, fake = np.concatenate([scores[fitted], fakes]), np.arange(fitted.sum() + len(fakes)) >= fitted.sum()
 
@@ -172,7 +172,7 @@ class Calibration:
         rounds: tuple[Merger, ...] = ()
         merged = merger(scores[ranked])
         if first is None:
-            rounds = tuple(Merger.fit(scores[numbers != number]) for number in range(numbers.max() + 1))
+            rounds = tuple(Merger.fit(heads, scores[numbers != number]) for number in range(numbers.max() + 1))
             merged = np.array([rounds[number](row[None])[0] for number, row in zip(numbers, scores, strict=True)])
         return cls(
             heads=tuple(heads),

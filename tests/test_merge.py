@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.merge import Merger, merge, stand_apart
+from counterfeit_vision.merge import COUNTS, Merger, merge, stand_apart
 
 HEADS = ["learned", "noise", "reassuring"]
 
@@ -24,7 +24,7 @@ def drawn(seed: int, count: int = 2000, fakes: float = 0.3) -> tuple[np.ndarray,
 
 
 def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:
-    merger = Merger.fit(np.array([[1.0], [2.0], [3.0], [5.0], [9.0]]))
+    merger = Merger.fit(["patches"], np.array([[1.0], [2.0], [3.0], [5.0], [9.0]]))
     assert (merger.location[0], merger.scale[0]) == (3.0, 4.0)  # 5 and 9 exceed by 2 and 6
     assert merger(np.array([[11.0]]))[0] == pytest.approx(np.log(1.4) * 4)  # two mean excesses: (1 + 2 / 5) ** 4
 
@@ -43,10 +43,23 @@ def test_one_gross_claim_among_many_usual_ones_is_divided_by_their_number_only()
         assert merge(row)[0] >= 4 * np.log(9) - np.log(heads)
 
 
+def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
+    heads = ["similarity", "patches", "wordmark"]
+    assert COUNTS["similarity"] < 1
+    assert not {"patches", "wordmark", "price"} & set(COUNTS)
+    merger = Merger.fit(heads, np.random.default_rng(0).standard_normal((50, 3)))
+    usual, scale = merger.location, merger.scale
+    raised = merger(usual + 20 * scale * np.eye(3))
+    assert raised[0] < raised[1]
+    assert raised[1] == pytest.approx(raised[2])
+    share = COUNTS["similarity"] / (2 + COUNTS["similarity"])  # a mean, so that usual claims are still worth 1
+    assert raised[0] == pytest.approx(np.log(share * np.exp(0.8 * 5 * np.log(5)) + 1 - share))
+
+
 def test_a_claim_with_wild_genuine_scores_does_not_drown_the_others() -> None:
     random = np.random.default_rng(0)
     genuine = np.stack([random.standard_normal(4000), random.standard_t(2, 4000)], axis=1)
-    merger = Merger.fit(genuine)
+    merger = Merger.fit(["a", "b"], genuine)
     level = np.quantile(merger(genuine), 0.95)
     assert merger(np.array([[6.0, 0.0]]))[0] > level
     assert merger(np.array([[0.0, 6.0]]))[0] < merger(np.array([[6.0, 0.0]]))[0]  # 6 is nothing much for the wild one
@@ -54,7 +67,7 @@ def test_a_claim_with_wild_genuine_scores_does_not_drown_the_others() -> None:
 
 def test_it_rises_strictly_with_each_claim_also_where_fakes_gave_a_claim_no_weight() -> None:
     scores, fake = drawn(1)
-    for merger in (Merger.fit(scores[~fake]), Merger.fit(scores[~fake]).learn(HEADS, scores, fake)):
+    for merger in (Merger.fit(HEADS, scores[~fake]), Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)):
         for column in range(3):
             rows = np.zeros((50, 3))
             rows[:, column] = np.linspace(-4, 40, 50)
@@ -63,7 +76,7 @@ def test_it_rises_strictly_with_each_claim_also_where_fakes_gave_a_claim_no_weig
 
 def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
     scores, fake = drawn(2)
-    merger = Merger.fit(scores[~fake]).learn(HEADS, scores, fake)
+    merger = Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)
     assert merger.weights is not None
     assert merger.weights.min() >= 0
     assert merger.weights[0] > 1
@@ -73,7 +86,7 @@ def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
 
 def test_a_gross_claim_that_no_fake_at_hand_raised_still_counts() -> None:
     scores, fake = drawn(3)
-    merger = Merger.fit(scores[~fake]).learn(HEADS, scores, fake)
+    merger = Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)
     level = np.quantile(merger(scores[~fake]), 0.95)
     assert merger(np.array([[0.0, 60.0, 0.0]]))[0] > level
 
@@ -86,7 +99,7 @@ def test_noise_beside_the_learned_claim_costs_next_to_nothing() -> None:
         fake = np.arange(180) >= 60
         scores = np.hstack([random.standard_normal((180, 1)) + 1.2 * fake[:, None], random.standard_t(3, (180, 6))])
         heads = ["learned", *"abcdef"]
-        merger = Merger.fit(scores[~fake]).learn(heads, scores, fake)
+        merger = Merger.fit(heads, scores[~fake]).learn(heads, scores, fake)
         new = np.hstack([random.standard_normal((4000, 1)), random.standard_t(3, (4000, 6))])
         truth = np.arange(4000) % 2 == 1
         new[truth, 0] += 1.2
@@ -97,14 +110,14 @@ def test_noise_beside_the_learned_claim_costs_next_to_nothing() -> None:
 
 def test_a_claim_that_no_genuine_photo_could_make_is_left_out() -> None:
     genuine = np.stack([np.arange(20.0), np.full(20, np.nan)], axis=1)
-    merger = Merger.fit(genuine)
+    merger = Merger.fit(["a", "b"], genuine)
     np.testing.assert_array_equal(merger(np.array([[3.0, 99.0]])), merger(np.array([[3.0, np.nan]])))
 
 
 def test_it_survives_json() -> None:
     scores, fake = drawn(5, 200)
     scores[:, 1] = np.nan
-    for merger in (Merger.fit(scores[~fake]), Merger.fit(scores[~fake]).learn(HEADS, scores, fake)):
+    for merger in (Merger.fit(HEADS, scores[~fake]), Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)):
         again = Merger.from_dict(json.loads(json.dumps(merger.to_dict(), allow_nan=False)))
         np.testing.assert_array_equal(again(scores), merger(scores))
 
