@@ -23,6 +23,8 @@ from counterfeit_vision.report import Report
 
 DRAWS = 50
 
+SPREAD = np.linspace(0.04, 1, 25)  # p-values of genuine listings
+
 
 def judged(number: int, label: str, risk: float | None = 0.1, decision: str | None = None, **more: object) -> Judged:
     given = {"kind": label, "group": str(number), "brand": "acme", "category": "bag"} | more
@@ -349,17 +351,35 @@ def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
     assert "stands twice" in rows[3].failure
 
 
+def order(*rows: Judged) -> list[int]:
+    return np.argsort(-Columns.of(rows).confidence, kind="stable").tolist()
+
+
 def test_goods_that_the_catalogue_hardly_knows_are_answered_last() -> None:
     rows = [judged(0, "genuine", 0.1, likeness=0.06), judged(1, "genuine", 0.3, likeness=0.9), judged(2, "fake", 0.9)]
     rows.append(judged(3, "genuine", 0.0, decision="insufficient_evidence", likeness=0.01))
-    assert np.argsort(-Columns.of(rows).confidence).tolist() == [2, 1, 0, 3]
+    assert order(*rows) == [2, 1, 0, 3]
 
 
-def test_alarms_are_answered_first_unless_the_risk_is_a_probability() -> None:
-    rows = [judged(0, "genuine", 0.05), judged(1, "fake", 0.6), judged(2, "fake", 0.55, likeness=0.1)]
-    assert np.argsort(-Columns.of(rows).confidence).tolist() == [1, 2, 0]
-    known = [dataclasses.replace(row, probability=row.risk) for row in rows]
-    assert np.argsort(-Columns.of(known).confidence).tolist() == [0, 1, 2]
+def test_an_alarm_is_surer_where_more_listings_raise_one_than_genuine_ones_would() -> None:
+    usual = [judged(row, "genuine", 0.5 * (1 - p), p_value=p, named="good") for row, p in enumerate(SPREAD)]
+    usual[0] = dataclasses.replace(usual[0], risk=0.6, decision="suspected")
+    worse = [dataclasses.replace(row, named="bad") for row in usual]
+    worse[1:10] = [dataclasses.replace(worse[0], p_value=0.02 + 0.001 * row, risk=0.7) for row in range(9)]
+    places = order(*usual, *worse)
+    assert places[-1] == 0  # where as many raise an alarm as genuine ones would, the alarm is the least sure answer
+    assert set(places[: len(usual) - 1]) == set(range(1, len(usual)))  # and the others the surest
+    bad = [place - len(usual) for place in places if place >= len(usual)]
+    assert set(bad[:5]) <= set(range(10))
+    assert bad[-1] == 10  # elsewhere alarms are, and what nearly raised one is not
+
+
+def test_rare_brands_are_taken_together_and_a_probability_is_taken_as_it_is() -> None:
+    rows = [judged(row, "genuine", 0.5 * (1 - p), p_value=p, named=f"brand {row}") for row, p in enumerate(SPREAD)]
+    assert order(*rows) == list(range(len(rows)))[::-1]
+    known = [dataclasses.replace(row, probability=0.9 * p, risk=0.9 * p) for row, p in zip(rows, SPREAD, strict=True)]
+    assert order(*known)[0] == 0
+    assert order(*known)[-1] == 13
 
 
 def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from .. import metrics
 from ..errors import require
 from ..report import COLOURS, DECISION_NAMES
 from ..types import DECISIONS
-from .figures import ALARM, FIGURES, Columns
+from .confidence import ALARM
+from .figures import FIGURES, Columns
 
 if TYPE_CHECKING:
     from .result import Evaluation

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from .. import metrics
 from ..errors import InputError
 from ..metrics import Difference
+from .confidence import ALARM, confidence
 
 __all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "paired"]
 
-ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
 TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the ROC curve is read
 
 
@@ -25,8 +25,9 @@ class Judged:
 
     ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
     the verdict on a genuine listing names another product than it shows. ``likeness`` is the p-value of its likeness to
-    the catalogue. ``peak`` says whether the strongest heat map's peak lies within one patch of the change, ``chance``
-    how often a random spot on the product would; both only for suspected fakes with a mask.
+    the catalogue, ``named`` the brand that the verdict names. ``peak`` says whether the strongest heat map's peak lies
+    within one patch of the change, ``chance`` how often a random spot on the product would; both only for suspected
+    fakes with a mask.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Judged:
     p_value: float | None = None
     probability: float | None = None
     likeness: float | None = None
+    named: str = ""
     misnamed: bool = False
     peak: bool | None = None
     chance: float | None = None
@@ -48,8 +50,8 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Judged listings as aligned arrays (N,): bool, but ``risk``, ``probability`` and ``likeness`` float64, NaN where
-    absent.
+    """Judged listings as aligned arrays (N,): bool, but ``risk`` and ``probability`` (NaN where absent) float64, and
+    ``confidence``, by which answers are ordered (:func:`~.confidence.confidence`).
     """
 
     fake: NDArray[np.bool_]
@@ -60,21 +62,27 @@ class Columns:
     peak: NDArray[np.bool_]
     risk: NDArray[np.float64]
     probability: NDArray[np.float64]
-    likeness: NDArray[np.float64]
+    confidence: NDArray[np.float64]
 
     @classmethod
     def of(cls, rows: Sequence[Judged]) -> Columns:
         """The columns of these rows."""
+        risk, p_value, probability, likeness = (
+            np.array([getattr(row, name) for row in rows], np.float64)
+            for name in ("risk", "p_value", "probability", "likeness")
+        )
+        abstained = np.array([row.decision == "insufficient_evidence" for row in rows], bool)
+        named = np.array([row.named for row in rows], dtype=str)
         return cls(
             np.array([row.label == "fake" for row in rows], bool),
             np.array([row.label == "unknown" for row in rows], bool),
             np.array([row.misnamed for row in rows], bool),
             np.array([row.decision == "suspected" for row in rows], bool),
-            np.array([row.decision == "insufficient_evidence" for row in rows], bool),
+            abstained,
             np.array([bool(row.peak) for row in rows], bool),
-            np.array([row.risk for row in rows], np.float64),
-            np.array([row.probability for row in rows], np.float64),
-            np.array([row.likeness for row in rows], np.float64),
+            risk,
+            probability,
+            confidence(risk, p_value, probability, likeness, named, abstained),
         )
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Columns:
@@ -86,17 +94,6 @@ class Columns:
         product than a genuine listing shows, or is about goods that the catalogue does not hold.
         """
         return np.asarray(self.unknown | self.misnamed | ((self.risk >= ALARM) != self.fake), bool)
-
-    @property
-    def confidence(self) -> NDArray[np.float64]:
-        """How far the risk is from :data:`ALARM`, times how usual the likeness to the catalogue is: goods that it
-        hardly knows give no sure answer. Where the risk is no probability, alarms come first: few genuine listings
-        raise one, and nobody knows how many fakes raise none. What was not answered, for want of evidence, comes last.
-        """
-        likeness = np.where(np.isnan(self.likeness), 1.0, self.likeness)
-        sure = np.abs(self.risk - ALARM)
-        alarm = (self.risk >= ALARM) & np.isnan(self.probability)
-        return np.asarray(np.where(alarm, 0.5 + sure, sure * likeness) + ~self.abstained)
 
 
 class Estimate(NamedTuple):
