@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..mark_ink import compare_ink
 from ..types import Evidence
 from .base import Suspects
-from .laid_over import in_spreads, laid_over, no_mark
+from .laid_over import in_spreads, laid_over, no_mark, unsaid
 
 __all__ = ["Ink"]
 
@@ -32,7 +32,7 @@ class Ink:
         goods, found = mark
         deviation = compare_ink(suspects.catalog.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
         if isinstance(deviation, str):
-            return Evidence.not_applicable(deviation[:1].upper() + deviation[1:] + ".")
+            return unsaid(deviation)
         return laid_over(
             suspects,
             row,

@@ -12,7 +12,7 @@ from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from .base import Suspects
 
-__all__ = ["in_spreads", "laid_over", "no_mark"]
+__all__ = ["in_spreads", "laid_over", "no_mark", "unsaid"]
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +25,11 @@ LIKENESS = (0.54, 0.66, 0.76, 0.83, 0.88, 0.95)
 def no_mark(reason: str) -> Evidence:
     """Not found is not proof of a fake, a photo may show the back: the claim does not apply."""
     return Evidence.not_applicable(f"No mark was found: {reason}.")
+
+
+def unsaid(reason: str) -> Evidence:
+    """The claim does not apply, for a reason that is made a sentence."""
+    return Evidence.not_applicable(reason[:1].upper() + reason[1:] + ".")
 
 
 def in_spreads(deviation: float, found: Found, medians: Sequence[float], spreads: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..types import Evidence
 from .base import Suspects
-from .laid_over import laid_over, no_mark
+from .laid_over import laid_over, no_mark, unsaid
 
 __all__ = ["Layout"]
 
@@ -30,7 +30,7 @@ class Layout:
         goods, found = mark
         deviation = suspects.catalog.marks_of(goods).layout.compare(suspects.drawn(row), found)
         if isinstance(deviation, str):
-            return Evidence.not_applicable(deviation[:1].upper() + deviation[1:] + ".")
+            return unsaid(deviation)
         return laid_over(
             suspects,
             row,

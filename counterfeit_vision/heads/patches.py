@@ -11,7 +11,7 @@ from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
 from .base import Suspects
-from .laid_over import in_spreads, laid_over
+from .laid_over import in_spreads, laid_over, unsaid
 
 __all__ = ["Patches"]
 
@@ -61,7 +61,7 @@ class Patches:
         for row in range(len(suspects)):
             mark = suspects.mark(row)
             if isinstance(mark, str):
-                result[row] = Evidence.not_applicable(mark[:1].upper() + mark[1:] + ".")
+                result[row] = unsaid(mark)
             else:
                 by_goods.setdefault(mark[0], []).append((row, mark[1]))
         catalog = suspects.catalog
@@ -73,7 +73,7 @@ class Patches:
             judged = details.compare([one for _, one in found], catalog.encoder)
             for (row, one), strangeness in zip(found, judged, strict=True):
                 result[row] = (
-                    Evidence.not_applicable(strangeness[:1].upper() + strangeness[1:] + ".")
+                    unsaid(strangeness)
                     if isinstance(strangeness, str)
                     else self._evidence(suspects, row, goods, one, strangeness)
                 )
