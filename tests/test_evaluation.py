@@ -377,6 +377,8 @@ def test_an_alarm_is_surer_where_more_listings_raise_one_than_genuine_ones_would
 def test_rare_brands_are_taken_together_and_a_probability_is_taken_as_it_is() -> None:
     rows = [judged(row, "genuine", 0.5 * (1 - p), p_value=p, named=f"brand {row}") for row, p in enumerate(SPREAD)]
     assert order(*rows) == list(range(len(rows)))[::-1]
+    one_alarm = [dataclasses.replace(rows[0], risk=0.6, decision="suspected"), *rows[1:]]
+    assert order(*one_alarm)[-1] == 0  # one in 25, as genuine ones would raise
     known = [dataclasses.replace(row, probability=0.9 * p, risk=0.9 * p) for row, p in zip(rows, SPREAD, strict=True)]
     assert order(*known)[0] == 0
     assert order(*known)[-1] == 13

@@ -27,7 +27,7 @@ def confidence(
     (:func:`chance_of_genuine`; rare brands are taken together). What was not answered, for want of evidence, comes
     last.
     """
-    fake = np.where(np.isnan(probability), risk, probability)
+    fake = risk.copy()  # which is the probability, where there is one
     names, place, counts = np.unique(named, return_inverse=True, return_counts=True)
     group = np.where(counts[place] >= FEWEST, place, len(names))
     told = np.isnan(probability) & ~np.isnan(p_value) & ~abstained
