@@ -13,7 +13,6 @@ is left out of a second table: rendered fakes are cheaper, by construction.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import tempfile
 import time
@@ -31,6 +30,7 @@ from counterfeit_vision.judging import scores_of
 from counterfeit_vision.market import render
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.usual import Usual
 
 ALPHA = 0.05
 SEEDS = tuple(range(220, 230))
@@ -40,8 +40,8 @@ Scores = dict[str, np.ndarray]
 
 
 def score_market(seed: int, folder: Path, *, listings: int, calibration: int, strength: str) -> Scores:
-    """The heads' scores (N, H) of one market's calibration photos and listings, and the ``attack`` of each, "" where
-    genuine.
+    """The heads' scores (N, H) of one market's calibration photos and listings, the ``attack`` of each, "" where
+    genuine, and the brand of what each looks like.
     """
     market = render(
         folder / f"{seed}-{strength}-{calibration}-{listings}",
@@ -55,14 +55,18 @@ def score_market(seed: int, folder: Path, *, listings: int, calibration: int, st
     start = time.perf_counter()
     found: list[np.ndarray] = []
     attack: list[str] = []
+    kind: list[str] = []
     for manifest in (market.calibration, market.listings):
-        found += [scores_of(rows, len(heads)) for _, rows, _ in heads_say(manifest, catalog, heads)]
+        for _, rows, _ in heads_say(manifest, catalog, heads):
+            found.append(scores_of(rows, len(heads)))
+            kind.append(catalog.references[rows[0].neighbours[0]].brand)
         lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
         attack += [line["attack"] or "" for line in lines]
     print(f"market {seed}: {(time.perf_counter() - start) / len(found):.2f} s a photo", flush=True)
     return {
         "scores": np.concatenate(found),
         "attack": np.array(attack),
+        "kind": np.array(kind),
         "calibration": np.arange(len(found)) < calibration,
         "heads": np.array([head.name for head in heads]),
     }
@@ -90,7 +94,9 @@ def score_markets(seeds: list[int], kept: Path | None, folder: Path, **size: Any
     }
 
 
-def flagged(heads: np.ndarray, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def flagged(
+    heads: np.ndarray, known: np.ndarray, kinds: np.ndarray, asked: np.ndarray, asked_kinds: np.ndarray
+) -> np.ndarray:
     """(N,) by these heads' scores, which photos have a p-value of at most alpha; none where no calibration photo could
     make the claims.
     """
@@ -99,17 +105,23 @@ def flagged(heads: np.ndarray, known: np.ndarray, asked: np.ndarray) -> np.ndarr
         return np.zeros(len(asked), bool)
     known, asked, names = known[:, applies], asked[:, applies], heads[applies].tolist()
     silent = np.isnan(known).all(axis=1)
-    known = known[~silent]
+    known, kinds = known[~silent], kinds[~silent]
     photos = [f"photo {row}" for row in range(len(known))]
     try:
         calibration = Calibration.fit(
-            names, known, {}, first=split_groups(photos, alpha=ALPHA), alpha=ALPHA, generation=""
+            names,
+            known,
+            {},
+            first=split_groups(photos, alpha=ALPHA),
+            alpha=ALPHA,
+            generation="",
+            kinds=kinds.tolist(),
         )
     except cv.InputError:  # too few photos can make the claim
         return np.zeros(len(asked), bool)
     alarms = np.zeros(len(asked), bool)
     says = ~np.isnan(asked).all(axis=1)
-    alarms[says] = calibration.p_values(calibration.merge(asked[says])) <= ALPHA
+    alarms[says] = calibration.p_of(asked[says], kinds=asked_kinds[says].tolist()) <= ALPHA
     return alarms
 
 
@@ -119,9 +131,10 @@ def judge(scores: Scores, columns: list[int]) -> np.ndarray:
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
         known, asked = own & scores["calibration"], own & ~scores["calibration"]
-        alarms[asked] = flagged(
-            scores["heads"][columns], scores["scores"][known][:, columns], scores["scores"][asked][:, columns]
+        (mine, kinds), (theirs, their_kinds) = (
+            (scores["scores"][rows][:, columns], scores["kind"][rows]) for rows in (known, asked)
         )
+        alarms[asked] = flagged(scores["heads"][columns], mine, kinds, theirs, their_kinds)
     return alarms
 
 
@@ -129,21 +142,20 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
     """The same with weights from the other seeds' listings; each seed's claims are measured by its own genuine ones."""
     alarms = np.zeros(len(scores["scores"]), bool)
     names, seeds = scores["heads"][columns].tolist(), scores["seed"]
-    table, asked, merger, first = scores["scores"][:, columns], ~scores["calibration"], {}, {}
+    table, asked, first = scores["scores"][:, columns], ~scores["calibration"], {}
     standardised = np.full(table.shape, np.nan)
     for seed in np.unique(seeds):
-        known = np.flatnonzero((seeds == seed) & ~asked)
+        own, known = seeds == seed, np.flatnonzero((seeds == seed) & ~asked)
         first[seed] = known[split_groups([f"photo {row}" for row in known], alpha=ALPHA)]
-        merger[seed] = Merger.fit(names, table[first[seed]])
-        standardised[seeds == seed] = merger[seed].standardise(table[seeds == seed])
-    plain = Merger(np.zeros(len(columns)), np.ones(len(columns)), np.ones(len(columns)))
-    for seed, own in merger.items():
+        usual = Usual.fit(table[first[seed]], scores["kind"][first[seed]].tolist())
+        standardised[own] = usual(table[own], scores["kind"][own].tolist())
+    for seed, fitted in first.items():
         taught = asked & (seeds != seed)
-        rule = plain.learn(names, standardised[taught], scores["attack"][taught] != "")
-        statistic = dataclasses.replace(own, weights=rule.weights, bias=rule.bias)
-        rest = np.setdiff1d(np.flatnonzero((seeds == seed) & ~asked), first[seed])
+        own = Merger.fit(names, standardised[fitted])
+        statistic = own.learn(names, standardised[taught], scores["attack"][taught] != "")
+        rest = np.setdiff1d(np.flatnonzero((seeds == seed) & ~asked), fitted)
         mine = asked & (seeds == seed)
-        alarms[mine] = conformal_p(statistic(table[rest]), statistic(table[mine])) <= ALPHA
+        alarms[mine] = conformal_p(statistic(standardised[rest]), statistic(standardised[mine])) <= ALPHA
     return alarms
 
 

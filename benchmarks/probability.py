@@ -60,6 +60,7 @@ def score(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
         "heads": np.array([head.name for head in heads]),
         "attack": np.array([line["attack"] or "" for line in lines]),
         "product": np.array([f"{seed} {line['product']}" for line in lines]),
+        "kind": np.array([catalog.references[row.neighbours[0]].brand for row in rows]),
     }
     if options.learned:
         photos = [row.photo for row in rows]
@@ -114,10 +115,13 @@ def probabilities(found: Scores, calibration: int, teaching: int) -> tuple[np.nd
         alpha=ALPHA,
         generation="",
         groups=names,
+        kinds=found["kind"][genuine].tolist(),
         fakes=scores[shown],
         fake_groups=[f"photo {row}" for row in shown],
+        fake_kinds=found["kind"][shown].tolist(),
     )
-    return made.risk(made.merge(scores[asked]), BASE_RATE), made.p_of(scores[asked]), useful
+    kinds = found["kind"][asked].tolist()
+    return made.risk(made.merge(scores[asked], kinds), BASE_RATE), made.p_of(scores[asked], kinds=kinds), useful
 
 
 def figures(fake: np.ndarray, probability: np.ndarray, products: list[str]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """From head scores to a p-value and a risk, from genuine photos alone.
 
-Genuine photos are split in two. On the first part the claims are merged into one statistic (:mod:`.merge`). On the
-second part, that nothing was fitted on, that one statistic is conformalised: for a genuine photo that is exchangeable
-with them, P(p_value <= alpha) <= alpha, averaged over calibration draws (Vovk, Gammerman & Shafer 2005). Discrete
-p-values are never merged.
+Genuine photos are split in two. On the first part it is learned what is usual for each claim (:mod:`.usual`) and the
+claims are merged into one statistic (:mod:`.merge`). On the second part, that nothing was fitted on, that one statistic
+is conformalised: for a genuine photo that is exchangeable with them, P(p_value <= alpha) <= alpha, averaged over
+calibration draws (Vovk, Gammerman & Shafer 2005). Discrete p-values are never merged.
 
 Photos of one group (a listing, a seller) are alike, so groups are what is exchangeable: one photo of each, drawn at
 random, is ranked, and the promise is about a photo of a new group. (Lee, Barber & Willett 2023 count each photo 1 /
@@ -29,6 +29,7 @@ from .errors import InputError
 from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
+from .usual import Usual, tail_p
 
 __all__ = ["Calibration", "conformal_needed", "conformal_p", "jackknife_p", "photos_needed", "split_groups"]
 
@@ -39,7 +40,6 @@ Bools = NDArray[np.bool_]
 FIT_SHARE = 1 / 3  # of the groups of genuine photos, to standardise and merge; the rest is conformalised
 FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
-FEWEST_OF_KIND = 19  # photos of a kind of goods that are ranked by themselves: the fewest that can reach 5 %
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
@@ -98,14 +98,15 @@ def _fit_count(count: int, share: float = FIT_SHARE) -> int:
 class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
-    ``heads`` in column order; ``merger`` makes the statistic; ``peaks`` are the heads' alarm levels for heat maps. Of
-    the conformal part: ``scores`` (n, H), NaN where a head did not apply, ``merged`` (n,), ``groups`` (n,) numbers, the
-    same for photos that belong together, ``strata`` (n,) names, all "" where there are none, and ``kinds`` (n,) what
-    each photo was taken for, such as a brand. By leaving one out, ``rounds`` are the mergers that were fitted without
-    each group in turn, ``merged`` comes from those, and ``merger`` was fitted on all photos.
+    ``heads`` in column order; ``usual`` measures their scores and ``merger`` makes the statistic; ``peaks`` are the
+    heads' alarm levels for heat maps. Of the conformal part: ``scores`` (n, H), NaN where a head did not apply,
+    ``merged`` (n,), ``groups`` (n,) numbers, the same for photos that belong together, ``strata`` (n,) names, all ""
+    where there are none, and ``kinds`` (n,) what each photo was taken for, such as a brand. By leaving one out,
+    ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and ``usual`` from all photos.
     """
 
     heads: tuple[str, ...]
+    usual: Usual
     merger: Merger
     peaks: Mapping[str, float]
     scores: Floats
@@ -117,7 +118,7 @@ class Calibration:
     fitted_on: int
     generation: str
     probability: Probability | None = None
-    rounds: tuple[Merger, ...] = ()
+    rounds: tuple[Usual, ...] = ()
 
     @classmethod
     def fit(
@@ -134,6 +135,7 @@ class Calibration:
         kinds: Sequence[str] | None = None,
         fakes: Floats | None = None,
         fake_groups: Sequence[str] = (),
+        fake_kinds: Sequence[str] | None = None,
         per_photo: bool = False,
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
@@ -141,10 +143,10 @@ class Calibration:
         ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
         each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
         photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same. ``strata``
-        (N,) names what is calibrated by itself, ``kinds`` (N,) what each photo was taken for (:meth:`known_p`). With
-        ``fakes`` (M, H) of ``fake_groups`` the claims are weighed and a probability is fitted; a head that was itself
-        fitted on them and the first part must have scored them out of fold. Raises :class:`InputError` with the number
-        of photos that ``alpha`` needs.
+        (N,) names what is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are
+        measured. With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability
+        is fitted; a head that was itself fitted on them and the first part must have scored them out of fold. Raises
+        :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
@@ -158,31 +160,39 @@ class Calibration:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
         ranked = fitted if first is None else ~first
-        merger, probability = Merger.fit(heads, scores[fitted]), None
+        taken = _named(kinds, len(scores))
+        usual = Usual.fit(scores[fitted], taken[fitted].tolist())
+        standardised = usual(scores, taken.tolist())
+        merger, probability = Merger.fit(heads, standardised[fitted]), None
         if fakes is not None:
-            shown, fake = np.concatenate([scores[fitted], fakes]), np.arange(fitted.sum() + len(fakes)) >= fitted.sum()
+            shown = np.concatenate([standardised[fitted], usual(fakes, fake_kinds)])
+            fake = np.arange(len(shown)) >= fitted.sum()
 
             def learn(some: Floats, false: Bools, unweighed: Merger = merger) -> Merger:
                 return unweighed.learn(heads, some, false)
 
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
-            usual = len(fakes) / (len(scores) + len(fakes))
-            merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, usual)
+            share = len(fakes) / (len(scores) + len(fakes))
+            merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, share)
         numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
-        rounds: tuple[Merger, ...] = ()
-        merged = merger(scores[ranked])
+        rounds: tuple[Usual, ...] = ()
+        merged = merger(standardised[ranked])
         if first is None:
-            rounds = tuple(Merger.fit(heads, scores[numbers != number]) for number in range(numbers.max() + 1))
-            merged = np.array([rounds[number](row[None])[0] for number, row in zip(numbers, scores, strict=True)])
+            left_in = [numbers != number for number in range(numbers.max() + 1)]
+            rounds = tuple(Usual.fit(scores[some], taken[some].tolist()) for some in left_in)
+            merged = np.array(
+                [merger(rounds[number](scores[[row]], [taken[row]]))[0] for row, number in enumerate(numbers)]
+            )
         return cls(
             heads=tuple(heads),
+            usual=usual,
             merger=merger,
             peaks={name: _alarm_level(values[fitted]) for name, values in peaks.items()},
             scores=scores[ranked],
             merged=merged,
             groups=numbers,
             strata=_named(strata, len(scores))[ranked],
-            kinds=_named(kinds, len(scores))[ranked],
+            kinds=taken[ranked],
             alpha=alpha,
             fitted_on=int(fitted.sum()),
             generation=generation,
@@ -233,9 +243,11 @@ class Calibration:
             f"{100 * self.false_alarm_limit:.1f} %"
         )
 
-    def merge(self, scores: Floats) -> Floats:
-        """(N, H) raw scores, NaN where a head did not apply -> (N,) the merged statistic, higher = more suspicious."""
-        return self.merger(scores)
+    def merge(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
+        """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the
+        merged statistic, higher = more suspicious.
+        """
+        return self.merger(self.usual(scores, kinds))
 
     def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
         """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
@@ -246,10 +258,11 @@ class Calibration:
             raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
         return self._ranked(merged, strata)
 
-    def p_of(self, scores: Floats, strata: Sequence[str] | None = None) -> Floats:
+    def p_of(self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Floats:
         """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
-        return self._ranked(np.stack([one(scores) for one in self.rounds], axis=1) if self.rounds
-                            else self.merge(scores), strata)  # fmt: skip
+        if not self.rounds:
+            return self._ranked(self.merge(scores, kinds), strata)
+        return self._ranked(np.stack([self.merger(usual(scores, kinds)) for usual in self.rounds], axis=1), strata)
 
     def _ranked(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out."""
@@ -270,22 +283,23 @@ class Calibration:
         Its own, where they can reach alpha. Strata that can't are ranked together; where even they are too few, among
         all: no promise is then made for such a stratum alone.
         """
-        return _peers(self.strata, stratum, self.groups, conformal_needed(self.alpha))
+        names, codes = np.unique(self.strata, return_inverse=True)
+        needed = conformal_needed(self.alpha)
+        large = np.array([len(np.unique(self.groups[codes == code])) >= needed for code in range(len(names))])
+        own = self.strata == stratum
+        if large[codes[own]].any():
+            return np.asarray(own)
+        small = np.asarray(~large[codes])
+        return small if len(np.unique(self.groups[small])) >= needed else np.ones(len(own), bool)
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
-        """(N,) p-values of one head's own scores (N,), the smaller of two: among all photos, and among those of its
-        kind. Bags are less like their references than cartons are, and a shirt that is taken for a carton is less like
-        one than cartons are. Kinds of fewer photos than can reach 5 % are ranked together.
+        """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
+        tail of what is usual for its kind. Bags are less like their references than cartons are, and a shirt that is
+        taken for a bag is less like one than bags are, though one odd bag among twenty may be less like them still.
         """
-        known, names = self.scores[:, self.heads.index(head)], np.asarray(kinds, dtype=str)
-        p = np.full(len(scores), np.nan)
-        for name in np.unique(names):
-            asked, own = names == name, _peers(self.kinds, name, self.groups, FEWEST_OF_KIND)
-            for among in (own, np.ones(len(own), bool)):
-                rows = np.flatnonzero(among & ~np.isnan(known))
-                if len(rows):
-                    p[asked] = np.fmin(p[asked], conformal_p(known[rows[_one_each(self.groups[rows])]], scores[asked]))
-        return p
+        column = self.heads.index(head)
+        ranked = self.head_p_values(scores)[:, column]
+        return np.asarray(np.fmin(ranked, tail_p(self.usual(scores, kinds)[:, column])))
 
     def head_p_values(self, scores: Floats) -> Floats:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
@@ -298,16 +312,16 @@ class Calibration:
             columns.append(p if len(known) else np.full(len(scores), np.nan))
         return np.stack(columns, axis=1)
 
-    def p_without(self, scores: Floats, head: str) -> float | None:
-        """The p-value among all photos of one photo's scores (H,), had nobody made a claim; ``None`` where it did not
-        apply, or no other did.
+    def p_without(self, scores: Floats, head: str, kind: str = "") -> float | None:
+        """The p-value among all photos of one photo's scores (H,), taken for a ``kind``, had nobody made a claim;
+        ``None`` where it did not apply, or no other did.
         """
         left = np.array([name != head for name in self.heads])
-        usable = ~np.isnan(self.merger.standardise(self.scores))
-        if head not in self.heads or np.isnan(scores[~left]).any() or not usable[:, left].any(axis=1).all():
+        if head not in self.heads or np.isnan(scores[~left]).any():
             return None
-        silent = np.where(left, np.vstack([self.scores, scores]), np.nan)
-        if np.isnan(self.merger.standardise(silent[-1:])).all():
+        silent = self.usual(np.vstack([self.scores, scores]), [*self.kinds, kind])
+        silent[:, ~left] = np.nan
+        if np.isnan(silent).all(axis=1).any():
             return None
         merged = self.merger(silent)
         return float(conformal_p(merged[_one_each(self.groups)], merged[-1:])[0])
@@ -336,6 +350,7 @@ class Calibration:
         """Plain values, ready for JSON; NaN becomes ``None``."""
         return {
             "heads": list(self.heads),
+            "usual": self.usual.to_dict(),
             "merger": self.merger.to_dict(),
             "peaks": {name: float(value) for name, value in self.peaks.items()},
             "scores": [_plain(row) for row in self.scores],
@@ -347,7 +362,7 @@ class Calibration:
             "fitted_on": self.fitted_on,
             "generation": self.generation,
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
-            "rounds": [merger.to_dict() for merger in self.rounds],
+            "rounds": [usual.to_dict() for usual in self.rounds],
         }
 
     @classmethod
@@ -356,6 +371,7 @@ class Calibration:
         heads = tuple(str(name) for name in data["heads"])
         calibration = cls(
             heads=heads,
+            usual=Usual.from_dict(data["usual"]),
             merger=Merger.from_dict(data["merger"]),
             peaks={str(name): float(value) for name, value in data["peaks"].items()},
             scores=np.array(data["scores"], np.float64).reshape(-1, len(heads)),
@@ -369,7 +385,7 @@ class Calibration:
             probability=None
             if data["probability"] is None
             else Probability(**{name: float(value) for name, value in data["probability"].items()}),
-            rounds=tuple(Merger.from_dict(one) for one in data.get("rounds", ())),
+            rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
         )
         rows = {
             len(values) for values in (calibration.scores, calibration.groups, calibration.strata, calibration.kinds)
@@ -422,17 +438,6 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
 
 def _named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:
     return np.array([""] * count if names is None else names, dtype=str)
-
-
-def _peers(names: NDArray[np.str_], name: str, groups: Ints, needed: int) -> Bools:
-    """(n,) the photos of this name if they are of enough groups; else those of all names of too few; else all."""
-    known, codes = np.unique(names, return_inverse=True)
-    large = np.array([len(np.unique(groups[codes == code])) >= needed for code in range(len(known))])
-    own = names == name
-    if large[codes[own]].any():
-        return np.asarray(own)
-    small = np.asarray(~large[codes])
-    return small if len(np.unique(groups[small])) >= needed else np.ones(len(own), bool)
 
 
 def _one_each(groups: Ints) -> Ints:

@@ -150,7 +150,7 @@ class Change:
         """
         if self.before.heads != self.after.heads:
             return None
-        p = self.after.p_of(self.before.scores, self.before.strata.tolist())
+        p = self.after.p_of(self.before.scores, self.before.strata.tolist(), self.before.kinds.tolist())
         return float((p <= self.after.alpha).mean())
 
     def __str__(self) -> str:

@@ -162,6 +162,7 @@ class Inspector:
             kinds=self._kinds(rows),
             fakes=scores_of(fake_rows, len(self.heads)) if fakes is not None else None,
             fake_groups=fake_names,
+            fake_kinds=self._kinds(fake_rows),
             per_photo=per_photo,
         )
         return self
@@ -266,9 +267,10 @@ class Inspector:
         calibration = self.calibration
         assert calibration is not None
         scores = scores_of(judged, len(self.heads))
-        merged = calibration.merge(scores)
-        each = calibration.p_of(scores, self._strata(judged))
-        claims_p = self._claims_p(scores, judged)
+        kinds = self._kinds(judged)
+        merged = calibration.merge(scores, kinds)
+        each = calibration.p_of(scores, self._strata(judged), kinds)
+        claims_p = self._claims_p(scores, kinds)
         known = self._known(claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
@@ -284,7 +286,7 @@ class Inspector:
             known=bool(known.any()),
             product=best.product,
             copy=copied.text if copied is not None and is_copy(copied) else None,
-            unpriced=calibration.p_without(scores[worst], Price.name),
+            unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
         )
         policy = Policy(calibration.alpha, self.authorised, self.costs)
         decision, reason = policy.decide(listing, found)
@@ -307,14 +309,13 @@ class Inspector:
             failures=tuple(failures),
         )
 
-    def _claims_p(self, scores: Floats, judged: Sequence[Judged]) -> Floats:
+    def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
         """(N, H) how usual each claim is for genuine photos, likeness to the catalogue for those of its brand."""
         calibration, names = self.calibration, [head.name for head in self.heads]
         assert calibration is not None
         p = calibration.head_p_values(scores)
         if Similarity.name in names:
-            column = names.index(Similarity.name)
-            p[:, column] = calibration.known_p(scores[:, column], Similarity.name, self._kinds(judged))
+            p[:, names.index(Similarity.name)] = calibration.known_p(scores, Similarity.name, kinds)
         return p
 
     def _known(self, claims_p: Floats) -> NDArray[np.bool_]:

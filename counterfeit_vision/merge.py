@@ -1,11 +1,9 @@
 """How the claims about a photo become one number, the statistic that is calibrated.
 
-Each claim is measured by how fast genuine photos' scores fall off: z = (score - median) / mean excess over the median.
-Its tail is taken for a Pareto tail, p = (1 + z / 5) ** -5 / 2, heavier than an exponential one, because a few dozen
-photos can't show how heavy it is. A claim's evidence is p ** -0.8, up to a constant an e-value, and the mean of
-e-values is one as well, however the claims depend on each other and whatever their weights (Vovk & Wang 2021). So one
-strong claim among many usual ones is divided by their number, and no more. Nothing rests on the tail's shape: p-values
-come from ranks.
+Each claim comes in mean excesses above what is usual for genuine photos of such goods (:mod:`.usual`), with a heavy
+tail. Its evidence is p ** -0.8, up to a constant an e-value, and the mean of e-values is one as well, however the
+claims depend on each other and whatever their weights (Vovk & Wang 2021). So one strong claim among many usual ones is
+divided by their number, and no more. Nothing rests on the tail's shape: p-values come from ranks.
 
 Labelled fakes add what they look like: the statistic is then the log of (likelihood ratio of a fake like those shown +
 a little of that mean), so that a claim which no fake at hand raised still counts when it is gross.
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .usual import surprise
 
 __all__ = ["Merger", "merge", "stand_apart"]
 
@@ -29,9 +28,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Chosen on simulated claims (normal, skewed, heavy, missing, of one mood): a larger TEMPER finds lone claims, a smaller
-# one many weak ones; a larger SHAPE keeps wild claims from drowning others. UNFORESEEN: on three folds of af1's shoes.
+# one many weak ones. UNFORESEEN: on three folds of af1's shoes.
 TEMPER = 0.8
-SHAPE = 0.2
 UNFORESEEN = 0.002  # beside fakes like those shown: the weight of a gross claim that none of them raised
 # Claims that tell how well a photo shows the goods rather than what is wrong with them, and one that finds little: the
 # weight of their evidence, where others' is 1. Chosen on the market's seeds 200 to 209
@@ -56,49 +54,37 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
     applies = ~np.isnan(standardised)
     if not applies.any(axis=1).all():
         raise InputError(f"no head applies to photo {int(np.flatnonzero(~applies.any(axis=1))[0])}")
-    filled = np.where(applies, standardised, 0.0)
-    tail = np.log1p(SHAPE * np.maximum(filled, 0)) / SHAPE
-    evidence = TEMPER * np.where(filled > 0, tail, filled)
+    evidence = TEMPER * surprise(np.where(applies, standardised, 0.0))
     top = evidence.max(axis=1, keepdims=True)
     return np.asarray(top[:, 0] + np.log(np.average(np.exp(evidence - top), axis=1, weights=weights)))
 
 
 @dataclass(frozen=True, eq=False)
 class Merger:
-    """``location`` and ``scale`` (H,) of genuine photos' scores, NaN for a claim that none of them could make: it is
-    left out for good, as nobody knows what is usual for it. ``counts`` (H,) the weights of their evidence.
-    ``weights`` (H,) and ``bias`` where fakes were shown, and ``learned``, the column of the claim that was fitted on
-    them, -1 where there is none.
+    """``counts`` (H,) the weights of the claims' evidence, 0 for one that no genuine photo could make: it is left out
+    for good, as nobody knows what is usual for it. ``weights`` (H,) and ``bias`` where fakes were shown, and
+    ``learned``, the column of the claim that was fitted on them, -1 where there is none.
     """
 
-    location: Floats
-    scale: Floats
     counts: Floats
     weights: Floats | None = None
     bias: float = 0.0
     learned: int = -1
 
     @classmethod
-    def fit(cls, heads: Sequence[str], genuine: Floats) -> Merger:
-        """From the scores (N, H) of genuine photos, NaN where a claim did not apply."""
-        location, scale = np.full(genuine.shape[1], np.nan), np.full(genuine.shape[1], np.nan)
-        for column, values in enumerate(genuine.T):
-            known = values[~np.isnan(values)]
-            if len(known):
-                location[column] = middle = np.median(known)
-                excess = known[known > middle] - middle
-                floor = max(1e-3 * max(1.0, abs(middle)), 1e-9)
-                scale[column] = max(float(excess.mean()) if len(excess) else 0.0, floor)
-        return cls(location, scale, np.array([COUNTS.get(head, 1.0) for head in heads]))
+    def fit(cls, heads: Sequence[str], standardised: Floats) -> Merger:
+        """From the claims (N, H) of genuine photos, in mean excesses, NaN where one did not apply."""
+        counts = np.array([COUNTS.get(head, 1.0) for head in heads])
+        return cls(np.where(np.isnan(standardised).all(axis=0), 0.0, counts))
 
-    def learn(self, heads: Sequence[str], scores: Floats, fake: Bools) -> Merger:
-        """The same with weights from labelled scores (N, H): a logistic regression of the claims' logarithms, and of
+    def learn(self, heads: Sequence[str], standardised: Floats, fake: Bools) -> Merger:
+        """The same with weights from labelled claims (N, H): a logistic regression of the claims' logarithms, and of
         the learned claim as it is, none below 0 (no claim may turn reassuring because of the fakes at hand), drawn
         towards the learned claim alone, both classes counting alike.
         """
         pull = np.array([float(head == LEARNED) for head in heads])
         learned = int(pull.argmax()) if pull.any() else -1
-        features = _squashed(self.standardise(scores), learned)
+        features = _squashed(standardised, learned)
         share = np.where(fake, 0.5 / max(fake.sum(), 1), 0.5 / max((~fake).sum(), 1))
         weights, bias = pull.copy(), 0.0
         step = 1 / (0.25 * (share[:, None] * features**2).sum() + 0.25 + PULL)
@@ -108,34 +94,27 @@ class Merger:
             bias -= step * float(off.sum())
         return dataclasses.replace(self, weights=weights, bias=bias, learned=learned)
 
-    def standardise(self, scores: Floats) -> Floats:
-        """(N, H) in mean excesses above the usual."""
-        return np.asarray((scores - self.location) / self.scale)
+    def __call__(self, standardised: Floats) -> Floats:
+        """(N, H) claims in mean excesses, NaN where one did not apply -> (N,) the statistic, higher = more suspicious.
 
-    def __call__(self, scores: Floats) -> Floats:
-        """(N, H) raw scores, NaN where a head did not apply -> (N,) the statistic, higher = more suspicious."""
-        standardised = self.standardise(scores)
-        known = ~np.isnan(self.location)
-        evidence = merge(standardised[:, known], self.counts[known])
+        Raises :class:`InputError` for a row to which no head applies.
+        """
+        evidence = merge(standardised, self.counts)
         if self.weights is None:
             return evidence
         likeness = _squashed(standardised, self.learned) @ self.weights + self.bias
         return np.asarray(np.logaddexp(likeness, np.log(UNFORESEEN) + evidence))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON; NaN becomes ``None``."""
-        arrays = {name: getattr(self, name) for name in ("location", "scale", "counts", "weights")}
-        return {
-            name: None if values is None else [None if np.isnan(value) else float(value) for value in values]
-            for name, values in arrays.items()
-        } | {"bias": self.bias, "learned": self.learned}
+        """Plain values, ready for JSON."""
+        weights = None if self.weights is None else self.weights.tolist()
+        return {"counts": self.counts.tolist(), "weights": weights, "bias": self.bias, "learned": self.learned}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Merger:
         """The inverse of :meth:`to_dict`."""
-        location, scale, counts = (np.array(data[name], np.float64) for name in ("location", "scale", "counts"))
         weights = None if data["weights"] is None else np.array(data["weights"], np.float64)
-        return cls(location, scale, counts, weights, float(data["bias"]), int(data["learned"]))
+        return cls(np.array(data["counts"], np.float64), weights, float(data["bias"]), int(data["learned"]))
 
 
 def _squashed(standardised: Floats, learned: int) -> Floats:

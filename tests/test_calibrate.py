@@ -67,7 +67,7 @@ def test_a_head_that_does_not_apply_has_no_say() -> None:
     scores[::2, 1] = np.nan
     calibration = fitted(scores)
     merged = calibration.merge(np.array([[0.3, np.nan]]))
-    assert merged[0] == calibration.merge(np.array([[0.3, calibration.merger.location[1]]]))[0]  # it counts as usual
+    assert merged[0] == calibration.merge(np.array([[0.3, calibration.usual.location[0, 1]]]))[0]  # it counts as usual
     assert np.isnan(calibration.head_p_values(np.array([[0.3, np.nan]]))[0, 1])
 
 

@@ -13,6 +13,7 @@ from counterfeit_vision.calibrate import Calibration, jackknife_p
 from counterfeit_vision.drift import Drift
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import Merger
+from counterfeit_vision.usual import Usual
 
 HEADS = ["a", "b", "c"]
 
@@ -36,8 +37,9 @@ def test_p_values_are_their_slow_twin() -> None:
     for photo in asked:
         reached = 0
         for left_out in range(25):
-            merger = Merger.fit(HEADS, np.delete(known, left_out, axis=0))
-            reached += merger(known[[left_out]])[0] >= merger(photo[None])[0]
+            usual = Usual.fit(np.delete(known, left_out, axis=0))
+            merger = Merger.fit(HEADS, usual(known))
+            reached += merger(usual(known[[left_out]]))[0] >= merger(usual(photo[None]))[0]
         slow.append((1 + reached) / 26)
     np.testing.assert_allclose(calibrated(known).p_of(asked), slow)
     one, few = np.array([1.0, 2.0]), np.array([[0.0, 3.0], [3.0, 3.0], [1.0, 2.0]])
@@ -65,8 +67,9 @@ def test_one_photo_of_each_group_is_ranked_and_its_whole_group_left_out() -> Non
     scores = heavy(random, 60)
     calibration = calibrated(scores, groups=groups.tolist())
     assert (calibration.count, calibration.fitted_on, len(calibration.rounds)) == (20, 60, 20)
-    own = Merger.fit(HEADS, scores[groups != "seller 04"])
-    np.testing.assert_allclose(calibration.merged[12:15], own(scores[12:15]))
+    usual = Usual.fit(scores[groups != "seller 04"])
+    own = Merger.fit(HEADS, usual(scores))
+    np.testing.assert_allclose(calibration.merged[12:15], own(usual(scores[12:15])))
     p = calibration.p_of(heavy(random, 30))
     np.testing.assert_allclose(p * 21, np.rint(p * 21))
 

@@ -1,0 +1,65 @@
+"""What is usual for genuine photos: of all, of each kind of goods, and of kinds of which few were seen."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from counterfeit_vision.usual import SHRINK, Usual, surprise, tail_p
+
+
+def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:
+    usual = Usual.fit(np.array([[1.0], [2.0], [3.0], [5.0], [9.0]]))
+    assert usual(np.array([[3.0], [11.0], [-1.0]])).ravel().tolist() == [0.0, 2.0, -1.0]  # 5 and 9 exceed by 2 and 6
+    assert surprise(np.array([2.0]))[0] == pytest.approx(5 * np.log(1.4))  # (1 + 2 / 5) ** 5
+
+
+def test_a_kind_of_which_many_were_seen_is_measured_by_itself_and_one_of_few_as_all_are() -> None:
+    random = np.random.default_rng(0)
+    carton, bag = random.exponential(1, (5000, 1)), 10 + random.exponential(5, (5000, 1))
+    scores, kinds = np.concatenate([carton, bag, [[30.0]]]), ["carton"] * 5000 + ["bag"] * 5000 + ["hat"]
+    usual = Usual.fit(scores, kinds)
+    for kind, own in (("carton", carton), ("bag", bag)):
+        np.testing.assert_allclose(usual(own, [kind] * 5000), Usual.fit(own)(own), rtol=0.02, atol=0.02)
+    everything = Usual.fit(scores)
+    middle, spread = everything.location[0, 0], everything.scale[0, 0]
+    hat = np.array([[20.0]])
+    place = (30 + SHRINK * middle) / (1 + SHRINK)  # one photo beside three that are as all are; none lies above it
+    np.testing.assert_allclose(usual(hat, ["hat"]), (20 - place) / spread)
+    np.testing.assert_array_equal(usual(hat, ["shoe"]), everything(hat))  # never seen
+    np.testing.assert_array_equal(usual(hat), everything(hat))
+
+
+def test_a_claim_that_no_photo_of_a_kind_could_make_is_measured_as_all_are_and_one_that_none_could_not_at_all() -> None:
+    scores = np.array([[1.0, np.nan], [2.0, np.nan], [4.0, np.nan], [np.nan, np.nan]])
+    usual = Usual.fit(scores, ["a", "a", "a", "b"])
+    asked = np.array([[4.0, 1.0]])
+    np.testing.assert_array_equal(usual(asked, ["b"]), usual(asked))
+    assert np.isnan(usual(asked, ["a"])[0, 1])
+
+
+def test_genuine_scores_that_do_not_vary_leave_a_finite_measure() -> None:
+    usual = Usual.fit(np.ones((6, 1)), ["a"] * 6)
+    assert np.isfinite(usual(np.array([[1.0], [2.0]]), ["a", "a"])).all()
+
+
+def test_the_tail_is_continuous_falls_and_stays_within_0_and_1() -> None:
+    z = np.linspace(-40, 400, 20001)
+    p = tail_p(z)
+    assert (np.diff(p) <= 0).all()
+    assert (np.abs(np.diff(p)) < 0.02).all()
+    assert 0 < p.min() < 1e-8 < 0.99 < p.max() <= 1
+    assert np.isnan(tail_p(np.array([np.nan]))[0])
+
+
+def test_it_survives_json_and_refuses_what_does_not_fit() -> None:
+    random = np.random.default_rng(1)
+    scores = random.standard_normal((30, 3))
+    scores[:, 1] = np.nan
+    usual = Usual.fit(scores, ["a", "b", "c"] * 10)
+    kept = json.loads(json.dumps(usual.to_dict(), allow_nan=False))
+    np.testing.assert_array_equal(Usual.from_dict(kept)(scores, ["b"] * 30), usual(scores, ["b"] * 30))
+    with pytest.raises(ValueError, match="2 kinds does not fit"):
+        Usual.from_dict({**kept, "kinds": ["a", "b"]})
