@@ -45,6 +45,7 @@ RELATED = 4.0  # times, by which noise that neighbouring pixels share makes ``do
 VERSION = 0.3  # pixels of weight between two genuine versions of a mark
 HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whole mark, and of the whole
 PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
+GLARE = 0.6  # share of its hue that a ground may lose where colours are compared
 COLOURED = 0.15  # of those logarithms, from which haze, that pales a mark, is told from another colour
 USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3}  # what nine of ten genuine photos stay below
 
@@ -54,7 +55,8 @@ class Drawn:
     """A mark in one photo. ``weight``: pixels of the frame by which its strokes' sides lie outside the genuine ones'.
     ``doubt``: its standard error, were noise independent from pixel to pixel. ``blur`` in the same pixels, ``likeness``
     in -1..1 the correlation of its ink with the genuine outline.
-    ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none.
+    ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none;
+    ``grounds`` (PARTS, 3): of the ground's.
     ``offset`` (2, 3): pixels of the frame, x and y, by which it lies beside where the photo was laid over the genuine
     one: everywhere, and times u and v, which run from -1 to 1 over the mark's box.
     """
@@ -64,6 +66,7 @@ class Drawn:
     blur: float
     likeness: float
     colours: NDArray[np.float64]
+    grounds: NDArray[np.float64]
     offset: NDArray[np.float64]
 
 
@@ -169,7 +172,7 @@ class MarkInk:
             ink = _ink(pixels, self.outline(weight, blur), there)
             weight, doubt, blur = self._fitted(ink[there], there)
         likeness = _alike(ink[there], self.outline(weight, blur)[there])
-        return Drawn(weight, doubt, blur, likeness, self._colours(pixels, there), offset)
+        return Drawn(weight, doubt, blur, likeness, *self._colours(pixels, there), offset)
 
     def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
         """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
@@ -188,13 +191,13 @@ class MarkInk:
         best = WEIGHTS[column] + step * 0.5 * float(left - right) / bend
         return best, step * float(np.sqrt(2 * middle / len(ink) / bend)), BLURS[row]
 
-    def _colours(self, pixels: Floats, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _colours(self, pixels: Floats, there: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         outline = self.outline(0.0, 0.8)
         soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
         ground = (cv2.dilate(outline, np.ones((5, 5))) < 0.3) & there
         edges = np.linspace(AIR, outline.shape[1] - AIR, PARTS + 1).astype(int)
         step = outline.shape[1] // PARTS
-        found = np.full((PARTS, 3), np.nan)
+        inks, grounds = (np.full((PARTS, 3), np.nan) for _ in range(2))
         for part, (start, end) in enumerate(itertools.pairwise(edges)):
             around = slice(max(0, start - step), end + step)
             own, mine, seen = outline[:, start:end], soft[:, start:end], there[:, start:end]
@@ -207,8 +210,9 @@ class MarkInk:
             if _alike(off[seen], own[seen]) < PART_LIKE:
                 continue
             strongest = np.argsort(-off[core], kind="stable")[:most]
-            found[part] = np.log((np.median(mine[core][strongest], axis=0) + DARK) / (base + DARK))
-        return found
+            inks[part] = np.log(np.median(mine[core][strongest], axis=0) + DARK)
+            grounds[part] = np.log(base + DARK)
+        return inks - grounds, grounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +288,7 @@ def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Seque
             parts = genuine - wholes[:, None]
             usual = np.nanmedian(parts, axis=0)
             spread = _spread(_off(parts - usual, whole))
-            mine = _hue(one.colours)
+            mine = _hue(np.where(_glaring(one, marks[row].genuine)[:, None], np.nan, one.colours))
             own = np.nanmedian(mine, axis=0)
             off = _off(mine - own - usual, whole)
             times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
@@ -299,6 +303,15 @@ def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Seque
             )
         if np.isfinite(shift):
             yield shift / USUAL["colour"], row, None, "its ink has another colour beside the ground's"
+
+
+def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
+    """(PARTS,) where a coloured ground has lost its hue: what shines there is added to the ink as well."""
+    usual = np.nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
+    length = float(np.linalg.norm(usual))
+    if not length >= COLOURED:
+        return np.zeros(PARTS, bool)
+    return np.asarray(_hue(one.grounds) @ (usual / length) < (1 - GLARE) * length)
 
 
 def _hue(colours: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -136,3 +136,20 @@ def test_without_regions_nothing_is_said(tiny_encoder: TowerEncoder) -> None:
     evidence = Ink().score(suspects(catalogue(tiny_encoder, []), [seen(card(noise=3))]))[0]
     assert not evidence.applicable
     assert "region" in evidence.text
+
+
+def test_where_glare_has_bleached_the_ground_no_colour_is_compared() -> None:
+    """Light that is added to ink and ground alike bends the one's hue beside the other's."""
+
+    def red(photo: np.ndarray) -> np.ndarray:
+        return (photo * np.array([1.0, 0.35, 0.25])).astype(np.uint8)
+
+    made = make_stencil([red(label()), red(seen(label(noise=1))), red(seen(label(noise=2), seed=8))], [[WORD], [], []])
+    assert isinstance(made, Stencil)
+    marks = MarkInk.all_of(made)
+    photo = red(seen(card(noise=3)))
+    shine = np.clip(np.linspace(0, 2.0, 640), 0, 1)[None, :, None]  # most on the right
+    glaring = np.clip(photo + shine * 220, 0, 255).astype(np.uint8)
+    other = deviation(made, marks, red(seen(card(tint=(60, 0, -60), noise=3))))
+    assert deviation(made, marks, photo).score < 2
+    assert deviation(made, marks, glaring).score < 2 < other.score
