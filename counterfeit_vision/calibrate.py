@@ -101,8 +101,9 @@ class Calibration:
     ``heads`` in column order; ``usual`` measures their scores and ``merger`` makes the statistic; ``peaks`` are the
     heads' alarm levels for heat maps. Of the conformal part: ``scores`` (n, H), NaN where a head did not apply,
     ``merged`` (n,), ``groups`` (n,) numbers, the same for photos that belong together, ``strata`` (n,) names, all ""
-    where there are none, and ``kinds`` (n,) what each photo was taken for, such as a brand. By leaving one out,
-    ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and ``usual`` from all photos.
+    where there are none, ``kinds`` (n,) what each photo was taken for, such as a brand, and ``margins`` (n,) by how
+    much the nearest product was more alike than the next, NaN where none was near. By leaving one out, ``rounds`` are
+    what is usual without each group in turn, ``merged`` comes from those, and ``usual`` from all photos.
     """
 
     heads: tuple[str, ...]
@@ -114,6 +115,7 @@ class Calibration:
     groups: Ints
     strata: NDArray[np.str_]
     kinds: NDArray[np.str_]
+    margins: Floats
     alpha: float
     fitted_on: int
     generation: str
@@ -133,6 +135,7 @@ class Calibration:
         groups: Sequence[str] | None = None,
         strata: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
+        margins: Floats | None = None,
         fakes: Floats | None = None,
         fake_groups: Sequence[str] = (),
         fake_kinds: Sequence[str] | None = None,
@@ -144,9 +147,10 @@ class Calibration:
         each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
         photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same. ``strata``
         (N,) names what is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are
-        measured. With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability
-        is fitted; a head that was itself fitted on them and the first part must have scored them out of fold. Raises
-        :class:`InputError` with the number of photos that ``alpha`` needs.
+        measured, ``margins`` (N,) by how much its nearest product stood out (:meth:`product_p`). With ``fakes`` (M, H),
+        of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted; a head that was
+        itself fitted on them and the first part must have scored them out of fold. Raises :class:`InputError` with the
+        number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
@@ -193,6 +197,7 @@ class Calibration:
             groups=numbers,
             strata=_named(strata, len(scores))[ranked],
             kinds=taken[ranked],
+            margins=np.full(int(ranked.sum()), np.nan) if margins is None else margins[ranked],
             alpha=alpha,
             fitted_on=int(fitted.sum()),
             generation=generation,
@@ -301,6 +306,14 @@ class Calibration:
         ranked = self.head_p_values(scores)[:, column]
         return np.asarray(np.fmin(ranked, tail_p(self.usual(scores, kinds)[:, column])))
 
+    def product_p(self, margins: Floats) -> Floats:
+        """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1
+        where no other product is near (NaN).
+        """
+        known = np.flatnonzero(~np.isnan(self.margins))
+        drawn = known[_one_each(self.groups[known])]
+        return np.asarray(np.nan_to_num(conformal_p(-self.margins[drawn], -margins), nan=1.0))
+
     def head_p_values(self, scores: Floats) -> Floats:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
         calibrated.
@@ -358,6 +371,7 @@ class Calibration:
             "groups": self.groups.tolist(),
             "strata": self.strata.tolist(),
             "kinds": self.kinds.tolist(),
+            "margins": _plain(self.margins),
             "alpha": self.alpha,
             "fitted_on": self.fitted_on,
             "generation": self.generation,
@@ -379,6 +393,7 @@ class Calibration:
             groups=np.array(data["groups"], np.int64),
             strata=np.array(data["strata"], dtype=str),
             kinds=np.array(data["kinds"], dtype=str),
+            margins=np.array(data["margins"], np.float64),
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
@@ -388,8 +403,11 @@ class Calibration:
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
         )
         rows = {
-            len(values) for values in (calibration.scores, calibration.groups, calibration.strata, calibration.kinds)
-        }
+            len(values)
+            for values in (
+                calibration.scores, calibration.groups, calibration.strata, calibration.kinds, calibration.margins
+            )
+        }  # fmt: skip
         if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
             raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
         if calibration.rounds and len(calibration.rounds) != calibration.count:

@@ -29,6 +29,7 @@ from .types import Evidence, Failure, Listing, Verdict
 __all__ = ["Inspector"]
 
 GENUINE_SHOWN = 3
+UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 
 Floats = NDArray[np.float64]
@@ -160,6 +161,7 @@ class Inspector:
             groups=names,
             strata=strata,
             kinds=self._kinds(rows),
+            margins=np.array([row.margin for row in rows]),
             fakes=scores_of(fake_rows, len(self.heads)) if fakes is not None else None,
             fake_groups=fake_names,
             fake_kinds=self._kinds(fake_rows),
@@ -275,6 +277,8 @@ class Inspector:
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = self.catalog.references[judged[worst].neighbours[0]]
+        product_p = float(calibration.product_p(np.array([judged[worst].margin]))[0])
+        other = self.catalog.references[judged[worst].runner_up] if product_p <= UNSURE else None
         claims = self._claims(judged, claims_p, counted)
         copied = claims.get(Reuse.name)
         found = Findings(
@@ -299,6 +303,8 @@ class Inspector:
             reason=reason,
             product=best.product if found.known else None,
             brand=best.brand if found.known else None,
+            product_p=product_p if found.known else None,
+            runner_up=other.product if other is not None and found.known else None,
             claims=claims,
             statistics=tuple(merged.tolist()),
             authorised=policy.is_authorised(listing),

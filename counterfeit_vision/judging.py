@@ -16,6 +16,7 @@ from .catalog import Catalog
 from .errors import InputError
 from .heads import Head, Suspects
 from .manifests import read_listings
+from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
 from .types import Evidence, Failure, Listing, Photo
 
@@ -31,12 +32,15 @@ _Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"
 @dataclass(frozen=True, eq=False)
 class Judged:
     """One photo with what the heads say of it, in the order of the heads; ``neighbours`` are catalogue rows, best
-    first.
+    first. ``runner_up`` is the row of the best that shows another product, and ``margin`` by how much the first is more
+    alike; -1 and NaN where there is none near.
     """
 
     photo: EncodedPhoto
     neighbours: tuple[int, ...]
     evidence: tuple[Evidence, ...]
+    runner_up: int = -1
+    margin: float = math.nan
 
 
 def scores_of(rows: Sequence[Judged], heads: int) -> NDArray[np.float64]:
@@ -113,6 +117,7 @@ def _score(
                 photo,
                 tuple(int(key) for key in found.rows[start + number] if key >= 0),
                 tuple(column[start + number] for column in columns),
+                *runner_up(found.rows[start + number], found.scores[start + number], catalog.goods),
             )
             for number, photo in enumerate(photos)
         ]

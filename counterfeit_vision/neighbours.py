@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Neighbours", "best_first", "reference_scores"]
+__all__ = ["Neighbours", "best_first", "reference_scores", "runner_up"]
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -29,6 +29,14 @@ class Neighbours:
     cosine: Floats
     cohort: Floats
     cohort_goods: NDArray[np.object_]
+
+
+def runner_up(rows: Rows, scores: Floats, goods: NDArray[np.object_]) -> tuple[int, float]:
+    """The best of one photo's references, (k,) ``rows`` and ``scores`` best first, that shows other ``goods`` than the
+    nearest: its row, and by how much the nearest is more alike; -1 and NaN where all k show the same.
+    """
+    others = [place for place, row in enumerate(rows) if row >= 0 and goods[row] != goods[rows[0]]]
+    return (int(rows[others[0]]), float(scores[0] - scores[others[0]])) if others else (-1, float("nan"))
 
 
 def best_first(found: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floats]:

@@ -193,7 +193,7 @@ class Report(Sequence[Result]):
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = dict.fromkeys(name for verdict in self.verdicts for name in verdict.claims)
-        fields = ("id", "decision", "risk", "probability", "p_value", "product", "brand", "reason")
+        fields = ("id", "decision", "risk", "probability", "p_value", "product", "runner_up", "brand", "reason")
         columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
         for name in names:
             found = [getattr(result, "claims", {}).get(name) for result in self._results]
@@ -242,6 +242,7 @@ class Explanation:
         lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, {likely}"]
         lines += [v.reason, p_sentence(v.p_value)]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
+        lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
         for name, claim in _claims(v):
             p = f"p {p_number(claim.p_value)}" if claim.applicable else "no say"

@@ -317,6 +317,8 @@ class Verdict:
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
+    - ``product_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
+      at most a tenth, ``runner_up`` names the next: it may as well be that one.
     - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos, which p-values and risk come from.
     - ``authorised``: the seller is one of those that the brand has authorised.
@@ -332,6 +334,8 @@ class Verdict:
     probability: float | None = None
     product: str | None
     brand: str | None
+    product_p: float | None = None
+    runner_up: str | None = None
     claims: Mapping[str, Evidence]
     statistics: tuple[float, ...] = ()
     authorised: bool = False
@@ -358,6 +362,8 @@ class Verdict:
             "reason": self.reason,
             "product": self.product,
             "brand": self.brand,
+            "product_p": self.product_p,
+            "runner_up": self.runner_up,
             "stale": self.stale,
             "statistics": list(self.statistics),
             "authorised": self.authorised,

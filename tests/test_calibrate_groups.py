@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -315,3 +316,15 @@ def test_claims_are_measured_by_what_is_usual_for_goods_of_a_kind() -> None:
     assert np.mean(found["pooled"]) < 0.02
     assert np.mean(found["by kind"]) > 0.6
     assert np.mean(found["genuine"]) < ALPHA + 0.02
+
+
+def test_a_products_margin_is_ranked_among_those_of_genuine_photos() -> None:
+    margins = np.concatenate([np.full(20, np.nan), np.linspace(0.01, 0.4, 40)])
+    first = np.arange(60) < 20
+    scores = np.random.default_rng(3).standard_normal((60, 1))
+    calibration = Calibration.fit(["a"], scores, {}, first=first, alpha=ALPHA, generation="", margins=margins)
+    again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
+    for made in (calibration, again):
+        np.testing.assert_allclose(made.product_p(np.array([0.0, 0.01, 0.105, 9.0, np.nan])) * 41, [1, 2, 11, 41, 41])
+    unknown = Calibration.fit(["a"], scores, {}, first=first, alpha=ALPHA, generation="")
+    assert unknown.product_p(np.array([0.1, np.nan])).tolist() == [1.0, 1.0]

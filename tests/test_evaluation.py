@@ -361,6 +361,12 @@ def test_goods_that_the_catalogue_hardly_knows_are_answered_last() -> None:
     assert order(*rows) == [2, 1, 0, 3]
 
 
+def test_goods_that_may_as_well_be_others_are_answered_late() -> None:
+    rows = [judged(0, "genuine", 0.1, product_p=0.01), judged(1, "genuine", 0.3, product_p=0.9)]
+    rows += [judged(2, "genuine", 0.35), judged(3, "genuine", 0.0, decision="insufficient_evidence", product_p=0.9)]
+    assert order(*rows) == [1, 2, 0, 3]
+
+
 def test_an_alarm_is_surer_where_more_listings_raise_one_than_genuine_ones_would() -> None:
     usual = [judged(row, "genuine", 0.5 * (1 - p), p_value=p, named="good") for row, p in enumerate(SPREAD)]
     usual[0] = dataclasses.replace(usual[0], risk=0.6, decision="suspected")

@@ -590,6 +590,7 @@ def test_the_frame_has_one_row_a_result(results):
         "probability",
         "p_value",
         "product",
+        "runner_up",
         "brand",
         "reason",
         "similarity_score",
@@ -828,3 +829,10 @@ def test_a_browser_toggles_the_heat_map(chromium):
     y, x = (np.median(axis) for axis in np.nonzero(changed[:, columns.min() : columns.max()]))
     assert abs((y - rows.min()) / height - 3 / 7) < 0.08
     assert abs(x / width - 4 / 7) < 0.08
+
+
+def test_a_product_that_may_as_well_be_another_is_named_with_it():
+    alike = verdict(product_p=0.04, runner_up="Runner <3>")
+    assert "It may as well be Runner <3>, which is nearly as alike." in str(alike.explain())
+    assert "It may as well be <bdi>Runner &lt;3&gt;</bdi>" in alike.explain().to_html()
+    assert "may as well" not in str(verdict().explain()) + verdict().explain().to_html()

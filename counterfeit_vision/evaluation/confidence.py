@@ -13,16 +13,23 @@ Bools = NDArray[np.bool_]
 ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
 FEWEST = 20  # listings that name one brand, from which how many of them are fake is told by themselves
 SHARES = np.linspace(0.01, 0.99, 99)  # of fakes; where listings are too few to tell, a half
-KNOWN = 0.2  # the likeness, a p-value, from which goods are known as well as any: chosen on a mix with market seed 301
+KNOWN = 0.2  # p-values from which goods are known, and told from others, as well as any: on a mix with market seed 301
 
 
 def confidence(
-    risk: Floats, p_value: Floats, probability: Floats, likeness: Floats, named: NDArray[np.str_], abstained: Bools
+    risk: Floats,
+    p_value: Floats,
+    probability: Floats,
+    likeness: Floats,
+    product_p: Floats,
+    named: NDArray[np.str_],
+    abstained: Bools,
 ) -> Floats:
-    """(N,) higher = answered first, of listings' ``risk``, ``p_value``, ``probability`` and ``likeness`` (a p-value),
-    NaN where there is none, and of the brand that each was ``named``.
+    """(N,) higher = answered first, of listings' ``risk``, ``p_value``, ``probability``, and the p-values of their
+    ``likeness`` and of their product's standing out, NaN where there is none, and of the brand that each was ``named``.
 
-    The chance that the answer is right, times how well the catalogue knows such goods. The chance is the probability
+    The chance that the answer is right, times how well the catalogue knows such goods, times how well it tells them
+    from others. The chance is the probability
     where there is one; else it comes from the p-values of the listings that name the same brand
     (:func:`chance_of_genuine`; rare brands are taken together). What was not answered, for want of evidence, comes
     last.
@@ -35,8 +42,8 @@ def confidence(
         own = told & (group == number)
         fake[own] = 1 - chance_of_genuine(p_value[own])
     right = np.where(risk >= ALARM, fake, 1 - fake)
-    known = np.minimum(np.where(np.isnan(likeness), 1.0, likeness) / KNOWN, 1)
-    return np.asarray(right * known + ~abstained)
+    known, told_apart = (np.minimum(np.nan_to_num(p, nan=1.0) / KNOWN, 1) for p in (likeness, product_p))
+    return np.asarray(right * known * told_apart + ~abstained)
 
 
 def chance_of_genuine(p_values: Floats) -> Floats:
