@@ -284,6 +284,10 @@ def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, r
     assert swapped.region is not None
     assert 20 < swapped.region.x0 < swapped.region.x1 < 500
     assert 70 < swapped.region.y0 < swapped.region.y1 < 230
+    assert homoglyph.region is not None
+    widths = [region.x1 - region.x0 for region in (swapped.region, homoglyph.region)]
+    assert max(widths) < 0.3 * mark("SILVANO", pose=1).shape[1]  # one letter of seven
+    assert swapped.region.x1 + max(widths) < homoglyph.region.x0  # the fourth, and the last
     assert swapped.crops is not None
     assert set(swapped.references) == {"r0", "r1"}
     (alone,) = head.score(suspects(catalog, batch[1]))

@@ -165,7 +165,7 @@ class Wordmark:
         if not compared:
             return Evidence.not_applicable(f"No wordmark of {brand} on the marks: {looks[0]}.")
         worst = max(compared, key=lambda one: one.score)
-        box = at(found.warp, known.lines[looks.index(worst)].box[None])[0]
+        box = at(found.warp, _part(known.lines[looks.index(worst)].box, worst)[None])[0]
         (x0, y0), (x1, y1) = np.clip([box.min(axis=0), box.max(axis=0)], 0, np.array(photo.shape[1::-1]) - 1).tolist()
         crops = None
         if worst.genuine is not None:
@@ -230,6 +230,19 @@ class Wordmark:
             assert isinstance(stencil, Stencil)
             self._known[place] = wordmarks_of(catalog, goods, stencil, reader)
         return self._known[place]
+
+
+def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
+    """Of a line's box (4, 2), clockwise from the top left, the part around the glyph that fits worst; all of it where
+    no glyphs were compared.
+    """
+    if compared.glyphs is None:
+        return box
+    top_left, top_right, bottom_right, bottom_left = box
+    ends = np.array([[top_left, top_right], [bottom_left, bottom_right]])
+    starts, sides = ends[:, 0], ends[:, 1] - ends[:, 0]
+    (top_left, bottom_left), (top_right, bottom_right) = (starts + share * sides for share in compared.glyphs.worst)
+    return np.stack([top_left, top_right, bottom_right, bottom_left]).astype(np.float32)
 
 
 def _found_near(photo: Pixels, box: NDArray[np.float32], reader: Reader) -> list[TextLine]:
