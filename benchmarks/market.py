@@ -79,7 +79,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     standardised = Usual.fit(raw[: len(known)], kinds[: len(known)])(raw, kinds)
     says = ~np.isnan(standardised).all(axis=1)
     score = np.full(len(lines), -np.inf)
-    score[says] = Merger.fit(CLAIMS, standardised[: len(known)])(standardised[says])
+    score[says] = Merger.of(CLAIMS)(standardised[says])
     for row, (line, vector) in enumerate(zip(lines, found.vectors, strict=True)):
         own = catalog.rows_of(brand=line["brand"], product=line["product"])
         line["baseline"] = 1 - float((catalog.vectors[own] @ vector).max())

@@ -151,8 +151,7 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
         standardised[own] = usual(table[own], scores["kind"][own].tolist())
     for seed, fitted in first.items():
         taught = asked & (seeds != seed)
-        own = Merger.fit(names, standardised[fitted])
-        statistic = own.learn(names, standardised[taught], scores["attack"][taught] != "")
+        statistic = Merger.of(names).learn(names, standardised[taught], scores["attack"][taught] != "")
         rest = np.setdiff1d(np.flatnonzero((seeds == seed) & ~asked), fitted)
         mine = asked & (seeds == seed)
         alarms[mine] = conformal_p(statistic(standardised[rest]), statistic(standardised[mine])) <= ALPHA

@@ -167,7 +167,7 @@ class Calibration:
         taken = _named(kinds, len(scores))
         usual = Usual.fit(scores[fitted], taken[fitted].tolist())
         standardised = usual(scores, taken.tolist())
-        merger, probability = Merger.fit(heads, standardised[fitted]), None
+        merger, probability = Merger.of(heads), None
         if fakes is not None:
             shown = np.concatenate([standardised[fitted], usual(fakes, fake_kinds)])
             fake = np.arange(len(shown)) >= fitted.sum()

@@ -61,8 +61,7 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Merger:
-    """``counts`` (H,) the weights of the claims' evidence, 0 for one that no genuine photo could make: it is left out
-    for good, as nobody knows what is usual for it. ``weights`` (H,) and ``bias`` where fakes were shown, and
+    """``counts`` (H,) the weights of the claims' evidence. ``weights`` (H,) and ``bias`` where fakes were shown, and
     ``learned``, the column of the claim that was fitted on them, -1 where there is none.
     """
 
@@ -72,10 +71,9 @@ class Merger:
     learned: int = -1
 
     @classmethod
-    def fit(cls, heads: Sequence[str], standardised: Floats) -> Merger:
-        """From the claims (N, H) of genuine photos, in mean excesses, NaN where one did not apply."""
-        counts = np.array([COUNTS.get(head, 1.0) for head in heads])
-        return cls(np.where(np.isnan(standardised).all(axis=0), 0.0, counts))
+    def of(cls, heads: Sequence[str]) -> Merger:
+        """What merges these heads' claims where no fake was shown."""
+        return cls(np.array([COUNTS.get(head, 1.0) for head in heads]))
 
     def learn(self, heads: Sequence[str], standardised: Floats, fake: Bools) -> Merger:
         """The same with weights from labelled claims (N, H): a logistic regression of the claims' logarithms, and of

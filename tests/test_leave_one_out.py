@@ -38,7 +38,7 @@ def test_p_values_are_their_slow_twin() -> None:
         reached = 0
         for left_out in range(25):
             usual = Usual.fit(np.delete(known, left_out, axis=0))
-            merger = Merger.fit(HEADS, usual(known))
+            merger = Merger.of(HEADS)
             reached += merger(usual(known[[left_out]]))[0] >= merger(usual(photo[None]))[0]
         slow.append((1 + reached) / 26)
     np.testing.assert_allclose(calibrated(known).p_of(asked), slow)
@@ -68,7 +68,7 @@ def test_one_photo_of_each_group_is_ranked_and_its_whole_group_left_out() -> Non
     calibration = calibrated(scores, groups=groups.tolist())
     assert (calibration.count, calibration.fitted_on, len(calibration.rounds)) == (20, 60, 20)
     usual = Usual.fit(scores[groups != "seller 04"])
-    own = Merger.fit(HEADS, usual(scores))
+    own = Merger.of(HEADS)
     np.testing.assert_allclose(calibration.merged[12:15], own(usual(scores[12:15])))
     p = calibration.p_of(heavy(random, 30))
     np.testing.assert_allclose(p * 21, np.rint(p * 21))

@@ -25,10 +25,10 @@ def drawn(seed: int, count: int = 2000, fakes: float = 0.3) -> tuple[np.ndarray,
     return scores, fake
 
 
-def fitted(genuine: np.ndarray, heads: list[str] | None = None) -> Callable[[np.ndarray], np.ndarray]:
+def fitted(genuine: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The statistic of raw scores, as genuine photos alone teach it."""
     usual = Usual.fit(genuine)
-    merger = Merger.fit(heads or ["a", "b"], usual(genuine))
+    merger = Merger.of(["a", "b"])
     return lambda scores: merger(usual(scores))
 
 
@@ -50,7 +50,7 @@ def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
     heads = ["similarity", "patches", "wordmark"]
     assert COUNTS["similarity"] < 1
     assert not {"patches", "wordmark", "price"} & set(COUNTS)
-    merger = Merger.fit(heads, np.random.default_rng(0).standard_normal((50, 3)))
+    merger = Merger.of(heads)
     raised = merger(20 * np.eye(3))
     assert raised[0] < raised[1]
     assert raised[1] == pytest.approx(raised[2])
@@ -69,7 +69,7 @@ def test_a_claim_with_wild_genuine_scores_does_not_drown_the_others() -> None:
 
 def test_it_rises_strictly_with_each_claim_also_where_fakes_gave_a_claim_no_weight() -> None:
     scores, fake = drawn(1)
-    for merger in (Merger.fit(HEADS, scores[~fake]), Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)):
+    for merger in (Merger.of(HEADS), Merger.of(HEADS).learn(HEADS, scores, fake)):
         for column in range(3):
             rows = np.zeros((50, 3))
             rows[:, column] = np.linspace(-4, 40, 50)
@@ -78,7 +78,7 @@ def test_it_rises_strictly_with_each_claim_also_where_fakes_gave_a_claim_no_weig
 
 def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
     scores, fake = drawn(2)
-    merger = Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)
+    merger = Merger.of(HEADS).learn(HEADS, scores, fake)
     assert merger.weights is not None
     assert merger.weights.min() >= 0
     assert merger.weights[0] > 1
@@ -88,7 +88,7 @@ def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
 
 def test_a_gross_claim_that_no_fake_at_hand_raised_still_counts() -> None:
     scores, fake = drawn(3)
-    merger = Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)
+    merger = Merger.of(HEADS).learn(HEADS, scores, fake)
     level = np.quantile(merger(scores[~fake]), 0.95)
     assert merger(np.array([[0.0, 60.0, 0.0]]))[0] > level
 
@@ -102,7 +102,7 @@ def test_noise_beside_the_learned_claim_costs_next_to_nothing() -> None:
         scores = np.hstack([random.standard_normal((180, 1)) + 1.2 * fake[:, None], random.standard_t(3, (180, 6))])
         heads = ["learned", *"abcdef"]
         usual = Usual.fit(scores[~fake])
-        merger = Merger.fit(heads, usual(scores[~fake])).learn(heads, usual(scores), fake)
+        merger = Merger.of(heads).learn(heads, usual(scores), fake)
         new = np.hstack([random.standard_normal((4000, 1)), random.standard_t(3, (4000, 6))])
         truth = np.arange(4000) % 2 == 1
         new[truth, 0] += 1.2
@@ -122,7 +122,7 @@ def test_a_claim_that_no_genuine_photo_could_make_is_left_out() -> None:
 def test_it_survives_json() -> None:
     scores, fake = drawn(5, 200)
     scores[:, 1] = np.nan
-    for merger in (Merger.fit(HEADS, scores[~fake]), Merger.fit(HEADS, scores[~fake]).learn(HEADS, scores, fake)):
+    for merger in (Merger.of(HEADS), Merger.of(HEADS).learn(HEADS, scores, fake)):
         again = Merger.from_dict(json.loads(json.dumps(merger.to_dict(), allow_nan=False)))
         np.testing.assert_array_equal(again(scores), merger(scores))
 

@@ -24,7 +24,7 @@ def drawn(seed: int, count: int = 2000, fakes: float = 0.3) -> tuple[np.ndarray,
 
 def learn(scores: np.ndarray, fake: np.ndarray) -> Merger:
     heads = ["learned", "noise", "reassuring"][: scores.shape[1]]
-    return Merger.fit(heads, scores[~fake]).learn(heads, scores, fake)
+    return Merger.of(heads).learn(heads, scores, fake)
 
 
 def test_it_is_the_probability_on_new_photos() -> None:
