@@ -36,6 +36,8 @@ ALPHA = 0.05
 SEEDS = tuple(range(230, 237))
 CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
 
+SPLITS = 200
+
 Scores = dict[str, np.ndarray]
 
 
@@ -138,6 +140,25 @@ def judge(scores: Scores, columns: list[int]) -> np.ndarray:
     return alarms
 
 
+def split_anew(scores: Scores, columns: list[int]) -> tuple[float, float]:
+    """The shares of fakes and of genuine photos that are suspected where each seed's genuine photos, of both parts, are
+    dealt at random into as many to calibrate with and to be judged, :data:`SPLITS` times: one split decides much.
+    """
+    random, fakes, genuine = np.random.default_rng(0), [], []
+    names, table, kinds = scores["heads"][columns], scores["scores"][:, columns], scores["kind"]
+    for seed in np.unique(scores["seed"]):
+        own = scores["seed"] == seed
+        known, false = np.flatnonzero(own & (scores["attack"] == "")), np.flatnonzero(own & (scores["attack"] != ""))
+        count = int((own & scores["calibration"]).sum())
+        for _ in range(SPLITS):
+            dealt = random.permutation(known)
+            asked = np.concatenate([dealt[count:], false])
+            alarms = flagged(names, table[dealt[:count]], kinds[dealt[:count]], table[asked], kinds[asked])
+            genuine.append(float(alarms[: len(known) - count].mean()))
+            fakes.append(float(alarms[len(known) - count :].mean()))
+    return float(np.mean(fakes)), float(np.mean(genuine))
+
+
 def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
     """The same with weights from the other seeds' listings; each seed's claims are measured by its own genuine ones."""
     alarms = np.zeros(len(scores["scores"]), bool)
@@ -182,6 +203,7 @@ def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
         if len(seeds) > 1
         else None,
         "genuine suspected": rate(merged, listing & ~fake),
+        "over random splits: fakes, genuine suspected": split_anew(scores, columns),
         "claim chosen on other seeds": float(np.mean(chosen)),
         "merged less that claim, each seed": [round(a - b, 3) for a, b in zip(own, chosen, strict=True)],
         "weighed by other seeds": rate(weighed(scores, columns), fake) if len(seeds) > 1 else None,
@@ -199,6 +221,8 @@ def show(title: str, result: dict[str, Any]) -> None:
     spread = "" if interval is None else f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
     print(f"\n{title}: {100 * result['fakes suspected']:.1f} %{spread} of fakes suspected, "
           f"{100 * result['genuine suspected']:.1f} % of genuine")  # fmt: skip
+    print("  over {} random splits: {:.1f} %, genuine {:.1f} %".format(
+        SPLITS, *(100 * share for share in result["over random splits: fakes, genuine suspected"])))  # fmt: skip
     print(f"  the claim that found most on the other seeds: {100 * result['claim chosen on other seeds']:.1f} %")
     if result["weighed by other seeds"] is not None:
         print(f"  merged with weights from the other seeds: {100 * result['weighed by other seeds']:.1f} %, "
