@@ -52,6 +52,7 @@ ORDER = [
     "goods_marks",
     "catalog",
     "heads",
+    "usual",
     "merge",
     "probability",
     "calibrate",
