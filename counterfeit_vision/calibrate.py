@@ -29,7 +29,7 @@ from .errors import InputError
 from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
-from .usual import Usual, tail_p
+from .usual import Usual, named, tail_p
 
 __all__ = ["Calibration", "conformal_needed", "conformal_p", "jackknife_p", "photos_needed", "split_groups"]
 
@@ -164,7 +164,7 @@ class Calibration:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
         ranked = fitted if first is None else ~first
-        taken = _named(kinds, len(scores))
+        taken = named(kinds, len(scores))
         usual = Usual.fit(scores[fitted], taken[fitted].tolist())
         standardised = usual(scores, taken.tolist())
         merger, probability = Merger.of(heads), None
@@ -195,7 +195,7 @@ class Calibration:
             scores=scores[ranked],
             merged=merged,
             groups=numbers,
-            strata=_named(strata, len(scores))[ranked],
+            strata=named(strata, len(scores))[ranked],
             kinds=taken[ranked],
             margins=np.full(int(ranked.sum()), np.nan) if margins is None else margins[ranked],
             alpha=alpha,
@@ -271,7 +271,7 @@ class Calibration:
 
     def _ranked(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out."""
-        names = _named(strata, len(merged))
+        names = named(strata, len(merged))
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
             known, asked = np.flatnonzero(self.peers(name)), names == name
@@ -452,10 +452,6 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
         + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
         + (", or leave one out" if first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
-
-
-def _named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:
-    return np.array([""] * count if names is None else names, dtype=str)
 
 
 def _one_each(groups: Ints) -> Ints:

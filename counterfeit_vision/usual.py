@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Usual", "surprise", "tail_p"]
+__all__ = ["Usual", "named", "surprise", "tail_p"]
 
 Floats = NDArray[np.float64]
 
 SHRINK = 3.0  # photos; of 1 to 20, chosen on a mix of a market (seed 301), cartons and clothing
-SHAPE = (
-    0.2  # of the tail: a larger one keeps wild claims from drowning others. Chosen on simulated claims (:mod:`.merge`)
-)
+SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Usual:
     @classmethod
     def fit(cls, scores: Floats, kinds: Sequence[str] | None = None) -> Usual:
         """From the scores (N, H) of genuine photos, NaN where a claim did not apply, and what each was taken for."""
-        names = _named(kinds, len(scores))
+        names = named(kinds, len(scores))
         known = tuple(sorted(set(names.tolist()) - {""}))
         location, scale = (np.full((len(known) + 1, scores.shape[1]), np.nan) for _ in range(2))
         for column, values in enumerate(scores.T):
@@ -62,10 +60,8 @@ class Usual:
         """(N, H) raw scores of photos that were taken for such ``kinds`` -> in mean excesses above the usual; NaN where
         one does not apply. An unknown kind is measured as all photos are.
         """
-        rows = np.array(
-            [self.kinds.index(name) + 1 if name in self.kinds else 0 for name in _named(kinds, len(scores))]
-        )
-        rows = rows.astype(np.int64)
+        place = {name: row for row, name in enumerate(self.kinds, 1)}
+        rows = np.array([place.get(name, 0) for name in named(kinds, len(scores)).tolist()], np.int64)
         return np.asarray((scores - self.location[rows]) / self.scale[rows])
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,5 +111,6 @@ def _excess(values: Floats) -> tuple[float, Floats]:
     return middle, values[values > middle] - middle
 
 
-def _named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:
+def named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:
+    """(N,) names of N photos, all "" where there are none."""
     return np.array([""] * count if names is None else names, dtype=str)
