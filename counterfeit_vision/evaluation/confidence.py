@@ -29,10 +29,9 @@ def confidence(
     ``likeness`` and of their product's standing out, NaN where there is none, and of the brand that each was ``named``.
 
     The chance that the answer is right, times how well the catalogue knows such goods, times how well it tells them
-    from others. The chance is the probability
-    where there is one; else it comes from the p-values of the listings that name the same brand
-    (:func:`chance_of_genuine`; rare brands are taken together). What was not answered, for want of evidence, comes
-    last.
+    from others. The chance is the probability where there is one; else it comes from the p-values of the listings that
+    name the same brand (:func:`chance_of_genuine`; rare brands are taken together). What was not answered, for want of
+    evidence, comes last.
     """
     fake = risk.copy()  # which is the probability, where there is one
     names, place, counts = np.unique(named, return_inverse=True, return_counts=True)
