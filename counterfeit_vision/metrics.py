@@ -220,9 +220,15 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def bootstrap_interval(
-    statistic: Callable[[NDArray[np.int64]], float], groups: Sequence[str], *, draws: int = 1000, seed: int = 0
+    statistic: Callable[[NDArray[np.int64]], float],
+    groups: Sequence[str],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
-    """95 % interval of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with replacement.
+    """The interval (``level``) of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with
+    replacement.
 
     Draws on which the statistic is not defined (one class only) are left out; :class:`InputError` where none is left.
     """
@@ -238,13 +244,14 @@ def bootstrap_interval(
             continue
     if not values:
         raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(members)} groups has a figure")
-    low, high = np.percentile(values, [2.5, 97.5])
+    outside = (1 - _share("bootstrap_interval", "level", level)) / 2
+    low, high = np.quantile(values, [outside, 1 - outside])
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of two runs on the same rows: ``second - first``, with the 95 % interval of that difference."""
+    """A figure of two runs on the same rows: ``second - first``, with the interval of that difference."""
 
     first: float
     second: float
@@ -264,6 +271,7 @@ def paired_difference(
     *,
     draws: int = 1000,
     seed: int = 0,
+    level: float = 0.95,
 ) -> Difference:
     """How far a second run is from a first: ``first(rows)`` and ``second(rows)`` are the two runs' figure.
 
@@ -277,7 +285,7 @@ def paired_difference(
     0.25
     """
     everything = np.arange(len(groups))
-    low, high = bootstrap_interval(lambda rows: second(rows) - first(rows), groups, draws=draws, seed=seed)
+    low, high = bootstrap_interval(lambda rows: second(rows) - first(rows), groups, draws=draws, seed=seed, level=level)
     return Difference(first(everything), second(everything), low, high)
 
 
