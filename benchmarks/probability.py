@@ -1,12 +1,12 @@
 """Is the probability right? The expected calibration error of market verdicts, where labelled fakes were shown.
 
-    python benchmarks/probability.py --scores /tmp/probability                # 5,000 verdicts; goes on where it stopped
+    python benchmarks/probability.py --scores /tmp/probability --dtype bfloat16  # 5,000 verdicts, or more of them
     python benchmarks/probability.py --scores /tmp/probability --seeds 300 --listings 80 --no-learned  # small
 
 Each seed is a market of its own with all attacks in turn. Its genuine photos and the fakes among its first listings are
 shown; the listings after them are judged. Half of those are fake, and that is the base rate that is asked for. What the
 heads say and what the learned head sees is kept for each seed in a file of its own, which takes nearly all of the time
-(1 to 2 s a photo on a CPU); calibrating anew from those files takes seconds. Seeds below 200 are for development.
+(1 to 2 s a photo on a CPU, half of that in bfloat16); calibrating anew from those files takes seconds. Seeds below 200 are for development.
 
 The error has 15 bins of equal mass. Beside it stand what it would be were each probability exactly right (2,000 draws
 of labels from the probabilities themselves), the Brier score and that of the usual share for all, and an interval that
@@ -49,7 +49,7 @@ def score(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
         listings=options.teaching + options.listings,
         calibration=options.calibration,
     )
-    encoder = cv.load_encoder("clip-vit-b16")
+    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder), default_heads()
     rows, lines = [], []
     for manifest in (market.calibration, market.listings):
@@ -73,6 +73,7 @@ def score(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
 def kept(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
     """The same, from its file where there is one."""
     sizes = f"{options.calibration}-{options.teaching}-{options.listings}{'' if options.learned else '-no-learned'}"
+    sizes += "" if options.dtype is None else f"-{options.dtype}"
     file = folder / f"{seed}-{sizes}.npz"
     if not file.is_file():
         np.savez(file, **score(seed, folder, options))
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--teaching", type=int, default=TEACHING, help="listings a seed whose fakes are shown")
     parser.add_argument("--listings", type=int, default=LISTINGS, help="listings a seed that are judged")
     parser.add_argument("--no-learned", dest="learned", action="store_false", help="without the head that learns")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
     options = parser.parse_args()
     options.scores.mkdir(parents=True, exist_ok=True)
     probability, suspected, fake, products, useful = [], [], [], [], 0
@@ -169,6 +171,7 @@ def main() -> None:
         "probability" if len(truth) >= 5000 else "probability-small",
         {
             "seeds": options.seeds,
+            "dtype": options.dtype or "float32",
             "learned head": options.learned,
             "learned head useful": useful,
             "fakes suspected": float(flags[truth].mean()),
