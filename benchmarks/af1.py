@@ -3,7 +3,8 @@
 Photos of one scene are never on both sides: by group the background alone reaches 0.78. Two questions:
 
 - the learned head, out of fold by scene: AUROC and recall on the product alone, beside the background alone and trivial
-  features; and how often it calls itself useful where labels are dealt anew to scenes (at most one in twenty). It looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
+  features; and how often it calls itself useful where labels are dealt anew to scenes (at most one time in twenty). It
+  looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
 - the whole inspector with all heads, five parts of the scenes in turn: the others give the catalogue (a third of the
   genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
   20 draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on

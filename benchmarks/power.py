@@ -8,6 +8,9 @@ calibrate with every claim merged, and with each claim alone; then its listings 
 shown. Beside the merged statistic stand the claim that found most on the *other* seeds, and, as who can choose a claim
 by their fakes can weigh all of them as well, the claims merged with weights that the other seeds' fakes taught. Price
 is left out of a second table: rendered fakes are cheaper, by construction.
+
+A listing is *detected* where its p-value is at most alpha, which is what claims are compared by, and *suspected* where
+it is answered as well: what the catalogue does not know is not judged.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,7 @@ import numpy as np
 
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
-from counterfeit_vision.heads import default_heads
+from counterfeit_vision.heads import Mark, Similarity, default_heads
 from counterfeit_vision.judging import judge as heads_say
 from counterfeit_vision.judging import scores_of
 from counterfeit_vision.market import render
@@ -35,7 +39,6 @@ from counterfeit_vision.usual import Usual
 ALPHA = 0.05
 SEEDS = tuple(range(230, 237))
 CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
-
 SPLITS = 200
 
 Scores = dict[str, np.ndarray]
@@ -96,6 +99,13 @@ def score_markets(seeds: list[int], kept: Path | None, folder: Path, **size: Any
     }
 
 
+def fitted(heads: np.ndarray, known: np.ndarray, kinds: np.ndarray) -> Calibration:
+    """Calibrated on these genuine photos' scores, each photo by itself."""
+    photos = [f"photo {row}" for row in range(len(known))]
+    first = split_groups(photos, alpha=ALPHA)
+    return Calibration.fit(heads.tolist(), known, {}, first=first, alpha=ALPHA, generation="", kinds=kinds.tolist())
+
+
 def flagged(
     heads: np.ndarray, known: np.ndarray, kinds: np.ndarray, asked: np.ndarray, asked_kinds: np.ndarray
 ) -> np.ndarray:
@@ -105,20 +115,11 @@ def flagged(
     applies = ~np.isnan(known).all(axis=0)
     if not applies.any():
         return np.zeros(len(asked), bool)
-    known, asked, names = known[:, applies], asked[:, applies], heads[applies].tolist()
+    known, asked = known[:, applies], asked[:, applies]
     silent = np.isnan(known).all(axis=1)
     known, kinds = known[~silent], kinds[~silent]
-    photos = [f"photo {row}" for row in range(len(known))]
     try:
-        calibration = Calibration.fit(
-            names,
-            known,
-            {},
-            first=split_groups(photos, alpha=ALPHA),
-            alpha=ALPHA,
-            generation="",
-            kinds=kinds.tolist(),
-        )
+        calibration = fitted(heads[applies], known, kinds)
     except cv.InputError:  # too few photos can make the claim
         return np.zeros(len(asked), bool)
     alarms = np.zeros(len(asked), bool)
@@ -127,36 +128,53 @@ def flagged(
     return alarms
 
 
-def judge(scores: Scores, columns: list[int]) -> np.ndarray:
-    """(N,) alarms of all listings, each seed calibrated by itself; False on calibration photos."""
-    alarms = np.zeros(len(scores["scores"]), bool)
+def answered(
+    heads: np.ndarray, known: np.ndarray, kinds: np.ndarray, asked: np.ndarray, asked_kinds: np.ndarray
+) -> np.ndarray:
+    """(N,) which photos are judged: they look enough like the catalogue, or bear the marks of the product that their
+    listing names (each names one).
+    """
+    calibration = fitted(heads, known, kinds)
+    likeness = calibration.known_p(asked, Similarity.name, asked_kinds.tolist())
+    return np.asarray((likeness > calibration.unknown_level) | (asked[:, heads.tolist().index(Mark.name)] < 1))
+
+
+def by_seed(scores: Scores, columns: list[int], say: Callable[..., np.ndarray] = flagged) -> np.ndarray:
+    """(N,) what is said of all listings, each seed calibrated by itself; False on calibration photos."""
+    found = np.zeros(len(scores["scores"]), bool)
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
         known, asked = own & scores["calibration"], own & ~scores["calibration"]
         (mine, kinds), (theirs, their_kinds) = (
             (scores["scores"][rows][:, columns], scores["kind"][rows]) for rows in (known, asked)
         )
-        alarms[asked] = flagged(scores["heads"][columns], mine, kinds, theirs, their_kinds)
-    return alarms
+        found[asked] = say(scores["heads"][columns], mine, kinds, theirs, their_kinds)
+    return found
 
 
-def split_anew(scores: Scores, columns: list[int]) -> tuple[float, float]:
-    """The shares of fakes and of genuine photos that are suspected where each seed's genuine photos, of both parts, are
-    dealt at random into as many to calibrate with and to be judged, :data:`SPLITS` times: one split decides much.
+def split_anew(scores: Scores, columns: list[int]) -> dict[str, float]:
+    """The shares of fakes and of genuine photos that are detected and suspected where each seed's genuine photos, of
+    both parts, are dealt at random into as many to calibrate with and to be judged, :data:`SPLITS` times: one split
+    decides much.
     """
-    random, fakes, genuine = np.random.default_rng(0), [], []
-    names, table, kinds = scores["heads"][columns], scores["scores"][:, columns], scores["kind"]
+    random = np.random.default_rng(0)
+    shares: dict[str, list[float]] = {}
+    names, table, kinds = scores["heads"], scores["scores"], scores["kind"]
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
         known, false = np.flatnonzero(own & (scores["attack"] == "")), np.flatnonzero(own & (scores["attack"] != ""))
         count = int((own & scores["calibration"]).sum())
         for _ in range(SPLITS):
             dealt = random.permutation(known)
-            asked = np.concatenate([dealt[count:], false])
-            alarms = flagged(names, table[dealt[:count]], kinds[dealt[:count]], table[asked], kinds[asked])
-            genuine.append(float(alarms[: len(known) - count].mean()))
-            fakes.append(float(alarms[len(known) - count :].mean()))
-    return float(np.mean(fakes)), float(np.mean(genuine))
+            mine, asked = dealt[:count], np.concatenate([dealt[count:], false])
+            detected = flagged(
+                names[columns], table[mine][:, columns], kinds[mine], table[asked][:, columns], kinds[asked]
+            )
+            suspected = detected & answered(names, table[mine], kinds[mine], table[asked], kinds[asked])
+            for name, found in (("detected", detected), ("suspected", suspected)):
+                shares.setdefault(f"genuine {name}", []).append(float(found[: len(known) - count].mean()))
+                shares.setdefault(f"fakes {name}", []).append(float(found[len(known) - count :].mean()))
+    return {name: float(np.mean(values)) for name, values in shares.items()}
 
 
 def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
@@ -180,12 +198,13 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
 
 
 def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
-    """Alarms with these claims merged, and with each alone."""
+    """Alarms with these claims merged, and with each alone; and which of them end as suspected."""
     names = scores["heads"][columns].tolist()
     listing = ~scores["calibration"]
     fake, seed = listing & (scores["attack"] != ""), scores["seed"]
-    merged = judge(scores, columns)
-    single = {name: judge(scores, [column]) for name, column in zip(names, columns, strict=True)}
+    merged = by_seed(scores, columns)
+    suspected = merged & by_seed(scores, list(range(len(scores["heads"]))), answered)
+    single = {name: by_seed(scores, [column]) for name, column in zip(names, columns, strict=True)}
     seeds = np.unique(seed)
 
     def rate(alarms: np.ndarray, rows: np.ndarray) -> float:
@@ -198,12 +217,16 @@ def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
     own = [rate(merged, fake & (seed == one)) for one in seeds]
     rows = np.flatnonzero(fake)
     return {
-        "fakes suspected": rate(merged, fake),
-        "interval by seed": bootstrap_interval(lambda pick: rate(merged, rows[pick]), seed[rows].astype(str).tolist())
+        "fakes suspected": rate(suspected, fake),
+        "interval by seed": bootstrap_interval(
+            lambda pick: rate(suspected, rows[pick]), seed[rows].astype(str).tolist()
+        )
         if len(seeds) > 1
         else None,
-        "genuine suspected": rate(merged, listing & ~fake),
-        "over random splits: fakes, genuine suspected": split_anew(scores, columns),
+        "genuine suspected": rate(suspected, listing & ~fake),
+        "fakes detected": rate(merged, fake),
+        "genuine detected": rate(merged, listing & ~fake),
+        "over random splits": split_anew(scores, columns),
         "claim chosen on other seeds": float(np.mean(chosen)),
         "merged less that claim, each seed": [round(a - b, 3) for a, b in zip(own, chosen, strict=True)],
         "weighed by other seeds": rate(weighed(scores, columns), fake) if len(seeds) > 1 else None,
@@ -211,7 +234,7 @@ def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
         "each claim alone": {name: rate(alarms, fake) for name, alarms in single.items()},
         "each claim alone, genuine": {name: rate(alarms, listing & ~fake) for name, alarms in single.items()},
         "by attack": {
-            attack: rate(merged, fake & (scores["attack"] == attack)) for attack in np.unique(scores["attack"][fake])
+            attack: rate(suspected, fake & (scores["attack"] == attack)) for attack in np.unique(scores["attack"][fake])
         },
     }
 
@@ -221,8 +244,10 @@ def show(title: str, result: dict[str, Any]) -> None:
     spread = "" if interval is None else f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
     print(f"\n{title}: {100 * result['fakes suspected']:.1f} %{spread} of fakes suspected, "
           f"{100 * result['genuine suspected']:.1f} % of genuine")  # fmt: skip
-    print("  over {} random splits: {:.1f} %, genuine {:.1f} %".format(
-        SPLITS, *(100 * share for share in result["over random splits: fakes, genuine suspected"])))  # fmt: skip
+    print(f"  detected, answered or not: {100 * result['fakes detected']:.1f} %, "
+          f"genuine {100 * result['genuine detected']:.1f} %")  # fmt: skip
+    splits = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["over random splits"].items())
+    print(f"  over {SPLITS} random splits: {splits}")
     print(f"  the claim that found most on the other seeds: {100 * result['claim chosen on other seeds']:.1f} %")
     if result["weighed by other seeds"] is not None:
         print(f"  merged with weights from the other seeds: {100 * result['weighed by other seeds']:.1f} %, "

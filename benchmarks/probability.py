@@ -6,7 +6,8 @@
 Each seed is a market of its own with all attacks in turn. Its genuine photos and the fakes among its first listings are
 shown; the listings after them are judged. Half of those are fake, and that is the base rate that is asked for. What the
 heads say and what the learned head sees is kept for each seed in a file of its own, which takes nearly all of the time
-(1 to 2 s a photo on a CPU, half of that in bfloat16); calibrating anew from those files takes seconds. Seeds below 200 are for development.
+(1 to 2 s a photo on a CPU, half of that in bfloat16); calibrating anew from those files takes seconds. Seeds below 200
+are for development.
 
 The error has 15 bins of equal mass. Beside it stand what it would be were each probability exactly right (2,000 draws
 of labels from the probabilities themselves), the Brier score and that of the usual share for all, and an interval that

@@ -42,6 +42,7 @@ FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
 FEWEST_TO_FIT = 8
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
+UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
 
 
@@ -305,6 +306,11 @@ class Calibration:
         column = self.heads.index(head)
         ranked = self.head_p_values(scores)[:, column]
         return np.asarray(np.fmin(ranked, tail_p(self.usual(scores, kinds)[:, column])))
+
+    @property
+    def unknown_level(self) -> float:
+        """The :meth:`known_p` at which a photo is too unlike the catalogue to be of anything in it."""
+        return max(UNKNOWN_LEVEL, 1 / (self.count + 1))
 
     def product_p(self, margins: Floats) -> Floats:
         """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1

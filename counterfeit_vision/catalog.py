@@ -30,7 +30,7 @@ from .marks import Found, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
-from .types import Embeddings, Failure, Matches, Photo, PhotoView, Reference, Region
+from .types import Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region
 from .weights import recipes
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Catalog:
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._goods_marks: dict[str, GoodsMarks] = {}
         self._margins: dict[tuple[str, str], float] = {}
+        self._rows: dict[str, dict[str | None, list[int]]] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -240,27 +241,42 @@ class Catalog:
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
-            known = sorted({getattr(reference, field) for reference in self.references} - {None})
-            if value is not None and value not in known:
-                raise InputError(
-                    f"the catalogue knows no {field} {value!r}; it knows {', '.join(map(str, known)) or 'none at all'}"
-                )
+            if value is not None and value not in (known := self._having(field)):
+                names = ", ".join(sorted(str(name) for name in known if name is not None))
+                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {names or 'none at all'}")
         if all(value is None for value in wanted.values()):
             return None
-        hits = self._having(**wanted)
+        hits = self._with(**wanted)
         return np.flatnonzero(hits if wanted.get("gallery") else self.genuine & hits).astype(np.int64)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's genuine references; empty where there are none."""
-        return np.flatnonzero(self.genuine & self._having(brand=brand, product=product)).astype(np.int64)
+        return np.flatnonzero(self.genuine & self._with(brand=brand, product=product)).astype(np.int64)
 
-    def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
-        """(N,) which references have all of these."""
-        hits = [
-            all(value is None or getattr(reference, field) == value for field, value in wanted.items())
-            for reference in self.references
-        ]
-        return np.array(hits, bool)
+    def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
+        """The rows of the product that a listing names; empty where it names none, or none of the catalogue."""
+        if listing.product is None:
+            return np.zeros(0, np.int64)
+        return self.rows_of(brand=listing.brand, product=listing.product)
+
+    def _with(self, **wanted: str | None) -> NDArray[np.bool_]:
+        """(N,) which references have all of these; ``None`` is no restriction."""
+        hits = np.ones(len(self), bool)
+        for field, value in wanted.items():
+            if value is not None:
+                own = np.zeros(len(self), bool)
+                own[self._having(field).get(value, [])] = True
+                hits &= own
+        return hits
+
+    def _having(self, field: str) -> dict[str | None, list[int]]:
+        """The rows of each brand, product, category or gallery. Kept: it is asked for each photo."""
+        if field not in self._rows:
+            rows: dict[str | None, list[int]] = {}
+            for row, reference in enumerate(self.references):
+                rows.setdefault(getattr(reference, field), []).append(row)
+            self._rows[field] = rows
+        return self._rows[field]
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""

@@ -16,7 +16,7 @@ from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
-from .heads import Head, LearnedHead, Lesson, Price, Reuse, Similarity, default_heads
+from .heads import Head, LearnedHead, Lesson, Mark, Price, Reuse, Similarity, default_heads
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import Judged, Listings, judge, scores_of
@@ -30,7 +30,6 @@ __all__ = ["Inspector"]
 
 GENUINE_SHOWN = 3
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
-UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 
 Floats = NDArray[np.float64]
 
@@ -273,7 +272,7 @@ class Inspector:
         merged = calibration.merge(scores, kinds)
         each = calibration.p_of(scores, self._strata(judged), kinds)
         claims_p = self._claims_p(scores, kinds)
-        known = self._known(claims_p)
+        known = self._known(listing, judged, claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = self.catalog.references[judged[worst].neighbours[0]]
@@ -324,13 +323,19 @@ class Inspector:
             p[:, names.index(Similarity.name)] = calibration.known_p(scores, Similarity.name, kinds)
         return p
 
-    def _known(self, claims_p: Floats) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows."""
+    def _known(self, listing: Listing, judged: Sequence[Judged], claims_p: Floats) -> NDArray[np.bool_]:
+        """Which photos show something that the catalogue knows: they look like it, or the marks of the product that the
+        listing names are on them. (Marks alone do not tell which product it is: a brand has them on others, too.)
+        """
         names = [head.name for head in self.heads]
         if Similarity.name not in names:
             return np.ones(len(claims_p), bool)
-        level = max(UNKNOWN_LEVEL, 1 / (self.calibration.count + 1)) if self.calibration else UNKNOWN_LEVEL
-        return np.asarray(claims_p[:, names.index(Similarity.name)] > level)
+        assert self.calibration is not None
+        known = np.asarray(claims_p[:, names.index(Similarity.name)] > self.calibration.unknown_level)
+        if Mark.name in names and len(self.catalog.claimed_by(listing)):
+            column = names.index(Mark.name)
+            known |= np.array([row.evidence[column].region is not None for row in judged])
+        return known
 
     def _kinds(self, rows: Sequence[Judged]) -> list[str]:
         """The brand of the reference that each photo looks like most."""

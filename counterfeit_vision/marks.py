@@ -28,6 +28,7 @@ Matrix = NDArray[np.float64]
 
 LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
 SIDE = 256  # pixels on the long side of a frame
+SMALLEST = 16  # pixels on the shorter side of a photo, or of a reference's marks, that anything can be laid over
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
@@ -152,8 +153,8 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     grow = MARGIN * max(x1 - x0, y1 - y0)
     height, width = photos[main].shape[:2]
     x0, y0, x1, y1 = max(0.0, x0 - grow), max(0.0, y0 - grow), min(width, x1 + grow), min(height, y1 + grow)
-    if min(x1 - x0, y1 - y0) < 16:
-        return "the regions around its marks are smaller than 16 pixels"
+    if min(x1 - x0, y1 - y0) < SMALLEST:
+        return f"the regions around its marks are smaller than {SMALLEST} pixels"
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
@@ -197,7 +198,7 @@ def find_marks(
     ``points``: the photo's local features, where known; ``starts``: maps from the frame to the photo, (3, 3), that are
     worth a try beside the one that local features propose.
     """
-    if min(photo.shape[:2]) < 16:
+    if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
     points = mark_features(photo) if points is None else points
     proposals = [*_views(stencil.keypoints, points), *starts]

@@ -56,6 +56,7 @@ def repriced(catalog: cv.Catalog, *prices: tuple[float, str]) -> cv.Catalog:
     ]
     changed.references = (*catalog.references[:bag], *bags)
     changed.genuine = np.ones(len(changed.references), bool)
+    changed._rows = {}  # what the catalogue remembers of its references
     return changed
 
 

@@ -330,6 +330,29 @@ def test_what_is_not_in_the_catalogue_is_not_judged(inspector: cv.Inspector) -> 
         assert verdict.product is None
 
 
+class Marked:
+    """Stands for the claim about marks: it finds some on every photo."""
+
+    name = "mark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(score=0.1, text="Found.", region=cv.Region(0, 0, 9, 9)) for _ in range(len(suspects))]
+
+
+def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_looks(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    inspector = cv.Inspector(catalog, [Similarity(), Marked()]).calibrate(market.calibration, alpha=0.1)
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    names = {"claimed": catalog.products[0], "unheard": "of no brand", "silent": None}
+    offers = [cv.Listing(id=offer, photos=[noise], product=name) for offer, name in names.items()]
+    claimed, unheard, silent = inspector.inspect(offers, strict=True)
+    assert claimed.decision == "suspected"
+    assert claimed.product is not None
+    assert unheard.decision == silent.decision == "insufficient_evidence"
+    assert claimed.p_value == silent.p_value
+
+
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
     genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)

@@ -144,9 +144,25 @@ def test_the_mark_claim(tiny_encoder: TowerEncoder) -> None:
     )
     assert there.applicable
     assert there.score < 0.2
-    for nothing in (blank, small):
-        assert not nothing.applicable
-        assert nothing.text.startswith("No mark was found:")
+    assert blank.score == 1
+    assert blank.region is None
+    assert blank.text.startswith("The marks of card were not found on the photo:")
+    assert not small.applicable  # nothing could have been seen on it
+    assert small.text == "No mark was found: the photo is only 5 x 5 pixels."
+
+
+def test_marks_need_be_on_one_photo_of_a_listing_only(tiny_encoder: TowerEncoder) -> None:
+    """The back of the goods, beside their front, is not suspicious for having no mark; the back alone may be."""
+    catalog = catalogue(tiny_encoder, [BOX])
+    batch = suspects(
+        catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8), np.full((80, 80, 3), 9, np.uint8)]
+    )
+    pair = replace(batch, listings=[batch.listings[0], batch.listings[0], batch.listings[2]])
+    front, back, alone = Mark().score(pair)
+    assert front.applicable
+    assert not back.applicable
+    assert "another photo of the listing shows them" in back.text
+    assert alone.score == 1
 
 
 def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncoder) -> None:

@@ -13,7 +13,7 @@ from ..catalog import Catalog, Neighbours
 from ..decode import decode
 from ..errors import DecodeError
 from ..mark_ink import Drawn
-from ..marks import Found
+from ..marks import SMALLEST, Found, Stencil
 from ..stream import EncodedPhoto
 from ..types import Embeddings, Evidence, Listing
 
@@ -37,6 +37,7 @@ class Suspects:
     catalog: Catalog
     neighbours: Neighbours
     _marks: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
+    _searched: set[int] = field(default_factory=set, init=False, repr=False)
     _drawn: dict[int, tuple[Drawn | None, ...]] = field(default_factory=dict, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
@@ -67,23 +68,30 @@ class Suspects:
         found = self.catalog.foreground_of(self.photos, row)
         return None if found is None else found[0]
 
+    def goods(self, row: int) -> str:
+        """The key in ``catalog.goods`` of the claimed product; of the nearest one, where none is claimed."""
+        claimed = self.catalog.claimed_by(self.listings[row])
+        return str(self.catalog.goods[claimed[0] if len(claimed) else self.neighbours.rows[row][0]])
+
     def mark(self, row: int) -> tuple[str, Found] | str:
-        """The claimed product's marks in the photo (the nearest one's, where none is claimed): its key in
-        ``catalog.goods``, and where they are; or why they were not found. Looked for once.
+        """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found. Looked for
+        once.
         """
         if row not in self._marks:
-            listing, catalog = self.listings[row], self.catalog
-            claimed = catalog.rows_of(brand=listing.brand, product=listing.product)
-            nearest = catalog.goods[self.neighbours.rows[row]]
-            if listing.product is not None and len(claimed):
-                goods = [str(catalog.goods[claimed[0]])]
-            else:
-                goods = [str(nearest[0])]
+            goods = self.goods(row)
             try:
-                self._marks[row] = catalog.marks_in(self.pixels(row), goods)
+                pixels = self.pixels(row)
             except DecodeError as error:
                 self._marks[row] = str(error)
+                return self._marks[row]
+            self._marks[row] = self.catalog.marks_in(pixels, [goods])
+            if isinstance(self.catalog.marks_of(goods).stencil, Stencil) and min(pixels.shape[:2]) >= SMALLEST:
+                self._searched.add(row)
         return self._marks[row]
+
+    def lacks_mark(self, row: int) -> bool:
+        """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
+        return isinstance(self.mark(row), str) and row in self._searched
 
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:
         """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too

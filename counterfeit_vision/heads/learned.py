@@ -179,7 +179,9 @@ class LearnedHead:
         own = figure(self.held_out)
         everything = np.arange(len(fake))
         controls = [plain] if background is None else [plain, background]
-        ahead = [paired_difference(figure(scores), own, groups, draws=DRAWS, level=ONE_SIDED).low for scores in controls]
+        ahead = [
+            paired_difference(figure(scores), own, groups, draws=DRAWS, level=ONE_SIDED).low for scores in controls
+        ]
         self.lesson = Lesson(
             auroc=own(everything),
             interval=bootstrap_interval(own, groups, draws=DRAWS),

@@ -1,4 +1,4 @@
-"""Whether the photo shows the mark of the product that it is said to show."""
+"""Whether the photo shows the marks of the product that it is said to show, and the genuine ones."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ CERTAIN = 0.95  # correlation with the genuine marks beyond which more says noth
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out."""
+    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out.
+
+    Where they were looked for in vain, on all photos of a listing, it is 1. How much that says depends on how often
+    genuine photos lack them: a photo may show the back.
+    """
 
     name = "mark"
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return [self._one(suspects, row) for row in range(len(suspects))]
+        owners = [id(listing) for listing in suspects.listings]
+        shown = {owner for row, owner in enumerate(owners) if not isinstance(suspects.mark(row), str)}
+        return [self._one(suspects, row, elsewhere=owner in shown) for row, owner in enumerate(owners)]
 
-    def _one(self, suspects: Suspects, row: int) -> Evidence:
+    def _one(self, suspects: Suspects, row: int, *, elsewhere: bool) -> Evidence:
         mark = suspects.mark(row)
         if isinstance(mark, str):
-            return no_mark(mark)
+            if elsewhere:
+                return no_mark(f"{mark}; another photo of the listing shows them")
+            if not suspects.lacks_mark(row):
+                return no_mark(mark)
+            product = suspects.goods(row).split("/", 1)[1]
+            return Evidence(score=1.0, text=f"The marks of {product} were not found on the photo: {mark}.")
         goods, found = mark
         return Evidence(
             score=1 - float(np.minimum(found.likeness, CERTAIN)),
