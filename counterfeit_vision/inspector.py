@@ -324,17 +324,21 @@ class Inspector:
         return p
 
     def _known(self, listing: Listing, judged: Sequence[Judged], claims_p: Floats) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows: they look like it, or the marks of the product that the
-        listing names are on them. (Marks alone do not tell which product it is: a brand has them on others, too.)
+        """Which photos show something that the catalogue knows: they look like it, or a product's marks are on them.
+
+        A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
+        stands out from the next.
         """
-        names = [head.name for head in self.heads]
+        calibration, names = self.calibration, [head.name for head in self.heads]
+        assert calibration is not None
         if Similarity.name not in names:
             return np.ones(len(claims_p), bool)
-        assert self.calibration is not None
-        known = np.asarray(claims_p[:, names.index(Similarity.name)] > self.calibration.unknown_level)
-        if Mark.name in names and len(self.catalog.claimed_by(listing)):
+        known = np.asarray(claims_p[:, names.index(Similarity.name)] > calibration.unknown_level)
+        if Mark.name in names:
             column = names.index(Mark.name)
-            known |= np.array([row.evidence[column].region is not None for row in judged])
+            marked = np.array([row.evidence[column].region is not None for row in judged])
+            named = len(self.catalog.claimed_by(listing)) > 0
+            known |= marked & (named | (calibration.product_p(np.array([row.margin for row in judged])) > UNSURE))
         return known
 
     def _kinds(self, rows: Sequence[Judged]) -> list[str]:

@@ -344,13 +344,17 @@ def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_lo
 ) -> None:
     inspector = cv.Inspector(catalog, [Similarity(), Marked()]).calibrate(market.calibration, alpha=0.1)
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    assert inspector.calibration is not None
     names = {"claimed": catalog.products[0], "unheard": "of no brand", "silent": None}
     offers = [cv.Listing(id=offer, photos=[noise], product=name) for offer, name in names.items()]
+    inspector.calibration.margins[:] = np.inf  # to be sure, a product must stand out by more than noise does
     claimed, unheard, silent = inspector.inspect(offers, strict=True)
     assert claimed.decision == "suspected"
     assert claimed.product is not None
     assert unheard.decision == silent.decision == "insufficient_evidence"
     assert claimed.p_value == silent.p_value
+    inspector.calibration.margins[:] = -np.inf
+    assert all(verdict.decision == "suspected" for verdict in inspector.inspect(offers, strict=True))
 
 
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
