@@ -37,7 +37,7 @@ from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.usual import Usual
 
 ALPHA = 0.05
-SEEDS = tuple(range(230, 237))
+SEEDS = tuple(range(230, 242))
 CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
 SPLITS = 200
 
