@@ -31,8 +31,8 @@ Bools = NDArray[np.bool_]
 # one many weak ones. UNFORESEEN: on three folds of af1's shoes.
 TEMPER = 0.8
 UNFORESEEN = 0.002  # beside fakes like those shown: the weight of a gross claim that none of them raised
-# A claim that tells how well a photo shows the goods rather than what is wrong with them, and one that finds little: the
-# weight of their evidence, where others' is 1. Chosen on the market's seeds 200 to 209, and on printed goods (20, 21)
+# The weight of the evidence of a claim that tells how well a photo shows the goods rather than what is wrong with them,
+# and of one that finds little, where others' is 1: chosen on the market's seeds 200 to 209 and printed goods 20 and 21
 COUNTS = {"similarity": 0.3, "layout": 0.3}
 LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards
 PULL = 0.2  # of that, beside the mean loss; on af1's shoes, where only the learned claim tells, 0.05 let in more noise
