@@ -133,6 +133,23 @@ def test_what_a_thumbnail_tells_as_well_is_not_called_useful() -> None:
     assert not lesson.useful
 
 
+def test_chance_is_seldom_called_useful() -> None:
+    """Features of groups that have nothing to do with the labels: asked is one time in twenty at most, of 40 tries."""
+    random = np.random.default_rng(0)
+    groups = [f"scene {row // 3}" for row in range(72)]
+    fake = np.arange(72) >= 36
+    useful = 0
+    for _ in range(40):
+        product, room, trivial = (
+            (np.repeat(random.normal(size=(24, 8)), 3, axis=0) + random.normal(size=(72, 8))).astype(np.float32)
+            for _ in range(3)
+        )
+        lesson = LearnedHead(Clip(), cache=False).fit_features(product, room, trivial, fake, groups).lesson  # type: ignore[arg-type]
+        assert lesson is not None
+        useful += lesson.useful
+    assert useful <= 4  # more happen once in 200 times
+
+
 def test_noise_teaches_nothing() -> None:
     lesson = learned().lesson
     assert lesson is not None

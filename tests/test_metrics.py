@@ -153,6 +153,18 @@ def test_the_bootstrap_resamples_groups_and_not_rows() -> None:
     assert high > 0.65
 
 
+def test_a_bootstrap_interval_of_a_lower_level_is_narrower() -> None:
+    values, groups = np.random.default_rng(0).normal(size=400), [str(row) for row in range(400)]
+
+    def mean(rows: np.ndarray) -> float:
+        return float(values[rows].mean())
+
+    wide, narrow = bootstrap_interval(mean, groups), bootstrap_interval(mean, groups, level=0.9)
+    assert (wide[1] - wide[0]) / (narrow[1] - narrow[0]) == pytest.approx(1.96 / 1.645, abs=0.1)
+    with pytest.raises(InputError, match=r"level=1\.5"):
+        bootstrap_interval(mean, groups, level=1.5)
+
+
 def test_a_bootstrap_without_one_figure_is_refused() -> None:
     labels = np.zeros(4)
     with pytest.raises(InputError, match="not one of 1000 draws of 4 groups has a figure"):
