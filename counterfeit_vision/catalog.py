@@ -241,17 +241,17 @@ class Catalog:
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
-            if value is not None and value not in (known := self._having(field)):
+            if value is not None and value not in (known := self._rows_by(field)):
                 names = ", ".join(sorted(str(name) for name in known if name is not None))
                 raise InputError(f"the catalogue knows no {field} {value!r}; it knows {names or 'none at all'}")
         if all(value is None for value in wanted.values()):
             return None
-        hits = self._with(**wanted)
+        hits = self._having(**wanted)
         return np.flatnonzero(hits if wanted.get("gallery") else self.genuine & hits).astype(np.int64)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's genuine references; empty where there are none."""
-        return np.flatnonzero(self.genuine & self._with(brand=brand, product=product)).astype(np.int64)
+        return np.flatnonzero(self.genuine & self._having(brand=brand, product=product)).astype(np.int64)
 
     def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
         """The rows of the product that a listing names; empty where it names none, or none of the catalogue."""
@@ -259,17 +259,17 @@ class Catalog:
             return np.zeros(0, np.int64)
         return self.rows_of(brand=listing.brand, product=listing.product)
 
-    def _with(self, **wanted: str | None) -> NDArray[np.bool_]:
+    def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
         """(N,) which references have all of these; ``None`` is no restriction."""
         hits = np.ones(len(self), bool)
         for field, value in wanted.items():
             if value is not None:
                 own = np.zeros(len(self), bool)
-                own[self._having(field).get(value, [])] = True
+                own[self._rows_by(field).get(value, [])] = True
                 hits &= own
         return hits
 
-    def _having(self, field: str) -> dict[str | None, list[int]]:
+    def _rows_by(self, field: str) -> dict[str | None, list[int]]:
         """The rows of each brand, product, category or gallery. Kept: it is asked for each photo."""
         if field not in self._rows:
             rows: dict[str | None, list[int]] = {}
