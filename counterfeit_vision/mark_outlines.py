@@ -23,8 +23,8 @@ Pixels = NDArray[np.uint8]
 Places = NDArray[np.int32]
 
 # Tuned on the rendered market's seeds 0 to 2, looked at on real cartons.
-AROUND = 0.7  # of the longer side of the box around what is proposed: what is looked at beyond it
-SIDE = 450  # pixels on the long side of what is looked at
+AROUND = 0.25  # of the sides of the box around what recurs: what is looked at beyond it
+SIDE = 600  # pixels on the long side of what is looked at
 ENLARGED = 2.0  # times, at most: there is nothing to see in more
 SMOOTH = 0.8  # pixels of blur
 GROUNDS = (0.15, 0.25, 0.4)  # of the long side: windows whose median colour is the ground
@@ -32,19 +32,19 @@ COARSE = 3  # times smaller is the copy on which the ground is sought
 LEVELS = (10.0, 16.0, 24.0, 36.0, 52.0)  # of difference from the ground (CIE 1976) from which something is drawn
 FEWEST = 24  # pixels of a piece
 LONGEST = 0.6  # of the long side: a longer piece is no part of a mark
-STEEP = 2.0  # pixels over which a sharp outline rises to the piece's contrast
+STEEP = 2.0  # pixels of the photo, or of a smaller copy, over which a sharp outline rises to the piece's contrast
 EDGE = 0.6  # of it that a piece's outline shows at least, on average: shades and edges of faces end softly
 TAKEN = 0.2  # of a piece that may belong to sharper ones
 COOL = 0.1  # of the map's peak that a piece has at least, on average: the room has none
 ALIKE = 25.0  # in colour (CIE 1976), of what is of one ink: gold foil and a bottle's light vary so
-GAP = 0.9  # of the smaller piece's size, between two of a row
+GAPS = (0.9, 0.5)  # of the smaller piece's size, between two of a row: of one size, and of others
+LETTERS = 1.4  # times: the size of one letter beside another's
 LIKE = 3.0  # times: the size of one piece of a row beside another's; joined letters are one piece
 ROW = 1.4  # times as high as its highest part a row may be: a line below is another one
 HEAT = 0.15  # of the map's peak that a mark's outlines have at least, on average
 SMALLEST = 10.0  # pixels of the photo: no side of a mark is shorter
-LARGER = 1.5  # times the proposal's longer side that a mark may be long
 AIR = 2.0  # pixels of the photo around a mark
-SHARE = 0.05  # of the best mark's say that another needs
+SHARE = 0.08  # of the best mark's say that another needs
 WITHIN = 0.5  # of the smaller of two marks' boxes that may be both's
 MOST = 3  # marks
 
@@ -62,30 +62,31 @@ class _Piece:
     size: float
 
 
-def whole_marks(photo: Pixels, boxes: Sequence[Region], heat: Floats) -> list[Region]:
-    """The boxes of up to :data:`MOST` marks of one ink each on a photo (h, w, 3), touching the box around the proposed
-    ``boxes``, what recurs most first; none where nothing is drawn there in one piece. ``heat``, a map of any resolution
-    over the whole photo, 0 or more, says how much recurs.
+def whole_marks(photo: Pixels, heat: Floats) -> list[Region]:
+    """The boxes of up to :data:`MOST` marks of one ink each on a photo (h, w, 3), what recurs most first; none where
+    nothing that recurs is drawn in one piece. ``heat``, a map of any resolution over the whole photo, 0 or more, says
+    how much recurs.
     """
-    height, width = photo.shape[:2]
-    corners = np.array([box.to_list() for box in boxes])
-    low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
-    side = float((high - low).max())
-    x0, y0 = np.maximum(low - AROUND * side, 0).astype(int)
-    x1, y1 = np.minimum(high + AROUND * side, [width, height]).astype(int)
+    size = np.array(photo.shape[1::-1])
+    heat = heat / max(float(heat.max()), 1e-6)
+    rows, columns = np.nonzero(heat >= COOL)
+    if not len(rows):
+        return []
+    cell = size / heat.shape[::-1]
+    low, high = np.array([columns.min(), rows.min()]) * cell, np.array([columns.max() + 1, rows.max() + 1]) * cell
+    x0, y0 = np.maximum(low - AROUND * (high - low), 0).astype(int)
+    x1, y1 = np.minimum(high + AROUND * (high - low), size).astype(int)
     scale = min(ENLARGED, SIDE / max(x1 - x0, y1 - y0))
     how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     seen = cv2.resize(photo[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=how)
-    hot = cv2.resize(heat / max(float(heat.max()), 1e-6), (width, height))[y0:y1, x0:x1]
-    hot = cv2.resize(hot, seen.shape[1::-1])
+    hot = cv2.resize(cv2.resize(heat, size.tolist())[y0:y1, x0:x1], seen.shape[1::-1])
     found: list[tuple[float, Region]] = []
-    for mark in _marks([piece for piece in _pieces(seen) if hot[piece.at[:, 1], piece.at[:, 0]].mean() >= COOL]):
+    for mark in _marks([piece for piece in _pieces(seen, scale) if hot[piece.at[:, 1], piece.at[:, 0]].mean() >= COOL]):
         at, rim = (np.concatenate(parts) for parts in zip(*((piece.at, piece.rim) for piece in mark), strict=True))
         start, end = at.min(axis=0) / scale - AIR + [x0, y0], (at.max(axis=0) + 1) / scale + AIR + [x0, y0]
-        size, touches = end - start, bool((start <= high).all() and (end >= low).all())
         recurs = hot[rim[:, 1], rim[:, 0]]
-        if touches and size.min() >= SMALLEST and size.max() <= LARGER * side and recurs.mean() >= HEAT:
-            region = Region(*np.maximum(start, 0).tolist(), *np.minimum(end, [width, height]).tolist())
+        if (end - start).min() >= SMALLEST and recurs.mean() >= HEAT:
+            region = Region(*np.maximum(start, 0).tolist(), *np.minimum(end, size).tolist())
             found.append((float(recurs.sum() * recurs.mean()), region))
     found.sort(key=lambda one: -one[0])
     marks: list[Region] = []
@@ -101,12 +102,14 @@ def _overlap(one: Region, other: Region) -> float:
     return max(wide, 0.0) * max(high, 0.0) / min(one.area, other.area)
 
 
-def _pieces(seen: Pixels) -> list[_Piece]:
-    """The pieces of what is drawn (h, w, 3), sharpest first; hardly any overlaps another."""
+def _pieces(seen: Pixels, scale: float) -> list[_Piece]:
+    """The pieces of what is drawn (h, w, 3) on a copy ``scale`` times as large as the photo, sharpest first; hardly any
+    overlaps another.
+    """
     colours = _lab(cv2.GaussianBlur(seen, (0, 0), SMOOTH))
     taken = np.zeros(seen.shape[:2], bool)
     found = []
-    for _, at, rim in sorted(_drawn(seen, colours), key=lambda one: -one[0]):
+    for _, at, rim in sorted(_drawn(seen, colours, scale), key=lambda one: -one[0]):
         if taken[at[:, 1], at[:, 0]].mean() <= TAKEN:
             taken[at[:, 1], at[:, 0]] = True
             colour = np.median(colours[at[:, 1], at[:, 0]], axis=0)
@@ -114,9 +117,10 @@ def _pieces(seen: Pixels) -> list[_Piece]:
     return found
 
 
-def _drawn(seen: Pixels, colours: Floats) -> Iterator[tuple[float, Places, Places]]:
+def _drawn(seen: Pixels, colours: Floats, scale: float) -> Iterator[tuple[float, Places, Places]]:
     """What differs from the ground, for each window and each level: how sharp and how much of one colour it is, in
-    0..1, its pixels (n, 2) and those of its rim (m, 2); ``colours`` (h, w, 3) are those of ``seen``.
+    0..1, its pixels (n, 2) and those of its rim (m, 2); ``colours`` (h, w, 3) are those of ``seen``, a copy ``scale``
+    times as large as the photo.
     """
     shape, side = seen.shape[:2], max(seen.shape[:2])
     slopes = [cv2.Scharr(colours, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1))]
@@ -131,7 +135,7 @@ def _drawn(seen: Pixels, colours: Floats) -> Iterator[tuple[float, Places, Place
         rims = drawn > cv2.erode(drawn, np.ones((3, 3), np.uint8))
         on_rim = parts[rims]
         contrast = np.maximum(np.bincount(parts.ravel(), off.ravel(), count) / np.maximum(boxes[:, 4], 1), 1)
-        sharp = np.minimum(STEEP * steep[rims] / contrast[on_rim], 1)
+        sharp = np.minimum(STEEP * max(scale, 1.0) * steep[rims] / contrast[on_rim], 1)
         sharp = np.bincount(on_rim, sharp, count) / np.maximum(np.bincount(on_rim, minlength=count), 1)
         x, y, wide, high, area = boxes.T
         clear = (x > 1) & (y > 1) & (x + wide < shape[1] - 1) & (y + high < shape[0] - 1)  # else the frame cuts it
@@ -152,7 +156,7 @@ def _marks(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
         for i, one in enumerate(pieces)
         for j, other in enumerate(pieces[:i])
         if np.linalg.norm(one.colour - other.colour) <= ALIKE
-        and (gap := _gap(one, other)) <= GAP * min(one.size, other.size)
+        and (gap := _gap(one, other)) <= _reach(one.size, other.size)
     ]
     group = list(range(len(pieces)))
     marks = {i: [piece] for i, piece in enumerate(pieces)}
@@ -170,6 +174,12 @@ def _marks(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
         marks[one] += marks.pop(other)
         group = [one if name == other else name for name in group]
     return list(marks.values())
+
+
+def _reach(one: float, other: float) -> float:
+    """Pixels that may lie between two pieces of a row: spaced letters are all of a size."""
+    small, large = sorted((one, other))
+    return small * (GAPS[0] if large <= LETTERS * small else GAPS[1])
 
 
 def _gap(one: _Piece, other: _Piece) -> float:

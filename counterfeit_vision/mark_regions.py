@@ -150,7 +150,8 @@ def found_regions(
         theirs = [album[row][1] for row in _some(kin, KIN)]
         main, heat, proposals = propose_regions([album[row][1] for row in own], theirs, official)
         photo, others = album[own[main]][0], [album[row][0] for row in own if row != own[main]]
-        either = itertools.chain.from_iterable((whole_marks(photo, boxes, heat), boxes) for boxes in proposals)
+        marks = whole_marks(photo, heat) if proposals else []
+        either = itertools.chain((marks[:n] for n in range(len(marks), 0, -1)), proposals)
         boxes = next((boxes for boxes in either if boxes and _are_shown(photo, boxes, others)), [])
         scale = sizes[own[main]][0] / album[own[main]][1].size[0]
         found[own[main]] = tuple(Region(*(scale * x for x in box.to_list())) for box in boxes)

@@ -1,4 +1,4 @@
-"""Proposed boxes become those of whole marks, one ink each."""
+"""What recurs becomes boxes of whole marks, one ink each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from counterfeit_vision.mark_outlines import MOST, whole_marks
 
 GROUND, GREEN, RED = (225, 215, 195), (30, 110, 60), (170, 30, 50)
 LOGO, WORD = Region(250, 100, 331, 181), Region(179, 210, 410, 251)
+AROUND = Region(150, 70, 440, 290)  # both
 EVERYWHERE = np.ones((6, 8), np.float32)
 
 
@@ -28,6 +29,13 @@ def package(ink: tuple[int, int, int] = RED, turn: float = 0.0) -> np.ndarray:
     return np.clip(cv2.GaussianBlur(face, (0, 0), 0.8) * light + grain, 0, 255).astype(np.uint8)
 
 
+def heat_in(box: Region) -> np.ndarray:
+    """A map over the package that is 1 in a box, 0 elsewhere, and falls softly."""
+    heat = np.zeros((400, 600), np.float32)
+    heat[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = 1
+    return cv2.GaussianBlur(heat, (0, 0), 12)
+
+
 def overlap(one: Region, other: Region) -> float:
     wide, high = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
     both = max(0.0, wide) * max(0.0, high)
@@ -35,31 +43,35 @@ def overlap(one: Region, other: Region) -> float:
 
 
 @pytest.mark.parametrize(
-    "proposal",
-    [Region(200, 110, 370, 240), Region(240, 130, 420, 260), Region(170, 90, 430, 270)],
-    ids=["cut at both ends", "cut at one end", "around all"],
+    "recurs",
+    [
+        0.3 * heat_in(AROUND) + 0.7 * heat_in(Region(200, 110, 370, 240)),
+        0.3 * heat_in(AROUND) + 0.7 * heat_in(Region(240, 130, 420, 260)),
+        heat_in(AROUND),
+        heat_in(Region(0, 0, 600, 300)),
+        heat_in(LOGO) + heat_in(WORD),
+    ],
+    ids=["less at both ends", "less at one end", "around all", "far around", "apart"],
 )
-def test_a_box_across_two_marks_becomes_a_box_for_each(proposal: Region) -> None:
-    found = whole_marks(package(), [proposal], EVERYWHERE)
+def test_what_recurs_across_two_marks_becomes_a_box_for_each(recurs: np.ndarray) -> None:
+    found = whole_marks(package(), recurs)
     assert len(found) == 2
     assert max(overlap(LOGO, one) for one in found) > 0.8
     assert max(overlap(WORD, one) for one in found) > 0.8
 
 
 def test_a_logo_is_no_letter_even_where_it_has_the_wordmarks_ink() -> None:
-    found = whole_marks(package(ink=GREEN), [Region(200, 110, 370, 240)], EVERYWHERE)
+    found = whole_marks(package(ink=GREEN), heat_in(AROUND))
     assert sorted(round(one.y0, -1) for one in found) == [100, 210]
 
 
 def test_letters_of_a_turned_wordmark_stay_together() -> None:
-    found = whole_marks(package(turn=20.0), [Region(200, 110, 370, 240)], EVERYWHERE)
+    found = whole_marks(package(turn=20.0), heat_in(AROUND))
     assert max(one.x1 - one.x0 for one in found) > 200
 
 
 def test_what_does_not_recur_is_no_mark() -> None:
-    heat = np.zeros((40, 60), np.float32)
-    heat[20:26, 17:42] = 1  # the word's place
-    (word,) = whole_marks(package(), [Region(170, 90, 430, 270)], heat)
+    (word,) = whole_marks(package(), heat_in(Region(170, 200, 420, 260)))
     assert overlap(WORD, word) > 0.8
 
 
@@ -71,7 +83,10 @@ def test_where_nothing_is_drawn_no_mark_is_made_up(photo: str) -> None:
         "shade": np.repeat(np.linspace(20, 230, 400).astype(np.uint8)[None, :, None], 300, axis=0).repeat(3, axis=2),
         "sliver": np.full((3, 400, 3), 90, np.uint8),
     }[photo]
-    high = min(200, len(pixels))
-    found = whole_marks(pixels, [Region(100, high / 2, 300, high)], EVERYWHERE)
+    found = whole_marks(pixels, EVERYWHERE)
     assert len(found) <= (MOST if photo == "noise" else 0)
     assert all(one.x0 >= 0 and one.x1 <= 400 and one.y0 >= 0 and one.y1 <= len(pixels) for one in found)
+
+
+def test_where_nothing_recurs_no_mark_is_made_up() -> None:
+    assert whole_marks(package(), np.zeros((6, 8), np.float32)) == []
