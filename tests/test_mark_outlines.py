@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 
-from counterfeit_vision import Region
-from counterfeit_vision.mark_outlines import MOST, whole_marks
+from counterfeit_vision import Region, mark_outlines
+from counterfeit_vision.mark_outlines import MOST, PIECES, whole_marks
 
 GROUND, GREEN, RED = (225, 215, 195), (30, 110, 60), (170, 30, 50)
 LOGO, WORD = Region(250, 100, 331, 181), Region(179, 210, 410, 251)
@@ -90,3 +92,19 @@ def test_where_nothing_is_drawn_no_mark_is_made_up(photo: str) -> None:
 
 def test_where_nothing_recurs_no_mark_is_made_up() -> None:
     assert whole_marks(package(), np.zeros((6, 8), np.float32)) == []
+
+
+def test_a_pattern_of_thousands_of_pieces_is_not_gone_through_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    face = np.full((800, 800, 3), GROUND, np.uint8)
+    for x, y in np.mgrid[10:800:14, 10:800:14].reshape(2, -1).T.tolist():
+        cv2.circle(face, (x, y), 4, RED, -1, cv2.LINE_AA)
+    pairs, gap = 0, mark_outlines._gap
+
+    def count(one: Any, other: Any) -> float:
+        nonlocal pairs
+        pairs += 1
+        return gap(one, other)
+
+    monkeypatch.setattr(mark_outlines, "_gap", count)
+    assert len(whole_marks(face, EVERYWHERE)) <= MOST
+    assert 0 < pairs <= PIECES * (PIECES - 1) / 2
