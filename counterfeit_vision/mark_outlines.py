@@ -35,7 +35,7 @@ LONGEST = 0.6  # of the long side: a longer piece is no part of a mark
 STEEP = 2.0  # pixels of the photo, or of a smaller copy, over which a sharp outline rises to the piece's contrast
 EDGE = 0.6  # of it that a piece's outline shows at least, on average: shades and edges of faces end softly
 TAKEN = 0.2  # of a piece that may belong to sharper ones
-PIECES = 200  # that are put together: of a pattern's thousands, those that recur most
+PIECES = 200  # that are put together: of a pattern's thousands, those whose outlines recur most
 COOL = 0.1  # of the map's peak that a piece has at least, on average: the room has none
 ALIKE = 25.0  # in colour (CIE 1976), of what is of one ink: gold foil and a bottle's light vary so
 GAPS = (0.9, 0.5)  # of the smaller piece's size, between two of a row: of one size, and of others
@@ -82,9 +82,9 @@ def whole_marks(photo: Pixels, heat: Floats) -> list[Region]:
     seen = cv2.resize(photo[y0:y1, x0:x1], None, fx=scale, fy=scale, interpolation=how)
     hot = cv2.resize(cv2.resize(heat, size.tolist())[y0:y1, x0:x1], seen.shape[1::-1])
     pieces = [piece for piece in _pieces(seen, scale) if hot[piece.at[:, 1], piece.at[:, 0]].mean() >= COOL]
-    pieces.sort(key=lambda piece: -float(hot[piece.rim[:, 1], piece.rim[:, 0]].sum()))
+    outlined = np.array([hot[piece.rim[:, 1], piece.rim[:, 0]].sum() for piece in pieces])
     found: list[tuple[float, Region]] = []
-    for mark in _marks(pieces[:PIECES]):
+    for mark in _marks([pieces[place] for place in np.sort(np.argsort(-outlined)[:PIECES])]):
         at, rim = (np.concatenate(parts) for parts in zip(*((piece.at, piece.rim) for piece in mark), strict=True))
         start, end = at.min(axis=0) / scale - AIR + [x0, y0], (at.max(axis=0) + 1) / scale + AIR + [x0, y0]
         recurs = hot[rim[:, 1], rim[:, 0]]
