@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision.usual import SHRINK, Usual, surprise, tail_p
+from counterfeit_vision.usual import SHRINK, Usual, shrinkage, surprise, tail_p
 
 
 def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:
@@ -26,10 +26,30 @@ def test_a_kind_of_which_many_were_seen_is_measured_by_itself_and_one_of_few_as_
     everything = Usual.fit(scores)
     middle, spread = everything.location[0, 0], everything.scale[0, 0]
     hat = np.array([[20.0]])
-    place = (30 + SHRINK * middle) / (1 + SHRINK)  # one photo beside three that are as all are; none lies above it
+    more = shrinkage([scores[:5000, 0], scores[5000:-1, 0], scores[-1]], 1e-9)
+    place = (30 + more * middle) / (1 + more)  # one photo beside some that are as all are; none lies above it
     np.testing.assert_allclose(usual(hat, ["hat"]), (20 - place) / spread)
     np.testing.assert_array_equal(usual(hat, ["shoe"]), everything(hat))  # never seen
     np.testing.assert_array_equal(usual(hat), everything(hat))
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.5, 5.0])
+def test_kinds_are_drawn_together_as_far_as_they_are_alike(apart: float) -> None:
+    random = np.random.default_rng(2)
+    place = apart * random.standard_normal(400)
+    scores = random.laplace(place, 1.0, (12, 400)).T  # 12 photos of each of 400 kinds
+    expected = 1 / apart**2 if apart else np.inf  # what photos vary, beside what kinds do
+    more = shrinkage(list(scores), 1e-9)
+    assert more > SHRINK if apart == 0 else 0.6 * expected < more < 1.6 * expected
+    fitted = Usual.fit(scores.reshape(-1, 1), np.repeat([f"kind {row}" for row in range(400)], 12).tolist())
+    error = np.square(fitted.location[1:, 0] - place[np.argsort([f"kind {row}" for row in range(400)])]).mean()
+    alone = np.square(np.median(scores, axis=1) - place).mean()
+    assert error < (0.3 if apart == 0 else 1.02) * alone
+
+
+def test_few_kinds_say_little_about_how_kinds_differ() -> None:
+    assert shrinkage([np.arange(9.0)], 1e-9) == SHRINK
+    assert 0.5 * SHRINK < shrinkage([np.arange(9.0), np.arange(9.0) + 2], 1e-9) < 2 * SHRINK
 
 
 def test_a_claim_that_no_photo_of_a_kind_could_make_is_measured_as_all_are_and_one_that_none_could_not_at_all() -> None:
