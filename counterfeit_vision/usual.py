@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 # Chosen on markets (seeds 200 to 209, 237 to 240), on printed goods (20, 21) and on a mix with cartons (seed 301).
 SHRINK = 10.0  # photos that a kind is drawn by, before kinds are compared
 GUESSED = 20.0  # kinds that had to be compared for that guess to count half
+LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
 
@@ -52,11 +53,12 @@ class Usual:
             location[:, column], scale[:, column] = middle, spread
             kept = {row: own for row, name in enumerate(known, 1) if len(own := told[names[~np.isnan(values)] == name])}
             more = shrinkage(list(kept.values()), floor) if kept else SHRINK
+            wider = max(more, LEAST)
             for row, own in kept.items():
                 place, over = _excess(own)
                 location[row, column] = (len(own) * place + more * middle) / (len(own) + more)
                 # as far as photos tell it, half of them lie over the median
-                scale[row, column] = (over.sum() + more / 2 * spread) / (len(over) + more / 2)
+                scale[row, column] = (over.sum() + wider / 2 * spread) / (len(over) + wider / 2)
         return cls(known, location, scale)
 
     def __call__(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
