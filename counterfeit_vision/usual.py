@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 # Chosen on markets (seeds 200 to 209, 237 to 240), on printed goods (20, 21) and on a mix with cartons (seed 301).
 SHRINK = 10.0  # photos that a kind is drawn by, before kinds are compared
 GUESSED = 20.0  # kinds that had to be compared for that guess to count half
+COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
@@ -52,7 +53,7 @@ class Usual:
             spread = max(float(excess.mean()) if len(excess) else 0.0, floor)
             location[:, column], scale[:, column] = middle, spread
             kept = {row: own for row, name in enumerate(known, 1) if len(own := told[names[~np.isnan(values)] == name])}
-            more = shrinkage(list(kept.values()), floor) if kept else SHRINK
+            more = shrinkage(list(kept.values()), floor)
             wider = max(more, LEAST)
             for row, own in kept.items():
                 place, over = _excess(own)
@@ -113,7 +114,7 @@ def tail_p(standardised: Floats) -> Floats:
 
 def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
     """How many photos that are as all are outweigh those of a kind: how much photos of one kind vary, beside how much
-    kinds do, of the scores of each kind.
+    kinds do, of the scores of each kind; those of which fewer than :data:`COMPARED` were seen tell neither.
 
     The first is the variance of a Laplace distribution's median from one photo, the square of the mean excess, at least
     of ``floor``; the second is estimated by moments (DerSimonian & Laird 1986), beside :data:`GUESSED` kinds by which
@@ -126,13 +127,16 @@ def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
     >>> shrinkage([np.arange(9.0) + 50 * kind for kind in range(100)], 1e-9) < 0.01
     True
     """
+    kinds = [own for own in kinds if len(own) >= COMPARED]
+    if len(kinds) < 2:
+        return SHRINK
     counts = np.array([len(own) for own in kinds], np.float64)
     middles = np.array([np.median(own) for own in kinds])
     excess = np.concatenate([_excess(own)[1] for own in kinds])
     within = max(float(excess.mean()) if len(excess) else 0.0, floor) ** 2
     all_in_all = counts @ middles / counts.sum()
     beyond_chance = counts @ (middles - all_in_all) ** 2 - (len(kinds) - 1) * within
-    between = max(beyond_chance, 0.0) / (counts.sum() - counts @ counts / counts.sum()) if len(kinds) > 1 else 0.0
+    between = max(beyond_chance, 0.0) / (counts.sum() - counts @ counts / counts.sum())
     guesses, seen = GUESSED, len(kinds) - 1
     return float(within * (guesses + seen) / (guesses * within / SHRINK + seen * between))
 

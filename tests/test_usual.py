@@ -26,7 +26,7 @@ def test_a_kind_of_which_many_were_seen_is_measured_by_itself_and_one_of_few_as_
     everything = Usual.fit(scores)
     middle, spread = everything.location[0, 0], everything.scale[0, 0]
     hat = np.array([[20.0]])
-    more = shrinkage([scores[:5000, 0], scores[5000:-1, 0], scores[-1]], 1e-9)
+    more = shrinkage([scores[:5000, 0], scores[5000:-1, 0]], 1e-9)
     place = (30 + more * middle) / (1 + more)  # one photo beside some that are as all are; none lies above it
     np.testing.assert_allclose(usual(hat, ["hat"]), (20 - place) / spread)
     np.testing.assert_array_equal(usual(hat, ["shoe"]), everything(hat))  # never seen
@@ -48,7 +48,8 @@ def test_kinds_are_drawn_together_as_far_as_they_are_alike(apart: float) -> None
 
 
 def test_few_kinds_say_little_about_how_kinds_differ() -> None:
-    assert shrinkage([np.arange(9.0)], 1e-9) == SHRINK
+    assert shrinkage([], 1e-9) == shrinkage([np.arange(9.0)], 1e-9) == SHRINK
+    assert shrinkage([np.array([place]) for place in range(50)], 1e-9) == SHRINK  # one photo of each tells no spread
     assert 0.5 * SHRINK < shrinkage([np.arange(9.0), np.arange(9.0) + 2], 1e-9) < 2 * SHRINK
 
 
