@@ -31,7 +31,8 @@ import counterfeit_vision as cv
 from counterfeit_vision.market.svg import path_polygons, read_svg
 from counterfeit_vision.metrics import auroc, bootstrap_interval
 
-SEEDS = (23, 24, 25)
+SEEDS = (32, 33, 34)
+DEVELOPMENT = 23  # seeds below are for it
 BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 5, 4, 70, 60, 7
 CARD, PHOTO = (1000, 800), (900, 1000)  # pixels, width and height
 NAMES = ("VELTORA", "Marisole", "ODRIN", "Kestrel & Co", "NOLBA", "Halcyon", "BRIMORE", "Tessaly", "QUINDO", "Averne")
@@ -340,7 +341,8 @@ def main() -> None:
             "suspected": share("suspected", attack == name),
             "of": int((attack == name).sum()),
         }
-    data.write("printed" + "-bare" * options.bare if min(options.seeds) >= SEEDS[0] else "printed-development", result)
+    kind = "-development" if min(options.seeds) < DEVELOPMENT else "-bare" * options.bare
+    data.write(f"printed{kind}", result)
 
 
 if __name__ == "__main__":
