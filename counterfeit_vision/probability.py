@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Statistic = Callable[[Floats], Floats]
 
-FOLDS = 5
+FOLDS = 20  # a statistic that saw few of the photos tells less than the final one, and makes its line too flat
 LEAST_SLOPE = 1e-3  # a probability rises with the statistic, whatever the fakes at hand say
 LIMIT = 30.0  # of a logit: beyond it a float's probability is 0 or 1
 LINEAR = 5.0  # statistics beyond this count as their logarithm, or one odd genuine photo would decide the line
@@ -56,9 +56,10 @@ class Probability:
             test = fold == number
             rest = ~test if len(set(fake[~test].tolist())) == 2 else np.ones(len(fake), bool)
             statistic[test] = _tamed(learn(scores[rest], fake[rest])(scores[test]))
-        # Newton's method on the two parameters, with Platt's softened targets
+        # Newton's method on the two parameters, with targets softened by half a photo (Krichevsky & Trofimov 1981): the
+        # whole one of Platt's makes the line of a few dozen photos too flat
         count, positives = len(fake), int(fake.sum())
-        target = np.where(fake, (positives + 1) / (positives + 2), 1 / (count - positives + 2))
+        target = np.where(fake, (positives + 0.5) / (positives + 1), 0.5 / (count - positives + 1))
         design = np.stack([statistic, np.ones(count)], axis=1)
         line = np.array([1.0, math.log(positives / (count - positives))])
         for _ in range(100):

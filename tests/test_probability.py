@@ -69,6 +69,31 @@ def test_it_is_platts_line() -> None:
     assert probability.fakes == pytest.approx(fake.mean())
 
 
+def test_lines_of_a_few_dozen_photos_are_not_too_flat() -> None:
+    """Over 40 small calibrations the logit is worth as much as it says (Cox 1958): Platt's own targets give 1.19."""
+    heads, given, truth = list("abcdef"), [], []
+
+    def draw(random: np.random.Generator, fake: np.ndarray) -> np.ndarray:
+        scores = random.standard_normal((len(fake), 6))
+        scores[:, :3] += 1.2 * fake[:, None]
+        return scores
+
+    def taught(scores: np.ndarray, fake: np.ndarray) -> Merger:
+        return Merger.of(heads).learn(heads, scores, fake)
+
+    for market in range(40):
+        random = np.random.default_rng(100 + market)
+        shown, asked = np.arange(70) >= 30, random.random(500) < 0.5
+        scores = draw(random, shown)
+        probability = Probability.fit(taught, scores, shown, np.arange(70).astype(str))
+        given.append(probability.of(taught(scores, shown)(draw(random, asked)), 0.5))
+        truth.append(asked)
+    share, fake = np.concatenate(given), np.concatenate(truth)
+    logit = np.log(share / (1 - share))[:, None]
+    assert 0.9 < LogisticRegression(C=1e6).fit(logit, fake).coef_[0, 0] < 1.14
+    assert expected_calibration_error(fake, share) < 0.02
+
+
 def test_over_many_small_calibrations_it_is_right_within_five_points() -> None:
     """The small twin of benchmarks/probability.py: 10 markets, each taught by 40 fakes of its own."""
     heads, truth, given = ["a", "b", "c"], [], []
