@@ -1,9 +1,8 @@
 """Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
 
-What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. What
-recurs so is gathered into a few boxes on one reference, and they into those of the whole marks that are drawn there;
-they are kept if the marks in them are found again on the product's other photos, in the way they will be found on
-suspects.
+What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. On one
+reference the whole marks that recur so are taken, or the first of them alone, or else a few boxes around what recurs:
+the first of these that are found again on the product's other photos, in the way they will be found on suspects.
 """
 
 from __future__ import annotations

@@ -45,14 +45,15 @@ class Usual:
         known = tuple(sorted(set(names.tolist()) - {""}))
         location, scale = (np.full((len(known) + 1, scores.shape[1]), np.nan) for _ in range(2))
         for column, values in enumerate(scores.T):
-            told = values[~np.isnan(values)]
+            seen = ~np.isnan(values)
+            told = values[seen]
             if not len(told):
                 continue
             middle, excess = _excess(told)
             floor = max(1e-3 * max(1.0, abs(middle)), 1e-9)
             spread = max(float(excess.mean()) if len(excess) else 0.0, floor)
             location[:, column], scale[:, column] = middle, spread
-            kept = {row: own for row, name in enumerate(known, 1) if len(own := told[names[~np.isnan(values)] == name])}
+            kept = {row: own for row, name in enumerate(known, 1) if len(own := values[seen & (names == name)])}
             more = shrinkage(list(kept.values()), floor)
             wider = max(more, LEAST)
             for row, own in kept.items():
