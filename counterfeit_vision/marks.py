@@ -37,6 +37,7 @@ ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on
 BESIDE = 12  # pixels of the frame around what is drawn that have their full say
 REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
 FEWEST = 7  # matched features behind a homography
+WIDE = 12  # the same, of a whole photo: the room's agree by accident, too
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
@@ -79,7 +80,7 @@ class Stencil:
 
     ``boxes`` (m, 4) are the marks in the frame, ``rows`` (n,) which of the given references these are, ``warps`` (n, h,
     w, 2) where each pixel of the frame lies on each reference's photo, ``keypoints`` their local features, at their
-    places in the frame.
+    places in the frame, and ``around`` those of the whole photo that the frame was drawn on.
     """
 
     crops: Pixels
@@ -88,6 +89,7 @@ class Stencil:
     rows: tuple[int, ...]
     warps: Floats
     keypoints: Keypoints
+    around: Keypoints
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -166,6 +168,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
         rows=(main,),
         warps=_places(matrix, shape)[None],
         keypoints=_moved(own, _inverse(matrix)),
+        around=_moved(own, _inverse(matrix)),
     )
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
@@ -187,21 +190,18 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
             np.concatenate([keypoints.descriptors for keypoints in near]),
             np.concatenate([keypoints.tips for keypoints in near]),
         ),
+        around=first.around,
     )
 
 
-def find_marks(
-    stencil: Stencil, photo: Pixels, points: Keypoints | None = None, starts: Sequence[Matrix] = ()
-) -> Found | str:
-    """Where a stencil's marks are on a photo (h, w, 3), or why they were not found.
-
-    ``points``: the photo's local features, where known; ``starts``: maps from the frame to the photo, (3, 3), that are
-    worth a try beside the one that local features propose.
+def find_marks(stencil: Stencil, photo: Pixels, points: Keypoints | None = None) -> Found | str:
+    """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``points``: the photo's local
+    features, where known.
     """
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
     points = mark_features(photo) if points is None else points
-    proposals = [*_views(stencil.keypoints, points), *starts]
+    proposals = [*_views(stencil.keypoints, points), *_wide_view(stencil.around, points)]
     if not proposals:
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
@@ -262,6 +262,15 @@ def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
     plane = shared_plane(frame.points[pairs[:, 0]], photo.points[pairs[:, 1]], tolerance=TOLERANCE, fewest=FEWEST)
     views = shared_views(frame, photo, pairs, tolerance=REACH)
     return views if plane is None else [plane.matrix, *views]
+
+
+def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
+    """The map from the frame to the photo by all that surrounds the marks on the product: where a mark is small or no
+    longer the genuine one, what is printed elsewhere still tells its place.
+    """
+    pairs = match_keypoints(photo, around)
+    plane = shared_plane(around.points[pairs[:, 1]], photo.points[pairs[:, 0]], tolerance=TOLERANCE, fewest=WIDE)
+    return [] if plane is None else [plane.matrix]
 
 
 def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_Step, ...]) -> Found | None:

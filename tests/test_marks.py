@@ -10,7 +10,7 @@ from PIL import Image
 
 from counterfeit_vision import Catalog, InputError, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.marks import Found, Stencil, cut, find_marks, make_stencil
+from counterfeit_vision.marks import Found, Stencil, _lay, _wide_view, cut, find_marks, make_stencil, mark_features
 
 BOX = Region(150, 90, 410, 270)
 TILT = np.array([[0.8, -0.15, 90], [0.12, 0.85, 20], [1e-4, 1e-4, 1]])
@@ -86,7 +86,29 @@ def test_where_there_is_no_mark_the_reason_is_given(stencil: Stencil, photo: np.
 
 @pytest.mark.parametrize("matrix", [np.zeros((3, 3)), np.diag([-1.0, 1, 1]), np.diag([0.01, 1, 1])])
 def test_a_degenerate_start_is_no_mark(stencil: Stencil, matrix: np.ndarray) -> None:
-    assert isinstance(find_marks(stencil, np.full((300, 300, 3), 128, np.uint8), starts=[matrix]), str)
+    assert _lay(stencil, [np.full((300, 300, 3), 128, np.uint8)], matrix, stencil.steps) is None
+
+
+def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
+    random = np.random.default_rng(0)
+    carton = np.full((600, 800, 3), 220, np.uint8)
+    for row in range(9):
+        words = "".join(random.choice(list("ABEHKMNRSTX  "), 24))
+        cv2.putText(carton, words, (15, 60 + 65 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.7, (60, 60, 90), 5, cv2.LINE_AA)
+    carton[150:450, 170:630] = 220
+    other = carton.copy()
+    cv2.ellipse(carton, (400, 300), (60, 35), 20, 0, 300, (180, 120, 110), 12, cv2.LINE_AA)
+    made = make_stencil([carton], [[Region(320, 245, 480, 355)]])
+    assert isinstance(made, Stencil)
+    tilt = np.array([[0.5, 0.05, 20], [-0.04, 0.5, 60], [1e-4, 0, 1]])
+    (view,) = _wide_view(made.around, mark_features(seen(other, tilt)))
+    frame = np.array([[[0, 0]], [[0, made.shape[0]]], [[made.shape[1], 0]]], np.float32)
+    on_carton = cv2.perspectiveTransform(frame, view)
+    x0, y0, scale = 320 - 0.35 * 160, 245 - 0.35 * 160, (160 + 0.7 * 160) / max(made.shape)
+    true = cv2.perspectiveTransform(frame * scale + np.array([x0, y0], np.float32), tilt)
+    np.testing.assert_allclose(on_carton, true, atol=2)
+    assert "what lies in the marks' place" in str(find_marks(made, seen(other, tilt)))
+    assert _wide_view(made.around, mark_features(np.full((300, 300, 3), 128, np.uint8))) == []
 
 
 def test_no_region_no_stencil() -> None:

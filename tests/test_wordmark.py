@@ -342,6 +342,21 @@ def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder
     assert evidence.score > DRAWN_OTHERWISE
 
 
+def test_a_piece_of_a_line_is_no_wordmark_where_the_region_cuts_it(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    crop = mark("SILVANO")
+    height, width = crop.shape[:2]
+    cutting = cv.Region(40 + 0.33 * width, 90 + 0.2 * height, 40 + 0.98 * width, 90 + 0.8 * height)
+    references = [
+        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand="Kestrel", product="bag",
+                     regions=[cutting])
+        for n in range(2)
+    ]  # fmt: skip
+    catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
+    stencil = catalog.marks_of("Kestrel/bag").stencil
+    assert isinstance(stencil, Stencil)
+    assert wordmarks_of(catalog, "Kestrel/bag", stencil, reader).lines == ()
+
+
 def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(reader: Reader) -> None:
     crop = mark("SILVANO", height=40)
     photo = goods(crop, 3)

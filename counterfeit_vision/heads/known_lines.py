@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,13 +22,14 @@ from ..marks import Stencil, cut
 from ..ocr import LOWEST, Reader, TextLine, rectified
 from ..types import Region
 
-__all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "is_one", "is_whole", "line_at", "wordmarks_of"]
+__all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "line_at", "lines_near", "wordmarks_of"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 SEARCHED = 3  # references on which lines are looked for, those with regions first
 AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts look like other letters
+AROUND = 1.0  # of a line's height, around it, in which whole lines are looked for
 EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
 TALLEST = 96  # pixels of a line's height; more are not needed to read or to compare it
@@ -97,8 +98,13 @@ def wordmarks_of(catalog: Catalog, goods: str, stencil: Stencil, reader: Reader)
     ]
     kept: list[tuple[Floats, list[TextLine]]] = []
     for box, lines in sorted(read, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
-        if lines and not any(is_one(box, other) for other, _ in kept):
+        if lines and not any(_is_one(box, other) for other, _ in kept):
             kept.append((box, lines))
+    kept = [
+        (box, lines)
+        for box, lines in kept
+        if _ends(list(zip(photos, stencil.warps, strict=True)), box, {folded(line.text) for line in lines}, reader)
+    ]
     named = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
     tallest = max(named, default=0.0)
     kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
@@ -138,7 +144,29 @@ def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside:
     return TextLine(pixels, inner, reader.read(pixels))
 
 
-def is_whole(line: TextLine) -> bool:
+def lines_near(photo: Pixels, box: Floats, reader: Reader) -> list[TextLine]:
+    """The whole lines of text that are found around a ``box`` (4, 2) of a photo (h, w, 3), and cover most of it."""
+    air = AROUND * float(np.linalg.norm(box[3] - box[0]))
+    x0, y0 = np.maximum(box.min(axis=0) - air, 0).astype(int)
+    x1, y1 = np.ceil(box.max(axis=0) + air).astype(int)
+    here = (box - (x0, y0)).astype(np.float32)
+    return [line for line in reader.lines(photo[y0:y1, x0:x1]) if _is_whole(line) and _is_one(line.box, here)]
+
+
+def _ends(shown: Sequence[tuple[Pixels, Floats]], box: Floats, words: Collection[str], reader: Reader) -> bool:
+    """Whether a line's text ends with its ``box`` (4, 2) on most of the references that show it, each a photo with its
+    warp: where a region cuts the line, suspects show more letters than the references did in the box alone.
+    """
+    told = []
+    for photo, warp in shown:
+        here = line_at(photo, warp, box, reader, beside=BESIDE)
+        if here is not None:
+            near = [here] if folded(here.text) in words else lines_near(photo, at(warp, box[None])[0], reader)
+            told.append(any(folded(line.text) in words for line in near))
+    return 2 * sum(told) > len(told)
+
+
+def _is_whole(line: TextLine) -> bool:
     """Whether a line keeps off the border of the picture (h, w, 3) that it was found on: else it may be cut."""
     low, high = line.box.min(axis=0), line.box.max(axis=0)
     height, width = line.pixels.shape[:2]
@@ -155,7 +183,7 @@ def _boxes(photo: Pixels, regions: Sequence[Region], warp: Floats, reader: Reade
         for air in (AIR * min(region.x1 - region.x0, region.y1 - region.y0), 0.0):
             corner = np.maximum([region.x0 - air, region.y0 - air], 0).astype(int)
             crop = cut(photo, Region(float(corner[0]), float(corner[1]), region.x1 + air, region.y1 + air))
-            boxes = [line.box + corner for line in reader.lines(crop) if not air or is_whole(line)]
+            boxes = [line.box + corner for line in reader.lines(crop) if not air or _is_whole(line)]
             inside = [box for box in boxes if _has(region, box.mean(axis=0))]
             if inside:
                 break
@@ -200,7 +228,7 @@ def _height(box: Floats) -> float:
     return float(np.linalg.norm(box[[3, 2]] - box[[0, 1]], axis=1).mean())
 
 
-def is_one(first: Floats, second: Floats) -> bool:
+def _is_one(first: Floats, second: Floats) -> bool:
     """Whether two boxes (4, 2) hold the same line."""
     common, _ = cv2.intersectConvexConvex(np.ascontiguousarray(first), np.ascontiguousarray(second))
     return common > ONE * min(cv2.contourArea(first), cv2.contourArea(second))

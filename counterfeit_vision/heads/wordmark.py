@@ -18,7 +18,7 @@ from ..ocr import Reader, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from .base import Suspects
-from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, is_one, is_whole, line_at, wordmarks_of
+from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, line_at, lines_near, wordmarks_of
 
 __all__ = ["Comparison", "Wordmark", "compare_wordmark"]
 
@@ -26,7 +26,6 @@ Pixels = NDArray[np.uint8]
 
 REFERENCES_SHOWN = 4
 GENUINE = 2  # genuine lines, those most alike, that a suspect's line is compared with glyph by glyph
-AIR = 1.0  # of a line's height, around it, in which it is looked for
 SURPRISE = 20.0  # nats between the text as read and the wordmark that count as a full misspelling (score 1)
 LAID_OVER = 0.45  # correlation below which two lines are not the same drawing (development fakes: 0.50 and more)
 MISSPELT_SHOWN = 0.05  # from which the sentence speaks of spelling: 1 nat, more than any genuine development mark
@@ -194,7 +193,7 @@ class Wordmark:
             return first
         second = [
             compared
-            for other in _found_near(photo, at(found.warp, line.box[None])[0], reader)
+            for other in lines_near(photo, at(found.warp, line.box[None])[0], reader)
             if (compared := compare_wordmark([other], line.most_alike(other, 1), words, reader)) is not None
         ]
         both = [*([first] if first is not None else []), *second]
@@ -243,16 +242,6 @@ def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]
     starts, sides = ends[:, 0], ends[:, 1] - ends[:, 0]
     (top_left, bottom_left), (top_right, bottom_right) = (starts + share * sides for share in compared.glyphs.worst)
     return np.stack([top_left, top_right, bottom_right, bottom_left]).astype(np.float32)
-
-
-def _found_near(photo: Pixels, box: NDArray[np.float32], reader: Reader) -> list[TextLine]:
-    """The whole lines of text that are found around a ``box`` (4, 2) of a photo, and cover most of it."""
-    air = AIR * float(np.linalg.norm(box[3] - box[0]))
-    x0, y0 = np.maximum(box.min(axis=0) - air, 0).astype(int)
-    x1, y1 = np.ceil(box.max(axis=0) + air).astype(int)
-    crop = photo[y0:y1, x0:x1]
-    here = (box - (x0, y0)).astype(np.float32)
-    return [line for line in reader.lines(crop) if is_whole(line) and is_one(line.box, here)]
 
 
 def _view(name: str, line: TextLine) -> PhotoView:
