@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 6
+FORMAT = 7
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def fitted(genuine: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 def test_the_statistic_is_the_log_of_the_mean_evidence_and_what_does_not_apply_counts_as_usual() -> None:
     rows = np.array([[2.0, np.nan, 0.0], [np.nan, 3.0, np.nan]])
-    np.testing.assert_allclose(merge(rows), np.log([(1.4**4 + 2) / 3, (1.6**4 + 2) / 3]))
+    np.testing.assert_allclose(merge(rows), np.log([(1.4**3 + 2) / 3, (1.6**3 + 2) / 3]))
     with pytest.raises(InputError, match="no head applies to photo 1"):
         merge(np.array([[1.0, 2.0], [np.nan, np.nan]]))
 
@@ -43,7 +43,7 @@ def test_one_gross_claim_among_many_usual_ones_is_divided_by_their_number_only()
     for heads in (1, 9, 99):
         row = np.zeros((1, heads))
         row[0, 0] = 40
-        assert merge(row)[0] >= 4 * np.log(9) - np.log(heads)
+        assert merge(row)[0] >= 3 * np.log(9) - np.log(heads) - 1e-9
 
 
 def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
@@ -55,7 +55,7 @@ def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
     assert raised[0] < raised[1]
     assert raised[1] == pytest.approx(raised[2])
     share = COUNTS["similarity"] / (2 + COUNTS["similarity"])  # a mean, so that usual claims are still worth 1
-    assert raised[0] == pytest.approx(np.log(share * np.exp(0.8 * 5 * np.log(5)) + 1 - share))
+    assert raised[0] == pytest.approx(np.log(share * np.exp(0.6 * 5 * np.log(5)) + 1 - share))
 
 
 def test_a_claim_with_wild_genuine_scores_does_not_drown_the_others() -> None:
