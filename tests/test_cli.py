@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -622,7 +623,10 @@ def test_an_interrupt_in_a_command(run: Run, monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_control_c_in_a_process(tmp_path: Path):
     command = [sys.executable, "-m", "counterfeit_vision", "demo", "--folder", str(tmp_path / "demo")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("1/5 ")
         while not list((tmp_path / "demo").glob("market/photos/*.jpg")):
