@@ -160,15 +160,15 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = mark_features(photos[main])
+    own = _moved(mark_features(photos[main]), _inverse(matrix))
     first = Stencil(
         crops=_warped(photos[main], _places(matrix, shape))[None],
         inside=np.ones((1, *shape), bool),
         boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
         rows=(main,),
         warps=_places(matrix, shape)[None],
-        keypoints=_moved(own, _inverse(matrix)),
-        around=_moved(own, _inverse(matrix)),
+        keypoints=own,
+        around=own,
     )
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
