@@ -24,9 +24,10 @@ from .marks import Found, Stencil
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["MarkDetails", "Strangeness"]
+__all__ = ["CloseUp", "MarkDetails", "Strangeness", "close_ups"]
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 DEPTH = 0.75  # of the encoder's blocks, whose patches are compared: of CLIP B/16's blocks 3-12 the 9th told most
 AROUND = 0.12  # of the marks' long side, left around them
@@ -51,15 +52,27 @@ class Strangeness:
 
 
 @dataclass(frozen=True, eq=False)
+class CloseUp:
+    """A photo's marks, or what lies in their place, encoded by themselves: ``vector`` (D,) float32 of unit length, the
+    patches' ``tokens`` (P, E) float32.
+    """
+
+    vector: Floats
+    tokens: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class MarkDetails:
-    """n genuine photos' marks on a stencil's frame of ``shape``: ``box`` (4,) is what is cut out of it, ``patches`` (n,
-    P, E) float16 of unit length, ``centre`` and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how
-    much (1 - cosine) a genuine photo's patch differs from the others', or a worse photo's, whichever is more.
+    """n genuine photos' marks on a stencil's frame of ``shape``: ``box`` (4,) is what is cut out of it, ``vectors`` (n,
+    D) float32 of unit length what they look like as a whole, ``patches`` (n, P, E) float16 of unit length, ``centre``
+    and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how much (1 - cosine) a genuine photo's patch
+    differs from the others', or a worse photo's, whichever is more.
     """
 
     shape: tuple[int, int]
     box: tuple[int, int, int, int]
     grid: tuple[int, int]
+    vectors: Floats
     patches: NDArray[np.float16]
     centre: Floats
     scale: Floats
@@ -73,7 +86,9 @@ class MarkDetails:
         air = AROUND * max(x1 - x0, y1 - y0)
         height, width = stencil.shape
         box = (int(max(0, x0 - air)), int(max(0, y0 - air)), int(min(width, x1 + air)), int(min(height, y1 + air)))
-        encoded = _encoded(encoder, np.concatenate([stencil.crops, _worse(stencil.crops[0])]), box)
+        crops = np.concatenate([stencil.crops, _worse(stencil.crops[0])])
+        seen = close_ups(encoder, [_square(encoder, crop, box) for crop in crops])
+        encoded = np.stack([one.tokens for one in seen])
         tokens = encoded[: len(stencil.crops)]
         grid = _grid(tokens.shape[1])
         centre, scale = tokens.mean(axis=(0, 1)), tokens.std(axis=(0, 1)) + np.float32(0.05 * tokens.std() + 1e-6)
@@ -83,18 +98,20 @@ class MarkDetails:
         if len(patches) > 1:
             others = [np.delete(patches, row, axis=0) for row in range(len(patches))]
             genuine = np.maximum(genuine, _differences(patches, others, near))
-        return cls(stencil.shape, box, grid, patches.astype(np.float16), centre, scale, genuine)
+        vectors = np.stack([one.vector for one in seen[: len(tokens)]])
+        return cls(stencil.shape, box, grid, vectors, patches.astype(np.float16), centre, scale, genuine)
 
-    def compare(self, found: Sequence[Found], encoder: Encoder) -> list[Strangeness | str]:
-        """How strange the marks found in each photo are, in order; or why they are not judged."""
-        if not found:
-            return []
-        tokens = _encoded(encoder, np.stack([one.crop for one in found]), self.box)
-        return [
-            self._one(_unit((rows - self.centre) / self.scale), one) for rows, one in zip(tokens, found, strict=True)
-        ]
+    def square(self, place: Found, encoder: Encoder) -> Pixels:
+        """What lies in the marks' place on a photo, as the encoder's square."""
+        return _square(encoder, place.crop, self.box)
 
-    def _one(self, patches: Floats, found: Found) -> Strangeness | str:
+    def unlikeness(self, seen: CloseUp) -> float:
+        """1 - the cosine of a photo's marks, as a whole, with the most alike genuine ones."""
+        return float(1 - (self.vectors @ seen.vector).max())
+
+    def compare(self, found: Found, seen: CloseUp) -> Strangeness | str:
+        """How strange the marks found in a photo are; or why they are not judged."""
+        patches = _unit((seen.tokens - self.centre) / self.scale)
         near = _near(self.grid)
         cosine = np.stack([patches @ genuine.astype(np.float32).T for genuine in self.patches])
         differs = 1 - np.where(near, cosine, -1).max(axis=(0, 2))
@@ -113,16 +130,21 @@ class MarkDetails:
         return Strangeness(strange - usual, float(np.exp(strange)), float(np.exp(usual)), map_)
 
 
-def _encoded(encoder: Encoder, crops: NDArray[np.uint8], box: tuple[int, int, int, int]) -> Floats:
-    """(N, P, E) the patches of crops of a stencil's frame (N, h, w, 3), the box made square."""
-    from .encoders.depths import deep_tokens
+def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
+    """Squares (S, S, 3) as the encoder sees them, a batch at a time."""
+    from .encoders.depths import vectors_and_tokens
 
+    seen: list[CloseUp] = []
+    for start in range(0, len(squares), encoder.batch_size):
+        vectors, tokens = vectors_and_tokens(encoder, np.stack(squares[start : start + encoder.batch_size]), (DEPTH,))
+        seen += [CloseUp(vector, rows[0]) for vector, rows in zip(vectors, tokens, strict=True)]
+    return seen
+
+
+def _square(encoder: Encoder, crop: Pixels, box: tuple[int, int, int, int]) -> Pixels:
+    """The box of a stencil's frame (h, w, 3), made square."""
     size, (x0, y0, x1, y1) = encoder.preprocess.size, box
-    squares = [cv2.resize(crop[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_CUBIC) for crop in crops]
-    step = encoder.batch_size
-    return np.concatenate(
-        [deep_tokens(encoder, np.stack(squares[at : at + step]), (DEPTH,))[:, 0] for at in range(0, len(squares), step)]
-    )
+    return np.asarray(cv2.resize(crop[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def _grid(count: int) -> tuple[int, int]:
@@ -149,7 +171,7 @@ def _differences(photos: Floats, others: Sequence[Floats], near: NDArray[np.bool
     return np.asarray(np.mean(rows, axis=0), np.float32)
 
 
-def _worse(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _worse(crop: Pixels) -> Pixels:
     """(3, h, w, 3): a crop (h, w, 3) of a frame out of focus; a pixel or two off under uneven light; pale and noisy."""
     height, width = crop.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)

@@ -20,7 +20,18 @@ from numpy.typing import NDArray
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
 from .types import Region
 
-__all__ = ["Found", "Stencil", "cut", "find_marks", "make_stencil", "mark_features"]
+__all__ = [
+    "FOUND",
+    "SMALLEST",
+    "Found",
+    "Stencil",
+    "cut",
+    "find_marks",
+    "likely_place",
+    "make_stencil",
+    "mark_features",
+    "unlike",
+]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -198,6 +209,17 @@ def find_marks(stencil: Stencil, photo: Pixels, points: Keypoints | None = None)
     """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``points``: the photo's local
     features, where known.
     """
+    place = likely_place(stencil, photo, points)
+    return place if isinstance(place, str) or place.likeness >= FOUND else unlike(place)
+
+
+def unlike(place: Found) -> str:
+    """Why the marks were not found in their :func:`likely_place`."""
+    return f"what lies in the marks' place is not like them (correlation {place.likeness:.2f})"
+
+
+def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = None) -> Found | str:
+    """Where a stencil's marks would be on a photo (h, w, 3), whether they are there or not; or why nothing tells."""
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
     points = mark_features(photo) if points is None else points
@@ -215,9 +237,7 @@ def find_marks(stencil: Stencil, photo: Pixels, points: Keypoints | None = None)
                 return best
         if best is not None and best.likeness >= FOUND:
             return best
-    if best is None:
-        return "the marks would lie outside the photo, or folded"
-    return f"what lies in the marks' place is not like them (correlation {best.likeness:.2f})"
+    return "the marks would lie outside the photo, or folded" if best is None else best
 
 
 def cut(photo: Pixels, region: Region) -> Pixels:

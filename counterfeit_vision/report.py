@@ -44,6 +44,7 @@ CLAIM_NAMES = {
     "reuse": "Photo reuse",
     "similarity": "Known product",
     "product": "Claimed product",
+    "look": "Look of the marks",
     "patches": "Fine detail",
     "ink": "Stroke and colour",
     "layout": "Layout of the marks",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.encoders.depths import deep_tokens
+from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
 from counterfeit_vision.foreground import load_foreground
 from counterfeit_vision.heads import LearnedHead, Suspects
@@ -265,11 +265,13 @@ def test_a_photo_whose_file_has_gone_is_not_judged(head: LearnedHead, tmp_path: 
 
 def test_depths_are_those_of_the_tower(clip: object) -> None:
     squares = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
-    found = deep_tokens(clip, squares)  # type: ignore[arg-type]
+    vectors, found = vectors_and_tokens(clip, squares)  # type: ignore[arg-type]
     assert found.shape == (2, 3, 196, 768)
-    middle = clip.encode(squares).patches.astype(np.float32)  # type: ignore[attr-defined]
+    encoded = clip.encode(squares)  # type: ignore[attr-defined]
+    middle = encoded.patches.astype(np.float32)
+    np.testing.assert_allclose(vectors, encoded.vectors, atol=1e-5)
     np.testing.assert_allclose(found[:, 0], middle, atol=0.02)
-    np.testing.assert_allclose(found[1:], deep_tokens(clip, squares[1:]), atol=1e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found[1:], vectors_and_tokens(clip, squares[1:])[1], atol=1e-3)  # type: ignore[arg-type]
     assert np.abs(found[:, 1] - found[:, 2]).max() > 1
 
 

@@ -15,7 +15,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.marks import Mark
-from counterfeit_vision.mark_details import MarkDetails, Strangeness
+from counterfeit_vision.mark_details import MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 from counterfeit_vision.types import Photo
@@ -33,12 +33,17 @@ def details(stencil: Stencil, clip: TowerEncoder) -> MarkDetails:
     return MarkDetails.of(stencil, clip)
 
 
+def judge(details: MarkDetails, clip: TowerEncoder, *found: Found) -> list[Strangeness | str]:
+    seen = close_ups(clip, [details.square(one, clip) for one in found])
+    return [details.compare(one, close_up) for one, close_up in zip(found, seen, strict=True)]
+
+
 def compared(
     details: MarkDetails, stencil: Stencil, clip: TowerEncoder, photo: np.ndarray
 ) -> tuple[Found, Strangeness]:
     found = find_marks(stencil, photo)
     assert isinstance(found, Found), found
-    strangeness = details.compare([found], clip)[0]
+    strangeness = judge(details, clip, found)[0]
     assert isinstance(strangeness, Strangeness), strangeness
     return found, strangeness
 
@@ -75,13 +80,13 @@ def test_what_hides_the_marks_is_not_judged(details: MarkDetails, stencil: Stenc
     covered[205:275, 150:520] = np.random.default_rng(0).integers(0, 255, (70, 370, 3))
     found = find_marks(stencil, seen(covered))
     if isinstance(found, Found):
-        judged = details.compare([found], clip)[0]
+        judged = judge(details, clip, found)[0]
         assert isinstance(judged, str) or judged.map[found.inside].mean() < 0.5
     photo = seen(label(noise=3))
     whole = find_marks(stencil, photo)
     assert isinstance(whole, Found)
     nothing = replace(whole, crop=np.full_like(whole.crop, 255))
-    assert "hidden" in str(details.compare([nothing], clip)[0])
+    assert "hidden" in str(judge(details, clip, nothing)[0])
 
 
 def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> None:
@@ -89,11 +94,11 @@ def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> No
     assert isinstance(alone, Stencil)
     details = MarkDetails.of(alone, clip)
     found = [find_marks(alone, seen(label(word, noise=3))) for word in ("VELMORA", "VELMQRA")]
-    genuine, fake = details.compare([one for one in found if isinstance(one, Found)], clip)
+    genuine, fake = judge(details, clip, *[one for one in found if isinstance(one, Found)])
     assert isinstance(genuine, Strangeness)
     assert isinstance(fake, Strangeness)
     assert fake.score > genuine.score
-    assert details.compare([], clip) == []
+    assert close_ups(clip, []) == []
 
 
 def suspects(catalog: Catalog, photos: list[np.ndarray]) -> Suspects:

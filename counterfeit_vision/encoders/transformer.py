@@ -50,24 +50,23 @@ class LeanTransformer:
         )
 
     def __call__(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
-        blocks, patches = self.tower.transformer.resblocks, None
-        tokens = self.tower._embeds(images)
-        for number, block in enumerate(blocks):
-            wanted = 1 if number + 1 == len(blocks) and number != self.layer else tokens.shape[1]
-            tokens = self._block(block, tokens, wanted)
-            if number == self.layer:
-                patches = tokens[:, 1:]
-        vectors, _ = self.tower._pool(tokens)
-        return vectors @ self.tower.proj, patches, self.tower.grid_size if patches is not None else (0, 0)
+        vectors, patches = self.whole(images, () if self.layer is None else (self.layer,))
+        if patches is None:
+            return vectors, None, (0, 0)
+        return vectors, patches[:, 0], self.tower.grid_size
 
-    def tokens(self, images: torch.Tensor, layers: Sequence[int]) -> torch.Tensor:
-        """The patch tokens (N, D, P, E) float32 of D blocks, rising; no block after the last of them is run."""
-        tokens, found = self.tower._embeds(images), []
-        for number, block in enumerate(self.tower.transformer.resblocks[: max(layers) + 1]):
-            tokens = self._block(block, tokens, tokens.shape[1])
+    def whole(self, images: torch.Tensor, layers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The class embedding (N, D), and the patch tokens (N, L, P, E) float32 of L blocks, rising; ``None`` of
+        none.
+        """
+        blocks, tokens, found = self.tower.transformer.resblocks, self.tower._embeds(images), []
+        for number, block in enumerate(blocks):
+            last = number + 1 == len(blocks)
+            tokens = self._block(block, tokens, 1 if last and number not in layers else tokens.shape[1])
             if number in layers:
                 found.append(tokens[:, 1:])
-        return torch.stack(found, dim=1)
+        vectors, _ = self.tower._pool(tokens)
+        return vectors @ self.tower.proj, torch.stack(found, dim=1) if found else None
 
     def _block(self, block: Any, tokens: torch.Tensor, wanted: int) -> torch.Tensor:
         """One block's first ``wanted`` tokens (N, wanted, E) float32."""

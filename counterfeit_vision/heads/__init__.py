@@ -7,6 +7,7 @@ from .context import Price, SellerName, Title
 from .ink import Ink
 from .layout import Layout
 from .learned import LearnedHead, Lesson
+from .look import Look
 from .marks import Mark
 from .patches import Patches
 from .product import Product
@@ -20,6 +21,7 @@ __all__ = [
     "Layout",
     "LearnedHead",
     "Lesson",
+    "Look",
     "Mark",
     "Patches",
     "Price",
@@ -36,5 +38,5 @@ __all__ = [
 
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
-    marks = (Mark(), Patches(), Ink(), Layout(), Wordmark(optional=True))
+    marks = (Mark(), Look(), Patches(), Ink(), Layout(), Wordmark(optional=True))
     return (Similarity(), Product(), *marks, Reuse(), Price(), Title())

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ..catalog import Catalog, Neighbours
 from ..decode import decode
 from ..errors import DecodeError
+from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
-from ..marks import SMALLEST, Found, Stencil
+from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, unlike
 from ..stream import EncodedPhoto
 from ..types import Embeddings, Evidence, Listing
 
@@ -36,8 +37,9 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
-    _marks: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
+    _places: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
     _searched: set[int] = field(default_factory=set, init=False, repr=False)
+    _close_ups: dict[int, CloseUp | None] = field(default_factory=dict, init=False, repr=False)
     _drawn: dict[int, tuple[Drawn | None, ...]] = field(default_factory=dict, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
@@ -73,25 +75,45 @@ class Suspects:
         claimed = self.catalog.claimed_by(self.listings[row])
         return str(self.catalog.goods[claimed[0] if len(claimed) else self.neighbours.rows[row][0]])
 
-    def mark(self, row: int) -> tuple[str, Found] | str:
-        """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found. Looked for
-        once.
+    def place(self, row: int) -> tuple[str, Found] | str:
+        """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
+        nothing tells. Looked for once.
         """
-        if row not in self._marks:
+        if row not in self._places:
             goods = self.goods(row)
+            stencil = self.catalog.marks_of(goods).stencil
             try:
-                pixels = self.pixels(row)
+                place = stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
+                if isinstance(stencil, Stencil) and min(self.size(row)) >= SMALLEST:
+                    self._searched.add(row)
             except DecodeError as error:
-                self._marks[row] = str(error)
-                return self._marks[row]
-            self._marks[row] = self.catalog.marks_in(pixels, [goods])
-            if isinstance(self.catalog.marks_of(goods).stencil, Stencil) and min(pixels.shape[:2]) >= SMALLEST:
-                self._searched.add(row)
-        return self._marks[row]
+                place = str(error)
+            self._places[row] = place if isinstance(place, str) else (goods, place)
+        return self._places[row]
+
+    def mark(self, row: int) -> tuple[str, Found] | str:
+        """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
+        place = self.place(row)
+        return place if isinstance(place, str) or place[1].likeness >= FOUND else unlike(place[1])
 
     def lacks_mark(self, row: int) -> bool:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
         return isinstance(self.mark(row), str) and row in self._searched
+
+    def close_up(self, row: int) -> CloseUp | None:
+        """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
+        gives no patches. All rows are encoded when the first is asked for.
+        """
+        if not self._close_ups and self.catalog.tokens is not None:
+            squares = {}
+            for other in range(len(self)):
+                place = self.place(other)
+                details = None if isinstance(place, str) else self.catalog.marks_of(place[0]).details
+                if details is not None and not isinstance(place, str):
+                    squares[other] = details.square(place[1], self.catalog.encoder)
+            seen = close_ups(self.catalog.encoder, list(squares.values()))
+            self._close_ups.update(dict.fromkeys(range(len(self))) | dict(zip(squares, seen, strict=True)))
+        return self._close_ups.get(row)
 
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:
         """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too

@@ -110,13 +110,13 @@ def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: Embedding
 
 
 def _features(photo: EncodedPhoto, share: Floats, encoder: Encoder) -> Floats:
-    from ..encoders.depths import deep_tokens
+    from ..encoders.depths import vectors_and_tokens
 
     pixels = decode(photo.source, name=photo.id).pixels
     size = (pixels.shape[1], pixels.shape[0])
     parts = parts_of(share, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
-    tokens = deep_tokens(encoder, np.stack([square for square, _ in cut]))
+    _, tokens = vectors_and_tokens(encoder, np.stack([square for square, _ in cut]))
     inside = np.stack([patch_mask(content, photo.grid).ravel() >= 0.5 for _, content in cut])
     seen = np.stack(
         [_share_in(part, content, photo, share, size) for part, (_, content) in zip(parts, cut, strict=True)]

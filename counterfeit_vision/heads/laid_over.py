@@ -12,7 +12,7 @@ from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from .base import Suspects
 
-__all__ = ["in_spreads", "laid_over", "no_mark", "unsaid"]
+__all__ = ["in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
 
 Floats = NDArray[np.float32]
 
@@ -42,10 +42,26 @@ def laid_over(
     suspects: Suspects, row: int, goods: str, found: Found, map_: Floats, *, score: float, text: str
 ) -> Evidence:
     """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the stencil's frame."""
+    product = goods.split("/", 1)[1]
+    references, crops = side_by_side(suspects, row, goods, found)
+    return Evidence(
+        score=score,
+        text=f"Laid over {len(references)} genuine photos of {product}, {text}",
+        region=peak(found, map_),
+        heatmap=on_photo(map_, found, suspects.size(row)),
+        references=references,
+        crops=crops,
+    )
+
+
+def side_by_side(
+    suspects: Suspects, row: int, goods: str, found: Found
+) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
+    """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's."""
     catalog, product = suspects.catalog, goods.split("/", 1)[1]
     known = catalog.marks_of(goods)
     assert isinstance(known.stencil, Stencil)
-    references = [catalog.references[int(key)].id for key in known.shown_by]
+    references = tuple(catalog.references[int(key)].id for key in known.shown_by)
     mine, genuine = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
@@ -53,14 +69,7 @@ def laid_over(
             (references[0], known.stencil.crops[0], product),
         )
     )
-    return Evidence(
-        score=score,
-        text=f"Laid over {len(references)} genuine photos of {product}, {text}",
-        region=peak(found, map_),
-        heatmap=on_photo(map_, found, suspects.size(row)),
-        references=tuple(references),
-        crops=(mine, genuine),
-    )
+    return references, (mine, genuine)
 
 
 def on_photo(map_: Floats, found: Found, size: tuple[int, int]) -> Floats:

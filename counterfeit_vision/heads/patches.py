@@ -43,9 +43,9 @@ class Patches:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        marks = self._marks(suspects)
         result = []
-        for row, evidence in enumerate(marks):
+        for row in range(len(suspects)):
+            evidence = self._marks(suspects, row)
             if not evidence.applicable:
                 whole = self._product(suspects, row)
                 evidence = whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {evidence.text}")
@@ -54,30 +54,18 @@ class Patches:
 
     # --- the marks ----------------------------------------------------------------------------------------------------
 
-    def _marks(self, suspects: Suspects) -> list[Evidence]:
-        """The marks of each photo beside the genuine ones, those of one product at once."""
-        result: dict[int, Evidence] = {}
-        by_goods: dict[str, list[tuple[int, Found]]] = {}
-        for row in range(len(suspects)):
-            mark = suspects.mark(row)
-            if isinstance(mark, str):
-                result[row] = unsaid(mark)
-            else:
-                by_goods.setdefault(mark[0], []).append((row, mark[1]))
-        catalog = suspects.catalog
-        for goods, found in by_goods.items():
-            details = None if catalog.tokens is None else catalog.marks_of(goods).details
-            if details is None:
-                result |= {row: Evidence.not_applicable("This encoder gives no patch tokens.") for row, _ in found}
-                continue
-            judged = details.compare([one for _, one in found], catalog.encoder)
-            for (row, one), strangeness in zip(found, judged, strict=True):
-                result[row] = (
-                    unsaid(strangeness)
-                    if isinstance(strangeness, str)
-                    else self._evidence(suspects, row, goods, one, strangeness)
-                )
-        return [result[row] for row in range(len(suspects))]
+    def _marks(self, suspects: Suspects, row: int) -> Evidence:
+        """The marks of the photo beside the genuine ones."""
+        mark = suspects.mark(row)
+        if isinstance(mark, str):
+            return unsaid(mark)
+        details, seen = suspects.catalog.marks_of(mark[0]).details, suspects.close_up(row)
+        if details is None or seen is None:
+            return Evidence.not_applicable("This encoder gives no patch tokens.")
+        strangeness = details.compare(mark[1], seen)
+        if isinstance(strangeness, str):
+            return unsaid(strangeness)
+        return self._evidence(suspects, row, *mark, strangeness)
 
     def _evidence(self, suspects: Suspects, row: int, goods: str, found: Found, strangeness: Strangeness) -> Evidence:
         return laid_over(

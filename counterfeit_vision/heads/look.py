@@ -1,0 +1,52 @@
+"""Whether a product's marks, with what surrounds them, look like the genuine ones to the encoder."""
+
+from __future__ import annotations
+
+import math
+
+from ..types import Evidence
+from .base import Suspects
+from .laid_over import no_mark, side_by_side, unsaid
+
+__all__ = ["Look"]
+
+FLOOR = 0.03  # of 1 - cosine: less is light, blur and a pixel of misfit
+
+
+class Look:
+    """How unlike the genuine ones what lies in the marks' place is as a whole, whether they were found there or not.
+
+    It is cut out, laid over the genuine marks and encoded by itself: ``score`` = log(0.03 + 1 - the cosine of its
+    global vector with the most alike genuine photo's). Pixels tell which stroke is another; this tells what is there
+    instead of a mark: another mark, other words, bare card or a hand. Local features of all that is printed on the
+    product tell the place.
+    """
+
+    name = "look"
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        owners = [id(listing) for listing in suspects.listings]
+        shown = {owner for row, owner in enumerate(owners) if not isinstance(suspects.mark(row), str)}
+        return [self._one(suspects, row, elsewhere=owner in shown) for row, owner in enumerate(owners)]
+
+    def _one(self, suspects: Suspects, row: int, *, elsewhere: bool) -> Evidence:
+        place, mark = suspects.place(row), suspects.mark(row)
+        if isinstance(place, str):
+            return unsaid(place)
+        if isinstance(mark, str) and elsewhere:
+            return no_mark(f"{mark}; another photo of the listing shows them")
+        details, seen = suspects.catalog.marks_of(place[0]).details, suspects.close_up(row)
+        if details is None or seen is None:
+            return Evidence.not_applicable("This encoder gives no patch tokens.")
+        goods, found = place
+        references, crops = side_by_side(suspects, row, goods, found)
+        unlikeness = details.unlikeness(seen)
+        return Evidence(
+            score=math.log(FLOOR + max(unlikeness, 0.0)),
+            text=f"What lies where the marks of {goods.split('/', 1)[1]} should be looks like the genuine ones with a "
+            f"cosine of {1 - unlikeness:.2f}.",
+            region=found.region,
+            references=references,
+            crops=crops,
+        )

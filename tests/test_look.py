@@ -1,0 +1,130 @@
+"""The look claim: what lies where the marks should be is told from them, also where they are not found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from test_marks import BOX, label, seen
+from test_patches import catalogue, suspects
+
+from counterfeit_vision import Catalog, Reference
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Look, Mark, Patches, base
+from counterfeit_vision.heads.look import FLOOR
+from counterfeit_vision.mark_details import CloseUp, close_ups
+from counterfeit_vision.marks import FOUND, Found, likely_place
+
+
+def printed(text: str = "VELMORA", *, noise: int = 0, bare: bool = False) -> np.ndarray:
+    """The card with a table of values around its marks, which are left out of a ``bare`` one."""
+    card = label(text, noise=noise)
+    if bare:
+        card[95:268, 152:408] = (225, 215, 195)
+    for row in range(9):
+        words = f"{37 * row + 11} kJ {row * row + 5} mg"
+        cv2.putText(card, words, (425, 60 + 34 * row), cv2.FONT_HERSHEY_PLAIN, 1.1, (60, 60, 60), 1, cv2.LINE_AA)
+        cv2.putText(card, words[::-1], (35, 60 + 26 * row), cv2.FONT_HERSHEY_PLAIN, 1.1, (60, 60, 60), 1, cv2.LINE_AA)
+    return card
+
+
+def cards(encoder: TowerEncoder) -> Catalog:
+    """The catalogue of :mod:`test_patches`, of such cards."""
+    rows = [
+        Reference(id="a", photo=printed(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="b", photo=seen(printed(noise=1)), brand="velmora", product="card"),
+    ]
+    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
+
+
+@pytest.fixture(scope="module")
+def catalog(clip: TowerEncoder) -> Catalog:
+    return cards(clip)
+
+
+def test_an_erased_mark_is_told_where_it_should_be(catalog: Catalog) -> None:
+    photos = [seen(printed(noise=3)), seen(printed(noise=4), seed=9), seen(printed(noise=3, bare=True))]
+    batch = suspects(catalog, photos)
+    genuine, other, erased = Look().score(batch)
+    assert isinstance(batch.mark(2), str)
+    assert erased.score > max(genuine.score, other.score) + 0.5
+    assert erased.references == ("a", "b")
+    assert erased.crops is not None
+    assert erased.region is not None
+    assert genuine.region is not None
+    corners = np.array(erased.region.to_list()) - genuine.region.to_list()
+    assert np.abs(corners).max() < 12
+    assert "should be" in erased.text
+    assert "0." in erased.text
+
+
+def test_another_word_looks_less_genuine(catalog: Catalog) -> None:
+    genuine, fake = Look().score(suspects(catalog, [seen(printed(noise=3)), seen(printed("OLYMPIK", noise=3))]))
+    assert fake.score > genuine.score
+
+
+def test_the_score_is_that_of_the_vectors(catalog: Catalog, clip: TowerEncoder) -> None:
+    """The slow twin: what was cut out, encoded anew."""
+    batch = suspects(catalog, [seen(printed(noise=3))])
+    (evidence,) = Look().score(batch)
+    goods, place = batch.place(0)
+    details = catalog.marks_of(goods).details
+    assert details is not None
+    assert isinstance(place, Found)
+    stencil = catalog.marks_of(goods).stencil
+    assert not isinstance(stencil, str)
+    genuine = clip.encode(np.stack([details.square(replace(place, crop=crop), clip) for crop in stencil.crops])).vectors
+    mine = clip.encode(details.square(place, clip)[None]).vectors[0]
+    assert evidence.score == pytest.approx(np.log(FLOOR + 1 - (genuine @ mine).max()), abs=1e-3)
+
+
+def test_a_place_is_told_whether_the_marks_are_there_or_not(catalog: Catalog) -> None:
+    stencil = catalog.marks_of("velmora/card").stencil
+    assert not isinstance(stencil, str)
+    there, bare = (likely_place(stencil, seen(printed(noise=3, bare=bare))) for bare in (False, True))
+    assert isinstance(there, Found)
+    assert isinstance(bare, Found)
+    assert there.likeness >= FOUND > bare.likeness
+    assert np.abs(there.warp - bare.warp).max() < 12
+
+
+def test_what_can_not_be_looked_at_is_said(tiny_encoder: TowerEncoder) -> None:
+    blank, small = np.full((80, 80, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
+    nowhere, tiny = Look().score(suspects(catalogue(tiny_encoder, [BOX]), [blank, small]))
+    assert not nowhere.applicable
+    assert "features" in nowhere.text
+    assert not tiny.applicable
+    (without,) = Look().score(suspects(catalogue(tiny_encoder, []), [seen(label(noise=3))]))
+    assert not without.applicable
+    assert "region" in without.text
+    batch = suspects(catalogue(tiny_encoder, [BOX]), [seen(label(noise=3))])
+    batch.catalog.tokens = None  # as of an encoder without them
+    (vector_only,) = Look().score(batch)
+    assert not vector_only.applicable
+    assert "no patch tokens" in vector_only.text
+
+
+def test_the_back_beside_a_front_is_not_judged(catalog: Catalog) -> None:
+    batch = suspects(catalog, [seen(printed(noise=3)), seen(printed(noise=3, bare=True))])
+    pair = replace(batch, listings=[batch.listings[0]] * 2)
+    front, back = Look().score(pair)
+    assert front.applicable
+    assert not back.applicable
+    assert "another photo of the listing shows them" in back.text
+
+
+def test_marks_are_encoded_once_for_all_heads(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog, encoded = cards(tiny_encoder), []
+
+    def counted(encoder: TowerEncoder, squares: list[np.ndarray]) -> list[CloseUp]:
+        encoded.append(len(squares))
+        return close_ups(encoder, squares)
+
+    monkeypatch.setattr(base, "close_ups", counted)
+    photos = [seen(printed(noise=3)), np.full((80, 80, 3), 9, np.uint8), seen(printed(noise=4))]
+    batch = suspects(catalog, photos)
+    for head in (Mark(), Look(), Patches(), Look()):
+        head.score(batch)
+    assert encoded == [2]
