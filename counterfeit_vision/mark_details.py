@@ -54,11 +54,11 @@ class Strangeness:
 @dataclass(frozen=True, eq=False)
 class CloseUp:
     """A photo's marks, or what lies in their place, encoded by themselves: ``vector`` (D,) float32 of unit length, the
-    patches' ``tokens`` (P, E) float32.
+    patches' ``tokens`` (P, E) float16: a batch's stay in memory.
     """
 
     vector: Floats
-    tokens: Floats
+    tokens: NDArray[np.float16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class MarkDetails:
         box = (int(max(0, x0 - air)), int(max(0, y0 - air)), int(min(width, x1 + air)), int(min(height, y1 + air)))
         crops = np.concatenate([stencil.crops, _worse(stencil.crops[0])])
         seen = close_ups(encoder, [_square(encoder, crop, box) for crop in crops])
-        encoded = np.stack([one.tokens for one in seen])
+        encoded = np.stack([one.tokens for one in seen]).astype(np.float32)
         tokens = encoded[: len(stencil.crops)]
         grid = _grid(tokens.shape[1])
         centre, scale = tokens.mean(axis=(0, 1)), tokens.std(axis=(0, 1)) + np.float32(0.05 * tokens.std() + 1e-6)
@@ -111,7 +111,7 @@ class MarkDetails:
 
     def compare(self, found: Found, seen: CloseUp) -> Strangeness | str:
         """How strange the marks found in a photo are; or why they are not judged."""
-        patches = _unit((seen.tokens - self.centre) / self.scale)
+        patches = _unit((seen.tokens.astype(np.float32) - self.centre) / self.scale)
         near = _near(self.grid)
         cosine = np.stack([patches @ genuine.astype(np.float32).T for genuine in self.patches])
         differs = 1 - np.where(near, cosine, -1).max(axis=(0, 2))
@@ -137,7 +137,7 @@ def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
     seen: list[CloseUp] = []
     for start in range(0, len(squares), encoder.batch_size):
         vectors, tokens = vectors_and_tokens(encoder, np.stack(squares[start : start + encoder.batch_size]), (DEPTH,))
-        seen += [CloseUp(vector, rows[0]) for vector, rows in zip(vectors, tokens, strict=True)]
+        seen += [CloseUp(vector, rows[0].astype(np.float16)) for vector, rows in zip(vectors, tokens, strict=True)]
     return seen
 
 
