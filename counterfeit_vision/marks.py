@@ -51,6 +51,8 @@ FEWEST = 7  # matched features behind a homography
 WIDE = 12  # the same, of a whole photo: the room's agree by accident, too
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
+AIR = 0.1  # of a box's shorter side, around it, that is not yet its surroundings
+BARE = 50  # pixels of the frame: less surroundings tell nothing
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
@@ -68,7 +70,7 @@ class Found:
     """Marks in a photo. ``matrix`` (3, 3) takes x, y, 1 of the stencil's frame to the photo, as a plane would; ``warp``
     (h, w, 2) float32 is the exact place of each of the frame's pixels; ``crop`` (h, w, 3) uint8 the photo in that
     frame; ``inside`` (h, w) bool where it shows the photo at all. ``likeness`` in -1..1: correlation with the genuine
-    marks. ``regions``: the marks' boxes on the photo.
+    marks, and ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo.
     """
 
     matrix: Matrix
@@ -76,6 +78,7 @@ class Found:
     crop: Pixels
     inside: NDArray[np.bool_]
     likeness: float
+    beside: float
     regions: tuple[Region, ...]
 
     @property
@@ -329,13 +332,13 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     if inside[stencil.on_mark()].mean() < 0.5:
         return None
     crop = _warped(photo, warp)
-    likeness = _correlation(stencil.flattened, _flattened(_grey(crop)), stencil.drawn & inside)
+    flat, around_marks = _flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
+    likeness = _correlation(stencil.flattened, flat, stencil.drawn & inside)
+    beside = _correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
-    around_marks = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
-    regions = tuple(
-        _region(outline, halves[0].shape) for outline in cv2.remap(warp, around_marks, None, cv2.INTER_LINEAR)
-    )
-    return Found(up @ matrix, warp, crop, inside, likeness, regions)
+    outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
+    regions = tuple(_region(outline, halves[0].shape) for outline in cv2.remap(warp, outlines, None, cv2.INTER_LINEAR))
+    return Found(up @ matrix, warp, crop, inside, likeness, beside, regions)
 
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:

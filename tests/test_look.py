@@ -90,6 +90,19 @@ def test_a_place_is_told_whether_the_marks_are_there_or_not(catalog: Catalog) ->
     assert np.abs(there.warp - bare.warp).max() < 12
 
 
+def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Catalog) -> None:
+    """A hand hides the surroundings, too; who erases a mark leaves them."""
+    hidden = printed(noise=3, bare=True)
+    hidden[40:330, 60:500] = cv2.GaussianBlur(hidden[40:330, 60:500], (0, 0), 25) // 2 + (90, 60, 40)
+    erased, covered, nothing = Mark().score(
+        suspects(catalog, [seen(printed(noise=3, bare=True)), seen(hidden), np.full((80, 80, 3), 9, np.uint8)])
+    )
+    assert erased.score > covered.score + 0.3
+    assert covered.score >= nothing.score == 1
+    assert "what surrounds it is like the genuine" in erased.text
+    assert erased.region is None  # that is where marks were found
+
+
 def test_what_can_not_be_looked_at_is_said(tiny_encoder: TowerEncoder) -> None:
     blank, small = np.full((80, 80, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
     nowhere, tiny = Look().score(suspects(catalogue(tiny_encoder, [BOX]), [blank, small]))

@@ -301,7 +301,7 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
     assert isinstance(laid, Found)
     said = {}
     for likeness in (0.95, 0.7):
-        found._marks[0] = key, dataclasses.replace(laid, likeness=likeness)
+        found._places[0] = key, dataclasses.replace(laid, likeness=likeness)
         (said[likeness],) = Wordmark().score(found)
     assert said[0.7].score == pytest.approx(READ_COUNTS * said[0.95].score)  # what is read counts that much at least
     assert "lie loosely" in said[0.7].text
