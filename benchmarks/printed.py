@@ -1,7 +1,7 @@
 """Are changes found that anybody could see, on goods that the market does not render?
 
     python benchmarks/printed.py --dtype bfloat16     # three sets of goods: about 15 minutes on a CPU
-    python benchmarks/printed.py --dtype bfloat16 --bare --seeds 29 30 31   # no boxes around the references' marks
+    python benchmarks/printed.py --dtype bfloat16 --bare --seeds 38 39      # no boxes around the references' marks
     python benchmarks/printed.py --seeds 0 --folder /tmp/printed   # for development: seeds below 23
 
 What the heads were tuned on is our own market, so here is another: flat cards in perspective, drawn with Pillow and
@@ -31,7 +31,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.market.svg import path_polygons, read_svg
 from counterfeit_vision.metrics import auroc, bootstrap_interval
 
-SEEDS = (32, 33, 34)
+SEEDS = (35, 36, 37)
 DEVELOPMENT = 23  # seeds below are for it
 BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 5, 4, 70, 60, 7
 CARD, PHOTO = (1000, 800), (900, 1000)  # pixels, width and height
