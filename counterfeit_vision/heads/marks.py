@@ -56,5 +56,5 @@ class Mark:
         beside = max(place[1].beside, 0.0)
         return Evidence(
             score=1 + SURROUNDED * beside,
-            text=f"{text[:-1]}; what surrounds it is like the genuine (correlation {beside:.2f}).",
+            text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
         )
