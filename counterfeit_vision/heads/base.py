@@ -100,6 +100,13 @@ class Suspects:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
         return isinstance(self.mark(row), str) and row in self._searched
 
+    def shown_elsewhere(self, row: int) -> bool:
+        """Whether another photo of the same listing shows the marks."""
+        return any(
+            other != row and listing is self.listings[row] and not isinstance(self.mark(other), str)
+            for other, listing in enumerate(self.listings)
+        )
+
     def close_up(self, row: int) -> CloseUp | None:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
         gives no patches. All rows are encoded when the first is asked for.
@@ -108,8 +115,7 @@ class Suspects:
             squares = {}
             for other in range(len(self)):
                 place = self.place(other)
-                details = None if isinstance(place, str) else self.catalog.marks_of(place[0]).details
-                if details is not None and not isinstance(place, str):
+                if not isinstance(place, str) and (details := self.catalog.marks_of(place[0]).details) is not None:
                     squares[other] = details.square(place[1], self.catalog.encoder)
             seen = close_ups(self.catalog.encoder, list(squares.values()))
             self._close_ups.update(dict.fromkeys(range(len(self))) | dict(zip(squares, seen, strict=True)))

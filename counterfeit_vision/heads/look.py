@@ -26,15 +26,13 @@ class Look:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        owners = [id(listing) for listing in suspects.listings]
-        shown = {owner for row, owner in enumerate(owners) if not isinstance(suspects.mark(row), str)}
-        return [self._one(suspects, row, elsewhere=owner in shown) for row, owner in enumerate(owners)]
+        return [self._one(suspects, row) for row in range(len(suspects))]
 
-    def _one(self, suspects: Suspects, row: int, *, elsewhere: bool) -> Evidence:
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
         place, mark = suspects.place(row), suspects.mark(row)
         if isinstance(place, str):
             return unsaid(place)
-        if isinstance(mark, str) and elsewhere:
+        if isinstance(mark, str) and suspects.shown_elsewhere(row):
             return no_mark(f"{mark}; another photo of the listing shows them")
         details, seen = suspects.catalog.marks_of(place[0]).details, suspects.close_up(row)
         if details is None or seen is None:

@@ -12,7 +12,7 @@ __all__ = ["Mark"]
 
 CERTAIN = 0.95  # correlation with the genuine marks beyond which more says nothing
 # What the correlation of their surroundings adds to the score of marks that are not found, on cartons of grocery's
-# training part: there 3 and 4 find more other marks and fewer other goods
+# training part: there 3 and 4 find more changed marks and fewer wrong goods
 SURROUNDED = 2.0
 
 
@@ -28,14 +28,12 @@ class Mark:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        owners = [id(listing) for listing in suspects.listings]
-        shown = {owner for row, owner in enumerate(owners) if not isinstance(suspects.mark(row), str)}
-        return [self._one(suspects, row, elsewhere=owner in shown) for row, owner in enumerate(owners)]
+        return [self._one(suspects, row) for row in range(len(suspects))]
 
-    def _one(self, suspects: Suspects, row: int, *, elsewhere: bool) -> Evidence:
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
         mark = suspects.mark(row)
         if isinstance(mark, str):
-            if elsewhere:
+            if suspects.shown_elsewhere(row):
                 return no_mark(f"{mark}; another photo of the listing shows them")
             if not suspects.lacks_mark(row):
                 return no_mark(mark)
