@@ -1,13 +1,12 @@
 """Is the probability right? The expected calibration error of market verdicts, where labelled fakes were shown.
 
-    python benchmarks/probability.py --scores /tmp/probability --dtype bfloat16  # 5,000 verdicts, or more of them
-    python benchmarks/probability.py --scores /tmp/probability --seeds 300 --listings 80 --no-learned  # small
+    python benchmarks/probability.py  # 5,000 verdicts; --scores FOLDER keeps what the heads say, or reads it again
+    python benchmarks/probability.py --seeds 300 --calibration 80 --listings 160  # small
 
-Each seed is a market of its own with all attacks in turn. Its genuine photos and the fakes among its first listings are
-shown; the listings after them are judged. Half of those are fake, and that is the base rate that is asked for. What the
-heads say and what the learned head sees is kept for each seed in a file of its own, which takes nearly all of the time
-(1 to 2 s a photo on a CPU, half of that in bfloat16); calibrating anew from those files takes seconds. Seeds below 200
-are for development, and 210, 211, 215 and 216 were looked at when the line's targets were chosen.
+Each seed is a market of its own with all attacks in turn (`market_scores.py`). Its genuine photos and the fakes among
+its first listings are shown; the listings after them are judged. Half of those are fake, and that is the base rate that
+is asked for. The learned head sees the photos that are shown, and the others where it says that it is useful. Seeds
+below 200 are for development, and 210, 211, 215 and 216 were looked at when the line's targets were chosen.
 
 The error has 15 bins of equal mass. Beside it stand what it would be were each probability exactly right (2,000 draws
 of labels from the probabilities themselves), the Brier score and that of the usual share for all, and an interval that
@@ -17,98 +16,60 @@ resamples products.
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import data
+import market_scores
 import numpy as np
+from market_scores import Scores
 
-import counterfeit_vision as cv
 from counterfeit_vision.calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
-from counterfeit_vision.heads import LearnedHead, default_heads, learned
-from counterfeit_vision.judging import judge, scores_of
-from counterfeit_vision.market import render
+from counterfeit_vision.heads import LearnedHead
 from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error, reliability
 
 ALPHA = 0.05
-SEEDS = tuple(range(250, 260))
-CALIBRATION, TEACHING, LISTINGS = 80, 80, 500  # genuine photos, listings whose fakes are shown, listings to be judged
+TEACHING = 80  # listings a seed whose fakes are shown
 BASE_RATE = 0.5  # of fakes in a rendered market
 SIMULATIONS = 2000
 
-Scores = dict[str, np.ndarray]
 
-
-def score(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
-    """What is seen of one market's photos, in the order: to calibrate with, to teach, to be judged."""
-    market = render(
-        folder / f"market-{seed}",
-        seed=seed,
-        brands=2,
-        listings=options.teaching + options.listings,
-        calibration=options.calibration,
+def learned(seed: int, taught: np.ndarray, fake: np.ndarray, chosen: argparse.Namespace) -> np.ndarray | None:
+    """(N,) the learned head's scores of all photos, out of fold of those that it was ``taught``; None where it says
+    that it is not useful, as nobody asks it then.
+    """
+    own = market_scores.closer_looks(seed, taught.tolist(), "taught", chosen)
+    head = LearnedHead().fit_features(
+        own["seen"].astype(np.float32),
+        own["room"].astype(np.float32),
+        own["trivial"],
+        fake[taught],
+        [f"photo {row}" for row in taught],
     )
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
-    catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder), default_heads()
-    rows, lines = [], []
-    for manifest in (market.calibration, market.listings):
-        lines += [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
-        rows += [judged[0] for _, judged, _ in judge(manifest, catalog, heads)]
-    found = {
-        "scores": scores_of(rows, len(heads)),
-        "heads": np.array([head.name for head in heads]),
-        "attack": np.array([line["attack"] or "" for line in lines]),
-        "product": np.array([f"{seed} {line['product']}" for line in lines]),
-        "kind": np.array([catalog.references[row.neighbours[0]].brand for row in rows]),
-    }
-    if options.learned:
-        photos = [row.photo for row in rows]
-        product, room, _ = learned.look_closer(photos, encoder, True)
-        found |= {"seen": product.astype(np.float16), "room": room.astype(np.float16)}
-        found["trivial"] = np.stack([learned._trivial(photo) for photo in photos])
-    return found
+    if head.lesson is None or not head.lesson.useful:
+        return None
+    rest = np.setdiff1d(np.arange(len(fake)), taught)
+    scores = np.zeros(len(fake))
+    scores[taught] = head.held_out
+    others = market_scores.closer_looks(seed, rest.tolist(), "others", chosen)
+    scores[rest] = head.score_features(others["seen"].astype(np.float32))
+    return scores
 
 
-def kept(seed: int, folder: Path, options: argparse.Namespace) -> Scores:
-    """The same, from its file where there is one."""
-    sizes = f"{options.calibration}-{options.teaching}-{options.listings}{'' if options.learned else '-no-learned'}"
-    sizes += "" if options.dtype is None else f"-{options.dtype}"
-    file = folder / f"{seed}-{sizes}.npz"
-    if not file.is_file():
-        np.savez(file, **score(seed, folder, options))
-        print(f"{file}: kept", flush=True)
-    with np.load(file) as found:
-        return dict(found)
-
-
-def probabilities(found: Scores, calibration: int, teaching: int) -> tuple[np.ndarray, np.ndarray, bool]:
+def probabilities(seed: int, found: Scores, chosen: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, bool]:
     """P(fake) of the judged listings and their p-values, as the inspector has them; and whether the learned head was
     useful.
     """
     scores, heads = found["scores"], found["heads"].tolist()
     fake, place = found["attack"] != "", np.arange(len(scores))
-    genuine = np.flatnonzero(place < calibration)
-    shown = np.flatnonzero((place >= calibration) & (place < calibration + teaching) & fake)
-    asked = np.flatnonzero(place >= calibration + teaching)
+    teaching = place < chosen.calibration + TEACHING
+    genuine = np.flatnonzero(found["calibration"])
+    shown, asked = np.flatnonzero(teaching & fake), np.flatnonzero(~teaching)
     enough = len(genuine) * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(ALPHA)
     names = [f"photo {row}" for row in genuine]
     first = split_groups(names, share=FIT_SHARE_WITH_FAKES if enough else FIT_SHARE, alpha=ALPHA)
-    fitted, useful = genuine[first], False
-    if "seen" in found:
-        rows = np.concatenate([fitted, shown])
-        head = LearnedHead().fit_features(
-            found["seen"][rows].astype(np.float32),
-            found["room"][rows].astype(np.float32),
-            found["trivial"][rows],
-            fake[rows],
-            [f"photo {row}" for row in rows],
-        )
-        if head.lesson is not None and head.lesson.useful:
-            useful, own = True, head.score_features(found["seen"].astype(np.float32))
-            own[rows] = head.held_out
-            scores, heads = np.hstack([scores, own[:, None]]), [*heads, head.name]
+    own = learned(seed, np.concatenate([genuine[first], shown]), fake, chosen)
+    if own is not None:
+        scores, heads = np.hstack([scores, own[:, None]]), [*heads, LearnedHead.name]
     made = Calibration.fit(
         heads,
         scores[genuine],
@@ -123,7 +84,11 @@ def probabilities(found: Scores, calibration: int, teaching: int) -> tuple[np.nd
         fake_kinds=found["kind"][shown].tolist(),
     )
     kinds = found["kind"][asked].tolist()
-    return made.risk(made.merge(scores[asked], kinds), BASE_RATE), made.p_of(scores[asked], kinds=kinds), useful
+    return (
+        made.risk(made.merge(scores[asked], kinds), BASE_RATE),
+        made.p_of(scores[asked], kinds=kinds),
+        own is not None,
+    )
 
 
 def figures(fake: np.ndarray, probability: np.ndarray, products: list[str]) -> dict[str, Any]:
@@ -147,20 +112,11 @@ def figures(fake: np.ndarray, probability: np.ndarray, products: list[str]) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--scores", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-probability")
-    parser.add_argument("--calibration", type=int, default=CALIBRATION, help="genuine photos a seed")
-    parser.add_argument("--teaching", type=int, default=TEACHING, help="listings a seed whose fakes are shown")
-    parser.add_argument("--listings", type=int, default=LISTINGS, help="listings a seed that are judged")
-    parser.add_argument("--no-learned", dest="learned", action="store_false", help="without the head that learns")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    options = parser.parse_args()
-    options.scores.mkdir(parents=True, exist_ok=True)
+    chosen = market_scores.options(__doc__).parse_args()
     probability, suspected, fake, products, useful = [], [], [], [], 0
-    for seed in options.seeds:
-        found = kept(seed, options.scores, options)
-        own, p, used = probabilities(found, options.calibration, options.teaching)
+    for seed in chosen.seeds:
+        found = market_scores.market_scores(seed, chosen)
+        own, p, used = probabilities(seed, found, chosen)
         probability.append(own)
         suspected.append(p <= ALPHA)
         fake.append(found["attack"][-len(own) :] != "")
@@ -171,9 +127,8 @@ def main() -> None:
     data.write(
         "probability" if len(truth) >= 5000 else "probability-small",
         {
-            "seeds": options.seeds,
-            "dtype": options.dtype or "float32",
-            "learned head": options.learned,
+            **market_scores.about(chosen),
+            "listings a seed whose fakes are shown": TEACHING,
             "learned head useful": useful,
             "fakes suspected": float(flags[truth].mean()),
             "genuine suspected": float(flags[~truth].mean()),

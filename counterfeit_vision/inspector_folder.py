@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 8
+FORMAT = 9
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,15 @@ UNFORESEEN = 0.006  # beside fakes like those shown: the weight of a gross claim
 # The weight of a claim's evidence where others' is 1. Less has what tells how well a photo shows the goods rather than
 # what is wrong with them, what finds little, and what looks at many small things, one of which is odd now and then.
 # Chosen, with TEMPER, on market seeds 230 to 241, printed goods 20 and 21 and cartons of grocery's training part
-COUNTS = {"similarity": 0.1, "layout": 0.1, "patches": 0.5, "ink": 0.5, "wordmark": 0.5, "reuse": 0.5}
+COUNTS = {
+    "similarity": 0.1,
+    "layout": 0.1,
+    "look": 0.5,
+    "patches": 0.5,
+    "ink": 0.5,
+    "wordmark": 0.5,
+    "reuse": 0.5,
+}
 LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards
 PULL = 0.2  # of that, beside the mean loss; on af1's shoes, where only the learned claim tells, 0.05 let in more noise
 APART = 15.0  # mean excesses beyond which a genuine photo is doubted: an exponential tail has one in six million

@@ -11,16 +11,13 @@ from .laid_over import no_mark
 __all__ = ["Mark"]
 
 CERTAIN = 0.95  # correlation with the genuine marks beyond which more says nothing
-# What the correlation of their surroundings adds to the score of marks that are not found, on cartons of grocery's
-# training part: there 3 and 4 find more changed marks and fewer wrong goods
-SURROUNDED = 2.0
 
 
 class Mark:
     """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out.
 
     Where they were looked for in vain, on all photos of a listing, it is 1, and more where what surrounds them on the
-    goods was found: + 2 x its correlation with the genuine. How much that says depends on how often genuine photos lack
+    goods was found: 1 + its correlation with the genuine. How much that says depends on how often genuine photos lack
     them: a photo may show the back, or a hand before them, which hides what surrounds them, too.
     """
 
@@ -53,6 +50,6 @@ class Mark:
             return Evidence(score=1.0, text=text)
         beside = max(place[1].beside, 0.0)
         return Evidence(
-            score=1 + SURROUNDED * beside,
+            score=1 + beside,
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
         )

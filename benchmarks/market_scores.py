@@ -1,0 +1,128 @@
+"""What the heads say of rendered markets' photos, kept seed by seed: power, probability and calibration start there.
+
+Each seed is a market of its own, of invented brands and with all attacks in turn. Scoring takes nearly all of the time
+(1 to 2 s a photo on a CPU); what is made of the scores takes seconds, so each seed is kept in a file of its own, and
+read again where it is asked for in the same size.
+
+    python benchmarks/market_scores.py --scores FOLDER --seeds 250 251  # scores these and stops
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import default_heads, learned
+from counterfeit_vision.judging import judge as heads_say
+from counterfeit_vision.judging import scores_of
+from counterfeit_vision.market import Market, render
+from counterfeit_vision.stream import encode_photos
+
+SEEDS = tuple(range(250, 260))
+BRANDS = 2
+CALIBRATION, LISTINGS = 80, 580  # photos a seed: genuine ones to calibrate with, and pairs of a genuine and a fake one
+
+Scores = dict[str, np.ndarray]
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """A parser that knows what decides a market's scores."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--calibration", type=int, default=CALIBRATION, help="genuine photos a seed")
+    parser.add_argument("--listings", type=int, default=LISTINGS, help="listings a seed, half of them fakes")
+    parser.add_argument("--strength", default="medium", choices=("weak", "medium", "strong"))
+    parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16"), help="of the encoder")
+    folder = Path(tempfile.gettempdir()) / "counterfeit-vision-markets"
+    parser.add_argument("--scores", type=Path, default=folder, help="a folder to keep photos and scores in")
+    return parser
+
+
+def about(chosen: argparse.Namespace) -> dict[str, object]:
+    """What a result says of the markets that it is from."""
+    return {name: getattr(chosen, name) for name in ("seeds", "calibration", "listings", "strength", "dtype")}
+
+
+def market_scores(seed: int, chosen: argparse.Namespace) -> Scores:
+    """Of one market's calibration photos, then its listings: ``scores`` (N, H) of ``heads``, the ``attack`` of each, ""
+    where genuine, its ``product``, the ``kind`` (brand) of what it looks like, and which are ``calibration`` photos.
+    """
+    file = _file(seed, chosen, "scores")
+    if not file.is_file():
+        market = _market(seed, chosen)
+        encoder = cv.load_encoder("clip-vit-b16", dtype=chosen.dtype)
+        catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder), default_heads()
+        rows = [judged[0] for part in _parts(market) for _, judged, _ in heads_say(part, catalog, heads)]
+        lines = _lines(market)
+        np.savez(
+            file,
+            scores=scores_of(rows, len(heads)),
+            heads=np.array([head.name for head in heads]),
+            attack=np.array([line["attack"] or "" for line in lines]),
+            product=np.array([f"{seed} {line['product']}" for line in lines]),
+            kind=np.array([catalog.references[row.neighbours[0]].brand for row in rows]),
+            calibration=np.arange(len(lines)) < chosen.calibration,
+        )
+        print(f"{file}: kept", flush=True)
+    with np.load(file) as kept:
+        return dict(kept)
+
+
+def closer_looks(seed: int, rows: Sequence[int], name: str, chosen: argparse.Namespace) -> Scores:
+    """What the learned head sees of these photos: ``seen`` (n, F), ``room`` (n, G) and ``trivial`` (n, T); kept under
+    ``name``.
+    """
+    file = _file(seed, chosen, name)
+    if not file.is_file():
+        market = _market(seed, chosen)
+        encoder = cv.load_encoder("clip-vit-b16", dtype=chosen.dtype)
+        lines = _lines(market)
+        asked = [(str(row), market.folder / lines[row]["photos"][0]) for row in rows]
+        photos = [photo for photo in encode_photos(asked, encoder=encoder) if not isinstance(photo, cv.Failure)]
+        product, room, _ = learned.look_closer(photos, encoder, True)
+        trivial = np.stack([learned._trivial(photo) for photo in photos])
+        np.savez(file, seen=product.astype(np.float16), room=room.astype(np.float16), trivial=trivial)
+        print(f"{file}: kept", flush=True)
+    with np.load(file) as kept:
+        return dict(kept)
+
+
+def _file(seed: int, chosen: argparse.Namespace, name: str) -> Path:
+    chosen.scores.mkdir(parents=True, exist_ok=True)
+    size = f"{chosen.calibration}-{chosen.listings}-{chosen.strength}-{chosen.dtype}"
+    return Path(chosen.scores / f"{seed}-{size}-{name}.npz")
+
+
+def _market(seed: int, chosen: argparse.Namespace) -> Market:
+    return render(
+        chosen.scores / f"market-{seed}-{chosen.strength}-{chosen.calibration}-{chosen.listings}",
+        seed=seed,
+        brands=BRANDS,
+        listings=chosen.listings,
+        calibration=chosen.calibration,
+        strength=chosen.strength,
+    )
+
+
+def _parts(market: Market) -> tuple[Path, Path]:
+    return market.calibration, market.listings
+
+
+def _lines(market: Market) -> list[dict[str, str]]:
+    return [json.loads(line) for part in _parts(market) for line in part.read_text(encoding="utf-8").splitlines()]
+
+
+def main() -> None:
+    chosen = options(__doc__).parse_args()
+    for seed in chosen.seeds:
+        market_scores(seed, chosen)
+
+
+if __name__ == "__main__":
+    main()
