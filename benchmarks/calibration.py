@@ -28,14 +28,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import data
+import market_scores
 import numpy as np
-import power
 from scipy.stats import betabinom
 
 import counterfeit_vision as cv
@@ -50,7 +49,7 @@ SIMULATIONS = 400  # of the uniformity test
 LEVEL = 0.01  # of the uniformity test: of all cells together about one in six runs would miss by chance
 CATALOGUE_SCENES = 20  # of 87 genuine ones; the other 67 give a photo each
 CALIBRATE = {"af1": 2 / 3, "grocery": 1 / 2, "market": 1 / 2}  # af1 has too few for a half: alpha = 0.05 needs 28
-SEEDS = (4,)  # of the markets; any will do, as no fake of theirs is looked at
+SEED = 4  # of the market; any will do, as no fake of it is looked at
 
 Scores = dict[str, np.ndarray]
 
@@ -94,16 +93,12 @@ def score_all() -> Scores:
 
 
 def market(kept: Path | None) -> np.ndarray:
-    """(N, H) scores of the markets' genuine photos; ``kept`` are the scores that power.py has kept."""
-    if kept is None:
-        folder = Path(tempfile.gettempdir()) / "counterfeit-vision-power"
-        size = {"listings": power.LISTINGS, "calibration": power.CALIBRATION}
-        found = power.score_markets(list(SEEDS), None, folder, strength="medium", **size)
-    else:
-        with np.load(kept) as file:
-            found = dict(file)
-    usable = ~np.isnan(found["scores"]).all(axis=0)
-    return found["scores"][found["attack"] == ""][:, usable]
+    """(N, H) scores of rendered markets' genuine photos: of a small one, or of all that the folder ``kept`` has."""
+    small = ["--seeds", str(SEED), "--listings", "72"]
+    chosen = market_scores.options(None).parse_args(small if kept is None else ["--scores", str(kept)])
+    found = [market_scores.market_scores(seed, chosen) for seed in chosen.seeds]
+    scores = np.concatenate([part["scores"][part["attack"] == ""] for part in found])
+    return np.asarray(scores[:, ~np.isnan(scores).all(axis=0)])
 
 
 def p_values(
@@ -320,7 +315,7 @@ def by_product(scores: Scores, *, apart: bool, alpha: float = 0.05) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", type=Path, help="an .npz with the heads' scores: read, or made where absent")
-    parser.add_argument("--market", type=Path, help="an .npz that power.py --scores has kept: its genuine photos")
+    parser.add_argument("--markets", type=Path, help="a folder of market_scores.py: the genuine photos of its markets")
     parser.add_argument("--quick", action="store_true", help="af1 alone in the first table, and no second")
     parser.add_argument("--scenes", action="store_true", help="the shoes by scene alone, into the result that is there")
     options = parser.parse_args()
@@ -336,8 +331,8 @@ def main() -> None:
         scores = score_all()
         if options.scores is not None:
             np.savez(options.scores, **scores)
-    if options.market is not None:
-        scores["market"] = market(options.market)
+    if options.markets is not None:
+        scores["market"] = market(options.markets)
     print(HEADER)
     cells = promise(scores, options.quick)
     others = [] if options.quick else broken(scores)

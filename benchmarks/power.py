@@ -1,9 +1,9 @@
 """How many fakes of a rendered market end as suspected at alpha = 5 %, and whether merging the claims costs anything.
 
-    python benchmarks/power.py --scores /tmp/market.npz   # keeps the heads' scores there, or reads them again
-    python benchmarks/power.py --seeds 4 5 --quick        # for development: seeds below 10
+    python benchmarks/power.py                     # --scores FOLDER keeps what the heads say, or reads it again
+    python benchmarks/power.py --seeds 4 5 --listings 72  # for development: seeds below 100
 
-Each seed is a market of its own, of invented brands and with all attacks in turn. Its genuine photos to calibrate on
+Each seed is a market of its own with all attacks in turn (`market_scores.py`). Its genuine photos to calibrate on
 calibrate with every claim merged, and with each claim alone; then its listings are judged. No fake of that seed is
 shown. Beside the merged statistic stand the claim that found most on the *other* seeds, and, as who can choose a claim
 by their fakes can weigh all of them as well, the claims merged with weights that the other seeds' fakes taught. Price
@@ -16,87 +16,31 @@ it is answered as well: what the catalogue does not know is not judged.
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import data
+import market_scores
 import numpy as np
+from market_scores import Scores
 
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
-from counterfeit_vision.heads import Mark, Similarity, default_heads
-from counterfeit_vision.judging import judge as heads_say
-from counterfeit_vision.judging import scores_of
-from counterfeit_vision.market import render
+from counterfeit_vision.heads import Mark, Similarity
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.usual import Usual
 
 ALPHA = 0.05
-SEEDS = tuple(range(230, 242))
-CALIBRATION, LISTINGS, BRANDS = 80, 72, 2
 SPLITS = 200
 
-Scores = dict[str, np.ndarray]
 
-
-def score_market(seed: int, folder: Path, *, listings: int, calibration: int, strength: str) -> Scores:
-    """The heads' scores (N, H) of one market's calibration photos and listings, the ``attack`` of each, "" where
-    genuine, and the brand of what each looks like.
-    """
-    market = render(
-        folder / f"{seed}-{strength}-{calibration}-{listings}",
-        seed=seed,
-        brands=BRANDS,
-        listings=listings,
-        calibration=calibration,
-        strength=strength,
-    )
-    catalog, heads = cv.Catalog.build(market.catalogue, encoder=cv.load_encoder("clip-vit-b16")), default_heads()
-    start = time.perf_counter()
-    found: list[np.ndarray] = []
-    attack: list[str] = []
-    kind: list[str] = []
-    for manifest in (market.calibration, market.listings):
-        for _, rows, _ in heads_say(manifest, catalog, heads):
-            found.append(scores_of(rows, len(heads)))
-            kind.append(catalog.references[rows[0].neighbours[0]].brand)
-        lines = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
-        attack += [line["attack"] or "" for line in lines]
-    print(f"market {seed}: {(time.perf_counter() - start) / len(found):.2f} s a photo", flush=True)
-    return {
-        "scores": np.concatenate(found),
-        "attack": np.array(attack),
-        "kind": np.array(kind),
-        "calibration": np.arange(len(found)) < calibration,
-        "heads": np.array([head.name for head in heads]),
-    }
-
-
-def score_markets(seeds: list[int], kept: Path | None, folder: Path, **size: Any) -> Scores:
-    """All seeds' scores under one another, with the ``seed`` of each; ``kept`` is an .npz that they are read from, and
-    that seeds are added to.
-    """
-    found: Scores = {}
-    if kept is not None and kept.is_file():
-        with np.load(kept) as file:
-            found = dict(file)
-    for seed in seeds:
-        if len(found) and seed in found["seed"]:
-            continue
-        own = score_market(seed, folder, **size)
-        own["seed"] = np.full(len(own["scores"]), seed)
-        found = {name: np.concatenate([found[name], own[name]]) if len(found) and name != "heads" else own[name]
-                 for name in own}  # fmt: skip
-        if kept is not None:
-            np.savez(kept, **found)
-    return {
-        name: values if name == "heads" else values[np.isin(found["seed"], seeds)] for name, values in found.items()
-    }
+def score_markets(chosen: argparse.Namespace) -> Scores:
+    """All seeds' scores under one another, with the ``seed`` of each."""
+    parts = [market_scores.market_scores(seed, chosen) for seed in chosen.seeds]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    sizes = [len(part["scores"]) for part in parts]
+    return found | {"heads": parts[0]["heads"], "seed": np.repeat(chosen.seeds, sizes)}
 
 
 def fitted(heads: np.ndarray, known: np.ndarray, kinds: np.ndarray) -> Calibration:
@@ -260,23 +204,15 @@ def show(title: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--scores", type=Path, help="an .npz with the heads' scores: read, and added to")
-    parser.add_argument("--strength", default="medium", choices=("weak", "medium", "strong"))
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-power")
-    parser.add_argument("--quick", action="store_true", help="24 listings and 60 calibration photos a seed")
-    options = parser.parse_args()
-    size = {"listings": 24, "calibration": 60} if options.quick else {"listings": LISTINGS, "calibration": CALIBRATION}
-    scores = score_markets(options.seeds, options.scores, options.folder, strength=options.strength, **size)
+    chosen = market_scores.options(__doc__).parse_args()
+    scores = score_markets(chosen)
     columns = [column for column in range(len(scores["heads"])) if not np.isnan(scores["scores"][:, column]).all()]
     photos = [column for column in columns if scores["heads"][column] != "price"]
     result = {"all claims": table(scores, columns), "without price": table(scores, photos)}
     for title, part in result.items():
         show(title, part)
-    about = {"seeds": options.seeds, "strength": options.strength, "alpha": ALPHA, **size}
-    name = "power" if min(options.seeds) >= 100 and not options.quick else "power-development"
-    data.write(name, {**about, **result})
+    name = "power" if min(chosen.seeds) >= 100 else "power-development"
+    data.write(name, {**market_scores.about(chosen), "alpha": ALPHA, **result})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
@@ -134,6 +136,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path, quality=92)
     return root
+
+
+@pytest.fixture(scope="session")
+def tree_catalog(tree: Path, tiny_encoder: TowerEncoder) -> Catalog:
+    return Catalog.build(tree, encoder=tiny_encoder)
+
+
+@pytest.fixture(scope="session")
+def tree_photos(tree: Path) -> list[Path | bytes]:
+    """The photos of that catalogue, one recompressed, and one that is in no catalogue."""
+    paths = sorted(tree.rglob("*.jpg"))
+    buffer = io.BytesIO()
+    Image.open(paths[4]).save(buffer, "JPEG", quality=60)
+    return [paths[0], buffer.getvalue(), paths[9], picture(999)]
 
 
 @pytest.fixture

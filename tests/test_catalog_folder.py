@@ -1,0 +1,441 @@
+"""A catalogue on disk: whole and the same after any save, or refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture, write_photo, write_tiny_clip
+
+from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision import sealed as sealed_module
+from counterfeit_vision.catalog import Catalog
+from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import (
+    CatalogError,
+    CorruptCatalogError,
+    CounterfeitVisionError,
+    FingerprintError,
+    InputError,
+)
+from counterfeit_vision.types import Reference, Region
+
+
+@pytest.fixture
+def saved(tree_catalog: Catalog, tmp_path: Path) -> Path:
+    return tree_catalog.save(tmp_path / "catalogue")
+
+
+def assert_same_answers(a: Catalog, b: Catalog, photos: list, **options) -> None:
+    x, y = a.search(photos, **options), b.search(photos, **options)
+    np.testing.assert_array_equal(x.ids, y.ids)
+    np.testing.assert_array_equal(x.products, y.products)
+    np.testing.assert_array_equal(x.scores, y.scores)
+
+
+# --- saving and loading ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_saved_answers_as_what_was_built(tree_catalog: Catalog, saved: Path, tree_photos: list) -> None:
+    loaded = Catalog.load(saved, encoder=tree_catalog.encoder)
+    assert_same_answers(tree_catalog, loaded, tree_photos, k=12)
+    assert_same_answers(tree_catalog, loaded, tree_photos, k=3, brand="acme")
+    assert loaded.references == tree_catalog.references
+    assert loaded.sha256 == tree_catalog.sha256
+    assert [loaded.view(row) for row in range(3)] == [tree_catalog.view(row) for row in range(3)]
+    assert loaded.generation == tree_catalog.generation
+    assert loaded.info() == tree_catalog.info()
+    for name in ("vectors", "content", "centre"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(tree_catalog, name))
+
+
+ODD = "né\u2028w\x85 “line”\u2029 😀 \udcff\n\t\\"  # line breaks of all kinds, and half a file name
+
+
+def test_every_field_comes_back_even_an_odd_one(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    reference = Reference(
+        id=ODD,
+        photo=picture(1),
+        brand=ODD + "b",
+        product=ODD + "p",
+        category=ODD + "c",
+        gallery="known_fake",
+        regions=[Region(1.5, 2, 30, 40), Region(0, 0, 1e-3, 1)],
+        price=19.99,
+        currency="EUR",
+    )
+    built = Catalog.build([reference, dataclasses.replace(reference, id="b")], encoder=tiny_encoder)
+    loaded = Catalog.load(built.save(tmp_path / "c"), encoder=tiny_encoder)
+    for field in dataclasses.fields(Reference):
+        if field.name != "photo":
+            assert getattr(loaded.references[0], field.name) == getattr(reference, field.name), field.name
+    assert loaded.generation == built.generation
+
+
+def test_saving_twice_gives_the_same_bytes(tree_catalog: Catalog, saved: Path, tmp_path: Path) -> None:
+    again = tree_catalog.save(tmp_path / "again")
+    assert {p.name: p.read_bytes() for p in saved.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
+    tree_catalog.save(saved)
+    assert {p.name: p.read_bytes() for p in saved.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
+
+
+def test_a_loaded_catalogue_can_be_saved_again(
+    tree_catalog: Catalog, saved: Path, tmp_path: Path, tree_photos: list
+) -> None:
+    loaded = Catalog.load(saved, encoder=tree_catalog.encoder)
+    again = Catalog.load(loaded.save(tmp_path / "again"), encoder=tree_catalog.encoder)
+    assert_same_answers(tree_catalog, again, tree_photos, k=4)
+
+
+def test_a_save_over_another_catalogue_replaces_it_and_leaves_no_old_files(
+    tree_catalog: Catalog, saved: Path, references: list[Reference]
+) -> None:
+    small = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    small.save(saved)
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 3
+    listed = {file["name"] for file in Catalog.verify(saved)["files"].values()}
+    assert {path.name for path in saved.iterdir()} == listed | {"manifest.json"}
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tree_catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="holds something else; name an empty or a new one"):
+        tree_catalog.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(InputError, match="a catalogue is a folder, this is a file"):
+        tree_catalog.save(tmp_path / "thesis.txt")
+
+
+def test_somebodys_notes_beside_a_catalogue_stay(
+    tree_catalog: Catalog, saved: Path, references: list[Reference]
+) -> None:
+    (saved / "NOTES.md").write_text("mine")
+    (saved / ".gitignore").write_text("*")
+    Catalog.build(references[:3], encoder=tree_catalog.encoder).save(saved)
+    assert (saved / "NOTES.md").read_text() == "mine"
+    assert (saved / ".gitignore").read_text() == "*"
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_a_save_that_fails_at_any_step_leaves_the_old_catalogue_whole(
+    tree_catalog: Catalog,
+    saved: Path,
+    references: list[Reference],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    call: int,
+) -> None:
+    """A full disk; a kill at the same places leaves the same files and perhaps a .tmp."""
+    other = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    calls, original = 0, getattr(os, step)
+
+    def fails(*arguments, **options):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise OSError(28, "No space left on device")
+        return original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, fails)
+        with pytest.raises(OSError, match="No space left"):
+            other.save(saved)
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 12
+    assert not list(saved.glob(".*.tmp"))
+    other.save(saved)
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 3
+    assert len(list(saved.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "left", [["references-0123.jsonl"], [".abc.tmp"], ["references-1.jsonl", "arrays-1.safetensors"]]
+)
+def test_what_a_killed_first_save_left_is_no_hindrance_and_goes(
+    tree_catalog: Catalog, tmp_path: Path, left: list[str]
+) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_bytes(b"half a file")
+    tree_catalog.save(folder)
+    assert len(Catalog.load(folder, encoder=tree_catalog.encoder)) == 12
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_readers_keep_working_during_saves(tree_catalog: Catalog, saved: Path, references: list[Reference]) -> None:
+    small = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    stop, errors = threading.Event(), []
+
+    def write() -> None:
+        try:
+            while not stop.is_set():
+                small.save(saved)
+                tree_catalog.save(saved)
+        except BaseException as error:
+            errors.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {len(Catalog.load(saved, encoder=tree_catalog.encoder)) for _ in range(60)}
+    finally:
+        stop.set()
+        writer.join()
+    assert errors == []
+    assert seen <= {3, 12}
+
+
+def test_a_save_between_the_manifest_and_the_files_is_read_as_the_new_one(
+    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    read, calls = sealed_module._read_files, 0
+
+    def interrupted(folder: Path, data: bytes, **asked):
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            small.save(saved)
+        return read(folder, data, **asked)
+
+    monkeypatch.setattr(sealed_module, "_read_files", interrupted)
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 3
+    assert calls == 2
+
+
+def test_another_encoder_is_refused_with_both_names(saved: Path, tmp_path: Path) -> None:
+    other = load_encoder(str(write_tiny_clip(tmp_path / "other", seed=5)))
+    with pytest.raises(FingerprintError, match=r"built with tiny .*, this encoder is other .*; load that one"):
+        Catalog.load(saved, encoder=other)
+
+
+def test_a_folder_does_not_choose_which_weights_are_fetched(saved: Path) -> None:
+    with pytest.raises(CatalogError, match=r"'tiny', which is no recipe .*Catalog\.load\(folder, encoder=encoder\)"):
+        Catalog.load(saved)
+
+
+def test_the_recipe_that_it_was_built_with_is_loaded_by_default(
+    saved: Path, tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def load(name: str) -> TowerEncoder:
+        asked.append(name)
+        return tree_catalog.encoder
+
+    monkeypatch.setattr(catalog_module, "recipes", lambda: {"tiny": None})
+    monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", load)
+    assert len(Catalog.load(saved)) == 12
+    assert asked == ["tiny"]
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def refused_by_name(folder: Path, encoder: TowerEncoder, name: str) -> None:
+    for use in (lambda: Catalog.verify(folder), lambda: Catalog.load(folder, encoder=encoder)):
+        with pytest.raises(CorruptCatalogError) as caught:
+            use()
+        assert str(folder / name) in str(caught.value)
+
+
+FILES = ["manifest.json", "references-*.jsonl", "arrays-*.safetensors"]
+
+
+@pytest.fixture(params=FILES)
+def victim(request: pytest.FixtureRequest, saved: Path) -> Path:
+    (path,) = saved.glob(request.param)
+    return path
+
+
+def test_verify_gives_the_manifest_of_a_whole_catalogue(saved: Path, tree_catalog: Catalog) -> None:
+    manifest = Catalog.verify(saved)
+    assert manifest["format"] == 2
+    assert manifest["fingerprint"] == tree_catalog.encoder.fingerprint
+    assert manifest["references"] == 12
+
+
+def test_a_flipped_byte_anywhere_is_found_and_its_file_named(
+    victim: Path, saved: Path, tiny_encoder: TowerEncoder
+) -> None:
+    whole = victim.read_bytes()
+    offsets = {0, 1, len(whole) - 1} | set(np.random.default_rng(0).integers(0, len(whole), 40).tolist())
+    if victim.name == "manifest.json":
+        offsets = set(range(len(whole)))
+    for offset in sorted(offsets):
+        for flip in (0x01, 0x20) if victim.name == "manifest.json" else (0x01,):
+            victim.write_bytes(whole[:offset] + bytes([whole[offset] ^ flip]) + whole[offset + 1 :])
+            with pytest.raises(CorruptCatalogError) as caught:
+                Catalog.verify(saved)
+            assert str(victim) in str(caught.value), f"byte {offset}"
+    refused_by_name(saved, tiny_encoder, victim.name)
+    victim.write_bytes(whole)
+    Catalog.verify(saved)
+
+
+@pytest.mark.parametrize("cut", [1, 100, "half", "all"])
+def test_a_truncated_file_is_named(victim: Path, saved: Path, tiny_encoder: TowerEncoder, cut: int | str) -> None:
+    whole = victim.read_bytes()
+    left = {"half": len(whole) // 2, "all": 0}.get(str(cut), len(whole) - int(cut) if isinstance(cut, int) else 0)
+    victim.write_bytes(whole[:left])
+    refused_by_name(saved, tiny_encoder, victim.name)
+
+
+def test_a_file_that_has_grown_is_named(victim: Path, saved: Path, tiny_encoder: TowerEncoder) -> None:
+    victim.write_bytes(victim.read_bytes() + b"\n")
+    refused_by_name(saved, tiny_encoder, victim.name)
+
+
+def test_a_missing_file_is_named(victim: Path, saved: Path, tiny_encoder: TowerEncoder) -> None:
+    victim.unlink()
+    with pytest.raises(CorruptCatalogError, match="missing") as caught:
+        Catalog.verify(saved)
+    assert victim.name in str(caught.value)
+    with pytest.raises(CorruptCatalogError, match="missing"):
+        Catalog.load(saved, encoder=tiny_encoder)
+
+
+def test_a_folder_in_a_files_place_is_named(victim: Path, saved: Path, tiny_encoder: TowerEncoder) -> None:
+    victim.unlink()
+    victim.mkdir()
+    with pytest.raises(CorruptCatalogError) as caught:
+        Catalog.verify(saved)
+    assert victim.name in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_no_catalogue_says_so(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(CorruptCatalogError, match=r"no catalogue here \(manifest\.json is missing\)"):
+        Catalog.load(tmp_path / folder)
+
+
+def reseal(folder: Path, change) -> None:
+    """Write a changed manifest as an attacker would: with a right sha256."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    del manifest["sha256"]
+    change(manifest)
+    (folder / "manifest.json").write_bytes(sealed_module._sealed(manifest))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"null", b"[]", b"5", b"{}", b"\xff\xfe", b'{"format": 2}', b'{"format": 2, "files": []}', b"[" * 100_000],
+    ids=["empty", "null", "list", "number", "object", "bytes", "no files", "list of files", "deep"],
+)
+def test_garbage_for_a_manifest_is_refused(saved: Path, tiny_encoder: TowerEncoder, garbage: bytes) -> None:
+    (saved / "manifest.json").write_bytes(garbage)
+    refused_by_name(saved, tiny_encoder, "manifest.json")
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "encoder", "references", "grid", "files", "format"])
+def test_a_manifest_that_lacks_a_field_is_refused(saved: Path, tiny_encoder: TowerEncoder, key: str) -> None:
+    reseal(saved, lambda manifest: manifest.pop(key))
+    refused_by_name(saved, tiny_encoder, "manifest.json")
+
+
+def test_another_format_is_refused_with_both_numbers(saved: Path) -> None:
+    reseal(saved, lambda manifest: manifest.update(format=99))
+    with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 2"):
+        Catalog.verify(saved)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/file", "..", ".", ""])
+def test_a_name_outside_the_folder_is_refused_even_with_the_right_hash(saved: Path, name: str) -> None:
+    (saved.parent / "secret").write_bytes(b"secret")
+    (saved / "sub").mkdir()
+    (saved / "sub" / "file").write_bytes(b"secret")
+
+    def change(manifest: dict) -> None:
+        sha256 = hashlib.sha256(b"secret").hexdigest()
+        manifest["files"]["references"] = {"name": name, "bytes": 6, "sha256": sha256}
+
+    reseal(saved, change)
+    with pytest.raises(CorruptCatalogError, match=r"missing or unreadable|not a name in this folder"):
+        Catalog.verify(saved)
+
+
+def rewrite(folder: Path, role: str, data: bytes) -> None:
+    """Another file, with a manifest that vouches for it."""
+
+    def change(manifest: dict) -> None:
+        name = manifest["files"][role]["name"]
+        (folder / name).write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        manifest["files"][role] = {"name": name, "bytes": len(data), "sha256": sha256}
+
+    reseal(folder, change)
+
+
+def table_of(folder: Path) -> list[dict]:
+    (path,) = folder.glob("references-*.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+CHANGED_ROWS = {
+    "one row less": lambda rows: rows[1:],
+    "no rows": lambda rows: [],
+    "a list": lambda rows: [[1], *rows[1:]],
+    "no id": lambda rows: [{key: value for key, value in rows[0].items() if key != "id"}, *rows[1:]],
+    "an empty id": lambda rows: [rows[0] | {"id": ""}, *rows[1:]],
+    "a short size": lambda rows: [rows[0] | {"size": [1]}, *rows[1:]],
+    "an endless size": lambda rows: [rows[0] | {"size": [float("inf"), 1]}, *rows[1:]],
+    "a bad region": lambda rows: [rows[0] | {"regions": [[1, 2, 3]]}, *rows[1:]],
+    "another gallery": lambda rows: [rows[0] | {"gallery": "x"}, *rows[1:]],
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGED_ROWS.values()), ids=list(CHANGED_ROWS))
+def test_a_table_that_does_not_fit_is_refused_as_corrupt(saved: Path, tiny_encoder: TowerEncoder, change) -> None:
+    rows = change(table_of(saved))
+    rewrite(saved, "references", "".join(json.dumps(row) + "\n" for row in rows).encode())
+    with pytest.raises(CorruptCatalogError, match="do not fit together"):
+        Catalog.load(saved, encoder=tiny_encoder)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x04K\x01.", b"\0" * 100, b"\xff" * 100], ids=["empty", "pickle", "0", "255"]
+)
+def test_arrays_that_are_no_safetensors_are_refused_as_corrupt(
+    saved: Path, tiny_encoder: TowerEncoder, data: bytes
+) -> None:
+    rewrite(saved, "arrays", data)
+    with pytest.raises(CorruptCatalogError, match="do not fit together"):
+        Catalog.load(saved, encoder=tiny_encoder)
+
+
+@pytest.mark.parametrize("name", ["vectors", "content", "centre", "copies", "token_scale", "token_scales"])
+def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerEncoder, name: str) -> None:
+    from safetensors.numpy import load, save
+
+    (path,) = saved.glob("arrays-*")
+    arrays = load(path.read_bytes())
+    del arrays[name]
+    rewrite(saved, "arrays", save(arrays))
+    with pytest.raises(CorruptCatalogError, match="do not fit together"):
+        Catalog.load(saved, encoder=tiny_encoder)
+
+
+def test_damage_is_a_library_error_and_the_catalogue_can_be_copied_over(saved: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(saved, tmp_path / "copy"))
+    next(saved.glob("arrays-*")).unlink()
+    with pytest.raises(CounterfeitVisionError, match="Copy the folder again, whole"):
+        Catalog.verify(saved)
+    Catalog.verify(copy)
+
+
+def test_photos_on_disk_are_not_needed_any_more(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    for number in range(3):
+        write_photo(tmp_path / "in" / "acme" / f"product {number}" / "1.jpg", number)
+    data = (tmp_path / "in" / "acme" / "product 1" / "1.jpg").read_bytes()
+    Catalog.build(tmp_path / "in", encoder=tiny_encoder).save(tmp_path / "out")
+    shutil.rmtree(tmp_path / "in")
+    assert Catalog.load(tmp_path / "out", encoder=tiny_encoder).search([data], k=1).products[0, 0] == "product 1"
