@@ -116,10 +116,12 @@ class Remembering(cv.Inspector):
         super().__init__(catalog, base_rate=base_rate)
         self.rows = rows
 
-    def _judge(self, listings: Any, *, progress: bool = False) -> Iterator[tuple[cv.Listing, list[Judged], list[Any]]]:
+    def _judge(
+        self, listings: Any, heads: Sequence[Any], *, progress: bool = False
+    ) -> Iterator[tuple[cv.Listing, list[Judged], list[Any]]]:
         rows = [self.rows[item.id] for item in listings]
-        if len(self.heads) > len(self._given):
-            head = self.heads[-1]
+        if len(heads) > len(self._given):
+            head = heads[-1]
             assert isinstance(head, LearnedHead)
             scores = head.score_encoded([row.photo for row in rows])
             rows = [

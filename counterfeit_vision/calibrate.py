@@ -101,10 +101,11 @@ class Calibration:
 
     ``heads`` in column order; ``usual`` measures their scores and ``merger`` makes the statistic; ``peaks`` are the
     heads' alarm levels for heat maps. Of the conformal part: ``scores`` (n, H), NaN where a head did not apply,
-    ``merged`` (n,), ``groups`` (n,) numbers, the same for photos that belong together, ``strata`` (n,) names, all ""
-    where there are none, ``kinds`` (n,) what each photo was taken for, such as a brand, and ``margins`` (n,) by how
-    much the nearest product was more alike than the next, NaN where none was near. By leaving one out, ``rounds`` are
-    what is usual without each group in turn, ``merged`` comes from those, and ``usual`` from all photos.
+    ``merged`` (n,), ``groups`` (n,) numbers, the same for photos that belong together, ``listings`` (n,) numbers, the
+    same for photos of one listing, ``strata`` (n,) names, all "" where there are none, ``kinds`` (n,) what each photo
+    was taken for, such as a brand, and ``margins`` (n,) by how much the nearest product was more alike than the next,
+    NaN where none was near. By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged``
+    comes from those, and ``usual`` from all photos.
     """
 
     heads: tuple[str, ...]
@@ -114,6 +115,7 @@ class Calibration:
     scores: Floats
     merged: Floats
     groups: Ints
+    listings: Ints
     strata: NDArray[np.str_]
     kinds: NDArray[np.str_]
     margins: Floats
@@ -134,23 +136,27 @@ class Calibration:
         alpha: float,
         generation: str,
         groups: Sequence[str] | None = None,
+        listings: Sequence[int] | None = None,
         strata: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
         margins: Floats | None = None,
         fakes: Floats | None = None,
         fake_groups: Sequence[str] = (),
         fake_kinds: Sequence[str] | None = None,
+        base_rate: float | None = None,
         per_photo: bool = False,
     ) -> Calibration:
         """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
 
         ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
         each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
-        photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same. ``strata``
-        (N,) names what is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are
+        photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same.
+        ``listings`` (N,) numbers the listing of each photo (default: a listing of its own), ``strata`` (N,) names what
+        is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are
         measured, ``margins`` (N,) by how much its nearest product stood out (:meth:`product_p`). With ``fakes`` (M, H),
-        of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted; a head that was
-        itself fitted on them and the first part must have scored them out of fold. Raises :class:`InputError` with the
+        of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
+        ``base_rate`` of fakes (default: theirs of all these photos); a head that was itself fitted on them and the
+        first part must have scored them out of fold. Raises :class:`InputError` with the
         number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
@@ -160,7 +166,7 @@ class Calibration:
             raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
         owners = np.arange(len(scores)) if per_photo else np.unique(names, return_inverse=True)[1]
-        _check_enough(owners, first, alpha)
+        _check_enough(owners, first, alpha, alone=fakes is None)
         if first is None and fakes is not None:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
@@ -177,7 +183,7 @@ class Calibration:
                 return unweighed.learn(heads, some, false)
 
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
-            share = len(fakes) / (len(scores) + len(fakes))
+            share = len(fakes) / (len(scores) + len(fakes)) if base_rate is None else base_rate
             merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, share)
         numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
         rounds: tuple[Usual, ...] = ()
@@ -196,6 +202,7 @@ class Calibration:
             scores=scores[ranked],
             merged=merged,
             groups=numbers,
+            listings=(np.arange(len(scores)) if listings is None else np.asarray(listings, np.int64))[ranked],
             strata=named(strata, len(scores))[ranked],
             kinds=taken[ranked],
             margins=np.full(int(ranked.sum()), np.nan) if margins is None else margins[ranked],
@@ -210,6 +217,11 @@ class Calibration:
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""
         return len(np.unique(self.groups))
+
+    @property
+    def can_tell(self) -> Bools:
+        """(H,) which claims are calibrated: those that a photo which was fitted on could make."""
+        return np.asarray(~np.isnan(self.usual.location[0]))
 
     @property
     def promised(self) -> float:
@@ -262,20 +274,39 @@ class Calibration:
         """
         if self.rounds:
             raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
-        return self._ranked(merged, strata)
+        return self._ranked(merged, strata, np.arange(len(self.merged)))
 
     def p_of(self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Floats:
         """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
-        if not self.rounds:
-            return self._ranked(self.merge(scores, kinds), strata)
-        return self._ranked(np.stack([self.merger(usual(scores, kinds)) for usual in self.rounds], axis=1), strata)
+        return self._ranked(self._statistics(scores, kinds), strata, np.arange(len(self.merged)))
 
-    def _ranked(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
-        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out."""
+    def listing_p(
+        self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None
+    ) -> float:
+        """The p-value of a listing with these photos (K, H) by the most unusual of them: among calibration listings,
+        one drawn of each group, by the most unusual of theirs. So a listing of many photos is compared with such.
+
+        That holds for listings that are exchangeable with the calibration's, however many photos each has. Where the
+        calibration's have fewer, :meth:`p_of` times K holds for photos that are (Bonferroni).
+        """
+        worst = int(self.merge(scores, kinds).argmax())
+        most = self._statistics(scores, kinds).max(axis=0, keepdims=True)
+        order = np.lexsort((-self.merged, self.listings))
+        theirs = order[np.unique(self.listings[order], return_index=True)[1]]
+        return float(self._ranked(most, named(strata, len(scores))[[worst]].tolist(), np.sort(theirs))[0])
+
+    def _statistics(self, scores: Floats, kinds: Sequence[str] | None) -> Floats:
+        """The merged statistic (N,); by leaving one out (N, groups)."""
+        if not self.rounds:
+            return self.merge(scores, kinds)
+        return np.stack([self.merger(usual(scores, kinds)) for usual in self.rounds], axis=1)
+
+    def _ranked(self, merged: Floats, strata: Sequence[str] | None, among: Ints) -> Floats:
+        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, ``among`` these calibration photos."""
         names = named(strata, len(merged))
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
-            known, asked = np.flatnonzero(self.peers(name)), names == name
+            known, asked = among[self.peers(name)[among]], names == name
             drawn = known[_one_each(self.groups[known])]
             if self.rounds:
                 p[asked] = jackknife_p(self.merged[drawn], merged[asked][:, self.groups[drawn]])
@@ -286,17 +317,22 @@ class Calibration:
     def peers(self, stratum: str) -> Bools:
         """(n,) which calibration photos a photo of this stratum is ranked among.
 
-        Its own, where they can reach alpha. Strata that can't are ranked together; where even they are too few, among
-        all: no promise is then made for such a stratum alone.
+        Its own, where they can reach alpha. Strata that can't are ranked together, and with them the smallest that can
+        until all of these do: each photo has one set of peers, which it belongs to itself, so alpha holds for all
+        photos together. A stratum that was never seen is ranked with the small ones, or among all where there are none.
         """
         names, codes = np.unique(self.strata, return_inverse=True)
         needed = conformal_needed(self.alpha)
-        large = np.array([len(np.unique(self.groups[codes == code])) >= needed for code in range(len(names))])
+        size = np.array([len(np.unique(self.groups[codes == code])) for code in range(len(names))])
+        pooled = size < needed
+        for code in np.argsort(size, kind="stable") if pooled.any() else ():
+            if len(np.unique(self.groups[pooled[codes]])) >= needed:
+                break
+            pooled[code] = True
         own = self.strata == stratum
-        if large[codes[own]].any():
+        if own.any() and not pooled[codes[own]].any():
             return np.asarray(own)
-        small = np.asarray(~large[codes])
-        return small if len(np.unique(self.groups[small])) >= needed else np.ones(len(own), bool)
+        return np.asarray(pooled[codes]) if pooled.any() else np.ones(len(own), bool)
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
@@ -375,6 +411,7 @@ class Calibration:
             "scores": [_plain(row) for row in self.scores],
             "merged": _plain(self.merged),
             "groups": self.groups.tolist(),
+            "listings": self.listings.tolist(),
             "strata": self.strata.tolist(),
             "kinds": self.kinds.tolist(),
             "margins": _plain(self.margins),
@@ -397,6 +434,7 @@ class Calibration:
             scores=np.array(data["scores"], np.float64).reshape(-1, len(heads)),
             merged=np.array(data["merged"], np.float64),
             groups=np.array(data["groups"], np.int64),
+            listings=np.array(data["listings"], np.int64),
             strata=np.array(data["strata"], dtype=str),
             kinds=np.array(data["kinds"], dtype=str),
             margins=np.array(data["margins"], np.float64),
@@ -411,7 +449,8 @@ class Calibration:
         rows = {
             len(values)
             for values in (
-                calibration.scores, calibration.groups, calibration.strata, calibration.kinds, calibration.margins
+                calibration.scores, calibration.groups, calibration.listings, calibration.strata, calibration.kinds,
+                calibration.margins,
             )
         }  # fmt: skip
         if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
@@ -444,7 +483,7 @@ def split_groups(
     return ~np.isin(names, order[after < behind])
 
 
-def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
+def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: bool) -> None:
     count, needed = len(np.unique(owners)), conformal_needed(alpha)
     left = count if first is None else len(np.unique(owners[~first]))
     enough = count > FEWEST_TO_FIT if first is None else first.sum() >= FEWEST_TO_FIT
@@ -456,7 +495,7 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float) -> None:
         f"{count} {what} are too few for alpha={alpha}: at least {least} are needed "
         f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
         + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
-        + (", or leave one out" if first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
+        + (", or leave one out" if alone and first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
 
 

@@ -64,6 +64,9 @@ class DecodeError(CounterfeitVisionError, ValueError):
         self.source, self.reason, self.limit = source, reason, limit
         super().__init__(f"{source}: {reason}" + (f" (limit: {limit})" if limit else ""))
 
+    def __reduce__(self) -> tuple[type[DecodeError], tuple[str, str, str | None]]:
+        return type(self), (self.source, self.reason, self.limit)  # the message alone would not make one again
+
 
 class WeightsError(CounterfeitVisionError, RuntimeError):
     """No source of an encoder's weights worked; random weights are never used instead."""

@@ -95,7 +95,8 @@ class Inspector:
         any of a new group. A learned head that is not shown to be useful is left out, and ``lesson`` says why.
 
         ``alpha`` is the share of genuine photos that may end as ``suspected``. ``groups`` names, for each of
-        ``genuine`` and then of ``fakes``, what belongs together (a seller, a room); default: each listing by itself.
+        ``genuine`` and then of ``fakes``, in their order, what belongs together (a seller, a room); default: each
+        listing by itself. A listing that shows nothing new does not count.
         The promise is then about a photo of a new group. ``per="photo"`` keeps groups on one side and counts photos: it
         needs fewer groups, and promises less where the photos of a group are alike. ``by`` calibrates each category,
         brand or product (of the nearest reference) by itself where it has photos enough; the others are ranked
@@ -112,86 +113,113 @@ class Inspector:
             raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
         if leave_one_out and fakes is not None:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
-        self.heads, self.lesson, self.by = self._given, None, by
-        rows, names, failures = self._judge_all(genuine, groups, "genuine", progress)
+        if isinstance(groups, str):
+            raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
+        groups = None if groups is None else list(groups)
+        shown = self._show(genuine, groups, "genuine", progress)
+        self.failures = tuple(shown.failures)
+        rows = shown.rows
         in_catalog = set(self.catalog.sha256)
         for row in rows:
             if row.photo.sha256 in in_catalog:
                 raise InputError(
                     f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
                 )
-        strata = self._strata(rows)
+        strata = self._strata(rows, by)
         if by is not None and len(set(strata)) < 2:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
+        heads, lesson = self._given, None
+        rest = None if groups is None else groups[shown.count :]
+        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress)
+        if rest is not None and len(rest) > false.count:
+            raise InputError(
+                f"groups has {len(groups or ())} names for {shown.count} genuine listings and {false.count} fakes: "
+                "name one for each, in their order"
+            )
+        self.failures += tuple(false.failures)
+        fake_rows = false.rows
+        base_rate = len(fake_rows) / max(len(rows) + len(fake_rows), 1) if fakes is not None else None
+        names, fake_names = shown.groups, false.groups
         per_photo, share = per == "photo", FIT_SHARE
-        fake_rows: list[Judged] = []
-        fake_names: list[str] = []
-        if fakes is not None:
-            if len(names if per_photo else set(names)) * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
-                share = FIT_SHARE_WITH_FAKES
-            rest = None if groups is None else list(groups)[self._seen :]
-            fake_rows, fake_names, failed = self._judge_all(fakes, rest, "fakes", progress)
-            failures += failed
+        counted = len(names if per_photo else set(names))
+        if fakes is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
+            share = FIT_SHARE_WITH_FAKES
         first = None if leave_one_out else split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
         if fakes is not None and first is not None:
             ranked = set(np.asarray(names)[~first].tolist())
             taught = [(row, name) for row, name in zip(fake_rows, fake_names, strict=True) if name not in ranked]
-            shown, fake_rows, fake_names = len(fake_rows), [row for row, _ in taught], [name for _, name in taught]
+            left = len(fake_rows) - len(taught)
+            fake_rows, fake_names = [row for row, _ in taught], [name for _, name in taught]
             try:
-                rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
+                head, rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
             except InputError as error:
-                if shown == len(taught):
-                    raise
-                why = f"{shown - len(taught)} of {shown} fakes are of groups whose genuine photos give the p-values"
-                raise InputError(f"{error} ({why}: those are not learned from)") from error
-        self.failures = tuple(failures)
-        scores = scores_of(rows, len(self.heads))
-        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(stand_apart(scores)))
+                why = f"{left} of {left + len(taught)} fakes are of groups whose genuine photos give the p-values"
+                told = f" ({why}: those are not learned from)" if left else ""
+                raise InputError(f"{error}{told}{self._unusable()}") from error
+            lesson = head.lesson
+            if lesson is not None and lesson.useful:
+                heads = (*heads, head)
+        scores = scores_of(rows, len(heads))
         peaks = {
-            head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(self.heads)
+            head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(heads)
         }
-        self.calibration = Calibration.fit(
-            [head.name for head in self.heads],
-            scores,
-            {name: values for name, values in peaks.items() if np.isfinite(values).any()},
-            first=first,
-            alpha=alpha,
-            generation=self.catalog.generation,
-            groups=names,
-            strata=strata,
-            kinds=self._kinds(rows),
-            margins=np.array([row.margin for row in rows]),
-            fakes=scores_of(fake_rows, len(self.heads)) if fakes is not None else None,
-            fake_groups=fake_names,
-            fake_kinds=self._kinds(fake_rows),
-            per_photo=per_photo,
-        )
+        try:
+            calibration = Calibration.fit(
+                [head.name for head in heads],
+                scores,
+                {name: values for name, values in peaks.items() if np.isfinite(values).any()},
+                first=first,
+                alpha=alpha,
+                generation=self.catalog.generation,
+                groups=names,
+                listings=shown.listings,
+                strata=strata,
+                kinds=self._kinds(rows),
+                margins=np.array([row.margin for row in rows]),
+                fakes=scores_of(fake_rows, len(heads)) if fakes is not None else None,
+                fake_groups=fake_names,
+                fake_kinds=self._kinds(fake_rows),
+                base_rate=base_rate,
+                per_photo=per_photo,
+            )
+        except InputError as error:
+            raise InputError(f"{error}{self._unusable()}") from error
+        self.heads, self.lesson, self.by, self.calibration = heads, lesson, by, calibration
+        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(stand_apart(scores)))
         return self
 
-    def _strata(self, rows: Sequence[Judged]) -> list[str]:
-        """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
-        if self.by is None:
-            return [""] * len(rows)
-        if self.by not in ("category", "brand", "product"):
-            raise InputError(f"by={self.by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
-        return [str(getattr(self.catalog.references[row.neighbours[0]], self.by) or "") for row in rows]
+    def _unusable(self) -> str:
+        """What a refusal adds where photos could not be used: nobody sees ``failures`` of what was never made."""
+        if not self.failures:
+            return ""
+        return f". {len(self.failures)} more could not be used; the first: {self.failures[0].error}"
 
-    def _judge_all(
-        self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool
-    ) -> tuple[list[Judged], list[str], list[Failure]]:
-        """Photos of known kind with what the heads say, the group of each, and those that failed."""
-        rows: list[Judged] = []
-        names: list[str] = []
-        failures: list[Failure] = []
-        self._seen = 0
-        for listing, judged, failed in self._judge(listings, progress=progress):
-            if groups is not None and self._seen >= len(groups):
+    def _strata(self, rows: Sequence[Judged], by: str | None) -> list[str]:
+        """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
+        if by is None:
+            return [""] * len(rows)
+        if by not in ("category", "brand", "product"):
+            raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
+        return [str(getattr(self.catalog.references[row.neighbours[0]], by) or "") for row in rows]
+
+    def _show(self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool) -> _Shown:
+        """Photos of known kind with what the given heads say."""
+        shown = _Shown()
+        for listing, judged, failed in self._judge(listings, self._given, progress=progress):
+            if groups is not None and shown.count >= len(groups):
                 raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
-            rows += judged
-            failures += failed
-            names += [f"{what} {listing.id}" if groups is None else groups[self._seen]] * len(judged)
-            self._seen += 1
-        return rows, names, failures
+            told, silent = _told(judged, listing)
+            photos = {row.photo.sha256 for row in told}
+            if told and photos <= shown.photos:
+                error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
+                told, silent = [], [*silent, Failure(listing.id, "input", error)]
+            shown.photos |= photos
+            shown.rows += told
+            shown.failures += [*failed, *silent]
+            shown.groups += [f"{what} {listing.id}" if groups is None else groups[shown.count]] * len(told)
+            shown.listings += [shown.count] * len(told)
+            shown.count += 1
+        return shown
 
     def _learn(
         self,
@@ -200,8 +228,8 @@ class Inspector:
         first: NDArray[np.bool_],
         fakes: list[Judged],
         fake_names: list[str],
-    ) -> tuple[list[Judged], list[Judged]]:
-        """Fit a learned head; where it is useful, add it to the heads and its evidence to the rows.
+    ) -> tuple[LearnedHead, list[Judged], list[Judged]]:
+        """A learned head, fitted; and the rows, with its evidence where it is useful.
 
         Photos that it was fitted on get the score that they had out of fold.
         """
@@ -216,10 +244,8 @@ class Inspector:
         head = LearnedHead(catalog.encoder, cache=self._cache)
         genuine = [photo for photo, _ in shown]
         head.fit_encoded(genuine, [row.photo for row in fakes], [*(name for _, name in shown), *fake_names])
-        self.lesson = head.lesson
         if head.lesson is None or not head.lesson.useful:
-            return rows, fakes
-        self.heads = (*self._given, head)
+            return head, rows, fakes
         own = head.score_encoded([row.photo for row in rows])
         own[first] = head.held_out[: int(first.sum())]
         theirs = head.held_out[len(genuine) :]
@@ -230,7 +256,7 @@ class Inspector:
                 for row, score in zip(judged, scores, strict=True)
             ]
 
-        return extended(rows, own), extended(fakes, theirs)
+        return head, extended(rows, own), extended(fakes, theirs)
 
     # --- inspecting ---------------------------------------------------------------------------------------------------
 
@@ -250,17 +276,19 @@ class Inspector:
         """The same, lazily: results come as they are ready, in order, and only a few listings are held at once."""
         if self.calibration is None:
             raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
-        for listing, judged, failures in self._judge(listings, progress=progress):
-            if judged:
-                yield self._verdict(listing, judged, failures)
+        for listing, judged, failures in self._judge(listings, self.heads, progress=progress):
+            told, silent = _told(judged, listing, self.calibration.can_tell)
+            failures += silent
+            if told:
+                yield self._verdict(listing, told, failures)
             else:
                 first = failures[0]
                 yield Failure(listing.id, first.stage, first.error)
 
     def _judge(
-        self, listings: Listings, *, progress: bool = False
+        self, listings: Listings, heads: Sequence[Head], *, progress: bool = False
     ) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
-        return judge(listings, self.catalog, self.heads, cache=self._cache, progress=progress)
+        return judge(listings, self.catalog, heads, cache=self._cache, progress=progress)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
@@ -268,9 +296,9 @@ class Inspector:
         calibration = self.calibration
         assert calibration is not None
         scores = scores_of(judged, len(self.heads))
-        kinds = self._kinds(judged)
+        kinds, strata = self._kinds(judged), self._strata(judged, self.by)
         merged = calibration.merge(scores, kinds)
-        each = calibration.p_of(scores, self._strata(judged), kinds)
+        each = calibration.p_of(scores, strata, kinds)
         claims_p = self._claims_p(scores, kinds)
         known = self._known(listing, judged, claims_p)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
@@ -280,14 +308,20 @@ class Inspector:
         other = self.catalog.references[judged[worst].runner_up] if product_p <= UNSURE else None
         claims = self._claims(judged, claims_p, counted)
         copied = claims.get(Reuse.name)
+        # as unusual as calibration listings are, and as photos are: Bonferroni over all, for the worst was chosen
+        p_value = max(
+            calibration.listing_p(scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted]),
+            float(min(1.0, each[worst] * len({row.photo.sha256 for row in judged}))),
+        )
         found = Findings(
-            p_value=float(min(1.0, each[worst] * len(judged))),  # Bonferroni over all: the worst was chosen by looking
+            p_value=p_value,
             risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),
             claims={
                 head.name: float(p) for p, head in zip(claims_p[worst], self.heads, strict=True) if not math.isnan(p)
             },
             known=bool(known.any()),
             product=best.product,
+            photos=len({row.photo.sha256 for row in judged}),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
         )
@@ -364,6 +398,7 @@ class Inspector:
             usual = not math.isnan(p) and p > REVIEW_FACTOR * self.calibration.alpha
             claims[head.name] = dataclasses.replace(
                 evidence,
+                text=evidence.text if len(judged) == 1 else f"Photo {row + 1}: {evidence.text}",
                 photo=row,
                 p_value=None if math.isnan(p) else p,
                 points=None if usual else evidence.points,
@@ -403,6 +438,7 @@ class Inspector:
             by=self.by,
             base_rate=self.base_rate,
             costs=self.costs,
+            rates=next((head.rates for head in self.heads if isinstance(head, Price)), {}),
         )
         write_inspector(Path(folder), kept, self.heads[-1] if isinstance(self.heads[-1], LearnedHead) else None)
         return Path(folder)
@@ -416,10 +452,16 @@ class Inspector:
         *,
         cache: EmbeddingCache | bool = True,
     ) -> Inspector:
-        """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``."""
+        """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``.
+
+        Heads that were given to the inspector have to be given again, but for the learned one and :class:`Price`'s
+        rates.
+        """
         path = Path(folder)
         kept = read_inspector(path)
         catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
+        if heads is None:
+            heads = [Price(kept.rates) if isinstance(head, Price) else head for head in default_heads()]
         inspector = cls(
             catalog, heads, authorised=kept.authorised, base_rate=kept.base_rate, costs=kept.costs, cache=cache
         )
@@ -438,6 +480,37 @@ class Inspector:
     def __repr__(self) -> str:
         state = "not calibrated" if self.calibration is None else f"calibrated on {self.calibration.count} photos"
         return f"<Inspector {', '.join(head.name for head in self.heads)}; {state}; {self.catalog!r}>"
+
+
+@dataclasses.dataclass
+class _Shown:
+    """Photos of known kind, of ``count`` listings: what the heads say, the group of each, and its listing's number; and
+    the sha256 of all ``photos``.
+    """
+
+    rows: list[Judged] = dataclasses.field(default_factory=list)
+    groups: list[str] = dataclasses.field(default_factory=list)
+    listings: list[int] = dataclasses.field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+    photos: set[str] = dataclasses.field(default_factory=set)
+    count: int = 0
+
+
+def _told(
+    judged: Sequence[Judged], listing: Listing, known: NDArray[np.bool_] | None = None
+) -> tuple[list[Judged], list[Failure]]:
+    """The photos that some (calibrated) claim applies to, and a failure for each of the others."""
+    told: list[Judged] = []
+    silent: list[Failure] = []
+    for row in judged:
+        applies = np.array([item.applicable for item in row.evidence])
+        if (applies if known is None else applies & known).any():
+            told.append(row)
+            continue
+        why = next((item.text for item in row.evidence if not item.applicable), "it was never calibrated")
+        error = InputError(f"{row.photo.id}: no claim applies that genuine photos have calibrated ({why})")
+        silent.append(Failure(listing.id, "score", error))
+    return told, silent
 
 
 def _peak(evidence: Evidence) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,28 +30,32 @@ class KeptInspector:
 
     fingerprint: str
     calibration: Calibration
-    authorised: tuple[Authorised, ...]
+    authorised: list[Authorised]
     by: str | None
     base_rate: float | None
     costs: tuple[float, float] | None
+    rates: dict[str, float]
     learned: str | None = None
 
     def learned_head(self, folder: Path, encoder: Encoder, cache: EmbeddingCache | bool) -> LearnedHead | None:
         """The head beside it; ``None`` where none was kept. :class:`CatalogError` where it is not the one."""
         if self.learned is None:
             return None
-        file = folder / "learned.safetensors"
+        file = folder / _learned_file(self.learned)
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != self.learned:
             raise CatalogError(f"{file}: missing, or not the one that was saved. Copy the folder again")
         return LearnedHead.load(file, encoder, cache=cache)
 
 
 def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
-    """The learned head first: what the JSON file names is there."""
+    """The learned head first, in a file of its own: at any moment what the JSON file names is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    sha = None
+    sha, file = None, ""
     if learned is not None:
-        sha = hashlib.sha256(learned.save(folder / "learned.safetensors").read_bytes()).hexdigest()
+        head = learned.to_bytes()
+        sha = hashlib.sha256(head).hexdigest()
+        file = _learned_file(sha)
+        replace_file(folder / file, head)
     data = {
         "format": FORMAT,
         "fingerprint": kept.fingerprint,
@@ -58,10 +63,18 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "by": kept.by,
         "base_rate": kept.base_rate,
         "costs": kept.costs,
+        "rates": kept.rates,
         "calibration": kept.calibration.to_dict(),
         "learned": sha,
     }
     replace_file(folder / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
+    for old in folder.glob("learned-*.safetensors"):
+        if old.name != file:
+            old.unlink()
+
+
+def _learned_file(sha256: str) -> str:
+    return f"learned-{sha256[:16]}.safetensors"
 
 
 def read_inspector(folder: Path) -> KeptInspector:
@@ -76,13 +89,19 @@ def read_inspector(folder: Path) -> KeptInspector:
         return KeptInspector(
             fingerprint=str(data["fingerprint"]),
             calibration=Calibration.from_dict(data["calibration"]),
-            authorised=tuple(
-                str(id) if platform is None else (str(platform), str(id)) for platform, id in data["authorised"]
-            ),
+            authorised=[str(id) if one is None else (str(one), str(id)) for one, id in data["authorised"]],
             by=data["by"],
             base_rate=data["base_rate"],
             costs=data["costs"] and tuple(data["costs"]),
-            learned=data["learned"],
+            rates={str(currency): float(rate) for currency, rate in data["rates"].items()},
+            learned=_sha256(data["learned"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CatalogError(f"{path}: not readable as an inspector: {error!r}") from error
+
+
+def _sha256(value: object) -> str | None:
+    """As it is written in the JSON file; ``ValueError`` for anything else, as a file is named by it."""
+    if value is not None and (not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None):
+        raise ValueError(f"learned {value!r} is no sha256")
+    return value

@@ -81,7 +81,9 @@ def _encoded(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool)
                 waiting.append((Listing(id=item.id, photos=()), 0, [item]))
                 continue
             waiting.append((item, len(item.photos), []))
-            names = [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(len(item.photos))]
+            names = (
+                [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(1, len(item.photos) + 1)]
+            )
             yield from zip(names, item.photos, strict=True)
 
     encoded: list[EncodedPhoto] = []

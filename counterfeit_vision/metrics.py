@@ -121,6 +121,7 @@ def recall_at_k(found: NDArray[np.object_], truth: Sequence[str], k: int) -> flo
     >>> recall_at_k(np.array([["a", "b"], ["c", "b"]], dtype=object), ["b", "b"], 1)
     0.0
     """
+    _same_rows("recall_at_k", found, truth)
     return float(np.mean([name in row[:k] for row, name in zip(found.tolist(), truth, strict=True)]))
 
 
@@ -131,11 +132,18 @@ def mean_average_precision(found: NDArray[np.object_], truth: Sequence[str], rel
     >>> mean_average_precision(np.array([["a", "b", "a"]], dtype=object), ["a"], [2])
     0.8333333333333333
     """
+    _same_rows("mean_average_precision", found, truth, relevant)
     values = []
     for row, name, total in zip(found.tolist(), truth, relevant, strict=True):
         hits = np.flatnonzero([item == name for item in row])
         values.append(float(((np.arange(len(hits)) + 1) / (hits + 1)).sum() / max(1, total)))
     return float(np.mean(values))
+
+
+def _same_rows(name: str, *columns: Sequence[object] | NDArray[np.object_]) -> None:
+    counts = [len(column) for column in columns]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise InputError(f"{name}: needs as many rows of each, and one at least, got {', '.join(map(str, counts))}")
 
 
 # --- abstention -------------------------------------------------------------------------------------------------------
@@ -232,6 +240,8 @@ def bootstrap_interval(
 
     Draws on which the statistic is not defined (one class only) are left out; :class:`InputError` where none is left.
     """
+    if not len(groups):
+        raise InputError("bootstrap_interval: needs a group at least, got none")
     _, inverse = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     rng = np.random.default_rng(seed)

@@ -23,8 +23,8 @@ Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 @dataclass(frozen=True)
 class Findings:
     """What the decision rests on: ``p_value`` and ``risk`` of the listing; the p-values of the ``claims`` that apply to
-    its most unusual photo; whether it is ``known`` to the catalogue, and as what ``product``; what a proven ``copy``
-    is one of; and ``unpriced``, its p-value with the price left out (``None`` without a price claim).
+    its most unusual one of so many ``photos``; whether it is ``known`` to the catalogue, and as what ``product``; what
+    a proven ``copy`` is one of; and ``unpriced``, its p-value with the price left out (``None`` without a price claim).
     """
 
     p_value: float
@@ -32,6 +32,7 @@ class Findings:
     claims: Mapping[str, float]
     known: bool
     product: str
+    photos: int = 1
     copy: str | None = None
     unpriced: float | None = None
 
@@ -52,7 +53,7 @@ class Policy:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
-        share = f"{100 * found.p_value:.2g} % of genuine photos look this unusual"
+        share = f"{_percent(found.p_value)} % of genuine photos look this unusual"
         least, name = min(((p, name) for name, p in found.claims.items()), default=(1.0, "no claim"))
         leading = f"the strongest claim is {name} (p {least:.3g})"
         official = self.is_authorised(listing)
@@ -64,14 +65,14 @@ class Policy:
                 return "review", f"{share}, but for the price alone. {grey}"
             if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
                 return "review", (
-                    f"{share}, but a fake is only {100 * found.risk:.2g} % probable, and the costs ask for "
-                    f"{100 * least_risk:.2g} % before accusing; {leading}."
+                    f"{share}, but a fake is only {_percent(found.risk)} % probable, and the costs ask for "
+                    f"{_percent(least_risk)} % before accusing; {leading}."
                 )
             return "suspected", f"{share} (alarm level {100 * self.alpha:g} %); {leading}."
         unusual = found.p_value <= REVIEW_FACTOR * self.alpha
         if found.copy and not official:
             return "review", f"{found.copy} {share}; {leading}."
-        if found.claims and least <= self.alpha / len(found.claims):
+        if found.claims and least * found.photos <= self.alpha / len(found.claims):  # the smallest of all photos
             return "insufficient_evidence", (
                 f"The claims conflict: {name} alone would raise an alarm (p {least:.3g}), but all together do not: "
                 f"{share}. A person has to look."
@@ -95,7 +96,7 @@ class Policy:
         if price > level or found.unpriced <= level:
             return None
         return (
-            f"Grey market, perhaps: it looks genuine (without the price, {100 * found.unpriced:.2g} % do), the seller "
+            f"Grey market, perhaps: it looks genuine (without the price, {_percent(found.unpriced)} % do), the seller "
             f"is not an authorised one, and the price is out of range (p {price:.3g})."
         )
 
@@ -106,9 +107,12 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     >>> sorted(pairs([("bazaar", "brand-store")])), pairs(["brand-store"])
     ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
     """
+    two_texts = isinstance(sellers, tuple) and [type(one) for one in sellers] == [str, str]  # a pair, or two ids?
+    if isinstance(sellers, str | Seller) or two_texts:
+        raise InputError(f"authorised={sellers!r}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']")
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
-        if isinstance(seller, tuple):
+        if isinstance(seller, tuple | list):  # JSON has no tuples
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
             found.add((seller[0], seller[1]))
@@ -117,10 +121,18 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     return frozenset(found)
 
 
-def listed(authorised: frozenset[tuple[str | None, str]]) -> tuple[Authorised, ...]:
+def listed(authorised: frozenset[tuple[str | None, str]]) -> list[Authorised]:
     """The inverse of :func:`pairs`, in one order."""
     ordered = sorted(authorised, key=lambda pair: (pair[0] or "", pair[1]))
-    return tuple(id if platform is None else (platform, id) for platform, id in ordered)
+    return [id if platform is None else (platform, id) for platform, id in ordered]
+
+
+def _percent(share: float) -> str:
+    """
+    >>> _percent(0.0512), _percent(0.9961), _percent(1.0)
+    ('5.1', '99.6', '100')
+    """
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.3g}"
 
 
 def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:

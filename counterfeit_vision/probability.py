@@ -69,8 +69,10 @@ class Probability:
             line = line - np.clip(move, -1, 1)
             if np.abs(move).max() < 1e-9:
                 break
-        share = positives / count
-        return cls(max(float(line[0]), LEAST_SLOPE), float(line[1]), share, share if usual is None else usual)
+        share, (slope, intercept) = positives / count, line.tolist()
+        if slope < LEAST_SLOPE:  # these fakes are no more unusual than genuine photos: their share for all, nearly
+            slope, intercept = LEAST_SLOPE, _logit(share) - LEAST_SLOPE * float(statistic.mean())
+        return cls(slope, intercept, share, share if usual is None else usual)
 
     def of(self, statistic: Floats, base_rate: float | None = None) -> Floats:
         """(N,) in 0..1, strictly rising with the statistic (within what a float can tell).

@@ -23,7 +23,7 @@ from .types import Embeddings, PhotoView, Reference, Region
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["KeptReferences", "compared_patches", "small_copy"]
+__all__ = ["COPY_SIDE", "KeptReferences", "compared_patches", "small_copy"]
 
 COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB

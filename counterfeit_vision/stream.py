@@ -31,7 +31,7 @@ from .errors import DecodeError, InputError
 from .preprocess import resized
 from .types import Embeddings, Failure, Photo, PhotoView
 
-__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack"]
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack", "within"]
 
 T = TypeVar("T")
 
@@ -220,15 +220,20 @@ def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder
     return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
 
 
+def within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 -> the same, made smaller where a side is longer than ``side``."""
+    height, width = pixels.shape[:2]
+    if (longest := max(height, width)) <= side:
+        return pixels
+    return resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
+
+
 def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
     """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
     from PIL import Image
 
-    height, width = pixels.shape[:2]
-    if (longest := max(height, width)) > side:
-        pixels = resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    Image.fromarray(within(pixels, side)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 

@@ -176,7 +176,7 @@ def test_by_category_the_promise_holds_in_each_and_without_it_does_not() -> None
     assert together["shoe"] < 0.01
 
 
-def test_small_categories_are_ranked_together_and_very_small_ones_among_all() -> None:
+def test_small_categories_are_ranked_together_and_very_small_ones_with_the_smallest_of_the_others() -> None:
     def peers(**sizes: int) -> dict[str, int]:
         kinds = [kind for kind, size in sizes.items() for _ in range(size)]
         scores = np.random.default_rng(8).standard_normal(len(kinds) + 20)
@@ -184,10 +184,80 @@ def test_small_categories_are_ranked_together_and_very_small_ones_among_all() ->
         calibration = Calibration.fit(
             ["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="", strata=[*kinds, *["bag"] * 20]
         )
+        found = {kind: calibration.peers(kind) for kind in sizes}
+        for kind, mine in found.items():  # each photo is ranked among the same ones as those that it is ranked among
+            assert mine[calibration.strata == kind].all()
+            assert all((found[other] == mine).all() for other in set(calibration.strata[mine].tolist()))
         return {kind: int(calibration.peers(kind).sum()) for kind in (*sizes, "never seen")}
 
     assert peers(bag=19, shoe=12, hat=9) == {"bag": 19, "shoe": 21, "hat": 21, "never seen": 21}
-    assert peers(bag=30, shoe=18) == {"bag": 30, "shoe": 48, "never seen": 48}
+    assert peers(bag=30, shoe=18) == {"bag": 48, "shoe": 48, "never seen": 48}
+    assert peers(bag=30, shoe=18, hat=25) == {"bag": 30, "shoe": 43, "hat": 43, "never seen": 43}
+    assert peers(bag=30, shoe=20) == {"bag": 30, "shoe": 20, "never seen": 50}
+
+
+def test_with_small_categories_alpha_still_holds_for_all_together() -> None:
+    """One brand in fifty, and odder than the others."""
+    random = np.random.default_rng(13)
+
+    def drawn(count: int) -> tuple[np.ndarray, np.ndarray]:
+        kinds = np.where(random.random(count) < 0.02, "rare", random.choice(["a", "b", "c"], count))
+        return random.standard_normal(count) + 3 * (kinds == "rare"), kinds
+
+    rates = []
+    for _ in range(200):
+        scores, kinds = drawn(600)
+        calibration = calibrated(scores, named(np.arange(600)), strata=kinds.tolist())
+        asked, asked_kinds = drawn(500)
+        rates.append(
+            float((calibration.p_values(calibration.merge(asked[:, None]), asked_kinds.tolist()) <= ALPHA).mean())
+        )
+    assert np.mean(rates) <= ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
+
+
+# --- listings of several photos ---------------------------------------------------------------------------------------
+
+
+def listings_of(random: np.random.Generator, count: int, odd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Listings of one photo or of ten; each of ten is odd with a chance: a close-up, the inside."""
+    sizes = np.where(random.random(count) < 0.5, 10, 1)
+    owner = np.repeat(np.arange(count), sizes)
+    strange = (random.random(len(owner)) < odd) & (sizes[owner] == 10)
+    return random.standard_normal(len(owner)) + 4 * strange, owner
+
+
+def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_odder() -> None:
+    random = np.random.default_rng(14)
+    by_photos, by_listing = [], []
+    for _ in range(100):
+        scores, owner = listings_of(random, 299, 0.05)
+        names = named(owner)
+        calibration = Calibration.fit(
+            ["a"], scores[:, None], {}, first=split_groups(names), alpha=ALPHA, generation="", groups=names,
+            listings=owner.tolist(),
+        )  # fmt: skip
+        calibration = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
+        asked, theirs = listings_of(random, 100, 0.05)
+        photos = [asked[theirs == listing][:, None] for listing in range(100)]
+        by_listing.append(np.mean([calibration.listing_p(rows) <= ALPHA for rows in photos]))
+        by_photos.append(np.mean([calibration.p_of(rows).min() * len(rows) <= ALPHA for rows in photos]))
+    assert np.mean(by_photos) > ALPHA + 0.005  # the smallest p-value times the number of photos does not keep it
+    assert np.mean(by_listing) <= ALPHA + 3 * np.std(by_listing) / math.sqrt(len(by_listing))
+    assert np.mean(by_listing) > ALPHA / 2
+
+
+def test_a_listing_of_one_photo_among_such_is_ranked_as_the_photo() -> None:
+    random = np.random.default_rng(15)
+    for alone in (False, True):
+        scores, kinds = two_kinds(random, 150)
+        names = named(np.arange(150))
+        first = None if alone else split_groups(names)
+        calibration = Calibration.fit(
+            ["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="", groups=names, strata=kinds.tolist()
+        )
+        asked, theirs = two_kinds(random, 40)
+        each = calibration.p_of(asked[:, None], theirs.tolist())
+        assert [calibration.listing_p(asked[[row], None], [theirs[row]]) for row in range(40)] == each.tolist()
 
 
 def test_calibrated_by_category_it_survives_json() -> None:

@@ -60,10 +60,14 @@ def test_authorised_is_who_the_platform_has_verified_there() -> None:
 
 def test_authorised_sellers_are_listed_in_one_order_and_come_back() -> None:
     given = pairs([("b", "2"), Seller("z"), ("a", "9"), "k"])
-    assert listed(given) == ("k", "z", ("a", "9"), ("b", "2"))
+    assert listed(given) == ["k", "z", ("a", "9"), ("b", "2")]
     assert pairs(listed(given)) == given
     with pytest.raises(InputError, match="need \\(platform"):
         pairs([("bazaar", "")])
+    for one in ("brand-store", ("bazaar", "brand-store"), Seller("brand-store")):
+        with pytest.raises(InputError, match="need a list"):
+            pairs(one)  # type: ignore[arg-type]
+    assert pairs([["bazaar", "brand-store"]]) == pairs([("bazaar", "brand-store")])  # type: ignore[list-item]
 
 
 def test_costs_send_what_is_not_probable_enough_to_a_person() -> None:
@@ -89,6 +93,21 @@ def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflic
     assert "The claims conflict: wordmark alone" in reason
     assert word(Policy(ALPHA), found(p, claims={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
     assert word(Policy(ALPHA), found(0.05, claims={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
+
+
+def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
+    claims = {"wordmark": 0.02, "patches": 0.9}
+    assert word(Policy(ALPHA), found(0.9, claims=claims))[0] == "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.9, claims=claims, photos=2))[0] == "clear"  # the smallest of two: 0.04
+    assert word(Policy(ALPHA), found(0.9, claims={**claims, "wordmark": 0.01}, photos=2))[0] == "insufficient_evidence"
+
+
+def test_shares_are_written_out() -> None:
+    assert word(Policy(ALPHA), found(1.0))[1].startswith("100 % of genuine photos")
+    assert (
+        "only 99.8 % probable, and the costs ask for 99.9 %"
+        in word(Policy(ALPHA, costs=(999.0, 1.0)), found(0.01, risk=0.998))[1]
+    )
 
 
 def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_authorised_seller() -> None:

@@ -1,4 +1,4 @@
-"""A closer look: four overlapping parts of the product, cut from the full photo and encoded by themselves.
+"""A closer look: four overlapping parts of the product, cut from the photo and encoded by themselves.
 
 At 224 pixels for a whole photo, stitches and prints are gone. What the parts' product patches say on average, at
 several depths of the encoder, is what the learned head learns from; the same of the room's patches is its control.
@@ -17,7 +17,8 @@ from ..cache import CachedPhoto, EmbeddingCache
 from ..decode import decode
 from ..foreground import FEWEST, Foreground, load_foreground
 from ..preprocess import patch_mask, to_photo, to_square
-from ..stream import EncodedPhoto
+from ..references import COPY_SIDE
+from ..stream import EncodedPhoto, within
 
 if TYPE_CHECKING:
     from ..encoders.base import Encoder
@@ -26,7 +27,7 @@ __all__ = ["look_closer", "parts_of"]
 
 Floats = NDArray[np.float32]
 
-KIND = "closeups 3"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
+KIND = "closeups 4"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
 PRODUCT = 0.4  # a patch at least this surely product is one
 ROOM = 0.2  # and at most this surely, room
 MARGIN = 1.05  # of the cut-out's side, around the product
@@ -112,7 +113,8 @@ def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: Embedding
 def _features(photo: EncodedPhoto, share: Floats, encoder: Encoder) -> Floats:
     from ..encoders.depths import vectors_and_tokens
 
-    pixels = decode(photo.source, name=photo.id).pixels
+    # references are kept as copies: photos are seen as large as those are, or their size would tell the genuine ones
+    pixels = within(decode(photo.source, name=photo.id).pixels, COPY_SIDE)
     size = (pixels.shape[1], pixels.shape[0])
     parts = parts_of(share, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]

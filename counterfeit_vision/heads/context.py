@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..encoders.base import TextEncoder
 from ..errors import InputError
 from ..lookalikes import likeness
+from ..policy import Authorised, pairs
 from ..types import Evidence, Listing, Seller
 from .base import Suspects
 
@@ -143,16 +144,18 @@ class Title:
 class SellerName:
     """How much a seller that is not authorised is named like one that is, or like the brand.
 
-    ``authorised`` are the brand's own shop and its dealers: only the platform's verified ``id`` makes a seller one of
-    them, whatever its display name says. ``score`` = the largest :func:`~counterfeit_vision.lookalikes.likeness` of the
-    display name (the id, where there is none) with theirs and the brand's, 0..1; 0 for an authorised seller.
+    ``authorised`` are the brand's own shop and its dealers, as :class:`~counterfeit_vision.Inspector` takes them: only
+    the platform and the id that it has verified make a seller one of them, whatever its display name says. ``score`` =
+    the largest :func:`~counterfeit_vision.lookalikes.likeness` of the display name (the id, where there is none) with
+    theirs and the brand's, 0..1; 0 for an authorised seller.
     """
 
     name = "seller"
 
-    def __init__(self, authorised: Iterable[Seller | str]) -> None:
-        given = (seller if isinstance(seller, Seller) else Seller(seller) for seller in authorised)
-        self.authorised = {seller.id: _called(seller) for seller in given}
+    def __init__(self, authorised: Iterable[Authorised]) -> None:
+        given = authorised if isinstance(authorised, str | Seller | tuple) else list(authorised)
+        self.authorised = pairs(given)
+        self.names = [_called(one) if isinstance(one, Seller) else next(iter(pairs([one])))[1] for one in given]
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
@@ -163,10 +166,10 @@ class SellerName:
         if not isinstance(listing.seller, Seller):
             return Evidence.not_applicable("The listing names no seller.")
         called = _called(listing.seller)
-        if listing.seller.id in self.authorised:
+        if (listing.platform, listing.seller.id) in self.authorised:
             return Evidence(score=0.0, text=f"The seller {called} ({listing.seller.id}) is authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
-        names = {brand: "the brand", **{name: "an authorised seller" for name in self.authorised.values()}}
+        names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
         alike = {name: likeness(called, name) for name in names}
         nearest = max(alike, key=alike.__getitem__)
         return Evidence(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..cache import EmbeddingCache
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
 from ..metrics import auroc, bootstrap_interval, paired_difference
+from ..references import COPY_SIDE
 from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
 from ..types import Evidence, Failure, Photo
@@ -250,15 +251,19 @@ class LearnedHead:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what was learned, as safetensors; :meth:`load` reads it."""
+        target = Path(path)
+        replace_file(target, self.to_bytes())
+        return target
+
+    def to_bytes(self) -> bytes:
+        """What :meth:`save` writes."""
         from safetensors.numpy import save
 
         if self._machine is None or self.lesson is None:
             raise NotCalibratedError("nothing to save yet: head.fit(genuine=photos, fakes=photos) comes first")
         about = {"fingerprint": self.encoder.fingerprint, "lesson": json.dumps(dataclasses.asdict(self.lesson))}
         arrays = {field.name: getattr(self._machine, field.name) for field in dataclasses.fields(_Machine)}
-        target = Path(path)
-        replace_file(target, save(arrays, about))
-        return target
+        return save(arrays, about)
 
     @classmethod
     def load(
@@ -303,7 +308,8 @@ def _trivial(photo: EncodedPhoto) -> NDArray[np.float32]:
             pixels.width * pixels.height
         )
     width, height = photo.view.size
-    sizes = np.log([width, height, len(photo.view.jpeg)]).astype(np.float32)
+    scale = min(1.0, COPY_SIDE / max(width, height))  # references are kept as copies
+    sizes = np.log([scale * width, scale * height, len(photo.view.jpeg)]).astype(np.float32)
     return np.concatenate([thumbnail, histogram, sizes])
 
 

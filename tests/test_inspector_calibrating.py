@@ -1,0 +1,261 @@
+"""Calibrating again and saving again, odd groups and copies, and listings of several photos."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+
+import counterfeit_vision as cv
+from counterfeit_vision import inspector_folder
+from counterfeit_vision.heads import Price, SellerName, Suspects
+from counterfeit_vision.heads import learned as learning
+from counterfeit_vision.references import COPY_SIDE
+from counterfeit_vision.stream import EncodedPhoto, encode_photos, small_jpeg
+
+
+class Loud:
+    """How bright a photo is."""
+
+    name = "loud"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(score=float(suspects.pixels(row).mean()), text="Bright.") for row in range(len(suspects))]
+
+
+def flat(light: float) -> np.ndarray:
+    return np.full((40, 40, 3), light, np.uint8)
+
+
+GENUINE = [flat(40 + 3 * number) for number in range(40)]
+
+
+@pytest.fixture
+def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
+    return cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE)
+
+
+def said(inspector: cv.Inspector, photos: list) -> list[str]:
+    return [verdict.decision for verdict in inspector.inspect(photos).verdicts]
+
+
+# --- calibrating again -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"genuine": GENUINE[:10]}, {"by": "categroy"}, {"groups": ["a"]}, {"alpha": 0.001}, {"genuine": []}]
+)
+def test_a_calibration_that_is_refused_changes_nothing(inspector: cv.Inspector, wrong: dict) -> None:
+    before, asked = inspector.calibration, [flat(250), flat(90)]
+    decisions = said(inspector, asked)
+    with pytest.raises(cv.InputError):
+        inspector.calibrate(**{"genuine": GENUINE, **wrong})
+    assert (inspector.calibration, inspector.by, [head.name for head in inspector.heads]) == (before, None, ["loud"])
+    assert said(inspector, asked) == decisions == ["suspected", "clear"]
+
+
+def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
+    monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))
+    monkeypatch.setattr(
+        learning,
+        "look_closer",
+        lambda photos, encoder, cache: (vectors := np.stack([p.vector for p in photos]), 0 * vectors, False),
+    )
+
+
+def red(seed: int) -> np.ndarray:
+    return np.clip(picture(seed).astype(int) + np.array([90, 0, 0]), 0, 255).astype(np.uint8)
+
+
+def test_what_was_learned_from_fakes_stays_where_a_later_calibration_is_refused(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    learns_anything(monkeypatch)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, fakes=fakes, alpha=0.1)
+    assert [head.name for head in inspector.heads] == ["loud", "learned"]
+    assert inspector.calibration is not None
+    assert inspector.calibration.probability is not None
+    assert inspector.calibration.probability.usual == pytest.approx(30 / 90)
+    with pytest.raises(cv.InputError, match="too few"):
+        inspector.calibrate(genuine[:10])
+    risks = [verdict.risk for verdict in inspector.inspect(fakes[:3]).verdicts]
+    again = cv.Inspector.load(inspector.save(tmp_path / "kept"), tree_catalog, [Loud()], cache=False)
+    assert [verdict.risk for verdict in again.inspect(fakes[:3]).verdicts] == risks
+
+
+def test_a_save_that_stops_half_way_leaves_the_inspector_that_was_there(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    learns_anything(monkeypatch)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 340)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    folder = inspector.calibrate(genuine, fakes=fakes[:30], alpha=0.1).save(tmp_path / "kept")
+    inspector.calibrate(genuine, fakes=fakes[10:], alpha=0.1)
+    write = inspector_folder.replace_file
+
+    def stopped(path: Path, data: bytes) -> None:
+        if path.name == "inspector.json":
+            raise KeyboardInterrupt
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inspector_folder, "replace_file", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            inspector.save(folder)
+    assert len(cv.Inspector.load(folder, tree_catalog, [Loud()], cache=False).heads) == 2
+    inspector.save(folder)
+    assert len(cv.Inspector.load(folder, tree_catalog, [Loud()], cache=False).heads) == 2
+    assert len(list(folder.iterdir())) == 2  # nothing old is left
+
+
+def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.Catalog) -> None:
+    missing = [f"no-such-photo-{number}.jpg" for number in range(12)]
+    with pytest.raises(
+        cv.InputError, match=r"20 genuine photos are too few .* 12 more could not be used; the first: no"
+    ):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
+
+
+# --- groups and copies -----------------------------------------------------------------------------------------------
+
+
+def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    names = [f"seller {number}" for number in range(60)]
+    for groups, words in (
+        (names, "60 names for 40 genuine listings and 0 fakes"),
+        (names[:39], "more listings"),
+        ("abc", "need a list"),
+    ):
+        with pytest.raises(cv.InputError, match=words):
+            inspector.calibrate(GENUINE, groups=groups)
+    inspector.calibrate(GENUINE, groups=(name for name in names[:40]))  # type: ignore[arg-type]
+    assert inspector.calibration is not None
+    assert inspector.calibration.count >= 19
+
+
+def test_a_frames_column_is_read_in_its_order_whatever_its_labels(tree_catalog: cv.Catalog) -> None:
+    pandas = pytest.importorskip("pandas")
+    names = [f"seller {number // 2}" for number in range(80)]
+    genuine = [*GENUINE, *(flat(41 + 3 * number) for number in range(40))]
+    plain = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, groups=names)
+    column = pandas.Series(names, index=range(79, -1, -1))
+    framed = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, groups=column)
+    assert plain.calibration is not None
+    assert framed.calibration is not None
+    assert framed.calibration.to_dict() == plain.calibration.to_dict()
+
+
+def test_a_photo_that_is_shown_twice_counts_once(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    with pytest.raises(cv.InputError, match=r"10 genuine photos are too few .* 30 more could not be used; the first"):
+        inspector.calibrate(GENUINE[:10] * 4)
+    assert "all that it shows was shown before" in str(inspector.failures[0].error)
+    inspector.calibrate([*GENUINE, cv.Listing(id="both", photos=[GENUINE[0], flat(200)])])  # it shows something new
+    assert inspector.failures == ()
+
+
+def test_nobody_is_cleared_by_showing_a_photo_four_times(inspector: cv.Inspector) -> None:
+    bright = flat(250)
+    listings = [cv.Listing(id=f"{count} times", photos=[bright] * count) for count in (1, 2, 4)]
+    found = inspector.inspect(listings).verdicts
+    assert {(verdict.decision, verdict.p_value) for verdict in found} == {("suspected", found[0].p_value)}
+
+
+# --- several photos --------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
+    assert verdict.claims["loud"].text == "Photo 2: Bright."
+    assert verdict.claims["loud"].photo == 1
+    (alone,) = inspector.inspect([cv.Listing(id="one", photos=[flat(250)])]).verdicts
+    assert alone.claims["loud"].text == "Bright."
+
+
+def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog) -> None:
+    random = np.random.default_rng(3)
+
+    def offer(number: int, light: float) -> cv.Listing:
+        photos = [flat(light + random.integers(0, 60)) for _ in range(4)]
+        return cv.Listing(id=f"offer {number}", photos=photos)
+
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    inspector.calibrate([offer(number, 40) for number in range(40)])
+    assert inspector.calibration is not None
+    assert len(set(inspector.calibration.listings.tolist())) == inspector.calibration.count
+    usual = inspector.inspect([offer(number, 40) for number in range(20)]).verdicts
+    assert sum(verdict.decision == "suspected" for verdict in usual) <= 3
+    odd = inspector.inspect([cv.Listing(id="odd", photos=[flat(60), flat(61), flat(62), flat(250)])]).verdicts[0]
+    assert odd.p_value == pytest.approx(4 / (inspector.calibration.count + 1))  # times 4, as photos are
+
+
+class Silent(Loud):
+    """The same, of dark photos only."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score < 200 else cv.Evidence.not_applicable("Too bright.") for item in found]
+
+
+def test_a_photo_that_no_claim_applies_to_takes_no_neighbour_with_it(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Silent()], cache=False).calibrate([*GENUINE, flat(240)])
+    (failure,) = inspector.failures
+    assert (failure.id, failure.stage) == ("photo 40", "score")
+    assert "no claim applies that genuine photos have calibrated (Too bright.)" in str(failure.error)
+    report = inspector.inspect([flat(60), flat(250), flat(70), cv.Listing(id="half", photos=[flat(250), flat(80)])])
+    assert [type(item).__name__ for item in report] == ["Verdict", "Failure", "Verdict", "Verdict"]
+    assert [item.stage for item in report[3].failures] == ["score"]
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+def test_a_prices_rates_are_kept(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    heads = [Loud(), Price({"EUR": 1, "USD": 0.9})]
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(GENUINE)
+    kept = inspector_folder.read_inspector(inspector.save(tmp_path / "kept"))
+    assert kept.rates == {"EUR": 1, "USD": 0.9}
+
+
+def test_a_seller_is_authorised_as_for_the_inspector(tree_catalog: cv.Catalog) -> None:
+    head = SellerName([("bazaar", "acme-store"), "own-shop"])
+    inspector = cv.Inspector(tree_catalog, [head, Loud()], cache=False)
+    suspects = [
+        cv.Listing(id=f"{platform} {seller}", photos=[flat(60)], seller=seller, platform=platform)
+        for platform, seller in (("bazaar", "acme-store"), (None, "own-shop"), ("elsewhere", "acme-store"))
+    ]
+    inspector.calibrate([cv.Listing(id=str(row), photos=[p], seller="anna") for row, p in enumerate(GENUINE)])
+    scores = [verdict.claims["seller"].score for verdict in inspector.inspect(suspects).verdicts]
+    assert scores == [0, 0, 1]
+    with pytest.raises(cv.InputError, match="need a list"):
+        SellerName(("bazaar", "acme-store"))
+
+
+def test_reports_and_failures_can_be_copied_and_sent_to_other_processes(inspector: cv.Inspector) -> None:
+    report = inspector.inspect([flat(60), b"no photo"])
+    for again in (copy.deepcopy(report), pickle.loads(pickle.dumps(report))):
+        assert str(again[1].error) == str(report[1].error)
+        assert (again[1].error.source, again[1].error.reason) == (report[1].error.source, report[1].error.reason)
+
+
+def test_the_size_that_references_are_kept_in_tells_nothing(tree_catalog: cv.Catalog) -> None:
+    """References are copies of at most 800 pixels; a fake's photo is as large as it came."""
+    large = np.kron(picture(7, 60, 80), np.ones((20, 20, 1))).astype(np.uint8)
+    rows = list(
+        encode_photos(
+            [("whole", large), ("copy", small_jpeg(large, COPY_SIDE, quality=90))],
+            encoder=tree_catalog.encoder,
+            cache=False,
+        )
+    )
+    whole, kept = (row for row in rows if isinstance(row, EncodedPhoto))
+    np.testing.assert_allclose(learning._trivial(whole)[-3:-1], learning._trivial(kept)[-3:-1])
+    product, _, _ = learning.look_closer([whole, kept], tree_catalog.encoder, False)
+    assert product[0] @ product[1] / np.linalg.norm(product[0]) / np.linalg.norm(product[1]) > 0.999
