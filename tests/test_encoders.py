@@ -384,6 +384,21 @@ def test_another_token_layer_has_another_fingerprint(
     assert load_encoder(str(tiny_clip_folder)).fingerprint != tiny_encoder.fingerprint
 
 
+@pytest.mark.parametrize(
+    "twin", [{"quick_gelu": True}, {"vision_cfg": {"head_width": 32}}, {"vision_cfg": {"norm_kwargs": {"eps": 1e-3}}}]
+)
+def test_another_architecture_around_the_same_weights_has_another_fingerprint(
+    twin: dict, tiny_clip_folder: Path, tiny_encoder: TowerEncoder, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+    config = json.loads((copy / "open_clip_config.json").read_text())
+    config["model_cfg"] |= {**twin, "vision_cfg": config["model_cfg"]["vision_cfg"] | twin.get("vision_cfg", {})}
+    (copy / "open_clip_config.json").write_text(json.dumps(config))
+    other, images = load_encoder(str(copy)), squares(tiny_encoder, 4)
+    assert not np.array_equal(other.encode(images).vectors, tiny_encoder.encode(images).vectors)
+    assert other.fingerprint != tiny_encoder.fingerprint
+
+
 # --- names, folders, weights -----------------------------------------------------------------------------------------
 
 

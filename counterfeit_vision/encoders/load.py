@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_encoder"]
 
+UNSEEN = ("num_heads", "eps", "approximate", "pool_type", "final_ln_after_pool", "global_pool")
+"""What of a module shapes a vector and leaves no trace in the weights."""
+
 
 def load_encoder(
     name: str = "clip-vit-b16",
@@ -50,6 +53,7 @@ def load_encoder(
     forward: clip.clip_forward | convnet.convnet_forward | LeanTransformer
     load_text: Callable[[], TextTower] | None = None
     made_by: str | None = None
+    modules: dict[str, Any] = {}
     known = recipes()
     if name in known and weights is None:
         recipe = known[name]
@@ -68,11 +72,12 @@ def load_encoder(
     else:
         tower, mean, std, size = clip.load_open_clip(name, weights)
         forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
+        modules = {"modules": _modules(tower)}  # a recipe names its architecture
         load_text = partial(clip.load_text_tower, name, weights, device=on, dtype=kind)
         name = Path(name).name if Path(name).is_dir() else name
     preprocess = Preprocess(size=size, decode=decode)
     identity = {"preprocess": preprocess.spec(), "mean": mean, "std": std, "layer": forward.layer, "tokens": 1}
-    fingerprint = _fingerprint(tower, identity)
+    fingerprint = _fingerprint(tower, identity | modules)
     tower.eval().requires_grad_(False)
     if LeanTransformer.fits(tower):
         forward = LeanTransformer(tower, forward.layer, device=on, dtype=kind)
@@ -122,6 +127,14 @@ def _middle_block(tower: torch.nn.Module) -> int | None:
     """The block in the middle of a vision transformer: 5 of 12, where the packaged CLIP tells products apart best."""
     blocks = getattr(getattr(tower, "transformer", None), "resblocks", None)
     return None if blocks is None else (len(blocks) - 1) // 2
+
+
+def _modules(tower: torch.nn.Module) -> list[tuple[str, ...]]:
+    """What two architectures that take the same weights differ in: one row a module."""
+    return [
+        (name, type(module).__name__, *(str(getattr(module, setting, None)) for setting in UNSEEN))
+        for name, module in tower.named_modules()
+    ]
 
 
 def _fingerprint(tower: torch.nn.Module, identity: dict[str, Any]) -> str:
