@@ -415,6 +415,17 @@ def test_a_lazily_opened_image_that_is_damaged(tmp_path: Path) -> None:
         decode(image)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_one_lazily_opened_image_may_be_given_to_many_threads(format: str) -> None:
+    data = file_bytes(Image.fromarray(noise(400, 600)), format)
+    expected = decode(data).pixels
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            image = Image.open(io.BytesIO(data))
+            for decoded in pool.map(decode, [image] * 4):
+                np.testing.assert_array_equal(decoded.pixels, expected)
+
+
 def test_hashes() -> None:
     pixels = noise(6, 5)
     data = file_bytes(Image.fromarray(pixels), "PNG")

@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from ..types import Photo
 
 __all__ = ["DEFAULT_LIMITS", "Decoded", "Limits", "content_hash", "decode", "photo_name", "read_bytes"]
+
+_turns = [threading.Lock() for _ in range(61)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +202,8 @@ def _from_image(image: PILImage, source: str, limits: Limits) -> Decoded:
     if 0 in image.size:
         raise DecodeError(source, f"empty: {image.width} x {image.height} pixels")
     check_pixels(*image.size, source, limits)
-    pixels = upright_rgb(image, source, limits)
+    with _turns[id(image) % len(_turns)]:  # one image may be given many times, and Pillow loads it in one thread only
+        pixels = upright_rgb(image, source, limits)
     return _whole(pixels, _pixel_hash(pixels), image.format or "PIL")
 
 
