@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import datetime
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,13 +23,14 @@ __all__ = ["read_listings", "read_references", "read_rows"]
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2"}
 REFERENCE_FIELDS = {field.name for field in dataclasses.fields(Reference)}
 LISTING_FIELDS = {field.name for field in dataclasses.fields(Listing)}
+TEXT_FIELDS = (REFERENCE_FIELDS | LISTING_FIELDS) - {"photo", "photos", "regions", "price"}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
-    Empty cells of a csv and nulls are left out. Raises :class:`ManifestError` for a missing file, another kind of file
-    or a broken line.
+    Empty cells of a csv and nulls are left out; a number in a column of texts is a text. Raises :class:`ManifestError`
+    for a missing file, another kind of file or a broken line.
     """
     for number, row in _rows(path):
         if isinstance(row, ManifestError):
@@ -53,7 +56,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
             with parquet.ParquetFile(path) as table:
                 rows = (row for batch in table.iter_batches() for row in batch.to_pylist())
                 for number, row in enumerate(rows, 1):
-                    yield number, {key: value for key, value in row.items() if value is not None}
+                    yield number, _given(row)
         except (OSError, ValueError) as error:  # pyarrow's own errors are subclasses of these
             raise ManifestError(f"{path}: not a readable parquet file: {error}") from error
     else:
@@ -80,7 +83,22 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
         return ManifestError(f"{place}: not JSON: {error}")
     if not isinstance(row, dict):
         return ManifestError(f"{place}: a line is a JSON object, this is {type(row).__name__}")
-    return {key: value for key, value in row.items() if value is not None}
+    return _given(row)
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    """The cells of a row that hold something."""
+    cells = {key: _text(value) if key in TEXT_FIELDS else value for key, value in row.items()}
+    return {key: value for key, value in cells.items() if value is not None}
+
+
+def _text(value: Any) -> Any:
+    """A number or a time as a csv has it. Of a column of whole numbers with gaps pandas makes 12345.0 and NaN."""
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return None if math.isnan(value) else str(int(value) if value.is_integer() else value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 # --- references -------------------------------------------------------------------------------------------------------
@@ -247,7 +265,7 @@ class _at:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, ManifestError):
             return
-        if isinstance(error, InputError | TypeError | ValueError):
+        if isinstance(error, InputError | TypeError | ValueError | OverflowError | RecursionError):
             raise ManifestError(f"{self.place}: {error}") from error
 
 

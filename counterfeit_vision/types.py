@@ -85,10 +85,21 @@ class Seller:
     id: str
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise InputError(f"Seller(id={self.id!r}): an id is a text; type Seller({str(self.id)!r})")
+        _check_texts("Seller", self.id, name=self.name)
+
 
 def _check_id(kind: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise InputError(f"{kind}(id={value!r}): an id is a non-empty string")
+
+
+def _check_texts(kind: str, id: str, **texts: object) -> None:
+    for name, value in texts.items():
+        if not isinstance(value, str | None):
+            raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={str(value)!r}")
 
 
 def _check_price(kind: str, id: str, price: float | None, currency: str | None) -> None:
@@ -125,6 +136,7 @@ class Reference:
             raise InputError(
                 f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
             )
+        _check_texts("Reference", self.id, category=self.category, currency=self.currency)
         object.__setattr__(self, "regions", tuple(self.regions))
         _check_price("Reference", self.id, self.price, self.currency)
 
@@ -157,6 +169,13 @@ class Listing:
         if isinstance(self.photos, str | bytes | os.PathLike) or not isinstance(self.photos, Sequence):
             raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
         object.__setattr__(self, "photos", tuple(self.photos))
+        texts = ("brand", "product", "title", "currency", "platform", "channel", "region", "url", "captured_at")
+        _check_texts("Listing", self.id, **{name: getattr(self, name) for name in texts})
+        if not isinstance(self.seller, Seller | str | None):
+            raise InputError(
+                f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "
+                "type seller='12345'"
+            )
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
         _check_price("Listing", self.id, self.price, self.currency)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import sys
 import types
 from collections.abc import Iterator
@@ -167,7 +169,7 @@ def test_a_missing_column_is_named_with_file_line_and_what_there_is(tmp_path: Pa
         ({"price": "nan"}, "finite"),
         ({"currency": None}, "no currency"),
         ({"gallery": "real"}, "official, genuine, known_fake"),
-        ({"brand": 5}, "brand=5"),
+        ({"brand": [5]}, "brand=[5]"),
     ],
 )
 def test_a_bad_cell_is_named_with_file_and_line(tmp_path: Path, change: dict, message: str) -> None:
@@ -331,6 +333,20 @@ def test_a_jsonl_gives_every_field_of_a_listing(tmp_path: Path) -> None:
     assert listing.seller == Seller("s-1")
 
 
+def test_numbers_in_columns_of_texts_are_those_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = OFFER | {"id": 7, "title": 2024, "seller": 12345.0, "brand": 4.5, "platform": math.nan}
+    (tmp_path / "l.parquet").write_bytes(b"PAR1")
+    fake_pyarrow(monkeypatch, [[row | {"captured_at": datetime.datetime(2026, 1, 2, 3)}]])
+    for path in (write(tmp_path / "l.jsonl", row), tmp_path / "l.parquet"):
+        (listing,) = read_listings(path)
+        assert isinstance(listing, Listing)
+        assert (listing.id, listing.title, listing.seller) == ("7", "2024", Seller("12345"))
+        assert (listing.brand, listing.platform, listing.price) == ("4.5", None, 99.0)
+    assert listing.captured_at == "2026-01-02T03:00:00"
+    (reference,) = read_references(write(tmp_path / "r.jsonl", FULL | {"id": 1, "brand": 501, "category": 2.0}))
+    assert (reference.id, reference.brand, reference.category) == ("1", "501", "2")
+
+
 @pytest.mark.parametrize(
     ("cell", "names"),
     [
@@ -389,6 +405,10 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
         ({"id": "x", "photos": "[broken"}, "Expecting value"),
         ({"id": "x", "photos": ["a.jpg"], "price": "cheap"}, "cheap"),
         ({"id": "x", "photos": ["a.jpg"], "price": 3}, "no currency"),
+        ({"id": "x", "photos": ["a.jpg"], "price": 10**400, "currency": "EUR"}, "too large"),
+        ({"id": "x", "photos": "[" * 100_000}, "recursion"),
+        ({"id": "x", "photos": ["a.jpg"], "title": True}, "title=True is neither a text nor None"),
+        ({"id": "x", "photos": ["a.jpg"], "seller": {"id": "s"}}, "is neither a Seller nor the id of one"),
     ],
 )
 def test_a_row_that_makes_no_listing_is_one_failure_in_its_place(tmp_path: Path, row: dict, message: str) -> None:

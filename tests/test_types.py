@@ -79,6 +79,8 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"price": math.nan, "currency": "EUR"}, "finite"),
         ({"price": math.inf, "currency": "EUR"}, "finite"),
         ({"price": 3.5}, "has no currency; add currency='EUR'"),
+        ({"category": 3}, "Reference 'r': category=3 is neither a text nor None; type category='3'"),
+        ({"currency": 978}, "currency=978"),
     ],
 )
 def test_a_bad_reference_is_refused_by_field(change: dict, message: str) -> None:
@@ -116,6 +118,11 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
         ({"id": ""}, "non-empty string"),
         ({"price": 3}, "Listing 'l': price=3 has no currency"),
         ({"price": -3, "currency": "EUR"}, ">= 0"),
+        ({"title": 2024}, "Listing 'l': title=2024 is neither a text nor None; type title='2024'"),
+        *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
+        *(({name: ["x"]}, rf"{name}=\['x'\]") for name in ("region", "url", "captured_at")),
+        ({"seller": 12345}, "seller=12345 is neither a Seller nor the id of one, a text; type seller='12345'"),
+        ({"seller": {"id": "s"}}, "Listing 'l': seller="),
     ],
 )
 def test_a_bad_listing_is_refused_by_field(change: dict, message: str) -> None:
@@ -126,6 +133,13 @@ def test_a_bad_listing_is_refused_by_field(change: dict, message: str) -> None:
 def test_a_seller_may_be_given_as_its_id() -> None:
     assert Listing(id="l", photos=[], seller="s").seller == Seller("s")
     assert Listing(id="l", photos=[], seller=Seller("s", "Shop")).seller == Seller("s", "Shop")
+
+
+def test_a_seller_is_known_by_texts() -> None:
+    with pytest.raises(InputError, match=r"Seller\(id=12345\): an id is a text; type Seller\('12345'\)"):
+        Seller(12345)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="Seller 's': name=7"):
+        Seller("s", 7)  # type: ignore[arg-type]
 
 
 def test_inputs_can_not_be_changed_and_take_fields_by_name_only() -> None:
