@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,17 +38,13 @@ def replace_file(path: Path, data: bytes) -> None:
 def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Write ``files`` (``"references.jsonl"``: its bytes) and a manifest that tells ``about`` them.
 
-    Raises :class:`InputError` for a folder that holds something else.
+    Raises :class:`InputError` for a folder that holds something else, before anything is written.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a catalogue is a folder, this is a file")
     roles = {name.rpartition(".")[0]: name for name in files}
-    if (
-        folder.is_dir()
-        and not (folder / MANIFEST).exists()
-        and not all(_is_ours(old, roles) for old in folder.iterdir())
-    ):
-        raise InputError(f"{folder}: the folder holds something else; name an empty or a new one")
+    if folder.is_dir() and (foreign := _foreign(folder, roles)):
+        raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
     folder.mkdir(parents=True, exist_ok=True)
     listed = {}
     for role, name in roles.items():
@@ -78,9 +75,21 @@ def read_sealed(
                 raise
 
 
+def _foreign(folder: Path, roles: Mapping[str, str]) -> str | None:
+    """The name of a file that makes a folder somebody else's: a manifest of another kind; without one, any file."""
+    if not (folder / MANIFEST).exists():
+        return next((old.name for old in folder.iterdir() if not _is_ours(old, roles)), None)
+    try:
+        ours = {"format", "files", "sha256"} <= set(json.loads((folder / MANIFEST).read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        ours = False
+    return None if ours else MANIFEST
+
+
 def _is_ours(file: Path, roles: Mapping[str, str]) -> bool:
     """Whether a save that was cut off, or an earlier one, left this file."""
-    return file.name.startswith(tuple(f"{role}-" for role in roles)) or (file.name[0] == "." and file.suffix == ".tmp")
+    name = rf"({'|'.join(map(re.escape, roles))})-[0-9a-f]{{16}}\.\w+|\.[0-9a-z_]{{8}}\.tmp"
+    return re.fullmatch(name, file.name) is not None and file.is_file()
 
 
 def _sealed(manifest: Mapping[str, Any]) -> bytes:

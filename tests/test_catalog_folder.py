@@ -107,7 +107,7 @@ def test_a_save_over_another_catalogue_replaces_it_and_leaves_no_old_files(
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tree_catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="holds something else; name an empty or a new one"):
+    with pytest.raises(InputError, match=r"holds something else \(thesis\.txt\); name an empty or a new one"):
         tree_catalog.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
     with pytest.raises(InputError, match="a catalogue is a folder, this is a file"):
@@ -122,6 +122,27 @@ def test_somebodys_notes_beside_a_catalogue_stay(
     Catalog.build(references[:3], encoder=tree_catalog.encoder).save(saved)
     assert (saved / "NOTES.md").read_text() == "mine"
     assert (saved / ".gitignore").read_text() == "*"
+
+
+@pytest.mark.parametrize("name", ["references-2024.csv", ".notes.tmp", "arrays-0123456789abcdef.old/mine"])
+def test_what_only_begins_like_a_catalogues_file_is_somebodys(tree_catalog: Catalog, saved: Path, name: str) -> None:
+    for folder in (saved, saved.parent / "theirs"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    tree_catalog.save(saved)
+    assert (saved / name).read_text() == "mine"
+    with pytest.raises(InputError, match="holds something else"):
+        tree_catalog.save(folder)
+    assert [path.name for path in folder.iterdir()] == [Path(name).parts[0]]
+
+
+@pytest.mark.parametrize("manifest", ['{"name": "my web app", "files": []}', "[1]", "5", "no JSON", "[" * 100_000])
+def test_a_manifest_of_another_kind_is_never_replaced(tree_catalog: Catalog, tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(InputError, match=r"holds something else \(manifest\.json\); name an empty or a new one"):
+        tree_catalog.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+    assert (tmp_path / "manifest.json").read_text() == manifest
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync"])
@@ -157,7 +178,12 @@ def test_a_save_that_fails_at_any_step_leaves_the_old_catalogue_whole(
 
 
 @pytest.mark.parametrize(
-    "left", [["references-0123.jsonl"], [".abc.tmp"], ["references-1.jsonl", "arrays-1.safetensors"]]
+    "left",
+    [
+        [f"references-{16 * '0'}.jsonl"],
+        [".abc_0123.tmp"],
+        ["references-0123456789abcdef.jsonl", f"arrays-{16 * 'f'}.safetensors"],
+    ],
 )
 def test_what_a_killed_first_save_left_is_no_hindrance_and_goes(
     tree_catalog: Catalog, tmp_path: Path, left: list[str]
