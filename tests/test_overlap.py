@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from conftest import picture
 from PIL import Image
 
@@ -23,17 +26,45 @@ from counterfeit_vision.types import Embeddings, Failure
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 
 
+class OnDevice(torch.Tensor):
+    """Rows that lie on the fake device: whoever wants them waits for all that was begun before he asked."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        result = super().__torch_function__(function, types, args, kwargs or {})
+        if function is torch.Tensor.cpu:
+            FakeDevice.latest.record_event().synchronize()
+        if function is torch.Tensor.cpu or (function is torch.Tensor.to and "cpu" in args):
+            return result.as_subclass(torch.Tensor)
+        return True if function == torch.Tensor.is_cuda.__get__ else result
+
+
 class FakeDevice:
-    """The tiny encoder on a device that takes ``latency`` seconds a batch, one batch after the other, by itself."""
+    """The tiny encoder on a device that takes ``latency`` seconds a batch by itself, one thing after the other in the
+    order in which they are asked for: a CUDA stream.
+    """
 
     batch_size = 4
+    latest: FakeDevice
 
     def __init__(self, encoder: TowerEncoder, *, latency: float = 0.0, in_flight: int = 2) -> None:
+        FakeDevice.latest = self
         self.encoder, self.latency, self.in_flight = encoder, latency, in_flight
         self.fingerprint, self.preprocess = encoder.fingerprint, encoder.preprocess
+        self.on_device = dataclasses.replace(encoder, tower=self.tower)
         self.events: list[tuple[str, int]] = []
         self.images, self.free = 0, 0.0
         self.begin_fails_at = self.collect_fails_at = -1
+
+    def tower(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
+        vectors, patches, grid = self.encoder.tower(images)
+        assert patches is not None
+        self.free = max(time.monotonic(), self.free) + self.latency
+        return vectors.as_subclass(OnDevice), patches.as_subclass(OnDevice), grid
+
+    def record_event(self) -> SimpleNamespace:
+        due = self.free
+        return SimpleNamespace(synchronize=lambda: time.sleep(max(0, due - time.monotonic())))
 
     def begin(self, images: np.ndarray) -> Callable[[], Embeddings]:
         number = sum(kind == "begin" for kind, _ in self.events)
@@ -41,15 +72,13 @@ class FakeDevice:
         if number == self.begin_fails_at:
             raise RuntimeError("begin broke")
         self.images += len(images)
-        rows = self.encoder.encode(images)
-        due = self.free = max(time.monotonic(), self.free) + self.latency
+        rows = self.on_device.begin(images)
 
         def collect() -> Embeddings:
             self.events.append(("collect", number))
             if number == self.collect_fails_at:
                 raise RuntimeError("collect broke")
-            time.sleep(max(0, due - time.monotonic()))
-            return rows
+            return rows()
 
         return collect
 
@@ -59,6 +88,11 @@ class FakeDevice:
     def most_in_flight(self) -> int:
         steps = np.cumsum([1 if kind == "begin" else -1 for kind, _ in self.events])
         return int(steps.max())
+
+
+@pytest.fixture(autouse=True)
+def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: FakeDevice.latest)
 
 
 @pytest.fixture

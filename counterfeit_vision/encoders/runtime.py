@@ -1,8 +1,9 @@
-"""The hot core: squares of pixels to vectors and patch tokens, in three steps.
+"""The hot core: squares of pixels to vectors and patch tokens, in four steps.
 
-``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``collect`` waits and
-brings the rows back. Only ``collect`` waits: between :meth:`TowerEncoder.begin` and the call of what it returns, a GPU
-works and its host is free for the next batch. The same code runs on ``device="cpu"``, where ``forward`` does the work.
+``stage`` brings uint8 pixels to the device, ``forward`` normalises there and runs the tower, ``fetch`` sends the rows
+back, ``collect`` waits for them. Only ``collect`` waits: between :meth:`TowerEncoder.begin` and the call of what it
+returns, a GPU works and its host is free for the next batch. The same code runs on ``device="cpu"``, where ``forward``
+does the work.
 
 A batch that does not fit the device's memory is halved until it does, and later batches are cut to that size at once.
 """
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +31,9 @@ Tower = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None, tuple[
 
 TextTower = Callable[[Sequence[str]], torch.Tensor]
 """N texts -> (N, D)."""
+
+Outputs = tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]
+"""Global vectors, patch tokens or ``None``, their grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +77,10 @@ class TowerEncoder:
         """Start what :meth:`encode` does, without its check of the images, and return what waits for the rows."""
         count, size = len(images), self.preprocess.size
         if not count:
-            return partial(self.collect, self.forward(self.stage(np.zeros((1, size, size, 3), np.uint8))), count=0)
+            return self._begun(np.zeros((1, size, size, 3), np.uint8), 0)
         if count <= self._most:
             try:
-                return partial(self.collect, self.forward(self.stage(images)), count=count)
+                return self._begun(images, count)
             except torch.OutOfMemoryError:
                 if count == 1:
                     raise
@@ -87,6 +92,10 @@ class TowerEncoder:
         rows = _joined([self.begin(images[start : start + step])() for start in range(0, count, step)])
         return lambda: rows
 
+    def _begun(self, images: NDArray[np.uint8], count: int) -> Callable[[], Embeddings]:
+        outputs, arrived = self.fetch(self.forward(self.stage(images)))
+        return partial(self.collect, outputs, arrived, count=count)
+
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Pixels to the device, as uint8; to a GPU from page-locked memory, which torch keeps for the next batch."""
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
@@ -94,7 +103,7 @@ class TowerEncoder:
             pixels = pixels.pin_memory()
         return pixels.to(self.device, non_blocking=True)
 
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]:
+    def forward(self, pixels: torch.Tensor) -> Outputs:
         """Normalise and run the tower; the global vectors leave with unit length."""
         with torch.inference_mode():
             vectors, patches, grid = self.tower(self.normalised(pixels))
@@ -117,12 +126,24 @@ class TowerEncoder:
         )
         return mean, std
 
-    def collect(self, outputs: tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]], *, count: int) -> Embeddings:
-        """Wait, and bring the first ``count`` rows back as numpy."""
+    def fetch(self, outputs: Outputs) -> tuple[Outputs, Callable[[], object]]:
+        """Send the rows to the host, and say what waits for them. A GPU works its queue off in order: asked for later,
+        they would come after the next batch.
+        """
+        vectors, patches, grid = outputs
+        if not vectors.is_cuda:
+            return outputs, lambda: None
+        vectors = vectors.to("cpu", non_blocking=True)  # into page-locked memory, which torch takes for it
+        patches = None if patches is None else patches.to("cpu", non_blocking=True)
+        return (vectors, patches, grid), torch.cuda.current_stream(self.device).record_event().synchronize
+
+    def collect(self, outputs: Outputs, arrived: Callable[[], object], *, count: int) -> Embeddings:
+        """Wait, and give the first ``count`` rows as numpy; page-locked memory goes back to torch for the next."""
+        arrived()
         vectors, patches, grid = outputs
         return Embeddings(
-            vectors=vectors[:count].cpu().numpy(),
-            patches=None if patches is None else patches[:count].cpu().numpy(),
+            vectors=_pageable(vectors[:count]),
+            patches=None if patches is None else _pageable(patches[:count]),
             grid=grid,
             content=np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1)),
             ids=tuple(str(row) for row in range(count)),
@@ -132,6 +153,11 @@ class TowerEncoder:
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"
+
+
+def _pageable(rows: torch.Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = rows.cpu().numpy()
+    return array.copy() if rows.is_pinned() else array
 
 
 def _joined(parts: Sequence[Embeddings]) -> Embeddings:

@@ -51,6 +51,22 @@ def test_rows_are_the_cpus_in_order(encoder: TowerEncoder, tiny_encoder: TowerEn
             assert float(row.vector @ other.vector) >= 0.9995
 
 
+def test_rows_do_not_wait_for_the_batch_behind_theirs(encoder: TowerEncoder) -> None:
+    def slow(images: torch.Tensor):
+        torch.cuda._sleep(1_000_000_000)  # cycles: half a second and more
+        return encoder.tower(images)
+
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    expected = [collect().vectors for collect in (encoder.begin(images), encoder.begin(images))]  # memory is there now
+    first, second = encoder.begin(images), dataclasses.replace(encoder, tower=slow).begin(images)
+    done = torch.cuda.current_stream().record_event()
+    vectors = first().vectors
+    assert not done.query()
+    np.testing.assert_array_equal(vectors, expected[0])
+    np.testing.assert_array_equal(second().vectors, expected[0])
+    np.testing.assert_array_equal(vectors, expected[0])  # a copy: what came later lies elsewhere
+
+
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_tower_that_breaks_gives_one_exception(encoder: TowerEncoder, at: int) -> None:
     calls = 0
