@@ -5,10 +5,12 @@
 The first is open_clip's README: one photo at a time (or some at once), Pillow, float32. The second is how
 clip-retrieval feeds a card: a DataLoader with a process a core. The third, where transformers is installed, is its
 model with its processor (hugging_face.py). Photos are rendered here, 1.6 megapixels each, no two alike; nothing comes
-from the cache of embeddings. Checked first, also on 12 megapixels, and where $CV_DATA holds real photos on them and on
-sheets of 1.6 megapixels that they are laid side by side on, for few are large enough for ``fast``: cosines to the
-loop's vectors, where ours crops as open_clip does; of ``fast`` decoding to exact, where ours pads, as it does by
-default. Then the image tower alone, from squares that are ready, patch tokens included.
+from the cache of embeddings. A card gets four batches, which are these photos under other bytes, so that it has one
+while the next is made ready; the DataLoader then makes two for each of its processes. Checked first, also on 12
+megapixels, and where $CV_DATA holds real photos on them and on sheets of 1.6 megapixels that they are laid side by side
+on, for few are large enough for ``fast``: cosines to the loop's vectors, where ours crops as open_clip does; of
+``fast`` decoding to exact, where ours pads, as it does by default. Then the image tower alone, from squares that are
+ready, patch tokens included.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from counterfeit_vision.preprocess import Preprocess
 ENCODER = "clip-vit-b16"
 COSINE = {"float32": 0.9999, "bfloat16": 0.9998}  # to open_clip's loop, at the least; preprocessing is part of it
 SHEETS = "sheets of real photos"
+WORKERS = min(16, os.cpu_count() or 1)
 TOWER, FAST = 0.9999, 0.999  # of bfloat16 to float32 on the same squares, of fast decoding to exact
 
 
@@ -65,12 +68,12 @@ class Photos(torch.utils.data.Dataset):  # type: ignore[type-arg]
 def loader(photos: list[bytes], tower: torch.nn.Module, transform: Callable[[Any], torch.Tensor], at_once: int) -> Any:
     """The same with a DataLoader; on a card with autocast to bfloat16, which on a CPU takes several times longer."""
     device = next(tower.parameters()).device
-    rows = []
-    workers = min(16, os.cpu_count() or 1)
-    batches = torch.utils.data.DataLoader(Photos(photos, transform), at_once, num_workers=workers)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    rows, on_card = [], device.type == "cuda"
+    batches = torch.utils.data.DataLoader(Photos(photos, transform), at_once, num_workers=WORKERS, pin_memory=on_card)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=on_card):
         for images in batches:
-            rows.append(torch.nn.functional.normalize(tower(images.to(device)).float(), dim=-1).cpu())
+            images = images.to(device, non_blocking=True)
+            rows.append(torch.nn.functional.normalize(tower(images).float(), dim=-1).cpu())
     return torch.cat(rows).numpy()
 
 
@@ -140,7 +143,12 @@ def main() -> None:
                 rounds.demand(float(cosines.min()) >= pairs[name][1], f"{kind}, {name}: cosine {cosines.min():.6f}")
             least = [round(float(value), 6) for value in (cosines.min(), cosines.mean())]
             result["check"][f"{kind} ({len(files)}), cosine of {name}"] = least
-    at_once = plain.batch_size
+    at_once = loaded = plain.batch_size
+    measured = photos
+    if chosen.device == "cuda" and not chosen.quick:
+        measured = rounds.repeated(photos, 4 * at_once)
+        loaded = max(1, len(measured) // (2 * WORKERS))
+        result["photos"] = len(measured)
     cosines = (loader(photos, tower, transform, at_once) * loop(photos, tower, transform, at_once)).sum(axis=1)
     result["check"]["1.6 MP, cosine of the DataLoader's to open_clip's loop"] = [round(float(cosines.min()), 6)]
     peers = {}
@@ -150,7 +158,7 @@ def main() -> None:
         processor = CLIPImageProcessor(image_mean=list(plain.mean), image_std=list(plain.std))
         model = hugging_face.converted(tower)
         peers[f"transformers, {at_once} at once"] = functools.partial(
-            hugging_face.loop, photos, model, processor, at_once
+            hugging_face.loop, measured, model, processor, at_once
         )
         cosines = (hugging_face.loop(photos, model, processor, at_once) * loop(photos, tower, transform, at_once)).sum(
             1
@@ -160,23 +168,25 @@ def main() -> None:
     else:
         result["not installed"] = ["transformers"]
     if not chosen.check:
-        few = {"items": count, "rounds": 2 if chosen.quick else 5, "device": chosen.device}
+        few = {"items": len(measured), "rounds": 2 if chosen.quick else 5, "device": chosen.device}
         ways = {
-            "open_clip loop, one at a time": functools.partial(loop, photos, tower, transform, 1),
-            f"open_clip loop, {at_once} at once": functools.partial(loop, photos, tower, transform, at_once),
-            "open_clip with a DataLoader": functools.partial(loader, photos, tower, transform, at_once),
+            "open_clip loop, one at a time": functools.partial(loop, measured, tower, transform, 1),
+            f"open_clip loop, {at_once} at once": functools.partial(loop, measured, tower, transform, at_once),
+            "open_clip with a DataLoader": functools.partial(loader, measured, tower, transform, loaded),
             **peers,
-            **{f"ours, {name}": functools.partial(embed, photos, encoder) for name, encoder in cropping.items()},
-            "ours, bfloat16, fast decoding": functools.partial(embed, photos, fast),
+            **{f"ours, {name}": functools.partial(embed, measured, encoder) for name, encoder in cropping.items()},
+            "ours, bfloat16, fast decoding": functools.partial(embed, measured, fast),
         }
         result["rounds"]["bytes to embedding, 1.6 MP JPEG"] = rounds.paired(ways, **few)
-        squares = np.stack([plain.preprocess(np.asarray(Image.open(io.BytesIO(photo))))[0] for photo in photos])
+        squares = np.stack(
+            [plain.preprocess(np.asarray(Image.open(io.BytesIO(photo))))[0] for photo in measured[:at_once]]
+        )
         usual = dataclasses.replace(plain, tower=clip_forward(tower, plain.tower.layer))
         alone = {
             "open_clip's forward_intermediates": functools.partial(usual.encode, squares),
             **{f"ours, {name}": functools.partial(encoder.encode, squares) for name, encoder in encoders.items()},
         }
-        result["rounds"]["squares to embedding and patches"] = rounds.paired(alone, **few)
+        result["rounds"]["squares to embedding and patches"] = rounds.paired(alone, **few | {"items": len(squares)})
     rounds.give("encode", result, chosen)
 
 

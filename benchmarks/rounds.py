@@ -50,6 +50,14 @@ def coded(image: Image.Image, format: str = "JPEG", **settings: Any) -> bytes:
     return file.getvalue()
 
 
+def repeated(photos: list[bytes], count: int) -> list[bytes]:
+    """``count`` photos, no two of the same bytes: the given ones, then they again with a number behind their end, where
+    no decoder looks.
+    """
+    rows = range(len(photos), count)
+    return photos[:count] + [photos[row % len(photos)] + row.to_bytes(4) for row in rows]
+
+
 def processor_time() -> float:
     """Seconds, of this process and of its children that have ended."""
     spent = os.times()
