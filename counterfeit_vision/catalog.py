@@ -98,7 +98,7 @@ class Catalog:
 
         ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used
         is one of ``failures``; with ``strict`` the first raises. The marks of products without ``regions`` are looked
-        for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when nothing is left.
+        for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when nothing genuine is left.
         """
         references = read_references(source)
         kept: list[Reference] = []
@@ -117,6 +117,11 @@ class Catalog:
                     rows.append(result)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
+        if all(reference.gallery == "known_fake" for reference in kept):
+            raise InputError(
+                f"the {len(kept)} reference photos that can be used are of gallery='known_fake', the first is "
+                f"{kept[0].id!r}; a catalogue needs genuine photos: add some with gallery='genuine' or 'official'"
+            )
         return cls(
             KeptReferences.of(encoder, kept, rows, find_marks=find_marks, progress=progress),
             encoder=encoder,
@@ -192,6 +197,9 @@ class Catalog:
         plain = np.full(len(photos), -1, np.float32)
         for row in range(len(photos)):
             keys = short[row][short[row] >= 0]
+            if not len(keys):  # no reference is allowed
+                found.append((keys, np.zeros(0, np.float32)))
+                continue
             groups = self.by_product(keys)
             singles = [group[[place]] for group in groups for place in range(len(group)) if len(group) > 1]
             likeness = self.likeness(photos, row, [*groups, *singles, *self.cohort])

@@ -8,6 +8,7 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from counterfeit_vision.errors import (
 from counterfeit_vision.preprocess import patch_mask
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.stream import embed
-from counterfeit_vision.types import Reference
+from counterfeit_vision.types import Reference, Region
 
 BAD = b"not a photo"
 
@@ -292,6 +293,35 @@ def test_known_fakes_are_found_only_where_they_are_asked_for(
         catalog.search([references[0].photo], gallery="stolen")
     with pytest.raises(InputError, match="knows no category 'shoes'; it knows none at all"):
         catalog.search([references[0].photo], category="shoes")
+
+
+@pytest.mark.parametrize("by", ["photo", "mark"])
+def test_filters_that_leave_no_reference_give_empty_rows(
+    references: list[Reference], tiny_encoder: TowerEncoder, by: Literal["photo", "mark"]
+) -> None:
+    marked = [
+        dataclasses.replace(
+            row,
+            category="bag" if row.brand == "acme" else "cup",
+            gallery="known_fake" if row.product == "mug" else "genuine",
+            regions=[Region(2, 2, 40, 30)],
+        )
+        for row in references
+    ]
+    catalog = Catalog.build(marked, encoder=tiny_encoder)
+    photos = [references[0].photo, b"no photo", references[1].photo]
+    found = catalog.search(photos, k=2, brand="acme", category="cup", by=by)
+    assert found.ids.tolist() == found.products.tolist() == [[None, None]] * 3
+    assert np.isneginf(found.scores).all()
+    assert [failure.id for failure in found.failures] == ["photo 1"]
+    assert catalog.search(photos, k=2, brand="acme", category="bag").ids[0, 0] == references[0].id
+
+
+def test_a_catalogue_of_known_fakes_alone_is_refused(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
+    fakes = [dataclasses.replace(row, gallery="known_fake") for row in references[:2]]
+    broken = dataclasses.replace(references[2], photo=b"no photo")
+    with pytest.raises(InputError, match=r"the 2 reference photos .*'r0'; a catalogue needs genuine photos: add some"):
+        Catalog.build([*fakes, broken], encoder=tiny_encoder)
 
 
 def test_two_brands_with_a_product_of_one_name_are_two_goods(tiny_encoder, photos: list[Path]) -> None:

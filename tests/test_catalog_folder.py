@@ -72,7 +72,7 @@ def test_every_field_comes_back_even_an_odd_one(tiny_encoder: TowerEncoder, tmp_
         price=19.99,
         currency="EUR",
     )
-    built = Catalog.build([reference, dataclasses.replace(reference, id="b")], encoder=tiny_encoder)
+    built = Catalog.build([reference, dataclasses.replace(reference, id="b", gallery="official")], encoder=tiny_encoder)
     loaded = Catalog.load(built.save(tmp_path / "c"), encoder=tiny_encoder)
     for field in dataclasses.fields(Reference):
         if field.name != "photo":
