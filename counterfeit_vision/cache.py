@@ -1,8 +1,9 @@
 """Embeddings kept on disk, so that work on the same photos costs seconds the second time.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
-file that cannot be read is set aside and begun anew: a cache may forget, but it must never be wrong. Beyond its size,
-what was not asked for longest is forgotten, in the same transaction as what takes its place.
+file that cannot be read is set aside and begun anew, and one that can't be written any more, as on a full disk, is only
+read: a cache may forget, but it must never be wrong, nor end the work. Beyond its size, what was not asked for longest
+is forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import contextlib
 import math
 import os
 import sqlite3
+import threading
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,7 +70,7 @@ class CachedPhoto:
 class EmbeddingCache:
     """A file of embeddings. ``path`` defaults to ``embeddings.sqlite`` in
     :func:`~counterfeit_vision.weights.cache_dir`; ``max_bytes`` is what its rows may take on disk (a file that was
-    larger keeps its size, and its free pages are used first).
+    larger keeps its size, and its free pages are used first). Safe to use from many threads.
 
     >>> import tempfile
     >>> with EmbeddingCache(tempfile.mkdtemp() + "/e.sqlite") as cache:
@@ -80,6 +83,7 @@ class EmbeddingCache:
             raise InputError(f"EmbeddingCache(max_bytes={max_bytes}): need 1 or more; cache=False does without")
         self.max_bytes = max_bytes
         self._uses: dict[tuple[str, str], float] = {}
+        self._keeping, self._lock = True, threading.RLock()
         self.path = Path(path) if path is not None else cache_dir() / "embeddings.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,8 +109,8 @@ class EmbeddingCache:
                     raise
                 time.sleep(0.02)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=PATIENCE)
+    def _connect(self, path: Path | str | None = None) -> sqlite3.Connection:
+        connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -129,14 +133,35 @@ class EmbeddingCache:
 
     @contextlib.contextmanager
     def _forgetting(self) -> Iterator[None]:
-        """Where the file turns out to be damaged, what it holds is forgotten."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-            self._connection.close()
-            self._connection = self._begin_anew()
+        """One thread at a time. Where the file turns out to be damaged, what it holds is forgotten; where it can't be
+        used (a full disk, a disk's error, another process that writes for too long), nothing more is kept.
+        """
+        with self._lock:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                if _is_damage(error):
+                    self._connection.close()
+                    try:
+                        self._connection = self._begin_anew()
+                    except (OSError, sqlite3.Error) as hindrance:
+                        self._connection = self._connect(":memory:")
+                        self._stop_keeping(hindrance)
+                elif isinstance(error, sqlite3.OperationalError):
+                    self._stop_keeping(error)
+                else:
+                    raise
+
+    def _stop_keeping(self, error: Exception) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.rollback()
+        if self._keeping:
+            self._keeping = False
+            message = (
+                f"embedding cache {self.path}: {error}; from here on nothing more is kept. "
+                "Set CV_CACHE to a folder with room, or pass cache=False to do without"
+            )
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def get(self, sha256: str, fingerprint: str) -> CachedPhoto | None:
         """What is kept of this photo in this encoder's space, or ``None``."""
@@ -148,9 +173,10 @@ class EmbeddingCache:
             ).fetchone()
         if row is None or row[-1] != _checksum(sha256, fingerprint, *row[:-1]):
             return None
-        self._uses[sha256, fingerprint] = time.time()
-        if len(self._uses) >= MARKS:
-            self.commit()
+        with self._lock:
+            self._uses[sha256, fingerprint] = time.time()
+            if len(self._uses) >= MARKS:
+                self.commit()
         vector, patches, rows, columns, content, width, height, view, _ = row
         return CachedPhoto(
             vector=np.frombuffer(vector, np.float32),
@@ -171,9 +197,11 @@ class EmbeddingCache:
             *photo.size,
             photo.view,
         )
-        self._uses[sha256, fingerprint] = time.time()
         for _ in range(2):  # the second time into a new file, where the first turns out to be damaged
             with self._forgetting():
+                if not self._keeping:
+                    return
+                self._uses[sha256, fingerprint] = time.time()
                 self._note_uses()
                 self._connection.execute(
                     f"INSERT OR REPLACE INTO embeddings (sha256, fingerprint, {COLUMNS}, checksum) "
@@ -185,15 +213,21 @@ class EmbeddingCache:
     def commit(self) -> None:
         """Write what was put and when what was got, and forget what goes beyond the size."""
         with self._forgetting():
+            if not self._keeping:
+                self._uses.clear()
+                return
+            if not self._connection.in_transaction and (self._uses or self._bytes() > self.max_bytes):
+                self._connection.execute("BEGIN IMMEDIATE")  # it does not wait where a reader becomes a writer
             self._note_uses()
             while self._bytes() > self.max_bytes and self._forget():
                 pass
             self._connection.commit()
 
     def _note_uses(self) -> None:
-        rows = [(*key, used) for key, used in self._uses.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", rows)
-        self._uses.clear()
+        if self._uses:
+            rows = [(*key, used) for key, used in self._uses.items()]
+            self._connection.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", rows)
+            self._uses.clear()
 
     def _bytes(self) -> int:
         """What the rows take, the other pages of the file being free."""
@@ -214,13 +248,15 @@ class EmbeddingCache:
         return len(rows)
 
     def __len__(self) -> int:
-        return int(self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+        with self._lock:
+            return int(self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0])
 
     def close(self) -> None:
         """Commit and let go of the file."""
-        with contextlib.suppress(sqlite3.ProgrammingError):
-            self.commit()
-        self._connection.close()
+        with self._lock:
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                self.commit()
+            self._connection.close()
 
     def __enter__(self) -> EmbeddingCache:
         return self

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import sqlite3
 import subprocess
 import sys
 import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from counterfeit_vision import cache as cache_module
 from counterfeit_vision.cache import CachedPhoto, EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.stream import embed
+from counterfeit_vision.stream import embed, encode_photos
 from counterfeit_vision.weights import cache_dir
 
 TABLES = ("embeddings", "uses")
@@ -244,6 +248,107 @@ def test_processes_that_fill_it_at_once_and_are_killed_leave_it_whole_and_within
     with EmbeddingCache(path) as cache:
         for number in keys:
             assert same(cache.get(key(number), "f"), large(number))
+
+
+# --- what the system refuses ------------------------------------------------------------------------------------------
+
+
+def test_a_stream_begun_in_one_thread_may_be_read_or_closed_in_another(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_CACHE", str(tmp_path))
+    named = [(path.name, path) for path in photos]
+    with ThreadPoolExecutor(1) as other:
+        stream = encode_photos(named, encoder=Counting(tiny_encoder))
+        assert [next(stream).id, *(row.id for row in other.submit(list, stream).result())] == [
+            name for name, _ in named
+        ]
+        stream = encode_photos(named, encoder=Counting(tiny_encoder, fingerprint="another"))
+        next(stream)
+        other.submit(stream.close).result()
+    with EmbeddingCache() as cache:
+        assert len(cache) == len(photos) + 4
+
+
+def test_many_threads_may_share_one_cache(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache, ThreadPoolExecutor(4) as pool:
+
+        def work(number: int) -> bool:
+            cache.put(key(number), "f", photo(number))
+            cache.commit()
+            return same(cache.get(key(number), "f"), photo(number))
+
+        assert all(pool.map(work, range(100)))
+        assert len(cache) == 100
+
+
+def test_a_full_disk_is_told_once_and_ends_neither_the_work_nor_the_reading(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        embed(photos[:2], encoder=tiny_encoder, cache=cache)
+        pages = cache._connection.execute("PRAGMA page_count").fetchone()[0]
+        cache._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            rows = embed(photos, encoder=Counting(tiny_encoder), cache=cache)
+            for number in range(50):
+                cache.put(key(number), "f", large(number))
+            cache.commit()
+        (warning,) = told
+        assert re.search(r"e\.sqlite: .*full; from here on nothing more is kept\. Set CV_CACHE", str(warning.message))
+        assert rows.ids == tuple(map(str, photos))
+        assert len(cache) == 2
+        again = Counting(tiny_encoder)
+        embed(photos[:2], encoder=again, cache=cache)
+        assert again.images == 0
+
+
+def test_another_process_that_writes_for_too_long_is_not_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "PATIENCE", 0.05)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache, contextlib.closing(sqlite3.connect(cache.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.warns(RuntimeWarning, match="locked"):
+            cache.put(key(1), "f", photo(1))
+        other.rollback()
+        cache.put(key(2), "f", photo(2))
+        cache.commit()
+        assert len(cache) == 0
+        assert cache.get(key(1), "f") is None
+
+
+def test_a_damaged_file_on_a_full_disk_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "e.sqlite"
+    cache = EmbeddingCache(path)
+
+    def full() -> sqlite3.Connection:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "_begin_anew", full)
+    cache._connection.execute("DROP TABLE embeddings")
+    with cache:
+        with pytest.warns(RuntimeWarning, match="No space left"):
+            assert cache.get(key(1), "f") is None
+        cache.put(key(1), "f", photo(1))
+        assert cache.get(key(1), "f") is None
+
+
+def test_a_file_beyond_its_size_waits_for_another_writer_before_it_forgets(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for number in range(50):
+            cache.put(key(number), "f", large(number))
+    cache = EmbeddingCache(tmp_path / "e.sqlite", max_bytes=500_000)
+    with contextlib.closing(sqlite3.connect(cache.path, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO uses VALUES ('a', 'b', 1)")
+        timer = threading.Timer(0.3, other.commit)
+        timer.start()
+        cache.close()
+        timer.join()
+    with EmbeddingCache(cache.path) as cache:
+        assert 5 < len(cache) < 15
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
