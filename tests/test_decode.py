@@ -497,6 +497,18 @@ def test_pixel_and_byte_limits() -> None:
     assert decode(data, limits=Limits(file_bytes=len(data))).format == "PNG"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_line_longer_than_a_jpegs_side_is_refused_however_few_its_pixels(turned: bool) -> None:
+    longest, beyond = np.zeros((2, 65_535), np.uint8), np.zeros((1, 65_536), np.uint8)
+    if turned:
+        longest, beyond = longest.T, beyond.T
+    assert decode(longest).size == decode(file_bytes(Image.fromarray(longest), "PNG")).size == longest.shape[::-1]
+    size = r"1 x 65536" if turned else r"65536 x 1"
+    for photo in (beyond, Image.fromarray(beyond), file_bytes(Image.fromarray(beyond), "PNG")):
+        with pytest.raises(DecodeError, match=rf"line: {size} pixels \(limit: 65,535 pixels a side\)"):
+            decode(photo, name="line")
+
+
 def tall_order(scans: int) -> bytes:
     """A small JPEG that orders ``scans`` passes over 42 million pixels."""
     data = file_bytes(Image.new("L", (7000, 6000)), "JPEG", progressive=True)

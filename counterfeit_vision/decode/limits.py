@@ -22,7 +22,8 @@ class Limits:
     """What one photo may cost; beyond it, the photo gives a ``DecodeError`` that names the limit.
 
     - ``pixels``: width x height, known from the header. 50 million pixels need at most 0.9 GiB while they are decoded
-      (WebP, the hungriest) and 0.15 GiB after. Pillow's own limit (``2 * Image.MAX_IMAGE_PIXELS``) also holds.
+      (WebP, the hungriest) and 0.15 GiB after. Pillow's own limit (``2 * Image.MAX_IMAGE_PIXELS``) also holds, and no
+      side may be longer than a JPEG's can: to resize a line of 50 million pixels would take 2 GB.
     - ``file_bytes``: size of the file.
     - ``seconds``: processor time on one desktop core. Formats that are read piece by piece stop once it is spent. What
       decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans) is refused in advance where its pixels and bytes
@@ -40,6 +41,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+LONGEST_SIDE = 65_535  # pixels; JPEG's own
 
 
 # Nanoseconds a pixel and a byte of the file, for formats that decode in one call; measured on noise and on flat images,
@@ -51,6 +53,8 @@ _NS_PER_PIXEL_AND_SCAN = 0.7  # JPEG: a hundred bytes can order another pass ove
 def check_pixels(width: int, height: int, source: str, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise DecodeError(source, f"{width} x {height} = {width * height:,} pixels", f"{limits.pixels:,} pixels")
+    if max(width, height) > LONGEST_SIDE:
+        raise DecodeError(source, f"{width} x {height} pixels", f"{LONGEST_SIDE:,} pixels a side")
 
 
 def check_cost(image: PILImage, data: bytes, source: str, limits: Limits) -> None:
