@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -460,6 +461,22 @@ def test_tokens_that_never_vary_pack_to_finite_unit_vectors(photos: int) -> None
     unpacked = TokenSpace.fit(tokens).pack(tokens).unpack(slice(None))
     assert np.isfinite(unpacked).all()
     np.testing.assert_allclose(np.linalg.norm(unpacked.astype(float), axis=-1), 1, atol=2e-3)
+
+
+@pytest.mark.parametrize("photos", [1, 64, 65, 400])
+def test_packing_some_photos_at_once_gives_the_same_bytes_in_less_memory(photos: int) -> None:
+    tokens = raw_tokens(photos, 49, 64)
+    space = TokenSpace.fit(raw_tokens(4, 49, 64))
+    tracemalloc.start()
+    whole = space._packed(tokens)
+    at_once = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    packed = space.pack(tokens)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for name in ("codes", "scales"):
+        np.testing.assert_array_equal(getattr(packed, name), getattr(whole, name), strict=True)
+    assert photos < 400 or peak < at_once / 2
 
 
 def test_zero_codes_unpack_to_zeros_and_not_nan() -> None:
