@@ -1,17 +1,19 @@
 """A folder of files that vouch for each other: a manifest with the sha256 of every file, and of itself.
 
 Writing is atomic: files are named by what is in them, and the manifest is replaced last, so that a reader finds the old
-state or the new one, whole. Reading trusts nothing that the folder says before it has been checked.
+state or the new one, whole; of two that save at once, one waits. Reading trusts nothing that the folder says before it
+has been checked.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,33 @@ MANIFEST = "manifest.json"
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file so that it has its old content or the new one at every instant."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:  # with the permissions of any new file; those of mkstemp are the owner's
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: one writer at a time, please
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network disks lock no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
@@ -46,17 +66,18 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
     if folder.is_dir() and (foreign := _foreign(folder, roles)):
         raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
     folder.mkdir(parents=True, exist_ok=True)
-    listed = {}
-    for role, name in roles.items():
-        data = files[name]
-        sha256 = hashlib.sha256(data).hexdigest()
-        kept = f"{role}-{sha256[:16]}.{name.rpartition('.')[2]}"
-        replace_file(folder / kept, data)
-        listed[role] = {"name": kept, "bytes": len(data), "sha256": sha256}
-    replace_file(folder / MANIFEST, _sealed({**about, "files": listed}))
-    for old in folder.iterdir():
-        if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
-            old.unlink(missing_ok=True)
+    with _alone(folder):
+        listed = {}
+        for role, name in roles.items():
+            data = files[name]
+            sha256 = hashlib.sha256(data).hexdigest()
+            kept = f"{role}-{sha256[:16]}.{name.rpartition('.')[2]}"
+            replace_file(folder / kept, data)
+            listed[role] = {"name": kept, "bytes": len(data), "sha256": sha256}
+        replace_file(folder / MANIFEST, _sealed({**about, "files": listed}))
+        for old in folder.iterdir():
+            if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
+                old.unlink(missing_ok=True)
 
 
 def read_sealed(
@@ -88,7 +109,7 @@ def _foreign(folder: Path, roles: Mapping[str, str]) -> str | None:
 
 def _is_ours(file: Path, roles: Mapping[str, str]) -> bool:
     """Whether a save that was cut off, or an earlier one, left this file."""
-    name = rf"({'|'.join(map(re.escape, roles))})-[0-9a-f]{{16}}\.\w+|\.[0-9a-z_]{{8}}\.tmp"
+    name = rf"({'|'.join(map(re.escape, roles))})-[0-9a-f]{{16}}\.\w+|\.[0-9a-z_]{{8,16}}\.tmp"
     return re.fullmatch(name, file.name) is not None and file.is_file()
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +237,37 @@ def test_a_save_between_the_manifest_and_the_files_is_read_as_the_new_one(
     monkeypatch.setattr(sealed_module, "_read_files", interrupted)
     assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 3
     assert calls == 2
+
+
+def test_of_two_saves_at_once_the_second_waits_and_stays(
+    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl")
+    second = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    replace_file, begun = sealed_module.replace_file, []
+
+    def interrupted(path: Path, data: bytes) -> None:
+        if path.name == "manifest.json" and not begun:
+            begun.append(pool.submit(second.save, saved))
+            wait(begun, timeout=0.3)
+        replace_file(path, data)
+
+    monkeypatch.setattr(sealed_module, "replace_file", interrupted)
+    with ThreadPoolExecutor(1) as pool:
+        Catalog.build(references[3:5], encoder=tree_catalog.encoder).save(saved)
+        begun[0].result()
+    assert Catalog.verify(saved)["references"] == 3
+    assert len(list(saved.iterdir())) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are another thing there")
+def test_who_may_read_other_new_files_may_read_a_saved_one(tree_catalog: Catalog, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        folder = tree_catalog.save(tmp_path / "c")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
 
 
 def test_another_encoder_is_refused_with_both_names(saved: Path, tmp_path: Path) -> None:
