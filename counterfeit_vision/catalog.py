@@ -30,7 +30,7 @@ from .marks import Found, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
-from .types import Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region
+from .types import Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
 from .weights import recipes
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Catalog:
         is one of ``failures``; with ``strict`` the first raises. The marks of products without ``regions`` are looked
         for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when nothing genuine is left.
         """
+        if isinstance(encoder, str):
+            raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
         references = read_references(source)
         kept: list[Reference] = []
         rows: list[EncodedPhoto] = []
@@ -133,7 +135,7 @@ class Catalog:
 
     def search(
         self,
-        photos: Sequence[Photo],
+        photos: Iterable[Photo],
         k: int = 5,
         *,
         brand: str | None = None,
@@ -163,6 +165,8 @@ class Catalog:
             )
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
+        check_list(photos, "search()")
+        photos = list(photos)
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
@@ -491,7 +495,7 @@ class Catalog:
         return {
             "references": len(self),
             "brands": len({reference.brand for reference in self.references}),
-            "products": len(set(self.products.tolist())),
+            "products": len(set(self.goods.tolist())),
             "galleries": {
                 name: count
                 for name in ("official", "genuine", "known_fake")

@@ -11,16 +11,20 @@ import datetime
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import DuplicateIdError, InputError, ManifestError, require
-from .types import Failure, Listing, Photo, Reference, Region
+from .types import Failure, Listing, Photo, Reference, Region, check_list
 
 __all__ = ["read_listings", "read_references", "read_rows"]
 
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2"}
+# HEIC is not read: such photos are named failures, so that nobody takes them for judged
+PHOTO_SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".jp2"),
+    *(".heic", ".heif"),
+}
 REFERENCE_FIELDS = {field.name for field in dataclasses.fields(Reference)}
 LISTING_FIELDS = {field.name for field in dataclasses.fields(Listing)}
 TEXT_FIELDS = (REFERENCE_FIELDS | LISTING_FIELDS) - {"photo", "photos", "regions", "price"}
@@ -157,7 +161,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
         values["photo"] = path.parent / str(row["photo"])
         values["id"] = str(row.get("id", row["photo"]))
         with _at(path, number):
-            values["regions"] = [Region(*box) for box in _json_cell(row.get("regions", []))]
+            values["regions"] = [_region(box) for box in _json_cell(row.get("regions", []))]
             values["price"] = _number(row.get("price"))
             yield Reference(**values)
 
@@ -199,12 +203,14 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
         else:
             yield from _listings_of_file(path)
         return
-    if not isinstance(source, Iterable) or isinstance(source, bytes):  # type: ignore[unreachable]
-        raise InputError(f"listings are a path or a list of photos and listings, not {type(source).__name__}")
+    check_list(source, "listings")
     named: set[str] = set()
     for number, item in enumerate(source):
         if isinstance(item, Listing):
             yield f"item {number}", item
+        elif isinstance(item, Mapping):
+            error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
+            yield f"item {number}", Failure(str(item.get("id", f"item {number}")), "input", error)
         else:
             name = os.fsdecode(item) if isinstance(item, str | os.PathLike) else f"photo {number}"
             name = f"{name} (photo {number})" if name in named else name  # the same path may be given twice
@@ -274,6 +280,12 @@ def _json_cell(value: Any) -> Any:
     if isinstance(value, str):
         return json.loads(value) if value.lstrip().startswith("[") else value.split("|")
     return value
+
+
+def _region(box: Any) -> Region:
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(side, int | float) for side in box):
+        raise InputError(f"a region is [x0, y0, x1, y1] in pixels, got {box!r}; column 'regions' holds a list of them")
+    return Region(*box)
 
 
 def _number(value: Any) -> float | None:

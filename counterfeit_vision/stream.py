@@ -29,7 +29,7 @@ from .decode import decode, photo_name, read_bytes
 from .encoders.base import Encoder, OverlappingEncoder
 from .errors import DecodeError, InputError
 from .preprocess import resized
-from .types import Embeddings, Failure, Photo, PhotoView
+from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
 __all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack", "within"]
 
@@ -82,9 +82,7 @@ def embed(
     Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead.
     ``ids`` defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
     """
-    one = isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4)
-    if one or not isinstance(photos, Iterable):
-        raise InputError("embed() takes a list of photos; for one photo type embed([photo], encoder=encoder)")
+    check_list(photos, "embed()")
     photos = list(photos)
     names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else list(ids)
     if len(names) != len(photos):

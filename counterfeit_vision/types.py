@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -36,6 +36,7 @@ __all__ = [
     "Region",
     "Seller",
     "Verdict",
+    "check_list",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -89,6 +90,19 @@ class Seller:
         if not isinstance(self.id, str):
             raise InputError(f"Seller(id={self.id!r}): an id is a text; type Seller({str(self.id)!r})")
         _check_texts("Seller", self.id, name=self.name)
+
+
+def check_list(photos: object, what: str) -> None:
+    """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
+    if isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4):
+        raise InputError(f"{what}: need a list of photos; for one photo type [photo]")
+    if isinstance(photos, Mapping) or hasattr(photos, "columns"):
+        raise InputError(
+            f"{what}: need a list of photos or Listing objects, not a {type(photos).__name__}; save a table as csv, "
+            "jsonl or parquet and give its path"
+        )
+    if not isinstance(photos, Iterable):
+        raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type [photo]")
 
 
 def _check_id(kind: str, value: object) -> None:

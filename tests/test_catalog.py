@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from conftest import picture
+from PIL import Image
 
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.catalog import Catalog
@@ -358,3 +359,13 @@ def test_another_photo_or_product_or_encoder_is_another_generation(
     assert generation(references[:2]) != first
     assert generation([*references[:2], dataclasses.replace(references[2], photo=picture(77))]) != first
     assert generation([*references[:2], dataclasses.replace(references[2], product="other")]) != first
+
+
+def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: Catalog, tree: Path) -> None:
+    path = next(tree.rglob("*.jpg"))
+    for one in (path, str(path), Image.open(path), picture(1)):
+        with pytest.raises(InputError, match=r"search\(\): need a list of photos.*type \[photo\]"):
+            tree_catalog.search(one)  # type: ignore[arg-type]
+    assert len(tree_catalog.search(photo for photo in [path, path]).ids) == 2
+    with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):
+        Catalog.build(tree, encoder="clip-vit-b16")  # type: ignore[arg-type]

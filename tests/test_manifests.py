@@ -521,7 +521,47 @@ def test_one_path_is_one_listing(tmp_path: Path) -> None:
         assert (listing.id, listing.photos) == ("b.jpg", (path,))
 
 
-@pytest.mark.parametrize("source", [b"bytes of a photo", 5, None])
-def test_what_is_no_list_is_refused(source) -> None:
-    with pytest.raises(InputError, match="a path or a list of photos and listings"):
+class Table:
+    """What looks like a data frame."""
+
+    columns = ("id", "photos")
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (b"bytes of a photo", r"type \[photo\]"),
+        (np.zeros((6, 8, 3), np.uint8), r"type \[photo\]"),
+        (5, "not int"),
+        (None, "not NoneType"),
+        (Table(), "not a Table; save a table as csv"),
+        ({"id": "a", "photos": ["b.jpg"]}, "not a dict"),
+    ],
+)
+def test_what_is_no_list_is_refused(source, words: str) -> None:
+    with pytest.raises(InputError, match=f"listings: need a list of photos.*{words}"):
         list(read_listings(source))
+
+
+def test_a_dict_in_a_list_is_told_how_it_becomes_a_listing() -> None:
+    (failure,) = read_listings([{"id": "a", "photos": ["b.jpg"]}])  # type: ignore[list-item]
+    assert isinstance(failure, Failure)
+    assert (failure.id, str(failure.error)) == ("a", "item 0 is a dict; make it a listing: Listing(**row)")
+
+
+def test_photos_in_forms_that_are_not_read_are_not_left_out_of_a_folder(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "b.jfif", "c.jpg", "notes.txt"):
+        write_photo(tmp_path / "c.jpg", 0)
+        (tmp_path / name).write_bytes((tmp_path / "c.jpg").read_bytes())
+    assert [listing.id for listing in read_listings(tmp_path)] == ["a.HEIC", "b.jfif", "c.jpg"]
+
+
+@pytest.mark.parametrize("box", ["[1, 2, 3]", "[1, 2, 3, 4, 5]", "7", '"abc"', '[1, 2, 3, "x"]'])
+def test_a_region_that_is_none_is_told_what_one_is(tmp_path: Path, box: str) -> None:
+    path = tmp_path / "catalogue.jsonl"
+    path.write_text(f'{{"photo": "a.jpg", "brand": "acme", "product": "bag", "regions": [{box}]}}\n')
+    with pytest.raises(ManifestError, match=r"catalogue.jsonl:1: a region is \[x0, y0, x1, y1\] in pixels, got"):
+        read_references(path)

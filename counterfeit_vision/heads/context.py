@@ -55,7 +55,8 @@ class Price:
             return Evidence.not_applicable(f"The listing asks 0 {currency}, which is no price.")
         product, rows = _sold(suspects, row)
         if not len(rows):
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}.")
+            claimed = f"{listing.brand} {product}" if listing.brand else product
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {claimed}.")
         priced = [references[int(key)] for key in rows if references[int(key)].price]
         if not priced:
             return Evidence.not_applicable(f"No genuine reference of {product} has a price.")
