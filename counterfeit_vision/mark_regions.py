@@ -21,7 +21,7 @@ from .decode import decode
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
 from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
-from .marks import Found, find_marks, make_stencil, mark_features
+from .marks import Found, find_marks, make_stencil, mark_features, scaled
 from .preprocess import unpad
 from .stream import progress_bar
 from .types import Reference, Region
@@ -103,7 +103,7 @@ class _Album:
         pixels = decode(photo, name=self._references[row].id).pixels
         features, size = mark_features(pixels), (pixels.shape[1], pixels.shape[0])
         scale = SIDE / max(size)
-        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        small = scaled(pixels, scale)
         grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), SMOOTH)
         product = np.ones(grey.shape, np.float32)
         if self._foreground is not None:
@@ -217,8 +217,7 @@ def propose_regions(
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
         least = ELSEWHERE if len(own) > 1 else 0.0  # one photo alone shows nothing that recurs
         say = say * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
-    say = cv2.resize(say, None, fx=CELLS / SIDE, fy=CELLS / SIDE, interpolation=cv2.INTER_AREA)
-    heat = np.asarray(cv2.GaussianBlur(say, (0, 0), BLUR), np.float32)
+    heat = np.asarray(cv2.GaussianBlur(scaled(say, CELLS / SIDE), (0, 0), BLUR), np.float32)
     return main, heat, [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, photo.size, background))]
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "likely_place",
     "make_stencil",
     "mark_features",
+    "scaled",
     "unlike",
 ]
 
@@ -250,6 +251,13 @@ def cut(photo: Pixels, region: Region) -> Pixels:
     return photo[y0 : max(y0 + 1, int(np.ceil(region.y1))), x0 : max(x0 + 1, int(np.ceil(region.x1)))]
 
 
+def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
+    """A copy that is ``share`` as large; of a very thin picture no side is lost."""
+    height, width = picture.shape[:2]
+    fx, fy = max(share, 1 / width), max(share, 1 / height)
+    return np.asarray(cv2.resize(picture, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA))
+
+
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
@@ -257,7 +265,7 @@ def mark_features(photo: Pixels) -> Keypoints:
     """The local features of a photo (h, w, 3) that :func:`find_marks` matches, from a copy of at most ``LONGEST``."""
     times = max(1.0, max(photo.shape[:2]) / LONGEST)
     if times > 1:
-        photo = cv2.resize(photo, None, fx=1 / times, fy=1 / times, interpolation=cv2.INTER_AREA)
+        photo = scaled(photo, 1 / times)
     found = find_keypoints(photo, most=2500, contrast=CONTRAST)
     return found if times == 1 else _moved(found, _enlarging(1 / times))
 
@@ -306,8 +314,9 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
         return None
     level = max(0, int(np.log2(area / (height * width)) / 2))  # a pixel of the frame is 1 to 2 of the photo's, then
+    level = min(level, int(np.log2(min(halves[0].shape[:2]))))
     while len(halves) <= level:
-        halves.append(cv2.resize(halves[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+        halves.append(scaled(halves[-1], 0.5))
     up = _enlarging(0.5**level)
     matrix, photo = _inverse(up) @ matrix, halves[level]
     around = round(AROUND * max(stencil.shape))

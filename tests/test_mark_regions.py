@@ -95,8 +95,9 @@ def test_one_photo_is_enough_where_the_brands_other_goods_share_the_mark() -> No
         {"velmora/card": [card("VELMORA", 5.0, 3)], "velmora/mug": [cv2.resize(picture(9), (640, 480))]},
         {"velmora/card": [cv2.resize(picture(seed), (640, 480)) for seed in (3, 4, 5)]},
         {"velmora/card": [np.full((300, 300, 3), 128, np.uint8), np.full((9, 9, 3), 5, np.uint8)]},
+        {"velmora/card": [cv2.resize(picture(3), (800, 1))] * 2},
     ],
-    ids=["one photo alone", "other goods without it", "three other things", "nothing drawn"],
+    ids=["one photo alone", "other goods without it", "three other things", "nothing drawn", "threads"],
 )
 def test_where_nothing_recurs_no_mark_is_claimed(photos: dict[str, list[np.ndarray]]) -> None:
     assert not any(jpegs(references(photos)))

@@ -10,7 +10,17 @@ from PIL import Image
 
 from counterfeit_vision import Catalog, InputError, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.marks import Found, Stencil, _lay, _wide_view, cut, find_marks, make_stencil, mark_features
+from counterfeit_vision.marks import (
+    Found,
+    Stencil,
+    _lay,
+    _wide_view,
+    cut,
+    find_marks,
+    make_stencil,
+    mark_features,
+    scaled,
+)
 
 BOX = Region(150, 90, 410, 270)
 TILT = np.array([[0.8, -0.15, 90], [0.12, 0.85, 20], [1e-4, 1e-4, 1]])
@@ -87,6 +97,18 @@ def test_where_there_is_no_mark_the_reason_is_given(stencil: Stencil, photo: np.
 @pytest.mark.parametrize("matrix", [np.zeros((3, 3)), np.diag([-1.0, 1, 1]), np.diag([0.01, 1, 1])])
 def test_a_degenerate_start_is_no_mark(stencil: Stencil, matrix: np.ndarray) -> None:
     assert _lay(stencil, [np.full((300, 300, 3), 128, np.uint8)], matrix, stencil.steps) is None
+
+
+def test_a_photo_as_thin_as_a_thread_is_looked_at(stencil: Stencil) -> None:
+    thread = np.random.default_rng(0).integers(0, 255, (16, 40_000, 3), dtype=np.uint8)
+    assert "local features" in str(find_marks(stencil, thread))
+    assert scaled(thread, 1 / 40).shape == (1, 1000, 3)
+    assert scaled(thread[:, :401], 0.5).shape == (8, 200, 3)
+
+
+def test_a_photo_is_not_halved_away(stencil: Stencil) -> None:
+    corner = label()[:40, :40].copy()
+    assert _lay(stencil, [corner], np.diag([100.0, 100.0, 1]), stencil.steps) is None
 
 
 def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
