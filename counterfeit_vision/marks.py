@@ -56,6 +56,7 @@ AIR = 0.1  # of a box's shorter side, around it, that is not yet its surrounding
 BARE = 50  # pixels of the frame: less surroundings tell nothing
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
+BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
 DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
 RING = 4  # pixels of the frame around a box that tell its ground
 INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
@@ -122,12 +123,17 @@ class Stencil:
         return _flattened(_grey(self.typical))
 
     @cached_property
+    def spread(self) -> Floats:
+        """(h, w): the spread of grey levels around each pixel of :attr:`typical`."""
+        grey = _grey(self.typical)
+        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
+        return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
+
+    @cached_property
     def drawn(self) -> NDArray[np.bool_]:
         """(h, w): where in the boxes something is drawn: empty ground in a wide box says nothing about a mark."""
-        grey, marks = _grey(self.typical), self.on_mark()
-        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
-        spread = np.sqrt(np.maximum(square - mean * mean, 0))
-        return np.asarray(marks & (spread >= DRAWN * np.quantile(spread[marks], 0.95)))
+        marks = self.on_mark()
+        return np.asarray(marks & (self.spread >= DRAWN * np.quantile(self.spread[marks], 0.95)))
 
     @cached_property
     def steps(self) -> tuple[_Step, ...]:
@@ -185,6 +191,8 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
         keypoints=own,
         around=own,
     )
+    if first.spread[first.on_mark()].max() < BLANK:
+        return "nothing is drawn in the regions around its marks"
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
         if row == main:
@@ -451,7 +459,7 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
         weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
         weighted = step.slope * weight[:, None]
         normal = (weighted.T @ step.slope).astype(np.float64)
-        ridge = step.stiff * np.trace(normal) / len(normal)
+        ridge = step.stiff * max(np.trace(normal) / len(normal), 1e-9)  # 0 where what is shown of the frame is flat
         pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
         change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
         size = np.abs(change).max()

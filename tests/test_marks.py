@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -137,6 +139,20 @@ def test_no_region_no_stencil() -> None:
     assert "region" in str(make_stencil([label()], [[]]))
     assert "16 pixels" in str(make_stencil([label()], [[Region(5, 5, 9, 7)]]))
     assert "region" in str(make_stencil([], []))
+
+
+def test_boxes_on_blank_ground_make_no_stencil() -> None:
+    sheet = np.full((600, 800, 3), 255, np.uint8)
+    sheet[:400, :560] = label()
+    blank = Region(640, 440, 780, 580)
+    assert make_stencil([sheet, sheet], [[blank], []]) == "nothing is drawn in the regions around its marks"
+    assert isinstance(make_stencil([sheet], [[blank, BOX]]), Stencil)
+
+
+def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -> None:
+    flat = replace(stencil, crops=np.full_like(stencil.crops, 200))
+    found = _lay(flat, [label()], np.diag([1.5, 1.5, 1]), flat.steps)
+    assert found is None or found.likeness == 0
 
 
 def test_a_reference_of_something_else_is_left_out() -> None:
