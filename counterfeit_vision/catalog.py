@@ -28,7 +28,7 @@ from .manifests import read_references
 from .mark_library import best_fit
 from .marks import Found, make_stencil
 from .neighbours import Neighbours, best_first, reference_scores
-from .references import KeptReferences, compared_patches, small_copy
+from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
 from .types import Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
 from .weights import recipes
@@ -96,9 +96,10 @@ class Catalog:
         """Build from a folder tree ``brand/product/photo.jpg``, a manifest (csv, jsonl, parquet) or :class:`Reference`
         rows.
 
-        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used
-        is one of ``failures``; with ``strict`` the first raises. The marks of products without ``regions`` are looked
-        for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when nothing genuine is left.
+        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used,
+        or a region off its photo, is one of ``failures``; with ``strict`` the first raises. The marks of products
+        without ``regions`` are looked for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when
+        nothing genuine is left.
         """
         if isinstance(encoder, str):
             raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
@@ -110,11 +111,12 @@ class Catalog:
         with contextlib.closing(encode_photos(photos, encoder=encoder, cache=cache)) as stream:
             results = progress_bar(stream, total=len(references), unit="photo", progress=progress)
             for reference, result in zip(references, results, strict=True):
-                if isinstance(result, Failure):
+                fault = result if isinstance(result, Failure) else region_off_photo(reference, result.view.size)
+                if fault is not None:
                     if strict:
-                        raise result.error
-                    failures.append(result)
-                else:
+                        raise fault.error
+                    failures.append(fault)
+                elif isinstance(result, EncodedPhoto):
                     kept.append(small_copy(reference, result))
                     rows.append(result)
         if not rows:

@@ -360,7 +360,7 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
     """The pixels in a box of the frame that are not as bright as what surrounds it; all of them where nothing is so."""
-    x0, y0 = (int(value) for value in np.maximum(box[:2], 0))
+    x0, y0 = (int(value) for value in np.clip(box[:2], 0, np.array(grey.shape[::-1]) - 1))
     x1, y1 = max(int(np.ceil(box[2])), x0 + 1), max(int(np.ceil(box[3])), y0 + 1)
     around = grey[max(0, y0 - RING) : y1 + RING, max(0, x0 - RING) : x1 + RING].copy()
     inner = grey[y0:y1, x0:x1]

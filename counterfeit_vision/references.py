@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
+from .errors import InputError
 from .foreground import PRODUCT, load_foreground, product_mask
 from .mark_library import MarkLibrary
 from .mark_regions import found_regions
 from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
 from .stream import EncodedPhoto, small_jpeg, stack
-from .types import Embeddings, PhotoView, Reference, Region
+from .types import Embeddings, Failure, PhotoView, Reference, Region
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["COPY_SIDE", "KeptReferences", "compared_patches", "small_copy"]
+__all__ = ["COPY_SIDE", "KeptReferences", "compared_patches", "region_off_photo", "small_copy"]
 
 COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
@@ -132,10 +133,26 @@ class KeptReferences:
         return compared_patches(self.foreground, self.content, self.grid)
 
 
+def region_off_photo(reference: Reference, size: tuple[int, int]) -> Failure | None:
+    """That a region lies wholly outside the reference's photo of ``size`` (width, height), if one does."""
+    for region in reference.regions:
+        if region.x1 <= 0 or region.y1 <= 0 or region.x0 >= size[0] or region.y0 >= size[1]:
+            reason = f"region {region.to_list()} lies outside the photo of {size[0]} x {size[1]} pixels"
+            advice = "give regions as x0 y0 x1 y1 in pixels of the upright photo"
+            return Failure(reference.id, "input", InputError(f"Reference {reference.id!r}: {reason}; {advice}"))
+    return None
+
+
 def small_copy(reference: Reference, photo: EncodedPhoto) -> Reference:
-    """The reference with the copy that is kept in its photo's place: a JPEG of at most :data:`COPY_SIDE` pixels."""
-    pixels = decode(photo.source, name=photo.id).pixels
-    return dataclasses.replace(reference, photo=small_jpeg(pixels, COPY_SIDE, quality=90))
+    """The reference with the copy that is kept in its photo's place, a JPEG of at most :data:`COPY_SIDE` pixels, and of
+    its regions what lies on the photo.
+    """
+    pixels, (width, height) = decode(photo.source, name=photo.id).pixels, photo.view.size
+    regions = [
+        Region(max(region.x0, 0), max(region.y0, 0), min(region.x1, width), min(region.y1, height))
+        for region in reference.regions
+    ]
+    return dataclasses.replace(reference, photo=small_jpeg(pixels, COPY_SIDE, quality=90), regions=regions)
 
 
 def compared_patches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import hashlib
+import io
 import json
 import threading
 from pathlib import Path
@@ -30,6 +31,15 @@ from counterfeit_vision.stream import embed
 from counterfeit_vision.types import Reference, Region
 
 BAD = b"not a photo"
+
+
+def turned(photo: Path) -> bytes:
+    """The photo's file, with the note that it is to be turned by a quarter."""
+    image, buffer = Image.open(photo), io.BytesIO()
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
 
 
 # --- building --------------------------------------------------------------------------------------------------------
@@ -96,6 +106,35 @@ def test_strict_raises_at_the_first_failure_and_leaves_no_thread(
     assert not [name for name in names if name.startswith("counterfeit")], "while the error is being handled"
     del caught
     gc.collect()
+
+
+def test_a_region_is_cut_to_its_photo(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
+    sizes = [(56, 40), (56, 40), (40, 56)]  # (width, height); the last one is turned upright first
+    references[2] = dataclasses.replace(references[2], photo=turned(references[2].photo))
+    boxes = [Region(-5, 10, 30, 1e6), Region(1.5, 2, 30, 40), Region(20, -9, 90, 50)]
+    rows = [dataclasses.replace(row, regions=[box]) for row, box in zip(references, boxes, strict=False)]
+    catalog = Catalog.build(rows, encoder=tiny_encoder)
+    assert list(catalog.sizes) == sizes
+    kept = [reference.regions for reference in catalog.references]
+    assert kept == [(Region(0, 10, 30, 40),), (boxes[1],), (Region(20, 0, 40, 50),)]
+    assert catalog.failures == ()
+
+
+@pytest.mark.parametrize(
+    "box", [Region(56, 1, 90, 9), Region(-9, 1, 0, 9), Region(1, 40, 9, 44), Region(1, -9, 9, -1)], ids=str
+)
+def test_a_reference_with_a_region_off_its_photo_is_a_failure_that_names_both(
+    references: list[Reference], tiny_encoder: TowerEncoder, box: Region
+) -> None:
+    references[1] = dataclasses.replace(references[1], regions=[Region(1, 2, 30, 40), box])
+    catalog = Catalog.build(references[:3], encoder=tiny_encoder)
+    assert [reference.id for reference in catalog.references] == ["r0", "r2"]
+    (failure,) = catalog.failures
+    assert (failure.id, failure.stage) == ("r1", "input")
+    for words in ("'r1'", str(box.to_list()), "56 x 40 pixels", "x0 y0 x1 y1"):
+        assert words in str(failure.error)
+    with pytest.raises(InputError, match="'r1'"):
+        Catalog.build(references[:3], encoder=tiny_encoder, strict=True)
 
 
 def test_a_catalogue_of_which_no_photo_can_be_used_is_refused(

@@ -155,6 +155,13 @@ def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -
     assert found is None or found.likeness == 0
 
 
+@pytest.mark.parametrize("height", [301, 303])
+def test_what_is_left_of_a_box_at_the_edge_of_its_photo_may_be_thin(height: int) -> None:
+    made = make_stencil([label()[:height]], [[BOX, Region(200, height - 0.1, 300, height)]])
+    assert isinstance(made, Stencil)
+    assert isinstance(find_marks(made, seen(label(noise=3))), Found)
+
+
 def test_a_reference_of_something_else_is_left_out() -> None:
     made = make_stencil([label(), cv2.resize(picture(3), (500, 400))], [[BOX], []])
     assert isinstance(made, Stencil)
