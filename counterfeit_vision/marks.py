@@ -30,6 +30,7 @@ __all__ = [
     "likely_place",
     "make_stencil",
     "mark_features",
+    "region_around",
     "scaled",
     "unlike",
 ]
@@ -259,6 +260,13 @@ def cut(photo: Pixels, region: Region) -> Pixels:
     return photo[y0 : max(y0 + 1, int(np.ceil(region.y1))), x0 : max(x0 + 1, int(np.ceil(region.x1)))]
 
 
+def region_around(places: Floats, shape: tuple[int, ...]) -> Region:
+    """The upright box on a photo (h, w, ...) around ``places`` (n, 2) on it."""
+    low = np.clip(places.min(axis=0), 0, [shape[1] - 2, shape[0] - 2])
+    high = np.clip(places.max(axis=0), low + 1, [shape[1], shape[0]])
+    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
 def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
     """A copy that is ``share`` as large; of a very thin picture no side is lost."""
     height, width = picture.shape[:2]
@@ -354,7 +362,9 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     beside = _correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
-    regions = tuple(_region(outline, halves[0].shape) for outline in cv2.remap(warp, outlines, None, cv2.INTER_LINEAR))
+    regions = tuple(
+        region_around(outline, halves[0].shape) for outline in cv2.remap(warp, outlines, None, cv2.INTER_LINEAR)
+    )
     return Found(up @ matrix, warp, crop, inside, likeness, beside, regions)
 
 
@@ -393,13 +403,6 @@ def _outline(box: Floats, tilt: float) -> Floats:
     corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn + [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
     sides = [corners + share * (np.roll(corners, -1, axis=0) - corners) for share in (0, 0.25, 0.5, 0.75)]
     return np.concatenate(sides).astype(np.float32)
-
-
-def _region(places: Floats, shape: tuple[int, ...]) -> Region:
-    """The upright box on a photo around ``places`` (n, 2)."""
-    low = np.clip(places.min(axis=0), 0, [shape[1] - 2, shape[0] - 2])
-    high = np.clip(places.max(axis=0), low + 1, [shape[1], shape[0]])
-    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from test_patches import catalogue, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Ink
+from counterfeit_vision.heads.laid_over import peak
 from counterfeit_vision.mark_ink import InkDeviation, MarkInk, compare_ink
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.types import Region
@@ -105,6 +106,27 @@ def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[Ma
     least = min(deviation(stencil, marks, seen(fake)).score for fake in fakes)
     for name, pixels in worse.items():
         assert deviation(stencil, marks, pixels).score < least, name
+
+
+def test_the_spot_is_all_of_the_mark_that_the_photo_shows(stencil: Stencil) -> None:
+    left = np.array([[1.3, 0, -300], [0, 1.3, -125], [0, 0, 1.0]])  # the word begins off the photo
+    found = find_marks(stencil, seen(card(noise=3), left))
+    assert isinstance(found, Found)
+    assert not found.inside.all()
+    word = stencil.boxes[1].astype(int)
+    of_word = np.zeros(stencil.shape, np.float32)
+    of_word[word[1] : word[3], word[0] : word[2]] = 2.0
+    spot = peak(found, of_word, (640, 480))
+    assert spot is not None
+    air = 10 * 1.3 * 442 / stencil.shape[1]  # 10 pixels of the frame; the label's part in it is 442 wide
+    mark = found.regions[1]
+    assert spot.to_list() == pytest.approx([0, mark.y0 - air, mark.x1 + air, mark.y1 + air], abs=5)
+    point = of_word * 0
+    point[word[3], word[2]] = 1.0
+    corner = peak(found, point, (640, 480))
+    assert corner is not None
+    assert corner.area < spot.area / 4
+    assert peak(found, of_word * ~found.inside, (640, 480)) is None
 
 
 def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:

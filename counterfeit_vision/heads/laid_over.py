@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..marks import Found, Stencil
+from ..marks import Found, Stencil, region_around
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from .base import Suspects
@@ -47,7 +47,7 @@ def laid_over(
     return Evidence(
         score=score,
         text=f"Laid over {len(references)} genuine photos of {product}, {text}",
-        region=peak(found, map_),
+        region=peak(found, map_, suspects.size(row)),
         heatmap=on_photo(map_, found, suspects.size(row)),
         references=references,
         crops=crops,
@@ -83,10 +83,12 @@ def on_photo(map_: Floats, found: Found, size: tuple[int, int]) -> Floats:
     return heat
 
 
-def peak(found: Found, map_: Floats, reach: int = 10) -> Region:
-    """The box on the photo around the map's largest value."""
-    y, x = np.unravel_index(int(map_.argmax()), map_.shape)
-    part = found.warp[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 2)
-    low = part.min(axis=0)
-    high = np.maximum(part.max(axis=0), low + 1)
-    return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+def peak(found: Found, map_: Floats, size: tuple[int, int], reach: int = 10) -> Region | None:
+    """The box on the photo of ``size`` (width, height) around all that has the map's largest value; ``None`` where the
+    photo does not show it.
+    """
+    y, x = np.nonzero((map_ == map_.max()) & found.inside)
+    if not len(y):
+        return None
+    part = found.warp[max(0, y.min() - reach) : y.max() + reach + 1, max(0, x.min() - reach) : x.max() + reach + 1]
+    return region_around(part.reshape(-1, 2), size[::-1])
