@@ -265,13 +265,9 @@ def _weights(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Se
     for row, (by, doubt) in off.items():
         beside = [abs(by - other) for mark, (other, _) in off.items() if mark != row]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
-        height = marks[row].box[3] - marks[row].box[1] - 2 * AIR
-        yield (
-            times / USUAL["weight"],
-            row,
-            None,
-            f"its strokes are {abs(by) / max(height, 1):.1%} of the mark's height {'bolder' if by > 0 else 'finer'}",
-        )
+        share = 2 * abs(by) / max(marks[row].box[3] - marks[row].box[1] - 2 * AIR, 1)  # a stroke has two sides
+        how = "bolder" if by > 0 else "finer"
+        yield times / USUAL["weight"], row, None, f"its strokes are {share:.1%} of the mark's height {how}"
 
 
 def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Sequence[int]) -> Iterator[Finding]:

@@ -113,7 +113,8 @@ class MarkLayout:
                 mark, text = across.argmax(), f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees"
             else:
                 wide = [abs(_stretch(self.marks[row], seen)) for row, seen in ((one, first), (two, second))]
-                mark, text = np.argmax(wide), f"one of its marks is stretched by about {abs(off[1]) / 2:.0f} %"
+                # By how much is not said: along the line that joins them it shows half as strongly as across it
+                mark, text = np.argmax(wide), "one of its marks is stretched or squeezed"
             yield float(times.max()), (one, two)[int(mark)], text
 
 

@@ -93,6 +93,15 @@ def test_bold_strokes_and_other_colours_deviate_and_are_named(stencil: Stencil, 
     assert y.min() >= box[1] - 9
 
 
+@pytest.mark.parametrize("bold", [0.5, 1.0])
+def test_a_stroke_is_as_much_bolder_as_both_its_sides(
+    stencil: Stencil, marks: tuple[MarkInk, ...], bold: float
+) -> None:
+    text = deviation(stencil, marks, seen(card(bold=bold, noise=3))).text
+    share = float(text.split("% of the mark's height bolder")[0].split()[-1])
+    assert share == pytest.approx(100 * 2 * bold / (WORD.y1 - WORD.y0), rel=0.2)
+
+
 def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     photo = seen(card(noise=3))
     shade = np.linspace(0.55, 1.0, 640)[None, :, None]
