@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,7 @@ COHORT = 32  # products that say how alike unrelated goods look
 VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
+KEPT_MARKS = 128  # products of which what is known of their marks stays in memory, at most 2.2 GB
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -75,7 +77,7 @@ class Catalog:
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
-        self._goods_marks: dict[str, GoodsMarks] = {}
+        self._goods_marks: OrderedDict[str, GoodsMarks] = OrderedDict()
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
 
@@ -217,7 +219,7 @@ class Catalog:
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
     def marks_of(self, goods: str) -> GoodsMarks:
-        """What is known of the marks of one of ``goods``. Kept."""
+        """What is known of the marks of one of ``goods``. Kept while there is room."""
         if goods not in self._goods_marks:
             rows = np.flatnonzero((self.goods == goods) & self.genuine)
             without = [not self.references[row].regions for row in rows]
@@ -225,6 +227,9 @@ class Catalog:
             keys = rows.tolist()
             stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
             self._goods_marks[goods] = GoodsMarks(rows, stencil, self.encoder)
+            if len(self._goods_marks) > KEPT_MARKS:
+                self._goods_marks.popitem(last=False)
+        self._goods_marks.move_to_end(goods)
         return self._goods_marks[goods]
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:

@@ -10,6 +10,7 @@ import pytest
 from test_marks import BOX, TILT, label, seen
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference
+from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
@@ -168,6 +169,36 @@ def test_marks_need_be_on_one_photo_of_a_listing_only(tiny_encoder: TowerEncoder
     assert not back.applicable
     assert "another photo of the listing shows them" in back.text
     assert alone.score == 1
+
+
+def test_marks_of_so_many_products_stay_in_memory_and_a_batch_makes_its_own_once(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, made = ["card", "note", "slip"], []
+
+    def counted(photos: list[np.ndarray], regions: list) -> Stencil | str:
+        made.append(len(photos))
+        return make_stencil(photos, regions)
+
+    def judged(kept: int) -> tuple[Catalog, list[float]]:
+        made.clear()
+        monkeypatch.setattr(catalog_module, "KEPT_MARKS", kept)
+        rows = [Reference(id=name, photo=label(), brand="velmora", product=name, regions=[BOX]) for name in names]
+        catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+        batch = suspects(catalog, [seen(label(noise=3))] * 3)
+        listings = [replace(one, product=name) for one, name in zip(batch.listings, names, strict=True)]
+        batch = replace(batch, listings=listings)
+        return catalog, [evidence.score for head in (Mark(), Patches()) for evidence in head.score(batch)]
+
+    monkeypatch.setattr(catalog_module, "make_stencil", counted)
+    _, every = judged(3)
+    assert len(made) == 3
+    catalog, few = judged(2)
+    assert few == every
+    assert len(made) == 3
+    for goods, count in (("slip", 3), ("note", 3), ("card", 4), ("note", 4), ("slip", 5)):  # the oldest goes
+        catalog.marks_of(f"velmora/{goods}")
+        assert len(made) == count, goods
 
 
 def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncoder) -> None:

@@ -23,7 +23,7 @@ from counterfeit_vision.heads.known_lines import line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
-from counterfeit_vision.marks import Found, Stencil
+from counterfeit_vision.marks import Found
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 
@@ -331,9 +331,7 @@ def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder
         for n in range(2)
     ]  # fmt: skip
     catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
-    stencil = catalog.marks_of("Silvano/bag").stencil
-    assert isinstance(stencil, Stencil)
-    known = wordmarks_of(catalog, "Silvano/bag", stencil, reader)
+    known = wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader)
     assert known.words == ("Silvano", "SILVANO")
     (line,) = known.lines
     assert {one.text for one in line.genuine} == {"SILVANO"}
@@ -352,9 +350,7 @@ def test_a_piece_of_a_line_is_no_wordmark_where_the_region_cuts_it(tiny_encoder:
         for n in range(2)
     ]  # fmt: skip
     catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
-    stencil = catalog.marks_of("Kestrel/bag").stencil
-    assert isinstance(stencil, Stencil)
-    assert wordmarks_of(catalog, "Kestrel/bag", stencil, reader).lines == ()
+    assert wordmarks_of(catalog, catalog.marks_of("Kestrel/bag"), reader).lines == ()
 
 
 def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(reader: Reader) -> None:

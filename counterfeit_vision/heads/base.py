@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..catalog import Catalog, Neighbours
 from ..decode import decode
 from ..errors import DecodeError
+from ..goods_marks import GoodsMarks
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
 from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, unlike
@@ -37,6 +38,7 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
+    _marks: dict[str, GoodsMarks] = field(default_factory=dict, init=False, repr=False)
     _places: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
     _searched: set[int] = field(default_factory=set, init=False, repr=False)
     _close_ups: dict[int, CloseUp | None] = field(default_factory=dict, init=False, repr=False)
@@ -75,13 +77,19 @@ class Suspects:
         claimed = self.catalog.claimed_by(self.listings[row])
         return str(self.catalog.goods[claimed[0] if len(claimed) else self.neighbours.rows[row][0]])
 
+    def marks_of(self, goods: str) -> GoodsMarks:
+        """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
+        if goods not in self._marks:
+            self._marks[goods] = self.catalog.marks_of(goods)
+        return self._marks[goods]
+
     def place(self, row: int) -> tuple[str, Found] | str:
         """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.
         """
         if row not in self._places:
             goods = self.goods(row)
-            stencil = self.catalog.marks_of(goods).stencil
+            stencil = self.marks_of(goods).stencil
             try:
                 place = stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
                 if isinstance(stencil, Stencil) and min(self.size(row)) >= SMALLEST:
@@ -115,7 +123,7 @@ class Suspects:
             squares = {}
             for other in range(len(self)):
                 place = self.place(other)
-                if not isinstance(place, str) and (details := self.catalog.marks_of(place[0]).details) is not None:
+                if not isinstance(place, str) and (details := self.marks_of(place[0]).details) is not None:
                     squares[other] = details.square(place[1], self.catalog.encoder)
             seen = close_ups(self.catalog.encoder, list(squares.values()))
             self._close_ups.update(dict.fromkeys(range(len(self))) | dict(zip(squares, seen, strict=True)))
@@ -130,7 +138,7 @@ class Suspects:
             self._drawn[row] = (
                 ()
                 if isinstance(mark, str)
-                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.catalog.marks_of(mark[0]).ink)
+                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
             )
         return self._drawn[row]
 

@@ -30,7 +30,7 @@ class Ink:
         if isinstance(mark, str):
             return no_mark(mark)
         goods, found = mark
-        deviation = compare_ink(suspects.catalog.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
+        deviation = compare_ink(suspects.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
         if isinstance(deviation, str):
             return unsaid(deviation)
         return laid_over(

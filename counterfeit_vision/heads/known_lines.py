@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..catalog import Catalog
 from ..glyphs import ink
+from ..goods_marks import GoodsMarks
 from ..lookalikes import edit_distance, folded
 from ..marks import Stencil, cut
 from ..ocr import LOWEST, Reader, TextLine, rectified
@@ -65,9 +66,10 @@ class Wordmarks:
     words: tuple[str, ...]
 
 
-def wordmarks_of(catalog: Catalog, goods: str, stencil: Stencil, reader: Reader) -> Wordmarks:
+def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
     """The lines on a product's marks that are wordmarks: the brand's name, and what two references read alike."""
-    keys = catalog.marks_of(goods).shown_by
+    keys, stencil = marks.shown_by, marks.stencil
+    assert isinstance(stencil, Stencil)
     photos = [catalog.pixels(int(key)) for key in keys]
     boxes = [
         box

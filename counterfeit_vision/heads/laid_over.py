@@ -59,7 +59,7 @@ def side_by_side(
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
     """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's."""
     catalog, product = suspects.catalog, goods.split("/", 1)[1]
-    known = catalog.marks_of(goods)
+    known = suspects.marks_of(goods)
     assert isinstance(known.stencil, Stencil)
     references = tuple(catalog.references[int(key)].id for key in known.shown_by)
     mine, genuine = (

@@ -28,7 +28,7 @@ class Layout:
         if isinstance(mark, str):
             return no_mark(mark)
         goods, found = mark
-        deviation = suspects.catalog.marks_of(goods).layout.compare(suspects.drawn(row), found)
+        deviation = suspects.marks_of(goods).layout.compare(suspects.drawn(row), found)
         if isinstance(deviation, str):
             return unsaid(deviation)
         return laid_over(

@@ -34,7 +34,7 @@ class Look:
             return unsaid(place)
         if isinstance(mark, str) and suspects.shown_elsewhere(row):
             return no_mark(f"{mark}; another photo of the listing shows them")
-        details, seen = suspects.catalog.marks_of(place[0]).details, suspects.close_up(row)
+        details, seen = suspects.marks_of(place[0]).details, suspects.close_up(row)
         if details is None or seen is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         goods, found = place

@@ -59,7 +59,7 @@ class Patches:
         mark = suspects.mark(row)
         if isinstance(mark, str):
             return unsaid(mark)
-        details, seen = suspects.catalog.marks_of(mark[0]).details, suspects.close_up(row)
+        details, seen = suspects.marks_of(mark[0]).details, suspects.close_up(row)
         if details is None or seen is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         strangeness = details.compare(mark[1], seen)

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog import Catalog
 from ..errors import MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
-from ..marks import Found, Stencil
+from ..marks import Found
 from ..ocr import Reader, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
@@ -151,9 +150,9 @@ class Wordmark:
         if isinstance(mark, str):
             return Evidence.not_applicable(f"No mark to read: {mark}.")
         (goods, found), catalog = mark, suspects.catalog
-        keys = catalog.marks_of(goods).rows
+        keys = suspects.marks_of(goods).rows
         brand = catalog.references[int(keys[0])].brand
-        known = self._wordmarks(catalog, goods, reader)
+        known = self._wordmarks(suspects, goods, reader)
         if not known.lines:
             return Evidence.not_applicable(f"No wordmark of {brand} can be read on its genuine photos.")
         photo = suspects.pixels(row)
@@ -221,13 +220,11 @@ class Wordmark:
                 self._reader = str(error).splitlines()[0]
         return self._reader
 
-    def _wordmarks(self, catalog: Catalog, goods: str, reader: Reader) -> Wordmarks:
+    def _wordmarks(self, suspects: Suspects, goods: str, reader: Reader) -> Wordmarks:
         """A product's wordmarks, looked for once."""
-        place = (catalog.generation, goods)
+        place = (suspects.catalog.generation, goods)
         if place not in self._known:
-            stencil = catalog.marks_of(goods).stencil
-            assert isinstance(stencil, Stencil)
-            self._known[place] = wordmarks_of(catalog, goods, stencil, reader)
+            self._known[place] = wordmarks_of(suspects.catalog, suspects.marks_of(goods), reader)
         return self._known[place]
 
 
