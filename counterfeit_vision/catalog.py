@@ -73,7 +73,7 @@ class Catalog:
         self.vectors, self.content, self.centre, self.grid = kept.vectors, kept.content, kept.centre, kept.grid
         self.space, self.tokens, self.foreground, self.marks = kept.space, kept.tokens, kept.foreground, kept.marks
         self.products = np.array([reference.product for reference in self.references], dtype=object)
-        self.goods = np.array([f"{reference.brand}/{reference.product}" for reference in self.references], dtype=object)
+        self.goods = np.array([_key(reference) for reference in self.references], dtype=object)
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
@@ -550,6 +550,12 @@ class Catalog:
             f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in self.info().items()
         )
         return f"<table>{rows}</table>"
+
+
+def _key(reference: Reference) -> str:
+    """Brand/product. A slash in the brand's name is escaped: a/b of brand c is not b of brand c/a."""
+    brand = reference.brand.replace("\\", "\\\\").replace("/", "\\/")
+    return f"{brand}/{reference.product}"
 
 
 def _top_two(cosines: NDArray[np.float32]) -> float:

@@ -103,6 +103,26 @@ def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Cata
     assert erased.region is None  # that is where marks were found
 
 
+def test_a_brand_with_a_slash_in_its_name_has_its_products(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        Reference(id="a", photo=label(), brand="AC/DC", product="shirt", regions=[BOX]),
+        Reference(id="b", photo=np.full((90, 90, 3), 50, np.uint8), brand="AC", product="DC/shirt"),
+        Reference(id="c", photo=np.full((90, 90, 3), 70, np.uint8), brand="AC\\", product="DC/shirt"),
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    assert len(set(catalog.goods)) == 3
+    batch = suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8)])
+    batch = replace(batch, listings=[replace(one, brand="AC/DC", product="shirt") for one in batch.listings])
+    there, missing = Mark().score(batch)
+    assert there.text.startswith("The marks of shirt are on the photo")
+    assert missing.text.startswith("The marks of shirt were not found on the photo")
+    for head in (Look(), Patches()):
+        evidence = head.score(batch)[0]
+        assert " of shirt" in evidence.text
+        assert evidence.crops is not None
+        assert evidence.crops[1].caption == "shirt"
+
+
 def test_what_can_not_be_looked_at_is_said(tiny_encoder: TowerEncoder) -> None:
     blank, small = np.full((80, 80, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
     nowhere, tiny = Look().score(suspects(catalogue(tiny_encoder, [BOX]), [blank, small]))

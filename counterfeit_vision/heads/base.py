@@ -83,6 +83,10 @@ class Suspects:
             self._marks[goods] = self.catalog.marks_of(goods)
         return self._marks[goods]
 
+    def product_of(self, goods: str) -> str:
+        """The name of the product of that key."""
+        return self.catalog.references[int(self.marks_of(goods).rows[0])].product
+
     def place(self, row: int) -> tuple[str, Found] | str:
         """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.

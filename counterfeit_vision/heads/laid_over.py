@@ -42,11 +42,10 @@ def laid_over(
     suspects: Suspects, row: int, goods: str, found: Found, map_: Floats, *, score: float, text: str
 ) -> Evidence:
     """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the stencil's frame."""
-    product = goods.split("/", 1)[1]
     references, crops = side_by_side(suspects, row, goods, found)
     return Evidence(
         score=score,
-        text=f"Laid over {len(references)} genuine photos of {product}, {text}",
+        text=f"Laid over {len(references)} genuine photos of {suspects.product_of(goods)}, {text}",
         region=peak(found, map_, suspects.size(row)),
         heatmap=on_photo(map_, found, suspects.size(row)),
         references=references,
@@ -58,15 +57,14 @@ def side_by_side(
     suspects: Suspects, row: int, goods: str, found: Found
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
     """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's."""
-    catalog, product = suspects.catalog, goods.split("/", 1)[1]
     known = suspects.marks_of(goods)
     assert isinstance(known.stencil, Stencil)
-    references = tuple(catalog.references[int(key)].id for key in known.shown_by)
+    references = tuple(suspects.catalog.references[int(key)].id for key in known.shown_by)
     mine, genuine = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
             (suspects.photos.ids[row], found.crop, "laid over the genuine"),
-            (references[0], known.stencil.crops[0], product),
+            (references[0], known.stencil.crops[0], suspects.product_of(goods)),
         )
     )
     return references, (mine, genuine)

@@ -39,11 +39,11 @@ class Look:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         goods, found = place
         references, crops = side_by_side(suspects, row, goods, found)
-        product, unlikeness = goods.split("/", 1)[1], details.unlikeness(seen)
+        unlikeness = details.unlikeness(seen)
         return Evidence(
             score=math.log(FLOOR + max(unlikeness, 0.0)),
-            text=f"What lies where the marks of {product} should be has a cosine of {1 - unlikeness:.2f} with the "
-            "genuine ones.",
+            text=f"What lies where the marks of {suspects.product_of(goods)} should be has a cosine of "
+            f"{1 - unlikeness:.2f} with the genuine ones.",
             region=found.region,
             references=references,
             crops=crops,

@@ -38,13 +38,13 @@ class Mark:
         goods, found = mark
         return Evidence(
             score=1 - float(np.minimum(found.likeness, CERTAIN)),
-            text=f"The marks of {goods.split('/', 1)[1]} are on the photo (correlation {found.likeness:.2f}).",
+            text=f"The marks of {suspects.product_of(goods)} are on the photo (correlation {found.likeness:.2f}).",
             region=found.region,
             references=(suspects.catalog.references[int(suspects.marks_of(goods).rows[0])].id,),
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:
-        text = f"The marks of {suspects.goods(row).split('/', 1)[1]} were not found on the photo: {reason}."
+        text = f"The marks of {suspects.product_of(suspects.goods(row))} were not found on the photo: {reason}."
         place = suspects.place(row)
         if isinstance(place, str):
             return Evidence(score=1.0, text=text)

@@ -35,18 +35,18 @@ class Product:
             return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
         own = float(catalog.likeness(suspects.photos, row, catalog.by_product(rows)).max())
         others = [
-            (float(score), catalog.references[int(key)])
+            (float(score), int(key))
             for key, score in zip(found.rows[row], found.scores[row], strict=True)
             if key >= 0 and getattr(catalog.references[int(key)], what) != claimed
         ]
         if not others:
             return Evidence.not_applicable(f"Every near reference is of the claimed {what}, {claimed}.")
-        other, reference = max(others, key=lambda pair: pair[0])
-        margin = other - own
+        other, rival = max(others, key=lambda pair: pair[0])
+        reference, margin = catalog.references[rival], other - own
         verb = "looks more like" if margin > 0 else "looks less like"
         usual = 0.0
         if what == "product":
-            usual = catalog.usual_margin(str(catalog.goods[rows[0]]), f"{reference.brand}/{reference.product}")
+            usual = catalog.usual_margin(str(catalog.goods[rows[0]]), str(catalog.goods[rival]))
         return Evidence(
             score=margin - USUAL * usual,
             text=f"The photo {verb} {getattr(reference, what)} ({other:.2f}) than the claimed {claimed} ({own:.2f}).",
