@@ -90,8 +90,6 @@ def _arrays(kept: KeptReferences) -> Arrays:
         arrays["foreground"] = np.rint(255 * kept.foreground).astype(np.uint8)
     if kept.marks is not None:
         arrays |= {"mark_rows": kept.marks.rows, "mark_vectors": kept.marks.vectors}
-        if kept.marks.tokens is not None:
-            arrays |= {"mark_codes": kept.marks.tokens.codes, "mark_scales": kept.marks.tokens.scales}
     copies = b"".join(kept.jpeg(row) for row in range(len(kept.references)))
     return arrays | {"copies": np.frombuffer(copies, np.uint8)}
 
@@ -113,7 +111,7 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
         fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
         references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
         sizes.append((int(row["size"][0]), int(row["size"][1])))
-    tokens = _tokens(arrays, "token")
+    tokens = PackedTokens(arrays["token_codes"], arrays["token_scales"]) if "token_codes" in arrays else None
     return KeptReferences(
         references=tuple(references),
         sha256=tuple(str(row["sha256"]) for row in rows),
@@ -136,9 +134,4 @@ def _marks(arrays: Arrays, references: int) -> MarkLibrary | None:
     rows = arrays["mark_rows"]
     if len(rows) != len(arrays["mark_vectors"]) or not ((rows >= 0) & (rows < references)).all():
         raise ValueError(f"{len(rows)} marks of {references} references do not fit together")
-    return MarkLibrary(rows, arrays["mark_vectors"], _tokens(arrays, "mark"))
-
-
-def _tokens(arrays: Arrays, kind: str) -> PackedTokens | None:
-    codes = f"{kind}_codes"
-    return PackedTokens(arrays[codes], arrays[f"{kind}_scales"]) if codes in arrays else None
+    return MarkLibrary(rows, arrays["mark_vectors"])

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .decode import decode
 from .marks import Found, Stencil, cut, find_marks, mark_features
-from .search.tokens import PackedTokens, TokenSpace
 from .stream import EncodedPhoto
 from .types import Reference, Region
 
@@ -27,16 +26,15 @@ Pixels = NDArray[np.uint8]
 class MarkLibrary:
     """The references' marks, cut from the full photos and encoded a second time, one row a region.
 
-    ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32; ``tokens`` their packed patches, if there are any.
+    ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32.
     """
 
     rows: NDArray[np.int64]
     vectors: NDArray[np.float32]
-    tokens: PackedTokens | None
 
     @classmethod
     def encode(
-        cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto], space: TokenSpace | None
+        cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto]
     ) -> MarkLibrary | None:
         """Cut the regions from the references' full photos and encode them, a batch at a time; ``None`` where no
         reference has regions.
@@ -52,12 +50,7 @@ class MarkLibrary:
             return None
         size = encoder.batch_size
         parts = [encoder.encode(np.stack(squares[start : start + size])) for start in range(0, len(squares), size)]
-        patches = [part.patches for part in parts if part.patches is not None]
-        return cls(
-            rows=np.array(keys, np.int64),
-            vectors=np.concatenate([part.vectors for part in parts]),
-            tokens=space.pack(np.concatenate(patches)) if space is not None and patches else None,
-        )
+        return cls(np.array(keys, np.int64), np.concatenate([part.vectors for part in parts]))
 
     def likeness(
         self, encoder: Encoder, pixels: Pixels, regions: Sequence[Region], usable: NDArray[np.bool_]

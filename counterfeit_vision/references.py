@@ -93,7 +93,7 @@ class KeptReferences:
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
             foreground=foreground,
-            marks=MarkLibrary.encode(encoder, references, photos, space),
+            marks=MarkLibrary.encode(encoder, references, photos),
             found=tuple(bool(regions) for regions in found),
         )
 

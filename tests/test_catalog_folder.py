@@ -482,6 +482,27 @@ def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerE
         Catalog.load(saved, encoder=tiny_encoder)
 
 
+def test_a_folder_with_more_arrays_than_are_read_is_no_hindrance(
+    references: list[Reference], tiny_encoder: TowerEncoder, tmp_path: Path
+) -> None:
+    """As earlier ones have, with the marks' tokens, which nothing read."""
+    from safetensors.numpy import load, save
+
+    references[0] = dataclasses.replace(references[0], regions=[Region(1, 2, 30, 40)])
+    built = Catalog.build(references[:3], encoder=tiny_encoder)
+    folder = built.save(tmp_path / "c")
+    (path,) = folder.glob("arrays-*")
+    arrays = load(path.read_bytes())
+    assert {name for name in arrays if name.startswith("mark")} == {"mark_rows", "mark_vectors"}
+    codes, scales = np.zeros((1, 16, 16), np.uint8), np.zeros((1, 16), np.float16)
+    rewrite(folder, "arrays", save(arrays | {"mark_codes": codes, "mark_scales": scales}))
+    loaded = Catalog.load(folder, encoder=tiny_encoder)
+    assert loaded.generation == built.generation
+    assert_same_answers(built, loaded, [references[1].photo], k=3)
+    assert loaded.marks is not None
+    np.testing.assert_array_equal(loaded.marks.vectors, built.marks.vectors)  # type: ignore[union-attr]
+
+
 def test_damage_is_a_library_error_and_the_catalogue_can_be_copied_over(saved: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(saved, tmp_path / "copy"))
     next(saved.glob("arrays-*")).unlink()
