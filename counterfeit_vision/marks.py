@@ -155,7 +155,7 @@ class Stencil:
         return np.stack([_outline(box, tilt) for box in self.boxes])
 
     def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
-        """(h, w): the marks' boxes, grown by ``air`` of their height."""
+        """(h, w): the marks' boxes, grown by ``air`` of their shorter sides."""
         mask = np.zeros(self.shape, bool)
         for x0, y0, x1, y1 in self.boxes:
             grow = air * min(x1 - x0, y1 - y0)

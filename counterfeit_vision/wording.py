@@ -16,7 +16,7 @@ def p_share(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return "not measured"
     if p > 0.34:
-        return "nearly all" if p > 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
+        return "nearly all" if p >= 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
     ways = round(1 / max(p, 1e-6))
     return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
 

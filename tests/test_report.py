@@ -700,6 +700,8 @@ def test_explanations_are_pages_and_notebook_cells(results, tmp_path):
     ("p", "share"),
     [
         (1.0, "nearly all"),
+        (0.95, "nearly all"),
+        (0.949, "about 9 in 10"),
         (0.6, "about 6 in 10"),
         (0.25, "about 1 in 4"),
         (0.02, "about 1 in 50"),
