@@ -171,6 +171,20 @@ def test_marks_need_be_on_one_photo_of_a_listing_only(tiny_encoder: TowerEncoder
     assert alone.score == 1
 
 
+def test_marks_of_another_product_excuse_none_that_are_missing(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        Reference(id=name, photo=photo, brand="velmora", product=name, regions=[BOX])
+        for name, photo in (("card", label()), ("note", label("OSTGREN")[:, ::-1].copy()))
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    batch = suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8)])
+    batch = replace(batch, listings=[Listing(id="both", photos=[])] * 2)
+    for nearest, excused in ((0, True), (1, False)):
+        found = replace(batch.neighbours, rows=np.array([[0], [nearest]]))
+        _, missing = Mark().score(replace(batch, neighbours=found))
+        assert missing.applicable != excused
+
+
 def test_marks_of_so_many_products_stay_in_memory_and_a_batch_makes_its_own_once(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

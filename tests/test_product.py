@@ -57,6 +57,29 @@ def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:
     assert not brand.applicable  # no other brand is near
 
 
+def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder) -> None:
+    goods = {"acme": 1, "zeta": 3}
+    rows = [
+        cv.Reference(id=f"{brand} {n}", photo=shot(seed, n), brand=brand, product="cap")
+        for brand, seed in goods.items()
+        for n in range(2)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=clip, cache=False)
+    photo = shot(3, 9)
+    wrong, right, either, unknown = (
+        cv.Listing(id=str(brand), photos=[photo], brand=brand, product="cap")
+        for brand in ("acme", "zeta", None, "noir")
+    )
+    found = suspects(catalog, wrong, right, either, unknown)
+    assert [found.goods(row) for row in range(4)] == ["acme/cap", "zeta/cap", "zeta/cap", "zeta/cap"]
+    fake, genuine, both, nothing = Product().score(found)
+    assert fake.score > 0 > genuine.score
+    assert "looks more like cap of zeta" in fake.text
+    assert "looks less like cap of acme" in genuine.text
+    assert both.text == "Every near reference is of the claimed product, cap."
+    assert nothing.text == "The catalogue holds no photo of the claimed product, cap of noir."
+
+
 def test_an_encoder_without_patches_has_margins_too(lite: TowerEncoder) -> None:
     catalog = cv.Catalog.build(
         [

@@ -73,9 +73,13 @@ class Suspects:
         return None if found is None else found[0]
 
     def goods(self, row: int) -> str:
-        """The key in ``catalog.goods`` of the claimed product; of the nearest one, where none is claimed."""
-        claimed = self.catalog.claimed_by(self.listings[row])
-        return str(self.catalog.goods[claimed[0] if len(claimed) else self.neighbours.rows[row][0]])
+        """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name); of the nearest
+        one, where none is claimed.
+        """
+        claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
+        if len(claimed):
+            near = [*near[np.isin(near, claimed)], claimed[0]]
+        return str(self.catalog.goods[near[0]])
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
@@ -113,9 +117,12 @@ class Suspects:
         return isinstance(self.mark(row), str) and row in self._searched
 
     def shown_elsewhere(self, row: int) -> bool:
-        """Whether another photo of the same listing shows the marks."""
+        """Whether another photo of the same listing shows the marks of the same product."""
         return any(
-            other != row and listing is self.listings[row] and not isinstance(self.mark(other), str)
+            other != row
+            and listing is self.listings[row]
+            and self.goods(other) == self.goods(row)
+            and not isinstance(self.mark(other), str)
             for other, listing in enumerate(self.listings)
         )
 

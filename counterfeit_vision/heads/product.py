@@ -27,28 +27,33 @@ class Product:
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         catalog, found, listing = suspects.catalog, suspects.neighbours, suspects.listings[row]
-        if listing.product is None and listing.brand is None:
+        if listing.product is not None:
+            what, claimed, rows = "product", listing.product, catalog.claimed_by(listing)
+        elif listing.brand is not None:
+            what, claimed, rows = "brand", listing.brand, catalog.rows_of(brand=listing.brand)
+        else:
             return Evidence.not_applicable("The listing names no product and no brand.")
-        claimed, what = (listing.product, "product") if listing.product is not None else (listing.brand, "brand")
-        rows = catalog.rows_of(**{what: claimed})
         if not len(rows):
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
-        own = float(catalog.likeness(suspects.photos, row, catalog.by_product(rows)).max())
+            of = f" of {listing.brand}" if what == "product" and listing.brand is not None else ""
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}{of}.")
+        groups, same = catalog.by_product(rows), set(catalog.goods[rows])
+        likeness = catalog.likeness(suspects.photos, row, groups)
+        own, goods = float(likeness.max()), str(catalog.goods[groups[int(likeness.argmax())][0]])
         others = [
             (float(score), int(key))
             for key, score in zip(found.rows[row], found.scores[row], strict=True)
-            if key >= 0 and getattr(catalog.references[int(key)], what) != claimed
+            if key >= 0 and catalog.goods[key] not in same
         ]
         if not others:
             return Evidence.not_applicable(f"Every near reference is of the claimed {what}, {claimed}.")
         other, rival = max(others, key=lambda pair: pair[0])
         reference, margin = catalog.references[rival], other - own
+        name = getattr(reference, what)
+        name = f"{name} of {reference.brand}" if name == claimed else name
         verb = "looks more like" if margin > 0 else "looks less like"
-        usual = 0.0
-        if what == "product":
-            usual = catalog.usual_margin(str(catalog.goods[rows[0]]), str(catalog.goods[rival]))
+        usual = catalog.usual_margin(goods, str(catalog.goods[rival])) if what == "product" else 0.0
         return Evidence(
             score=margin - USUAL * usual,
-            text=f"The photo {verb} {getattr(reference, what)} ({other:.2f}) than the claimed {claimed} ({own:.2f}).",
+            text=f"The photo {verb} {name} ({other:.2f}) than the claimed {claimed} ({own:.2f}).",
             references=(reference.id,),
         )
