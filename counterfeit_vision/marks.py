@@ -42,6 +42,7 @@ Matrix = NDArray[np.float64]
 LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
 SIDE = 256  # pixels on the long side of a frame
 SMALLEST = 16  # pixels on the shorter side of a photo, or of a reference's marks, that anything can be laid over
+LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
@@ -329,8 +330,8 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
         return None
-    level = max(0, int(np.log2(area / (height * width)) / 2))  # a pixel of the frame is 1 to 2 of the photo's, then
-    level = min(level, int(np.log2(min(halves[0].shape[:2]))))
+    level = int(np.log2(area / (height * width)) / 2)  # a pixel of the frame is 1 to 2 of the photo's, then
+    level = max(level, (max(halves[0].shape[:2]) // LARGEST).bit_length())
     while len(halves) <= level:
         halves.append(scaled(halves[-1], 0.5))
     up = _enlarging(0.5**level)

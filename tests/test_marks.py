@@ -108,6 +108,19 @@ def test_a_photo_as_thin_as_a_thread_is_looked_at(stencil: Stencil) -> None:
     assert scaled(thread[:, :401], 0.5).shape == (8, 200, 3)
 
 
+def test_marks_are_found_on_a_photo_too_long_for_opencv(stencil: Stencil) -> None:
+    plain = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(plain, Found)
+    long = np.zeros((480, 33_000, 3), np.uint8)
+    long[:, -640:] = seen(label(noise=3))
+    place = np.array([[1, 0, 33_000 - 640], [0, 1, 0], [0, 0, 1.0]]) @ plain.matrix
+    found = _lay(stencil, [long], place, stencil.steps)
+    assert isinstance(found, Found)
+    assert found.likeness > 0.9
+    wanted = np.array(plain.region.to_list()) + np.tile([33_000 - 640, 0], 2)
+    assert found.region.to_list() == pytest.approx(wanted.tolist(), abs=4)
+
+
 def test_a_photo_is_not_halved_away(stencil: Stencil) -> None:
     corner = label()[:40, :40].copy()
     assert _lay(stencil, [corner], np.diag([100.0, 100.0, 1]), stencil.steps) is None

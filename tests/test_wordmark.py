@@ -368,6 +368,11 @@ def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(re
     more = round(0.25 * height)
     np.testing.assert_array_equal(wide.pixels, photo[90 : 90 + height, 40 - more : 40 + width + more])
     assert wide.box[0, 0] == more
+    long = np.zeros((300, 40_000, 3), np.uint8)
+    long[:, -520:] = photo
+    there = line_at(long, warp + np.array([40_000 - 520, 0], np.float32), box, reader, beside=0.25)
+    assert there is not None
+    np.testing.assert_array_equal(there.pixels, wide.pixels)
     assert line_at(photo, warp, box + 500, reader) is None  # outside
     assert line_at(photo, 0.1 * warp, box, reader) is None  # too small to be read
 

@@ -33,6 +33,7 @@ AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts l
 AROUND = 1.0  # of a line's height, around it, in which whole lines are looked for
 EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
+TAPS = 3  # pixels around a place that it is interpolated from
 TALLEST = 96  # pixels of a line's height; more are not needed to read or to compare it
 PROMINENT = 0.5  # of the tallest wordmark's height: smaller print names a colour, or where a thing was made
 ONE = 0.5  # share of the smaller of two boxes that the other covers when they hold one line
@@ -137,7 +138,10 @@ def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside:
     to_frame = cv2.getPerspectiveTransform(inner, box.astype(np.float32))
     grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).astype(np.float32)
     places = at(warp, np.asarray(cv2.perspectiveTransform(grid, to_frame), np.float32))
-    straight = cv2.remap(photo, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    x0, y0 = np.maximum(places.min(axis=(0, 1)) - TAPS, 0).astype(int)
+    x1, y1 = np.ceil(places.max(axis=(0, 1))).astype(int) + TAPS
+    around, places = photo[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)  # OpenCV samples no long photo
+    straight = cv2.remap(around, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if height > TALLEST:
         scale = TALLEST / height
         straight = cv2.resize(straight, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
