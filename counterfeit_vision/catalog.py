@@ -103,7 +103,7 @@ class Catalog:
         without ``regions`` are looked for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when
         nothing genuine is left.
         """
-        if isinstance(encoder, str):
+        if isinstance(encoder, str):  # type: ignore[unreachable]
             raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
         references = read_references(source)
         kept: list[Reference] = []

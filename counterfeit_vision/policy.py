@@ -116,8 +116,10 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
             found.add((seller[0], seller[1]))
-        else:
+        elif isinstance(seller, Seller | str) and seller:
             found.add((None, seller.id if isinstance(seller, Seller) else seller))
+        else:
+            raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)
 
 

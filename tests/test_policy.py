@@ -62,8 +62,9 @@ def test_authorised_sellers_are_listed_in_one_order_and_come_back() -> None:
     given = pairs([("b", "2"), Seller("z"), ("a", "9"), "k"])
     assert listed(given) == ["k", "z", ("a", "9"), ("b", "2")]
     assert pairs(listed(given)) == given
-    with pytest.raises(InputError, match="need \\(platform"):
-        pairs([("bazaar", "")])
+    for wrong in (("bazaar", ""), ("bazaar",), 12345, None, ""):
+        with pytest.raises(InputError, match="need \\(platform"):
+            pairs([wrong])  # type: ignore[list-item]
     for one in ("brand-store", ("bazaar", "brand-store"), Seller("brand-store")):
         with pytest.raises(InputError, match="need a list"):
             pairs(one)  # type: ignore[arg-type]

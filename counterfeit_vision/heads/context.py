@@ -201,6 +201,7 @@ def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
     """The product that is sold, and its references: as claimed, else the one that the photo looks like most."""
     listing, catalog = suspects.listings[row], suspects.catalog
     if listing.product is not None:
-        return listing.product, catalog.claimed_by(listing)
+        claimed = catalog.claimed_by(listing)  # of one brand, where brands have products of that name
+        return listing.product, claimed[catalog.goods[claimed] == suspects.goods(row)] if len(claimed) else claimed
     nearest = catalog.references[int(suspects.neighbours.rows[row, 0])]
     return nearest.product, catalog.rows_of(brand=nearest.brand, product=nearest.product)

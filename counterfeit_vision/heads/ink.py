@@ -41,5 +41,5 @@ class Ink:
             deviation.map,
             score=in_spreads(deviation.score, found, *USUAL),
             text=f"what differs most in how a mark is drawn: {deviation.text}, {deviation.score:.1f} times what nine "
-            "of ten genuine photos stay below.",
+            "of ten rendered genuine photos stay below.",
         )

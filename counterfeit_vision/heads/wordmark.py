@@ -265,7 +265,8 @@ def _sentence(compared: Comparison) -> str:
     worst = int(compared.glyphs.residual.argmax()) + 1
     if compared.redrawn >= DRAWN_OTHERWISE:
         return (
-            f"The mark reads {read!r}, but glyph {worst} of {len(compared.glyphs.residual)} is drawn otherwise than on "
-            f"the genuine mark (deviation {compared.redrawn:.3f}; flat genuine marks stay under {DRAWN_OTHERWISE})."
+            f"The mark reads {read!r}, but its shape {worst} of {len(compared.glyphs.residual)} looks drawn otherwise "
+            f"than on the genuine mark (deviation {compared.redrawn:.3f}; flat rendered ones stay under "
+            f"{DRAWN_OTHERWISE})."
         )
     return f"The mark reads {read!r} and is drawn as on the genuine goods (largest deviation {compared.redrawn:.3f})."
