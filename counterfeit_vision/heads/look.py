@@ -39,11 +39,13 @@ class Look:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         goods, found = place
         references, crops = side_by_side(suspects, row, goods, found)
-        unlikeness = details.unlikeness(seen)
+        unlikeness, product = details.unlikeness(seen), suspects.product_of(goods)
+        cosine = f"a cosine of {1 - unlikeness:.2f} with the genuine ones"
         return Evidence(
             score=math.log(FLOOR + max(unlikeness, 0.0)),
-            text=f"What lies where the marks of {suspects.product_of(goods)} should be has a cosine of "
-            f"{1 - unlikeness:.2f} with the genuine ones.",
+            text=f"The marks of {product} were not found; what lies in their likeliest place has {cosine}."
+            if isinstance(mark, str)
+            else f"The marks of {product}, cut out, have {cosine}.",
             region=found.region,
             references=references,
             crops=crops,
