@@ -169,7 +169,7 @@ class Catalog:
             )
         if k < 1:
             raise InputError(f"search(k={k}): need 1 or more")
-        check_list(photos, "search()")
+        check_list(photos, "search()", "search([photo])")
         photos = list(photos)
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
@@ -273,10 +273,13 @@ class Catalog:
         return np.flatnonzero(self.genuine & self._having(brand=brand, product=product)).astype(np.int64)
 
     def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
-        """The rows of the product that a listing names; empty where it names none, or none of the catalogue."""
+        """The rows of the product that a listing names; empty where it names none, or none of the catalogue. A brand
+        that the catalogue does not know may be one spelt otherwise, and is left out of account.
+        """
         if listing.product is None:
             return np.zeros(0, np.int64)
-        return self.rows_of(brand=listing.brand, product=listing.product)
+        brand = listing.brand if listing.brand in self._rows_by("brand") else None
+        return self.rows_of(brand=brand, product=listing.product)
 
     def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
         """(N,) which references have all of these; ``None`` is no restriction."""

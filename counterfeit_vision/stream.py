@@ -82,7 +82,7 @@ def embed(
     Rows of photos that failed are absent from ``vectors``, ``patches`` and ``ids`` and stand in ``failures`` instead.
     ``ids`` defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
     """
-    check_list(photos, "embed()")
+    check_list(photos, "embed()", "embed([photo], encoder=encoder)")
     photos = list(photos)
     names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else list(ids)
     if len(names) != len(photos):

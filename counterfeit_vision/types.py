@@ -92,17 +92,17 @@ class Seller:
         _check_texts("Seller", self.id, name=self.name)
 
 
-def check_list(photos: object, what: str) -> None:
+def check_list(photos: object, what: str, example: str = "[photo]") -> None:
     """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
     if isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4):
-        raise InputError(f"{what}: need a list of photos; for one photo type [photo]")
+        raise InputError(f"{what}: need a list of photos; for one photo type {example}")
     if isinstance(photos, Mapping) or hasattr(photos, "columns"):
         raise InputError(
             f"{what}: need a list of photos or Listing objects, not a {type(photos).__name__}; save a table as csv, "
             "jsonl or parquet and give its path"
         )
     if not isinstance(photos, Iterable):
-        raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type [photo]")
+        raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type {example}")
 
 
 def _check_id(kind: str, value: object) -> None:

@@ -402,9 +402,10 @@ def test_another_photo_or_product_or_encoder_is_another_generation(
 
 def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: Catalog, tree: Path) -> None:
     path = next(tree.rglob("*.jpg"))
-    for one in (path, str(path), Image.open(path), picture(1)):
-        with pytest.raises(InputError, match=r"search\(\): need a list of photos.*type \[photo\]"):
-            tree_catalog.search(one)  # type: ignore[arg-type]
+    with Image.open(path) as image:
+        for one in (path, str(path), image, picture(1)):
+            with pytest.raises(InputError, match=r"search\(\): need a list of photos.*type search\(\[photo\]\)"):
+                tree_catalog.search(one)  # type: ignore[arg-type]
     assert len(tree_catalog.search(photo for photo in [path, path]).ids) == 2
     with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):
         Catalog.build(tree, encoder="clip-vit-b16")  # type: ignore[arg-type]

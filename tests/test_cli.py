@@ -241,7 +241,7 @@ def test_inspect_with_failures_names_them_and_goes_on(
     assert "6 inputs failed:" in said.out
     for id, stage, why in (
         ("unreadable", "decode", "broken.jpg"),
-        ("half photo 1", "decode", "missing.jpg"),
+        ("half photo 2", "decode", "missing.jpg"),
         ("empty", "input", "has no photos"),
         ("whole", "input", "stands twice"),
         ("no-column", "input", "column 'photos' is missing"),

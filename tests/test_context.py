@@ -56,6 +56,8 @@ def repriced(catalog: cv.Catalog, *prices: tuple[float, str]) -> cv.Catalog:
     ]
     changed.references = (*catalog.references[:bag], *bags)
     changed.genuine = np.ones(len(changed.references), bool)
+    changed.goods = catalog.goods.copy()
+    changed.goods[bag : bag + len(bags)] = "acme/bag"
     changed._rows = {}  # what the catalogue remembers of its references
     return changed
 

@@ -55,8 +55,7 @@ class Price:
             return Evidence.not_applicable(f"The listing asks 0 {currency}, which is no price.")
         product, rows = _sold(suspects, row)
         if not len(rows):
-            claimed = f"{listing.brand} {product}" if listing.brand else product
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {claimed}.")
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}.")
         priced = [references[int(key)] for key in rows if references[int(key)].price]
         if not priced:
             return Evidence.not_applicable(f"No genuine reference of {product} has a price.")
@@ -201,7 +200,9 @@ def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
     """The product that is sold, and its references: as claimed, else the one that the photo looks like most."""
     listing, catalog = suspects.listings[row], suspects.catalog
     if listing.product is not None:
-        claimed = catalog.claimed_by(listing)  # of one brand, where brands have products of that name
-        return listing.product, claimed[catalog.goods[claimed] == suspects.goods(row)] if len(claimed) else claimed
+        claimed = catalog.claimed_by(listing)
+        if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
+            claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
+        return listing.product, claimed
     nearest = catalog.references[int(suspects.neighbours.rows[row, 0])]
     return nearest.product, catalog.rows_of(brand=nearest.brand, product=nearest.product)

@@ -29,13 +29,13 @@ class Product:
         catalog, found, listing = suspects.catalog, suspects.neighbours, suspects.listings[row]
         if listing.product is not None:
             what, claimed, rows = "product", listing.product, catalog.claimed_by(listing)
+            rows = rows if len(rows) else catalog.rows_of(product=claimed)  # another brand makes it
         elif listing.brand is not None:
             what, claimed, rows = "brand", listing.brand, catalog.rows_of(brand=listing.brand)
         else:
             return Evidence.not_applicable("The listing names no product and no brand.")
         if not len(rows):
-            of = f" of {listing.brand}" if what == "product" and listing.brand is not None else ""
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}{of}.")
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
         groups, same = catalog.by_product(rows), set(catalog.goods[rows])
         likeness = catalog.likeness(suspects.photos, row, groups)
         own, goods = float(likeness.max()), str(catalog.goods[groups[int(likeness.argmax())][0]])
