@@ -10,7 +10,7 @@ import pytest
 from test_marks import BOX, label, seen
 from test_patches import catalogue, suspects
 
-from counterfeit_vision import Catalog, Reference
+from counterfeit_vision import Catalog, Reference, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Look, Mark, Patches, base
 from counterfeit_vision.heads.look import FLOOR
@@ -88,6 +88,22 @@ def test_a_place_is_told_whether_the_marks_are_there_or_not(catalog: Catalog) ->
     assert isinstance(bare, Found)
     assert there.likeness >= FOUND > bare.likeness
     assert np.abs(there.warp - bare.warp).max() < 12
+
+
+def test_a_place_where_neither_the_marks_nor_what_surrounds_them_are_is_none(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [seen(printed(noise=3)), seen(printed(noise=3, bare=True))]
+    there, erased = Look().score(suspects(catalog, photos))
+    assert erased.applicable
+    monkeypatch.setattr(marks, "AMID", 0.99)
+    still, accident = Look().score(suspects(catalog, photos))
+    assert still.score == there.score
+    assert not accident.applicable
+    (missing,) = Mark().score(suspects(catalog, photos[1:]))
+    assert missing.score == 1
+    assert "nor is what surrounds it" in accident.text
+    assert "nor is what surrounds it" in missing.text
 
 
 def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Catalog) -> None:
