@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,17 +154,20 @@ def _read_files(
 
 def _read_file(folder: Path, manifest: Path, name: str, size: int, sha256: str) -> bytes:
     file = folder / name
-    if Path(name).name != name:
+    if re.fullmatch(r"\w[\w.-]*", name) is None:
         raise CorruptCatalogError(f"{manifest}: lists the file {name!r}, which is not a name in this folder")
     try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            raise OSError(0, "not a regular file")
+        if found.st_size != size:
+            raise CorruptCatalogError(f"{file}: truncated or grown: {found.st_size} bytes, the manifest says {size}")
         data = file.read_bytes()
     except OSError as error:
         raise CorruptCatalogError(
             f"{file}: missing or unreadable ({error.strerror}); the manifest lists it with {size} bytes. "
             "Copy the folder again, whole"
         ) from error
-    if len(data) != size:
-        raise CorruptCatalogError(f"{file}: truncated or grown: {len(data)} bytes, the manifest says {size}")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise CorruptCatalogError(f"{file}: changed: its sha256 is not the one in the manifest. Copy the folder again")
     return data

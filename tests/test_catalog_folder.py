@@ -370,6 +370,13 @@ def test_a_folder_in_a_files_place_is_named(victim: Path, saved: Path, tiny_enco
     assert victim.name in str(caught.value)
 
 
+def test_a_pipe_in_a_files_place_does_not_hang(saved: Path, tiny_encoder: TowerEncoder) -> None:
+    file = next(saved.glob("arrays-*"))
+    file.unlink()
+    os.mkfifo(file)
+    refused_by_name(saved, tiny_encoder, file.name)
+
+
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_no_catalogue_says_so(tmp_path: Path, folder: str) -> None:
     with pytest.raises(CorruptCatalogError, match=r"no catalogue here \(manifest\.json is missing\)"):
@@ -406,7 +413,7 @@ def test_another_format_is_refused_with_both_numbers(saved: Path) -> None:
         Catalog.verify(saved)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/file", "..", ".", ""])
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/file", "..", ".", "", "nul\0", ".hidden"])
 def test_a_name_outside_the_folder_is_refused_even_with_the_right_hash(saved: Path, name: str) -> None:
     (saved.parent / "secret").write_bytes(b"secret")
     (saved / "sub").mkdir()
