@@ -282,18 +282,25 @@ class Calibration:
 
     def listing_p(
         self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None
-    ) -> float:
+    ) -> float | None:
         """The p-value of a listing with these photos (K, H) by the most unusual of them: among calibration listings,
-        one drawn of each group, by the most unusual of theirs. So a listing of many photos is compared with such.
+        one drawn of each group, by the most unusual of theirs. So a listing of many photos is compared with such. With
+        photos of S strata, S times the smallest of theirs. ``None`` where calibration listings are too few to reach
+        alpha, as they may be where photos are counted.
 
         That holds for listings that are exchangeable with the calibration's, however many photos each has. Where the
         calibration's have fewer, :meth:`p_of` times K holds for photos that are (Bonferroni).
         """
-        worst = int(self.merge(scores, kinds).argmax())
-        most = self._statistics(scores, kinds).max(axis=0, keepdims=True)
-        order = np.lexsort((-self.merged, self.listings))
-        theirs = order[np.unique(self.listings[order], return_index=True)[1]]
-        return float(self._ranked(most, named(strata, len(scores))[[worst]].tolist(), np.sort(theirs))[0])
+        names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
+        found = []
+        for name in np.unique(names):
+            known = np.flatnonzero(self.peers(name))
+            order = known[np.lexsort((-self.merged[known], self.listings[known]))]
+            most = np.sort(order[np.unique(self.listings[order], return_index=True)[1]])
+            if len(np.unique(self.groups[most])) < conformal_needed(self.alpha):
+                return None
+            found.append(float(self._ranked(statistics[names == name].max(axis=0, keepdims=True), [name], most)[0]))
+        return min(1.0, len(found) * min(found))
 
     def _statistics(self, scores: Floats, kinds: Sequence[str] | None) -> Floats:
         """The merged statistic (N,); by leaving one out (N, groups)."""

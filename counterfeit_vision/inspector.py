@@ -116,7 +116,8 @@ class Inspector:
         if isinstance(groups, str):
             raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
         groups = None if groups is None else list(groups)
-        shown = self._show(genuine, groups, "genuine", progress)
+        per_photo = per == "photo"
+        shown = self._show(genuine, groups, "genuine", progress, per_photo=per_photo)
         self.failures = tuple(shown.failures)
         rows = shown.rows
         in_catalog = set(self.catalog.sha256)
@@ -140,7 +141,7 @@ class Inspector:
         fake_rows = false.rows
         base_rate = len(fake_rows) / max(len(rows) + len(fake_rows), 1) if fakes is not None else None
         names, fake_names = shown.groups, false.groups
-        per_photo, share = per == "photo", FIT_SHARE
+        share = FIT_SHARE
         counted = len(names if per_photo else set(names))
         if fakes is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
             share = FIT_SHARE_WITH_FAKES
@@ -202,18 +203,21 @@ class Inspector:
             raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
         return [str(getattr(self.catalog.references[row.neighbours[0]], by) or "") for row in rows]
 
-    def _show(self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool) -> _Shown:
-        """Photos of known kind with what the given heads say."""
+    def _show(
+        self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool, *, per_photo: bool = False
+    ) -> _Shown:
+        """Photos of known kind with what the given heads say, each once in a listing; ``per_photo`` once in all."""
         shown = _Shown()
         for listing, judged, failed in self._judge(listings, self._given, progress=progress):
             if groups is not None and shown.count >= len(groups):
                 raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
             told, silent = _told(judged, listing)
-            photos = {row.photo.sha256 for row in told}
-            if told and photos <= shown.photos:
+            photos = {row.photo.sha256: row for row in reversed(told)}
+            if told and photos.keys() <= shown.photos:
                 error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
-                told, silent = [], [*silent, Failure(listing.id, "input", error)]
-            shown.photos |= photos
+                photos, silent = {}, [*silent, Failure(listing.id, "input", error)]
+            told = [row for sha256, row in reversed(photos.items()) if not (per_photo and sha256 in shown.photos)]
+            shown.photos |= photos.keys()
             shown.rows += told
             shown.failures += [*failed, *silent]
             shown.groups += [f"{what} {listing.id}" if groups is None else groups[shown.count]] * len(told)
@@ -306,13 +310,14 @@ class Inspector:
         best = self.catalog.references[judged[worst].neighbours[0]]
         product_p = float(calibration.product_p(np.array([judged[worst].margin]))[0])
         other = self.catalog.references[judged[worst].runner_up] if product_p <= UNSURE else None
-        claims = self._claims(judged, claims_p, counted)
+        claims = self._claims(listing, judged, claims_p, counted)
         copied = claims.get(Reuse.name)
         # as unusual as calibration listings are, and as photos are: Bonferroni over all, for the worst was chosen
-        p_value = max(
-            calibration.listing_p(scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted]),
-            float(min(1.0, each[worst] * len({row.photo.sha256 for row in judged}))),
+        photos = len({row.photo.sha256 for row in judged})
+        whole = calibration.listing_p(
+            scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted]
         )
+        p_value = max(min(1.0, float(each[worst]) * photos), whole or 0.0)
         found = Findings(
             p_value=p_value,
             risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),
@@ -321,7 +326,7 @@ class Inspector:
             },
             known=bool(known.any()),
             product=best.product,
-            photos=len({row.photo.sha256 for row in judged}),
+            photos=photos,
             copy=copied.text if copied is not None and is_copy(copied) else None,
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
         )
@@ -379,7 +384,9 @@ class Inspector:
         """The brand of the reference that each photo looks like most."""
         return [self.catalog.references[row.neighbours[0]].brand for row in rows]
 
-    def _claims(self, judged: list[Judged], claims_p: Floats, counted: NDArray[np.int64]) -> dict[str, Evidence]:
+    def _claims(
+        self, listing: Listing, judged: list[Judged], claims_p: Floats, counted: NDArray[np.int64]
+    ) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
         levels.
         """
@@ -398,7 +405,7 @@ class Inspector:
             usual = not math.isnan(p) and p > REVIEW_FACTOR * self.calibration.alpha
             claims[head.name] = dataclasses.replace(
                 evidence,
-                text=evidence.text if len(judged) == 1 else f"Photo {row + 1}: {evidence.text}",
+                text=_of_photo(listing, judged[row]) + evidence.text,
                 photo=row,
                 p_value=None if math.isnan(p) else p,
                 points=None if usual else evidence.points,
@@ -454,8 +461,8 @@ class Inspector:
     ) -> Inspector:
         """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``.
 
-        Heads that were given to the inspector have to be given again, but for the learned one and :class:`Price`'s
-        rates.
+        Heads that were given to the inspector have to be given again, but for the learned one; without ``heads``,
+        :class:`Price` has the rates that it had.
         """
         path = Path(folder)
         kept = read_inspector(path)
@@ -511,6 +518,11 @@ def _told(
         error = InputError(f"{row.photo.id}: no claim applies that genuine photos have calibrated ({why})")
         silent.append(Failure(listing.id, "score", error))
     return told, silent
+
+
+def _of_photo(listing: Listing, row: Judged) -> str:
+    """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
+    return f"{row.photo.id.removeprefix(listing.id).strip().capitalize()}: " if len(listing.photos) > 1 else ""
 
 
 def _peak(evidence: Evidence) -> float:

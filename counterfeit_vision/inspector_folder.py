@@ -14,7 +14,7 @@ from .calibrate import Calibration
 from .errors import CatalogError
 from .heads import LearnedHead
 from .policy import Authorised
-from .sealed import replace_file
+from .sealed import alone, replace_file
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -50,12 +50,8 @@ class KeptInspector:
 def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
     """The learned head first, in a file of its own: at any moment what the JSON file names is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    sha, file = None, ""
-    if learned is not None:
-        head = learned.to_bytes()
-        sha = hashlib.sha256(head).hexdigest()
-        file = _learned_file(sha)
-        replace_file(folder / file, head)
+    head = None if learned is None else learned.to_bytes()
+    sha256 = None if head is None else hashlib.sha256(head).hexdigest()
     data = {
         "format": FORMAT,
         "fingerprint": kept.fingerprint,
@@ -65,12 +61,15 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "costs": kept.costs,
         "rates": kept.rates,
         "calibration": kept.calibration.to_dict(),
-        "learned": sha,
+        "learned": sha256,
     }
-    replace_file(folder / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
-    for old in folder.glob("learned-*.safetensors"):
-        if old.name != file:
-            old.unlink()
+    with alone(folder):
+        if head is not None and sha256 is not None:
+            replace_file(folder / _learned_file(sha256), head)
+        replace_file(folder / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
+        for old in folder.iterdir():
+            if re.fullmatch(r"learned-[0-9a-f]{16}\.safetensors", old.name) and old.name != _learned_file(sha256 or ""):
+                old.unlink()
 
 
 def _learned_file(sha256: str) -> str:

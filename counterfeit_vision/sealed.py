@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import CorruptCatalogError, InputError
 
-__all__ = ["read_sealed", "replace_file", "write_sealed"]
+__all__ = ["alone", "read_sealed", "replace_file", "write_sealed"]
 
 MANIFEST = "manifest.json"
 
@@ -40,7 +40,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
     try:
         import fcntl
@@ -64,10 +64,10 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a catalogue is a folder, this is a file")
     roles = {name.rpartition(".")[0]: name for name in files}
-    if folder.is_dir() and (foreign := _foreign(folder, roles)):
-        raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
+        if foreign := _foreign(folder, roles):
+            raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
         listed = {}
         for role, name in roles.items():
             data = files[name]

@@ -239,11 +239,39 @@ def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_o
         calibration = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
         asked, theirs = listings_of(random, 100, 0.05)
         photos = [asked[theirs == listing][:, None] for listing in range(100)]
-        by_listing.append(np.mean([calibration.listing_p(rows) <= ALPHA for rows in photos]))
+        by_listing.append(np.mean([(calibration.listing_p(rows) or 0.0) <= ALPHA for rows in photos]))
         by_photos.append(np.mean([calibration.p_of(rows).min() * len(rows) <= ALPHA for rows in photos]))
     assert np.mean(by_photos) > ALPHA + 0.005  # the smallest p-value times the number of photos does not keep it
     assert np.mean(by_listing) <= ALPHA + 3 * np.std(by_listing) / math.sqrt(len(by_listing))
     assert np.mean(by_listing) > ALPHA / 2
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_stratum_that_is_never_the_odder_one_is_ranked_all_the_same(alone: bool) -> None:
+    """Each listing shows a bag and its box, and the box always looks odder."""
+    random = np.random.default_rng(16)
+    owner, kinds = np.repeat(np.arange(90), 2), np.tile(["bag", "box"], 90)
+    scores = random.standard_normal(180) + 9 * (kinds == "box")
+    names = named(owner)
+    calibration = Calibration.fit(
+        ["a"], scores[:, None], {}, first=None if alone else split_groups(names), alpha=ALPHA, generation="",
+        groups=names, listings=owner.tolist(), strata=kinds.tolist(),
+    )  # fmt: skip
+    p = calibration.listing_p(np.array([[5.0], [9.0]]), ["bag", "box"])
+    assert p is not None
+    assert p == pytest.approx(2 / (calibration.count + 1))  # the bag's, times two kinds
+
+
+def test_listings_that_are_too_few_to_reach_alpha_are_not_ranked_among() -> None:
+    random = np.random.default_rng(17)
+    owner = np.repeat(np.arange(20), 5)
+    first = np.repeat(np.arange(20) < 8, 5)
+    calibration = Calibration.fit(
+        ["a"], random.standard_normal((100, 1)), {}, first=first, alpha=ALPHA, generation="", groups=named(owner),
+        listings=owner.tolist(), per_photo=True,
+    )  # fmt: skip
+    assert calibration.count == 60
+    assert calibration.listing_p(np.array([[99.0]])) is None
 
 
 def test_a_listing_of_one_photo_among_such_is_ranked_as_the_photo() -> None:

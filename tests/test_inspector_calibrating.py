@@ -112,6 +112,10 @@ def test_a_save_that_stops_half_way_leaves_the_inspector_that_was_there(
     inspector.save(folder)
     assert len(cv.Inspector.load(folder, tree_catalog, [Loud()], cache=False).heads) == 2
     assert len(list(folder.iterdir())) == 2  # nothing old is left
+    mine = folder / "learned-mine.safetensors"
+    mine.write_bytes(b"somebody's own")
+    inspector.save(folder)
+    assert mine.exists()
 
 
 def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.Catalog) -> None:
@@ -177,6 +181,25 @@ def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
     assert verdict.claims["loud"].photo == 1
     (alone,) = inspector.inspect([cv.Listing(id="one", photos=[flat(250)])]).verdicts
     assert alone.claims["loud"].text == "Bright."
+
+
+def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector) -> None:
+    listing = cv.Listing(id="three", photos=[b"no photo", flat(60), flat(250)])
+    (verdict,) = inspector.inspect([listing]).verdicts
+    assert verdict.failures[0].id == "three photo 1"
+    assert verdict.claims["loud"].text == "Photo 3: Bright."
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[b"no photo", flat(250)])]).verdicts
+    assert verdict.claims["loud"].text == "Photo 2: Bright."
+
+
+def test_where_photos_are_counted_few_listings_of_many_will_do(tree_catalog: cv.Catalog) -> None:
+    listings = [cv.Listing(id=str(n), photos=[flat(40 + 4 * n + m) for m in range(4)]) for n in range(12)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(listings, per="photo")
+    (odd,) = inspector.inspect([flat(250)]).verdicts
+    assert odd.decision == "suspected"
+    doubled = [cv.Listing(id=str(n), photos=[flat(40 + 4 * n)] * 2) for n in range(16)]
+    with pytest.raises(cv.InputError, match="16 genuine photos are too few"):
+        inspector.calibrate(doubled, per="photo")
 
 
 def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog) -> None:
