@@ -96,7 +96,8 @@ def market(kept: Path | None) -> np.ndarray:
     """(N, H) scores of rendered markets' genuine photos: of a small one, or of all that the folder ``kept`` has."""
     small = ["--seeds", str(SEED), "--listings", "72"]
     chosen = market_scores.options(None).parse_args(small if kept is None else ["--scores", str(kept)])
-    found = [market_scores.market_scores(seed, chosen) for seed in chosen.seeds]
+    seeds = chosen.seeds if kept is None else market_scores.kept_seeds(chosen)
+    found = [market_scores.market_scores(seed, chosen) for seed in seeds]
     scores = np.concatenate([part["scores"][part["attack"] == ""] for part in found])
     return np.asarray(scores[:, ~np.isnan(scores).all(axis=0)])
 

@@ -76,21 +76,32 @@ def market_scores(seed: int, chosen: argparse.Namespace) -> Scores:
 
 def closer_looks(seed: int, rows: Sequence[int], name: str, chosen: argparse.Namespace) -> Scores:
     """What the learned head sees of these photos: ``seen`` (n, F), ``room`` (n, G) and ``trivial`` (n, T); kept under
-    ``name``.
+    ``name``, with the ``rows`` that it is of.
     """
     file = _file(seed, chosen, name)
-    if not file.is_file():
+    if not file.is_file() or not np.array_equal(np.load(file).get("rows"), rows):
         market = _market(seed, chosen)
         encoder = cv.load_encoder("clip-vit-b16", dtype=chosen.dtype)
         lines = _lines(market)
         asked = [(str(row), market.folder / lines[row]["photos"][0]) for row in rows]
-        photos = [photo for photo in encode_photos(asked, encoder=encoder) if not isinstance(photo, cv.Failure)]
+        photos = []
+        for photo in encode_photos(asked, encoder=encoder):
+            if isinstance(photo, cv.Failure):
+                raise photo.error
+            photos.append(photo)
         product, room, _ = learned.look_closer(photos, encoder, True)
         trivial = np.stack([learned._trivial(photo) for photo in photos])
-        np.savez(file, seen=product.astype(np.float16), room=room.astype(np.float16), trivial=trivial)
+        seen, background = product.astype(np.float16), room.astype(np.float16)
+        np.savez(file, rows=np.array(rows), seen=seen, room=background, trivial=trivial)
         print(f"{file}: kept", flush=True)
     with np.load(file) as kept:
         return dict(kept)
+
+
+def kept_seeds(chosen: argparse.Namespace) -> list[int]:
+    """The seeds whose scores the folder has, in the size that is asked for."""
+    here = _file(0, chosen, "scores").name.removeprefix("0")
+    return sorted(int(file.name.removesuffix(here)) for file in chosen.scores.glob(f"*{here}"))
 
 
 def _file(seed: int, chosen: argparse.Namespace, name: str) -> Path:
