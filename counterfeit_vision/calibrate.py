@@ -152,12 +152,12 @@ class Calibration:
         each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
         photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same.
         ``listings`` (N,) numbers the listing of each photo (default: a listing of its own), ``strata`` (N,) names what
-        is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are
-        measured, ``margins`` (N,) by how much its nearest product stood out (:meth:`product_p`). With ``fakes`` (M, H),
-        of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
+        is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are measured,
+        ``margins`` (N,) by how much its nearest product stood out (:meth:`product_p`). With ``fakes`` (M, H), of
+        ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
         ``base_rate`` of fakes (default: theirs of all these photos); a head that was itself fitted on them and the
-        first part must have scored them out of fold. Raises :class:`InputError` with the
-        number of photos that ``alpha`` needs.
+        first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
+        ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
