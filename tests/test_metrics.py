@@ -246,3 +246,14 @@ def test_rates_and_bins_outside_their_range_are_refused() -> None:
         recall_at_fpr([0, 1], [0, 1], 0)
     with pytest.raises(InputError, match="bins=0"):
         reliability([0, 1], [0, 1], 0)
+
+
+def test_figures_of_nothing_or_of_rows_that_do_not_align_are_refused_by_name() -> None:
+    found = np.array([["a", "b"]], dtype=object)
+    for truth in ([], ["a", "b"]):
+        with pytest.raises(InputError, match="recall_at_k: needs as many rows"):
+            metrics.recall_at_k(found, truth, 1)
+        with pytest.raises(InputError, match="mean_average_precision: needs as many rows"):
+            metrics.mean_average_precision(found, truth, [1])
+    with pytest.raises(InputError, match="bootstrap_interval: needs a group"):
+        metrics.bootstrap_interval(lambda rows: 0.0, [])

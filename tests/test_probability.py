@@ -116,3 +116,15 @@ def test_over_many_small_calibrations_it_is_right_within_five_points() -> None:
         given.append(made.risk(made.merge(asked), 0.5))
         truth.append(fake)
     assert expected_calibration_error(np.concatenate(truth), np.concatenate(given)) <= 0.05
+
+
+def test_fakes_that_look_more_usual_than_genuine_goods_have_their_share_for_a_probability() -> None:
+    """Not whatever the intercept of a falling line says."""
+    random = np.random.default_rng(0)
+    scores = np.concatenate([random.normal(5, 1, (100, 1)), random.normal(4, 1, (25, 1))])
+    made = Probability.fit(
+        lambda some, false: lambda rows: rows[:, 0], scores, np.arange(125) >= 100, np.arange(125).astype(str)
+    )
+    said = made.of(np.array([3.0, 4.5, 6.0]))
+    np.testing.assert_allclose(said, 0.2, atol=0.01)
+    assert (np.diff(said) > 0).all()
