@@ -43,13 +43,10 @@ LOWEST, READ = 12.0, 0.3  # pixels of height and confidence below which a line c
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a line says. ``text``, ``confidence`` 0..1, ``places`` (len(text),) float32: the middle of each character
-    along the line, 0 = left edge, 1 = right edge. ``probabilities`` (T, classes) float32, class 0 = blank.
-    """
+    """What a line says: ``text``, ``confidence`` 0..1, ``probabilities`` (T, classes) float32, class 0 = blank."""
 
     text: str
     confidence: float
-    places: Floats
     probabilities: Floats
 
 
@@ -144,10 +141,9 @@ class Reader:
         probabilities = self._recogniser.run(None, {"x": tensor[None]})[0][0]
         best = probabilities.argmax(axis=1)
         kept = np.flatnonzero((best > 0) & (np.diff(best, prepend=-1) != 0))
-        places = (kept + 0.5) / len(best) * room / wide
         confidence = float(probabilities[kept, best[kept]].mean()) if len(kept) else 0.0
         text = "".join(self.alphabet[index] for index in best[kept])
-        return Reading(text, confidence, places.astype(np.float32), probabilities)
+        return Reading(text, confidence, probabilities)
 
     def knows(self, text: str) -> bool:
         """Whether the recogniser has every character of it."""

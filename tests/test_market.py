@@ -28,8 +28,6 @@ from counterfeit_vision.types import Listing, Reference, Region
 SMALL = {"seed": 3, "brands": 1, "listings": 24, "calibration": 3, "references": 2, "size": 192}
 ALTERATIONS = [name for name, attack in ATTACKS.items() if isinstance(attack, Alteration)]
 
-Row = dict[str, object]
-
 
 def rows_of(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -66,12 +66,8 @@ ORDER = [
     "inspector_folder",
     "inspector",
     "evaluation",
-    "sellers",
-    "dossier",
     "market",
     "testing",
-    "scale",
-    "service",
     "cli",
 ]
 DOORS = {"__init__", "__main__"}  # they lead to every room

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from ..types import Photo
 
-__all__ = ["DEFAULT_LIMITS", "Decoded", "Limits", "content_hash", "decode", "photo_name", "read_bytes"]
+__all__ = ["DEFAULT_LIMITS", "Decoded", "Limits", "decode", "photo_name", "read_bytes"]
 
 _turns = [threading.Lock() for _ in range(61)]
 
@@ -97,13 +97,6 @@ def decode(
         return _from_file(data, source, limits, shrink, sha256, reuse)
     except MemoryError as error:
         raise DecodeError(source, "not enough memory for its pixels") from error
-
-
-def content_hash(photo: Photo, *, limits: Limits = DEFAULT_LIMITS, name: str | None = None) -> str:
-    """``decode(photo).sha256``, without decoding when the photo is a path or bytes. Raises ``DecodeError``."""
-    if isinstance(photo, np.ndarray | pil().Image):
-        return decode(photo, limits=limits, name=name).sha256
-    return hashlib.sha256(read_bytes(photo, limits=limits, name=name)).hexdigest()
 
 
 def photo_name(photo: object, fallback: str) -> str:

@@ -65,13 +65,6 @@ class Suspects:
         """(width, height) of the upright photo."""
         return self.encoded[row].view.size
 
-    def foreground(self, row: int) -> NDArray[np.float32] | None:
-        """How surely each patch of the photo is product: (P,) float32 in 0..1; ``None`` where the encoder can't
-        tell.
-        """
-        found = self.catalog.foreground_of(self.photos, row)
-        return None if found is None else found[0]
-
     def goods(self, row: int) -> str:
         """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name); of the nearest
         one, where none is claimed.
