@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from . import pictures
 from .errors import InputError, require
 from .policy import benjamini_hochberg
+from .sealed import replace_file
 from .types import DECISIONS, Evidence, Failure, Verdict
 from .wording import p_number, p_sentence, p_share, percent
 
@@ -361,15 +361,7 @@ def _plain(value: Any) -> Any:
 
 
 def _write(path: Path, text: str) -> Path:
-    """Write UTF-8 beside the target, then move it there; what UTF-8 cannot say is written as its escape."""
+    """Write UTF-8, whole or not at all; what UTF-8 cannot say is written as its escape."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(path, text.encode("utf-8", "backslashreplace"))
     return path

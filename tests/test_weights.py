@@ -179,11 +179,14 @@ def local(offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_a_local_file_is_used_and_kept(local: Path) -> None:
+    new = local / "new"
+    new.touch()
     state, origin = fetch(RECIPE)
     assert same(state, STATE)
     assert origin == f"local file {local / 'tiny.safetensors'}"
     assert same(load_file(cached_file(RECIPE)), STATE)
     assert sorted(path.name for path in cached_file(RECIPE).parent.iterdir()) == [cached_file(RECIPE).name]  # no .tmp
+    assert cached_file(RECIPE).stat().st_mode == new.stat().st_mode, "others that share the cache may read it, too"
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", "truncated", b"\x80\x04."], ids=["empty", "text", "cut", "pickle"])
