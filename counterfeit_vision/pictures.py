@@ -57,13 +57,14 @@ _HEAT_RGBA = ((255, 214, 92, 0), (253, 164, 58, 96), (232, 89, 36, 158), (158, 1
 """Warm, and darker with every step: the order survives a grey print and colour blindness."""
 
 
-def data_uri(jpeg: bytes) -> str:
-    """A JPEG as ``data:image/jpeg;base64,...``; the alphabet holds no character that means something in HTML.
+def data_uri(picture: bytes, kind: str = "jpeg") -> str:
+    """A JPEG (or ``"png"``) as ``data:image/jpeg;base64,...``; the alphabet holds no character that means something in
+    HTML.
 
     >>> data_uri(b"jpeg")
     'data:image/jpeg;base64,anBlZw=='
     """
-    return _uri("jpeg", jpeg)
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def thumbnail(jpeg: bytes, side: int = 96) -> str:
@@ -213,8 +214,4 @@ def aspect(size: tuple[int, int]) -> str:
 def _encode(picture: Image, kind: str, **options: int) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
-    return _uri(kind, buffer.getvalue())
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return data_uri(buffer.getvalue(), kind)

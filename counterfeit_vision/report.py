@@ -23,7 +23,7 @@ from .errors import InputError, require
 from .policy import benjamini_hochberg
 from .sealed import replace_file
 from .types import DECISIONS, Evidence, Failure, Verdict
-from .wording import p_number, p_sentence, p_share, percent
+from .wording import number, p_number, p_sentence, p_share, percent
 
 if TYPE_CHECKING:
     import jinja2
@@ -143,14 +143,14 @@ class Report(Sequence[Result]):
             return Report(self._results[key], title=self.title, about=self.about)
         if isinstance(key, str):
             if key not in self._index:
-                raise KeyError(f"no listing {key!r} among the {_number(len(self), 'listing')} of this report")
+                raise KeyError(f"no listing {key!r} among the {number(len(self), 'listing')} of this report")
             return self._results[self._index[key]]
         return self._results[key]
 
     def __repr__(self) -> str:
         words = [f"{n} {name.replace('_', ' ')}" for name, n in self.counts.items() if n and name != "failures"]
-        words += [_number(len(self.failures), "failure")] if self.failures else []
-        return f"<Report {_number(len(self), 'listing')}{': ' if words else ''}{', '.join(words)}>"
+        words += [number(len(self.failures), "failure")] if self.failures else []
+        return f"<Report {number(len(self), 'listing')}{': ' if words else ''}{', '.join(words)}>"
 
     def _repr_html_(self) -> str:
         ranked = self._ranked()
@@ -289,10 +289,6 @@ def _message(failure: Failure) -> str:
     return str(failure.error) or type(failure.error).__name__
 
 
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def printable(text: str) -> str:
     """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
 
@@ -335,7 +331,7 @@ def _templates() -> jinja2.Environment:
         link_target=_link,
         matched=pictures.matched,
         message=_message,
-        number=_number,
+        number=number,
         p_number=p_number,
         percent=percent,
         p_sentence=p_sentence,

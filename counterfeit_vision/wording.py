@@ -1,10 +1,19 @@
-"""P-values and probabilities in words that need no statistics."""
+"""Counts, p-values and probabilities in words that need no statistics."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["p_number", "p_sentence", "p_share", "percent"]
+__all__ = ["number", "p_number", "p_sentence", "p_share", "percent"]
+
+
+def number(count: int, thing: str) -> str:
+    """How many of a thing there are.
+
+    >>> number(1, "photo"), number(1200, "photo")
+    ('1 photo', '1,200 photos')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def p_share(p: float | None) -> str:
@@ -22,7 +31,8 @@ def p_share(p: float | None) -> str:
 
 
 def p_sentence(p: float | None) -> str:
-    """
+    """A p-value as a sentence.
+
     >>> p_sentence(0.02)
     'About 1 in 50 genuine photos looks at least this unusual (p 0.020).'
     """
@@ -34,7 +44,8 @@ def p_sentence(p: float | None) -> str:
 
 
 def p_number(p: float | None) -> str:
-    """
+    """A p-value with three decimals.
+
     >>> p_number(0.05), p_number(0.00012), p_number(None)
     ('0.050', '<0.001', 'not measured')
     """
@@ -44,7 +55,8 @@ def p_number(p: float | None) -> str:
 
 
 def percent(probability: float) -> str:
-    """
+    """A probability in percent; never 0 or 100, which nobody can know.
+
     >>> percent(0.871), percent(0.9996), percent(0.002)
     ('87 %', 'above 99 %', 'below 1 %')
     """

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError, require
-from .common import all_failures, bare_catalog, built, encoder_of, loaded, refuse_missing, refuse_out
-from .output import Outcome, Talk, decision_table, failure_lines, number, table
+from ..wording import number
+from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out
+from .output import Outcome, Talk, decision_table, failure_lines, table
 
 if TYPE_CHECKING:
     from ..types import Failure, Listing
@@ -29,6 +30,7 @@ __all__ = [
 
 
 def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..catalog import Catalog
     from ..manifests import read_references
 
     refuse_out(args.out)
@@ -36,7 +38,7 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
     talk.step(f"Loading the encoder {args.encoder} ...")
     encoder = encoder_of(args, talk)
     talk.step(f"Encoding {number(count, 'reference photo')} ...")
-    catalog = built(args.source, encoder, args, talk, strict=args.strict)
+    catalog = Catalog.build(args.source, encoder=encoder, strict=args.strict, progress=talk.bars)
     catalog.save(args.out)
     info = catalog.info()
     text = [f"{number(info['references'], 'reference')} of {number(info['products'], 'product')} saved."]

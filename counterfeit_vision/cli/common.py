@@ -16,19 +16,13 @@ if TYPE_CHECKING:
     from ..report import Report
     from ..types import Failure
 
-__all__ = ["all_failures", "bare_catalog", "built", "encoder_of", "loaded", "refuse_missing", "refuse_out"]
+__all__ = ["all_failures", "bare_catalog", "encoder_of", "loaded", "refuse_missing", "refuse_out"]
 
 
 def encoder_of(args: argparse.Namespace, talk: Talk, name: str | None = None) -> Encoder:
     from ..encoders import load_encoder
 
     return load_encoder(name or args.encoder, device=args.device, progress=not talk.quiet)
-
-
-def built(source: Path, encoder: Encoder, args: argparse.Namespace, talk: Talk, *, strict: bool = False) -> Catalog:
-    from ..catalog import Catalog
-
-    return Catalog.build(source, encoder=encoder, strict=strict, progress=talk.bars)
 
 
 def loaded(args: argparse.Namespace, talk: Talk) -> Catalog:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from .common import all_failures, built, encoder_of, refuse_out
-from .output import Outcome, Talk, decision_table, number
+from ..wording import number
+from .common import all_failures, encoder_of, refuse_out
+from .output import Outcome, Talk, decision_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["demo"]
 
 
 def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..catalog import Catalog
     from ..inspector import Inspector
     from ..market import render
     from ..report import Report
@@ -51,7 +53,7 @@ def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
     talk.step(f"2/5 Loading the encoder {args.encoder} ...")
     encoder = encoder_of(args, talk)
     talk.step("3/5 Building the catalogue of genuine photos ...")
-    catalog = built(market.catalogue, encoder, args, talk)
+    catalog = Catalog.build(market.catalogue, encoder=encoder, progress=talk.bars)
     catalog.save(folder / "catalog")
     talk.step(f"4/5 Calibrating on {args.genuine} genuine photos that are not in the catalogue ...")
     inspector = Inspector(catalog).calibrate(market.calibration, progress=talk.bars)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..wording import number
+
 if TYPE_CHECKING:
     from ..types import Failure
 
-__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "number", "print_outcome", "table"]
+__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "print_outcome", "table"]
 
 FAILURES_SHOWN = 50
 
@@ -46,10 +48,6 @@ class Talk:
     def note(self, words: str) -> None:
         """Say what a user should know even in a quiet run."""
         print(words, file=sys.stderr, flush=True)
-
-
-def number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list[str]:

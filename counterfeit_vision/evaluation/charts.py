@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from .. import metrics
 from ..errors import require
+from ..pictures import data_uri
 from ..report import COLOURS, DECISION_NAMES
 from ..types import DECISIONS
 from .confidence import ALARM
@@ -37,7 +37,7 @@ class Chart(NamedTuple):
     @property
     def uri(self) -> str:
         """The picture as text, to stand inside a page."""
-        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+        return data_uri(self.png, "png")
 
 
 def draw(run: Evaluation) -> list[Chart]:

@@ -100,7 +100,7 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         decision=result.decision,
         risk=result.risk,
         p_value=result.p_value,
-        probability=getattr(result, "probability", None),
+        probability=result.probability,
         likeness=result.claims["similarity"].p_value if "similarity" in result.claims else None,
         product_p=result.product_p,
         named=result.brand or "",
