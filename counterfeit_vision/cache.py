@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .weights import cache_dir
 
-__all__ = ["CachedPhoto", "EmbeddingCache"]
+__all__ = ["CachedPhoto", "EmbeddingCache", "opened"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
@@ -268,6 +268,16 @@ class EmbeddingCache:
 
     def __repr__(self) -> str:
         return f"<EmbeddingCache {self.path}>"
+
+
+@contextlib.contextmanager
+def opened(cache: EmbeddingCache | bool) -> Iterator[EmbeddingCache | None]:
+    """The cache that is given; for ``True`` the usual one, closed at the end; for ``False`` none."""
+    if cache is True:
+        with EmbeddingCache() as usual:
+            yield usual
+    else:
+        yield None if cache is False else cache
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
+from .foreground import PRODUCT
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
 from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
@@ -44,7 +45,6 @@ BLUR = 1.5  # cells
 CLOSEST = 0.95  # ratio to the next best that a match may have: repeated letters are alike
 VIEW, PLANE = 8.0, 4.0  # pixels that a feature may lie off an affine map, and off a homography
 FEWEST, VIEWS = 6, 4  # features that must agree on a map; maps tried
-PRODUCT = 0.4  # how surely a feature's patch must be product, as in ``foreground``
 ELSEWHERE = 0.3  # what recurs on the product's photos counts this much where the brand's other goods do not have it
 BRAND = (0.1, 0.4)  # shares of them: up to the first it is chance, from the second it counts fully
 BACKGROUNDS = (0.3, 0.45, 0.6)  # of the map's peak: cells below it make a box worse; tried in turn

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import CachedPhoto, EmbeddingCache
+from .cache import CachedPhoto, EmbeddingCache, opened
 from .decode import decode, photo_name, read_bytes
 from .encoders.base import Encoder, OverlappingEncoder
 from .errors import DecodeError, InputError
@@ -126,11 +126,7 @@ def encode_photos(
     the threads before it is raised.
     """
     with contextlib.ExitStack() as resources:
-        store: EmbeddingCache | None = None
-        if cache is True:
-            store = resources.enter_context(EmbeddingCache())
-        elif cache is not False:
-            store = cache
+        store = resources.enter_context(opened(cache))
         pool = ThreadPoolExecutor(
             max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode"
         )

@@ -6,16 +6,15 @@ several depths of the encoder, is what the learned head learns from; the same of
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import CachedPhoto, EmbeddingCache
+from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..decode import decode
-from ..foreground import FEWEST, Foreground, load_foreground
+from ..foreground import FEWEST, PRODUCT, Foreground, load_foreground
 from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
 from ..stream import EncodedPhoto, within
@@ -28,8 +27,7 @@ __all__ = ["look_closer", "parts_of"]
 Floats = NDArray[np.float32]
 
 KIND = "closeups 4"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
-PRODUCT = 0.4  # a patch at least this surely product is one
-ROOM = 0.2  # and at most this surely, room
+ROOM = 0.2  # a patch at most this surely product is room; from PRODUCT on it is product
 MARGIN = 1.05  # of the cut-out's side, around the product
 PART, STEP = 0.6, 0.4  # side of a part, and distance to the next, as shares of the cut-out's
 CORNERS = [(y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)]  # of a part's patch: all four must lie in one of the two
@@ -50,8 +48,7 @@ def look_closer(
         vectors = np.stack([photo.vector for photo in photos])
         return vectors, vectors, False
     head = load_foreground(getattr(encoder, "recipe", None), photos[0].patches.shape[1])
-    with contextlib.ExitStack() as resources:
-        store = None if cache is False else resources.enter_context(EmbeddingCache()) if cache is True else cache
+    with opened(cache) as store:
         rows = {photo.sha256: _looked(photo, encoder, head, store) for photo in {p.sha256: p for p in photos}.values()}
     product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
     return product, room, head is not None
