@@ -230,13 +230,11 @@ def compare_ink(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: 
     """How differently from the genuine ones the marks of a photo are ``drawn``; or why that can't be said. ``shape``
     (h, w) is the stencil's.
     """
-    judged = [
-        row for row, (mark, one) in enumerate(zip(marks, drawn, strict=True)) if mark.is_clear and one is not None
-    ]
+    judged = [(mark, one) for mark, one in zip(marks, drawn, strict=True) if mark.is_clear and one is not None]
     best: InkDeviation | None = None
-    for score, row, part, text in itertools.chain(_weights(marks, drawn, judged), _hues(marks, drawn, judged)):
+    for score, mark, part, text in itertools.chain(_weights(judged), _hues(judged)):
         if best is None or score > best.score:
-            x0, y0, x1, y1 = marks[row].box
+            x0, y0, x1, y1 = mark.box
             if part is not None:
                 width = x1 - x0 - 2 * AIR
                 x0, x1 = x0 + AIR + width * part // PARTS, x0 + AIR + width * (part + 1) // PARTS
@@ -246,37 +244,36 @@ def compare_ink(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: 
     return best or "the marks' ink can't be told from what is around it"
 
 
-Finding = tuple[float, int, int | None, str]
+Finding = tuple[float, MarkInk, int | None, str]  # score, mark, which of its PARTS (None: all), what is said
 
 
-def _weights(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Sequence[int]) -> Iterator[Finding]:
+def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
     """Marks whose strokes are bolder or finer, and not just as another mark's: a bright photo makes all bolder."""
-    off: dict[int, tuple[float, float]] = {}
-    for row in judged:
-        one, genuine = drawn[row], marks[row].genuine
-        if one is None or one.likeness < LIKE or not np.isfinite(one.doubt):
+    off: list[tuple[MarkInk, float, float]] = []
+    for mark, one in judged:
+        if one.likeness < LIKE or not np.isfinite(one.doubt):
             continue
+        genuine = mark.genuine
         weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
         usual = float(np.median(weights))
         spread = 1.4826 * float(np.median(np.abs(weights - usual)))
         versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
         least = min((one.weight - version for version in versions), key=abs)
-        off[row] = least, float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))
-    for row, (by, doubt) in off.items():
-        beside = [abs(by - other) for mark, (other, _) in off.items() if mark != row]
+        off.append((mark, least, float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))))
+    for mark, by, doubt in off:
+        beside = [abs(by - other) for another, other, _ in off if another is not mark]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
-        share = 2 * abs(by) / max(marks[row].box[3] - marks[row].box[1] - 2 * AIR, 1)  # a stroke has two sides
+        share = 2 * abs(by) / max(mark.box[3] - mark.box[1] - 2 * AIR, 1)  # a stroke has two sides
         how = "bolder" if by > 0 else "finer"
-        yield times / USUAL["weight"], row, None, f"its strokes are {share:.1%} of the mark's height {how}"
+        yield times / USUAL["weight"], mark, None, f"its strokes are {share:.1%} of the mark's height {how}"
 
 
-def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Sequence[int]) -> Iterator[Finding]:
+def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
     """Marks whose ink has another colour beside the ground's, and marks that have one in a part."""
-    for row in judged:
-        one = drawn[row]
-        if one is None or np.isnan(one.colours).all():
+    for mark, one in judged:
+        if np.isnan(one.colours).all():
             continue
-        genuine = _hue(np.stack([other.colours for other in marks[row].genuine]))
+        genuine = _hue(np.stack([other.colours for other in mark.genuine]))
         with warnings.catch_warnings():  # parts that no photo shows are NaN
             warnings.simplefilter("ignore", RuntimeWarning)
             wholes = np.nanmedian(genuine, axis=1)
@@ -284,7 +281,7 @@ def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Seque
             parts = genuine - wholes[:, None]
             usual = np.nanmedian(parts, axis=0)
             spread = _spread(_off(parts - usual, whole))
-            mine = _hue(np.where(_glaring(one, marks[row].genuine)[:, None], np.nan, one.colours))
+            mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
             own = np.nanmedian(mine, axis=0)
             off = _off(mine - own - usual, whole)
             times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
@@ -293,12 +290,12 @@ def _hues(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], judged: Seque
             part = int(np.nanargmax(times))
             yield (
                 float(times[part]) / USUAL["part"],
-                row,
+                mark,
                 part,
                 f"from {part / PARTS:.0%} to {(part + 1) / PARTS:.0%} of its width its ink has another colour",
             )
         if np.isfinite(shift):
-            yield shift / USUAL["colour"], row, None, "its ink has another colour beside the ground's"
+            yield shift / USUAL["colour"], mark, None, "its ink has another colour beside the ground's"
 
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:

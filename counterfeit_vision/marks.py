@@ -296,7 +296,7 @@ def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
     """Those in the frame or not far outside it."""
     size = np.array([shape[1], shape[0]], np.float32)
     kept = ((points.points > -0.3 * size) & (points.points < 1.3 * size)).all(axis=1)
-    return Keypoints(points.points[kept], points.descriptors[kept], points.tips[kept])
+    return points.at(np.asarray(kept))
 
 
 def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mark_details import Strangeness
-from ..marks import Found
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
@@ -21,10 +19,8 @@ REFERENCES = 4  # nearest genuine photos of the nearest product that a photo is 
 REACH = 1.6  # patches: how far around its mapped place a match is looked for
 TOP = 0.05  # the share of the product's patches that makes the score, the most deviating first
 MINIMUM_AGREEMENT = 0.02  # below it no reference could be laid over the photo
-USUAL = (
-    0.36,
-    0.05,
-)  # residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
+# Residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
+USUAL = (0.36, 0.05)
 # Strangeness of genuine photos' marks, market's seeds 0 to 3: median, and mean excess over it
 MARKS_USUAL = ((1.04, 0.89, 0.79, 0.71, 0.71, 0.71), (0.33, 0.2, 0.2, 0.14, 0.14, 0.12))
 
@@ -59,15 +55,13 @@ class Patches:
         mark = suspects.mark(row)
         if isinstance(mark, str):
             return unsaid(mark)
-        details, seen = suspects.marks_of(mark[0]).details, suspects.close_up(row)
+        goods, found = mark
+        details, seen = suspects.marks_of(goods).details, suspects.close_up(row)
         if details is None or seen is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
-        strangeness = details.compare(mark[1], seen)
+        strangeness = details.compare(found, seen)
         if isinstance(strangeness, str):
             return unsaid(strangeness)
-        return self._evidence(suspects, row, *mark, strangeness)
-
-    def _evidence(self, suspects: Suspects, row: int, goods: str, found: Found, strangeness: Strangeness) -> Evidence:
         return laid_over(
             suspects,
             row,
