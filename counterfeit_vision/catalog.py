@@ -26,12 +26,11 @@ from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
 from .manifests import read_references
-from .mark_library import best_fit
-from .marks import Found, make_stencil
+from .marks import Found, find_marks, make_stencil, mark_features
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
-from .types import Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
+from .types import GALLERIES, Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
 from .weights import recipes
 
 if TYPE_CHECKING:
@@ -234,7 +233,16 @@ class Catalog:
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
-        return best_fit(((name, self.marks_of(name).stencil) for name in goods), pixels)
+        best: tuple[str, Found] | None = None
+        reason, points = "no product to compare it with", mark_features(pixels)
+        for name in goods:
+            stencil = self.marks_of(name).stencil
+            found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels, points)
+            if isinstance(found, str):
+                reason = found
+            elif best is None or found.likeness > best[1].likeness:
+                best = name, found
+        return best or reason
 
     def _by_mark(
         self, photos: Sequence[Photo], near: Neighbours, k: int, allowed: NDArray[np.int64] | None
@@ -508,7 +516,7 @@ class Catalog:
             "products": len(set(self.goods.tolist())),
             "galleries": {
                 name: count
-                for name in ("official", "genuine", "known_fake")
+                for name in GALLERIES
                 if (count := sum(reference.gallery == name for reference in self.references))
             },
             "marks": self._marks_known(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decode import decode
-from .marks import Found, Stencil, cut, find_marks, mark_features
+from .marks import cut
 from .stream import EncodedPhoto
 from .types import Reference, Region
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["MarkLibrary", "best_fit"]
+__all__ = ["MarkLibrary"]
 
 Pixels = NDArray[np.uint8]
 
@@ -64,22 +64,6 @@ class MarkLibrary:
         cosine = (found @ vectors.T).astype(np.float32)
         unique = np.unique(keys)
         return unique, np.array([cosine[:, keys == key].max(axis=1).mean() for key in unique], np.float32)
-
-
-def best_fit(stencils: Iterable[tuple[str, Stencil | str]], pixels: Pixels) -> tuple[str, Found] | str:
-    """Of named stencils (or reasons why there is none), the one that fits a photo (h, w, 3) best, and where; or why
-    none does.
-    """
-    best: tuple[str, Found] | None = None
-    reason = "no product to compare it with"
-    points = mark_features(pixels)
-    for name, stencil in stencils:
-        found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels, points)
-        if isinstance(found, str):
-            reason = found
-        elif best is None or found.likeness > best[1].likeness:
-            best = name, found
-    return best or reason
 
 
 def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> list[Pixels]:
