@@ -95,12 +95,8 @@ class Journal:
 
         Raises :class:`CatalogError` that names the first line which does not follow from the one before it.
         """
-        if not self.path.is_file():
-            return []
-        with open(self.path, "rb") as file:
-            lines = _whole_lines(file)
         previous, found = START, []
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(self._lines(), 1):
             try:
                 entry = json.loads(line)
                 if entry.pop("previous") != previous:
@@ -116,11 +112,14 @@ class Journal:
     @property
     def head(self) -> str:
         """sha256 of the last line: written down elsewhere, it seals all lines up to it."""
-        if not self.path.is_file():
-            return START
-        with open(self.path, "rb") as file:
-            lines = _whole_lines(file)
+        lines = self._lines()
         return _digest(lines[-1]) if lines else START
+
+    def _lines(self) -> list[bytes]:
+        if not self.path.is_file():
+            return []
+        with open(self.path, "rb") as file:
+            return _whole_lines(file)
 
     def listings(self, decided: Decided) -> list[Listing]:
         """What was decided so, each listing by its last decision; of genuine ones only those drawn at random."""

@@ -5,6 +5,7 @@ Every message names the file, the line and the column; paths in a file are relat
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import datetime
@@ -260,19 +261,13 @@ def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-class _at:
+@contextlib.contextmanager
+def _at(path: Path, number: int) -> Iterator[None]:
     """Turns what goes wrong inside into a :class:`ManifestError` that names the file and line."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self.place = f"{path}:{number}"
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ManifestError):
-            return
-        if isinstance(error, InputError | TypeError | ValueError | OverflowError | RecursionError):
-            raise ManifestError(f"{self.place}: {error}") from error
+    try:
+        yield
+    except (InputError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ManifestError(f"{path}:{number}: {error}") from error
 
 
 def _json_cell(value: Any) -> Any:
