@@ -40,23 +40,21 @@ THIN = 0.12  # of the line's height: runs narrower than this belong to their nei
 @dataclass(frozen=True, eq=False)
 class Glyphs:
     """``residual`` (n,) float32, 1 - correlation of each glyph of the genuine line, left to right; ``spans`` (n, 2) its
-    columns, ``whole`` the correlation of the two lines; ``genuine`` and ``suspect`` (64, w) float32 ink in one frame,
-    which has ``margin`` pixels around the genuine line's box.
+    columns in a frame in which the genuine line's box is ``width`` pixels wide and has ``margin`` pixels around it;
+    ``whole`` the correlation of the two lines.
     """
 
     residual: Floats
     spans: NDArray[np.int64]
     whole: float
-    genuine: Floats
-    suspect: Floats
+    width: int
     margin: int
 
     @property
     def worst(self) -> tuple[float, float]:
         """Where along the genuine line's box the worst glyph begins and ends: 0 its left side, 1 its right."""
         start, stop = self.spans[int(self.residual.argmax())].tolist()
-        width = self.genuine.shape[1] - 2 * self.margin
-        return (start - self.margin) / width, (stop - self.margin) / width
+        return (start - self.margin) / self.width, (stop - self.margin) / self.width
 
     @property
     def excess(self) -> float:
@@ -135,7 +133,7 @@ def _compared(
     pairs = [(_soft(first, sigma), laid) for sigma in SOFTEST] + [(first, _soft(laid, sigma)) for sigma in SOFTEST[1:]]
     left, right = max(pairs, key=lambda pair: _correlation(*pair))
     residual = np.array([_glyph_residual(left, right, span) for span in spans], np.float32)
-    return Glyphs(residual, spans, _correlation(left, right), left, right, margin)
+    return Glyphs(residual, spans, _correlation(left, right), width, margin)
 
 
 def glyph_spans(line: Floats) -> NDArray[np.int64]:

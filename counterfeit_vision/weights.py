@@ -64,7 +64,6 @@ class Recipe:
     family: str
     architecture: str
     licence: str
-    parameters: int
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

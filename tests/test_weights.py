@@ -29,7 +29,6 @@ RECIPE = Recipe(
     family="clip",
     architecture="ViT-B-32",
     licence="MIT",
-    parameters=10,
     image_size=32,
     mean=(0.5, 0.5, 0.5),
     std=(0.5, 0.5, 0.5),
