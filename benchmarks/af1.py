@@ -339,7 +339,7 @@ def learn(photos: list[data.Photo], encoder: cv.Encoder, dealings: int) -> dict[
     """The head fitted on all photos; how well it tells those of scenes that it has not seen; and how often it is called
     useful where there is nothing to be learnt.
     """
-    encoded = [row for row in encode_photos([(p.path.name, p.path) for p in photos], encoder=encoder)]
+    encoded = encode_photos([(p.path.name, p.path) for p in photos], encoder=encoder)
     rows = [row for row in encoded if isinstance(row, EncodedPhoto)]
     assert len(rows) == len(photos)
     product, room, _ = learned.look_closer(rows, encoder, True)

@@ -22,11 +22,11 @@ import rounds
 import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
 from counterfeit_vision.heads import Head, Suspects, default_heads
+from counterfeit_vision.judging import NEIGHBOURS
 from counterfeit_vision.manifests import read_listings
 from counterfeit_vision.stream import encode_photos, stack
 
 SEED = 3
-NEIGHBOURS = 16  # as the inspector asks for
 
 
 def main() -> None:

@@ -79,8 +79,8 @@ def genuine_marks(part: str) -> list[Mark]:
     return marks
 
 
-def letter_swap(mark: Mark, random: np.random.Generator) -> Mark | None:
-    """One letter replaced, doubled by another, or left out: what a reader sees. ``None`` for words without letters."""
+def letter_swap(mark: Mark, random: np.random.Generator) -> Mark:
+    """One letter replaced, doubled by another, or left out: what a reader sees."""
     place = int(random.integers(len(mark.drawn)))
     old = mark.drawn[place]
     drawn = list(mark.drawn)
@@ -157,8 +157,8 @@ def set_word(mark: Mark) -> np.ndarray:
     return canvas[rows[0] : rows[-1] + 1] if len(rows) else canvas
 
 
-def photograph(mark: Mark, random: np.random.Generator, *, hard: float = 1.0) -> np.ndarray:
-    """The crop of a photo around the mark, (h, w, 3) uint8 RGB. ``hard`` scales pose, blur and noise.
+def photograph(mark: Mark, random: np.random.Generator) -> np.ndarray:
+    """The crop of a photo around the mark, (h, w, 3) uint8 RGB.
 
     Capitals are 26 to 70 pixels high; yaw and pitch up to 25, roll up to 12 degrees; two colours at least 60 grey
     levels apart, either the darker; a weave or grain, a light that falls off, blur up to 1.3 pixels, noise up to 8 grey
@@ -179,7 +179,7 @@ def photograph(mark: Mark, random: np.random.Generator, *, hard: float = 1.0) ->
     )
     scene = (colours[0] * ink[:, :, None] + colours[1] * (1 - ink[:, :, None]) + grain) * light
     target = random.uniform(26, 70) / (0.72 * SIZE)
-    yaw, pitch, roll = np.radians(random.uniform(-1, 1, 3) * (25, 25, 12) * hard)
+    yaw, pitch, roll = np.radians(random.uniform(-1, 1, 3) * (25, 25, 12))
     turn = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
     turn = turn @ [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
     turn = turn @ [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
@@ -199,8 +199,8 @@ def photograph(mark: Mark, random: np.random.Generator, *, hard: float = 1.0) ->
     size = np.ceil(high - low).astype(int)
     smooth = cv2.GaussianBlur(scene.astype(np.float32), (0, 0), max(0.1, 0.4 / target))  # against aliasing
     photo = cv2.warpPerspective(smooth, matrix, tuple(size.tolist()), borderMode=cv2.BORDER_REPLICATE)
-    photo = cv2.GaussianBlur(photo, (0, 0), 0.01 + 1.3 * hard * random.random())
-    photo = photo * 255 + random.normal(0, 8 * hard * random.random(), photo.shape)
+    photo = cv2.GaussianBlur(photo, (0, 0), 0.01 + 1.3 * random.random())
+    photo = photo * 255 + random.normal(0, 8 * random.random(), photo.shape)
     pixels = np.clip(photo, 0, 255).astype(np.uint8)
     _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(50, 96))])
     return cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1].copy()

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Ink, Layout, Patches, Suspects, Wordmark
+from counterfeit_vision.judging import NEIGHBOURS
 from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
@@ -70,7 +71,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     rows = [row for row in encode_photos(photos, encoder=encoder) if not isinstance(row, cv.Failure)]
     found = stack(rows, encoder=encoder)
     owners = [cv.Listing(id=row["id"], photos=[], brand=row["brand"], product=row["product"]) for row in lines]
-    suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, 16))
+    suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, NEIGHBOURS))
     start = time.perf_counter()
     claims = [head.score(suspects) for head in (Patches(), Ink(), Layout(), Wordmark())]
     print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claims")

@@ -104,9 +104,7 @@ def mirrored(features: Keypoints) -> Keypoints:
     return Keypoints(features.points, features.descriptors[:, MIRROR], features.tips)
 
 
-def shared_picture(
-    first: Floats, second: Floats, *, mirror: bool = False, tolerance: float = TOLERANCE
-) -> Plane | None:
+def shared_picture(first: Floats, second: Floats, *, mirror: bool = False) -> Plane | None:
     """The shift, turn and scale (after a mirroring, where ``mirror``) that most of the matched points (m, 2), (m, 2)
     agree with: what a copy of a flat picture may undergo. ``None`` for fewer than 3 points, or no such map.
     """
@@ -116,7 +114,7 @@ def shared_picture(
     cv2.setRNGSeed(0)
     found, mask = cv2.estimateAffinePartial2D(
         (first * flip.diagonal()[:2]).astype(np.float64), second.astype(np.float64),
-        method=cv2.RANSAC, ransacReprojThreshold=tolerance, maxIters=2000, confidence=0.999,
+        method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE, maxIters=2000, confidence=0.999,
     )  # fmt: skip
     if found is None or not np.isfinite(found).all() or mask.sum() < 3:
         return None

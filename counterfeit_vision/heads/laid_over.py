@@ -17,6 +17,7 @@ __all__ = ["in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
 Floats = NDArray[np.float32]
 
 CELLS = 64  # of a heat map, on the photo's long side
+REACH = 10  # pixels of the frame around the strangest spot that its box shows
 
 # Correlations of found marks with the genuine ones at which heads say what is usual: marks that lie badly deviate more
 LIKENESS = (0.54, 0.66, 0.76, 0.83, 0.88, 0.95)
@@ -81,12 +82,12 @@ def on_photo(map_: Floats, found: Found, size: tuple[int, int]) -> Floats:
     return heat
 
 
-def peak(found: Found, map_: Floats, size: tuple[int, int], reach: int = 10) -> Region | None:
+def peak(found: Found, map_: Floats, size: tuple[int, int]) -> Region | None:
     """The box on the photo of ``size`` (width, height) around all that has the map's largest value; ``None`` where the
     photo does not show it.
     """
     y, x = np.nonzero((map_ == map_.max()) & found.inside)
     if not len(y):
         return None
-    part = found.warp[max(0, y.min() - reach) : y.max() + reach + 1, max(0, x.min() - reach) : x.max() + reach + 1]
+    part = found.warp[max(0, y.min() - REACH) : y.max() + REACH + 1, max(0, x.min() - REACH) : x.max() + REACH + 1]
     return region_around(part.reshape(-1, 2), size[::-1])

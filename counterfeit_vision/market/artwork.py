@@ -225,8 +225,8 @@ def box_of(face: Face, mark: Mark) -> Box:
     )
 
 
-def changed(old: Face, new: Face, box: Box | None = None) -> NDArray[np.bool_]:
-    """Which texels of the flat artwork differ (by more than 24 of 255 in any channel)."""
-    before, after = flat(old, box).lanes[..., :3], flat(new, box).lanes[..., :3]
+def changed(old: Face, new: Face) -> NDArray[np.bool_]:
+    """Which texels of the flat artwork differ, by more than :data:`CHANGED` in any channel."""
+    before, after = flat(old).lanes[..., :3], flat(new).lanes[..., :3]
     far = np.abs(before - after) > CHANGED / 255
     return np.asarray(far[..., 0] | far[..., 1] | far[..., 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ class Camera:
     focal: float
     centre: tuple[float, float]
     perspective: bool = True
-    near: float = 0.05
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels (..., 2) and depth (...) of world points (..., 3)."""
@@ -59,14 +58,7 @@ class Camera:
 
     def scaled(self, factor: float) -> Camera:
         """The same view on a grid ``factor`` times as fine."""
-        return Camera(
-            self.eye,
-            self.axes,
-            self.focal * factor,
-            (self.centre[0] * factor, self.centre[1] * factor),
-            self.perspective,
-            self.near,
-        )
+        return replace(self, focal=self.focal * factor, centre=(self.centre[0] * factor, self.centre[1] * factor))
 
 
 def look(

@@ -91,9 +91,9 @@ class Pattern:
             bend = 0.25 * np.sin(2 * np.pi * v) if self.kind == "waves" else np.abs(v - np.rint(v))
             line = u + bend
             return 1 - smooth(half - soft, half + soft, np.abs(line - np.rint(line)))
-        return self._logos(u, v, soft)
+        return self._logos(u, v)
 
-    def _logos(self, u: Map, v: Map, soft: float) -> Map:
+    def _logos(self, u: Map, v: Map) -> Map:
         if self.logo is None:
             raise ValueError("Pattern(kind='logo') needs a logo")
         pixels = 128

@@ -58,7 +58,6 @@ def surface(
     *,
     columns: int = 24,
     rows: int = 24,
-    uv: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
     both: bool = False,
 ) -> Sheet:
     """A sheet from ``place(u, v) -> x, y, z``; u runs right and v down, seen from outside; normals follow from the
@@ -69,7 +68,7 @@ def surface(
     along, down = np.gradient(points, axis=1), np.gradient(points, axis=0)
     normals = np.cross(down, along)
     normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-12)
-    return Sheet(face, points, normals, np.stack([uv[0] + u * (uv[2] - uv[0]), uv[1] + v * (uv[3] - uv[1])], 2), both)
+    return Sheet(face, points, normals, np.stack([u, v], axis=2), both)
 
 
 def box(

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from .camera import Camera
 from .mesh import Sheet
 
-__all__ = ["Fragments", "rasterise", "triangles"]
+__all__ = ["Fragments", "rasterise"]
+
+NEAR = 0.05  # world units before the camera: what is nearer is not drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Fragments:
         )
 
 
-def triangles(sheets: Sequence[Sheet]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+def _triangles(sheets: Sequence[Sheet]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Corners (T, 3, 8) of all triangles, as x y z, normal, u v; and which sheet each belongs to."""
     corners, owners = [], []
     for index, sheet in enumerate(sheets):
@@ -62,12 +64,12 @@ def triangles(sheets: Sequence[Sheet]) -> tuple[NDArray[np.float64], NDArray[np.
 
 def rasterise(sheets: Sequence[Sheet], camera: Camera, size: tuple[int, int]) -> Fragments:
     """What ``camera`` sees of the sheets on a grid of ``size`` (height, width)."""
-    corners, owner = triangles(sheets)
+    corners, owner = _triangles(sheets)
     two_sided = np.array([sheet.both for sheet in sheets])[owner]
     towards = np.einsum("tij,tij->ti", corners[..., 3:6], camera.towards(corners[..., :3]))
     xy, depth = camera.project(corners[..., :3])
     inside = (xy.max(1) > 0).all(1) & (xy.min(1) < [size[1], size[0]]).all(1)
-    keep = (two_sided | (towards > 0).any(1)) & (depth > camera.near).all(1) & inside
+    keep = (two_sided | (towards > 0).any(1)) & (depth > NEAR).all(1) & inside
     corners, owner, xy, depth, towards = corners[keep], owner[keep], xy[keep], depth[keep], towards[keep]
     flip = np.where((towards.sum(1) < 0) & two_sided[keep], -1.0, 1.0)
     inverse = 1 / depth if camera.perspective else np.ones_like(depth)

@@ -84,9 +84,7 @@ def _strap(x: float, y: float, z: float, rise: float, radius: float, rng: np.ran
     """A handle from (-x, y, z) to (x, y, z), with a metal ring at each foot."""
     t = np.linspace(0, np.pi, 30)
     lean = float(rng.normal(0, 0.05))
-    line = np.stack(
-        [-x * np.cos(t) ** 1 * (1 + 0.1 * np.sin(t)), y + rise * np.sin(t) ** 0.8, z + lean * np.sin(t)], axis=1
-    )
+    line = np.stack([-x * np.cos(t) * (1 + 0.1 * np.sin(t)), y + rise * np.sin(t) ** 0.8, z + lean * np.sin(t)], axis=1)
     sheets = [tube("strap", line, radius)]
     turn = np.linspace(0, 2 * np.pi, 17)
     for side in (-1, 1):

@@ -21,11 +21,11 @@ _SPAN = 190.0
 _THIN = Typeface(weight=0.1, spacing=0.14)
 
 
-def _profile(points: list[tuple[float, float]], *, steps: int = 40) -> Array:
+def _profile(points: list[tuple[float, float]]) -> Array:
     """A smooth outline through corners, top first: corners are cut by a moving average."""
     corners = np.array(points)
     lengths = np.r_[0, np.cumsum(np.hypot(*np.diff(corners, axis=0).T))]
-    t = np.linspace(0, lengths[-1], steps * 4)
+    t = np.linspace(0, lengths[-1], 160)
     dense = np.stack([np.interp(t, lengths, corners[:, i]) for i in (0, 1)], axis=1)
     padded = np.concatenate([np.repeat(dense[:1], 3, 0), dense, np.repeat(dense[-1:], 3, 0)])
     soft = np.mean([padded[i : i + len(dense)] for i in range(7)], axis=0)

@@ -72,14 +72,13 @@ def _shoebox(size: tuple[float, float, float], rng: np.random.Generator) -> list
     )
     names = {"front": "rim", "back": "rim", "left": "rimside", "right": "rimside", "top": "lid"}
     lid = box((w + 0.022, 0.34 * h, d + 0.022), names, radius=0.006, bulge=float(rng.uniform(-0.008, 0.004)))
-    skew = np.eye(3)
-    return body + moved(lid, skew, (float(rng.normal(0, 0.002)), 0.66 * h + 0.012, float(rng.normal(0, 0.002))))
+    return body + moved(lid, np.eye(3), (float(rng.normal(0, 0.002)), 0.66 * h + 0.012, float(rng.normal(0, 0.002))))
 
 
 def _design_shoebox(brand: Brand, scheme: Scheme, rng: np.random.Generator) -> Design:
     w, h, d = 1.0, float(rng.uniform(0.33, 0.38)), float(rng.uniform(0.58, 0.66))
     two_tone = rng.random() < 0.6
-    body = mixed(scheme.ground, scheme.second, 1.0) if two_tone else scheme.ground
+    body = scheme.second if two_tone else scheme.ground
     body_ink = scheme.ink if abs(luminance(scheme.ink) - luminance(body)) > 0.3 else brand.palette.light
     if abs(luminance(body_ink) - luminance(body)) < 0.3:
         body_ink = brand.palette.dark
