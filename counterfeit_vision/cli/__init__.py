@@ -1,4 +1,4 @@
-"""The command line: ``counterfeit-vision demo | catalog | calibrate | inspect | evaluate | models``.
+"""The command line: ``counterfeit-vision demo | catalog | calibrate | inspect | evaluate | feedback | drift | models``.
 
 ``parser.py`` says what can be typed, ``commands.py`` and ``demo.py`` do it, ``output.py`` prints it, ``run.py`` gives
 the exit code. Results go to stdout, progress and notes to stderr. Nothing heavy is imported before a command runs, so
