@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Region:
 
     def __post_init__(self) -> None:
         values = (self.x0, self.y0, self.x1, self.y1)
-        if not all(math.isfinite(value) for value in values) or self.x1 <= self.x0 or self.y1 <= self.y0:
+        if not all(map(_is_finite, values)) or self.x1 <= self.x0 or self.y1 <= self.y0:
             raise InputError(f"Region{values}: need finite x0 < x1 and y0 < y1, in pixels of the upright photo")
 
     @property
@@ -116,11 +116,19 @@ def _check_texts(kind: str, id: str, **texts: object) -> None:
             raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={str(value)!r}")
 
 
-def _check_price(kind: str, id: str, price: float | None, currency: str | None) -> None:
-    if price is not None and not (math.isfinite(price) and price >= 0):
+def _is_finite(value: object) -> bool:
+    return isinstance(value, SupportsFloat) and math.isfinite(value)
+
+
+def _checked_price(kind: str, id: str, price: float | None, currency: str | None) -> float | None:
+    """As a float: data frames and databases give numbers of their own (``int64``, ``Decimal``), which JSON lacks."""
+    if price is None:
+        return None
+    if not _is_finite(price) or price < 0:
         raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0")
-    if price is not None and currency is None:
+    if currency is None:
         raise InputError(f"{kind} {id!r}: price={price!r} has no currency; add currency='EUR' or another ISO 4217 code")
+    return float(price)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +159,14 @@ class Reference:
                 f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
             )
         _check_texts("Reference", self.id, category=self.category, currency=self.currency)
-        object.__setattr__(self, "regions", tuple(self.regions))
-        _check_price("Reference", self.id, self.price, self.currency)
+        regions = tuple(self.regions) if isinstance(self.regions, Iterable) else (None,)
+        if not all(isinstance(region, Region) for region in regions):
+            raise InputError(
+                f"Reference {self.id!r}: regions={self.regions!r} is not a list of Region; "
+                "type regions=[Region(x0, y0, x1, y1)]"
+            )
+        object.__setattr__(self, "regions", regions)
+        object.__setattr__(self, "price", _checked_price("Reference", self.id, self.price, self.currency))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +206,7 @@ class Listing:
             )
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
-        _check_price("Listing", self.id, self.price, self.currency)
+        object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))
 
 
 @dataclass(frozen=True)

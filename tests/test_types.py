@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,8 @@ from counterfeit_vision.types import (
         (0, 0, math.nan, 1),
         (0, 0, math.inf, 1),
         (-math.inf, 0, 1, 1),
+        ("0", "0", "1", "1"),
+        (None, 0, 1, 1),
     ],
 )
 def test_a_region_without_area_is_refused(box: tuple) -> None:
@@ -78,7 +81,11 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"price": -1, "currency": "EUR"}, "price=-1 is not a finite number >= 0"),
         ({"price": math.nan, "currency": "EUR"}, "finite"),
         ({"price": math.inf, "currency": "EUR"}, "finite"),
+        ({"price": "3.5", "currency": "EUR"}, "price='3.5' is not a finite number"),
         ({"price": 3.5}, "has no currency; add currency='EUR'"),
+        ({"regions": [[1, 2, 3, 4]]}, r"regions=\[\[1, 2, 3, 4\]\] is not a list of Region; type"),
+        ({"regions": Region(1, 2, 3, 4)}, r"type regions=\[Region"),
+        ({"regions": None}, "regions=None is not a list"),
         ({"category": 3}, "Reference 'r': category=3 is neither a text nor None; type category='3'"),
         ({"currency": 978}, "currency=978"),
     ],
@@ -100,6 +107,14 @@ def test_regions_are_kept_as_a_tuple() -> None:
     assert reference.regions == (Region(0, 0, 1, 1),)
 
 
+@pytest.mark.parametrize("price", [Decimal("12.5"), np.float32(12.5), np.float64(12.5)])
+def test_prices_of_data_frames_and_databases_are_plain_numbers(price) -> None:
+    reference = Reference(**REFERENCE, price=price, currency="EUR")
+    listing = Listing(id="l", photos=["p.jpg"], price=price, currency="EUR")
+    assert json.dumps([reference.price, listing.price]) == "[12.5, 12.5]"
+    assert json.dumps(Reference(**REFERENCE, price=np.int64(12), currency="EUR").price) == "12.0"
+
+
 def test_a_free_product_has_a_price() -> None:
     assert Reference(**REFERENCE, price=0, currency="EUR").price == 0
 
@@ -117,6 +132,7 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
     [
         ({"id": ""}, "non-empty string"),
         ({"price": 3}, "Listing 'l': price=3 has no currency"),
+        ({"price": "3", "currency": "EUR"}, "Listing 'l': price='3' is not a finite number"),
         ({"price": -3, "currency": "EUR"}, ">= 0"),
         ({"title": 2024}, "Listing 'l': title=2024 is neither a text nor None; type title='2024'"),
         *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
