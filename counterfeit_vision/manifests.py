@@ -10,7 +10,6 @@ import csv
 import dataclasses
 import datetime
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,8 +33,8 @@ TEXT_FIELDS = (REFERENCE_FIELDS | LISTING_FIELDS) - {"photo", "photos", "regions
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
-    Empty cells of a csv and nulls are left out; a number in a column of texts is a text. Raises :class:`ManifestError`
-    for a missing file, another kind of file or a broken line.
+    Empty cells of a csv, nulls and NaN are left out; a number in a column of texts is a text. Raises
+    :class:`ManifestError` for a missing file, another kind of file or a broken line.
     """
     for number, row in _rows(path):
         if isinstance(row, ManifestError):
@@ -69,16 +68,39 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        try:
-            for row in (reader := csv.DictReader(file)):
+    with _csv_table(path) as reader:
+        while True:
+            begins = reader.reader.line_num + 1
+            try:
+                row = next(reader, None)
+                if row is None:
+                    return
                 if None in row:
-                    place = f"{path}:{reader.line_num}"
-                    yield reader.line_num, ManifestError(f"{place}: more cells than the header has columns")
-                else:
-                    yield reader.line_num, {key: value for key, value in row.items() if value not in (None, "")}
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ManifestError(f"{path}: not a readable csv: {error}") from error
+                    raise csv.Error("more cells than the header has columns")
+                cells = {key: value for key, value in row.items() if value not in (None, "")}
+                "".join(cells.values()).encode()
+            except (csv.Error, UnicodeEncodeError) as error:
+                number = reader.reader.line_num
+                since = "" if number == begins else f", in a row that begins on line {begins}"
+                yield number, ManifestError(f"{path}:{number}: {_csv_fault(error)}{since}")
+            else:
+                yield reader.line_num, cells
+
+
+@contextlib.contextmanager
+def _csv_table(path: Path) -> Iterator[csv.DictReader[str]]:
+    """A csv with its header read; bytes that are not UTF-8 are lone surrogates."""
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            "".join(reader.fieldnames or ()).encode()
+        except (csv.Error, UnicodeEncodeError) as error:
+            raise ManifestError(f"{path}: not a readable csv: {_csv_fault(error)}") from error
+        yield reader
+
+
+def _csv_fault(error: Exception) -> str:
+    return "not UTF-8; save the file as UTF-8" if isinstance(error, UnicodeEncodeError) else str(error)
 
 
 def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
@@ -92,17 +114,17 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
 
 
 def _given(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row that hold something."""
-    cells = {key: _text(value) if key in TEXT_FIELDS else value for key, value in row.items()}
-    return {key: value for key, value in cells.items() if value is not None}
+    """The cells of a row that hold something: where one is missing, pandas has NaN."""
+    cells = {key: value for key, value in row.items() if value is not None and value == value}
+    return {key: _text(value) if key in TEXT_FIELDS else value for key, value in cells.items()}
 
 
 def _text(value: Any) -> Any:
-    """A number or a time as a csv has it. Of a column of whole numbers with gaps pandas makes 12345.0 and NaN."""
+    """A number or a time as a csv has it. Of a column of whole numbers with gaps pandas makes 12345.0."""
     if isinstance(value, datetime.date):
         return value.isoformat()
     if isinstance(value, float):
-        return None if math.isnan(value) else str(int(value) if value.is_integer() else value)
+        return str(int(value) if value.is_integer() else value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -238,14 +260,17 @@ def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:
 
 
 def _refuse_without_photos(path: Path) -> None:
-    """:class:`ManifestError` where no row names photos; reads as far as the first row that does."""
+    """:class:`ManifestError` where no row or no header names photos; reads as far as the first row that does."""
     columns: dict[str, None] = {}
     for _, row in _rows(path):
         if not isinstance(row, ManifestError):
             if "photos" in row or "photo" in row:
                 return
             columns |= dict.fromkeys(row)
-    if columns:
+    if path.suffix.lower() == ".csv" and not columns:
+        with _csv_table(path) as reader:  # no row is whole, or there is none
+            columns = dict.fromkeys(reader.fieldnames or ())
+    if columns and not {"photos", "photo"} & columns.keys():
         raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {', '.join(columns)}")
 
 

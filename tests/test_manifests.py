@@ -210,10 +210,19 @@ def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> 
     assert [r.id for r in read_references(path)] == ["r1"]
 
 
-@pytest.mark.parametrize("data", [b"photo,brand,product\ncaf\xe9.jpg,a,b\n"], ids=["latin-1"])
-def test_a_csv_that_can_not_be_read_is_named(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"photo,brand,product\n1.jpg,a,b\ncaf\xe9.jpg,a,b\n", r"r\.csv:3: not UTF-8; save the file as UTF-8"),
+        ("photo,brand,product\n".encode("utf-16"), r"r\.csv: not a readable csv: not UTF-8"),
+        (b'photo,"brand,product\n1.jpg,a,b\n', r"r\.csv: not a readable csv: unexpected end"),
+        (b'photo,brand,product\n1.jpg,a,"b\n2.jpg,a,b\n', r"r\.csv:3: unexpected end of data, in a row .* on line 2"),
+    ],
+    ids=["latin-1", "utf-16", "header", "quote"],
+)
+def test_a_csv_that_can_not_be_read_is_named(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "r.csv").write_bytes(data)
-    with pytest.raises(ManifestError, match=r"r\.csv: not a readable csv"):
+    with pytest.raises(ManifestError, match=message):
         read_references(tmp_path / "r.csv")
 
 
@@ -439,6 +448,53 @@ def test_a_csv_row_with_too_many_cells_is_one_failure_in_its_place(tmp_path: Pat
     assert (first.id, third.id) == ("a", "c")
     assert isinstance(failure, Failure)
     assert "l.csv:3" in str(failure.error)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"b,2.jpg,caf\xe9", "l.csv:3: not UTF-8"),
+        (b'b,2.jpg,"27" screen', "l.csv:3: "),
+        (b"b,2.jpg," + b"x" * 200_000, "l.csv:3: field larger than field limit"),
+    ],
+    ids=["latin-1", "quote", "long"],
+)
+def test_a_csv_row_that_can_not_be_read_is_one_failure_in_its_place(tmp_path: Path, row: bytes, message: str) -> None:
+    (tmp_path / "l.csv").write_bytes(b"id,photos,title\na,1.jpg,x\n" + row + b"\nc,3.jpg,5 in\n")
+    first, failure, third = read_listings(tmp_path / "l.csv")
+    assert (first.id, third.id) == ("a", "c")
+    assert isinstance(failure, Failure)
+    assert (failure.id, failure.stage) == ("l.csv:3", "input")
+    assert message in str(failure.error)
+
+
+def test_a_quote_that_is_never_closed_swallows_no_listing_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text('id,photos,title\na,1.jpg,x\nb,2.jpg,"27 inch\nc,3.jpg,x\nd,4.jpg,x\n')
+    first, failure = read_listings(tmp_path / "l.csv")
+    assert first.id == "a"
+    assert isinstance(failure, Failure)
+    assert "l.csv:5: unexpected end of data, in a row that begins on line 3" in str(failure.error)
+
+
+def test_nan_in_a_column_of_numbers_or_lists_is_as_if_left_out(tmp_path: Path) -> None:
+    listing = OFFER | {"price": math.nan, "currency": math.nan, "photos": math.nan, "photo": "1.jpg"}
+    (read,) = read_listings(write(tmp_path / "l.jsonl", listing))
+    assert isinstance(read, Listing)
+    assert (read.price, read.currency, read.photos) == (None, None, (tmp_path / "1.jpg",))
+    (reference,) = read_references(write(tmp_path / "r.jsonl", FULL | {"price": math.nan, "regions": math.nan}))
+    assert (reference.price, reference.regions) == (None, ())
+
+
+@pytest.mark.parametrize("rows", ["", "a;1.jpg;12,50\nb;2.jpg;9,99\n"])
+def test_a_csv_whose_header_names_no_photos_is_refused_as_a_whole(tmp_path: Path, rows: str) -> None:
+    (tmp_path / "l.csv").write_text("id;photos;price\n" + rows)
+    with pytest.raises(ManifestError, match=r"l\.csv: column 'photos' is missing .* the columns are id;photos;price"):
+        list(read_listings(tmp_path / "l.csv"))
+
+
+def test_a_csv_of_a_header_alone_gives_no_listings(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("id,photos\n")
+    assert list(read_listings(tmp_path / "l.csv")) == []
 
 
 @pytest.mark.parametrize("rows", [[{"id": "a", "title": "x"}], [{"id": "a"}, {"id": "b", "picture": "1.jpg"}]])
