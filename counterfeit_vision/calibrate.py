@@ -153,7 +153,7 @@ class Calibration:
         photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same.
         ``listings`` (N,) numbers the listing of each photo (default: a listing of its own), ``strata`` (N,) names what
         is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are measured,
-        ``margins`` (N,) by how much its nearest product stood out (:meth:`product_p`). With ``fakes`` (M, H), of
+        ``margins`` (N,) by how much its nearest product stood out (:meth:`margin_p`). With ``fakes`` (M, H), of
         ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
         ``base_rate`` of fakes (default: theirs of all these photos); a head that was itself fitted on them and the
         first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
@@ -355,7 +355,7 @@ class Calibration:
         """The :meth:`known_p` at which a photo is too unlike the catalogue to be of anything in it."""
         return max(UNKNOWN_LEVEL, 1 / (self.count + 1))
 
-    def product_p(self, margins: Floats) -> Floats:
+    def margin_p(self, margins: Floats) -> Floats:
         """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1
         where no other product is near (NaN).
         """

@@ -308,8 +308,8 @@ class Inspector:
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = self.catalog.references[judged[worst].neighbours[0]]
-        product_p = float(calibration.product_p(np.array([judged[worst].margin]))[0])
-        other = self.catalog.references[judged[worst].runner_up] if product_p <= UNSURE else None
+        margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
+        other = self.catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
         claims = self._claims(listing, judged, claims_p, counted)
         copied = claims.get(Reuse.name)
         # as unusual as calibration listings are, and as photos are: Bonferroni over all, for the worst was chosen
@@ -341,7 +341,7 @@ class Inspector:
             reason=reason,
             product=best.product if found.known else None,
             brand=best.brand if found.known else None,
-            product_p=product_p if found.known else None,
+            margin_p=margin_p if found.known else None,
             runner_up=other.product if other is not None and found.known else None,
             claims=claims,
             statistics=tuple(merged.tolist()),
@@ -377,7 +377,7 @@ class Inspector:
             column = names.index(Mark.name)
             marked = np.array([row.evidence[column].region is not None for row in judged])
             named = len(self.catalog.claimed_by(listing)) > 0
-            known |= marked & (named | (calibration.product_p(np.array([row.margin for row in judged])) > UNSURE))
+            known |= marked & (named | (calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE))
         return known
 
     def _kinds(self, rows: Sequence[Judged]) -> list[str]:

@@ -364,7 +364,7 @@ class Verdict:
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
-    - ``product_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
+    - ``margin_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
       at most a tenth, ``runner_up`` names the next: it may as well be that one.
     - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos, which p-values and risk come from.
@@ -381,7 +381,7 @@ class Verdict:
     probability: float | None = None
     product: str | None
     brand: str | None
-    product_p: float | None = None
+    margin_p: float | None = None
     runner_up: str | None = None
     claims: Mapping[str, Evidence]
     statistics: tuple[float, ...] = ()
@@ -409,7 +409,7 @@ class Verdict:
             "reason": self.reason,
             "product": self.product,
             "brand": self.brand,
-            "product_p": self.product_p,
+            "margin_p": self.margin_p,
             "runner_up": self.runner_up,
             "stale": self.stale,
             "statistics": list(self.statistics),

@@ -423,6 +423,6 @@ def test_a_products_margin_is_ranked_among_those_of_genuine_photos() -> None:
     calibration = Calibration.fit(["a"], scores, {}, first=first, alpha=ALPHA, generation="", margins=margins)
     again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
     for made in (calibration, again):
-        np.testing.assert_allclose(made.product_p(np.array([0.0, 0.01, 0.105, 9.0, np.nan])) * 41, [1, 2, 11, 41, 41])
+        np.testing.assert_allclose(made.margin_p(np.array([0.0, 0.01, 0.105, 9.0, np.nan])) * 41, [1, 2, 11, 41, 41])
     unknown = Calibration.fit(["a"], scores, {}, first=first, alpha=ALPHA, generation="")
-    assert unknown.product_p(np.array([0.1, np.nan])).tolist() == [1.0, 1.0]
+    assert unknown.margin_p(np.array([0.1, np.nan])).tolist() == [1.0, 1.0]

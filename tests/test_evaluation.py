@@ -247,7 +247,7 @@ def test_without_matplotlib_the_extra_is_named_and_nothing_is_written(
     [
         ("{", "not readable as an evaluation"),
         ('{"format": 99}', "format 99"),
-        ('{"format": 1, "rows": [{}]}', "Judged"),
+        ('{"format": 2, "rows": [{}]}', "Judged"),
     ],
 )
 def test_files_that_are_no_evaluation(text: str, said: str, tmp_path: Path) -> None:
@@ -362,8 +362,8 @@ def test_goods_that_the_catalogue_hardly_knows_are_answered_last() -> None:
 
 
 def test_goods_that_may_as_well_be_others_are_answered_late() -> None:
-    rows = [judged(0, "genuine", 0.1, product_p=0.01), judged(1, "genuine", 0.3, product_p=0.9)]
-    rows += [judged(2, "genuine", 0.35), judged(3, "genuine", 0.0, decision="insufficient_evidence", product_p=0.9)]
+    rows = [judged(0, "genuine", 0.1, margin_p=0.01), judged(1, "genuine", 0.3, margin_p=0.9)]
+    rows += [judged(2, "genuine", 0.35), judged(3, "genuine", 0.0, decision="insufficient_evidence", margin_p=0.9)]
     assert order(*rows) == [1, 2, 0, 3]
 
 

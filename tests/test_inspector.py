@@ -70,8 +70,8 @@ def test_one_result_each_in_order_with_all_that_a_verdict_promises(
         assert verdict.genuine
         assert not verdict.stale
         assert verdict.reason
-        assert (verdict.product_p is None) == (verdict.product is None)
-        assert verdict.runner_up is None or (verdict.product_p <= 0.1 and verdict.runner_up != verdict.product)
+        assert (verdict.margin_p is None) == (verdict.product is None)
+        assert verdict.runner_up is None or (verdict.margin_p <= 0.1 and verdict.runner_up != verdict.product)
         json.dumps(verdict.to_dict(), allow_nan=False)
 
 

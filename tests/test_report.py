@@ -21,6 +21,7 @@ from PIL import Image
 
 from counterfeit_vision import pictures, report, wording
 from counterfeit_vision.errors import DecodeError, InputError, MissingExtraError
+from counterfeit_vision.heads import default_heads
 from counterfeit_vision.report import Explanation, Report
 from counterfeit_vision.types import DECISIONS, Evidence, Failure, Listing, PhotoView, Region, Seller, Verdict
 
@@ -612,6 +613,11 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame["failure"].notna().sum() == 1
 
 
+def test_no_claim_has_a_column_that_is_called_like_something_else_of_a_verdict():
+    columns = {f"{head.name}_{kind}" for head in default_heads() for kind in ("score", "p")}
+    assert not columns & {field.name for field in dataclasses.fields(Verdict)}
+
+
 def test_an_empty_frame_has_the_fixed_columns():
     pytest.importorskip("pandas")
     frame = Report([]).to_frame()
@@ -834,7 +840,7 @@ def test_a_browser_toggles_the_heat_map(chromium):
 
 
 def test_a_product_that_may_as_well_be_another_is_named_with_it():
-    alike = verdict(product_p=0.04, runner_up="Runner <3>")
+    alike = verdict(margin_p=0.04, runner_up="Runner <3>")
     assert "It may as well be Runner <3>, which is nearly as alike." in str(alike.explain())
     assert "It may as well be <bdi>Runner &lt;3&gt;</bdi>" in alike.explain().to_html()
     assert "may as well" not in str(verdict().explain()) + verdict().explain().to_html()

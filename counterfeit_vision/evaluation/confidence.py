@@ -21,7 +21,7 @@ def confidence(
     p_value: Floats,
     probability: Floats,
     likeness: Floats,
-    product_p: Floats,
+    margin_p: Floats,
     named: NDArray[np.str_],
     abstained: Bools,
 ) -> Floats:
@@ -41,7 +41,7 @@ def confidence(
         own = told & (group == number)
         fake[own] = 1 - chance_of_genuine(p_value[own])
     right = np.where(risk >= ALARM, fake, 1 - fake)
-    known, told_apart = (np.minimum(np.nan_to_num(p, nan=1.0) / KNOWN, 1) for p in (likeness, product_p))
+    known, told_apart = (np.minimum(np.nan_to_num(p, nan=1.0) / KNOWN, 1) for p in (likeness, margin_p))
     return np.asarray(right * known * told_apart + ~abstained)
 
 

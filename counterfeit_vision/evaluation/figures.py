@@ -25,7 +25,7 @@ class Judged:
 
     ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
     the verdict on a genuine listing names another product than it shows. ``likeness`` is the p-value of its likeness to
-    the catalogue, ``product_p`` that of how much the product that the verdict names stands out, ``named`` its brand.
+    the catalogue, ``margin_p`` that of how much the product that the verdict names stands out, ``named`` its brand.
     ``peak`` says whether the strongest heat map's peak lies within one patch of the change, ``chance`` how often a
     random spot on the product would; both only for suspected fakes with a mask.
     """
@@ -41,7 +41,7 @@ class Judged:
     p_value: float | None = None
     probability: float | None = None
     likeness: float | None = None
-    product_p: float | None = None
+    margin_p: float | None = None
     named: str = ""
     misnamed: bool = False
     peak: bool | None = None
@@ -68,9 +68,9 @@ class Columns:
     @classmethod
     def of(cls, rows: Sequence[Judged]) -> Columns:
         """The columns of these rows."""
-        risk, p_value, probability, likeness, product_p = (
+        risk, p_value, probability, likeness, margin_p = (
             np.array([getattr(row, name) for row in rows], np.float64)
-            for name in ("risk", "p_value", "probability", "likeness", "product_p")
+            for name in ("risk", "p_value", "probability", "likeness", "margin_p")
         )
         abstained = np.array([row.decision == "insufficient_evidence" for row in rows], bool)
         named = np.array([row.named for row in rows], dtype=str)
@@ -83,7 +83,7 @@ class Columns:
             np.array([bool(row.peak) for row in rows], bool),
             risk,
             probability,
-            confidence(risk, p_value, probability, likeness, product_p, named, abstained),
+            confidence(risk, p_value, probability, likeness, margin_p, named, abstained),
         )
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Columns:

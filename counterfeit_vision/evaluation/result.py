@@ -25,7 +25,7 @@ from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
-FORMAT = 1
+FORMAT = 2
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
 
 

@@ -102,7 +102,7 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         p_value=result.p_value,
         probability=result.probability,
         likeness=result.claims["similarity"].p_value if "similarity" in result.claims else None,
-        product_p=result.product_p,
+        margin_p=result.margin_p,
         named=result.brand or "",
         misnamed=None not in (truth.product, result.product) and truth.product != result.product,
     )
