@@ -23,6 +23,7 @@ from .cache import EmbeddingCache
 from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
 from .errors import CatalogError, FingerprintError, InputError
+from .encoders.base import refuse_name
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
 from .manifests import read_references
@@ -102,8 +103,7 @@ class Catalog:
         without ``regions`` are looked for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when
         nothing genuine is left.
         """
-        if isinstance(encoder, str):  # type: ignore[unreachable]
-            raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
+        refuse_name(encoder)
         references = read_references(source)
         kept: list[Reference] = []
         rows: list[EncodedPhoto] = []
@@ -482,6 +482,7 @@ class Catalog:
         :class:`FingerprintError`.
         """
         path = Path(folder)
+        refuse_name(encoder)
         manifest, contents = read_folder(path)
         if encoder is None:
             from .encoders import load_encoder

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .decode import decode, photo_name, read_bytes
-from .encoders.base import Encoder, OverlappingEncoder
+from .encoders.base import Encoder, OverlappingEncoder, refuse_name
 from .errors import DecodeError, InputError
 from .preprocess import resized
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
@@ -125,6 +125,7 @@ def encode_photos(
     At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends
     the threads before it is raised.
     """
+    refuse_name(encoder)
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
         pool = ThreadPoolExecutor(

@@ -409,3 +409,8 @@ def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: 
     assert len(tree_catalog.search(photo for photo in [path, path]).ids) == 2
     with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):
         Catalog.build(tree, encoder="clip-vit-b16")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):
+        Catalog.load(tree, encoder="clip-vit-b16")  # type: ignore[arg-type]
+    for photos in ([path], []):
+        with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('lite'\)"):
+            embed(photos, encoder="lite")  # type: ignore[arg-type]

@@ -167,6 +167,14 @@ def test_too_few_photos_or_groups_are_refused_with_both_numbers() -> None:
         LearnedHead(Clip(), cache=False).fit(["a.jpg"], ["b.jpg", "c.jpg"], groups=["a", "b"])  # type: ignore[arg-type]
 
 
+def test_one_photo_or_a_folder_is_no_list_of_photos(head: LearnedHead) -> None:
+    for one in ("photo.jpg", Path("photo.jpg"), np.zeros((6, 8, 3), np.uint8)):
+        with pytest.raises(InputError, match=r"score\(\): need a list of photos.* type score\(\[photo\]\)"):
+            head.score(one)  # type: ignore[call-overload]
+        with pytest.raises(InputError, match=r"fit\(fakes=\.\.\.\): need a list of photos"):
+            LearnedHead(Clip(), cache=False).fit(["a.jpg"], one)  # type: ignore[arg-type]
+
+
 def test_nothing_learned_yet_says_what_to_type() -> None:
     with pytest.raises(NotCalibratedError, match=r"head\.fit\(genuine=photos, fakes=photos\)"):
         LearnedHead(Clip(), cache=False).score_encoded([photo(0)])  # type: ignore[arg-type]

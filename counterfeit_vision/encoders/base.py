@@ -8,10 +8,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder"]
+__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "refuse_name"]
 
 
 @runtime_checkable
@@ -68,3 +69,9 @@ class TextEncoder(Protocol):
         others.
         """
         ...
+
+
+def refuse_name(encoder: object) -> None:
+    """:class:`InputError` where an encoder's name stands in its place."""
+    if isinstance(encoder, str):
+        raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")

@@ -25,7 +25,7 @@ from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
 from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
-from ..types import Evidence, Failure, Photo
+from ..types import Evidence, Failure, Photo, check_list
 from .base import Suspects
 from .closeups import look_closer
 
@@ -129,6 +129,8 @@ class LearnedHead:
         seller has many photos. Raises :class:`InputError` for too few photos or groups and for photos that can't be
         read.
         """
+        check_list(genuine, "fit(genuine=...)")
+        check_list(fakes, "fit(fakes=...)")
         photos = [*genuine, *fakes]
         names = [f"photo {row}" for row in range(len(photos))] if groups is None else [str(name) for name in groups]
         if len(names) != len(photos):
@@ -208,6 +210,7 @@ class LearnedHead:
         """
         if isinstance(photos, Suspects):
             return [self._one(photo) for photo in photos.encoded]
+        check_list(photos, "score()", "score([photo])")
         rows = self._encode(list(photos))
         scores = np.full(len(rows), np.nan)
         good = [number for number, row in enumerate(rows) if isinstance(row, EncodedPhoto)]
