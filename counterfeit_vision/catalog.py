@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -22,8 +23,8 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache
 from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
-from .errors import CatalogError, FingerprintError, InputError
 from .encoders.base import refuse_name
+from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
 from .manifests import read_references
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .encoders.base import Encoder
     from .search.base import Index
 
-__all__ = ["Catalog", "Neighbours"]
+__all__ = ["Catalog", "Neighbours", "composed"]
 
 SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT_REFERENCES = 4  # photos of each of them
@@ -268,7 +269,7 @@ class Catalog:
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
-            if value is not None and value not in (known := self._rows_by(field)):
+            if value is not None and composed(value) not in (known := self._rows_by(field)):
                 names = ", ".join(sorted(str(name) for name in known if name is not None))
                 raise InputError(f"the catalogue knows no {field} {value!r}; it knows {names or 'none at all'}")
         if all(value is None for value in wanted.values()):
@@ -286,7 +287,7 @@ class Catalog:
         """
         if listing.product is None:
             return np.zeros(0, np.int64)
-        brand = listing.brand if listing.brand in self._rows_by("brand") else None
+        brand = listing.brand if composed(listing.brand) in self._rows_by("brand") else None
         return self.rows_of(brand=brand, product=listing.product)
 
     def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
@@ -295,7 +296,7 @@ class Catalog:
         for field, value in wanted.items():
             if value is not None:
                 own = np.zeros(len(self), bool)
-                own[self._rows_by(field).get(value, [])] = True
+                own[self._rows_by(field).get(composed(value), [])] = True
                 hits &= own
         return hits
 
@@ -304,7 +305,7 @@ class Catalog:
         if field not in self._rows:
             rows: dict[str | None, list[int]] = {}
             for row, reference in enumerate(self.references):
-                rows.setdefault(getattr(reference, field), []).append(row)
+                rows.setdefault(composed(getattr(reference, field)), []).append(row)
             self._rows[field] = rows
         return self._rows[field]
 
@@ -481,8 +482,8 @@ class Catalog:
         ``encoder`` defaults to the recipe it was built with. Raises :class:`CorruptCatalogError`,
         :class:`FingerprintError`.
         """
-        path = Path(folder)
         refuse_name(encoder)
+        path = Path(folder)
         manifest, contents = read_folder(path)
         if encoder is None:
             from .encoders import load_encoder
@@ -562,6 +563,15 @@ class Catalog:
             f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in self.info().items()
         )
         return f"<table>{rows}</table>"
+
+
+def composed(name: str | None) -> str | None:
+    """One form for names that are the same text: folders of a Mac may hold an accent as a letter of its own.
+
+    >>> composed("Cafe\\N{COMBINING ACUTE ACCENT}") == "Caf\\N{LATIN SMALL LETTER E WITH ACUTE}"
+    True
+    """
+    return None if name is None else unicodedata.normalize("NFC", name)
 
 
 def _key(reference: Reference) -> str:

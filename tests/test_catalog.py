@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,7 @@ from counterfeit_vision.errors import (
 from counterfeit_vision.preprocess import patch_mask
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.stream import embed
-from counterfeit_vision.types import Reference, Region
+from counterfeit_vision.types import Listing, Reference, Region
 
 BAD = b"not a photo"
 
@@ -414,3 +415,16 @@ def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: 
     for photos in ([path], []):
         with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('lite'\)"):
             embed(photos, encoder="lite")  # type: ignore[arg-type]
+
+
+def test_a_name_is_found_however_its_accents_are_written(references: list[Reference], tiny_encoder) -> None:
+    written, typed = (unicodedata.normalize(form, "Caf\u00e9") for form in ("NFD", "NFC"))  # as Macs do, and not
+    assert written != typed
+    renamed = [dataclasses.replace(row, brand=row.brand + written, product=row.product + written) for row in references]
+    catalog = Catalog.build(renamed, encoder=tiny_encoder, find_marks=False)
+    listing = Listing(id="l", photos=["a.jpg"], brand=f"zeta{typed}", product=f"mug{typed}")
+    rows = [row for row, reference in enumerate(references) if reference.product == "mug"]
+    assert catalog.claimed_by(listing).tolist() == catalog.rows_of(product=f"mug{typed}").tolist() == rows
+    found = catalog.search([renamed[0].photo], k=1, brand=f"acme{typed}")
+    assert found.ids[0, 0] == "r0"
+    assert found.products[0, 0] == renamed[0].product  # as it was given

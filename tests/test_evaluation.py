@@ -402,6 +402,9 @@ def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tm
     puppet = Puppet(dict.fromkeys("abcde", 0.1), product="bag")
     assert [row.misnamed for row in evaluate(puppet, path, draws=DRAWS).rows] == [False, False, True, False, False]
     assert [item.product for item in puppet.given] == ["bag", None, None, None, None]
+    accented = write(tmp_path / "m.jsonl", {"id": "a", "label": "genuine", "product": "caf\u00e9"})
+    (row,) = evaluate(Puppet({"a": 0.1}, product="cafe\u0301"), accented, draws=DRAWS).rows
+    assert not row.misnamed  # the same text, an accent being a letter of its own
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..catalog import composed
 from ..decode import decode
 from ..errors import ManifestError
 from ..inspector import Inspector
@@ -104,7 +105,7 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         likeness=result.claims["similarity"].p_value if "similarity" in result.claims else None,
         margin_p=result.margin_p,
         named=result.brand or "",
-        misnamed=None not in (truth.product, result.product) and truth.product != result.product,
+        misnamed=None not in (truth.product, result.product) and composed(truth.product) != composed(result.product),
     )
     maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == 0]
     if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
