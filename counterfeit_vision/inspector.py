@@ -115,7 +115,7 @@ class Inspector:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
         if isinstance(groups, str):
             raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
-        groups = None if groups is None else list(groups)
+        groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything
         per_photo = per == "photo"
         shown = self._show(genuine, groups, "genuine", progress, per_photo=per_photo)
         self.failures = tuple(shown.failures)

@@ -156,6 +156,26 @@ def test_a_frames_column_is_read_in_its_order_whatever_its_labels(tree_catalog: 
     assert framed.calibration.to_dict() == plain.calibration.to_dict()
 
 
+def test_groups_that_are_no_texts_are_still_told_apart_and_told_alike(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[str] = []
+
+    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list[str]) -> None:
+        taught.extend(fake_names)
+        raise cv.InputError("enough")
+
+    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    names = [*range(39), "a shop"]  # half of them give the p-values, and their fakes teach nothing
+    with pytest.raises(cv.InputError, match="enough"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(
+            GENUINE,
+            fakes=[light + 1 for light in GENUINE],
+            groups=[*names, *names],  # type: ignore[list-item]
+        )
+    assert 0 < len(taught) < 25
+
+
 def test_a_photo_that_is_shown_twice_counts_once(tree_catalog: cv.Catalog) -> None:
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
     with pytest.raises(cv.InputError, match=r"10 genuine photos are too few .* 30 more could not be used; the first"):
