@@ -213,7 +213,7 @@ class Listing:
 class Failure:
     """One input that gave no result. It stands where the result would have stood.
 
-    ``stage`` is where it stopped (``"input"``, ``"decode"``, ``"encode"``, ``"score"``).
+    ``stage`` is where it stopped (``"input"``, ``"decode"``, ``"score"``).
     """
 
     id: str
@@ -314,7 +314,7 @@ class Evidence:
 
     - ``score``: raw, higher = more suspicious; ``nan`` where the claim does not apply.
     - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration.
-    - ``photo``: which of the verdict's photos (those that decoded) the claim is about, from 0.
+    - ``photo``: which of the verdict's ``photos`` the claim is about, from 0.
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
       alarm level (the peak that one genuine photo in twenty reaches).
     - ``references``: ids of the genuine photos it was compared with.
@@ -369,8 +369,8 @@ class Verdict:
     - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos, which p-values and risk come from.
     - ``authorised``: the seller is one of those that the brand has authorised.
-    - ``photos``, ``genuine``: small copies of the listing's photos and of the nearest genuine photos; ``failures``: its
-      photos that gave no pixels.
+    - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
+      ``failures``: its other photos, that gave no pixels or that no claim applies to.
     """
 
     id: str
