@@ -316,6 +316,8 @@ def test_labels_stay_here(tmp_path: Path) -> None:
         {"id": "a", "label": "genuine", "seller": "s", "hard": "glare", "brand": "acme"},
         {"id": "b", "label": "fake", "seller": "t", "price": 3, "currency": "EUR"} | secret,
     )
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "masks" / "m.png")
     puppet = Puppet({"a": 0.1, "b": 0.2})
     found = evaluate(puppet, path, group="seller", draws=DRAWS)
     assert [type(item) for item in puppet.given] == [cv.Listing, cv.Listing]
@@ -462,6 +464,27 @@ def test_peaks_are_looked_for_in_the_mask_and_a_patch_around_it(tmp_path: Path) 
     }
     assert found.figures["peak_in_mask"].value == pytest.approx(2 / 3)
     assert found.peak_by_chance == pytest.approx(50 * 50 / (80 * 60))
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"mask": "none.png"}, r"l\.jsonl:2: .*none\.png: cannot be read"),
+        ({"mask": "broken.png"}, r"l\.jsonl:2: .*broken\.png: is not an image"),
+        ({"mask": "a.png", "product_mask": "b.png"}, r"l\.jsonl:2: .* different sizes: a\.png 8 x 6, b\.png 16 x 12"),
+    ],
+)
+def test_masks_that_can_not_be_used_are_named_before_anything_is_judged(
+    tmp_path: Path, masks: dict, message: str
+) -> None:
+    Image.new("L", (8, 6)).save(tmp_path / "a.png")
+    Image.new("L", (16, 12)).save(tmp_path / "b.png")
+    (tmp_path / "broken.png").write_text("no picture")
+    genuine = {"id": "a", "label": "genuine", "mask": "none.png"}  # of which no mask is asked
+    puppet = Puppet({"a": 0.1, "b": 0.9}, {"b": heat(4, 4)})
+    with pytest.raises(cv.ManifestError, match=message):
+        evaluate(puppet, write(tmp_path / "l.jsonl", genuine, {"id": "b", "label": "fake"} | masks), draws=DRAWS)
+    assert puppet.given == []
 
 
 # --- the whole way ----------------------------------------------------------------------------------------------------

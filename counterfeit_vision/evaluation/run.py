@@ -15,7 +15,7 @@ import numpy as np
 
 from ..catalog import composed
 from ..decode import decode
-from ..errors import ManifestError
+from ..errors import DecodeError, ManifestError
 from ..inspector import Inspector
 from ..manifests import read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
@@ -57,7 +57,8 @@ def evaluate(
     ``brand``, ``mask`` (a picture, white where a fake's first photo was changed) and ``product_mask``.
 
     ``group`` is the column that names what belongs together (``seller``, ``scene``): intervals resample whole groups,
-    ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError` for a row without a label or without a group.
+    ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError`, before anything is judged, for a row without a
+    label or without a group, and for a fake whose masks can't be read or differ in size.
     """
     path = Path(listings)
     truths = list(_truths(path, group))
@@ -89,8 +90,21 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
             category=str(row.get("category", "not given")),
         )
         change, product = (path.parent / str(row[name]) if name in row else None for name in ("mask", "product_mask"))
+        if label == "fake" and change is not None:
+            _check_masks(place, [mask for mask in (change, product) if mask is not None])
         shows = row.get("shows", row.get("product")) if label == "genuine" else None
         yield _Truth(judged, None if shows is None else str(shows), change, product)
+
+
+def _check_masks(place: str, masks: list[Path]) -> None:
+    """:class:`ManifestError` for pictures that can't be used, before hours are spent on judging."""
+    try:
+        sizes = [decode(mask).size for mask in masks]
+    except DecodeError as error:
+        raise ManifestError(f"{place}: {error}") from error
+    if len(set(sizes)) > 1:
+        told = ", ".join(f"{mask.name} {width} x {height}" for mask, (width, height) in zip(masks, sizes, strict=True))
+        raise ManifestError(f"{place}: mask and product_mask are of different sizes: {told} pixels")
 
 
 def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
