@@ -116,6 +116,13 @@ def _check_texts(kind: str, id: str, **texts: object) -> None:
             raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={str(value)!r}")
 
 
+def _leave_out_empty(record: object, *names: str) -> None:
+    """A text without a letter names nothing: no product, no platform."""
+    for name in names:
+        if getattr(record, name) == "":
+            object.__setattr__(record, name, None)
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, SupportsFloat) and math.isfinite(value)
 
@@ -159,6 +166,7 @@ class Reference:
                 f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
             )
         _check_texts("Reference", self.id, category=self.category, currency=self.currency)
+        _leave_out_empty(self, "category", "currency")
         regions = tuple(self.regions) if isinstance(self.regions, Iterable) else (None,)
         if not all(isinstance(region, Region) for region in regions):
             raise InputError(
@@ -175,7 +183,7 @@ class Listing:
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id.
+    id. An empty text is as if left out.
     """
 
     id: str
@@ -197,13 +205,14 @@ class Listing:
         if isinstance(self.photos, str | bytes | os.PathLike) or not isinstance(self.photos, Sequence):
             raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
         object.__setattr__(self, "photos", tuple(self.photos))
-        texts = ("brand", "product", "title", "currency", "platform", "channel", "region", "url", "captured_at")
-        _check_texts("Listing", self.id, **{name: getattr(self, name) for name in texts})
+        texts = ("brand", "product", "title", "currency", "platform", "region", "url", "captured_at")
+        _check_texts("Listing", self.id, channel=self.channel, **{name: getattr(self, name) for name in texts})
         if not isinstance(self.seller, Seller | str | None):
             raise InputError(
                 f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "
                 "type seller='12345'"
             )
+        _leave_out_empty(self, "seller", *texts)
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))

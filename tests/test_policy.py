@@ -48,6 +48,7 @@ def test_authorised_is_who_the_platform_has_verified_there() -> None:
     policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1"), "own-shop"]))
     assert word(policy, found(0.01), listing("store-1", "bazaar"))[0] == "review"
     assert word(policy, found(0.01), listing("own-shop"))[0] == "review"
+    assert word(policy, found(0.01), listing("own-shop", ""))[0] == "review"  # an empty text names no platform
     for stranger in (
         listing("store-1", "stall"),
         listing("store-1"),

@@ -107,6 +107,14 @@ def test_regions_are_kept_as_a_tuple() -> None:
     assert reference.regions == (Region(0, 0, 1, 1),)
 
 
+def test_an_empty_text_is_as_if_left_out() -> None:
+    names = ("brand", "product", "title", "currency", "seller", "platform", "region", "url", "captured_at")
+    assert Listing(id="l", photos=["p.jpg"], **dict.fromkeys(names, "")) == Listing(id="l", photos=["p.jpg"])
+    assert Reference(**REFERENCE, category="", currency="") == Reference(**REFERENCE)
+    with pytest.raises(InputError, match="has no currency"):
+        Listing(id="l", photos=["p.jpg"], price=3, currency="")
+
+
 @pytest.mark.parametrize("price", [Decimal("12.5"), np.float32(12.5), np.float64(12.5)])
 def test_prices_of_data_frames_and_databases_are_plain_numbers(price) -> None:
     reference = Reference(**REFERENCE, price=price, currency="EUR")
