@@ -68,35 +68,35 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
-    with _csv_table(path) as reader:
+    with _csv_table(path) as (header, lines):
         while True:
-            begins = reader.reader.line_num + 1
+            begins = lines.line_num + 1
             try:
-                row = next(reader, None)
-                if row is None:
+                cells = next(lines, None)
+                if cells is None:
                     return
-                if None in row:
+                if len(cells) > len(header):
                     raise csv.Error("more cells than the header has columns")
-                cells = {key: value for key, value in row.items() if value not in (None, "")}
-                "".join(cells.values()).encode()
+                "".join(cells).encode()
             except (csv.Error, UnicodeEncodeError) as error:
-                number = reader.reader.line_num
-                since = "" if number == begins else f", in a row that begins on line {begins}"
-                yield number, ManifestError(f"{path}:{number}: {_csv_fault(error)}{since}")
+                since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
+                yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_csv_fault(error)}{since}")
             else:
-                yield reader.line_num, cells
+                if cells:
+                    yield lines.line_num, {key: value for key, value in zip(header, cells, strict=False) if value}
 
 
 @contextlib.contextmanager
-def _csv_table(path: Path) -> Iterator[csv.DictReader[str]]:
-    """A csv with its header read; bytes that are not UTF-8 are lone surrogates."""
+def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
+    """The header of a csv, and a reader of what follows it; bytes that are not UTF-8 are lone surrogates."""
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        reader = csv.DictReader(file, strict=True)
+        lines = csv.reader(file, strict=True)
         try:
-            "".join(reader.fieldnames or ()).encode()
+            header = next(lines, [])
+            "".join(header).encode()
         except (csv.Error, UnicodeEncodeError) as error:
             raise ManifestError(f"{path}: not a readable csv: {_csv_fault(error)}") from error
-        yield reader
+        yield header, lines
 
 
 def _csv_fault(error: Exception) -> str:
@@ -180,8 +180,10 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
                 raise ManifestError(
                     f"{path}:{number}: column {column!r} is missing; the row has {', '.join(row) or 'nothing'}"
                 )
+        if not isinstance(row["photo"], str):
+            raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
         values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}
-        values["photo"] = path.parent / str(row["photo"])
+        values["photo"] = path.parent / row["photo"]
         values["id"] = str(row.get("id", row["photo"]))
         with _at(path, number):
             values["regions"] = [_region(box) for box in _json_cell(row.get("regions", []))]
@@ -268,8 +270,8 @@ def _refuse_without_photos(path: Path) -> None:
                 return
             columns |= dict.fromkeys(row)
     if path.suffix.lower() == ".csv" and not columns:
-        with _csv_table(path) as reader:  # no row is whole, or there is none
-            columns = dict.fromkeys(reader.fieldnames or ())
+        with _csv_table(path) as (header, _):  # no row is whole, or there is none
+            columns = dict.fromkeys(header)
     if columns and not {"photos", "photo"} & columns.keys():
         raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {', '.join(columns)}")
 
@@ -279,7 +281,7 @@ def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
         raise InputError(f"column 'photos' is missing; the row has {', '.join(row) or 'nothing'}")
     photos = _json_cell(row["photos"]) if "photos" in row else [row["photo"]]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
-        raise InputError(f"column 'photos' holds {photos!r}, expected a list of paths")
+        raise InputError(f"column 'photos' holds {str(photos)[:80]}, expected a list of paths")
     return [path.parent / photo for photo in photos if photo]
 
 

@@ -170,6 +170,7 @@ def test_a_missing_column_is_named_with_file_line_and_what_there_is(tmp_path: Pa
         ({"currency": None}, "no currency"),
         ({"gallery": "real"}, "official, genuine, known_fake"),
         ({"brand": [5]}, "brand=[5]"),
+        ({"photo": {"bytes": "x" * 9999, "path": "1.jpg"}}, "column 'photo' holds {'bytes': 'xxx"),
     ],
 )
 def test_a_bad_cell_is_named_with_file_and_line(tmp_path: Path, change: dict, message: str) -> None:
@@ -178,6 +179,7 @@ def test_a_bad_cell_is_named_with_file_and_line(tmp_path: Path, change: dict, me
         read_references(path)
     assert str(caught.value).startswith(f"{path}:3: ")
     assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize(
@@ -411,6 +413,7 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
         ({"id": "x", "photos": 5}, "expected a list of paths"),
         ({"id": "x", "photos": ["a.jpg", None]}, "expected a list of paths"),
         ({"id": "x", "photos": {"a": 1}}, "expected a list of paths"),
+        ({"id": "x", "photos": [{"bytes": "x" * 9999}]}, "expected a list of paths"),
         ({"id": "x", "photos": "[broken"}, "Expecting value"),
         ({"id": "x", "photos": ["a.jpg"], "price": "cheap"}, "cheap"),
         ({"id": "x", "photos": ["a.jpg"], "price": 3}, "no currency"),
@@ -429,6 +432,7 @@ def test_a_row_that_makes_no_listing_is_one_failure_in_its_place(tmp_path: Path,
     assert isinstance(failure.error, InputError)
     assert message in str(failure.error)
     assert f"{path}:2: " in str(failure.error)
+    assert len(str(failure.error)) < 1000
 
 
 @pytest.mark.parametrize("line", ["{broken", "[1]", '{"id": "caf\\ud800'])
