@@ -571,7 +571,7 @@ def composed(name: str | None) -> str | None:
     >>> composed("Cafe\\N{COMBINING ACUTE ACCENT}") == "Caf\\N{LATIN SMALL LETTER E WITH ACUTE}"
     True
     """
-    return None if name is None else unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def _key(reference: Reference) -> str:
