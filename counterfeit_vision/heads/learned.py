@@ -121,7 +121,7 @@ class LearnedHead:
             self._encoder = load_encoder()
         return self._encoder
 
-    def fit(self, genuine: Sequence[Photo], fakes: Sequence[Photo], groups: Sequence[str] | None = None) -> LearnedHead:
+    def fit(self, genuine: Iterable[Photo], fakes: Iterable[Photo], groups: Sequence[str] | None = None) -> LearnedHead:
         """Learn from photos; returns itself.
 
         ``groups`` names, for the genuine photos and then the fakes, what belongs together (a scene, a seller): no group
@@ -131,6 +131,7 @@ class LearnedHead:
         """
         check_list(genuine, "fit(genuine=...)")
         check_list(fakes, "fit(fakes=...)")
+        genuine, fakes = list(genuine), list(fakes)
         photos = [*genuine, *fakes]
         names = [f"photo {row}" for row in range(len(photos))] if groups is None else [str(name) for name in groups]
         if len(names) != len(photos):
