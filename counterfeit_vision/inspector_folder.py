@@ -66,7 +66,8 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
     with alone(folder):
         if head is not None and sha256 is not None:
             replace_file(folder / _learned_file(sha256), head)
-        replace_file(folder / "inspector.json", json.dumps(data, indent=1, sort_keys=True).encode())
+        text = json.dumps(data, indent=1, sort_keys=True, default=float)  # numpy's numbers
+        replace_file(folder / "inspector.json", text.encode())
         for old in folder.iterdir():
             if re.fullmatch(r"learned-[0-9a-f]{16}\.safetensors", old.name) and old.name != _learned_file(sha256 or ""):
                 old.unlink()

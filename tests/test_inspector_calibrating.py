@@ -126,6 +126,14 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
 
 
+def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=np.float32(0.125))
+    inspector.base_rate, inspector.costs = np.float32(0.25), (np.int64(5), np.float32(1.5))
+    again = cv.Inspector.load(inspector.save(tmp_path / "inspector"), tree_catalog, [Loud()], cache=False)
+    assert again.calibration is not None
+    assert (again.base_rate, again.costs, again.calibration.alpha) == (0.25, (5, 1.5), 0.125)
+
+
 # --- groups and copies -----------------------------------------------------------------------------------------------
 
 
