@@ -59,6 +59,9 @@ COLOURS = {"suspected": "#b3261e", "review": "#b26a00", "insufficient_evidence":
 
 PROBABILITY = "probability of a fake"
 
+LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""What JSON leaves in a text and some programs take for the end of a line, as its escape."""
+
 BINS = 20
 NOTEBOOK_ROWS = 20
 
@@ -183,7 +186,8 @@ class Report(Sequence[Result]):
                 f"Report.save({str(target)!r}): that is a file; name a folder, or a file that ends in .html"
             )
         rows = [_plain({"kind": type(result).__name__.lower(), **result.to_dict()}) for result in self._results]
-        _write(target / "verdicts.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        lines = "".join(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n" for row in rows)
+        _write(target / "verdicts.jsonl", lines)
         _write(target / "report.html", self.to_html())
         return target
 

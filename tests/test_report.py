@@ -580,6 +580,13 @@ def test_a_file_is_not_taken_for_a_folder(results, tmp_path):
     assert taken.read_text() == "mine"
 
 
+def test_a_result_is_one_line_whatever_a_program_takes_for_the_end_of_one(tmp_path: Path):
+    odd = "a\x0bb\x0cc\x1cd\x1de\x1ef\x85g\u2028h\u2029i\r\nj"
+    Report([verdict(id=odd, reason=odd), verdict()]).save(tmp_path / "r")
+    lines = (tmp_path / "r" / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [odd, verdict().id]
+
+
 # Frame and plot --------------------------------------------------------------------------------------
 
 
