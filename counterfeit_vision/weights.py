@@ -234,7 +234,8 @@ def _from_hub(recipe: Recipe, source: dict[str, Any]) -> State:
     try:
         path = Path(hf_hub_download(repo, file, local_files_only=not online))
     except (OSError, ValueError, RuntimeError) as error:  # the hub's own errors are subclasses of these
-        reason = str(error).splitlines()[0] if online else "the hub can't be reached and its local cache lacks the file"
+        said = (str(error) or repr(error)).splitlines()[0]  # a timeout may say nothing
+        reason = said if online else "the hub can't be reached and its local cache lacks the file"
         raise WeightsError(f"{repo}/{file}: {reason}") from error
     state = _read_safetensors(path)
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
