@@ -419,11 +419,9 @@ class Inspector:
         calibration = self.calibration
         assert calibration is not None
         info = self.catalog.info()
-        photos = len(calibration.merged)
-        counted = f"{photos} photos" + ("" if calibration.count == photos else f" of {calibration.count} groups")
         facts = {
             "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
-            "Calibration": f"{counted} for p-values, {calibration.fitted_on} to standardise"
+            "Calibration": f"{_counted(calibration)} for p-values, {calibration.fitted_on} to standardise"
             + (", each group left out in turn" if calibration.rounds else "")
             + ("" if self.by is None else f"; each {self.by} by itself where it has enough"),
             "Alarm level": calibration.promise("genuine photos are"),
@@ -485,7 +483,7 @@ class Inspector:
         return inspector
 
     def __repr__(self) -> str:
-        state = "not calibrated" if self.calibration is None else f"calibrated on {self.calibration.count} photos"
+        state = "not calibrated" if self.calibration is None else f"p-values from {_counted(self.calibration)}"
         return f"<Inspector {', '.join(head.name for head in self.heads)}; {state}; {self.catalog!r}>"
 
 
@@ -523,6 +521,12 @@ def _told(
 def _of_photo(listing: Listing, row: Judged) -> str:
     """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
     return f"{row.photo.id.removeprefix(listing.id).strip().capitalize()}: " if len(listing.photos) > 1 else ""
+
+
+def _counted(calibration: Calibration) -> str:
+    """What stands behind the p-values: "39 photos", "60 photos of 20 groups"."""
+    photos, groups = len(calibration.merged), calibration.count
+    return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups"
 
 
 def _peak(evidence: Evidence) -> float:

@@ -150,6 +150,17 @@ def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) 
     inspector.calibrate(GENUINE, groups=(name for name in names[:40]))  # type: ignore[arg-type]
     assert inspector.calibration is not None
     assert inspector.calibration.count >= 19
+    assert f"; p-values from {inspector.calibration.count} photos; " in repr(inspector)
+
+
+def test_an_inspector_says_of_how_many_groups_its_photos_are(tree_catalog: cv.Catalog) -> None:
+    genuine = [*GENUINE, *(flat(41 + 3 * number) for number in range(40))]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    inspector.calibrate(genuine, groups=[f"seller {number // 2}" for number in range(80)])
+    assert inspector.calibration is not None
+    photos, groups = len(inspector.calibration.merged), inspector.calibration.count
+    assert photos == 2 * groups
+    assert f"; p-values from {photos} photos of {groups} groups; " in repr(inspector)
 
 
 def test_a_frames_column_is_read_in_its_order_whatever_its_labels(tree_catalog: cv.Catalog) -> None:
