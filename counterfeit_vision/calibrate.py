@@ -156,8 +156,8 @@ class Calibration:
         ``margins`` (N,) by how much its nearest product stood out (:meth:`margin_p`). With ``fakes`` (M, H), of
         ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
         ``base_rate`` of fakes (default: theirs of all these photos); a head that was itself fitted on them and the
-        first part must have scored them out of fold. Raises :class:`InputError` with the number of photos that
-        ``alpha`` needs.
+        first part must have scored them out of fold. A claim is calibrated where photos of two groups that were fitted
+        on make it (:attr:`can_tell`). Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         if not 0 < alpha < 1:
             raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
@@ -165,18 +165,25 @@ class Calibration:
             row, column = np.argwhere(np.isinf(scores))[0]
             raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
-        owners = np.arange(len(scores)) if per_photo else np.unique(names, return_inverse=True)[1]
+        codes = np.unique(names, return_inverse=True)[1]
+        owners = np.arange(len(scores)) if per_photo else codes
         _check_enough(owners, first, alpha, alone=fakes is None)
         if first is None and fakes is not None:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
         ranked = fitted if first is None else ~first
         taken = named(kinds, len(scores))
-        usual = Usual.fit(scores[fitted], taken[fitted].tolist())
-        standardised = usual(scores, taken.tolist())
+
+        def usual_of(some: Bools) -> Usual:
+            """What is usual for these photos. Of a claim that one group alone makes, nobody knows how it varies."""
+            alone = [len(np.unique(codes[some & made])) < 2 for made in ~np.isnan(scores.T)]
+            return Usual.fit(np.where(alone, np.nan, scores[some]), taken[some].tolist())
+
+        usual = usual_of(fitted)
+        standardised = _silent_as_usual(usual(scores, taken.tolist()))
         merger, probability = Merger.of(heads), None
         if fakes is not None:
-            shown = np.concatenate([standardised[fitted], usual(fakes, fake_kinds)])
+            shown = np.concatenate([standardised[fitted], _silent_as_usual(usual(fakes, fake_kinds))])
             fake = np.arange(len(shown)) >= fitted.sum()
 
             def learn(some: Floats, false: Bools, unweighed: Merger = merger) -> Merger:
@@ -189,11 +196,9 @@ class Calibration:
         rounds: tuple[Usual, ...] = ()
         merged = merger(standardised[ranked])
         if first is None:
-            left_in = [numbers != number for number in range(numbers.max() + 1)]
-            rounds = tuple(Usual.fit(scores[some], taken[some].tolist()) for some in left_in)
-            merged = np.array(
-                [merger(rounds[number](scores[[row]], [taken[row]]))[0] for row, number in enumerate(numbers)]
-            )
+            rounds = tuple(usual_of(numbers != number) for number in range(numbers.max() + 1))
+            measured = [rounds[number](scores[[row]], [taken[row]]) for row, number in enumerate(numbers)]
+            merged = merger(_silent_as_usual(np.concatenate(measured)))
         return cls(
             heads=tuple(heads),
             usual=usual,
@@ -220,7 +225,7 @@ class Calibration:
 
     @property
     def can_tell(self) -> Bools:
-        """(H,) which claims are calibrated: those that a photo which was fitted on could make."""
+        """(H,) which claims are calibrated: those that photos of two groups which were fitted on could make."""
         return np.asarray(~np.isnan(self.usual.location[0]))
 
     @property
@@ -265,7 +270,7 @@ class Calibration:
         """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the
         merged statistic, higher = more suspicious.
         """
-        return self.merger(self.usual(scores, kinds))
+        return self.merger(_silent_as_usual(self.usual(scores, kinds)))
 
     def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
         """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
@@ -306,7 +311,7 @@ class Calibration:
         """The merged statistic (N,); by leaving one out (N, groups)."""
         if not self.rounds:
             return self.merge(scores, kinds)
-        return np.stack([self.merger(usual(scores, kinds)) for usual in self.rounds], axis=1)
+        return np.stack([self.merger(_silent_as_usual(usual(scores, kinds))) for usual in self.rounds], axis=1)
 
     def _ranked(self, merged: Floats, strata: Sequence[str] | None, among: Ints) -> Floats:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, ``among`` these calibration photos."""
@@ -383,9 +388,9 @@ class Calibration:
             return None
         silent = self.usual(np.vstack([self.scores, scores]), [*self.kinds, kind])
         silent[:, ~left] = np.nan
-        if np.isnan(silent).all(axis=1).any():
+        if np.isnan(silent[-1]).all():
             return None
-        merged = self.merger(silent)
+        merged = self.merger(_silent_as_usual(silent))
         return float(conformal_p(merged[_one_each(self.groups)], merged[-1:])[0])
 
     def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
@@ -504,6 +509,13 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: boo
         + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
         + (", or leave one out" if alone and first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
+
+
+def _silent_as_usual(standardised: Floats) -> Floats:
+    """The same, where a photo that makes none of the calibrated claims counts as usual, as a claim that does not apply
+    does; (N, H).
+    """
+    return np.where(np.isnan(standardised).all(axis=1, keepdims=True), 0.0, standardised)
 
 
 def _one_each(groups: Ints) -> Ints:

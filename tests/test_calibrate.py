@@ -71,6 +71,50 @@ def test_a_head_that_does_not_apply_has_no_say() -> None:
     assert np.isnan(calibration.head_p_values(np.array([[0.3, np.nan]]))[0, 1])
 
 
+@pytest.mark.parametrize("rare", [0, 1])  # photos that make the second claim, of the part that is fitted on
+def test_a_claim_that_one_photo_alone_makes_has_no_say(rare: int) -> None:
+    """Of one photo nobody knows how much it varies: measured by it, the next that makes the claim would be far out."""
+    scores = np.random.default_rng(8).standard_normal((60, 2))
+    first = split_groups([f"photo {row}" for row in range(60)])
+    scores[np.flatnonzero(first)[rare:], 1] = np.nan
+    calibration = fitted(scores)
+    assert calibration.can_tell.tolist() == [True, False]
+    odd = np.array([[5.0, 0.3], [0.0, 0.3]])
+    np.testing.assert_array_equal(calibration.merge(odd), calibration.merge(np.array([[5.0, np.nan], [0.0, np.nan]])))
+    assert calibration.p_values(calibration.merge(odd)).tolist()[0] <= 0.05
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_a_photo_that_makes_only_a_rare_claim_ends_no_calibration(leave_one_out: bool) -> None:
+    random = np.random.default_rng(9)
+    names = [f"photo {row}" for row in range(60)]
+    first = None if leave_one_out else split_groups(names)
+    for row in range(0, 60, 7):
+        scores = np.stack([random.standard_normal(60), np.full(60, np.nan)], axis=1)
+        scores[row] = np.nan, 3.0
+        calibration = Calibration.fit(["a", "b"], scores, {}, first=first, alpha=0.05, generation="g", groups=names)
+        assert calibration.p_of(np.array([[9.0, np.nan]]))[0] <= 0.05
+        assert calibration.p_of(np.array([[np.nan, 9.0]]))[0] > 0.1  # it counts as usual
+    fakes = np.array([[4.0, np.nan]] * 10 + [[np.nan, 4.0]])
+    if first is not None:
+        groups = [f"fake {row}" for row in range(11)]
+        learned = Calibration.fit(
+            ["a", "b"], scores, {}, first=first, alpha=0.05, generation="g", fakes=fakes, fake_groups=groups
+        )
+        assert learned.p_of(fakes[:1])[0] <= 0.05
+
+
+def test_photos_of_one_listing_tell_no_spread() -> None:
+    """A listing's price is the same on each of its photos."""
+    scores = np.random.default_rng(10).standard_normal((120, 2))
+    groups = [f"listing {row // 3}" for row in range(120)]
+    first = split_groups(groups)
+    scores[:, 1] = np.nan
+    scores[np.flatnonzero(first)[:3], 1] = 0.1
+    calibration = Calibration.fit(["a", "b"], scores, {}, first=first, alpha=0.05, generation="g", groups=groups)
+    assert calibration.p_of(np.array([[0.0, 0.2]]))[0] > 0.2
+
+
 def test_no_head_at_all_is_refused() -> None:
     with pytest.raises(InputError, match="no head applies to photo 1"):
         merge(np.array([[1.0, 2.0], [np.nan, np.nan]]))

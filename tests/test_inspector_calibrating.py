@@ -276,6 +276,28 @@ def test_a_photo_that_no_claim_applies_to_takes_no_neighbour_with_it(tree_catalo
     assert [item.stage for item in report[3].failures] == ["score"]
 
 
+class Bright(Loud):
+    """The same, of bright photos only."""
+
+    name = "bright"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score >= 200 else cv.Evidence.not_applicable("Too dark.") for item in found]
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_a_claim_that_one_photo_alone_answers_to_ends_no_calibration(
+    tree_catalog: cv.Catalog, leave_one_out: bool
+) -> None:
+    for place in (0, 20, 40):
+        inspector = cv.Inspector(tree_catalog, [Silent(), Bright()], cache=False)
+        inspector.calibrate([*GENUINE[:place], flat(240), *GENUINE[place:]], leave_one_out=leave_one_out)
+        dark, bright = inspector.inspect([flat(60), flat(250)])
+        assert dark.decision == "clear"
+        assert bright.stage == "score"
+
+
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
