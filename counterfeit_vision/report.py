@@ -125,7 +125,8 @@ class Report(Sequence[Result]):
             for verdict in self.verdicts
         ]
         chosen = [v for v, found in zip(self.verdicts, benjamini_hochberg(p, fdr), strict=True) if found]
-        about = {**self.about, "Chosen": f"of {len(p)} listings, those of which at most {100 * fdr:g} % are genuine"}
+        words = f"of {len(p)} listings, those of which, on average, at most {100 * fdr:g} % are genuine"
+        about = {**self.about, "Chosen": words}
         return Report(chosen, title=self.title, about=about)
 
     def __len__(self) -> int:

@@ -347,7 +347,9 @@ def test_a_reports_discoveries_leave_out_authorised_sellers_and_what_can_not_be_
     )
     assert [item.id for item in report.discoveries(fdr=0.11)] == ["far", "odd"]  # 0.04 <= 0.11 x 2 / 5
     assert [item.id for item in report.discoveries(fdr=0.05)] == ["far"]
-    assert "of 5 listings" in report.discoveries().about["Chosen"]
+    assert report.discoveries().about["Chosen"] == (
+        "of 5 listings, those of which, on average, at most 10 % are genuine"
+    )
     assert len(Report([]).discoveries()) == 0
     with pytest.raises(InputError, match="fdr=0"):
         report.discoveries(fdr=0)
