@@ -83,7 +83,7 @@ class Journal:
         with open(self.path, "a+b") as file, _alone(file):
             whole = _whole_lines(file)
             previous = _digest(whole[-1]) if whole else START
-            line = json.dumps({"previous": previous, **entry}, ensure_ascii=False, sort_keys=True).encode()
+            line = json.dumps({"previous": previous, **entry}, sort_keys=True).encode()  # any file's name in ASCII
             file.truncate(sum(len(one) + 1 for one in whole))
             file.write(line + b"\n")
             file.flush()

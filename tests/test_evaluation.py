@@ -213,6 +213,12 @@ def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
             assert markup not in page
 
 
+def test_half_a_file_name_is_kept(tmp_path: Path) -> None:
+    rows = [dataclasses.replace(row, id=f"{row.id} caf\udce9", brand="\udce9") for row in EIGHT.rows]
+    found = Evaluation(rows, draws=DRAWS)
+    assert Evaluation.load(found.save(tmp_path)).rows == found.rows
+
+
 def test_a_run_with_probabilities_shows_reliability(tmp_path: Path) -> None:
     rows = [dataclasses.replace(row, probability=row.risk) for row in EIGHT.rows]
     page = Evaluation(rows, draws=DRAWS).save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")

@@ -90,6 +90,13 @@ def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
     assert journal.head not in heads
 
 
+def test_photos_of_any_name_can_be_written_down(tmp_path: Path) -> None:
+    journal, id = Journal(tmp_path / "j"), "caf\udce9 é"  # a file's name in Latin-1, as Python reads it
+    journal.add(Listing(id=id, photos=[f"/photos/{id}.jpg"]), verdict(id), "fake", by="anna")
+    (kept,) = journal.listings("fake")
+    assert (kept.id, kept.photos) == (id, (f"/photos/{id}.jpg",))
+
+
 def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom counterfeit_vision.feedback import Journal\nfrom counterfeit_vision.types import Listing\n"

@@ -171,7 +171,7 @@ class Evaluation:
         page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
         target.mkdir(parents=True, exist_ok=True)
-        replace_file(target / "evaluation.json", (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode())
+        replace_file(target / "evaluation.json", f"{json.dumps(data, indent=1)}\n".encode())
         replace_file(target / "evaluation.html", page.encode("utf-8", "backslashreplace"))
         return target
 
