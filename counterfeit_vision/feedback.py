@@ -103,7 +103,7 @@ class Journal:
                     raise ValueError("it does not name the line before it: a line was changed, removed or put in")
                 if entry["decided"] not in DECIDED or not isinstance(entry["photos"], list):
                     raise ValueError("it is no decision")
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise CatalogError(f"{self.path}:{number}: not as it was written: {error}") from error
             previous = _digest(line)
             found.append(entry)

@@ -96,7 +96,7 @@ def read_inspector(folder: Path) -> KeptInspector:
             rates={str(currency): float(rate) for currency, rate in data["rates"].items()},
             learned=_sha256(data["learned"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CatalogError(f"{path}: not readable as an inspector: {error!r}") from error
 
 

@@ -97,6 +97,12 @@ def test_photos_of_any_name_can_be_written_down(tmp_path: Path) -> None:
     assert (kept.id, kept.photos) == (id, (f"/photos/{id}.jpg",))
 
 
+def test_a_journal_of_endless_brackets_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "j").write_text("[" * 100_000 + "\n")
+    with pytest.raises(CatalogError, match="j:1: not as it was written"):
+        Journal(tmp_path / "j").entries()
+
+
 def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom counterfeit_vision.feedback import Journal\nfrom counterfeit_vision.types import Listing\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from pathlib import Path
 
@@ -306,6 +307,16 @@ def test_a_prices_rates_are_kept(tree_catalog: cv.Catalog, tmp_path: Path) -> No
     inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(GENUINE)
     kept = inspector_folder.read_inspector(inspector.save(tmp_path / "kept"))
     assert kept.rates == {"EUR": 1, "USD": 0.9}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", ""])
+def test_a_folder_that_holds_no_inspector_is_named(tree_catalog: cv.Catalog, tmp_path: Path, text: str) -> None:
+    path = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path) / "inspector.json"
+    data = json.loads(path.read_text())
+    data["calibration"]["scores"][0][0] = 10**400  # no float holds it
+    path.write_text(text or json.dumps(data))
+    with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
+        inspector_folder.read_inspector(tmp_path)
 
 
 def test_a_seller_is_authorised_as_for_the_inspector(tree_catalog: cv.Catalog) -> None:

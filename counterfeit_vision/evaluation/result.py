@@ -186,7 +186,7 @@ class Evaluation:
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
             return cls([Judged(**row) for row in data["rows"]], about=data["about"], draws=data["draws"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error
 
     def to_dict(self) -> dict[str, Any]:
