@@ -178,6 +178,20 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     assert "journal.jsonl:2: not as it was written" in said.err
 
 
+@pytest.mark.parametrize(
+    "row", [{"id": "a"}, {"id": "a", "decision": "clear"}, {"decision": "clear", "stage": "input"}]
+)
+def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str, str]) -> None:
+    (tmp_path / "listings.jsonl").write_text('{"id": "a", "photos": ["a.jpg"]}\n')
+    (tmp_path / "wrong.jsonl").write_text(json.dumps(row) + "\n")
+    said = run(
+        *("feedback", tmp_path / "journal", tmp_path / "listings.jsonl", tmp_path / "wrong.jsonl"),
+        *("--id", "a", "--decided", "fake", "--by", "anna"),
+    )
+    assert (said.code, "wrong.jsonl:1: neither a verdict nor a failure" in said.err) == (2, True)
+    assert not (tmp_path / "journal").exists()
+
+
 def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):
     run("inspect", catalog, inspector, market.calibration, "--out", tmp_path / "calm")
     said = run("drift", inspector, tmp_path / "calm", "--json")

@@ -28,6 +28,9 @@ __all__ = [
     "models_list",
 ]
 
+# What a line of verdicts.jsonl has at least: a verdict's, what a journal and a watch of drift ask of it; a failure's.
+RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id", "stage"})
+
 
 def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..catalog import Catalog
@@ -202,7 +205,12 @@ def _verdicts(folder: Path) -> list[dict[str, Any]]:
 
     path = folder / "verdicts.jsonl" if folder.is_dir() else folder
     refuse_missing(path, "verdicts")
-    return [row for _, row in read_rows(path)]
+    rows = []
+    for line, row in read_rows(path):
+        if not any(fields <= row.keys() for fields in RESULTS):
+            raise InputError(f"{path}:{line}: neither a verdict nor a failure; name a folder that inspect wrote")
+        rows.append(row)
+    return rows
 
 
 def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
