@@ -192,6 +192,11 @@ def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str,
     assert not (tmp_path / "journal").exists()
 
 
+def test_without_stdout_there_is_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["models", "list"]) == 0
+
+
 def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):
     run("inspect", catalog, inspector, market.calibration, "--out", tmp_path / "calm")
     said = run("drift", inspector, tmp_path / "calm", "--json")

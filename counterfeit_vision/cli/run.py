@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _plain_warnings():
             outcome = args.run(args, Talk(quiet=getattr(args, "quiet", False)))
         print_outcome(outcome, as_json=getattr(args, "json", False))
-        sys.stdout.flush()
+        print(end="", flush=True)  # to nobody, where a service was started without stdout
         return 1 if outcome.failures else 0
     except (WeightsError, CatalogError) as error:
         return _fail(3, error)
