@@ -9,6 +9,7 @@ is forgotten, in the same transaction as what takes its place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import sqlite3
@@ -94,10 +95,13 @@ class EmbeddingCache:
                     raise
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
-            raise InputError(
-                f"embedding cache {self.path}: {error}; "
-                "set CV_CACHE to another folder, or pass cache=False to do without"
-            ) from error
+            if not _is_full(error):
+                raise InputError(
+                    f"embedding cache {self.path}: {error}; "
+                    "set CV_CACHE to another folder, or pass cache=False to do without"
+                ) from error
+            self._connection = self._connect(":memory:")
+            self._stop_keeping(error)
 
     def _open(self) -> sqlite3.Connection:
         end = time.monotonic() + PATIENCE
@@ -282,6 +286,14 @@ def opened(cache: EmbeddingCache | bool) -> Iterator[EmbeddingCache | None]:
 
 def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk is full. SQLite then also speaks of a disk's error: it finds no room for what it shares between
+    processes.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(error, "errno", None) == errno.ENOSPC
 
 
 def _checksum(*row: str | bytes | int | None) -> int:

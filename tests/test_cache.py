@@ -304,6 +304,28 @@ def test_a_full_disk_is_told_once_and_ends_neither_the_work_nor_the_reading(
         assert again.images == 0
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE])
+def test_a_disk_that_is_full_from_the_start_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    connect = EmbeddingCache._connect
+
+    def full(cache: EmbeddingCache, path: str | None = None) -> sqlite3.Connection:
+        if path is None:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = code  # type: ignore[misc]
+            raise error
+        return connect(cache, path)
+
+    monkeypatch.setattr(EmbeddingCache, "_connect", full)
+    with pytest.warns(RuntimeWarning, match="full; from here on nothing more is kept"):
+        cache = EmbeddingCache(tmp_path / "e.sqlite")
+    with cache:
+        cache.put(key(1), "f", photo(1))
+        cache.commit()
+        assert cache.get(key(1), "f") is None
+
+
 def test_another_process_that_writes_for_too_long_is_not_waited_for_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
