@@ -220,17 +220,18 @@ class Catalog:
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Kept while there is room."""
-        if goods not in self._goods_marks:
+        marks = self._goods_marks.pop(goods, None)  # put back as the newest; other threads may do the same meanwhile
+        if marks is None:
             rows = np.flatnonzero((self.goods == goods) & self.genuine)
             without = [not self.references[row].regions for row in rows]
             rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
             keys = rows.tolist()
             stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
-            self._goods_marks[goods] = GoodsMarks(rows, stencil, self.encoder)
-            if len(self._goods_marks) > KEPT_MARKS:
-                self._goods_marks.popitem(last=False)
-        self._goods_marks.move_to_end(goods)
-        return self._goods_marks[goods]
+            marks = GoodsMarks(rows, stencil, self.encoder)
+        self._goods_marks[goods] = marks
+        if len(self._goods_marks) > KEPT_MARKS:
+            self._goods_marks.popitem(last=False)
+        return marks
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""

@@ -7,8 +7,10 @@ import gc
 import hashlib
 import io
 import json
+import sys
 import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -210,6 +212,22 @@ def test_there_is_one_row_a_photo_and_failed_ones_are_padded(tree_catalog: Catal
         else:
             assert found.ids[row, 0] == tree_catalog.references[row].id
     assert [failure.id for failure in found.failures] == [f"photo {row}" for row in sorted(bad)]
+
+
+def test_threads_may_ask_for_the_marks_of_more_products_than_stay(
+    tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_module, "KEPT_MARKS", 1)
+    monkeypatch.setattr(catalog_module, "make_stencil", lambda photos, regions: "no marks")
+    monkeypatch.setattr(Catalog, "pixels", lambda catalog, row: row)
+    catalog, goods = Catalog(tree_catalog.kept, encoder=tree_catalog.encoder), tree_catalog.goods
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert len(list(pool.map(lambda number: catalog.marks_of(goods[number % len(goods)]), range(20_000)))) > 0
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_no_photos_give_no_rows(tree_catalog: Catalog) -> None:
