@@ -16,18 +16,24 @@ from numpy.typing import NDArray
 from .errors import CorruptCatalogError
 from .mark_library import MarkLibrary
 from .references import KeptReferences
-from .sealed import read_sealed, write_sealed
+from .sealed import read_sealed, refuse_foreign, write_sealed
 from .search.tokens import PackedTokens, TokenSpace
 from .types import Reference, Region
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["read_folder", "table", "unpacked", "write_folder"]
+__all__ = ["read_folder", "refuse_folder", "table", "unpacked", "write_folder"]
 
 FORMAT = 2
+ROLES = {"references", "arrays"}
 
 Arrays = dict[str, NDArray[Any]]
+
+
+def refuse_folder(folder: Path) -> None:
+    """:class:`InputError` where :func:`write_folder` would refuse it, for those who ask before hours of work."""
+    refuse_foreign(folder, ROLES)
 
 
 def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
@@ -48,7 +54,7 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the contents by role, found whole; raises :class:`CorruptCatalogError`."""
     about = {"fingerprint", "encoder", "references", "grid"}
-    return read_sealed(folder, format=FORMAT, roles={"references", "arrays"}, about=about)
+    return read_sealed(folder, format=FORMAT, roles=ROLES, about=about)
 
 
 def unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:

@@ -14,13 +14,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import CorruptCatalogError, InputError
 
-__all__ = ["alone", "read_sealed", "replace_file", "write_sealed"]
+__all__ = ["alone", "read_sealed", "refuse_foreign", "replace_file", "write_sealed"]
 
 MANIFEST = "manifest.json"
 
@@ -61,13 +61,10 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
 
     Raises :class:`InputError` for a folder that holds something else, before anything is written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: a catalogue is a folder, this is a file")
     roles = {name.rpartition(".")[0]: name for name in files}
+    refuse_foreign(folder, roles)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
-        if foreign := _foreign(folder, roles):
-            raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
         listed = {}
         for role, name in roles.items():
             data = files[name]
@@ -79,6 +76,14 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
         for old in folder.iterdir():
             if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
                 old.unlink(missing_ok=True)
+
+
+def refuse_foreign(folder: Path, roles: Collection[str]) -> None:
+    """:class:`InputError` for a file, or a folder that holds something else: :func:`write_sealed` would refuse it."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a catalogue is a folder, this is a file")
+    if foreign := _foreign(folder, roles):
+        raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
 
 
 def read_sealed(
@@ -97,8 +102,10 @@ def read_sealed(
                 raise
 
 
-def _foreign(folder: Path, roles: Mapping[str, str]) -> str | None:
+def _foreign(folder: Path, roles: Collection[str]) -> str | None:
     """The name of a file that makes a folder somebody else's: a manifest of another kind; without one, any file."""
+    if not folder.exists():
+        return None
     if not (folder / MANIFEST).exists():
         return next((old.name for old in folder.iterdir() if not _is_ours(old, roles)), None)
     try:
@@ -108,10 +115,10 @@ def _foreign(folder: Path, roles: Mapping[str, str]) -> str | None:
     return None if ours else MANIFEST
 
 
-def _is_ours(file: Path, roles: Mapping[str, str]) -> bool:
+def _is_ours(file: Path, roles: Collection[str]) -> bool:
     """Whether a save that was cut off, or an earlier one, left this file."""
     name = rf"({'|'.join(map(re.escape, roles))})-[0-9a-f]{{16}}\.\w+|\.[0-9a-z_]{{8,16}}\.tmp"
-    return re.fullmatch(name, file.name) is not None and file.is_file()
+    return re.fullmatch(name, file.name) is not None and not file.is_dir()  # another save may take it away now
 
 
 def _sealed(manifest: Mapping[str, Any]) -> bytes:

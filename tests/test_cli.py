@@ -464,6 +464,22 @@ def test_encoders_and_devices_that_do_not_exist(run: Run, lite: TowerEncoder, tr
     assert "toaster" in said.err
 
 
+def test_out_that_cannot_be_written_is_refused_before_any_work(
+    run: Run, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def work(*arguments: object, **options: object) -> None:
+        raise AssertionError("an encoder was loaded first")
+
+    monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", work)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "novel.txt").write_text("mine")
+    said = run("catalog", "build", tree, "--out", tmp_path / "full")
+    assert (said.code, "holds something else (novel.txt)" in said.err) == (2, True)
+    (tmp_path / "page.html").mkdir()
+    said = run("inspect", tmp_path, tmp_path, tree, "--out", tmp_path / "page.html")
+    assert (said.code, "that is a folder; name a file" in said.err) == (2, True)
+
+
 def test_out_that_cannot_be_written(run: Run, catalog: Path, inspector: Path, tree: Path, tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("")

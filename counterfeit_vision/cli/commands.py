@@ -34,9 +34,11 @@ RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id",
 
 def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..catalog import Catalog
+    from ..catalog_folder import refuse_folder
     from ..manifests import read_references
 
     refuse_out(args.out)
+    refuse_folder(args.out)
     count = len(read_references(args.source))  # what is wrong with the source shows before the encoder is loaded
     talk.step(f"Loading the encoder {args.encoder} ...")
     encoder = encoder_of(args, talk)

@@ -56,8 +56,8 @@ def all_failures(report: Report) -> list[Failure]:
 
 def refuse_out(out: Path, *, page: bool = False) -> None:
     """:class:`InputError` before any work is done, where the results could not be written after it."""
-    if out.exists() and not out.is_dir() and not page:
-        raise InputError(f"{out}: that is a file; name a folder")
+    if out.exists() and out.is_dir() == page:
+        raise InputError(f"{out}: that is a {'folder; name a file' if page else 'file; name a folder'}")
     above = next((folder for folder in (out, *out.absolute().parents) if folder.is_dir()), Path("/"))
     blocked = next((folder for folder in out.absolute().parents if folder.exists() and not folder.is_dir()), None)
     if blocked is not None or not os.access(above, os.W_OK | os.X_OK):
