@@ -35,8 +35,13 @@ def vectors_and_tokens(
         assert seen.patches is not None
         return seen.vectors, seen.patches[:, None].astype(np.float32)
     layers = sorted({max(round(depth * tower.depth), 1) - 1 for depth in depths})
-    with torch.inference_mode():
-        vectors, tokens = tower.whole(encoder.normalised(encoder.stage(squares)), layers)
-        assert tokens is not None
-        vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
-        return vectors.cpu().numpy(), tokens.cpu().numpy()
+
+    def run(part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        with torch.inference_mode():
+            vectors, tokens = tower.whole(encoder.normalised(encoder.stage(part)), layers)
+            assert tokens is not None
+            vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
+            return vectors.cpu().numpy(), tokens.cpu().numpy()
+
+    vectors, tokens = zip(*encoder.in_parts(squares, run), strict=True)
+    return np.concatenate(vectors), np.concatenate(tokens)

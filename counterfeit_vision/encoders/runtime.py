@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ Tower = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None, tuple[
 
 TextTower = Callable[[Sequence[str]], torch.Tensor]
 """N texts -> (N, D)."""
+
+T = TypeVar("T")
 
 Outputs = tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]
 """Global vectors, patch tokens or ``None``, their grid."""
@@ -75,12 +77,18 @@ class TowerEncoder:
 
     def begin(self, images: NDArray[np.uint8]) -> Callable[[], Embeddings]:
         """Start what :meth:`encode` does, without its check of the images, and return what waits for the rows."""
-        count, size = len(images), self.preprocess.size
-        if not count:
-            return self._begun(np.zeros((1, size, size, 3), np.uint8), 0)
+        size = self.preprocess.size
+        if not len(images):
+            return partial(self._begun(np.zeros((1, size, size, 3), np.uint8)), count=0)
+        parts = self.in_parts(images, self._begun)
+        return parts[0] if len(parts) == 1 else lambda: _joined([collect() for collect in parts])
+
+    def in_parts(self, images: NDArray[np.uint8], run: Callable[[NDArray[np.uint8]], T]) -> list[T]:
+        """What ``run`` gives for the images; for parts of them, in order, where the device has no room for all."""
+        count = len(images)
         if count <= self._most:
             try:
-                return self._begun(images, count)
+                return [run(images)]
             except torch.OutOfMemoryError:
                 if count == 1:
                     raise
@@ -89,12 +97,12 @@ class TowerEncoder:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         step = self._most
-        rows = _joined([self.begin(images[start : start + step])() for start in range(0, count, step)])
-        return lambda: rows
+        parts = [images[start : start + step] for start in range(0, count, step)]
+        return [result for part in parts for result in self.in_parts(part, run)]
 
-    def _begun(self, images: NDArray[np.uint8], count: int) -> Callable[[], Embeddings]:
+    def _begun(self, images: NDArray[np.uint8]) -> Callable[..., Embeddings]:
         outputs, arrived = self.fetch(self.forward(self.stage(images)))
-        return partial(self.collect, outputs, arrived, count=count)
+        return partial(self.collect, outputs, arrived, count=len(images))
 
     def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
         """Pixels to the device, as uint8; to a GPU from page-locked memory, which torch keeps for the next batch."""

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.encoders.transformer import LeanTransformer
 from counterfeit_vision.testing import check_encoder
 
 
@@ -87,6 +89,24 @@ def test_what_the_failed_batch_held_is_free_before_the_next_try(tiny_encoder: To
     finally:
         gc.enable()
     assert alive == [0, 0]
+
+
+def test_squares_that_are_looked_at_in_depth_are_halved_as_well(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = vectors_and_tokens(tiny_encoder, squares(7))
+    encoder, seen, whole = dataclasses.replace(tiny_encoder), [], LeanTransformer.whole
+
+    def small(tower: LeanTransformer, images: torch.Tensor, layers: list[int]):
+        seen.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(tower, images, layers)
+
+    monkeypatch.setattr(LeanTransformer, "whole", small)
+    for found, rows in zip(vectors_and_tokens(encoder, squares(7)), expected, strict=True):
+        np.testing.assert_allclose(found, rows, atol=1e-4)
+    assert seen == [7, 3, 1, 1, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
