@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -525,6 +528,25 @@ def test_clip_weights_that_do_not_fit_are_refused_and_the_root_logger_stays() ->
     with pytest.raises(WeightsError, match="do not fit ViT-S-32-alt"):
         build_clip("ViT-S-32-alt", {"proj": torch.zeros(3, 3)})
     assert logging.getLogger().level == level
+
+
+FORK = """
+import os, signal, sys, torch
+from counterfeit_vision.encoders import runtime
+torch.set_num_threads(2)
+numbers = torch.rand(1 << 20)
+numbers.exp()
+if not (child := os.fork()):
+    signal.alarm(60)
+    numbers.exp()
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_does_not_wait_for_the_threads_of_its_parent() -> None:
+    assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
 
 
 def test_encode_says_how_to_encode_photos(tiny_encoder: TowerEncoder) -> None:

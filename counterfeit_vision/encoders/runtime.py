@@ -10,6 +10,7 @@ A batch that does not fit the device's memory is halved until it does, and later
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from ..preprocess import Preprocess
 from ..types import Embeddings
 
 __all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
+
+if hasattr(os, "register_at_fork"):
+    # OpenMP's threads stay behind in the parent: a child that counted on them, in torch or FAISS, would wait for ever.
+    os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 Tower = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None, tuple[int, int]]]
 """Normalised (N, 3, S, S) float32 -> global (N, D), patch tokens (N, P, E) or ``None``, their grid (h, w)."""
