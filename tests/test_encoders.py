@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -21,6 +22,7 @@ from conftest import TINY_CLIP, picture, write_tiny_clip
 from PIL import Image
 
 from counterfeit_vision.encoders import Encoder, load_encoder
+from counterfeit_vision.encoders import clip as clip_module
 from counterfeit_vision.encoders import load as load_module
 from counterfeit_vision.encoders.clip import build_tower as build_clip
 from counterfeit_vision.encoders.convnet import build_tower as build_convnet
@@ -528,6 +530,26 @@ def test_clip_weights_that_do_not_fit_are_refused_and_the_root_logger_stays() ->
     with pytest.raises(WeightsError, match="do not fit ViT-S-32-alt"):
         build_clip("ViT-S-32-alt", {"proj": torch.zeros(3, 3)})
     assert logging.getLogger().level == level
+
+
+def test_towers_built_in_two_threads_leave_the_applications_logs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[logging.LogRecord] = []
+    monkeypatch.setattr(logging.root, "handlers", [])
+    before = logging.root.level, [*logging.root.filters]
+    first, second = clip_module._without_random_weights_warning(), clip_module._without_random_weights_warning()
+    warn = compile("import logging; logging.warning('random')", "site-packages/open_clip/factory.py", "exec")
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign]
+    with contextlib.ExitStack() as late, first:
+        late.enter_context(second)
+        exec(warn)  # where there is no handler, logging sets one up
+        logging.root.addHandler(handler)
+        exec(warn)
+        logging.getLogger("shop").warning("sold out")
+        logging.root.removeHandler(handler)
+    assert [record.getMessage() for record in records] == ["sold out"]
+    assert (logging.root.level, logging.root.filters) == before
+    assert logging.root.handlers == []
 
 
 FORK = """

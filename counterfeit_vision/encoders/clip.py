@@ -21,14 +21,23 @@ __all__ = ["build_tower", "clip_forward", "load_open_clip", "load_text_tower"]
 
 @contextlib.contextmanager
 def _without_random_weights_warning() -> Iterator[None]:
-    """open_clip warns on the root logger that a model without weights is random; ours is filled at once, strictly."""
-    logger = logging.getLogger()
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """open_clip warns on the root logger that a model without weights is random; ours is filled at once, strictly.
+
+    The application's own logs go on meanwhile: a filter sees what is logged right there, and no other thread's level is
+    put back. Without a handler, open_clip's warning would set one up for good.
+    """
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return "open_clip" not in record.pathname or record.levelno >= logging.ERROR
+
+    logger, handler = logging.getLogger(), logging.NullHandler()
+    logger.addFilter(is_wanted)
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        logger.removeFilter(is_wanted)
+        logger.removeHandler(handler)
 
 
 def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.Module:
