@@ -233,9 +233,9 @@ def _from_hub(recipe: Recipe, source: dict[str, Any]) -> State:
     online = hub_is_reachable()
     try:
         path = Path(hf_hub_download(repo, file, local_files_only=not online))
-    except (OSError, ValueError, RuntimeError) as error:  # the hub's own errors are subclasses of these
-        said = (str(error) or repr(error)).splitlines()[0]  # a timeout may say nothing
-        reason = said if online else "the hub can't be reached and its local cache lacks the file"
+    except Exception as error:  # also its connection's own, of a proxy or a server that breaks off
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        reason = reason if online else "the hub can't be reached and its local cache lacks the file"
         raise WeightsError(f"{repo}/{file}: {reason}") from error
     state = _read_safetensors(path)
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

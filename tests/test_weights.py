@@ -321,8 +321,12 @@ def test_the_hub_file_of_a_convnet_is_taken_whole(
     assert asked == ["timm/tf_efficientnet_lite0.in1k/model.safetensors"]
 
 
+class ProxyError(Exception):
+    """As the hub's connection raises it: none of Python's own."""
+
+
 @pytest.mark.parametrize(
-    "error", [OSError("disk full\nsecond line"), ValueError("bad repo"), RuntimeError("closed"), TimeoutError()]
+    "error", [OSError("disk full\nsecond line"), ValueError("bad repo"), ProxyError("403 Forbidden"), ProxyError()]
 )
 def test_a_hub_that_fails_says_why_in_one_line(
     offline: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -334,7 +338,7 @@ def test_a_hub_that_fails_says_why_in_one_line(
     monkeypatch.setattr(weights, "hub_is_reachable", lambda: True)
     with pytest.raises(WeightsError) as caught:
         fetch(RECIPE)
-    reason = (str(error) or "TimeoutError()").splitlines()[0]
+    reason = (str(error) or repr(error)).splitlines()[0]
     assert f"timm/vit_base_patch32_clip_224.openai/open_clip_model.safetensors: {reason}\n" in str(caught.value)
 
 
