@@ -215,6 +215,19 @@ def test_weights_that_can_not_be_kept_are_used_with_a_warning(local: Path, offli
     assert same(state, STATE)
 
 
+def test_weights_that_a_full_disk_does_not_take_are_used_with_a_warning(local: Path, offline: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))  # no file may grow beyond 8 bytes
+    try:
+        with pytest.warns(RuntimeWarning, match=r"could not be kept in .*own-cache.*File too large"):
+            state, _ = fetch(RECIPE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert same(state, STATE)
+    assert list(cached_file(RECIPE).parent.iterdir()) == []
+
+
 def test_weights_that_do_not_fit_name_the_file_to_delete(
     local: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
