@@ -213,6 +213,11 @@ def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
             assert markup not in page
 
 
+def test_intervals_of_no_draws_are_refused_before_anything_is_judged(tmp_path: Path) -> None:
+    with pytest.raises(cv.InputError, match="draws=0: intervals need 1 or more"):
+        evaluate(SimpleNamespace(), tmp_path / "labelled.jsonl", draws=0)  # type: ignore[arg-type]
+
+
 def test_half_a_file_name_is_kept(tmp_path: Path) -> None:
     rows = [dataclasses.replace(row, id=f"{row.id} caf\udce9", brand="\udce9") for row in EIGHT.rows]
     found = Evaluation(rows, draws=DRAWS)

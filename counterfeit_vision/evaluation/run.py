@@ -15,7 +15,7 @@ import numpy as np
 
 from ..catalog import composed
 from ..decode import decode
-from ..errors import DecodeError, ManifestError
+from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..manifests import read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
@@ -60,6 +60,8 @@ def evaluate(
     ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError`, before anything is judged, for a row without a
     label or without a group, and for a fake whose masks can't be read or differ in size.
     """
+    if draws < 1:
+        raise InputError(f"draws={draws}: intervals need 1 or more")
     path = Path(listings)
     truths = list(_truths(path, group))
     given = list(read_listings(path))
