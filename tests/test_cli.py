@@ -480,6 +480,12 @@ def test_out_that_cannot_be_written_is_refused_before_any_work(
     assert (said.code, "that is a folder; name a file" in said.err) == (2, True)
 
 
+def test_a_demo_of_too_few_photos_is_refused_before_they_are_rendered(run: Run, tmp_path: Path):
+    said = run("demo", "--genuine", 27, "--folder", tmp_path / "demo")
+    assert (said.code, "--genuine 27: to calibrate for alpha=0.05, at least 28 are needed" in said.err) == (2, True)
+    assert not (tmp_path / "demo").exists()
+
+
 def test_out_that_cannot_be_written(run: Run, catalog: Path, inspector: Path, tree: Path, tmp_path: Path):
     file = tmp_path / "file"
     file.write_text("")

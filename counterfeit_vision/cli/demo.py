@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
+ALPHA = 0.05  # of genuine listings that may be suspected
+
 
 def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..calibrate import photos_needed
     from ..catalog import Catalog
     from ..inspector import Inspector
     from ..market import render
@@ -32,6 +35,8 @@ def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
 
     folder: Path = args.folder
     refuse_out(folder)
+    if args.genuine < (least := photos_needed(ALPHA)):
+        raise InputError(f"--genuine {args.genuine}: to calibrate for alpha={ALPHA}, at least {least} are needed")
     photos = f"{args.genuine + args.listings} photos and a catalogue"
     talk.step(f"1/5 Rendering a market of {args.brands} invented brands in {folder / 'market'} ({photos}) ...")
     try:
@@ -56,7 +61,7 @@ def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
     catalog = Catalog.build(market.catalogue, encoder=encoder, progress=talk.bars)
     catalog.save(folder / "catalog")
     talk.step(f"4/5 Calibrating on {args.genuine} genuine photos that are not in the catalogue ...")
-    inspector = Inspector(catalog).calibrate(market.calibration, progress=talk.bars)
+    inspector = Inspector(catalog).calibrate(market.calibration, alpha=ALPHA, progress=talk.bars)
     inspector.save(folder / "inspector")
     talk.step(f"5/5 Inspecting {args.listings} listings ...")
     report = inspector.inspect(market.listings, progress=talk.bars)
