@@ -95,7 +95,7 @@ class EmbeddingCache:
                     raise
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
-            if not _is_full(error):
+            if not _is_no_room(error, self.path.parent):
                 raise InputError(
                     f"embedding cache {self.path}: {error}; "
                     "set CV_CACHE to another folder, or pass cache=False to do without"
@@ -288,12 +288,15 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
 
 
-def _is_full(error: Exception) -> bool:
-    """Whether the disk is full. SQLite then also speaks of a disk's error: it finds no room for what it shares between
-    processes.
+def _is_no_room(error: Exception, folder: Path) -> bool:
+    """Whether the disk is full, or the ``folder`` can only be read. SQLite calls the first a disk's error, too, where
+    it finds no room for what it shares between processes, and cannot open a file in the second.
     """
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or getattr(error, "errno", None) == errno.ENOSPC
+    read_only = code == sqlite3.SQLITE_CANTOPEN and not os.access(folder, os.W_OK)
+    return read_only or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def _checksum(*row: str | bytes | int | None) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import os
 import re
 import sqlite3
 import subprocess
@@ -323,6 +325,33 @@ def test_a_disk_that_is_full_from_the_start_is_done_without(
     with cache:
         cache.put(key(1), "f", photo(1))
         cache.commit()
+        assert cache.get(key(1), "f") is None
+
+
+@pytest.mark.parametrize("place", ["e.sqlite", "below/e.sqlite"])
+def test_a_folder_that_can_only_be_read_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def read_only(path: Path, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    def unopened(*arguments: object, **options: object) -> sqlite3.Connection:
+        if arguments[0] != ":memory:":
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN  # type: ignore[misc]
+            raise error
+        return connect(*arguments, **options)
+
+    connect = sqlite3.connect
+    if "/" in place:
+        monkeypatch.setattr(Path, "mkdir", read_only)
+    else:
+        monkeypatch.setattr(sqlite3, "connect", unopened)
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.warns(RuntimeWarning, match="nothing more is kept"):
+        cache = EmbeddingCache(tmp_path / place)
+    with cache:
+        cache.put(key(1), "f", photo(1))
         assert cache.get(key(1), "f") is None
 
 
