@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ from conftest import write_photo
 from counterfeit_vision import Catalog, __version__
 from counterfeit_vision.cli import main, make_parser
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.market import Market, render
 
 LITE = ("--encoder", "efficientnet-lite0")
@@ -334,6 +336,20 @@ def test_evaluate_writes_page_and_numbers_and_compares(
     assert {line["name"].split(":")[0] for line in data["tables"]["kind"]} == {"genuine", "fake"}
     assert "rows" not in data
     assert len(json.loads(Path(data["evaluation"]).read_text())["rows"]) == 4
+
+
+def test_an_evaluation_is_kept_though_its_baseline_is_of_other_listings(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    about = {"label": "genuine", "kind": "genuine", "brand": "acme", "category": "bag"}
+    row = Judged(id="a", group="a", decision="clear", risk=0.1, p_value=0.5, **about)
+    Evaluation([dataclasses.replace(row, id="b")], draws=20).save(tmp_path / "before")
+    monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
+    monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
+    monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: Evaluation([row], draws=20))
+    said = run("evaluate", *[tmp_path] * 3, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    assert (said.code, "share no listing with a verdict" in said.err) == (2, True)
+    assert Evaluation.load(tmp_path / "after").rows == (row,)
 
 
 def test_evaluate_names_listings_without_a_verdict(

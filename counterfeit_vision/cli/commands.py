@@ -256,7 +256,9 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     talk.step(f"Inspecting the labelled listings of {args.listings} ...")
     found = run(inspector, args.listings, group=args.group, draws=args.draws, progress=talk.bars)
     talk.step("Working out figures and intervals ...")
-    found.save(args.out, baseline=baseline)
+    found.save(args.out)  # first by itself: a baseline of other listings is refused
+    if baseline is not None:
+        found.save(args.out, baseline=baseline)
     text = decision_table({printable(line.name): line.decisions for line in found.tables["kind"]})
     rows = [["FIGURE", "VALUE", "95 % INTERVAL"]]
     for name, value in found.figures.items():
