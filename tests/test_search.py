@@ -283,6 +283,25 @@ def test_of_equal_scores_the_one_added_first_comes_first(scan: torch.dtype) -> N
     np.testing.assert_array_equal(index.search(twins[[150]], 2)[0], [[197, 196]])
 
 
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_the_nearest_are_found_however_loosely_torch_may_multiply(precision: str) -> None:
+    random = np.random.default_rng(0)
+    close = random.standard_normal(256) + 0.03 * random.standard_normal((6000, 256))
+    held = (close / np.linalg.norm(close, axis=1, keepdims=True)).astype(np.float32)
+    queries = held[:40] + 0.001 * random.standard_normal((40, 256)).astype(np.float32)
+    index = ExactIndex(256, scan=torch.float32)
+    index.add(np.arange(6000), held)
+    expected = index.search(queries, 5)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        found = index.search(queries, 5)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    for rows, others in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(rows, others)
+
+
 @pytest.mark.parametrize("scan", SCANS)
 @pytest.mark.parametrize("dim", [1, 3, 48, 512, 1280])
 @pytest.mark.parametrize("asked", [1, 2, 64])

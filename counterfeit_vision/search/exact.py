@@ -31,6 +31,7 @@ ROWS = 65_536  # vectors at a time: see above for what they take
 SPARE = 54  # candidates beyond k: on CLIP's vectors nearly no query then needs the second scan
 RESCORED = 4_000_000  # numbers scored again at a time, 32 MB in float64
 
+_BFLOAT16_IN = 1.01 * 2**-8  # where torch was let multiply float32 as bfloat16: 2**-9 of either factor
 _BFLOAT16_OUT = 2**-8  # a sum leaves as bfloat16 (2**-9 of itself); a GPU may also round its partial sums once
 
 
@@ -145,7 +146,11 @@ class ExactIndex:
         in float32 errs by less than 2 d 2**-24 |q~| |x~| (Higham 2002, 3.1; twice, for any order and rounding).
         """
         lost, length = (queries - asked).norm(dim=1), asked.float().norm(dim=1)
-        rounding = 2 * (self.dim + 1) * 2**-24 + (_BFLOAT16_OUT if self.scan is torch.bfloat16 else 0)
+        rounding = 2 * (self.dim + 1) * 2**-24
+        if self.scan is torch.bfloat16:
+            rounding += _BFLOAT16_OUT
+        elif _multiplies_loosely():
+            rounding += _BFLOAT16_IN
         longest = self._longest + self._rounding
         slack: torch.Tensor = lost * longest + length * self._rounding + length * longest * rounding
         return slack * 1.001  # norms err, too
@@ -155,6 +160,14 @@ class ExactIndex:
 
     def __repr__(self) -> str:
         return f"<ExactIndex {len(self)} x {self.dim} on {self.device}>"
+
+
+def _multiplies_loosely() -> bool:
+    """Whether torch was let round the factors of float32 products."""
+    try:
+        return torch.get_float32_matmul_precision() != "highest"
+    except RuntimeError:  # that was set for single backends: torch then does not say
+        return True
 
 
 def _multiplies_bfloat16() -> bool:
