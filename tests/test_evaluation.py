@@ -258,12 +258,8 @@ def test_without_matplotlib_the_extra_is_named_and_nothing_is_written(
     [
         ("{", "not readable as an evaluation"),
         ('{"format": 99}', "format 99"),
-<<<<<<< HEAD
         ('{"format": 2, "rows": [{}]}', "Judged"),
-=======
-        ('{"format": 1, "rows": [{}]}', "Judged"),
         ("[" * 100_000, "not readable as an evaluation"),
->>>>>>> 1a3788d (Refuse inspectors, journals and evaluations of endless brackets, and scores that no float holds, by name)
     ],
 )
 def test_files_that_are_no_evaluation(text: str, said: str, tmp_path: Path) -> None:
