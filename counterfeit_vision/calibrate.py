@@ -286,26 +286,38 @@ class Calibration:
         return self._ranked(self._statistics(scores, kinds), strata, np.arange(len(self.merged)))
 
     def listing_p(
-        self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None
-    ) -> float | None:
-        """The p-value of a listing with these photos (K, H) by the most unusual of them: among calibration listings,
-        one drawn of each group, by the most unusual of theirs. So a listing of many photos is compared with such. With
-        photos of S strata, S times the smallest of theirs. ``None`` where calibration listings are too few to reach
-        alpha, as they may be where photos are counted.
+        self,
+        scores: Floats,
+        strata: Sequence[str] | None = None,
+        kinds: Sequence[str] | None = None,
+        *,
+        photos: int | None = None,
+    ) -> float:
+        """The p-value of a listing by the most unusual of these photos of it (K, H); ``photos``: how many it has in
+        all, where these were chosen.
 
-        That holds for listings that are exchangeable with the calibration's, however many photos each has. Where the
-        calibration's have fewer, :meth:`p_of` times K holds for photos that are (Bonferroni).
+        It is ranked among calibration listings, one drawn of each group, by the most unusual of theirs: that holds for
+        listings that are exchangeable with these, however many photos each has, and however odd some of those are. With
+        photos of S strata, S times the smallest of theirs. Where no calibration listing has as many photos, or they are
+        too few to reach alpha (as they may be where photos are counted), the p-value is at least :meth:`p_of` times
+        ``photos``, which holds for photos that are exchangeable (Bonferroni).
         """
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
-        found = []
+        photos = len(scores) if photos is None else photos
+        _, codes, counts = np.unique(self.listings, return_inverse=True, return_counts=True)
+        ranked, alike = [], True
         for name in np.unique(names):
             known = np.flatnonzero(self.peers(name))
             order = known[np.lexsort((-self.merged[known], self.listings[known]))]
             most = np.sort(order[np.unique(self.listings[order], return_index=True)[1]])
-            if len(np.unique(self.groups[most])) < conformal_needed(self.alpha):
-                return None
-            found.append(float(self._ranked(statistics[names == name].max(axis=0, keepdims=True), [name], most)[0]))
-        return min(1.0, len(found) * min(found))
+            enough = len(np.unique(self.groups[most])) >= conformal_needed(self.alpha)
+            oddest = statistics[names == name].max(axis=0, keepdims=True)
+            ranked.append(float(self._ranked(oddest, [name], most)[0]) if enough else 0.0)
+            alike &= bool(enough and photos <= counts[codes[known]].max())
+        p = len(ranked) * min(ranked)
+        if not alike:
+            p = max(p, photos * float(self.p_of(scores, strata, kinds).min()))
+        return min(1.0, p)
 
     def _statistics(self, scores: Floats, kinds: Sequence[str] | None) -> Floats:
         """The merged statistic (N,); by leaving one out (N, groups)."""

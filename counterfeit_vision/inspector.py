@@ -312,12 +312,10 @@ class Inspector:
         other = self.catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
         claims = self._claims(listing, judged, claims_p, counted)
         copied = claims.get(Reuse.name)
-        # as unusual as calibration listings are, and as photos are: Bonferroni over all, for the worst was chosen
         photos = len({row.photo.sha256 for row in judged})
-        whole = calibration.listing_p(
-            scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted]
+        p_value = calibration.listing_p(
+            scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted], photos=photos
         )
-        p_value = max(min(1.0, float(each[worst]) * photos), whole or 0.0)
         found = Findings(
             p_value=p_value,
             risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),

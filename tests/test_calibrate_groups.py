@@ -239,7 +239,7 @@ def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_o
         calibration = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
         asked, theirs = listings_of(random, 100, 0.05)
         photos = [asked[theirs == listing][:, None] for listing in range(100)]
-        by_listing.append(np.mean([(calibration.listing_p(rows) or 0.0) <= ALPHA for rows in photos]))
+        by_listing.append(np.mean([calibration.listing_p(rows) <= ALPHA for rows in photos]))
         by_photos.append(np.mean([calibration.p_of(rows).min() * len(rows) <= ALPHA for rows in photos]))
     assert np.mean(by_photos) > ALPHA + 0.005  # the smallest p-value times the number of photos does not keep it
     assert np.mean(by_listing) <= ALPHA + 3 * np.std(by_listing) / math.sqrt(len(by_listing))
@@ -258,7 +258,6 @@ def test_a_stratum_that_is_never_the_odder_one_is_ranked_all_the_same(alone: boo
         groups=names, listings=owner.tolist(), strata=kinds.tolist(),
     )  # fmt: skip
     p = calibration.listing_p(np.array([[5.0], [9.0]]), ["bag", "box"])
-    assert p is not None
     assert p == pytest.approx(2 / (calibration.count + 1))  # the bag's, times two kinds
 
 
@@ -271,7 +270,24 @@ def test_listings_that_are_too_few_to_reach_alpha_are_not_ranked_among() -> None
         listings=owner.tolist(), per_photo=True,
     )  # fmt: skip
     assert calibration.count == 60
-    assert calibration.listing_p(np.array([[99.0]])) is None
+    assert calibration.listing_p(np.array([[99.0]])) == pytest.approx(1 / 61)  # as the photo is
+    assert calibration.listing_p(np.array([[99.0], [0.0]])) == pytest.approx(2 / 61)
+
+
+def test_a_listing_of_more_photos_than_any_that_calibrated_pays_for_each() -> None:
+    random = np.random.default_rng(18)
+    sizes = np.where(np.arange(60) % 2, 3, 1)
+    owner = np.repeat(np.arange(60), sizes)
+    for alone in (False, True):
+        calibration = Calibration.fit(
+            ["a"], random.standard_normal((120, 1)), {}, first=None if alone else split_groups(named(owner)),
+            alpha=ALPHA, generation="", groups=named(owner), listings=owner.tolist(),
+        )  # fmt: skip
+        least = 1 / (calibration.count + 1)
+        assert [
+            calibration.listing_p(np.array([99.0] + [0.0] * more)[:, None]) for more in range(4)
+        ] == pytest.approx([least, least, least, 4 * least])  # fmt: skip
+        assert calibration.listing_p(np.array([[99.0]]), photos=5) == pytest.approx(5 * least)  # four do not count
 
 
 def test_a_listing_of_one_photo_among_such_is_ranked_as_the_photo() -> None:

@@ -256,7 +256,9 @@ def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog)
     usual = inspector.inspect([offer(number, 40) for number in range(20)]).verdicts
     assert sum(verdict.decision == "suspected" for verdict in usual) <= 3
     odd = inspector.inspect([cv.Listing(id="odd", photos=[flat(60), flat(61), flat(62), flat(250)])]).verdicts[0]
-    assert odd.p_value == pytest.approx(4 / (inspector.calibration.count + 1))  # times 4, as photos are
+    assert odd.p_value == pytest.approx(1 / (inspector.calibration.count + 1))
+    five = inspector.inspect([cv.Listing(id="five", photos=[*map(flat, range(60, 64)), flat(250)])]).verdicts[0]
+    assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
 
 
 class Silent(Loud):
