@@ -224,6 +224,16 @@ def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncode
     assert "region" in mark.text
 
 
+def test_a_single_genuine_photo_is_called_one(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        Reference(id="a", photo=label(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="c", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    result: list[Evidence] = Patches().score(suspects(catalog, [seen(label(noise=3))]))
+    assert "Laid over 1 genuine photo of card, " in result[0].text
+
+
 def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..marks import Found, Stencil, region_around
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
+from ..wording import number
 from .base import Suspects
 
 __all__ = ["in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
@@ -46,7 +47,7 @@ def laid_over(
     references, crops = side_by_side(suspects, row, goods, found)
     return Evidence(
         score=score,
-        text=f"Laid over {len(references)} genuine photos of {suspects.product_of(goods)}, {text}",
+        text=f"Laid over {number(len(references), 'genuine photo')} of {suspects.product_of(goods)}, {text}",
         region=peak(found, map_, suspects.size(row)),
         heatmap=on_photo(map_, found, suspects.size(row)),
         references=references,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
+from ..wording import number
 from .base import Suspects
 from .laid_over import in_spreads, laid_over, unsaid
 
@@ -93,8 +94,8 @@ class Patches:
         heat = np.where(product, np.maximum(residual - usual, 0), 0).astype(np.float32).reshape(photos.grid)
         return Evidence(
             score=(strange - usual - USUAL[0]) / USUAL[1],
-            text=f"Beside {len(keys)} genuine photos of {best}, the most deviating detail of the product differs by "
-            f"{strange:.2f}, a usual detail of this photo by {usual:.2f}.",
+            text=f"Beside {number(len(keys), 'genuine photo')} of {best}, the most deviating detail of the product "
+            f"differs by {strange:.2f}, a usual detail of this photo by {usual:.2f}.",
             region=_patch_region(int(heat.argmax()), photos.grid, photos.content[row], suspects.size(row)),
             heatmap=unpad(heat, photos.content[row]),
             references=tuple(catalog.references[int(key)].id for key in keys),

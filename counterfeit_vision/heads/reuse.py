@@ -13,6 +13,7 @@ from ..errors import DecodeError
 from ..keypoints import Keypoints, Plane, find_keypoints, match_keypoints, mirrored, shared_picture, shared_plane
 from ..local_correlation import local_correlation
 from ..types import Evidence, Region
+from ..wording import number
 from .base import Suspects
 
 __all__ = ["SAME_PHOTO", "Comparison", "Reuse", "Traits", "compare_photos", "compare_traits", "find_traits", "is_copy"]
@@ -149,7 +150,8 @@ class Reuse:
                 f"{match.agreement:.0%} of the overlap agrees."
             )
         else:
-            text = f"Not a copy of the {len(found)} most similar photos; {name} agrees over {match.agreement:.0%}."
+            nearest = number(len(found), "most similar photo")
+            text = f"Not a copy of the {nearest}; {name} agrees over {match.agreement:.0%}."
         return Evidence(
             score=_sureness(match.score),
             text=text,
