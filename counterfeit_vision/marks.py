@@ -168,36 +168,18 @@ class Stencil:
 
 
 def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) -> Stencil | str:
-    """Lay reference photos (h, w, 3) over the first that has ``regions``; or why that can't be done.
+    """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
 
     A reference that does not fit is left out. Regions of the others are not needed.
     """
-    main = next((row for row, boxes in enumerate(regions) if boxes), None)
-    if main is None:
-        return "no reference photo of it has a region drawn around its marks, and none was found on them"
-    boxes = np.array([region.to_list() for region in regions[main]], np.float64)
-    x0, y0 = boxes[:, :2].min(axis=0).tolist()
-    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
-    grow = MARGIN * max(x1 - x0, y1 - y0)
-    height, width = photos[main].shape[:2]
-    x0, y0, x1, y1 = max(0.0, x0 - grow), max(0.0, y0 - grow), min(width, x1 + grow), min(height, y1 + grow)
-    if min(x1 - x0, y1 - y0) < SMALLEST:
-        return f"the regions around its marks are smaller than {SMALLEST} pixels"
-    scale = SIDE / max(x1 - x0, y1 - y0)
-    shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
-    matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(mark_features(photos[main]), _inverse(matrix))
-    first = Stencil(
-        crops=_warped(photos[main], _places(matrix, shape))[None],
-        inside=np.ones((1, *shape), bool),
-        boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
-        rows=(main,),
-        warps=_places(matrix, shape)[None],
-        keypoints=own,
-        around=own,
-    )
-    if first.spread[first.on_mark()].max() < BLANK:
-        return "nothing is drawn in the regions around its marks"
+    reason = None
+    for main in (row for row, boxes in enumerate(regions) if boxes):
+        first = _framed(main, photos[main], regions[main])
+        if isinstance(first, Stencil):
+            break
+        reason = reason or first
+    else:
+        return reason or "no reference photo of it has a region drawn around its marks, and none was found on them"
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
         if row == main:
@@ -206,7 +188,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
         found = find_marks(first, photo, points)
         if isinstance(found, Found):
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, _inverse(found.matrix))))
-    near = [_near(keypoints, shape) for *_, keypoints in laid]
+    near = [_near(keypoints, first.shape) for *_, keypoints in laid]
     return Stencil(
         crops=np.stack([crop for _, crop, *_ in laid]),
         inside=np.stack([inside for _, _, inside, *_ in laid]),
@@ -281,6 +263,34 @@ def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
 
 
 # --- registration -----------------------------------------------------------------------------------------------------
+
+
+def _framed(row: int, photo: Pixels, regions: Sequence[Region]) -> Stencil | str:
+    """The stencil of one reference photo (h, w, 3) alone, the ``row``-th of those given; or why it shows no marks."""
+    boxes = np.array([region.to_list() for region in regions], np.float64)
+    x0, y0 = boxes[:, :2].min(axis=0).tolist()
+    x1, y1 = boxes[:, 2:].max(axis=0).tolist()
+    grow = MARGIN * max(x1 - x0, y1 - y0)
+    height, width = photo.shape[:2]
+    x0, y0, x1, y1 = max(0.0, x0 - grow), max(0.0, y0 - grow), min(width, x1 + grow), min(height, y1 + grow)
+    if min(x1 - x0, y1 - y0) < SMALLEST:
+        return f"the regions around its marks are smaller than {SMALLEST} pixels"
+    scale = SIDE / max(x1 - x0, y1 - y0)
+    shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
+    matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
+    own = _moved(mark_features(photo), _inverse(matrix))
+    first = Stencil(
+        crops=_warped(photo, _places(matrix, shape))[None],
+        inside=np.ones((1, *shape), bool),
+        boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
+        rows=(row,),
+        warps=_places(matrix, shape)[None],
+        keypoints=own,
+        around=own,
+    )
+    if first.spread[first.on_mark()].max() < BLANK:
+        return "nothing is drawn in the regions around its marks"
+    return first
 
 
 def mark_features(photo: Pixels) -> Keypoints:

@@ -162,6 +162,14 @@ def test_boxes_on_blank_ground_make_no_stencil() -> None:
     assert isinstance(make_stencil([sheet], [[blank, BOX]]), Stencil)
 
 
+@pytest.mark.parametrize("useless", [Region(5, 5, 9, 7), Region(440, 40, 500, 100)], ids=["tiny", "blank"])
+def test_one_reference_with_useless_boxes_does_not_cost_the_marks(useless: Region) -> None:
+    plain = cv2.rectangle(label(), (430, 30), (510, 110), (225, 215, 195), -1)
+    made = make_stencil([plain, label(noise=1), seen(label(noise=2))], [[useless], [BOX], []])
+    assert isinstance(made, Stencil)
+    assert made.rows == (1, 0, 2)
+
+
 def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -> None:
     flat = replace(stencil, crops=np.full_like(stencil.crops, 200))
     found = _lay(flat, [label()], np.diag([1.5, 1.5, 1]), flat.steps)

@@ -40,7 +40,7 @@ class Mark:
             score=1 - float(np.minimum(found.likeness, CERTAIN)),
             text=f"The marks of {suspects.product_of(goods)} are on the photo (correlation {found.likeness:.2f}).",
             region=found.region,
-            references=(suspects.catalog.references[int(suspects.marks_of(goods).rows[0])].id,),
+            references=(suspects.catalog.references[int(suspects.marks_of(goods).shown_by[0])].id,),
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:
