@@ -18,6 +18,7 @@ from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
+from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.base import Suspects
 from counterfeit_vision.heads.known_lines import line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
@@ -306,6 +307,17 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
     assert said[0.7].score == pytest.approx(READ_COUNTS * said[0.95].score)  # what is read counts that much at least
     assert "lie loosely" in said[0.7].text
     assert "loosely" not in said[0.95].text
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_glyph_beyond_the_photo_is_shown_at_its_border(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = suspects(catalogue(tiny_encoder), listing(mark("SILVANO", tuple("SILBANO"), pose=2)))
+    monkeypatch.setattr(wordmark, "_part", lambda box, _: box + np.float32([600, 0]))  # printed beside the line
+    (evidence,) = Wordmark().score(found)
+    assert evidence.region is not None
+    assert evidence.region.x1 == 520
 
 
 def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..errors import MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
-from ..marks import Found
+from ..marks import Found, region_around
 from ..ocr import Reader, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
-from ..types import Evidence, PhotoView, Region
+from ..types import Evidence, PhotoView
 from .base import Suspects
 from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, line_at, lines_near, wordmarks_of
 
@@ -150,7 +150,7 @@ class Wordmark:
         if isinstance(mark, str):
             return Evidence.not_applicable(f"No mark to read: {mark}.")
         (goods, found), catalog = mark, suspects.catalog
-        keys = suspects.marks_of(goods).rows
+        keys = suspects.marks_of(goods).shown_by
         brand = catalog.references[int(keys[0])].brand
         known = self._wordmarks(suspects, goods, reader)
         if not known.lines:
@@ -164,14 +164,13 @@ class Wordmark:
             return Evidence.not_applicable(f"No wordmark of {brand} on the marks: {looks[0]}.")
         worst = max(compared, key=lambda one: one.score)
         box = at(found.warp, _part(known.lines[looks.index(worst)].box, worst)[None])[0]
-        (x0, y0), (x1, y1) = np.clip([box.min(axis=0), box.max(axis=0)], 0, np.array(photo.shape[1::-1]) - 1).tolist()
         crops = None
         if worst.genuine is not None:
             crops = (_view("this photo", worst.line), _view("genuine", worst.genuine))
         return Evidence(
             score=worst.score,
             text=_sentence(worst) + _loosely(worst, found),
-            region=Region(x0, y0, x1, y1),
+            region=region_around(box, photo.shape),
             references=tuple(catalog.references[int(key)].id for key in keys[:REFERENCES_SHOWN]),
             crops=crops,
         )
