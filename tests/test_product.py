@@ -54,7 +54,7 @@ def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:
     assert fake.score > 0 > right.score
     margin = float(right.text.split("rose (")[1].split(")")[0]) - float(right.text.split("red (")[1].split(")")[0])
     assert right.score == pytest.approx(margin - USUAL * catalog.usual_margin("acme/red", "acme/rose"), abs=0.02)
-    assert not brand.applicable  # no other brand is near
+    assert not brand.applicable  # there is no other brand
 
 
 def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder) -> None:
@@ -76,7 +76,7 @@ def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder)
     assert fake.score > 0 > genuine.score
     assert "looks more like cap of zeta" in fake.text
     assert "looks less like cap of acme" in genuine.text
-    assert both.text == "Every near reference is of the claimed product, cap."
+    assert both.text == "Every reference is of the claimed product, cap."
     assert misspelt.text == both.text
 
 
@@ -91,3 +91,21 @@ def test_an_encoder_without_patches_has_margins_too(lite: TowerEncoder) -> None:
         cache=False,
     )
     assert catalog.usual_margin("acme/1", "acme/3") < 0
+
+
+@pytest.mark.parametrize("claims", ["product", "brand"])
+def test_goods_with_more_references_than_are_near_are_told_from_others(tiny_encoder: TowerEncoder, claims: str) -> None:
+    rows = [
+        cv.Reference(id=f"{brand} {n}", photo=shot(seed, n), brand=brand, product=f"{brand} cap")
+        for brand, seed in (("acme", 1), ("zeta", 3))
+        for n in range(18)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    said = {"brand": "acme", **({"product": "acme cap"} if claims == "product" else {})}
+    found = suspects(catalog, *(cv.Listing(id=str(seed), photos=[shot(seed, 99)], **said) for seed in (1, 3)))
+    near = {catalog.references[key].brand for key in found.neighbours.rows[0]}
+    right, wrong = Product().score(found)
+    assert near == {"acme"}
+    assert right.applicable
+    assert wrong.score > 0 > right.score
+    assert right.references[0].startswith("zeta")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..stream import stack
 from ..types import Evidence
 from .base import Suspects
 
@@ -39,13 +42,15 @@ class Product:
         groups, same = catalog.by_product(rows), set(catalog.goods[rows])
         likeness = catalog.likeness(suspects.photos, row, groups)
         own, goods = float(likeness.max()), str(catalog.goods[groups[int(likeness.argmax())][0]])
-        others = [
-            (float(score), int(key))
-            for key, score in zip(found.rows[row], found.scores[row], strict=True)
-            if key >= 0 and catalog.goods[key] not in same
-        ]
-        if not others:
-            return Evidence.not_applicable(f"Every near reference is of the claimed {what}, {claimed}.")
+        near = zip(found.rows[row], found.scores[row], strict=True)
+        others = [(float(score), int(key)) for key, score in near if key >= 0 and catalog.goods[key] not in same]
+        if not others:  # the claimed goods have many references: of the rest, the nearest
+            rest = np.setdiff1d(np.flatnonzero(catalog.genuine), rows)
+            if not len(rest):
+                return Evidence.not_applicable(f"Every reference is of the claimed {what}, {claimed}.")
+            photo = stack(suspects.encoded[row : row + 1], encoder=catalog.encoder)
+            nearest = catalog.neighbours(photo, 1, allowed=rest)
+            others = [(float(nearest.scores[0, 0]), int(nearest.rows[0, 0]))]
         other, rival = max(others, key=lambda pair: pair[0])
         reference, margin = catalog.references[rival], other - own
         name = getattr(reference, what)
