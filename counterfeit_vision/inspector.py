@@ -361,7 +361,8 @@ class Inspector:
         return p
 
     def _known(self, listing: Listing, judged: Sequence[Judged], claims_p: Floats) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows: they look like it, or a product's marks are on them.
+        """Which photos show something that the catalogue knows: they look like it, or a product's marks are on them, or
+        what surrounds these.
 
         A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
         stands out from the next.

@@ -116,7 +116,9 @@ def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Cata
     assert erased.score > covered.score + 0.3
     assert covered.score >= nothing.score == 1
     assert "; what surrounds it has one of 0." in erased.text
-    assert erased.region is None  # that is where marks were found
+    assert erased.region is not None  # where they should be
+    assert covered.region is None
+    assert nothing.region is None
 
 
 def test_a_brand_with_a_slash_in_its_name_has_its_products(tiny_encoder: TowerEncoder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..marks import FOUND
 from ..types import Evidence
 from .base import Suspects
 from .laid_over import no_mark
@@ -19,6 +20,9 @@ class Mark:
     Where they were looked for in vain, on all photos of a listing, it is 1, and more where what surrounds them on the
     goods was found: 1 + its correlation with the genuine. How much that says depends on how often genuine photos lack
     them: a photo may show the back, or a hand before them, which hides what surrounds them, too.
+
+    The ``region`` is where they are, or where they are missing amid what is as alike as marks that are found: either
+    way the product is known.
     """
 
     name = "mark"
@@ -52,4 +56,5 @@ class Mark:
         return Evidence(
             score=1 + beside,
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
+            region=place[1].region if beside >= FOUND else None,
         )
