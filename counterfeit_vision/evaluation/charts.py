@@ -106,7 +106,7 @@ def _risks(axes: Any, run: Evaluation) -> None:
             axes.hist(risks, BINS, range=(0, 1), weights=weights, **options)
     axes.axvline(ALARM, **CHANCE)
     axes.set(xlabel="risk; the alarm begins at the dashed line", ylabel="share of the listings", xlim=(0, 1))
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, fontsize="small", loc="upper center")
 
 
 def _roc(axes: Any, run: Evaluation) -> None:
@@ -125,7 +125,7 @@ def _coverage(axes: Any, run: Evaluation) -> None:
     axes.axhline(risk[-1], **CHANCE, label="in random order")
     axes.axvline(1 - columns.abstained.mean(), color=COLOURS["insufficient_evidence"], linewidth=1, label="answered")
     axes.set(xlabel="share of the listings answered", ylabel="share of errors", xlim=(0, 1), ylim=(0, None))
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, fontsize="small", loc="upper left")
 
 
 def _reliability(axes: Any, run: Evaluation) -> None:
