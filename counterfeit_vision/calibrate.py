@@ -272,6 +272,14 @@ class Calibration:
         """
         return self.merger(_silent_as_usual(self.usual(scores, kinds)))
 
+    def strength(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
+        """(N, H) by how much the statistic of photos with these raw scores would fall had each claim been as usual, NaN
+        where it did not apply or is not calibrated.
+        """
+        standardised = self.usual(scores, kinds)
+        strength = self.merger.strength(_silent_as_usual(standardised))
+        return np.where(np.isnan(standardised), np.nan, strength)
+
     def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
         """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
 

@@ -310,7 +310,8 @@ class Inspector:
         best = self.catalog.references[judged[worst].neighbours[0]]
         margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
         other = self.catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
-        claims = self._claims(listing, judged, claims_p, counted)
+        strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
+        claims = self._claims(listing, judged, claims_p, strength, counted)
         copied = claims.get(Reuse.name)
         photos = len({row.photo.sha256 for row in judged})
         p_value = calibration.listing_p(
@@ -320,7 +321,9 @@ class Inspector:
             p_value=p_value,
             risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),
             claims={
-                head.name: float(p) for p, head in zip(claims_p[worst], self.heads, strict=True) if not math.isnan(p)
+                self.heads[column].name: float(claims_p[worst, column])
+                for column in np.argsort(-strength[worst], kind="stable").tolist()
+                if not math.isnan(claims_p[worst, column])
             },
             known=bool(known.any()),
             product=best.product,
@@ -384,20 +387,20 @@ class Inspector:
         return [self.catalog.references[row.neighbours[0]].brand for row in rows]
 
     def _claims(
-        self, listing: Listing, judged: list[Judged], claims_p: Floats, counted: NDArray[np.int64]
+        self, listing: Listing, judged: list[Judged], claims_p: Floats, strength: Floats, counted: NDArray[np.int64]
     ) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
-        levels.
+        levels; the loudest claim first, and those that say nothing last.
         """
         assert self.calibration is not None
-        claims = {}
+        claims, loud = {}, {}
         for column, head in enumerate(self.heads):
             applied = [int(row) for row in counted if judged[int(row)].evidence[column].applicable]
             if not applied:
-                claims[head.name] = judged[int(counted[0])].evidence[column]
+                claims[head.name], loud[head.name] = judged[int(counted[0])].evidence[column], -np.inf
                 continue
             row = max(applied, key=lambda number: judged[number].evidence[column].score)
-            evidence = judged[row].evidence[column]
+            evidence, loud[head.name] = judged[row].evidence[column], float(strength[row, column])
             p = float(claims_p[row, column])
             level = self.calibration.peaks.get(head.name)
             heat = evidence.heatmap
@@ -412,7 +415,7 @@ class Inspector:
                 region=None if usual else evidence.region,  # nobody is to be shown a spot that means nothing
                 heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
             )
-        return claims
+        return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
 
     def _about(self) -> dict[str, str]:
         calibration = self.calibration

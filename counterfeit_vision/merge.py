@@ -112,6 +112,20 @@ class Merger:
         likeness = _squashed(standardised, self.learned) @ self.weights + self.bias
         return np.asarray(np.logaddexp(likeness, np.log(UNFORESEEN) + evidence))
 
+    def strength(self, standardised: Floats) -> Floats:
+        """(N, H) by how much the statistic would fall had each claim been as usual, NaN where it did not apply: what
+        tells which claim speaks loudest, where p-values from a few dozen photos are the same for many.
+
+        >>> Merger.of(["mark", "price"]).strength(np.array([[9.0, 30.0]])).round(2).tolist()
+        [[0.06, 2.77]]
+        """
+        whole, fall = self(standardised), np.full(standardised.shape, np.nan)
+        for column, values in enumerate(standardised.T):
+            without = standardised.copy()
+            without[:, column] = 0.0
+            fall[:, column] = np.where(np.isnan(values), np.nan, whole - self(without))
+        return fall
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         weights = None if self.weights is None else self.weights.tolist()

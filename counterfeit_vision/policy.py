@@ -23,8 +23,9 @@ Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 @dataclass(frozen=True)
 class Findings:
     """What the decision rests on: ``p_value`` and ``risk`` of the listing; the p-values of the ``claims`` that apply to
-    its most unusual one of so many ``photos``; whether it is ``known`` to the catalogue, and as what ``product``; what
-    a proven ``copy`` is one of; and ``unpriced``, its p-value with the price left out (``None`` without a price claim).
+    its most unusual one of so many ``photos``, the loudest first; whether it is ``known`` to the catalogue, and as what
+    ``product``; what a proven ``copy`` is one of; and ``unpriced``, its p-value with the price left out (``None``
+    without a price claim).
     """
 
     p_value: float
@@ -54,8 +55,8 @@ class Policy:
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
         share = f"{_percent(found.p_value)} % of genuine photos look this unusual"
-        least, name = min(((p, name) for name, p in found.claims.items()), default=(1.0, "no claim"))
-        leading = f"the strongest claim is {name} (p {least:.3g})"
+        name, p = next(iter(found.claims.items()), ("no claim", 1.0))
+        leading = f"the strongest claim is {name} (p {p:.3g})"
         official = self.is_authorised(listing)
         grey = self._grey_market(found, official)
         if found.p_value <= self.alpha:
@@ -72,9 +73,12 @@ class Policy:
         unusual = found.p_value <= REVIEW_FACTOR * self.alpha
         if found.copy and not official:
             return "review", f"{found.copy} {share}; {leading}."
-        if found.claims and least * found.photos <= self.alpha / len(found.claims):  # the smallest of all photos
+        # Being unlike the catalogue is no sign of a fake: what is too unlike is not known.
+        wrong = {name: p for name, p in found.claims.items() if name != "similarity"}
+        name, p = min(wrong.items(), key=lambda claim: claim[1], default=("", 1.0))
+        if wrong and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
             return "insufficient_evidence", (
-                f"The claims conflict: {name} alone would raise an alarm (p {least:.3g}), but all together do not: "
+                f"The claims conflict: {name} alone would raise an alarm (p {p:.3g}), but all together do not: "
                 f"{share}. A person has to look."
             )
         if grey:

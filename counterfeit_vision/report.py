@@ -22,7 +22,7 @@ from . import pictures
 from .errors import InputError, require
 from .policy import benjamini_hochberg
 from .sealed import replace_file
-from .types import DECISIONS, Evidence, Failure, Verdict
+from .types import DECISIONS, Failure, Verdict
 from .wording import number, p_number, p_sentence, p_share, percent
 
 if TYPE_CHECKING:
@@ -195,10 +195,10 @@ class Report(Sequence[Result]):
     def to_frame(self) -> pandas.DataFrame:
         """One row a listing, in order: the verdict, ``{claim}_score`` and ``{claim}_p`` of each claim, the failure.
 
-        A claim that does not apply has ``nan`` in both of its columns; a failed listing its message in ``failure``.
+        Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns; a failed listing its message in ``failure``.
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
-        names = dict.fromkeys(name for verdict in self.verdicts for name in verdict.claims)
+        names = sorted({name for verdict in self.verdicts for name in verdict.claims})
         fields = ("id", "decision", "risk", "probability", "p_value", "product", "runner_up", "brand", "reason")
         columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
         for name in names:
@@ -250,7 +250,7 @@ class Explanation:
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
-        for name, claim in _claims(v):
+        for name, claim in v.claims.items():
             p = f"p {p_number(claim.p_value)}" if claim.applicable else "no say"
             lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
         lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
@@ -278,16 +278,6 @@ def _risk_name(verdicts: Iterable[Verdict]) -> str:
 
 def _claim_name(name: str) -> str:
     return CLAIM_NAMES.get(name, name.replace("_", " ").capitalize())
-
-
-def _claims(verdict: Verdict) -> list[tuple[str, Evidence]]:
-    """The claims, most unusual first, those that do not apply last."""
-
-    def order(item: tuple[str, Evidence]) -> tuple[bool, float]:
-        p = item[1].p_value
-        return not item[1].applicable, 1.0 if p is None or not math.isfinite(p) else p
-
-    return sorted(verdict.claims.items(), key=order)
 
 
 def _message(failure: Failure) -> str:
@@ -329,7 +319,6 @@ def _templates() -> jinja2.Environment:
         bar=pictures.bar,
         boxes=pictures.boxes,
         claim_name=_claim_name,
-        claims=_claims,
         crops=pictures.crops,
         data_uri=pictures.data_uri,
         layers=pictures.layers,

@@ -375,7 +375,8 @@ class Verdict:
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
     - ``margin_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
       at most a tenth, ``runner_up`` names the next: it may as well be that one.
-    - ``claims``: name -> :class:`Evidence`. ``stale``: calibrated on another generation of the catalogue.
+    - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
+      last. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos, which p-values and risk come from.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;

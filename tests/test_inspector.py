@@ -410,7 +410,7 @@ def test_every_head_speaks_by_default(catalog: cv.Catalog, market: cv.market.Mar
     inspector = cv.Inspector(catalog).calibrate(genuine, alpha=0.2)
     listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)][:2]
     for verdict in inspector.inspect(listings, strict=True):
-        assert list(verdict.claims) == [head.name for head in default_heads()]
+        assert verdict.claims.keys() == {head.name for head in default_heads()}
         assert not verdict.claims["title"].applicable
         for evidence in verdict.claims.values():
             assert evidence.text

@@ -261,6 +261,24 @@ def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog)
     assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
 
 
+class Faint(Loud):
+    """The same, hardly more unusual in what is."""
+
+    name = "faint"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [cv.Evidence(score=100 + item.score / 1000, text="A little bright.") for item in found]
+
+
+def test_of_claims_that_are_as_rare_the_one_that_raises_the_alarm_is_named_first(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Faint(), Loud()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([flat(250)]).verdicts
+    assert list(verdict.claims) == ["loud", "faint"]
+    assert verdict.claims["loud"].p_value == verdict.claims["faint"].p_value
+    assert "the strongest claim is loud" in verdict.reason
+
+
 class Silent(Loud):
     """The same, of dark photos only."""
 

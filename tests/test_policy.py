@@ -97,6 +97,19 @@ def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflic
     assert word(Policy(ALPHA), found(0.05, claims={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
 
 
+def test_being_unlike_the_catalogue_is_in_conflict_with_nothing() -> None:
+    claims = {"similarity": 0.001, "patches": 0.9}
+    assert word(Policy(ALPHA), found(0.9, claims=claims))[0] == "clear"
+    assert word(Policy(ALPHA), found(0.9, claims={"similarity": 0.001}))[0] == "clear"
+    assert word(Policy(ALPHA), found(0.9, claims={**claims, "wordmark": 0.02}))[0] == "insufficient_evidence"
+
+
+def test_the_claim_that_is_named_is_the_first() -> None:
+    said, reason = word(Policy(ALPHA), found(0.01, claims={"price": 0.05, "patches": 0.01}))
+    assert said == "suspected"
+    assert "the strongest claim is price (p 0.05)" in reason
+
+
 def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
     claims = {"wordmark": 0.02, "patches": 0.9}
     assert word(Policy(ALPHA), found(0.9, claims=claims))[0] == "insufficient_evidence"

@@ -49,7 +49,6 @@ def verdict(id: str = "a", decision: str = "suspected", risk: float = 0.9, p_val
         "product": "Runner 2",
         "brand": "Ostrelle",
         "claims": {
-            "similarity": Evidence(0.2, "Nearest product is Runner 2.", p_value=0.4),
             "patches": Evidence(
                 1.3,
                 "The mark deviates.",
@@ -58,6 +57,7 @@ def verdict(id: str = "a", decision: str = "suspected", risk: float = 0.9, p_val
                 heatmap=heatmap(1.3),
                 references=("r1",),
             ),
+            "similarity": Evidence(0.2, "Nearest product is Runner 2.", p_value=0.4),
             "wordmark": Evidence.not_applicable("No wordmark is known for this brand."),
         },
         "photos": (view("front.jpg"),),
@@ -603,10 +603,10 @@ def test_the_frame_has_one_row_a_result(results):
         "runner_up",
         "brand",
         "reason",
-        "similarity_score",
-        "similarity_p",
         "patches_score",
         "patches_p",
+        "similarity_score",
+        "similarity_p",
         "wordmark_score",
         "wordmark_p",
         "failure",

@@ -126,8 +126,7 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
     maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == 0]
     if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
         return row
-    strongest = min(maps, key=lambda claim: 1.0 if claim.p_value is None else claim.p_value)
-    return dataclasses.replace(row, **_peak(strongest, truth.change, truth.product_mask, grid))
+    return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid))
 
 
 def _peak(claim: Evidence, change: Path, product: Path | None, grid: int) -> dict[str, Any]:
