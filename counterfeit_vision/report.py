@@ -195,7 +195,8 @@ class Report(Sequence[Result]):
     def to_frame(self) -> pandas.DataFrame:
         """One row a listing, in order: the verdict, ``{claim}_score`` and ``{claim}_p`` of each claim, the failure.
 
-        Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns; a failed listing its message in ``failure``.
+        Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns; a failed
+        listing its message in ``failure``.
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})

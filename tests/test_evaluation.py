@@ -300,8 +300,8 @@ class Puppet:
                 continue
             risk = self.risks[listing.id]
             claims = {
-                "faint": cv.Evidence(score=0, text="", p_value=0.9, heatmap=np.eye(8, dtype=np.float32)),
                 "strong": cv.Evidence(score=1, text="", p_value=0.01, heatmap=self.heat.get(listing.id)),
+                "faint": cv.Evidence(score=0, text="", p_value=0.9, heatmap=np.eye(8, dtype=np.float32)),
             }
             decision = "suspected" if risk >= 0.5 else "clear"
             yield cv.Verdict(
