@@ -411,6 +411,8 @@ def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader
     assert true.score < DRAWN_OTHERWISE
     assert false.score >= 1
     assert "Silvanо" in false.text
+    assert true.region is not None
+    assert (false.region, false.crops) == (None, None)  # nothing is wrong on the photo
 
 
 def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,8 +205,7 @@ class Wordmark:
         if not false or (evidence.applicable and evidence.score >= TITLE_SCORE):
             return evidence
         text = f"The title spells {brand} in other letters that look alike: {false[0]!r}."
-        return Evidence(TITLE_SCORE, f"{text} {evidence.text}" if evidence.applicable else text, region=evidence.region,
-                        references=evidence.references, crops=evidence.crops)  # fmt: skip
+        return Evidence(TITLE_SCORE, f"{text} {evidence.text}" if evidence.applicable else text)  # no spot on the photo
 
     def reader(self) -> Reader | str:
         """The reader, loaded on first use, or why there is none."""
