@@ -121,7 +121,7 @@ def _compared(
         ink(_warp(pixels, cv2.getPerspectiveTransform(inner, box.astype(np.float32)), size))
         for pixels, box in ((genuine, genuine_box), (suspect, suspect_box))
     )
-    spans = np.zeros((0, 2), np.int64) if first is None else glyph_spans(first)
+    spans = np.zeros((0, 2), np.int64) if first is None else glyph_spans(first, framed=margin > 0)
     if first is None or second is None or not len(spans):
         return None
     laid, seen = _laid_over(first, second, [np.eye(3, dtype=np.float32)] if placed else _starts(first, second))
@@ -136,11 +136,17 @@ def _compared(
     return Glyphs(residual, spans, _correlation(left, right), width, margin)
 
 
-def glyph_spans(line: Floats) -> NDArray[np.int64]:
-    """(n, 2) first and last + 1 column of each glyph: runs of ink that touch or overhang, wide ones cut."""
-    mask = (line > 0.5).astype(np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-    boxes = sorted((int(x), int(x + w)) for x, _, w, _, area in stats[1:] if area >= (0.05 * HEIGHT) ** 2)
+def glyph_spans(line: Floats, *, framed: bool = False) -> NDArray[np.int64]:
+    """(n, 2) first and last + 1 column of each glyph: runs of ink that touch or overhang, wide ones cut. Where
+    there is ground around the line (``framed``), what reaches the edge is no glyph: a finger, a label's end, more text.
+    """
+    height, width = line.shape
+    _, _, stats, _ = cv2.connectedComponentsWithStats((line > 0.5).astype(np.uint8))
+    boxes = sorted(
+        (int(x), int(x + w))
+        for x, y, w, h, area in stats[1:]
+        if area >= (0.05 * HEIGHT) ** 2 and not (framed and (min(x, y) == 0 or x + w == width or y + h == height))
+    )
     runs: list[list[int]] = []
     for start, stop in boxes:
         if runs and (start < runs[-1][1] - 0.3 * (stop - start) or start < runs[-1][0] + THIN * HEIGHT):
