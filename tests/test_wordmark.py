@@ -194,6 +194,19 @@ def test_each_letter_is_one_glyph() -> None:
     assert len(glyph_spans(np.zeros((64, 100), np.float32))) == 0
 
 
+def test_what_lies_at_the_edge_of_a_genuine_line_is_no_glyph_of_it() -> None:
+    suspect = mark("NOVA")
+    genuine = suspect.copy()
+    genuine[:, :3] = INK  # a finger beside the line
+    box = box_of(suspect)
+    plain = compare_glyphs(suspect, box, suspect, box, placed=True)
+    found = compare_glyphs(genuine, box, suspect, box, placed=True)
+    assert plain is not None
+    assert found is not None
+    assert len(found.spans) == len(plain.spans) == 4
+    assert found.excess < DRAWN_OTHERWISE
+
+
 def test_one_picture_fits_itself_and_a_uniform_one_nothing() -> None:
     genuine = mark("NOVA")
     same = compare_glyphs(genuine, box_of(genuine), genuine, box_of(genuine))
@@ -330,6 +343,13 @@ def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reade
     assert cut.line.text == "SILVAN"
     assert cut.score == pytest.approx(0.1 * cut.misspelt)
     assert other.score == pytest.approx(READ_COUNTS * other.misspelt)
+
+    def read(text: str) -> float:
+        line = dataclasses.replace(cut.line, reading=dataclasses.replace(cut.line.reading, text=text))
+        return dataclasses.replace(cut, line=line, misspelt=0.8).score
+
+    assert read("LVANO") == read("Ivano") == pytest.approx(0.08)  # behind a finger; an l alone is read as an I
+    assert read("SIIVANO") == pytest.approx(0.8 * READ_COUNTS)
 
 
 def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder: TowerEncoder, reader: Reader) -> None:

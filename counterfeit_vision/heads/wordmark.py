@@ -58,7 +58,7 @@ class Comparison:
     @property
     def score(self) -> float:
         """Higher = more suspicious. What only lacks letters at its ends may be cut, where the marks lie badly."""
-        least = 0.0 if folded(self.line.text) in folded(self.word) else READ_COUNTS
+        least = 0.0 if _part_of(self.line.text, self.word) else READ_COUNTS
         return max(self.misspelt * max(self.count, least), (self.redrawn or 0.0) * self.count)
 
 
@@ -111,6 +111,12 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
     }
     near = [word for word in words if away[word] <= max(1, NEAR * len(folded(word)))]
     return (line, best, edit_distance(line.text, best)) if near and (best := min(near, key=away.__getitem__)) else None
+
+
+def _part_of(text: str, word: str) -> bool:
+    """Whether it may be the word, or what is seen of it beside a hand: a letter alone is read as its like, l as I."""
+    seen, whole = skeleton(text), skeleton(word)
+    return folded(text) in folded(word) or (len(seen) < len(whole) and seen in whole)
 
 
 def _same_case(genuine: str, suspect: str) -> bool:
