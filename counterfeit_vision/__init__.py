@@ -83,7 +83,44 @@ _HOMES = {
 }
 _ROOMS = ("heads", "market", "metrics")
 
-__all__ = [*sorted(_HOMES), *_ROOMS]
+__all__ = [  # written out, as type checkers need it
+    "Alarm",
+    "Catalog",
+    "CatalogError",
+    "Change",
+    "CorruptCatalogError",
+    "CounterfeitVisionError",
+    "DecodeError",
+    "Drift",
+    "DuplicateIdError",
+    "EmbeddingCache",
+    "Embeddings",
+    "Evaluation",
+    "Evidence",
+    "Failure",
+    "FingerprintError",
+    "InputError",
+    "Inspector",
+    "Journal",
+    "Listing",
+    "ManifestError",
+    "Matches",
+    "MissingExtraError",
+    "NotCalibratedError",
+    "PhotoView",
+    "Reference",
+    "Region",
+    "Report",
+    "Seller",
+    "Verdict",
+    "WeightsError",
+    "embed",
+    "evaluate",
+    "heads",
+    "load_encoder",
+    "market",
+    "metrics",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,8 @@ from .errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from .report import Explanation
+
 __all__ = [
     "DECISIONS",
     "GALLERIES",
@@ -431,14 +433,14 @@ class Verdict:
     def __repr__(self) -> str:
         return f"<Verdict {self.id}: {self.decision}, risk {self.risk:.2f}, product {self.product}>"
 
-    def explain(self) -> Any:
+    def explain(self) -> Explanation:
         """The claims with their pictures; shows itself in a notebook, and prints as text elsewhere."""
         from .report import Explanation
 
         return Explanation(self)
 
     def _repr_html_(self) -> str:
-        return str(self.explain()._repr_html_())
+        return self.explain()._repr_html_()
 
     def replace(self, **changes: Any) -> Verdict:
         """A copy with some fields changed."""

@@ -148,6 +148,7 @@ def test_the_wheel_holds_models_and_templates_and_runs(tmp_path: Path):
     for path in [*(ROOT / "models").glob("*.json"), *(ROOT / "counterfeit_vision" / "templates").iterdir()]:
         packaged = path.relative_to(ROOT).as_posix().replace("models/", "counterfeit_vision/models/", 1)
         assert packaged in names, packaged
+    assert "counterfeit_vision/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"

@@ -134,6 +134,14 @@ def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
             assert there in {"errors", "types"}, f"{place}: {here} imports {there}; it takes errors and types only"
 
 
+def test_type_checkers_see_every_public_name() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    homes, rooms, public = (ast.literal_eval(assigned[name]) for name in ("_HOMES", "_ROOMS", "__all__"))
+    assert sorted(public) == sorted([*homes, *rooms])
+
+
 def test_the_exceptions_are_still_needed() -> None:
     for here, there in EXCEPTIONS:
         found = [path for path in files() if room(path) == here and there in {name for name, _ in rooms_imported(path)}]
