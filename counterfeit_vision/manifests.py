@@ -45,7 +45,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
     """As :func:`read_rows`, but a broken line is an error in its place, and what follows it can still be read."""
     if not path.is_file():
-        raise ManifestError(f"{path}: no such file")
+        what = "that is a folder; name a csv, jsonl or parquet file" if path.is_dir() else "no such file"
+        raise ManifestError(f"{path}: {what}")
     kind = path.suffix.lower()
     if kind == ".csv":
         yield from _csv_rows(path)
@@ -83,16 +84,17 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_csv_fault(error)}{since}")
             else:
                 if cells:
-                    yield lines.line_num, {key: value for key, value in zip(header, cells, strict=False) if value}
+                    filled = ((key, cell.strip()) for key, cell in zip(header, cells, strict=False))
+                    yield lines.line_num, {key: cell for key, cell in filled if cell}
 
 
 @contextlib.contextmanager
 def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
     """The header of a csv, and a reader of what follows it; bytes that are not UTF-8 are lone surrogates."""
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        lines = csv.reader(file, strict=True)
+        lines = csv.reader(file, strict=True, skipinitialspace=True)
         try:
-            header = next(lines, [])
+            header = [name.strip() for name in next(lines, [])]
             "".join(header).encode()
         except (csv.Error, UnicodeEncodeError) as error:
             raise ManifestError(f"{path}: not a readable csv: {_csv_fault(error)}") from error
@@ -151,7 +153,7 @@ def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> lis
                 )
     if not references:
         raise InputError(
-            f"{where} hold no references; a folder looks like genuine/brand/product/photo.jpg, "
+            f"{where}: no references; a folder looks like genuine/brand/product/photo.jpg, "
             "a manifest has the columns photo, brand, product"
         )
     first: dict[str, int] = {}
@@ -178,7 +180,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
         for column in ("photo", "brand", "product"):
             if column not in row:
                 raise ManifestError(
-                    f"{path}:{number}: column {column!r} is missing; the row has {', '.join(row) or 'nothing'}"
+                    f"{path}:{number}: column {column!r} is missing; the row has {_columns(row)}"
                 )
         if not isinstance(row["photo"], str):
             raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
@@ -273,12 +275,12 @@ def _refuse_without_photos(path: Path) -> None:
         with _csv_table(path) as (header, _):  # no row is whole, or there is none
             columns = dict.fromkeys(header)
     if columns and not {"photos", "photo"} & columns.keys():
-        raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {', '.join(columns)}")
+        raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {_columns(columns)}")
 
 
 def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
     if "photos" not in row and "photo" not in row:
-        raise InputError(f"column 'photos' is missing; the row has {', '.join(row) or 'nothing'}")
+        raise InputError(f"column 'photos' is missing; the row has {_columns(row)}")
     photos = _json_cell(row["photos"]) if "photos" in row else [row["photo"]]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise InputError(f"column 'photos' holds {str(photos)[:80]}, expected a list of paths")
@@ -297,10 +299,16 @@ def _at(path: Path, number: int) -> Iterator[None]:
         raise ManifestError(f"{path}:{number}: {error}") from error
 
 
+def _columns(names: Iterable[str]) -> str:
+    """Columns as words, and what to do where one holds them all."""
+    words = ", ".join(names) or "nothing"
+    return f"{words} (separate cells by commas)" if ";" in words or "\t" in words else words
+
+
 def _json_cell(value: Any) -> Any:
     """A list as it is; a text that looks like JSON parsed; a csv's ``a.jpg|b.jpg`` split."""
     if isinstance(value, str):
-        return json.loads(value) if value.lstrip().startswith("[") else value.split("|")
+        return json.loads(value) if value.lstrip().startswith("[") else [name.strip() for name in value.split("|")]
     return value
 
 
@@ -311,4 +319,7 @@ def _region(box: Any) -> Region:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column 'price' holds {str(value)[:80]!r}, expected a number such as 12.50") from error

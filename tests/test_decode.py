@@ -447,6 +447,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     for photo, reason in [
         (tmp_path / "none.jpg", "No such file"),
+        ("photos/https:/shop.example/1.jpg", "No such file.*; download the photo, and name its file"),
         (tmp_path, "is a folder"),
         (tmp_path / "empty.jpg", "empty: 0 bytes"),
         (str(tmp_path / "x\0y.jpg"), "null byte"),

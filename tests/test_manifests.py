@@ -228,6 +228,38 @@ def test_a_csv_that_can_not_be_read_is_named(tmp_path: Path, data: bytes, messag
         read_references(tmp_path / "r.csv")
 
 
+def test_a_csv_typed_by_hand_has_spaces_around_its_cells(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text('photo , brand, product\n1.jpg, acme , "bag, red"\n')
+    (reference,) = read_references(tmp_path / "r.csv")
+    assert (reference.id, reference.brand, reference.product) == ("1.jpg", "acme", "bag, red")
+    (tmp_path / "l.csv").write_text("photos, seller\n1.jpg | 2.jpg, s1 \n")
+    (listing,) = read_listings(tmp_path / "l.csv")
+    assert isinstance(listing, Listing)
+    assert (listing.photos, listing.seller) == ((tmp_path / "1.jpg", tmp_path / "2.jpg"), Seller("s1"))
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_marks_than_commas_between_cells_are_named(tmp_path: Path, mark: str) -> None:
+    rows = (("photo", "brand", "product"), ("1.jpg", "acme", "bag"))
+    (tmp_path / "r.csv").write_text("".join(mark.join(row) + "\n" for row in rows))
+    with pytest.raises(ManifestError, match="separate cells by commas"):
+        read_references(tmp_path / "r.csv")
+    with pytest.raises(ManifestError, match="separate cells by commas"):
+        list(read_listings(tmp_path / "r.csv"))
+
+
+def test_a_price_that_is_no_number_names_its_column(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text('photos,price,currency\n1.jpg,"12,50",EUR\n')
+    (failure,) = read_listings(tmp_path / "l.csv")
+    assert isinstance(failure, Failure)
+    assert "l.csv:2: column 'price' holds '12,50', expected a number such as 12.50" in str(failure.error)
+
+
+def test_rows_of_a_folder_are_refused_as_such(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="that is a folder; name a csv, jsonl or parquet file"):
+        next(read_rows(tmp_path))
+
+
 def test_a_csv_row_with_too_many_cells_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("photo,brand,product\n1.jpg,a,b\n2.jpg,a,b,c\n")
     with pytest.raises(ManifestError, match=r"r\.csv:3: more cells than the header has columns"):

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import threading
 from dataclasses import dataclass
@@ -135,7 +136,8 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
         if isinstance(error, DecodeError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DecodeError(source, f"cannot be read: {reason}") from error
+        hint = "; download the photo, and name its file" if re.search(r"\bhttps?:/", os.fsdecode(path)) else ""
+        raise DecodeError(source, f"cannot be read: {reason}{hint}") from error
 
 
 def _from_file(
