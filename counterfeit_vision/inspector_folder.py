@@ -81,7 +81,9 @@ def read_inspector(folder: Path) -> KeptInspector:
     """Raises :class:`CatalogError` for a folder that holds none, or one that can't be read."""
     path = folder / "inspector.json"
     if not path.is_file():
-        raise CatalogError(f"{folder}: no inspector here (inspector.json is missing); make one with: calibrate")
+        raise CatalogError(
+            f"{folder}: no inspector here (inspector.json is missing); make one with: counterfeit-vision calibrate"
+        )
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:

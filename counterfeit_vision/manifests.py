@@ -179,9 +179,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
     for number, row in read_rows(path):
         for column in ("photo", "brand", "product"):
             if column not in row:
-                raise ManifestError(
-                    f"{path}:{number}: column {column!r} is missing; the row has {_columns(row)}"
-                )
+                raise ManifestError(f"{path}:{number}: column {column!r} is missing; the row has {_columns(row)}")
         if not isinstance(row["photo"], str):
             raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
         values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}

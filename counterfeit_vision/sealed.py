@@ -131,7 +131,9 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
 def _read_manifest(folder: Path) -> bytes:
     path = folder / MANIFEST
     if not path.is_file():
-        raise CorruptCatalogError(f"{folder}: no catalogue here ({MANIFEST} is missing); make one with: catalog build")
+        raise CorruptCatalogError(
+            f"{folder}: no catalogue here ({MANIFEST} is missing); make one with: counterfeit-vision catalog build"
+        )
     return path.read_bytes()
 
 

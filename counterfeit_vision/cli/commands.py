@@ -53,9 +53,11 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
 def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
     info = {"catalog": str(args.catalog), **bare_catalog(args.catalog).info()}
     del info["failures"]  # known only while building
-    galleries = ", ".join(f"{name} {count}" for name, count in info["galleries"].items())
-    rows = {name.replace("_", " "): value for name, value in {**info, "galleries": galleries}.items()}
-    return Outcome(info, table([[name, str(value)] for name, value in rows.items()]))
+    rows = []
+    for name, value in info.items():
+        words = ", ".join(f"{part} {n}" for part, n in value.items()) if isinstance(value, dict) else str(value)
+        rows.append([name.replace("_", " "), words])
+    return Outcome(info, table(rows))
 
 
 def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
@@ -235,7 +237,8 @@ def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
     data: dict[str, Any] = {"report": str(page), "listings": len(report), "counts": report.counts, "stale": stale}
     if page != args.out:
         data["verdicts"] = str(args.out / "verdicts.jsonl")
-    words = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in report.counts.items() if n or name == "suspected")
+    names = {name: name.replace("_", " ") for name in report.counts} | {"failures": "without a verdict"}
+    words = ", ".join(f"{n} {names[name]}" for name, n in report.counts.items() if n or name == "suspected")
     return Outcome(data, [f"{number(len(report), 'listing')}: {words}."], all_failures(report), page)
 
 
