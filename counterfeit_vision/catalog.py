@@ -12,7 +12,7 @@ import json
 import os
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache
 from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
-from .encoders.base import refuse_name
+from .encoders.base import name_of, refuse_name
 from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .encoders.base import Encoder
     from .search.base import Index
 
-__all__ = ["Catalog", "Neighbours", "composed"]
+__all__ = ["Catalog", "Neighbours", "composed", "facts"]
 
 SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT_REFERENCES = 4  # photos of each of them
@@ -498,7 +498,7 @@ class Catalog:
         if encoder.fingerprint != manifest["fingerprint"]:
             raise FingerprintError(
                 f"{path} was built with {manifest['encoder']} {str(manifest['fingerprint'])[:12]}, "
-                f"this encoder is {getattr(encoder, 'name', '')} {encoder.fingerprint[:12]}; "
+                f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
                 "load that one, or build the catalogue anew"
             )
         return cls(unpacked(path, manifest, contents), encoder=encoder)
@@ -523,7 +523,7 @@ class Catalog:
                 if (count := sum(reference.gallery == name for reference in self.references))
             },
             "marks": self._marks_known(),
-            "encoder": getattr(self.encoder, "name", ""),
+            "encoder": name_of(self.encoder),
             "fingerprint": self.encoder.fingerprint,
             "vector_dimensions": int(self.vectors.shape[1]),
             "token_bytes_per_reference": tokens,
@@ -560,10 +560,21 @@ class Catalog:
     def _repr_html_(self) -> str:
         from html import escape
 
-        rows = "".join(
-            f"<tr><th>{escape(str(key))}</th><td>{escape(str(value))}</td></tr>" for key, value in self.info().items()
-        )
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(fact)}</td></tr>" for name, fact in facts(self.info()))
         return f"<table>{rows}</table>"
+
+
+def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What :meth:`Catalog.info` tells, in words.
+
+    >>> facts({"token_bytes": 9, "galleries": {"official": 5, "genuine": 7}})
+    [('token bytes', '9'), ('galleries', 'official 5, genuine 7')]
+    """
+    words = {
+        name: ", ".join(f"{part} {count}" for part, count in fact.items()) if isinstance(fact, Mapping) else str(fact)
+        for name, fact in info.items()
+    }
+    return [(name.replace("_", " "), fact) for name, fact in words.items()]
 
 
 def composed(name: str | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .encoders.base import name_of
 from .errors import CorruptCatalogError
 from .mark_library import MarkLibrary
 from .references import KeptReferences
@@ -44,7 +45,7 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
     about = {
         "format": FORMAT,
         "fingerprint": encoder.fingerprint,
-        "encoder": getattr(encoder, "name", ""),
+        "encoder": name_of(encoder),
         "references": len(kept.references),
         "grid": list(kept.grid),
     }

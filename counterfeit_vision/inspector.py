@@ -479,7 +479,8 @@ class Inspector:
         names = tuple(head.name for head in inspector.heads)
         if names != kept.calibration.heads:
             raise CatalogError(
-                f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}"
+                f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}; "
+                "type: Inspector.load(folder, catalog, heads=[...]), with those"
             )
         inspector.calibration, inspector.by = kept.calibration, kept.by
         return inspector

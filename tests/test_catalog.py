@@ -404,6 +404,16 @@ def test_a_catalogue_describes_itself(tree_catalog: Catalog) -> None:
     html = tree_catalog._repr_html_()
     assert html.startswith("<table>")
     assert "<th>references</th><td>12</td>" in html
+    assert "<th>galleries</th><td>genuine 12</td>" in html
+
+
+def test_an_encoder_without_a_name_is_called_by_its_class(tree_catalog: Catalog, tmp_path: Path) -> None:
+    class Mine:
+        fingerprint = tree_catalog.encoder.fingerprint
+
+    mine = Catalog(tree_catalog.kept, encoder=Mine())  # type: ignore[arg-type]
+    assert repr(mine) == "<Catalog 12 references of 5 products, 2 brands, Mine>"
+    assert Catalog.verify(mine.save(tmp_path))["encoder"] == "Mine"
 
 
 def test_another_photo_or_product_or_encoder_is_another_generation(

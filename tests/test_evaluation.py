@@ -213,6 +213,11 @@ def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
             assert markup not in page
 
 
+def test_listings_that_are_no_file_are_refused() -> None:
+    with pytest.raises(cv.InputError, match="need a csv, jsonl or parquet file of labelled listings, not a list"):
+        cv.evaluate(None, [])  # type: ignore[arg-type]
+
+
 def test_intervals_of_no_draws_are_refused_before_anything_is_judged(tmp_path: Path) -> None:
     with pytest.raises(cv.InputError, match="draws=0: intervals need 1 or more"):
         evaluate(SimpleNamespace(), tmp_path / "labelled.jsonl", draws=0)  # type: ignore[arg-type]

@@ -487,6 +487,14 @@ def test_bare_verdicts_are_shown_too():
     assert_harmless(Report([bare])._repr_html_())
 
 
+def test_a_claim_that_was_never_calibrated_says_that_it_does_not_count():
+    odd = verdict(claims={"price": Evidence(1.0, "The listing asks 2.00 EUR.")})
+    words = assert_harmless(Report([odd]).to_html()).words()
+    assert "The listing asks 2.00 EUR. Not calibrated: does not count" in words
+    assert "not measured" not in words
+    assert "  Price             no say     The listing asks 2.00 EUR." in str(odd.explain()).splitlines()
+
+
 def test_odd_pictures_do_not_break_the_page():
     claims = {
         "patches": Evidence(1.0, "t", None, photo=7, heatmap=heatmap(2), region=Region(0, 0, 5, 5)),

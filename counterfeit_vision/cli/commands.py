@@ -51,13 +51,11 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from ..catalog import facts
+
     info = {"catalog": str(args.catalog), **bare_catalog(args.catalog).info()}
     del info["failures"]  # known only while building
-    rows = []
-    for name, value in info.items():
-        words = ", ".join(f"{part} {n}" for part, n in value.items()) if isinstance(value, dict) else str(value)
-        rows.append([name.replace("_", " "), words])
-    return Outcome(info, table(rows))
+    return Outcome(info, table(facts(info)))
 
 
 def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "refuse_name"]
+__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "name_of", "refuse_name"]
 
 
 @runtime_checkable
@@ -69,6 +69,11 @@ class TextEncoder(Protocol):
         others.
         """
         ...
+
+
+def name_of(encoder: Encoder) -> str:
+    """What an encoder calls itself, or else its class."""
+    return str(getattr(encoder, "name", type(encoder).__name__))
 
 
 def refuse_name(encoder: object) -> None:

@@ -62,6 +62,10 @@ def evaluate(
     """
     if draws < 1:
         raise InputError(f"draws={draws}: intervals need 1 or more")
+    if not isinstance(listings, str | os.PathLike):
+        raise InputError(
+            f"evaluate(): need a csv, jsonl or parquet file of labelled listings, not a {type(listings).__name__}"
+        )
     path = Path(listings)
     truths = list(_truths(path, group))
     given = list(read_listings(path))
