@@ -73,10 +73,10 @@ class Reader:
     :class:`~counterfeit_vision.WeightsError` where the two files can't be had.
     """
 
-    def __init__(self, *, threads: int = THREADS) -> None:
+    def __init__(self) -> None:
         runtime = require("onnxruntime", extra="ocr", purpose="reading wordmarks")
         options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
         options.log_severity_level = 3
         files = model_files()
         self._detector, self._recogniser = (

@@ -137,7 +137,7 @@ def _satchel(size: tuple[float, float, float], drop: float, rise: float, rng: np
     return sheets
 
 
-def _material(scheme: Scheme, rng: np.random.Generator) -> tuple[Layer, float, float]:
+def _material(rng: np.random.Generator) -> tuple[Layer, float, float]:
     """Grain, gloss and polish of the shell."""
     kind = str(rng.choice(["leather", "nappa", "saffiano", "weave"], p=[0.4, 0.15, 0.25, 0.2]))
     seed = int(rng.integers(3))
@@ -163,7 +163,7 @@ def _design(brand: Brand, scheme: Scheme, rng: np.random.Generator) -> Design:
     satchel = brand.seed % 2 == 0
     w, h = float(rng.uniform(0.88, 1.0)), float(rng.uniform(0.6, 0.72) if satchel else rng.uniform(0.66, 0.8))
     d, drop = float(rng.uniform(0.26, 0.36)), float(rng.uniform(0.56, 0.64))
-    grain, gloss, polish = _material(scheme, rng)
+    grain, gloss, polish = _material(rng)
     leather: Colour = darker(mixed(scheme.ground, (139, 90, 60), 0.1), 0.96)
     trim = darker(leather, 0.62) if luminance(leather) > 0.25 else mixed(leather, (255, 255, 255), 0.18)
     thread = mixed(leather, (245, 235, 215), 0.65) if luminance(leather) < 0.6 else darker(leather, 0.55)
