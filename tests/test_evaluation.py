@@ -12,11 +12,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
-from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, evaluate
+from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts, evaluate
 from counterfeit_vision.evaluation.figures import Columns
 from counterfeit_vision.metrics import binomial_interval
 from counterfeit_vision.report import Report
@@ -211,6 +212,13 @@ def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
     for page in (found._repr_html_(), found.save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")):
         for markup in ("<script", "<i>", "<b>&lt;", "<img>"):
             assert markup not in page
+
+
+def test_the_chart_of_risks_calls_its_line_no_alarm() -> None:
+    """With fakes shown the risk is a probability, and the alarm is a matter of the p-value."""
+    axes = Figure().subplots()
+    charts._risks(axes, EIGHT)
+    assert axes.get_xlabel() == "risk; from the dashed line on, taken for fake"
 
 
 def test_listings_that_are_no_file_are_refused() -> None:

@@ -105,7 +105,7 @@ def _risks(axes: Any, run: Evaluation) -> None:
             options = {"histtype": "stepfilled", "alpha": 0.5, "color": LABELS[label], "label": label}
             axes.hist(risks, BINS, range=(0, 1), weights=weights, **options)
     axes.axvline(ALARM, **CHANCE)
-    axes.set(xlabel="risk; the alarm begins at the dashed line", ylabel="share of the listings", xlim=(0, 1))
+    axes.set(xlabel="risk; from the dashed line on, taken for fake", ylabel="share of the listings", xlim=(0, 1))
     axes.legend(frameon=False, fontsize="small", loc="upper center")
 
 
