@@ -150,6 +150,18 @@ def test_chance_is_seldom_called_useful() -> None:
     assert useful <= 4  # more happen once in 200 times
 
 
+def test_to_be_ahead_of_controls_that_are_worse_than_chance_is_not_useful() -> None:
+    """Pairs of a genuine and a fake photo look alike but for the goods: half of a pair misleads about the other."""
+    random = np.random.default_rng(1)
+    fake, groups = np.arange(72) % 2 > 0, [f"listing {row}" for row in range(72)]
+    trivial = np.repeat(random.normal(size=(36, 8)), 2, axis=0).astype(np.float32)
+    product = random.normal(size=(72, 8)).astype(np.float32)
+    lesson = LearnedHead(Clip(), cache=False).fit_features(product, None, trivial, fake, groups).lesson  # type: ignore[arg-type]
+    assert lesson is not None
+    assert lesson.trivial < 0.3 < lesson.interval[0] < 0.5
+    assert not lesson.useful
+
+
 def test_noise_teaches_nothing() -> None:
     lesson = learned().lesson
     assert lesson is not None

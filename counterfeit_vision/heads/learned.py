@@ -51,7 +51,8 @@ class Lesson:
 
     ``interval`` is its 95 % interval by groups; ``room`` the same method on the background alone (``None`` where the
     encoder can't tell product from room); ``trivial`` on a thumbnail, colours and sizes. ``useful`` is false where
-    it is not shown, at 95 % confidence, to be ahead of both: then what it has learnt may not be the goods.
+    it is not shown, at 95 % confidence, to be ahead of chance and of both: then what it has learnt may not be the
+    goods.
     """
 
     auroc: float
@@ -182,7 +183,8 @@ class LearnedHead:
 
         own = figure(self.held_out)
         everything = np.arange(len(fake))
-        controls = [plain] if background is None else [plain, background]
+        chance = np.zeros(len(fake))  # controls may have been worse
+        controls = [chance, plain] if background is None else [chance, plain, background]
         ahead = [
             paired_difference(figure(scores), own, groups, draws=DRAWS, level=ONE_SIDED).low for scores in controls
         ]
