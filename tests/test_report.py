@@ -21,6 +21,7 @@ from PIL import Image
 
 from counterfeit_vision import pictures, report, wording
 from counterfeit_vision.errors import DecodeError, InputError, MissingExtraError
+from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.heads import default_heads
 from counterfeit_vision.report import Explanation, Report
 from counterfeit_vision.types import DECISIONS, Evidence, Failure, Listing, PhotoView, Region, Seller, Verdict
@@ -793,14 +794,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], np.nda
         pytest.skip("no chromium on this machine")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    flags += ["--window-size=1000,3000"]
 
-    def shoot(html: str) -> np.ndarray:
+    def shoot(html: str, width: int = 1000) -> np.ndarray:
         folder = tmp_path_factory.mktemp("page")
         (folder / "page.html").write_text(html, "utf-8")
         picture, profile = folder / "page.png", folder / "profile"
         target = [f"--user-data-dir={profile}", f"--screenshot={picture}", (folder / "page.html").as_uri()]
-        subprocess.run([binary, *flags, *target], capture_output=True, timeout=60, check=True)
+        size = f"--window-size={width},3000"
+        subprocess.run([binary, *flags, size, *target], capture_output=True, timeout=60, check=True)
         return np.asarray(Image.open(picture).convert("RGB")).astype(int)
 
     return shoot
@@ -829,6 +830,15 @@ def test_a_browser_draws_the_page_and_the_filter_hides_cards(chromium):
         filtered = chromium(chosen)
         assert near(filtered, shown).sum() > 10_000
         assert near(filtered, hidden).sum() == 0
+
+
+def test_a_browser_keeps_an_evaluations_tables_in_their_panels_on_a_narrow_screen(chromium, tmp_path):
+    row = Judged(
+        id="0", label="genuine", kind="genuine", group="0", brand="acme", category="bag", decision="clear", risk=0.1
+    )
+    page = Evaluation([row], draws=2).save(tmp_path) / "evaluation.html"
+    margin = chromium(page.read_text("utf-8"), width=500)[:, -10:]
+    assert (margin == margin[0, 0]).all()
 
 
 def test_a_browser_draws_crops_and_matched_points(chromium):
