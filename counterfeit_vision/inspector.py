@@ -403,13 +403,14 @@ class Inspector:
             evidence, loud[head.name] = judged[row].evidence[column], float(strength[row, column])
             p = float(claims_p[row, column])
             level = self.calibration.peaks.get(head.name)
-            heat = evidence.heatmap
-            usual = not math.isnan(p) and p > REVIEW_FACTOR * self.calibration.alpha
+            unknown = math.isnan(p)  # never calibrated: nobody knows what is usual, nor which heat would be alarming
+            heat = None if unknown else evidence.heatmap
+            usual = unknown or p > REVIEW_FACTOR * self.calibration.alpha
             claims[head.name] = dataclasses.replace(
                 evidence,
                 text=_of_photo(listing, judged[row]) + evidence.text,
                 photo=row,
-                p_value=None if math.isnan(p) else p,
+                p_value=None if unknown else p,
                 points=None if usual else evidence.points,
                 crops=None if usual else evidence.crops,
                 region=None if usual else evidence.region,  # nobody is to be shown a spot that means nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import pickle
 from pathlib import Path
@@ -317,6 +318,21 @@ def test_a_claim_that_one_photo_alone_answers_to_ends_no_calibration(
         dark, bright = inspector.inspect([flat(60), flat(250)])
         assert dark.decision == "clear"
         assert bright.stage == "score"
+
+
+class Pointing(Bright):
+    """The same, and where."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        spot = {"region": cv.Region(0, 0, 9, 9), "heatmap": np.ones((4, 4), np.float32)}
+        return [dataclasses.replace(item, **spot) if item.applicable else item for item in super().score(suspects)]
+
+
+def test_a_claim_that_was_never_calibrated_points_at_nothing(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud(), Pointing()], cache=False).calibrate([*GENUINE, flat(240)])
+    claim = inspector.inspect([flat(250)])[0].claims["bright"]
+    assert (claim.applicable, claim.p_value) == (True, None)
+    assert (claim.region, claim.heatmap) == (None, None)
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
