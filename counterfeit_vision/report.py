@@ -54,7 +54,7 @@ CLAIM_NAMES = {
     "price": "Price",
     "title": "Title against photo",
 }
-COLOURS = {"suspected": "#b3261e", "review": "#b26a00", "insufficient_evidence": "#667085", "clear": "#2f7d5b"}
+COLOURS = {"suspected": "#b3261e", "review": "#9a5b00", "insufficient_evidence": "#5b6472", "clear": "#2c7354"}
 """As in templates/style.css."""
 
 PROBABILITY = "probability of a fake"

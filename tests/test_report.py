@@ -691,6 +691,12 @@ def test_notebook_styles_stay_inside_their_box():
         assert selector.strip().startswith(".cv"), selector
 
 
+def test_plots_have_the_colours_of_the_page():
+    style = (Path(report.__file__).parent / "templates" / "style.css").read_text("utf-8")
+    for decision, colour in report.COLOURS.items():
+        assert f"--{decision}: {colour};" in style
+
+
 def test_explanations_print_as_text(results):
     text = str(results[4].explain())
     assert text == repr(results[4].explain())
