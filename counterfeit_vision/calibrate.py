@@ -31,7 +31,15 @@ from .metrics import binomial_interval
 from .probability import Probability
 from .usual import Usual, named, tail_p
 
-__all__ = ["Calibration", "conformal_needed", "conformal_p", "jackknife_p", "photos_needed", "split_groups"]
+__all__ = [
+    "Calibration",
+    "check_alpha",
+    "conformal_needed",
+    "conformal_p",
+    "jackknife_p",
+    "photos_needed",
+    "split_groups",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -70,6 +78,12 @@ def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
     [0.5, 0.5]
     """
     return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
+
+
+def check_alpha(alpha: float) -> None:
+    """:class:`InputError` for an alarm level that is no share of genuine photos."""
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
 
 
 def conformal_needed(alpha: float) -> int:
@@ -159,8 +173,7 @@ class Calibration:
         first part must have scored them out of fold. A claim is calibrated where photos of two groups that were fitted
         on make it (:attr:`can_tell`). Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
-        if not 0 < alpha < 1:
-            raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
+        check_alpha(alpha)
         if np.isinf(scores).any():
             row, column = np.argwhere(np.isinf(scores))[0]
             raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")

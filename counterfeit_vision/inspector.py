@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
-from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
+from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, check_alpha, conformal_needed, split_groups
 from .catalog import Catalog
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Mark, Price, Reuse, Similarity, default_heads
@@ -113,6 +113,8 @@ class Inspector:
             raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
         if leave_one_out and fakes is not None:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
+        check_alpha(alpha)  # what no photo can mend is refused before they are judged, which may take hours
+        self._strata([], by)
         if isinstance(groups, str):
             raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
         groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything

@@ -60,6 +60,15 @@ def test_a_calibration_that_is_refused_changes_nothing(inspector: cv.Inspector, 
     assert said(inspector, asked) == decisions == ["suspected", "clear"]
 
 
+@pytest.mark.parametrize("wrong", [{"alpha": 5}, {"by": "categroy"}])
+def test_what_no_photo_can_mend_is_refused_before_any_is_judged(tree_catalog: cv.Catalog, wrong: dict) -> None:
+    judged = []
+    photos = (judged.append(photo) or photo for photo in GENUINE)
+    with pytest.raises(cv.InputError, match="|".join(f"{name}={value!r}" for name, value in wrong.items())):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(photos, **wrong)
+    assert judged == []
+
+
 def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
     monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))
