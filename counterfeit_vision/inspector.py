@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Literal
 
@@ -104,8 +104,8 @@ class Inspector:
         ``alpha`` = 5 % instead of 28, and 2 ``alpha`` - 1 / (groups + 1) is what is proved.
 
         Photos that can't be used stand in ``failures``, genuine ones that are so unlike the others that somebody should
-        look whether they are genuine in ``doubts``. Raises :class:`InputError` for too few photos, and for genuine
-        photos that are in the catalogue.
+        look whether they are genuine in ``doubts``, and so do those that are shown as fakes as well, where they teach
+        nothing. Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
         """
         if fakes is None and (self.base_rate is not None or self.costs is not None):
             raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
@@ -133,7 +133,7 @@ class Inspector:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
         heads, lesson = self._given, None
         rest = None if groups is None else groups[shown.count :]
-        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress)
+        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress, genuine=shown.photos)
         if rest is not None and len(rest) > false.count:
             raise InputError(
                 f"groups has {len(groups or ())} names for {shown.count} genuine listings and {false.count} fakes: "
@@ -188,7 +188,8 @@ class Inspector:
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
         self.heads, self.lesson, self.by, self.calibration = heads, lesson, by, calibration
-        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(stand_apart(scores)))
+        doubted = stand_apart(scores) | np.array([row.photo.sha256 in false.photos for row in rows], bool)
+        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         return self
 
     def _unusable(self) -> str:
@@ -206,14 +207,29 @@ class Inspector:
         return [str(getattr(self.catalog.references[row.neighbours[0]], by) or "") for row in rows]
 
     def _show(
-        self, listings: Listings, groups: Sequence[str] | None, what: str, progress: bool, *, per_photo: bool = False
+        self,
+        listings: Listings,
+        groups: Sequence[str] | None,
+        what: str,
+        progress: bool,
+        *,
+        per_photo: bool = False,
+        genuine: Set[str] = frozenset(),
     ) -> _Shown:
-        """Photos of known kind with what the given heads say, each once in a listing; ``per_photo`` once in all."""
+        """Photos of known kind with what the given heads say, each once in a listing; ``per_photo`` once in all. Those
+        that were shown as ``genuine``, too, are failures: they are of genuine goods, or were mistaken for that.
+        """
         shown = _Shown()
         for listing, judged, failed in self._judge(listings, self._given, progress=progress):
             if groups is not None and shown.count >= len(groups):
                 raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
             told, silent = _told(judged, listing)
+            for row in told:
+                if row.photo.sha256 in genuine:
+                    error = InputError(f"{row.photo.id}: the same photo was shown as genuine, so it teaches no fake")
+                    silent.append(Failure(listing.id, "input", error))
+                    shown.photos.add(row.photo.sha256)
+            told = [row for row in told if row.photo.sha256 not in genuine]
             photos = {row.photo.sha256: row for row in reversed(told)}
             if told and photos.keys() <= shown.photos:
                 error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")

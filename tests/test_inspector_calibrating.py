@@ -100,6 +100,22 @@ def test_what_was_learned_from_fakes_stays_where_a_later_calibration_is_refused(
     assert [verdict.risk for verdict in again.inspect(fakes[:3]).verdicts] == risks
 
 
+def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_no_fake(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_anything(monkeypatch)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    apart = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, fakes=fakes, alpha=0.1)
+    both = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(
+        genuine, fakes=[*fakes, cv.Listing(id="copied", photos=[genuine[7]])], alpha=0.1
+    )
+    assert (apart.doubts, both.doubts) == ((), ("photo 7",))
+    assert [(failure.id, failure.stage) for failure in both.failures] == [("copied", "input")]
+    assert apart.calibration is not None
+    assert both.calibration is not None
+    assert both.calibration.to_dict() == apart.calibration.to_dict()
+
+
 def test_a_save_that_stops_half_way_leaves_the_inspector_that_was_there(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -138,8 +138,8 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         data["change"] = str(change).splitlines()
     if inspector.doubts:
         talk.note(
-            f"note: {number(len(inspector.doubts), 'photo')} called genuine are so unlike the others that somebody "
-            f"should look: {', '.join(inspector.doubts[:10])}"
+            f"note: {number(len(inspector.doubts), 'photo')} called genuine are so unlike the others, or shown as "
+            f"fakes as well, that somebody should look: {', '.join(inspector.doubts[:10])}"
         )
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
 
