@@ -115,6 +115,8 @@ class Inspector:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
         check_alpha(alpha)  # what no photo can mend is refused before they are judged, which may take hours
         self._strata([], by)
+        if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
+            raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
         if isinstance(groups, str):
             raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
         groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything

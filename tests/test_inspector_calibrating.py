@@ -116,6 +116,13 @@ def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_n
     assert both.calibration.to_dict() == apart.calibration.to_dict()
 
 
+def test_no_second_learned_head_stands_beside_one_that_was_given(tree_catalog: cv.Catalog) -> None:
+    head = cv.heads.LearnedHead(tree_catalog.encoder, cache=False)
+    inspector = cv.Inspector(tree_catalog, [Loud(), head], cache=False)
+    with pytest.raises(cv.InputError, match="leave one of the two out"):
+        inspector.calibrate(GENUINE, fakes=GENUINE)
+
+
 def test_a_save_that_stops_half_way_leaves_the_inspector_that_was_there(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
