@@ -108,10 +108,12 @@ def _score(
         found = catalog.neighbours(embeddings, NEIGHBOURS)
         owners = [listing for listing, photos, _ in pending for _ in photos]
         suspects = Suspects(embeddings, owners, rows, catalog, found)
-        columns = [head.score(suspects) for head in heads]
+        columns = [list(head.score(suspects)) for head in heads]
         for head, column in zip(heads, columns, strict=True):
             if len(column) != len(rows):
                 raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(rows)} photos")
+            if wrong := {type(row).__name__ for row in column if not isinstance(row, Evidence)}:
+                raise InputError(f"head {head.name!r} gave {', '.join(sorted(wrong))}; need one Evidence a photo")
     start = 0
     for listing, photos, failures in pending:
         judged = [
@@ -124,8 +126,8 @@ def _score(
             for number, photo in enumerate(photos)
         ]
         start += len(photos)
-        wrong = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
-        yield (listing, judged, failures) if wrong is None else (listing, [], [wrong])
+        fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
+        yield (listing, judged, failures) if fault is None else (listing, [], [fault])
 
 
 def _no_number(listing: Listing, row: Judged, heads: Sequence[Head]) -> Failure | None:

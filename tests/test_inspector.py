@@ -248,6 +248,17 @@ def test_a_score_that_is_no_number_is_that_listings_failure_and_not_its_neighbou
     assert len(report) == len(Path(market.listings).read_text().splitlines())
 
 
+def test_a_head_that_gives_no_evidence_is_named(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    class Bare:
+        name = "bare"
+
+        def score(self, suspects: Suspects) -> list[float]:
+            return [0.0] * len(suspects)
+
+    with pytest.raises(cv.InputError, match="head 'bare' gave float; need one Evidence a photo"):
+        cv.Inspector(catalog, heads=[Bare()]).calibrate(market.calibration)
+
+
 def test_by_brand_each_photo_is_ranked_among_its_brands(catalog: cv.Catalog, market: cv.market.Market) -> None:
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, alpha=0.2, by="brand")
     calibration = inspector.calibration
