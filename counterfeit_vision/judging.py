@@ -20,7 +20,7 @@ from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
 from .types import Evidence, Failure, Listing, Photo
 
-__all__ = ["Judged", "Listings", "judge", "scores_of"]
+__all__ = ["Judged", "Listings", "encoded_listings", "judge", "scores_of", "suspects_of"]
 
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
@@ -63,7 +63,7 @@ def judge(
     A listing about which a head gives a score that is no finite number fails at the stage ``"score"``.
     """
     pending: list[_Encoded] = []
-    for item in progress_bar(_encoded(listings, catalog, cache), total=None, unit="listing", progress=progress):
+    for item in progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress):
         pending.append(item)
         if len(pending) >= LISTINGS_AT_ONCE:
             yield from _score(pending, catalog, heads)
@@ -71,7 +71,7 @@ def judge(
     yield from _score(pending, catalog, heads)
 
 
-def _encoded(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
+def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
     """Listings with their photos encoded. Photos of many listings share batches, so the stream runs ahead of us."""
     waiting: list[tuple[Listing, int, list[Failure]]] = []
 
@@ -99,15 +99,19 @@ def _encoded(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool)
         yield listing, [], failed
 
 
+def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catalog: Catalog) -> Suspects:
+    """What the heads are given of encoded photos, at least one, and the listing that each belongs to."""
+    embeddings = stack(photos, encoder=catalog.encoder)
+    return Suspects(embeddings, owners, photos, catalog, catalog.neighbours(embeddings, NEIGHBOURS))
+
+
 def _score(
     pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head]
 ) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
     rows = [photo for _, photos, _ in pending for photo in photos]
     if rows:
-        embeddings = stack(rows, encoder=catalog.encoder)
-        found = catalog.neighbours(embeddings, NEIGHBOURS)
-        owners = [listing for listing, photos, _ in pending for _ in photos]
-        suspects = Suspects(embeddings, owners, rows, catalog, found)
+        suspects = suspects_of([listing for listing, photos, _ in pending for _ in photos], rows, catalog)
+        found = suspects.neighbours
         columns = [list(head.score(suspects)) for head in heads]
         for head, column in zip(heads, columns, strict=True):
             if len(column) != len(rows):

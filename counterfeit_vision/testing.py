@@ -3,29 +3,35 @@
 Each check takes the object, or what makes it, and raises :class:`AssertionError` with the promise that is broken. The
 library's own parts pass the same checks. In a plug-in's tests::
 
-    from counterfeit_vision.testing import check_encoder, check_index
+    from counterfeit_vision.testing import check_encoder, check_head, check_index
 
     def test_my_encoder_keeps_the_contract():
         check_encoder(MyEncoder())
 
     def test_my_index_keeps_the_contract():
         check_index(MyIndex)
+
+    def test_my_head_keeps_the_contract(catalog, photos):
+        check_head(MyHead(), catalog, photos)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .catalog import Catalog
 from .encoders.base import Encoder
 from .errors import InputError
+from .heads import Head, Suspects
+from .judging import Listings, encoded_listings, suspects_of
 from .search.base import Index
-from .types import Embeddings
+from .types import Embeddings, Evidence
 
-__all__ = ["check_encoder", "check_index"]
+__all__ = ["check_encoder", "check_head", "check_index"]
 
 
 # --- encoders --------------------------------------------------------------------------------------------------------
@@ -157,6 +163,93 @@ def _check_same(
         gaps = np.linalg.norm(again.patches.astype(np.float32) - patches, axis=-1) / (lengths + lengths.mean() + 1e-6)
         worst, bound = float(gaps.max(initial=0)), 20 * tolerance
         assert worst <= bound, f"{what}: patches differ by {worst:.2g} of their length, the bound is {bound:.2g}"
+
+
+# --- heads -----------------------------------------------------------------------------------------------------------
+
+
+def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: float = 1e-4) -> None:
+    """Whether ``head`` keeps the contract of :class:`counterfeit_vision.heads.Head` on these photos or ``listings``.
+
+    Bring some that it has much to say about and some that it can say nothing about, and two at least.
+
+    - ``name`` is a text that stays;
+    - ``score`` gives one :class:`~counterfeit_vision.Evidence` a photo, in order, each with a sentence: a finite score,
+      or ``Evidence.not_applicable(reason)``;
+    - a region lies on the photo, a heat map is (h, w) float32, finite, nowhere below 0, matched points are (m, 4)
+      float32, and ``references`` are ids of the catalogue;
+    - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores
+      stay within ``tolerance``, or that share of themselves (1e-4 for an encoder in float32; state your own for
+      bfloat16);
+    - the vectors, patches and pixels that it is given are not written to.
+
+    Raises :class:`AssertionError` that names what is broken, :class:`InputError` where fewer than two listings can be
+    read.
+    """
+    name = head.name
+    assert isinstance(name, str), f"name is {name!r}, expected a text"
+    assert name, "name is empty"
+    encoded = [(listing, photos) for listing, photos, _ in encoded_listings(listings, catalog, False) if photos]
+    if len(encoded) < 2:
+        raise InputError(f"check_head(): {len(encoded)} of the listings can be read, need two at least")
+
+    def scored(chosen: Sequence[int]) -> list[list[Evidence]]:
+        """What the head says of these listings in one batch, photo by photo."""
+        photos = [photo for place in chosen for photo in encoded[place][1]]
+        suspects = suspects_of([encoded[place][0] for place in chosen for _ in encoded[place][1]], photos, catalog)
+        rows = iter(_checked_evidence(head, suspects))
+        return [[next(rows) for _ in encoded[place][1]] for place in chosen]
+
+    everything = range(len(encoded))
+    first = scored(everything)
+    others: dict[str, Sequence[int]] = {"the same batch, scored twice": everything}
+    others["the same batch in reverse"] = everything[::-1]
+    others |= {f"{encoded[place][0].id} alone, against in a batch": [place] for place in everything}
+    for what, chosen in others.items():
+        for place, again in zip(chosen, scored(chosen), strict=True):
+            for photo, one, other in zip(encoded[place][1], first[place], again, strict=True):
+                apart = one.applicable != other.applicable or (
+                    one.applicable and abs(one.score - other.score) > tolerance * max(1.0, abs(one.score))
+                )
+                assert not apart, f"{what}: {photo.id} has the score {other.score}, not {one.score}"
+    assert head.name == name, f"the name has changed from {name!r} to {head.name!r} while scoring"
+
+
+def _checked_evidence(head: Head, suspects: Suspects) -> list[Evidence]:
+    """What the head says, each row for itself as it should be, and what the head was given as it was."""
+    photos = suspects.photos
+    before = [None if array is None else array.copy() for array in (photos.vectors, photos.patches, photos.content)]
+    pixels = [suspects.pixels(row).copy() for row in range(len(suspects))]
+    rows = head.score(suspects)
+    assert isinstance(rows, list), f"score() gives {type(rows).__name__}, expected a list of Evidence"
+    assert len(rows) == len(suspects), f"{len(suspects)} photos give {len(rows)} rows"
+    known = {reference.id for reference in suspects.catalog.references}
+    for row, item in enumerate(rows):
+        of = suspects.encoded[row].id
+        assert isinstance(item, Evidence), f"{of}: score() gives {type(item).__name__}, expected Evidence"
+        assert item.text, f"{of}: the evidence has no text"
+        finite = np.isfinite(item.score)
+        assert finite or not item.applicable, f"{of}: the score is {item.score}; say Evidence.not_applicable(reason)"
+        assert item.applicable or not finite, f"{of}: does not apply, and yet has the score {item.score}"
+        width, height = suspects.size(row)
+        if (box := item.region) is not None:
+            on_photo = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+            assert on_photo, f"{of}: {box} reaches beyond the photo of {width} x {height} pixels"
+        if (heat := item.heatmap) is not None:
+            assert heat.ndim == 2, f"{of}: a heat map has the shape {heat.shape}, expected (h, w)"
+            assert heat.dtype == np.float32, f"{of}: a heat map is {heat.dtype}, expected float32"
+            assert np.isfinite(heat).all(), f"{of}: the heat map holds NaN or infinity"
+            assert heat.min(initial=0) >= 0, f"{of}: the heat map falls to {heat.min()}; 0 is as usual"
+        if (points := item.points) is not None:
+            fits = points.ndim == 2 and points.shape[1] == 4 and points.dtype == np.float32
+            assert fits, f"{of}: points are {points.dtype} {points.shape}, expected float32 (m, 4)"
+        strange = set(item.references) - known
+        assert not strange, f"{of}: references {sorted(strange)} are not in the catalogue"
+        assert np.array_equal(suspects.pixels(row), pixels[row]), f"{of}: score() writes into the pixels"
+    for array, kept in zip((photos.vectors, photos.patches, photos.content), before, strict=True):
+        same = array is kept or (array is not None and kept is not None and np.array_equal(array, kept))
+        assert same, "score() writes into the embeddings that it is given"
+    return rows
 
 
 # --- indexes ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,94 @@
+"""The library's heads against the contract that a user's own head must keep, and heads that break it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import Head, Suspects, Title, default_heads
+from counterfeit_vision.testing import check_head
+
+HEADS = [head for head in default_heads() if head.name != Title.name]  # the tiny encoder knows no words
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_a_head_keeps_the_contract(head: Head, tree_catalog: cv.Catalog, tree_photos: list[Path | bytes]) -> None:
+    priced = cv.Listing(id="priced", photos=tree_photos[:2], product="bag", price=3, currency="EUR")
+    check_head(head, tree_catalog, [*tree_photos, priced])
+
+
+Rows = list[cv.Evidence]
+
+
+class Bright:
+    """How bright a photo is, and then what a fault makes of it."""
+
+    name = "bright"
+
+    def __init__(self, fault: Callable[[Suspects, Rows], object] = lambda suspects, rows: rows) -> None:
+        self.fault = fault
+        self.calls = 0
+
+    def score(self, suspects: Suspects) -> Rows:
+        self.calls += 1
+        rows = [cv.Evidence(score=float(suspects.pixels(row).mean()), text="Bright.") for row in range(len(suspects))]
+        return self.fault(suspects, rows)  # type: ignore[return-value]
+
+
+def said(**values: object) -> Callable[[Suspects, Rows], object]:
+    return lambda suspects, rows: [cv.Evidence(**{"score": 1.0, "text": "Bright.", **values}) for _ in rows]  # type: ignore[arg-type]
+
+
+def write_pixels(suspects: Suspects, rows: Rows) -> Rows:
+    suspects.pixels(0).flags.writeable = True
+    suspects.pixels(0)[:] = 7
+    return rows
+
+
+def write_vectors(suspects: Suspects, rows: Rows) -> Rows:
+    suspects.photos.vectors[:] = 0
+    return rows
+
+
+FAULTS = {
+    "expected a list": lambda suspects, rows: iter(rows),
+    "photos give": lambda suspects, rows: rows[:-1],
+    "gives float": lambda suspects, rows: [row.score for row in rows],
+    "the score is nan": said(score=np.nan),
+    "the score is inf": said(score=np.inf),
+    "does not apply, and yet": said(applicable=False),
+    "has no text": said(text=""),
+    "reaches beyond": said(region=cv.Region(0, 0, 4000, 10)),
+    "heat map is float64": said(heatmap=np.zeros((4, 4))),
+    "heat map holds NaN": said(heatmap=np.full((4, 4), np.nan, np.float32)),
+    "heat map falls to": said(heatmap=np.full((4, 4), -1, np.float32)),
+    "points are": said(points=np.zeros((3, 2), np.float32)),
+    "not in the catalogue": said(references=("nowhere",)),
+    "in reverse": lambda suspects, rows: [cv.Evidence(score=float(n), text="Third.") for n in range(len(rows))],
+    "alone": lambda suspects, rows: [cv.Evidence(score=float(len(rows)), text="Many.") for _ in rows],
+    "writes into the pixels": write_pixels,
+    "writes into the embeddings": write_vectors,
+}
+
+
+@pytest.mark.parametrize("broken", FAULTS)
+def test_a_head_that_breaks_the_contract_is_told_how(broken: str, tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    check_head(Bright(), tree_catalog, photos[:3])  # the faults start from what passes
+    with pytest.raises(AssertionError, match=broken):
+        check_head(Bright(FAULTS[broken]), tree_catalog, photos[:3])
+
+
+def test_a_head_that_remembers_the_call_before_is_found(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    head = Bright()
+    head.fault = lambda suspects, rows: [cv.Evidence(score=row.score + head.calls, text="Later.") for row in rows]
+    with pytest.raises(AssertionError, match="scored twice"):
+        check_head(head, tree_catalog, photos[:3])
+
+
+def test_too_few_photos_to_check_with_are_refused(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    with pytest.raises(cv.InputError, match="1 of the listings can be read"):
+        check_head(Bright(), tree_catalog, [photos[0], "nowhere.jpg"])
