@@ -94,7 +94,7 @@ def _arrays(kept: KeptReferences) -> Arrays:
         arrays |= {"token_scale": kept.space.scale, "token_basis": kept.space.basis}
         arrays |= {"token_codes": kept.tokens.codes, "token_scales": kept.tokens.scales}
     if kept.foreground is not None:
-        arrays["foreground"] = np.rint(255 * kept.foreground).astype(np.uint8)
+        arrays["foreground"] = kept.foreground
     if kept.marks is not None:
         arrays |= {"mark_rows": kept.marks.rows, "mark_vectors": kept.marks.vectors}
     copies = b"".join(kept.jpeg(row) for row in range(len(kept.references)))
@@ -129,10 +129,18 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
         grid=(int(manifest["grid"][0]), int(manifest["grid"][1])),
         space=None if tokens is None else TokenSpace(arrays["token_scale"], arrays["token_basis"]),
         tokens=tokens,
-        foreground=np.float32(1 / 255) * arrays["foreground"] if "foreground" in arrays else None,
+        foreground=_foreground(arrays),
         marks=_marks(arrays, count),
         found=tuple(bool(row.get("regions_found", False)) for row in rows),
     )
+
+
+def _foreground(arrays: Arrays) -> NDArray[np.float32] | None:
+    """As it was, to the last bit: where patches are rounded across the edge of the product, scores move. Folders of
+    earlier states hold it in 256 levels.
+    """
+    kept = arrays.get("foreground")
+    return kept if kept is None or kept.dtype == np.float32 else np.float32(1 / 255) * kept
 
 
 def _marks(arrays: Arrays, references: int) -> MarkLibrary | None:

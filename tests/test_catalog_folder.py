@@ -27,6 +27,7 @@ from counterfeit_vision.errors import (
     FingerprintError,
     InputError,
 )
+from counterfeit_vision.foreground import PRODUCT
 from counterfeit_vision.types import Reference, Region
 
 
@@ -86,6 +87,29 @@ def test_saving_twice_gives_the_same_bytes(tree_catalog: Catalog, saved: Path, t
     assert {p.name: p.read_bytes() for p in saved.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
     tree_catalog.save(saved)
     assert {p.name: p.read_bytes() for p in saved.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}
+
+
+def test_which_patches_are_the_product_is_kept_to_the_last_bit(
+    tree_catalog: Catalog, tree_photos: list, tmp_path: Path
+) -> None:
+    shape = (len(tree_catalog), tree_catalog.grid[0] * tree_catalog.grid[1])
+    near_the_edge = PRODUCT + np.random.default_rng(0).uniform(-1e-3, 1e-3, shape).astype(np.float32)
+    kept = dataclasses.replace(tree_catalog.kept, foreground=near_the_edge)
+    built = Catalog(kept, encoder=tree_catalog.encoder)
+    loaded = Catalog.load(built.save(tmp_path / "catalogue"), encoder=tree_catalog.encoder)
+    np.testing.assert_array_equal(loaded.foreground, near_the_edge)
+    np.testing.assert_array_equal(loaded.masks, built.masks)
+    assert_same_answers(built, loaded, tree_photos, k=12)
+
+
+def test_a_folder_with_the_product_in_256_levels_is_read(tree_catalog: Catalog, tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (len(tree_catalog), 16), dtype=np.uint8)
+    kept = dataclasses.replace(tree_catalog.kept, foreground=levels)
+    folder = Catalog(kept, encoder=tree_catalog.encoder).save(tmp_path / "catalogue")
+    loaded = Catalog.load(folder, encoder=tree_catalog.encoder)
+    assert loaded.foreground is not None
+    np.testing.assert_allclose(loaded.foreground, levels / 255, atol=1e-7)
+    assert loaded.foreground.dtype == np.float32
 
 
 def test_a_loaded_catalogue_can_be_saved_again(
