@@ -68,6 +68,7 @@ class Journal:
             "photos": photos,
             "brand": listing.brand,
             "product": listing.product,
+            "title": listing.title,
             "price": listing.price,
             "currency": listing.currency,
             "seller": None if listing.seller is None else getattr(listing.seller, "id", listing.seller),
@@ -128,6 +129,7 @@ class Journal:
             Listing(
                 id=entry["listing"],
                 photos=entry["photos"],
+                title=entry.get("title"),  # the first journals have none
                 **{name: entry[name] for name in ("brand", "product", "price", "currency", "seller", "platform")},
             )
             for entry in last.values()

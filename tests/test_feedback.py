@@ -49,6 +49,18 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # c was picked because it looked odd
 
 
+def test_what_the_claims_ask_of_a_listing_comes_back(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    told = {"brand": "b", "product": "p", "title": "t", "price": 3.0, "currency": "EUR", "platform": "x"}
+    whole = Listing(id="a", photos=["/a.jpg"], **told)
+    journal.add(whole, verdict("a"), "fake", by="anna")
+    assert journal.listings("fake") == [whole]
+    line = json.loads(journal.path.read_bytes())
+    del line["title"]  # as the first journals were
+    journal.path.write_bytes(json.dumps(line).encode() + b"\n")
+    assert journal.listings("fake")[0].title is None
+
+
 def test_what_a_crash_left_of_a_line_is_no_decision_and_is_cut_off_at_the_next(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     journal.add(listing("a"), verdict("a"), "fake", by="anna")
