@@ -98,9 +98,9 @@ class TowerEncoder:
                 if count == 1:
                     raise
                 object.__setattr__(self, "_most", count // 2)
-        # Outside of the handler: while the error lives, so do the tensors that its frames hold.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            # Outside of the handler: while the error lives, so do the tensors that its frames hold.
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
         step = self._most
         parts = [images[start : start + step] for start in range(0, count, step)]
         return [result for part in parts for result in self.in_parts(part, run)]

@@ -65,6 +65,25 @@ def test_what_fitted_is_remembered(tiny_encoder: TowerEncoder) -> None:
     assert max(tower.seen) <= 5
 
 
+def test_memory_is_given_back_where_it_ran_out_and_not_for_every_later_batch(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To give it back waits for all that the device has in hand, and takes it anew for the next batch."""
+    given_back: list[int] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(1))
+    encoder = dataclasses.replace(tiny_encoder, device=torch.device("cuda"))
+
+    def run(part: np.ndarray) -> int:
+        if len(part) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return len(part)
+
+    assert encoder.in_parts(squares(16), run) == [4, 4, 4, 4]
+    assert len(given_back) == 2
+    assert encoder.in_parts(squares(16), run) == [4, 4, 4, 4]
+    assert len(given_back) == 2
+
+
 def test_one_image_that_does_not_fit_raises_and_the_next_call_works(tiny_encoder: TowerEncoder) -> None:
     encoder, tower = on_small_device(tiny_encoder, 0)
     with pytest.raises(torch.OutOfMemoryError):
