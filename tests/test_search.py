@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.search import exact as exact_module
@@ -281,6 +282,34 @@ def test_of_equal_scores_the_one_added_first_comes_first(scan: torch.dtype) -> N
     assert len(set(scores[0].tolist())) == 1
     index.remove(np.array([199, 198]))
     np.testing.assert_array_equal(index.search(twins[[150]], 2)[0], [[197, 196]])
+
+
+class Calls(TorchFunctionMode):
+    """Counts what torch is asked to do: on a GPU, each takes microseconds to start."""
+
+    count = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("dim", "rescored"), [(1, 10), (7, 500), (512, 200_000), (768, 4_000_000)])
+def test_a_gpu_scores_the_candidates_of_many_queries_at_once(
+    dim: int, rescored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_module, "RESCORED", rescored)
+    random = np.random.default_rng(0)
+    index = ExactIndex(dim)
+    index.add(np.arange(900), vectors(900, dim))
+    queries = torch.from_numpy(vectors(200, dim, seed=1))
+    rows = torch.from_numpy(np.stack([random.choice(900, 64, replace=False) for _ in queries]))
+    expected = index._ranked(queries, rows, 10)
+    index.device = torch.device("cuda")
+    with Calls() as asked:
+        found = index._ranked(queries, rows, 10)
+    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+    assert dim < 100 or asked.count < 500, "a call or more for each query"
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])

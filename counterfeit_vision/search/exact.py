@@ -42,11 +42,12 @@ class ExactIndex:
     """
 
     def __init__(self, dim: int, *, device: str = "cpu", scan: torch.dtype | None = None) -> None:
-        self.dim, self.device = dim, torch.device(device)
+        self.dim = dim
+        self._keys = np.zeros(0, np.int64)
+        self._vectors = torch.zeros((0, dim), device=device)
+        self.device = self._vectors.device  # with its number: "cuda" is another one in a thread that never chose
         quick = self.device.type == "cuda" or _multiplies_bfloat16()
         self.scan = scan or (torch.bfloat16 if quick else torch.float32)
-        self._keys = np.zeros(0, np.int64)
-        self._vectors = torch.zeros((0, dim), device=self.device)
         self._scanned = self._vectors.to(self.scan)  # the same tensor where that is float32
         self._longest = self._rounding = 0.0  # of the vectors, and of what the scan's dtype takes from them
 
@@ -129,13 +130,16 @@ class ExactIndex:
     def _ranked(self, queries: torch.Tensor, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The ``k`` best of each query's candidates ``rows`` (Q, C), scored in float64, ties in the order of adding."""
         rows = rows.sort(dim=1).values
-        scores = torch.empty(rows.shape, device=self.device)
-        wide = queries.double()
+        scores = torch.empty_like(rows, dtype=torch.float32)
+        wide = queries.double()[:, None]
         step = max(1, RESCORED // self.dim)
-        for row in range(len(rows)):
+        # On a CPU one query's candidates stay in its cache; a GPU would do little but start so small a piece of work.
+        together = 1 if self.device.type == "cpu" else max(1, step // max(1, rows.shape[1]))
+        for row in range(0, len(rows), together):
             for start in range(0, rows.shape[1], step):
-                vectors = self._vectors[rows[row, start : start + step]].double()
-                scores[row, start : start + step] = vectors.mul_(wide[row]).sum(1)  # each row alike, wherever it lies
+                part = slice(row, row + together), slice(start, start + step)
+                vectors = self._vectors[rows[part]].double()
+                scores[part] = vectors.mul_(wide[part[0]]).sum(2)  # each row alike, wherever it lies
         scores, order = scores.sort(dim=1, descending=True, stable=True)
         return rows.gather(1, order[:, :k]), scores[:, :k]
 
