@@ -520,6 +520,18 @@ def test_another_device_is_refused() -> None:
             load_encoder("clip-vit-b16", device="cuda")
 
 
+def test_a_gpu_is_the_same_one_in_every_thread_and_one_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)  # torch.cuda.set_device(1), of this thread alone
+    assert load_module._device("cuda") == torch.device("cuda:1")
+    assert load_module._device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(InputError, match="device='cuda:2', but torch sees 2 CUDA devices; type device='cuda'"):
+        load_encoder("clip-vit-b16", device="cuda:2")
+
+
 def test_another_dtype_is_refused_with_the_choices() -> None:
     with pytest.raises(InputError, match=r"float16.*float32, bfloat16"):
         load_encoder("clip-vit-b16", dtype="float16")

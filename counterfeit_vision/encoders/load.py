@@ -100,15 +100,21 @@ def load_encoder(
 
 
 def _device(device: str) -> torch.device:
+    """The device, with its number: "cuda" is the one that is current here, and another in a thread that never chose."""
     import torch
 
     try:
         on = torch.device(device)
     except RuntimeError as error:
         raise InputError(f"device={device!r} is not a torch device, such as 'cpu' or 'cuda'") from error
-    if on.type == "cuda" and not torch.cuda.is_available():
+    if on.type != "cuda":
+        return on
+    if not torch.cuda.is_available():
         raise InputError(f"device={device!r}, but torch {torch.__version__} sees no CUDA device; type device='cpu'")
-    return on
+    number, count = torch.cuda.current_device() if on.index is None else on.index, torch.cuda.device_count()
+    if number >= count:
+        raise InputError(f"device={device!r}, but torch sees {count} CUDA device{'s'[: count > 1]}; type device='cuda'")
+    return torch.device("cuda", number)
 
 
 def _dtype(dtype: str | None, device: torch.device) -> torch.dtype:
