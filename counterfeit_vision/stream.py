@@ -129,7 +129,7 @@ def encode_photos(
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
         pool = ThreadPoolExecutor(
-            max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode"
+            max_workers=min(16, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode"
         )
         resources.callback(pool.shutdown, wait=True, cancel_futures=True)
         source = iter(photos)
@@ -137,7 +137,7 @@ def encode_photos(
         waiting: deque[Callable[[], _Prepared | Failure]] = deque()
         coming: WeakValueDictionary[str, Future[_Prepared | Failure]] = WeakValueDictionary()
         batch: list[_Prepared | Failure] = []
-        exhausted = False
+        to_encode, exhausted = 0, False
         while not exhausted or waiting:
             while not exhausted and len(waiting) < AHEAD * encoder.batch_size:
                 try:
@@ -147,8 +147,9 @@ def encode_photos(
                     break
                 waiting.append(_submit(pool, name, photo, encoder, store, coming))
             if waiting:
-                batch.append(waiting.popleft()())
-            to_encode = sum(isinstance(item, _Prepared) and item.kept is None for item in batch)
+                item = waiting.popleft()()
+                batch.append(item)
+                to_encode += isinstance(item, _Prepared) and item.kept is None
             if to_encode >= encoder.batch_size or len(batch) >= 4 * encoder.batch_size or (exhausted and not waiting):
                 try:
                     begun.append(_begin(batch, encoder, store, begun[-1] if begun else None))
@@ -156,7 +157,7 @@ def encode_photos(
                     while begun:  # what was begun before the fault is good
                         yield from _finish(begun.popleft(), encoder, store)
                     raise
-                batch = []
+                batch, to_encode = [], 0
                 if len(begun) >= _in_flight(encoder):
                     yield from _finish(begun.popleft(), encoder, store)
         while begun:

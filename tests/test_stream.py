@@ -198,6 +198,22 @@ def test_with_a_cache_a_photo_is_encoded_once_ever(small: Small, tmp_path: Path)
     assert [result.id for result in results] == [name for name, _ in photos]
 
 
+def test_as_many_photos_are_decoded_at_once_as_there_are_cores(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU waits for them: on a machine of 16 cores, 16."""
+    together, decoded = threading.Barrier(16), stream_module.decode
+
+    def waits(*arguments, **options):
+        together.wait(timeout=20)
+        return decoded(*arguments, **options)
+
+    monkeypatch.setattr(stream_module, "decode", waits)
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    results = list(encode_photos(named(32), encoder=Small(tiny_encoder, batch_size=16), cache=False))
+    assert [type(result) for result in results] == [EncodedPhoto] * 32
+
+
 # --- what breaks -----------------------------------------------------------------------------------------------------
 
 
