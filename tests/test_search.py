@@ -284,6 +284,24 @@ def test_of_equal_scores_the_one_added_first_comes_first(scan: torch.dtype) -> N
     np.testing.assert_array_equal(index.search(twins[[150]], 2)[0], [[197, 196]])
 
 
+@pytest.mark.parametrize(("like", "scans"), [(8, 2), (30, 2 + 20)])
+def test_queries_with_too_few_candidates_are_scanned_together_for_more(
+    like: int, scans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_module, "SPARE", 1)
+    held = np.repeat(vectors(20, 32), like, axis=0)  # clusters, closer than bfloat16 can tell
+    held = unit(held + 1e-4 * vectors(len(held), 32, seed=1))
+    index = ExactIndex(32, scan=torch.bfloat16)
+    index.add(np.arange(len(held)), held)
+    parts, seen = index._parts, []
+    monkeypatch.setattr(index, "_parts", lambda among: [seen.append(1), *parts(among)][1:])
+    keys, scores = index.search(held[::like], 5)
+    best, expected = slow_search(held, held[::like], 5, np.arange(len(held)))
+    np.testing.assert_array_equal(keys, best)
+    np.testing.assert_allclose(scores, expected, rtol=2e-7)
+    assert len(seen) == scans
+
+
 class Calls(TorchFunctionMode):
     """Counts what torch is asked to do: on a GPU, each takes microseconds to start."""
 
