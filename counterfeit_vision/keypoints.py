@@ -140,10 +140,11 @@ def shared_views(
     cosine = (first.descriptors[pairs[:, 0]] * second.descriptors[pairs[:, 1]]).sum(axis=1)
     tried = np.argsort(-cosine, kind="stable")[:VOTERS]
     tried = tried[np.abs(turn[tried]) > 1e-3]
-    change = turn[None, :] / turn[tried, None]
-    alike = (np.abs(np.log2(np.abs(change) + 1e-9)) < SAME_SIZE) & (np.abs(np.angle(change)) < SAME_TURN)
     place = b[0][tried, None] + turn[tried, None] * (a[0][None, :] - a[0][tried, None])
-    votes = alike & (np.abs(place - b[0][None, :]) < tolerance * np.abs(turn[tried, None]))
+    votes = np.abs(place - b[0][None, :]) < tolerance * np.abs(turn[tried, None])
+    near = np.nonzero(votes)  # few: what else two matches differ by is asked of these alone
+    change = turn[near[1]] / turn[tried[near[0]]]
+    votes[near] = (np.abs(np.log2(np.abs(change) + 1e-9)) < SAME_SIZE) & (np.abs(np.angle(change)) < SAME_TURN)
     found: list[NDArray[np.float64]] = []
     while len(found) < most and len(votes):
         inliers = votes[int(votes.sum(axis=1).argmax())]

@@ -151,16 +151,14 @@ class MarkInk:
         weight, doubt, blur = 0.0, 0.0, BLURS[2]
         near = cv2.dilate(self.outline(0.0, blur), np.ones((9, 9))) > 0.15
         for _ in range(ROUNDS):
+            expected = self.outline(weight, blur)
+            slopes = [cv2.Sobel(expected, cv2.CV_32F, *order, scale=1 / 8).reshape(-1, 1) for order in ((1, 0), (0, 1))]
+            slope = np.concatenate([affine * part for part in slopes], axis=1)
             for _ in range(STEPS):
                 pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
                 if there.sum() < 80:
                     return None
-                expected = self.outline(weight, blur)
                 error = (_ink(pixels, expected, there) - expected).ravel()
-                slopes = [
-                    cv2.Sobel(expected, cv2.CV_32F, *order, scale=1 / 8).reshape(-1, 1) for order in ((1, 0), (0, 1))
-                ]
-                slope = np.concatenate([affine * part for part in slopes], axis=1)
                 weighted = slope * (there.ravel() / (1 + (error / 0.3) ** 2) ** 2)[:, None]
                 normal = weighted.T @ slope
                 normal += np.eye(6) * (1e-3 * np.trace(normal) / 6 + 1e-6)
@@ -169,7 +167,7 @@ class MarkInk:
             pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
             if there.sum() < 80:
                 return None
-            ink = _ink(pixels, self.outline(weight, blur), there)
+            ink = _ink(pixels, expected, there)
             weight, doubt, blur = self._fitted(ink[there], there)
         likeness = _alike(ink[there], self.outline(weight, blur)[there])
         return Drawn(weight, doubt, blur, likeness, *self._colours(pixels, there), offset)

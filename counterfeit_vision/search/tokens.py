@@ -59,7 +59,8 @@ class TokenSpace:
         step = -(-len(flat) // SAMPLE)
         sample = flat[::step].astype(np.float32)
         scale = np.maximum(sample.std(axis=0), 1e-6)
-        _, directions = np.linalg.eigh(np.cov(_unit(sample / scale).T, bias=True) + _mean_outer(_unit(sample / scale)))
+        tokens = _unit(sample / scale)
+        _, directions = np.linalg.eigh(np.cov(tokens.T, bias=True) + _mean_outer(tokens))
         dimensions = min(DIMENSIONS, flat.shape[1] // 2 * 2)
         basis = directions[:, ::-1][:, :dimensions]
         return cls(scale, np.ascontiguousarray(basis, dtype=np.float32))
