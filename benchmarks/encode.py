@@ -77,6 +77,12 @@ def loader(photos: list[bytes], tower: torch.nn.Module, transform: Callable[[Any
     return torch.cat(rows).numpy()
 
 
+def autocast(encoder: Any, squares: np.ndarray) -> Any:
+    """On a card: the tower in the precision that ours has there."""
+    with torch.autocast("cuda", torch.bfloat16):
+        return encoder.encode(squares)
+
+
 def embed(photos: list[bytes], encoder: Any) -> Any:
     return cv.embed(photos, encoder=encoder, cache=False).vectors
 
@@ -144,8 +150,8 @@ def main() -> None:
             least = [round(float(value), 6) for value in (cosines.min(), cosines.mean())]
             result["check"][f"{kind} ({len(files)}), cosine of {name}"] = least
     at_once = loaded = plain.batch_size
-    measured = photos
-    if chosen.device == "cuda" and not chosen.quick:
+    measured, on_card = photos, chosen.device == "cuda"
+    if on_card and not chosen.quick:
         measured = rounds.repeated(photos, 4 * at_once)
         loaded = max(1, len(measured) // (2 * WORKERS))
         result["photos"] = len(measured)
@@ -184,6 +190,7 @@ def main() -> None:
         usual = dataclasses.replace(plain, tower=clip_forward(tower, plain.tower.layer))
         alone = {
             "open_clip's forward_intermediates": functools.partial(usual.encode, squares),
+            **({"open_clip's, autocast": functools.partial(autocast, usual, squares)} if on_card else {}),
             **{f"ours, {name}": functools.partial(encoder.encode, squares) for name, encoder in encoders.items()},
         }
         result["rounds"]["squares to embedding and patches"] = rounds.paired(alone, **few | {"items": len(squares)})

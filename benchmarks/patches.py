@@ -8,10 +8,10 @@ a time, and all of them in one product with the background masked after it.
 
 **Against a bank**: the distance of 196 tokens of 768 numbers to the nearest of 10,000, as PatchCore searches its memory
 bank. The peer is anomalib's ``nearest_neighbors`` with one neighbour, written out here, and ``torch.cdist``. Ours is a
-trial, no part of the package, for no head searches a bank: 8-bit (or bfloat16) products find the candidates, and those
-within the rounding error are compared in float32. With the first candidate alone one real token in a hundred is off, by
-10 % at the most. Over the references above the trick does not pay: each patch has 190 winners, and to score them again
-takes longer than the float32 product.
+trial, no part of the package, for no head searches a bank: 8-bit products find the candidates, and those within the
+rounding error are compared in float32. With the first candidate alone one real token in a hundred is off, by 10 % at
+the most. Over the references above the trick does not pay: each patch has 190 winners, and to score them again takes
+longer than the float32 product.
 
 Checked first against float64, on unit tokens drawn around seeded centres, and on the packaged CLIP's tokens of real
 photos where $CV_DATA holds some: the distance's error, relative.
@@ -110,15 +110,6 @@ class Int8:
         return (rows / steps[:, None]).round().to(torch.int8), steps
 
 
-class BFloat16:
-    def __init__(self, bank: torch.Tensor) -> None:
-        self.bank, self.short = bank, bank.bfloat16()
-
-    def __call__(self, queries: torch.Tensor) -> torch.Tensor:
-        scores = (queries.bfloat16() @ self.short.T).float()
-        return nearest(queries, self.bank, scores, torch.full((len(queries),), 2**-7))  # its last digit is 2**-8
-
-
 def real_tokens(dim: int) -> np.ndarray | None:
     """(N, dim) unit tokens of real photos; ``None`` where there are no photos or no weights."""
     files = real_photos(every=12)
@@ -139,8 +130,7 @@ def bank_check(queries: np.ndarray, bank: np.ndarray, what: str) -> dict[str, An
     for name, way in bank_ways(held).items():
         error = np.abs(way(asked).numpy() - exact) / exact
         found[f"bank, {what}, {name}: relative error"] = [round(float(x), 6) for x in (error.max(), error.mean())]
-    worst = found[f"bank, {what}, int8, scored again: relative error"][0]
-    rounds.demand(worst <= ERROR, f"int8, {what}: distances off by {worst:.3%}")
+    rounds.demand(max(most for most, _ in found.values()) <= ERROR, f"{what}: distances off, {found}")
     return found
 
 
@@ -149,7 +139,6 @@ def bank_ways(bank: torch.Tensor) -> dict[str, Callable[[torch.Tensor], torch.Te
         "anomalib's": lambda queries: anomalib(queries, bank),
         "torch.cdist": lambda queries: cdist(queries, bank),
         "int8, scored again": Int8(bank),
-        "bfloat16, scored again": BFloat16(bank),
     }
 
 
