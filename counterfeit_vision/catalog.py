@@ -199,6 +199,8 @@ class Catalog:
         centred = self._centred(photos.vectors)
         if allowed is None and not self.genuine.all():
             allowed = np.flatnonzero(self.genuine)
+        if allowed is not None and len(allowed) == len(self):
+            allowed = None  # an index is twice as quick where it need not ask of each vector whether it may be found
         short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self)), allowed)
         found = []
         cohort = np.zeros((len(photos), len(self.cohort)), np.float32)

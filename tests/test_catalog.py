@@ -283,6 +283,24 @@ def test_what_can_not_be_asked_is_refused(tree_catalog: Catalog, options: dict, 
         tree_catalog.search([picture(0)], **options)
 
 
+def test_the_index_is_not_asked_to_filter_where_every_reference_will_do(
+    tree: Path, tiny_encoder: TowerEncoder, tree_photos: list[Path | bytes]
+) -> None:
+    asked: list[object] = []
+
+    class Recording(ExactIndex):
+        def search(self, queries, k, allowed=None):
+            asked.append(None if allowed is None else allowed.tolist())
+            return super().search(queries, k, allowed)
+
+    catalog = Catalog.build(tree, encoder=tiny_encoder, index=Recording)
+    photos = embed(tree_photos, encoder=tiny_encoder)
+    free, every = (catalog.neighbours(photos, 3, allowed=rows) for rows in (None, np.arange(len(catalog))))
+    catalog.neighbours(photos, 3, allowed=np.array([1, 4]))
+    np.testing.assert_array_equal(free.rows, every.rows)
+    assert asked == [None, None, [1, 4]]
+
+
 def test_faiss_and_the_exact_index_give_one_answer(
     tree_catalog: Catalog, tree: Path, tiny_encoder: TowerEncoder, tree_photos: list
 ) -> None:
