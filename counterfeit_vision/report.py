@@ -23,14 +23,14 @@ from .errors import InputError, require
 from .policy import benjamini_hochberg
 from .sealed import replace_file
 from .types import DECISIONS, Failure, Verdict
-from .wording import number, p_number, p_sentence, p_share, percent
+from .wording import number, p_number, p_sentence, p_share, percent, printable
 
 if TYPE_CHECKING:
     import jinja2
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Explanation", "Report", "printable", "render_template"]
+__all__ = ["Explanation", "Report", "render_template"]
 
 Result: TypeAlias = Verdict | Failure
 
@@ -283,15 +283,6 @@ def _claim_name(name: str) -> str:
 
 def _message(failure: Failure) -> str:
     return str(failure.error) or type(failure.error).__name__
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
-
-    >>> printable("a" + chr(27) + "[31mb")
-    'a?[31mb'
-    """
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _link(url: str) -> str | None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .wording import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -236,7 +237,7 @@ class Failure:
         return {"id": self.id, "stage": self.stage, "error": type(self.error).__name__, "message": str(self.error)}
 
     def __repr__(self) -> str:
-        return f"<Failure {self.id} [{self.stage}] {type(self.error).__name__}: {self.error}>"
+        return printable(f"<Failure {self.id} [{self.stage}] {type(self.error).__name__}: {self.error}>")
 
 
 def _check_rows(name: str, count: int, **columns: Sequence[Any] | NDArray[Any] | None) -> None:
@@ -431,7 +432,7 @@ class Verdict:
         }
 
     def __repr__(self) -> str:
-        return f"<Verdict {self.id}: {self.decision}, risk {self.risk:.2f}, product {self.product}>"
+        return printable(f"<Verdict {self.id}: {self.decision}, risk {self.risk:.2f}, product {self.product}>")
 
     def explain(self) -> Explanation:
         """The claims with their pictures; shows itself in a notebook, and prints as text elsewhere."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "p_number", "p_sentence", "p_share", "percent"]
+__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable"]
 
 
 def number(count: int, thing: str) -> str:
@@ -63,3 +63,12 @@ def percent(probability: float) -> str:
     if not 0.01 <= probability <= 0.99:
         return "below 1 %" if probability < 0.01 else "above 99 %"
     return f"{100 * probability:.0f} %"
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
+
+    >>> printable("a" + chr(27) + "[31mb")
+    'a?[31mb'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

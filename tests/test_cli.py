@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import write_photo
 
-from counterfeit_vision import Catalog, __version__
+from counterfeit_vision import Catalog, DecodeError, Failure, __version__
 from counterfeit_vision.cli import main, make_parser
+from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.market import Market, render
@@ -280,6 +281,21 @@ def test_inspect_with_failures_names_them_and_goes_on(
     assert said.code == 2
     assert "broken.jpg" in said.err
     assert not (tmp_path / "strict").exists()
+
+
+def test_nothing_that_a_stranger_wrote_moves_the_cursor(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bomb = "\x1b[2J\x9b1A\N{RIGHT-TO-LEFT OVERRIDE}"
+    said = run("catalog", "build", write_lines(tmp_path / "m.jsonl", [{bomb: 1}]), "--out", tmp_path / "c")
+    assert said.code == 2
+    assert "the row has ?[2J?1A?\n" in said.err
+    Talk(quiet=True).note(f"first line\n{bomb}")
+    print_outcome(Outcome({}, [f"It was driven by {bomb}.", "second line"]), as_json=False)
+    out, err = capsys.readouterr()
+    assert err == "first line\n?[2J?1A?\n"
+    assert out == "It was driven by ?[2J?1A?.\nsecond line\n"
+    assert repr(Failure(bomb, "decode", DecodeError(bomb, "is a folder"))).isprintable()
 
 
 def test_another_generation_of_the_catalogue_is_said(

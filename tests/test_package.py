@@ -21,6 +21,7 @@ CHECKOUT = PACKAGE.parent
 # A room imports only rooms above it.
 ORDER = [
     "errors",
+    "wording",
     "types",
     "metrics",
     "decode",
@@ -52,7 +53,6 @@ ORDER = [
     "goods_marks",
     "catalog",
     "policy",
-    "wording",
     "heads",
     "usual",
     "merge",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError, require
-from ..wording import number
+from ..wording import number, printable
 from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out
 from .output import Outcome, Talk, decision_table, failure_lines, table
 
@@ -245,7 +245,6 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..evaluation import evaluate as run
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
-    from ..report import printable
     from ..types import Failure
 
     refuse_out(args.out)

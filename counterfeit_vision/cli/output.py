@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wording import number
+from ..wording import number, printable
 
 if TYPE_CHECKING:
     from ..types import Failure
 
-__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "print_outcome", "table"]
+__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "print_outcome", "shown", "table"]
 
 FAILURES_SHOWN = 50
 
@@ -43,11 +43,16 @@ class Talk:
     def step(self, words: str) -> None:
         """Say what begins now."""
         if not self.quiet:
-            print(words, file=sys.stderr, flush=True)
+            self.note(words)
 
     def note(self, words: str) -> None:
         """Say what a user should know even in a quiet run."""
-        print(words, file=sys.stderr, flush=True)
+        print(shown(words), file=sys.stderr, flush=True)
+
+
+def shown(words: object) -> str:
+    """What may stand in a terminal, line by line: sellers and strangers' folders have their say in many a message."""
+    return "\n".join(map(printable, str(words).split("\n")))
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list[str]:
@@ -79,8 +84,6 @@ def decision_table(kinds: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def failure_lines(failures: Sequence[Failure]) -> list[str]:
-    from ..report import printable
-
     rows = [["ID", "STAGE", "WHY"]]
     for failure in failures[:FAILURES_SHOWN]:
         rows.append([printable(failure.id), failure.stage, printable(str(failure.error) or repr(failure.error))])
@@ -95,7 +98,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         print(json.dumps(data, indent=1))
         return
     for line in outcome.text:
-        print(line)
+        print(shown(line))
     for line in failure_lines(outcome.failures) if outcome.failures else ():
         print(line)
     if outcome.path is not None:
