@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["read_folder", "refuse_folder", "table", "unpacked", "write_folder"]
 
-FORMAT = 2
+FORMAT = 3
 ROLES = {"references", "arrays"}
+
+# Kind of numbers and sides of each array: N references, P patches, M marks; what bears one letter has one length.
+SHAPES = {
+    "vectors": "f ND", "content": "f N4", "centre": "f D", "copies": "u B", "foreground": "f NP",
+    "token_scale": "f E", "token_basis": "f ET", "token_codes": "u NPC", "token_scales": "f NP",
+    "mark_rows": "i M", "mark_vectors": "f MD",
+}  # fmt: skip
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -103,14 +110,13 @@ def _arrays(kept: KeptReferences) -> Arrays:
 
 def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays) -> KeptReferences:
     count = int(manifest["references"])
-    sized = {
-        name: len(arrays[name])
-        for name in ("vectors", "content", "token_codes", "token_scales", "foreground")
-        if name in arrays
-    }
-    if len(rows) != count or set(sized.values()) != {count}:
-        raise ValueError(f"{count} references, {len(rows)} rows in the table, arrays {sized}")
+    grid = (int(manifest["grid"][0]), int(manifest["grid"][1]))
+    if len(rows) != count:
+        raise ValueError(f"{count} references, {len(rows)} rows in the table")
+    _check_arrays(arrays, count, grid)
     ends = np.cumsum([int(row["copy_bytes"]) for row in rows])
+    if (np.diff(ends, prepend=0) < 1).any() or ends[-1:].tolist() != [arrays["copies"].size]:
+        raise ValueError(f"copies of {np.diff(ends, prepend=0).tolist()} bytes do not fill {arrays['copies'].size}")
     blob = arrays["copies"].tobytes()
     references, sizes = [], []
     for row, end in zip(rows, ends.tolist(), strict=True):
@@ -118,6 +124,8 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
         fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
         references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
         sizes.append((int(row["size"][0]), int(row["size"][1])))
+        if min(sizes[-1]) < 1:
+            raise ValueError(f"reference {row['id']!r} has a size of {sizes[-1]} pixels")
     tokens = PackedTokens(arrays["token_codes"], arrays["token_scales"]) if "token_codes" in arrays else None
     return KeptReferences(
         references=tuple(references),
@@ -126,21 +134,29 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
         vectors=arrays["vectors"],
         content=arrays["content"],
         centre=arrays["centre"],
-        grid=(int(manifest["grid"][0]), int(manifest["grid"][1])),
+        grid=grid,
         space=None if tokens is None else TokenSpace(arrays["token_scale"], arrays["token_basis"]),
         tokens=tokens,
-        foreground=_foreground(arrays),
+        foreground=arrays.get("foreground"),
         marks=_marks(arrays, count),
         found=tuple(bool(row.get("regions_found", False)) for row in rows),
     )
 
 
-def _foreground(arrays: Arrays) -> NDArray[np.float32] | None:
-    """As it was, to the last bit: where patches are rounded across the edge of the product, scores move. Folders of
-    earlier states hold it in 256 levels.
-    """
-    kept = arrays.get("foreground")
-    return kept if kept is None or kept.dtype == np.float32 else np.float32(1 / 255) * kept
+def _check_arrays(arrays: Arrays, count: int, grid: tuple[int, int]) -> None:
+    """:class:`ValueError` for an array of another kind or shape than those of :func:`_arrays`, or not finite."""
+    sides = {"N": count, "P": grid[0] * grid[1] if min(grid) > 0 else -1, "4": 4}
+    for name, (kind, letters) in ((name, shape.split()) for name, shape in SHAPES.items()):
+        if name not in arrays:
+            continue
+        array = arrays[name]
+        wanted = [sides.setdefault(letter, size) for letter, size in zip(letters, array.shape, strict=False)]
+        if array.dtype.kind != kind or len(letters) != array.ndim or list(array.shape) != wanted:
+            raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {kind} {letters} with {sides}")
+        if kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} hold what is no finite number")
+    if sides.get("T", 0) != 2 * sides.get("C", 0) or not (arrays.get("token_scale", np.ones(1)) > 0).all():
+        raise ValueError(f"the patches' codes do not fit their space: {sides}")
 
 
 def _marks(arrays: Arrays, references: int) -> MarkLibrary | None:

@@ -341,7 +341,7 @@ def victim(request: pytest.FixtureRequest, saved: Path) -> Path:
 
 def test_verify_gives_the_manifest_of_a_whole_catalogue(saved: Path, tree_catalog: Catalog) -> None:
     manifest = Catalog.verify(saved)
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert manifest["fingerprint"] == tree_catalog.encoder.fingerprint
     assert manifest["references"] == 12
 
@@ -417,7 +417,7 @@ def reseal(folder: Path, change) -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"null", b"[]", b"5", b"{}", b"\xff\xfe", b'{"format": 2}', b'{"format": 2, "files": []}', b"[" * 100_000],
+    [b"", b"null", b"[]", b"5", b"{}", b"\xff\xfe", b'{"format": 3}', b'{"format": 3, "files": []}', b"[" * 100_000],
     ids=["empty", "null", "list", "number", "object", "bytes", "no files", "list of files", "deep"],
 )
 def test_garbage_for_a_manifest_is_refused(saved: Path, tiny_encoder: TowerEncoder, garbage: bytes) -> None:
@@ -433,7 +433,7 @@ def test_a_manifest_that_lacks_a_field_is_refused(saved: Path, tiny_encoder: Tow
 
 def test_another_format_is_refused_with_both_numbers(saved: Path) -> None:
     reseal(saved, lambda manifest: manifest.update(format=99))
-    with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 2"):
+    with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 3"):
         Catalog.verify(saved)
 
 
@@ -479,6 +479,9 @@ CHANGED_ROWS = {
     "an endless size": lambda rows: [rows[0] | {"size": [float("inf"), 1]}, *rows[1:]],
     "a bad region": lambda rows: [rows[0] | {"regions": [[1, 2, 3]]}, *rows[1:]],
     "another gallery": lambda rows: [rows[0] | {"gallery": "x"}, *rows[1:]],
+    "a size of nothing": lambda rows: [rows[0] | {"size": [0, 40]}, *rows[1:]],
+    "a copy of nothing": lambda rows: [rows[0] | {"copy_bytes": 0}, *rows[1:]],
+    "a longer copy": lambda rows: [rows[0] | {"copy_bytes": rows[0]["copy_bytes"] + 1}, *rows[1:]],
 }
 
 
@@ -509,6 +512,44 @@ def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerE
     arrays = load(path.read_bytes())
     del arrays[name]
     rewrite(saved, "arrays", save(arrays))
+    with pytest.raises(CorruptCatalogError, match="do not fit together"):
+        Catalog.load(saved, encoder=tiny_encoder)
+
+
+CHANGED_ARRAYS = {
+    "no number": lambda array: np.full_like(array, np.nan),
+    "another kind": lambda array: array.astype(bool),
+    "one side less": lambda array: array.reshape(-1),
+    "one side more": lambda array: array[..., None],
+    "a shorter side": lambda array: array[..., :-1],
+    "nothing": lambda array: array[..., :0],
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGED_ARRAYS.values()), ids=list(CHANGED_ARRAYS))
+def test_arrays_of_another_kind_or_shape_are_refused_as_corrupt(
+    saved: Path, tiny_encoder: TowerEncoder, change
+) -> None:
+    from safetensors.numpy import load, save
+
+    (path,) = saved.glob("arrays-*")
+    arrays = load(path.read_bytes())
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" and change is CHANGED_ARRAYS["no number"]:
+            continue
+        changed = np.ascontiguousarray(change(array))
+        if changed.dtype == array.dtype and changed.shape == array.shape and (changed == array).all():
+            continue
+        rewrite(saved, "arrays", save(arrays | {name: changed}))
+        with pytest.raises(CorruptCatalogError, match="do not fit together"):
+            Catalog.load(saved, encoder=tiny_encoder)
+
+
+@pytest.mark.parametrize("grid", [[10**18, 10**18], [-4, -4], [0, 0], [2, 2]], ids=str)
+def test_a_grid_that_the_patches_do_not_fill_is_refused_as_corrupt(
+    saved: Path, tiny_encoder: TowerEncoder, grid: list[int]
+) -> None:
+    reseal(saved, lambda manifest: manifest.update(grid=grid))
     with pytest.raises(CorruptCatalogError, match="do not fit together"):
         Catalog.load(saved, encoder=tiny_encoder)
 
