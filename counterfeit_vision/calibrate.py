@@ -486,9 +486,7 @@ class Calibration:
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
-            probability=None
-            if data["probability"] is None
-            else Probability(**{name: float(value) for name, value in data["probability"].items()}),
+            probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
         )
         rows = {
@@ -498,8 +496,13 @@ class Calibration:
                 calibration.margins,
             )
         }  # fmt: skip
-        if rows != {len(calibration.merged)} or not np.isfinite(calibration.merged).all():
+        if rows != {len(calibration.merged)} or rows == {0} or not np.isfinite(calibration.merged).all():
             raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
+        columns = {one.location.shape[1] for one in (calibration.usual, *calibration.rounds)}
+        if columns | {len(calibration.merger.counts)} != {len(heads)}:
+            raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
+        if not 0 < calibration.alpha < 1 or not all(peak > 0 for peak in calibration.peaks.values()):
+            raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
         if calibration.rounds and len(calibration.rounds) != calibration.count:
             raise ValueError(f"{len(calibration.rounds)} rounds for {calibration.count} groups")
         return calibration

@@ -93,8 +93,8 @@ def read_inspector(folder: Path) -> KeptInspector:
             calibration=Calibration.from_dict(data["calibration"]),
             authorised=[str(id) if one is None else (str(one), str(id)) for one, id in data["authorised"]],
             by=data["by"],
-            base_rate=data["base_rate"],
-            costs=data["costs"] and tuple(data["costs"]),
+            base_rate=None if data["base_rate"] is None else float(data["base_rate"]),
+            costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),
             rates={str(currency): float(rate) for currency, rate in data["rates"].items()},
             learned=_sha256(data["learned"]),
         )

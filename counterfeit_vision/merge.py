@@ -133,9 +133,14 @@ class Merger:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Merger:
-        """The inverse of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`; ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
+        counts = np.array(data["counts"], np.float64)
         weights = None if data["weights"] is None else np.array(data["weights"], np.float64)
-        return cls(np.array(data["counts"], np.float64), weights, float(data["bias"]), int(data["learned"]))
+        bias, learned = float(data["bias"]), int(data["learned"])
+        fits = weights is None or (weights.shape == counts.shape and np.isfinite(weights).all() and np.isfinite(bias))
+        if not fits or not -1 <= learned < counts.size or not (np.isfinite(counts) & (counts > 0)).all():
+            raise ValueError(f"weights {counts} and {weights}, {bias}, of which {learned} is learned, do not fit")
+        return cls(counts, weights, bias, learned)
 
 
 def _squashed(standardised: Floats, learned: int) -> Floats:

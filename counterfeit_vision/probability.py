@@ -7,8 +7,9 @@ share of fakes that was shown to the share that is expected (Saerens et al. 2002
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,14 @@ class Probability:
         if slope < LEAST_SLOPE:  # these fakes are no more unusual than genuine photos: their share for all, nearly
             slope, intercept = LEAST_SLOPE, _logit(share) - LEAST_SLOPE * float(statistic.mean())
         return cls(slope, intercept, share, share if usual is None else usual)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Probability:
+        """The inverse of ``dataclasses.asdict``; ``ValueError`` or ``TypeError`` for anything else."""
+        found = cls(**{name: float(value) for name, value in data.items()})
+        if not (0 < found.fakes < 1 and 0 < found.usual < 1 and found.slope > 0 and math.isfinite(found.intercept)):
+            raise ValueError(f"{found} gives no probabilities")
+        return found
 
     def of(self, statistic: Floats, base_rate: float | None = None) -> Floats:
         """(N,) in 0..1, strictly rising with the statistic (within what a float can tell).

@@ -88,6 +88,8 @@ class Usual:
         location, scale = (np.array(data[name], np.float64) for name in ("location", "scale"))
         if location.ndim != 2 or location.shape != scale.shape or len(location) != len(kinds) + 1:
             raise ValueError(f"what is usual for {len(kinds)} kinds does not fit in {location.shape}, {scale.shape}")
+        if np.isinf(location).any() or (scale <= 0).any() or np.isinf(scale).any():
+            raise ValueError("what is usual is no finite number, or does not vary")
         return cls(kinds, location, scale)
 
 

@@ -102,16 +102,6 @@ def test_which_patches_are_the_product_is_kept_to_the_last_bit(
     assert_same_answers(built, loaded, tree_photos, k=12)
 
 
-def test_a_folder_with_the_product_in_256_levels_is_read(tree_catalog: Catalog, tmp_path: Path) -> None:
-    levels = np.random.default_rng(0).integers(0, 256, (len(tree_catalog), 16), dtype=np.uint8)
-    kept = dataclasses.replace(tree_catalog.kept, foreground=levels)
-    folder = Catalog(kept, encoder=tree_catalog.encoder).save(tmp_path / "catalogue")
-    loaded = Catalog.load(folder, encoder=tree_catalog.encoder)
-    assert loaded.foreground is not None
-    np.testing.assert_allclose(loaded.foreground, levels / 255, atol=1e-7)
-    assert loaded.foreground.dtype == np.float32
-
-
 def test_a_loaded_catalogue_can_be_saved_again(
     tree_catalog: Catalog, saved: Path, tmp_path: Path, tree_photos: list
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import pickle
 from pathlib import Path
@@ -383,6 +384,36 @@ def test_a_folder_that_holds_no_inspector_is_named(tree_catalog: cv.Catalog, tmp
     data = json.loads(path.read_text())
     data["calibration"]["scores"][0][0] = 10**400  # no float holds it
     path.write_text(text or json.dumps(data))
+    with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
+        inspector_folder.read_inspector(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["base_rate"], "x"),
+        (["costs"], [None, 1]),
+        (["costs"], 5),
+        (["calibration", "alpha"], 0),
+        (["calibration", "peaks"], {"loud": 0}),
+        (["calibration", "usual", "scale"], [[0.0]]),
+        (["calibration", "usual", "location"], [[float("inf")]]),
+        (["calibration", "usual"], {"kinds": [], "location": [[1, 2]], "scale": [[1, 2]]}),
+        (["calibration", "merger", "counts"], []),
+        (["calibration", "merger", "counts"], [0]),
+        (["calibration", "merger", "weights"], [1, 2]),
+        (["calibration", "merger", "learned"], 10),
+        (["calibration", "probability"], {"slope": 1, "intercept": 0, "fakes": 1, "usual": 0.5}),
+    ],
+)
+def test_an_inspector_whose_numbers_do_not_fit_is_refused_before_it_judges(
+    tree_catalog: cv.Catalog, tmp_path: Path, path: list[str], value: object
+) -> None:
+    file = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path) / "inspector.json"
+    data = json.loads(file.read_text())
+    *above, last = path
+    functools.reduce(lambda part, key: part[key], above, data)[last] = value
+    file.write_text(json.dumps(data))
     with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
         inspector_folder.read_inspector(tmp_path)
 

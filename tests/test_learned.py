@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,26 @@ def test_it_survives_the_disk_and_refuses_another_encoder(head: LearnedHead, tmp
     with pytest.raises(FingerprintError, match="learned with the encoder ffffffffffff, this one is 000000000000"):
         LearnedHead.load(path, Other())  # type: ignore[arg-type]
     path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(CorruptCatalogError, match=r"head\.safetensors: not readable as a learned head"):
+        LearnedHead.load(path, Clip())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lesson", "mean"),
+    [("[" * 200_000, 0.0), ('{"interval": []}', 0.0), ('{"room": "0.5"}', 0.0), ("{}", np.nan)],
+    ids=["deep", "no interval", "a text", "no number"],
+)
+def test_a_head_that_could_not_be_read_out_is_refused(
+    head: LearnedHead, tmp_path: Path, lesson: str, mean: float
+) -> None:
+    from safetensors.numpy import load, save
+
+    arrays = load(head.to_bytes())
+    about = {"fingerprint": Clip.fingerprint, "lesson": lesson}
+    if lesson.startswith("{"):
+        about["lesson"] = json.dumps(dataclasses.asdict(head.lesson) | json.loads(lesson))  # type: ignore[call-overload]
+    path = tmp_path / "head.safetensors"
+    path.write_bytes(save(arrays | {"mean": arrays["mean"] + np.float32(mean)}, about))
     with pytest.raises(CorruptCatalogError, match=r"head\.safetensors: not readable as a learned head"):
         LearnedHead.load(path, Clip())  # type: ignore[arg-type]
 

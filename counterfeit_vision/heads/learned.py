@@ -287,10 +287,12 @@ class LearnedHead:
                 machine = _Machine(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
             lesson = json.loads(about["lesson"])
             lesson["interval"] = tuple(lesson["interval"])
-            if len({machine.mean.shape, machine.spread.shape, machine.weights.shape}) != 1 or machine.mean.ndim != 1:
+            arrays = np.stack([machine.mean, machine.spread, machine.weights])  # of one length, or it is an error
+            if arrays.ndim != 2 or not np.isfinite(arrays).all() or not (machine.spread > 0).all():
                 raise ValueError("the arrays do not fit together")
             head._machine, head.lesson = machine, Lesson(**lesson)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            str(head.lesson)  # as every verdict says it
+        except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise CorruptCatalogError(f"{path}: not readable as a learned head: {error!r}") from error
         if about.get("fingerprint") != head.encoder.fingerprint:
             raise FingerprintError(
