@@ -50,6 +50,9 @@ Decision: TypeAlias = Literal["clear", "review", "suspected", "insufficient_evid
 DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence", "clear")
 """The four verdict words, the one that a person should read first in front."""
 
+LONGEST_TEXT = 10_000
+"""Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
+
 GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
 """What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""
 
@@ -92,7 +95,7 @@ class Seller:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
             raise InputError(f"Seller(id={self.id!r}): an id is a text; type Seller({str(self.id)!r})")
-        _check_texts("Seller", self.id, name=self.name)
+        _check_texts("Seller", self.id, id=self.id, name=self.name)
 
 
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
@@ -113,10 +116,13 @@ def _check_id(kind: str, value: object) -> None:
         raise InputError(f"{kind}(id={value!r}): an id is a non-empty string")
 
 
-def _check_texts(kind: str, id: str, **texts: object) -> None:
+def _check_texts(kind: str, id: str, /, **texts: object) -> None:
     for name, value in texts.items():
         if not isinstance(value, str | None):
             raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={str(value)!r}")
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            told = f"{name} has {len(value):,} characters (limit: {LONGEST_TEXT:,})"
+            raise InputError(f"{kind} {id[:80]!r}: {told}; type {name}=text[:{LONGEST_TEXT}]")
 
 
 def _leave_out_empty(record: object, *names: str) -> None:
@@ -168,7 +174,8 @@ class Reference:
             raise InputError(
                 f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
             )
-        _check_texts("Reference", self.id, category=self.category, currency=self.currency)
+        texts = ("brand", "product", "category", "currency")
+        _check_texts("Reference", self.id, **{name: getattr(self, name) for name in texts})
         _leave_out_empty(self, "category", "currency")
         regions = tuple(self.regions) if isinstance(self.regions, Iterable) else (None,)
         if not all(isinstance(region, Region) for region in regions):

@@ -86,6 +86,7 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"regions": [[1, 2, 3, 4]]}, r"regions=\[\[1, 2, 3, 4\]\] is not a list of Region; type"),
         ({"regions": Region(1, 2, 3, 4)}, r"type regions=\[Region"),
         ({"regions": None}, "regions=None is not a list"),
+        ({"product": "p" * 10_001}, r"Reference 'r': product has 10,001 characters \(limit: 10,000\)"),
         ({"category": 3}, "Reference 'r': category=3 is neither a text nor None; type category='3'"),
         ({"currency": 978}, "currency=978"),
     ],
@@ -142,6 +143,10 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
         ({"price": 3}, "Listing 'l': price=3 has no currency"),
         ({"price": "3", "currency": "EUR"}, "Listing 'l': price='3' is not a finite number"),
         ({"price": -3, "currency": "EUR"}, ">= 0"),
+        (
+            {"title": "a" + "\u0301\u0323" * 5000},
+            r"'l': title has 10,001 characters \(limit: 10,000\); type title=text\[:10000\]",
+        ),
         ({"title": 2024}, "Listing 'l': title=2024 is neither a text nor None; type title='2024'"),
         *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
         *(({name: ["x"]}, rf"{name}=\['x'\]") for name in ("region", "url", "captured_at")),
@@ -162,6 +167,8 @@ def test_a_seller_may_be_given_as_its_id() -> None:
 def test_a_seller_is_known_by_texts() -> None:
     with pytest.raises(InputError, match=r"Seller\(id=12345\): an id is a text; type Seller\('12345'\)"):
         Seller(12345)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"Seller 'ss.*': id has 10,001 characters"):
+        Listing(id="l", photos=[], seller="s" * 10_001)
     with pytest.raises(InputError, match="Seller 's': name=7"):
         Seller("s", 7)  # type: ignore[arg-type]
 
