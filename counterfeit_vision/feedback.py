@@ -27,6 +27,8 @@ __all__ = ["Change", "Journal"]
 
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
+KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside its id and photos
+ASKED = {*KEPT, "drawn"}
 START = "0" * 64  # what the first line names as the one before it
 
 
@@ -102,7 +104,8 @@ class Journal:
                 entry = json.loads(line)
                 if entry.pop("previous") != previous:
                     raise ValueError("it does not name the line before it: a line was changed, removed or put in")
-                if entry["decided"] not in DECIDED or not isinstance(entry["photos"], list):
+                texts = isinstance(entry["listing"], str) and isinstance(entry["photos"], list)
+                if entry["decided"] not in DECIDED or not texts or not entry.keys() >= ASKED:
                     raise ValueError("it is no decision")
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise CatalogError(f"{self.path}:{number}: not as it was written: {error}") from error
@@ -129,8 +132,7 @@ class Journal:
             Listing(
                 id=entry["listing"],
                 photos=entry["photos"],
-                title=entry.get("title"),  # the first journals have none
-                **{name: entry[name] for name in ("brand", "product", "price", "currency", "seller", "platform")},
+                **{name: entry[name] for name in KEPT},
             )
             for entry in last.values()
             if entry["decided"] == decided and (decided != "genuine" or entry["drawn"])
