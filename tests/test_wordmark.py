@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -407,6 +408,30 @@ def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(re
     np.testing.assert_array_equal(there.pixels, wide.pixels)
     assert line_at(photo, warp, box + 500, reader) is None  # outside
     assert line_at(photo, 0.1 * warp, box, reader) is None  # too small to be read
+
+
+def test_a_line_that_fills_a_large_photo_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = np.tile(picture(5, 500, 750), (2, 2, 1))
+    y, x = np.mgrid[:50, :75].astype(np.float32)
+    warp = np.stack([x * 1499 / 74 + 0.2 * y, y * 999 / 49 - 0.2 * x], axis=-1).astype(np.float32)
+    box = np.array([[2, 2], [70, 2], [70, 46], [2, 46]], np.float32)
+
+    class Blind:
+        def read(self, line: np.ndarray) -> None:
+            return None
+
+    whole = line_at(photo, warp, box, Blind(), beside=0.1)  # type: ignore[arg-type]
+    monkeypatch.setattr("counterfeit_vision.heads.known_lines.STRIP", 50_000, raising=False)
+    tracemalloc.start()
+    try:
+        line = line_at(photo, warp, box, Blind(), beside=0.1)  # type: ignore[arg-type]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert whole is not None
+    assert line is not None
+    np.testing.assert_array_equal(line.pixels, whole.pixels)
+    assert peak < 20e6  # 1.5 million pixels in one piece: 90 million bytes
 
 
 @pytest.mark.parametrize("text", ["", "HANDMADE"])

@@ -34,6 +34,7 @@ AROUND = 1.0  # of a line's height, around it, in which whole lines are looked f
 EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
 TAPS = 3  # pixels around a place that it is interpolated from
+STRIP = 1_000_000  # pixels of a line that are laid straight at a time: each takes 70 bytes on the way
 TALLEST = 96  # pixels of a line's height; more are not needed to read or to compare it
 PROMINENT = 0.5  # of the tallest wordmark's height: smaller print names a colour, or where a thing was made
 ONE = 0.5  # share of the smaller of two boxes that the other covers when they hold one line
@@ -136,12 +137,16 @@ def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside:
     size = (round(width) + 2 * more, round(height))
     inner = np.array([[more, 0], [size[0] - more, 0], [size[0] - more, size[1]], [more, size[1]]], np.float32)
     to_frame = cv2.getPerspectiveTransform(inner, box.astype(np.float32))
-    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).astype(np.float32)
-    places = at(warp, np.asarray(cv2.perspectiveTransform(grid, to_frame), np.float32))
-    x0, y0 = np.maximum(places.min(axis=(0, 1)) - TAPS, 0).astype(int)
-    x1, y1 = np.ceil(places.max(axis=(0, 1))).astype(int) + TAPS
-    around, places = photo[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)  # OpenCV samples no long photo
-    straight = cv2.remap(around, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    straight, rows = np.empty((size[1], size[0], 3), np.uint8), max(1, STRIP // size[0])
+    for top in range(0, size[1], rows):
+        down = np.arange(top, min(top + rows, size[1]), dtype=np.float32)
+        grid = np.stack(np.meshgrid(np.arange(size[0], dtype=np.float32), down), axis=-1)
+        places = at(warp, np.asarray(cv2.perspectiveTransform(grid, to_frame), np.float32))
+        x0, y0 = np.clip(places.min(axis=(0, 1)) - TAPS, 0, np.array(photo.shape[1::-1]) - 1).astype(int)
+        x1, y1 = np.maximum(np.ceil(places.max(axis=(0, 1))).astype(int) + TAPS, (x0 + 1, y0 + 1))
+        around, places = photo[y0:y1, x0:x1], places - np.array([x0, y0], np.float32)  # OpenCV samples no long photo
+        strip = cv2.remap(around, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        straight[top : top + rows] = strip
     if height > TALLEST:
         scale = TALLEST / height
         straight = cv2.resize(straight, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
