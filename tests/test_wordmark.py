@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
+from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision import ocr
@@ -432,6 +433,20 @@ def test_a_line_that_fills_a_large_photo_takes_little_memory(monkeypatch: pytest
     assert line is not None
     np.testing.assert_array_equal(line.pixels, whole.pixels)
     assert peak < 20e6  # 1.5 million pixels in one piece: 90 million bytes
+
+
+def test_a_photo_whose_file_goes_between_two_claims_ends_nothing(
+    tiny_encoder: TowerEncoder, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("counterfeit_vision.heads.base.PIXELS_KEPT", 0)  # as where a batch's photos are large
+    path = tmp_path / "photo.png"
+    Image.fromarray(goods(mark("SILVANO", pose=1), 7)).save(path)
+    batch = suspects(catalogue(tiny_encoder), cv.Listing(id="x", photos=[path], brand="Silvano"))
+    assert not isinstance(batch.mark(0), str)
+    path.unlink()
+    (evidence,) = Wordmark().score(batch)
+    assert not evidence.applicable
+    assert "can no longer be read: x: cannot be read" in evidence.text
 
 
 @pytest.mark.parametrize("text", ["", "HANDMADE"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingExtraError, WeightsError
+from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
 from ..marks import Found, region_around
@@ -161,7 +161,10 @@ class Wordmark:
         known = self._wordmarks(suspects, goods, reader)
         if not known.lines:
             return Evidence.not_applicable(f"No wordmark of {brand} can be read on its genuine photos.")
-        photo = suspects.pixels(row)
+        try:
+            photo = suspects.pixels(row)
+        except DecodeError as error:  # the file has gone since the marks were found
+            return Evidence.not_applicable(f"The photo can no longer be read: {error}")
         looks = [self._look(photo, found, line, known.words, reader) for line in known.lines]
         count = float(np.exp(np.interp(found.likeness, LIKENESS, np.log(COUNTS))))
         looks = [dataclasses.replace(one, count=count) if isinstance(one, Comparison) else one for one in looks]
