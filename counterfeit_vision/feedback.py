@@ -27,7 +27,7 @@ __all__ = ["Change", "Journal"]
 
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
-KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside its id and photos
+KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
 ASKED = {*KEPT, "drawn"}
 START = "0" * 64  # what the first line names as the one before it
 

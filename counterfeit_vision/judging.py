@@ -24,6 +24,7 @@ __all__ = ["Judged", "Listings", "encoded_listings", "judge", "scores_of", "susp
 
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
+PHOTOS_AT_ONCE = 256  # of such listings: what heads note of a photo may take a megabyte
 
 Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
 _Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"
@@ -65,7 +66,7 @@ def judge(
     pending: list[_Encoded] = []
     for item in progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress):
         pending.append(item)
-        if len(pending) >= LISTINGS_AT_ONCE:
+        if len(pending) >= LISTINGS_AT_ONCE or sum(len(photos) for _, photos, _ in pending) >= PHOTOS_AT_ONCE:
             yield from _score(pending, catalog, heads)
             pending = []
     yield from _score(pending, catalog, heads)

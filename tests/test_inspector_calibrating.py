@@ -418,6 +418,25 @@ def test_an_inspector_whose_numbers_do_not_fit_is_refused_before_it_judges(
         inspector_folder.read_inspector(tmp_path)
 
 
+def test_listings_of_many_photos_are_judged_a_few_at_a_time(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("counterfeit_vision.judging.PHOTOS_AT_ONCE", 6, raising=False)
+    sizes = []
+
+    class Counting(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            sizes.append(len(suspects))
+            return super().score(suspects)
+
+    inspector = cv.Inspector(tree_catalog, [Counting()], cache=False).calibrate(GENUINE)
+    sizes.clear()
+    photos = [flat(60), b"no photo", flat(61), flat(62)]
+    report = inspector.inspect([cv.Listing(id=str(number), photos=photos) for number in range(5)])
+    assert [verdict.id for verdict in report.verdicts] == list("01234")
+    assert sizes == [6, 6, 3]  # whole listings: what one shows is told from all of its photos
+
+
 def test_a_seller_is_authorised_as_for_the_inspector(tree_catalog: cv.Catalog) -> None:
     head = SellerName([("bazaar", "acme-store"), "own-shop"])
     inspector = cv.Inspector(tree_catalog, [head, Loud()], cache=False)
