@@ -132,6 +132,24 @@ def test_the_same_print_in_another_room_is_another_photo(place: tuple[int, int])
     )
 
 
+def held(room: int, corners: list[tuple[int, int]]) -> np.ndarray:
+    """A carton with these corners, that fills most of the photo of a dim room."""
+    pixels = (128 + (texture(room, 480, 560).astype(float) - 128) / 4).astype(np.uint8)
+    view = cv2.getPerspectiveTransform(np.float32([[0, 0], [360, 0], [360, 360], [0, 360]]), np.float32(corners))
+    shown = cv2.warpPerspective(np.ones((360, 360, 1), np.uint8), view, (560, 480))[..., None] > 0
+    return np.where(shown, cv2.warpPerspective(carton(5, 360), view, (560, 480)), pixels)
+
+
+def test_a_print_that_fills_the_photo_and_is_held_a_little_askew_is_another_photo() -> None:
+    straight = held(1, [(90, 50), (470, 55), (465, 430), (95, 425)])
+    found = compare_photos(held(2, [(80, 46), (470, 52), (464, 433), (86, 428)]), straight)
+    assert found.agreement > SAME_PHOTO  # of contrast, the room has little
+    assert not found.same_photo, found
+    assert len(found.artwork) >= 20
+    again = compare_photos(recompressed(straight, 20), straight)
+    assert again.same_photo, again
+
+
 def test_a_photo_of_the_good_that_is_cut_out_elsewhere_is_another_photo() -> None:
     cut_out = np.full_like(ORIGINAL, 250)
     cut_out[90:350, 150:410] = ORIGINAL[90:350, 150:410]
