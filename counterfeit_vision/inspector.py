@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -92,7 +93,8 @@ class Inspector:
         With ``fakes`` (labelled photos or listings) a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them,
         on the catalogue and on one part of ``genuine``, the claims are weighed, and ``risk`` is a probability; the part
         that p-values come from is never fitted on, and fakes of its groups are not learned from either, as nobody has
-        any of a new group. A learned head that is not shown to be useful is left out, and ``lesson`` says why.
+        any of a new group; nor are photos that the catalogue has as known fakes, since they are copies of themselves. A
+        learned head that is not shown to be useful is left out, and ``lesson`` says why.
 
         ``alpha`` is the share of genuine photos that may end as ``suspected``. ``groups`` names, for each of
         ``genuine`` and then of ``fakes``, in their order, what belongs together (a seller, a room); default: each
@@ -135,7 +137,11 @@ class Inspector:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
         heads, lesson = self._given, None
         rest = None if groups is None else groups[shown.count :]
-        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress, genuine=shown.photos)
+        caught = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
+        no_lesson = dict.fromkeys(caught, "is a known fake of the catalogue") | dict.fromkeys(
+            shown.photos, "was shown as genuine"
+        )
+        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress, no_lesson=no_lesson)
         if rest is not None and len(rest) > false.count:
             raise InputError(
                 f"groups has {len(groups or ())} names for {shown.count} genuine listings and {false.count} fakes: "
@@ -216,10 +222,11 @@ class Inspector:
         progress: bool,
         *,
         per_photo: bool = False,
-        genuine: Set[str] = frozenset(),
+        no_lesson: Mapping[str, str] = MappingProxyType({}),
     ) -> _Shown:
         """Photos of known kind with what the given heads say, each once in a listing; ``per_photo`` once in all. Those
-        that were shown as ``genuine``, too, are failures: they are of genuine goods, or were mistaken for that.
+        of a sha256 in ``no_lesson``, which says why, are failures: genuine goods, or what was mistaken for that, and
+        the catalogue's known fakes, which would teach that fakes are copies.
         """
         shown = _Shown()
         for listing, judged, failed in self._judge(listings, self._given, progress=progress):
@@ -227,11 +234,11 @@ class Inspector:
                 raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
             told, silent = _told(judged, listing)
             for row in told:
-                if row.photo.sha256 in genuine:
-                    error = InputError(f"{row.photo.id}: the same photo was shown as genuine, so it teaches no fake")
+                if why := no_lesson.get(row.photo.sha256):
+                    error = InputError(f"{row.photo.id}: the same photo {why}, so it teaches nothing about fakes")
                     silent.append(Failure(listing.id, "input", error))
                     shown.photos.add(row.photo.sha256)
-            told = [row for row in told if row.photo.sha256 not in genuine]
+            told = [row for row in told if row.photo.sha256 not in no_lesson]
             photos = {row.photo.sha256: row for row in reversed(told)}
             if told and photos.keys() <= shown.photos:
                 error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")

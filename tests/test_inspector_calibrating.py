@@ -15,6 +15,7 @@ from conftest import picture
 
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder
+from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.references import COPY_SIDE
@@ -228,6 +229,32 @@ def test_groups_that_are_no_texts_are_still_told_apart_and_told_alike(
             groups=[*names, *names],  # type: ignore[list-item]
         )
     assert 0 < len(taught) < 25
+
+
+def test_fakes_that_the_catalogue_knows_do_not_teach_that_fakes_are_copies(
+    references: list[cv.Reference], tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = [picture(seed) for seed in range(300, 312)]
+    known = [
+        cv.Reference(id=f"known {number}", photo=fake, brand="acme", product="mug", gallery="known_fake")
+        for number, fake in enumerate(fakes[:2])
+    ]
+    taught: list[str] = []
+
+    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list) -> None:
+        taught.extend(row.photo.id for row in fakes)
+        raise cv.InputError("enough")
+
+    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    catalog = cv.Catalog.build([*references, *known], encoder=tiny_encoder, cache=False)
+    inspector = cv.Inspector(catalog, [Loud()], cache=False)
+    shown = [cv.Listing(id="known", photos=fakes[:1]), cv.Listing(id="half", photos=fakes[1:3]), *fakes[3:]]
+    with pytest.raises(cv.InputError, match="enough"):
+        inspector.calibrate(GENUINE, fakes=shown)
+    assert taught == ["half photo 2", *(f"photo {number}" for number in range(2, 11))]
+    known_ones = [str(failure.error) for failure in inspector.failures]
+    assert len(known_ones) == 2
+    assert all("is a known fake of the catalogue, so it teaches nothing about fakes" in error for error in known_ones)
 
 
 def test_a_photo_that_is_shown_twice_counts_once(tree_catalog: cv.Catalog) -> None:
