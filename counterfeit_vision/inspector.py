@@ -338,7 +338,7 @@ class Inspector:
         margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
         other = self.catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
         strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
-        claims = self._claims(listing, judged, claims_p, strength, counted)
+        claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
         photos = len({row.photo.sha256 for row in judged})
         p_value = calibration.listing_p(
@@ -417,17 +417,18 @@ class Inspector:
         self, listing: Listing, judged: list[Judged], claims_p: Floats, strength: Floats, counted: NDArray[np.int64]
     ) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
-        levels; the loudest claim first, and those that say nothing last.
+        levels; first the claim of most ``strength`` (H,) on the photo that decides, and those that say nothing last.
         """
         assert self.calibration is not None
-        claims, loud = {}, {}
+        claims = {}
+        loud = dict(zip((head.name for head in self.heads), strength.tolist(), strict=True))
         for column, head in enumerate(self.heads):
             applied = [int(row) for row in counted if judged[int(row)].evidence[column].applicable]
             if not applied:
-                claims[head.name], loud[head.name] = judged[int(counted[0])].evidence[column], -np.inf
+                claims[head.name] = judged[int(counted[0])].evidence[column]
                 continue
             row = max(applied, key=lambda number: judged[number].evidence[column].score)
-            evidence, loud[head.name] = judged[row].evidence[column], float(strength[row, column])
+            evidence = judged[row].evidence[column]
             p = float(claims_p[row, column])
             level = self.calibration.peaks.get(head.name)
             unknown = math.isnan(p)  # never calibrated: nobody knows what is usual, nor which heat would be alarming

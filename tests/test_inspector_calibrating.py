@@ -340,6 +340,30 @@ def test_of_claims_that_are_as_rare_the_one_that_raises_the_alarm_is_named_first
     assert "the strongest claim is loud" in verdict.reason
 
 
+class Channel:
+    """How bright one colour of a photo is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        colour = ("red", "green", "blue").index(self.name)
+        lights = [float(suspects.pixels(row)[..., colour].mean()) for row in range(len(suspects))]
+        return [cv.Evidence(score=light, text="Bright.") for light in lights]
+
+
+def test_the_claim_that_is_named_is_listed_first_where_another_photo_has_a_lone_loud_one(
+    tree_catalog: cv.Catalog,
+) -> None:
+    heads = [Channel(name) for name in ("blue", "green", "red")]
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(GENUINE)
+    yellow, blue = (np.full((40, 40, 3), colour, np.uint8) for colour in ((245, 240, 60), (60, 60, 235)))
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[yellow, blue])]).verdicts
+    assert verdict.statistics[0] > verdict.statistics[1]
+    assert "the strongest claim is red" in verdict.reason
+    assert list(verdict.claims) == ["red", "green", "blue"]
+
+
 class Silent(Loud):
     """The same, of dark photos only."""
 
