@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +31,7 @@ from .marks import Found, find_marks, make_stencil, mark_features
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
+from .threads import Once
 from .types import GALLERIES, Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
 from .weights import recipes
 
@@ -78,7 +78,7 @@ class Catalog:
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
-        self._goods_marks: OrderedDict[str, GoodsMarks] = OrderedDict()
+        self._goods_marks: Once[str, GoodsMarks] = Once(KEPT_MARKS)
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
 
@@ -222,18 +222,15 @@ class Catalog:
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Kept while there is room."""
-        marks = self._goods_marks.pop(goods, None)  # put back as the newest; other threads may do the same meanwhile
-        if marks is None:
-            rows = np.flatnonzero((self.goods == goods) & self.genuine)
-            without = [not self.references[row].regions for row in rows]
-            rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
-            keys = rows.tolist()
-            stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
-            marks = GoodsMarks(rows, stencil, self.encoder)
-        self._goods_marks[goods] = marks
-        if len(self._goods_marks) > KEPT_MARKS:
-            self._goods_marks.popitem(last=False)
-        return marks
+        return self._goods_marks.get(goods, lambda: self._make_marks(goods))
+
+    def _make_marks(self, goods: str) -> GoodsMarks:
+        rows = np.flatnonzero((self.goods == goods) & self.genuine)
+        without = [not self.references[row].regions for row in rows]
+        rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
+        keys = rows.tolist()
+        stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
+        return GoodsMarks(rows, stencil, self.encoder)
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""

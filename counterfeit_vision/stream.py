@@ -1,4 +1,4 @@
-"""Photos in, encoded photos out: the only threads of the library.
+"""Photos in, encoded photos out.
 
 A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the
 encoder; what comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for

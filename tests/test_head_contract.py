@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Head, Suspects, Title, default_heads
+from counterfeit_vision.judging import judge
 from counterfeit_vision.testing import check_head
 
 HEADS = [head for head in default_heads() if head.name != Title.name]  # the tiny encoder knows no words
@@ -19,6 +21,20 @@ HEADS = [head for head in default_heads() if head.name != Title.name]  # the tin
 def test_a_head_keeps_the_contract(head: Head, tree_catalog: cv.Catalog, tree_photos: list[Path | bytes]) -> None:
     priced = cv.Listing(id="priced", photos=tree_photos[:2], product="bag", price=3, currency="EUR")
     check_head(head, tree_catalog, [*tree_photos, priced])
+
+
+@pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
+def test_threads_change_nothing(head: Head, tree_catalog: cv.Catalog, tree_photos: list[Path | bytes]) -> None:
+    twice = [*tree_photos, *tree_photos[:3]]  # what threads share is asked for by several at once
+    before = torch.get_num_threads()
+    said = {}
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        try:
+            said[threads] = [repr(rows[0].evidence) for _, rows, _ in judge(twice, tree_catalog, [head])]
+        finally:
+            torch.set_num_threads(before)
+    assert said[1] == said[4]
 
 
 Rows = list[cv.Evidence]

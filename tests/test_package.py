@@ -30,6 +30,7 @@ ORDER = [
     "weights",
     "encoders",
     "cache",
+    "threads",
     "stream",
     "manifests",
     "keypoints",
@@ -77,7 +78,7 @@ EXCEPTIONS = {
     ("types", "report"),  # Verdict.explain() shows itself; loaded when it is called
 }
 ONLY_ERRORS_AND_TYPES = {"market"}  # the benchmark shares nothing with what it measures
-TORCH = {"encoders", "search", "preprocess", "weights", "heads/patches", "testing"}
+TORCH = {"encoders", "search", "preprocess", "weights", "threads", "heads/patches", "testing"}
 FAISS = {"search/faiss"}
 
 

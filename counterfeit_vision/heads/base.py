@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,12 @@ from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
 from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, unlike
 from ..stream import EncodedPhoto
+from ..threads import Once, each
 from ..types import Embeddings, Evidence, Listing
 
 __all__ = ["Head", "Suspects"]
+
+Value = TypeVar("Value")
 
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
@@ -38,15 +41,21 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
-    _marks: dict[str, GoodsMarks] = field(default_factory=dict, init=False, repr=False)
-    _places: dict[int, tuple[str, Found] | str] = field(default_factory=dict, init=False, repr=False)
+    _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
+    _places: Once[int, tuple[str, Found] | str] = field(default_factory=Once, init=False, repr=False)
     _searched: set[int] = field(default_factory=set, init=False, repr=False)
     _close_ups: dict[int, CloseUp | None] = field(default_factory=dict, init=False, repr=False)
-    _drawn: dict[int, tuple[Drawn | None, ...]] = field(default_factory=dict, init=False, repr=False)
+    _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.photos)
+
+    def each(self, function: Callable[[int], Value]) -> list[Value]:
+        """``function`` of each row, in order, several at a time where there are cores: what it changes has to bear
+        that. What a batch knows may be asked for from there.
+        """
+        return list(each(function, range(len(self))))
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
@@ -57,7 +66,7 @@ class Suspects:
         if row in self._pixels:
             return self._pixels[row]
         pixels = decode(self.encoded[row].source, name=self.encoded[row].id).pixels
-        if sum(kept.nbytes for kept in self._pixels.values()) + pixels.nbytes <= PIXELS_KEPT:
+        if sum(kept.nbytes for kept in list(self._pixels.values())) + pixels.nbytes <= PIXELS_KEPT:
             self._pixels[row] = pixels
         return pixels
 
@@ -76,9 +85,7 @@ class Suspects:
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
-        if goods not in self._marks:
-            self._marks[goods] = self.catalog.marks_of(goods)
-        return self._marks[goods]
+        return self._marks.get(goods, lambda: self.catalog.marks_of(goods))
 
     def product_of(self, goods: str) -> str:
         """The name of the product of that key."""
@@ -88,17 +95,18 @@ class Suspects:
         """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.
         """
-        if row not in self._places:
-            goods = self.goods(row)
-            stencil = self.marks_of(goods).stencil
-            try:
-                place = stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
-                if isinstance(stencil, Stencil) and min(self.size(row)) >= SMALLEST:
-                    self._searched.add(row)
-            except DecodeError as error:
-                place = str(error)
-            self._places[row] = place if isinstance(place, str) else (goods, place)
-        return self._places[row]
+        return self._places.get(row, lambda: self._look_for_place(row))
+
+    def _look_for_place(self, row: int) -> tuple[str, Found] | str:
+        goods = self.goods(row)
+        stencil = self.marks_of(goods).stencil
+        try:
+            place = stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
+        except DecodeError as error:
+            return str(error)
+        if isinstance(stencil, Stencil) and min(self.size(row)) >= SMALLEST:
+            self._searched.add(row)
+        return place if isinstance(place, str) else (goods, place)
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
@@ -125,8 +133,7 @@ class Suspects:
         """
         if not self._close_ups and self.catalog.tokens is not None:
             squares = {}
-            for other in range(len(self)):
-                place = self.place(other)
+            for other, place in enumerate(self.each(self.place)):
                 if not isinstance(place, str) and (details := self.marks_of(place[0]).details) is not None:
                     squares[other] = details.square(place[1], self.catalog.encoder)
             seen = close_ups(self.catalog.encoder, list(squares.values()))
@@ -137,14 +144,13 @@ class Suspects:
         """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too
         little of it is shown; empty where none were found. Measured once.
         """
-        if row not in self._drawn:
-            mark = self.mark(row)
-            self._drawn[row] = (
-                ()
-                if isinstance(mark, str)
-                else tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
-            )
-        return self._drawn[row]
+        return self._drawn.get(row, lambda: self._measure(row))
+
+    def _measure(self, row: int) -> tuple[Drawn | None, ...]:
+        mark = self.mark(row)
+        if isinstance(mark, str):
+            return ()
+        return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the photo's nearest product as catalogue rows, best first, at most ``most``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import cv2
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from ..keypoints import Keypoints, Plane, find_keypoints, match_keypoints, mirrored, shared_picture, shared_plane
 from ..local_correlation import local_correlation
+from ..threads import Once
 from ..types import Evidence, Region
 from ..wording import number
 from .base import Suspects
@@ -111,7 +111,7 @@ class Reuse:
     name = "reuse"
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Traits] = OrderedDict()
+        self._kept: Once[str, Traits] = Once(KEPT)
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
@@ -119,7 +119,7 @@ class Reuse:
         everything = np.arange(len(catalog))
         wanted = min(SHORTLIST, len(catalog))
         candidates = catalog.neighbours(suspects.photos, wanted, allowed=everything).rows[:, :CANDIDATES]
-        return [self._one(suspects, row, keys[keys >= 0]) for row, keys in enumerate(candidates)]
+        return suspects.each(lambda row: self._one(suspects, row, candidates[row][candidates[row] >= 0]))
 
     def _one(self, suspects: Suspects, row: int, keys: NDArray[np.int64]) -> Evidence:
         catalog = suspects.catalog
@@ -167,14 +167,7 @@ class Reuse:
     def _traits(self, suspects: Suspects, key: int) -> Traits:
         """A reference's traits, found once and kept while there is room."""
         catalog = suspects.catalog
-        sha256 = catalog.sha256[key]
-        if sha256 in self._kept:
-            self._kept.move_to_end(sha256)
-        else:
-            self._kept[sha256] = find_traits(catalog.pixels(key), size=catalog.sizes[key])
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[sha256]
+        return self._kept.get(catalog.sha256[key], lambda: find_traits(catalog.pixels(key), size=catalog.sizes[key]))
 
 
 def is_copy(evidence: Evidence | None) -> bool:

@@ -15,6 +15,7 @@ from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
 from ..marks import Found, region_around
 from ..ocr import Reader, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
+from ..threads import Once
 from ..types import Evidence, PhotoView
 from .base import Suspects
 from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, line_at, lines_near, wordmarks_of
@@ -140,13 +141,14 @@ class Wordmark:
     def __init__(self, *, optional: bool = False) -> None:
         self._optional = optional
         self._reader: Reader | str | None = None
-        self._known: dict[tuple[str, str], Wordmarks] = {}
+        self._known: Once[tuple[str, str], Wordmarks] = Once()
         if not optional:
             self._reader = shared_reader()
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return [self._titled(suspects, row, self._one(suspects, row)) for row in range(len(suspects))]
+        self.reader()  # before threads ask for it
+        return suspects.each(lambda row: self._titled(suspects, row, self._one(suspects, row)))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         reader = self.reader()
@@ -229,10 +231,10 @@ class Wordmark:
 
     def _wordmarks(self, suspects: Suspects, goods: str, reader: Reader) -> Wordmarks:
         """A product's wordmarks, looked for once."""
-        place = (suspects.catalog.generation, goods)
-        if place not in self._known:
-            self._known[place] = wordmarks_of(suspects.catalog, suspects.marks_of(goods), reader)
-        return self._known[place]
+        catalog = suspects.catalog
+        return self._known.get(
+            (catalog.generation, goods), lambda: wordmarks_of(catalog, suspects.marks_of(goods), reader)
+        )
 
 
 def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:

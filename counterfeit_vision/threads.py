@@ -1,0 +1,108 @@
+"""Many photos at once, for what is worked out of each by itself: claims take longer than the encoder.
+
+OpenCV, onnxruntime and large numpy operations leave Python's lock, so threads are enough, and share what is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Once", "each"]
+
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+_counting = threading.Lock()
+_calls = 0
+_limits: Any = None  # of BLAS, while there are calls
+
+
+def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+    """``function`` of each of ``items``, in their order, in as many threads as torch was given
+    (``torch.set_num_threads``, ``$OMP_NUM_THREADS``).
+
+    The first error, in their order, is raised after the calls that had begun have ended; no thread is left.
+    """
+    import torch
+
+    workers = min(torch.get_num_threads(), len(items))
+    with _calm_blas():
+        if workers < 2:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(workers, thread_name_prefix="counterfeit-vision-each") as pool:
+            yield from pool.map(function, items)
+
+
+class Once(Generic[Key, Value]):
+    """Values that threads share: the first that asks for a key works it out, others wait for it. Of ``most`` keys the
+    values are kept, those last asked for.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._known: OrderedDict[Key, Future[Value]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is raised for all
+        that wait for it, and is not kept.
+        """
+        with self._lock:
+            future, mine = self._known.get(key), False
+            if future is None:
+                future, mine = Future(), True
+                self._known[key] = future
+                if self._most is not None and len(self._known) > self._most:
+                    self._known.popitem(last=False)
+            else:
+                self._known.move_to_end(key)
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    if self._known.get(key) is future:
+                        del self._known[key]
+                future.set_exception(error)
+        return future.result()
+
+    def __reduce__(self) -> tuple[type[Once[Key, Value]], tuple[int | None]]:
+        return Once, (self._most,)  # a copy starts empty: it is another's, and can work it out again
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+@contextlib.contextmanager
+def _calm_blas() -> Iterator[None]:
+    """One thread for each of numpy's matrix products. They are small here: of several threads all but one would spin
+    for tens of milliseconds after each, on cores that others work on (OpenBLAS). The setting is the process's: the
+    first caller makes it, and the last takes it back.
+    """
+    global _calls, _limits
+    from threadpoolctl import ThreadpoolController
+
+    with _counting:
+        _calls += 1
+        if _calls == 1:
+            _limits = _elsewhere(lambda: ThreadpoolController().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _counting:
+            _calls -= 1
+            if not _calls:
+                _elsewhere(_limits.restore_original_limits)
+
+
+def _elsewhere(function: Callable[[], Value]) -> Value:
+    """``function`` in a thread that ends then: what one sets, threadpoolctl lets no other take back while it lives."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()

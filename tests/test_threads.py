@@ -1,0 +1,152 @@
+"""Many at once: in order, each shared value once, the first error, no thread left, and BLAS as it was."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from counterfeit_vision.threads import Once, each
+
+
+@pytest.fixture(params=[1, 4])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def blas_threads() -> set[int]:
+    """Of numpy's, and any other BLAS that has one pool for the process (faiss's is each thread's own)."""
+    return {pool["num_threads"] for pool in threadpool_info() if pool.get("threading_layer") == "pthreads"}
+
+
+def left() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("counterfeit-vision")]
+
+
+def test_results_stand_in_the_order_of_the_items(threads: int) -> None:
+    def late(item: int) -> int:
+        time.sleep(0.02 / (1 + item))  # the first is the last to end
+        return item * item
+
+    assert list(each(late, range(9))) == [item * item for item in range(9)]
+    assert list(each(late, [])) == []
+    assert not left()
+
+
+def test_as_many_at_once_as_torch_was_given_threads(threads: int) -> None:
+    all_here = threading.Barrier(threads)
+    names = list(each(lambda _: (all_here.wait(timeout=30), threading.get_ident())[1], range(threads)))
+    assert len(set(names)) == threads
+
+
+def test_the_first_error_in_order_is_raised_and_no_thread_is_left(threads: int) -> None:
+    def fails(item: int) -> None:
+        time.sleep(0.02 / (1 + item))
+        if item:
+            raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item 1"):
+        list(each(fails, range(5)))
+    assert not left()
+
+
+def test_numpy_multiplies_in_one_thread_inside_and_as_before_outside(threads: int) -> None:
+    before = blas_threads()
+    assert list(each(lambda _: blas_threads(), range(3))) == [{1} if before else set()] * 3
+    assert blas_threads() == before
+    with pytest.raises(ZeroDivisionError):
+        list(each(lambda item: 1 // item, [0, 1]))
+    assert blas_threads() == before
+
+
+def test_callers_at_once_leave_blas_as_it_was() -> None:
+    before, both, first_ended = blas_threads(), threading.Barrier(2), threading.Event()
+
+    def first(_: int) -> None:
+        both.wait(timeout=30)
+
+    def second(_: int) -> set[int]:
+        both.wait(timeout=30)
+        assert first_ended.wait(timeout=30)
+        return blas_threads()
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = (pool.submit(lambda call: list(each(call, [0])), call) for call in (first, second))
+        one.result(timeout=30)
+        first_ended.set()
+        assert two.result(timeout=30) == [{1} if before else set()]  # the first to leave took nothing away from the other
+    assert blas_threads() == before
+
+
+def test_what_threads_share_is_worked_out_once_a_key() -> None:
+    once: Once[int, object] = Once()
+    made: Counter[int] = Counter()
+
+    def make(key: int) -> object:
+        made[key] += 1
+        time.sleep(0.01)
+        return object()
+
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(lambda number: once.get(number % 3, lambda: make(number % 3)), range(48)))
+    assert made == {0: 1, 1: 1, 2: 1}
+    assert all(value is values[number % 3] for number, value in enumerate(values))
+
+
+def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
+    once: Once[str, int] = Once()
+    begun, tries = threading.Event(), []
+
+    def fail() -> int:
+        begun.set()
+        time.sleep(0.1)
+        raise OSError("gone")
+
+    def wait() -> int:
+        assert begun.wait(timeout=30)
+        return once.get("a", lambda: tries.append("a") or 0)
+
+    with ThreadPoolExecutor(2) as pool:
+        mine, other = pool.submit(once.get, "a", fail), pool.submit(wait)
+        for result in (mine, other):
+            with pytest.raises(OSError, match="gone"):
+                result.result(timeout=30)
+    assert not tries
+    assert once.get("a", lambda: 7) == 7
+
+
+def test_the_values_last_asked_for_are_kept() -> None:
+    once: Once[int, int] = Once(2)
+    for key in (1, 2, 1, 3):  # 2 was not asked for since
+        once.get(key, lambda: 0)
+    assert len(once) == 2
+    assert [once.get(key, lambda: 5) for key in (1, 3, 2)] == [0, 0, 5]
+
+
+def test_a_copy_starts_empty() -> None:
+    once: Once[int, int] = Once(1)
+    once.get(1, lambda: 1)
+    copy = pickle.loads(pickle.dumps(once))
+    assert len(copy) == 0
+    assert [copy.get(key, lambda: 2) for key in (1, 2)] == [2, 2]
+    assert len(copy) == 1
+
+
+def test_what_nobody_waits_for_is_not_begun(threads: int) -> None:
+    before, begun = blas_threads(), []
+    results = each(lambda item: (begun.append(item), time.sleep(0.01)), range(100))
+    next(results)
+    results.close()  # as a loop does that raises
+    assert len(begun) < 20
+    assert blas_threads() == before
+    assert not left()
