@@ -84,7 +84,7 @@ def test_callers_at_once_leave_blas_as_it_was() -> None:
         one, two = (pool.submit(lambda call: list(each(call, [0])), call) for call in (first, second))
         one.result(timeout=30)
         first_ended.set()
-        assert two.result(timeout=30) == [{1} if before else set()]  # the first to leave took nothing away from the other
+        assert two.result(timeout=30) == [{1} if before else set()]  # though the first has left
     assert blas_threads() == before
 
 

@@ -44,7 +44,7 @@ class Suspects:
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _places: Once[int, tuple[str, Found] | str] = field(default_factory=Once, init=False, repr=False)
     _searched: set[int] = field(default_factory=set, init=False, repr=False)
-    _close_ups: dict[int, CloseUp | None] = field(default_factory=dict, init=False, repr=False)
+    _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
@@ -131,14 +131,16 @@ class Suspects:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
         gives no patches. All rows are encoded when the first is asked for.
         """
-        if not self._close_ups and self.catalog.tokens is not None:
-            squares = {}
-            for other, place in enumerate(self.each(self.place)):
-                if not isinstance(place, str) and (details := self.marks_of(place[0]).details) is not None:
-                    squares[other] = details.square(place[1], self.catalog.encoder)
-            seen = close_ups(self.catalog.encoder, list(squares.values()))
-            self._close_ups.update(dict.fromkeys(range(len(self))) | dict(zip(squares, seen, strict=True)))
-        return self._close_ups.get(row)
+        return self._close_ups.get(None, self._look_closely).get(row)
+
+    def _look_closely(self) -> dict[int, CloseUp]:
+        if self.catalog.tokens is None:
+            return {}
+        squares = {}
+        for row, place in enumerate(self.each(self.place)):
+            if not isinstance(place, str) and (details := self.marks_of(place[0]).details) is not None:
+                squares[row] = details.square(place[1], self.catalog.encoder)
+        return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:
         """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too

@@ -21,7 +21,7 @@ class Layout:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return [self._one(suspects, row) for row in range(len(suspects))]
+        return suspects.each(lambda row: self._one(suspects, row))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         mark = suspects.mark(row)

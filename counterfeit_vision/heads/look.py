@@ -26,7 +26,7 @@ class Look:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return [self._one(suspects, row) for row in range(len(suspects))]
+        return suspects.each(lambda row: self._one(suspects, row))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         place, mark = suspects.place(row), suspects.mark(row)

@@ -40,14 +40,14 @@ class Patches:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        result = []
-        for row in range(len(suspects)):
-            evidence = self._marks(suspects, row)
-            if not evidence.applicable:
-                whole = self._product(suspects, row)
-                evidence = whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {evidence.text}")
-            result.append(evidence)
-        return result
+        return suspects.each(lambda row: self._one(suspects, row))
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        evidence = self._marks(suspects, row)
+        if evidence.applicable:
+            return evidence
+        whole = self._product(suspects, row)
+        return whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {evidence.text}")
 
     # --- the marks ----------------------------------------------------------------------------------------------------
 
