@@ -99,10 +99,10 @@ class Catalog:
         """Build from a folder tree ``brand/product/photo.jpg``, a manifest (csv, jsonl, parquet) or :class:`Reference`
         rows.
 
-        ``index`` makes an index for vectors of a given length; the default is FAISS, exact. A photo that can't be used,
-        or a region off its photo, is one of ``failures``; with ``strict`` the first raises. The marks of products
-        without ``regions`` are looked for once, here, unless ``find_marks`` is false. Raises :class:`InputError` when
-        nothing genuine is left.
+        ``index`` makes an index for vectors of a given length; the default is exact: FAISS, or torch on the encoder's
+        GPU. A photo that can't be used, or a region off its photo, is one of ``failures``; with ``strict`` the first
+        raises. The marks of products without ``regions`` are looked for once, here, unless ``find_marks`` is false.
+        Raises :class:`InputError` when nothing genuine is left.
         """
         refuse_name(encoder)
         references = read_references(source)
@@ -430,14 +430,19 @@ class Catalog:
     @cached_property
     def index(self) -> Index:
         """The index of centred vectors, made on first use; its keys are row numbers."""
-        if self._make_index is None:
-            from .search.faiss import FaissIndex
-
-            index: Index = FaissIndex(self.vectors.shape[1])
-        else:
-            index = self._make_index(self.vectors.shape[1])
+        index = (self._make_index or self._default_index)(self.vectors.shape[1])
         index.add(np.arange(len(self), dtype=np.int64), self._centred(self.vectors))
         return index
+
+    def _default_index(self, dimensions: int) -> Index:
+        device = getattr(self.encoder, "device", None)
+        if getattr(device, "type", "cpu") == "cpu":
+            from .search.faiss import FaissIndex
+
+            return FaissIndex(dimensions)
+        from .search.exact import ExactIndex
+
+        return ExactIndex(dimensions, device=str(device))
 
     @property
     def masks(self) -> NDArray[np.bool_]:
@@ -476,11 +481,17 @@ class Catalog:
         return target
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], encoder: Encoder | None = None) -> Catalog:
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        encoder: Encoder | None = None,
+        *,
+        index: Callable[[int], Index] | None = None,
+    ) -> Catalog:
         """Read a catalogue; every file is checked against its sha256 first, and nothing in it is ever executed.
 
-        ``encoder`` defaults to the recipe it was built with. Raises :class:`CorruptCatalogError`,
-        :class:`FingerprintError`.
+        ``encoder`` defaults to the recipe it was built with, ``index`` as in :meth:`build`. Raises
+        :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
         refuse_name(encoder)
         path = Path(folder)
@@ -500,7 +511,7 @@ class Catalog:
                 f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
                 "load that one, or build the catalogue anew"
             )
-        return cls(unpacked(path, manifest, contents), encoder=encoder)
+        return cls(unpacked(path, manifest, contents), encoder=encoder, index=index)
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Inspector:
         costs: tuple[float, float] | None = None,
         cache: EmbeddingCache | bool = True,
     ) -> None:
+        if not isinstance(catalog, Catalog):
+            raise InputError(f"Inspector({catalog!r:.60}): need a Catalog; type Inspector(Catalog.load(folder))")
         self.catalog = catalog
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
         self.base_rate, self.costs = base_rate, costs

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 from conftest import picture
 from PIL import Image
 
@@ -304,13 +305,30 @@ def test_the_index_is_not_asked_to_filter_where_every_reference_will_do(
 def test_faiss_and_the_exact_index_give_one_answer(
     tree_catalog: Catalog, tree: Path, tiny_encoder: TowerEncoder, tree_photos: list
 ) -> None:
-    exact = Catalog.build(tree, encoder=tiny_encoder, index=ExactIndex)
+    exact = Catalog.load(tree_catalog.save(tree.parent / "kept"), tiny_encoder, index=ExactIndex)
     assert isinstance(exact.index, ExactIndex)
     assert type(tree_catalog.index).__name__ == "FaissIndex"
     for options in ({"k": 5}, {"k": 20}, {"k": 3, "brand": "zeta"}):
         a, b = tree_catalog.search(tree_photos, **options), exact.search(tree_photos, **options)
         np.testing.assert_array_equal(a.ids, b.ids)
         np.testing.assert_allclose(a.scores, b.scores, atol=1e-5)
+
+
+def test_an_encoder_on_a_gpu_has_its_references_searched_there(
+    tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Recording(ExactIndex):
+        def __init__(self, dim: int, *, device: str) -> None:
+            asked.append(device)
+            super().__init__(dim)
+
+    monkeypatch.setattr("counterfeit_vision.search.exact.ExactIndex", Recording)
+    assert isinstance(tree_catalog.encoder, TowerEncoder)
+    encoder = dataclasses.replace(tree_catalog.encoder, device=torch.device("cuda", 1))
+    assert len(Catalog(tree_catalog.kept, encoder=encoder).index) == len(tree_catalog)
+    assert asked == ["cuda:1"]
 
 
 def test_the_index_holds_vectors_centred_on_the_mean_of_the_products_means(

@@ -84,6 +84,11 @@ def test_decisions_follow_the_stated_levels(inspector: cv.Inspector, market: cv.
             assert verdict.decision == expected
 
 
+def test_an_inspector_needs_a_catalogue_and_no_folder() -> None:
+    with pytest.raises(cv.InputError, match=r"Inspector\('brand'\): need a Catalog; type Inspector\(Catalog.load"):
+        cv.Inspector("brand")
+
+
 def test_bad_inputs_are_failures_in_their_places(
     inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
 ) -> None:
