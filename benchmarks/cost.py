@@ -4,7 +4,8 @@
 
 Listings of a rendered market, judged by every head as an inspector does it: what is known of the catalogue (marks laid
 over each other, wordmarks read) is known, what is known of the photo is not. Alone, ``mark`` decodes the photo and
-finds the marks, which ``patches`` and ``wordmark`` then use. ``search`` is the nearest references.
+finds the marks, which ``patches`` and ``wordmark`` then use. ``search`` is the nearest references. Then all of them in
+one thread and in as many as torch has, by wall time: run it where nothing else runs, with more than one core.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import rounds
+import torch
 
 import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
@@ -27,6 +29,7 @@ from counterfeit_vision.manifests import read_listings
 from counterfeit_vision.stream import encode_photos, stack
 
 SEED = 3
+SAME = 1e-4  # a score in one thread and in several: the close-ups' encoding may sum in another order
 
 
 def main() -> None:
@@ -77,6 +80,20 @@ def main() -> None:
         ways |= {head.name: functools.partial(look, [head], anew=head.name == "mark") for head in heads}
         few = {"items": len(rows), "rounds": 1 if chosen.quick else 3, "device": chosen.device}
         times = result["rounds"]["a photo"] = rounds.paired(ways, **few)
+        threads = torch.get_num_threads()
+
+        def look_in(threads: int) -> list[float]:
+            torch.set_num_threads(threads)
+            again = Suspects(found, asked, rows, catalog, near)
+            return [evidence.score for head in heads for evidence in head.score(again)]
+
+        off = float(np.nanmax(np.abs(np.subtract(look_in(1), look_in(threads)))))
+        rounds.demand(off < SAME, f"in {threads} threads a score is {off:.1g} off")
+        in_threads = {f"{number} at once": functools.partial(look_in, number) for number in (1, threads)}
+        if threads > 1:
+            result["rounds"]["all heads, photos at once, ratio of wall time"] = rounds.paired(
+                in_threads, wall=True, **few
+            )
         most = sorted(round(1 / value, 2) for value in times["all heads"]["ratio"])
         result["all heads, times the encoder: least, median, most"] = most
     rounds.give("cost", result, chosen)

@@ -64,29 +64,32 @@ def processor_time() -> float:
     return time.process_time() + spent.children_user + spent.children_system
 
 
-def paired(ways: dict[str, Callable[[], object]], *, items: int, rounds: int, device: str) -> dict[str, dict[str, Any]]:
+def paired(
+    ways: dict[str, Callable[[], object]], *, items: int, rounds: int, device: str, wall: bool = False
+) -> dict[str, dict[str, Any]]:
     """Every way once a round, each round starting with another; the first named is what the others are compared with.
 
     ``ratio`` is how many times less a way takes than the first in the same round: median, least and most; of processor
-    time (all threads, and processes that have ended) on a CPU, of wall time on a GPU. One round goes unmeasured first.
+    time (all threads, and processes that have ended) on a CPU, of wall time on a GPU or where ``wall`` asks for it. One
+    round goes unmeasured first.
     """
     names = list(ways)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for turn in range(-1, rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            cpu, wall = processor_time(), time.perf_counter()
+            cpu, start = processor_time(), time.perf_counter()
             ways[name]()
             if device == "cuda":
                 torch.cuda.synchronize()
             if turn >= 0:
-                spent[name].append((processor_time() - cpu, time.perf_counter() - wall))
-    by = 1 if device == "cuda" else 0
+                spent[name].append((processor_time() - cpu, time.perf_counter() - start))
+    by = 1 if device == "cuda" or wall else 0
     result = {}
     for name, times in spent.items():
         ratios = [first[by] / own[by] for first, own in zip(spent[names[0]], times, strict=True)]
         result[name] = {
-            "cpu ms": round(1e3 * statistics.median(cpu for cpu, _ in times) / items, 4),
-            "wall ms": round(1e3 * statistics.median(wall for _, wall in times) / items, 4),
+            "cpu ms": round(1e3 * statistics.median(one[0] for one in times) / items, 4),
+            "wall ms": round(1e3 * statistics.median(one[1] for one in times) / items, 4),
             "ratio": [round(value, 2) for value in (statistics.median(ratios), min(ratios), max(ratios))],
         }
     return result
