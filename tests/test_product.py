@@ -76,6 +76,8 @@ def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder)
     assert fake.score > 0 > genuine.score
     assert "looks more like cap of zeta" in fake.text
     assert "looks less like cap of acme" in genuine.text
+    lead = -catalog.usual_margin("zeta/cap", "acme/cap")
+    assert genuine.text.endswith(f"); among its genuine photos cap leads by {lead:.2f}."), "what it is measured by"
     assert both.text == "Every reference is of the claimed product, cap."
     assert misspelt.text == both.text
 

@@ -57,8 +57,9 @@ class Product:
         name = f"{name} of {reference.brand}" if name == claimed else name
         verb = "looks more like" if margin > 0 else "looks less like"
         usual = catalog.usual_margin(goods, str(catalog.goods[rival])) if what == "product" else 0.0
+        leads = f"; among its genuine photos {claimed} leads by {-usual:.2f}" if usual < 0 else ""
         return Evidence(
             score=margin - USUAL * usual,
-            text=f"The photo {verb} {name} ({other:.2f}) than the claimed {claimed} ({own:.2f}).",
+            text=f"The photo {verb} {name} ({other:.2f}) than the claimed {claimed} ({own:.2f}){leads}.",
             references=(reference.id,),
         )
