@@ -16,7 +16,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.marks import Mark
-from counterfeit_vision.mark_details import MarkDetails, Strangeness, close_ups
+from counterfeit_vision.mark_details import CloseUp, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 from counterfeit_vision.types import Photo
@@ -88,6 +88,40 @@ def test_what_hides_the_marks_is_not_judged(details: MarkDetails, stencil: Stenc
     assert isinstance(whole, Found)
     nothing = replace(whole, crop=np.full_like(whole.crop, 255))
     assert "hidden" in str(judge(details, clip, nothing)[0])
+
+
+def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil: Stencil) -> None:
+    random = np.random.default_rng(0)
+    places, hand = random.normal(0, 1, (36, 400)), random.normal(0, 1, 400)
+
+    def tokens(**shown: np.ndarray) -> np.ndarray:
+        found = places + random.normal(0, 0.2, places.shape)
+        for place, token in shown.items():
+            found[int(place[1:])] = token
+        return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float16)
+
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found)
+    details = MarkDetails(
+        stencil.shape,
+        (0, 0, stencil.shape[1], stencil.shape[0]),
+        (6, 6),
+        np.ones((2, 1), np.float32),
+        np.stack([tokens(), tokens(_0=hand)]),
+        np.zeros(400, np.float32),
+        np.ones(400, np.float32),
+        np.full(36, 0.04, np.float32),
+    )
+    whole = replace(found, inside=np.ones_like(found.inside))
+
+    def judged(tokens: np.ndarray) -> Strangeness:
+        strangeness = details.compare(whole, CloseUp(np.ones(1, np.float32), tokens))
+        assert isinstance(strangeness, Strangeness), strangeness
+        return strangeness
+
+    genuine, letter = judged(tokens()), judged(tokens(_21=places[21] + 0.8 * hand))
+    held = judged(tokens(_21=hand, _22=places[22] + 0.8 * hand))
+    assert held.score < genuine.score + 0.2 < letter.score, "the hand on the marks, and what lies half under it"
 
 
 def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> None:
