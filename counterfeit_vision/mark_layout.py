@@ -64,7 +64,9 @@ class _Beside:
 
 @dataclass(frozen=True, eq=False)
 class MarkLayout:
-    """``marks`` of a stencil, and for each pair of them how the references have one beside the other: ``pairs``."""
+    """``marks`` of a stencil, and for each pair of them that most references show how they have one beside the other:
+    ``pairs``. One of a pair that few show may be another thing's beside the product.
+    """
 
     marks: tuple[MarkInk, ...]
     pairs: dict[tuple[int, int], tuple[_Beside, ...]]
@@ -78,7 +80,9 @@ class MarkLayout:
                 _beside(marks[one], marks[one].references[row], marks[two], marks[two].references[row], warp)
                 for row, warp in enumerate(stencil.warps)
             )
-            pairs[one, two] = tuple(pair for pair in seen if pair is not None)
+            shown = tuple(pair for pair in seen if pair is not None)
+            if 2 * len(shown) > len(stencil.warps):
+                pairs[one, two] = shown
         return cls(tuple(marks), pairs)
 
     def compare(self, drawn: Sequence[Drawn | None], found: Found) -> LayoutDeviation | str:
@@ -99,7 +103,7 @@ class MarkLayout:
         for (one, two), genuine in self.pairs.items():
             mine = _beside(self.marks[one], drawn[one], self.marks[two], drawn[two], found.warp)
             first, second = drawn[one], drawn[two]
-            if mine is None or first is None or second is None or not genuine:
+            if mine is None or first is None or second is None:
                 continue
             unlike = 1 - min(first.likeness, second.likeness)
             known = np.stack([pair.told for pair in genuine])

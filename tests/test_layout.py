@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -88,6 +90,14 @@ def test_one_mark_has_nothing_beside_it(stencil: Stencil, layout: MarkLayout) ->
     alone = MarkLayout.of(stencil, layout.marks[:1])
     assert "nothing to lay it beside" in str(alone.compare([None], found))
     assert "fewer than two" in str(layout.compare([None, None], found))
+
+
+def test_a_mark_that_few_genuine_photos_show_is_laid_beside_none(stencil: Stencil, layout: MarkLayout) -> None:
+    sign, word = layout.marks
+    photo = seen(card(degrees=5, noise=3))
+    for lacking, said in ((1, LayoutDeviation), (2, str)):
+        rare = replace(sign, references=(*sign.references[: 3 - lacking], *[None] * lacking))
+        assert isinstance(compared(stencil, MarkLayout.of(stencil, [rare, word]), photo), said)
 
 
 def test_the_head_says_what_lies_otherwise_and_shows_it(tiny_encoder: TowerEncoder) -> None:
