@@ -61,9 +61,10 @@ class MarkLibrary:
         """
         keys, vectors = self.rows[usable], self.vectors[usable]
         found = encoder.encode(np.stack(_squares(encoder, pixels, regions))).vectors
-        cosine = (found @ vectors.T).astype(np.float32)
-        unique = np.unique(keys)
-        return unique, np.array([cosine[:, keys == key].max(axis=1).mean() for key in unique], np.float32)
+        order = np.argsort(keys, kind="stable")
+        unique, starts = np.unique(keys[order], return_index=True)
+        cosine = (found @ vectors.T).astype(np.float32)[:, order]
+        return unique, np.asarray(np.maximum.reduceat(cosine, starts, axis=1).mean(axis=0), np.float32)
 
 
 def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> list[Pixels]:

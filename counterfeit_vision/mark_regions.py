@@ -132,15 +132,17 @@ def found_regions(
     for row, reference in genuine:
         if max(sizes[row]) >= SMALLEST:
             brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
+    firsts = {brand: [rows[0] for rows in products.values()] for brand, products in brands.items()}
     wanted = [
-        (rows, [others[0] for other, others in products.items() if other != product])
+        (rows, firsts[brand])
         for brand, products in brands.items()
         for product, rows in products.items()
         if (brand, product) not in given
     ]
 
     def look(product: tuple[list[int], list[int]]) -> tuple[int, tuple[Region, ...]]:
-        own, kin = _some(product[0], OWN), _some(product[1], KIN)
+        rows, of_brand = product
+        own, kin = _some(rows, OWN), _some([row for row in of_brand if row != rows[0]], KIN)
         official = [references[row].gallery == "official" for row in own]
         photos = [album[row] for row in own]
         main, boxes = _found(photos, [album[row][1] for row in kin], official)

@@ -177,6 +177,8 @@ def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | N
 
 def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np.float32]:
     """The mean of the products' means, so that a product with many photos does not pull it."""
-    names = np.array(products, dtype=str)
-    means = [vectors[names == name].mean(axis=0) for name in sorted(set(products))]
+    rows: dict[str, list[int]] = {}
+    for row, product in enumerate(products):
+        rows.setdefault(product, []).append(row)
+    means = [vectors[rows[product]].mean(axis=0) for product in sorted(rows)]
     return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)

@@ -1,0 +1,57 @@
+"""Catalogues of many products: what must not grow with their square."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from counterfeit_vision import mark_regions
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.mark_library import MarkLibrary
+from counterfeit_vision.references import _centre
+from counterfeit_vision.types import Reference, Region
+
+MANY = 20_000  # with the square, each of these takes seconds, or gigabytes
+
+
+def test_the_centre_of_many_products() -> None:
+    vectors = np.random.default_rng(0).standard_normal((MANY, 8), dtype=np.float32)
+    start = time.process_time()
+    centre = _centre(vectors, [f"product {row}" for row in range(MANY)])
+    assert time.process_time() - start < 1
+    np.testing.assert_allclose(centre, vectors.mean(axis=0), atol=1e-6)
+
+
+def test_marks_of_many_references(tiny_encoder: TowerEncoder) -> None:
+    random = np.random.default_rng(0)
+    rows, vectors = random.permutation(np.repeat(np.arange(MANY), 2)), random.standard_normal((2 * MANY, 48))
+    library = MarkLibrary(rows, vectors.astype(np.float32))
+    photo, usable = random.integers(0, 256, (40, 60, 3), dtype=np.uint8), random.random(2 * MANY) < 0.9
+    regions = [Region(0, 0, 20, 20), Region(20, 10, 60, 40)]
+    start = time.process_time()
+    keys, likeness = library.likeness(tiny_encoder, photo, regions, usable)
+    assert time.process_time() - start < 1
+    squares = [tiny_encoder.preprocess(photo[:20, :20])[0], tiny_encoder.preprocess(photo[10:, 20:])[0]]
+    cosine = tiny_encoder.encode(np.stack(squares)).vectors @ library.vectors.T
+    assert keys.tolist() == np.unique(rows[usable]).tolist()
+    for place in (0, 7, -1):
+        own = usable & (rows == keys[place])
+        assert likeness[place] == pytest.approx(cosine[:, own].max(axis=1).mean(), abs=1e-5)
+
+
+def test_regions_of_a_brand_with_many_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(look: object, wanted: object) -> Iterator[object]:
+        return iter(())
+
+    monkeypatch.setattr(mark_regions, "each", none)
+    rows = [Reference(id=str(row), photo=b"", brand="acme", product=str(row)) for row in range(MANY // 10)]
+    tracemalloc.start()
+    try:
+        mark_regions.found_regions(rows, [(800, 600)] * len(rows), None, np.zeros((len(rows), 4), np.float32), (7, 7))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20  # 31 MB with the square
+    finally:
+        tracemalloc.stop()
