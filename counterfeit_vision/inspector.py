@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import os
@@ -298,22 +299,25 @@ class Inspector:
 
         With ``strict`` the first failure raises.
         """
-        results = []
-        for result in self.stream(listings, progress=progress):
+        now, results = copy.copy(self), []
+        for result in now.stream(listings, progress=progress):
             if strict and isinstance(result, Failure):
                 raise result.error
             results.append(result)
-        return Report(results, about=self._about())
+        return Report(results, about=now._about())
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
-        """The same, lazily: results come as they are ready, in order, and only a few listings are held at once."""
+        """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
+        by the calibration that was there at the first.
+        """
         if self.calibration is None:
             raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
-        for listing, judged, failures in self._judge(listings, self.heads, progress=progress):
-            told, silent = _told(judged, listing, self.calibration.can_tell)
+        now, can_tell = copy.copy(self), self.calibration.can_tell  # another thread may calibrate meanwhile
+        for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
+            told, silent = _told(judged, listing, can_tell)
             failures += silent
             if told:
-                yield self._verdict(listing, told, failures)
+                yield now._verdict(listing, told, failures)
             else:
                 first = failures[0]
                 yield Failure(listing.id, first.stage, first.error)

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from conftest import picture
 
 import counterfeit_vision as cv
-from counterfeit_vision import inspector_folder
+from counterfeit_vision import inspector_folder, judging
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
@@ -100,6 +101,27 @@ def test_what_was_learned_from_fakes_stays_where_a_later_calibration_is_refused(
     risks = [verdict.risk for verdict in inspector.inspect(fakes[:3]).verdicts]
     again = cv.Inspector.load(inspector.save(tmp_path / "kept"), tree_catalog, [Loud()], cache=False)
     assert [verdict.risk for verdict in again.inspect(fakes[:3]).verdicts] == risks
+
+
+def test_listings_under_way_keep_the_calibration_that_they_began_with(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_anything(monkeypatch)
+    monkeypatch.setattr(judging, "LISTINGS_AT_ONCE", 2)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
+    before = [verdict.to_dict() for verdict in inspector.inspect(fakes)]
+
+    def calibrating(photos: list) -> Iterator[np.ndarray]:
+        for number, photo in enumerate(photos):
+            if number == 20:  # as another thread does
+                inspector.calibrate(genuine, fakes=fakes, alpha=0.2)
+            yield photo
+
+    report = inspector.inspect(calibrating(fakes))
+    assert [verdict.to_dict() for verdict in report] == before
+    assert report.about["Claims"] == "loud"
+    assert inspector.inspect(fakes[:1]).about["Claims"] == "loud, learned"
 
 
 def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_no_fake(
