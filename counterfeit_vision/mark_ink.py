@@ -12,7 +12,6 @@ Constants were chosen on the market's seeds 0 to 2.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -272,18 +271,16 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         if np.isnan(one.colours).all():
             continue
         genuine = _hue(np.stack([other.colours for other in mark.genuine]))
-        with warnings.catch_warnings():  # parts that no photo shows are NaN
-            warnings.simplefilter("ignore", RuntimeWarning)
-            wholes = np.nanmedian(genuine, axis=1)
-            whole = np.nanmedian(wholes, axis=0)
-            parts = genuine - wholes[:, None]
-            usual = np.nanmedian(parts, axis=0)
-            spread = _spread(_off(parts - usual, whole))
-            mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
-            own = np.nanmedian(mine, axis=0)
-            off = _off(mine - own - usual, whole)
-            times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
-            shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _spread(_off(wholes - whole, whole))))
+        wholes = _median(genuine, axis=1)  # parts that no photo shows are NaN
+        whole = _median(wholes, axis=0)
+        parts = genuine - wholes[:, None]
+        usual = _median(parts, axis=0)
+        spread = _spread(_off(parts - usual, whole))
+        mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
+        own = _median(mine, axis=0)
+        off = _off(mine - own - usual, whole)
+        times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
+        shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _spread(_off(wholes - whole, whole))))
         if np.isfinite(times).any():
             part = int(np.nanargmax(times))
             yield (
@@ -298,7 +295,7 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
     """(PARTS,) where a coloured ground has lost its hue: what shines there is added to the ink as well."""
-    usual = np.nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
+    usual = _median(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
     length = float(np.linalg.norm(usual))
     if not length >= COLOURED:
         return np.zeros(PARTS, bool)
@@ -320,7 +317,15 @@ def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.
 
 
 def _spread(values: NDArray[np.float64]) -> float:
-    return 1.4826 * float(np.nan_to_num(np.nanmedian(np.abs(values))))
+    return 1.4826 * float(np.nan_to_num(_median(np.abs(values).ravel(), axis=0)))
+
+
+def _median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """``np.nanmedian`` without its warning where all are NaN: what silences that is the process's, no thread's."""
+    ordered = np.sort(values, axis=axis)  # NaN last
+    last = np.maximum((~np.isnan(ordered)).sum(axis=axis, keepdims=True) - 1, 0)
+    low, high = (np.take_along_axis(ordered, place, axis) for place in (last // 2, last - last // 2))
+    return np.asarray(((low + high) / 2).squeeze(axis))
 
 
 def _looked_up(

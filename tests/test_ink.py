@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from test_patches import catalogue, suspects
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Ink
 from counterfeit_vision.heads.laid_over import peak
-from counterfeit_vision.mark_ink import InkDeviation, MarkInk, compare_ink
+from counterfeit_vision.mark_ink import PARTS, Drawn, InkDeviation, MarkInk, compare_ink
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.types import Region
 
@@ -136,6 +139,29 @@ def test_the_spot_is_all_of_the_mark_that_the_photo_shows(stencil: Stencil) -> N
     assert corner is not None
     assert corner.area < spot.area / 4
     assert peak(found, of_word * ~found.inside, (640, 480)) is None
+
+
+def test_the_filter_of_warnings_is_left_alone(
+    stencil: Stencil, marks: tuple[MarkInk, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the process's: of two threads that set it for a while, one puts back what the other had set."""
+    found = find_marks(stencil, card(tint=(40, 0, 0)))
+    assert isinstance(found, Found)
+    hidden = np.where(np.arange(PARTS)[:, None] < 3, np.nan, 0)  # what no photo shows
+    marks = tuple(
+        dataclasses.replace(mark, references=tuple(_hidden(one, hidden) for one in mark.references)) for mark in marks
+    )
+    drawn = [_hidden(mark.measure(found.crop, found.inside), hidden) for mark in marks]
+    with monkeypatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", lambda: pytest.fail("it is set"))
+        said = compare_ink(marks, drawn, stencil.shape)
+    assert isinstance(said, InkDeviation)
+    assert "another colour" in said.text
+
+
+def _hidden(one: Drawn | None, where: np.ndarray) -> Drawn:
+    assert one is not None
+    return dataclasses.replace(one, colours=one.colours + where, grounds=one.grounds + where)
 
 
 def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
