@@ -48,6 +48,7 @@ VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likene
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 128  # products of which what is known of their marks stays in memory, at most 2.2 GB
+KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -79,6 +80,7 @@ class Catalog:
         self._make_index = index
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._goods_marks: Once[str, GoodsMarks] = Once(KEPT_MARKS)
+        self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
 
@@ -387,8 +389,8 @@ class Catalog:
         return self.kept.regions(row)
 
     def view(self, row: int) -> PhotoView:
-        """A small copy of a reference, to be shown to people."""
-        return self.kept.view(row)
+        """A small copy of a reference, to be shown to people. Kept while there is room: verdicts share it."""
+        return self._views.get(row, lambda: self.kept.view(row))
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""

@@ -331,6 +331,11 @@ def test_an_encoder_on_a_gpu_has_its_references_searched_there(
     assert asked == ["cuda:1"]
 
 
+def test_verdicts_share_the_small_copy_of_a_reference(tree_catalog: Catalog) -> None:
+    assert tree_catalog.view(3) is tree_catalog.view(3)
+    assert tree_catalog.view(3).jpeg == tree_catalog.kept.view(3).jpeg
+
+
 def test_the_index_holds_vectors_centred_on_the_mean_of_the_products_means(
     tree_catalog: Catalog, tree_photos: list
 ) -> None:
