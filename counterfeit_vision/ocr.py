@@ -12,7 +12,6 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from . import weights
 from .errors import WeightsError, require
+from .threads import Once
 
 __all__ = ["Reader", "Reading", "TextLine", "rectified"]
 
@@ -169,10 +169,14 @@ class Reader:
         return float(np.logaddexp.reduce(state[-2:]))
 
 
-@lru_cache(maxsize=1)
+_shared: Once[None, Reader] = Once()
+
+
 def shared_reader() -> Reader:
-    """One reader for all heads of a process; it takes a second to load and 150 MB."""
-    return Reader()
+    """One reader for all heads of a process; it takes a second to load and 150 MB. Threads that ask at once wait for
+    the first.
+    """
+    return _shared.get(None, Reader)
 
 
 def rectified(pixels: Pixels, box: Floats) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Head, Suspects, Title, default_heads
+from counterfeit_vision.heads import Head, Suspects, Title, base, default_heads
 from counterfeit_vision.judging import judge
 from counterfeit_vision.testing import check_head
 
@@ -35,6 +36,35 @@ def test_threads_change_nothing(head: Head, tree_catalog: cv.Catalog, tree_photo
         finally:
             torch.set_num_threads(before)
     assert said[1] == said[4]
+
+
+def test_marks_close_up_are_encoded_once_whoever_asks(
+    tree_catalog: cv.Catalog, tree_photos: list[Path | bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def slowly(encoder: object, squares: list) -> list:
+        asked.append(len(squares))
+        time.sleep(0.05)
+        return [None] * len(squares)
+
+    class Close:
+        """A head of one's own, that looks close up in threads."""
+
+        name = "close"
+
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            suspects.each(suspects.close_up)
+            return [cv.Evidence(score=0.0, text="Seen.")] * len(suspects)
+
+    monkeypatch.setattr(base, "close_ups", slowly)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        list(judge(tree_photos, tree_catalog, [Close()]))
+    finally:
+        torch.set_num_threads(before)
+    assert len(asked) == 1
 
 
 Rows = list[cv.Evidence]

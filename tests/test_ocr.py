@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from counterfeit_vision import ocr, weights
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.ocr import Reader, rectified, shared_reader
+from counterfeit_vision.threads import Once
 
 CHINESE = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
 
@@ -31,6 +34,22 @@ def written(text: str, *, width: int = 420, height: int = 110, scale: float = 2.
     pixels = np.full((height, width, 3), (225, 220, 200), np.uint8)
     cv2.putText(pixels, text, (30, 75), cv2.FONT_HERSHEY_DUPLEX, scale, (40, 30, 90), 4, cv2.LINE_AA)
     return pixels
+
+
+def test_threads_that_ask_at_once_get_one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    class Slow:
+        def __init__(self) -> None:
+            loaded.append(self)
+            time.sleep(0.05)
+
+    monkeypatch.setattr(ocr, "Reader", Slow)
+    monkeypatch.setattr(ocr, "_shared", Once(), raising=False)
+    with ThreadPoolExecutor(8) as pool:
+        readers = list(pool.map(lambda _: shared_reader(), range(8)))
+    assert len(loaded) == 1
+    assert readers == loaded * 8
 
 
 def test_a_line_is_found_and_read(reader: Reader) -> None:

@@ -29,6 +29,7 @@ from counterfeit_vision.market.alphabet import Typeface, Word
 from counterfeit_vision.marks import Found
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.threads import Once
 
 FACE = Typeface(weight=0.17)
 INK, GROUND = (35, 30, 90), (225, 220, 205)
@@ -481,7 +482,7 @@ def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader
 def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = catalogue(tiny_encoder)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    ocr.shared_reader.cache_clear()
+    monkeypatch.setattr(ocr, "_shared", Once())
     with pytest.raises(MissingExtraError, match=r"counterfeit-vision\[ocr\]"):
         Wordmark()
     (evidence,) = Wordmark(optional=True).score(suspects(catalog, listing(mark("SILVANO"))))
