@@ -90,9 +90,9 @@ def _calm_blas() -> Iterator[None]:
     from threadpoolctl import ThreadpoolController
 
     with _counting:
-        _calls += 1
-        if _calls == 1:
+        if not _calls:
             _limits = _elsewhere(lambda: ThreadpoolController().limit(limits=1, user_api="blas"))
+        _calls += 1
     try:
         yield
     finally:
