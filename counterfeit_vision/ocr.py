@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,9 @@ class Reader:
         characters = self._recogniser.get_modelmeta().custom_metadata_map["character"].splitlines()
         self.alphabet: tuple[str, ...] = ("", *characters, " ")
         self.place: dict[str, int] = {character: index for index, character in enumerate(self.alphabet) if character}
+
+    def __reduce__(self) -> tuple[Callable[[], Reader], tuple[()]]:
+        return shared_reader, ()  # sessions can't be copied, nor sent to another process: it has a reader of its own
 
     def find(self, pixels: Pixels, *, side: int = PHOTO_SIDE) -> list[Floats]:
         """Boxes (4, 2) of the lines of text on a (h, w, 3) uint8 RGB photo, seen with ``side`` pixels on its long side,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import gc
 import hashlib
 import io
 import json
+import pickle
 import sys
 import threading
 import unicodedata
@@ -329,6 +331,16 @@ def test_an_encoder_on_a_gpu_has_its_references_searched_there(
     encoder = dataclasses.replace(tree_catalog.encoder, device=torch.device("cuda", 1))
     assert len(Catalog(tree_catalog.kept, encoder=encoder).index) == len(tree_catalog)
     assert asked == ["cuda:1"]
+
+
+def test_a_catalogue_that_was_asked_can_be_copied_and_sent_to_another_process(
+    tree_catalog: Catalog, photos: list[Path]
+) -> None:
+    said = tree_catalog.search(photos, k=3)
+    for again in (copy.deepcopy(tree_catalog), pickle.loads(pickle.dumps(tree_catalog))):
+        found = again.search(photos, k=3)
+        assert found.ids.tolist() == said.ids.tolist()
+        np.testing.assert_array_equal(found.scores, said.scores)
 
 
 def test_verdicts_share_the_small_copy_of_a_reference(tree_catalog: Catalog) -> None:

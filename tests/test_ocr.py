@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +52,10 @@ def test_threads_that_ask_at_once_get_one_reader(monkeypatch: pytest.MonkeyPatch
         readers = list(pool.map(lambda _: shared_reader(), range(8)))
     assert len(loaded) == 1
     assert readers == loaded * 8
+
+
+def test_another_process_has_a_reader_of_its_own(reader: Reader) -> None:
+    assert pickle.loads(pickle.dumps(reader)) is copy.deepcopy(reader) is reader
 
 
 def test_a_line_is_found_and_read(reader: Reader) -> None:

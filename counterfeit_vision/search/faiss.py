@@ -24,14 +24,18 @@ class FaissIndex:
     """FAISS ``IndexFlatIP`` under our keys. See :class:`counterfeit_vision.search.base.Index`."""
 
     def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._index: Any = self._faiss.IndexIDMap2(self._faiss.IndexFlatIP(dim))
+        self._keys: set[int] = set()
+
+    @property
+    def _faiss(self) -> Any:
+        """The module. It is no part of us: a module can't be sent to another process, an index can."""
         import torch  # noqa: F401  two OpenMP runtimes: torch's must be loaded first (macOS aborts otherwise)
 
         import faiss  # isort: skip
 
-        self.dim = dim
-        self._faiss: Any = faiss
-        self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
-        self._keys: set[int] = set()
+        return faiss
 
     def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """See :meth:`counterfeit_vision.search.base.Index.add`."""
