@@ -18,6 +18,8 @@ Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+MOST = 16  # at once: each may hold a whole photo
+
 _counting = threading.Lock()
 _calls = 0
 _limits: Any = None  # of BLAS, while there are calls
@@ -25,13 +27,13 @@ _limits: Any = None  # of BLAS, while there are calls
 
 def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
     """``function`` of each of ``items``, in their order, in as many threads as torch was given
-    (``torch.set_num_threads``, ``$OMP_NUM_THREADS``).
+    (``torch.set_num_threads``, ``$OMP_NUM_THREADS``), at most :data:`MOST`.
 
     The first error, in their order, is raised after the calls that had begun have ended; no thread is left.
     """
     import torch
 
-    workers = min(torch.get_num_threads(), len(items))
+    workers = min(torch.get_num_threads(), MOST, len(items))
     with _calm_blas():
         if workers < 2:
             yield from map(function, items)

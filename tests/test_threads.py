@@ -49,6 +49,12 @@ def test_as_many_at_once_as_torch_was_given_threads(threads: int) -> None:
     assert len(set(names)) == threads
 
 
+def test_no_more_at_once_than_photos_fit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr("counterfeit_vision.threads.MOST", 2)
+    names = list(each(lambda _: (time.sleep(0.01), threading.get_ident())[1], range(12)))
+    assert len(set(names)) <= 2
+
+
 def test_the_first_error_in_order_is_raised_and_no_thread_is_left(threads: int) -> None:
     def fails(item: int) -> None:
         time.sleep(0.02 / (1 + item))
