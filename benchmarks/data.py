@@ -83,6 +83,15 @@ def references(photos: list[Photo]) -> list[cv.Reference]:
     ]
 
 
+def processor() -> str:
+    """The processor's model, and the instructions it has for bfloat16: they decide what a forward pass costs."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.is_file() else []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    own = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in facts.get("flags", "").split()]
+    return " ".join([facts.get("model name", platform.processor()), *own]).strip()
+
+
 def machine() -> dict[str, Any]:
     """What a result was measured on."""
     import torch
@@ -92,6 +101,7 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
+        "processor": processor(),
         "version": cv.__version__,
     }
 
