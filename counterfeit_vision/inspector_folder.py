@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 10
+FORMAT = 11
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ claims depend on each other and whatever their weights (Vovk & Wang 2021). So on
 divided by their number, and no more. Nothing rests on the tail's shape: p-values come from ranks.
 
 Labelled fakes add what they look like: the statistic is then the log of (likelihood ratio of a fake like those shown +
-a little of that mean), so that a claim which no fake at hand raised still counts when it is gross.
+a little of that mean), so that a claim which no fake at hand raised still counts when it is gross. The mean is one of
+the things that the likelihood ratio is learned from: a few dozen fakes, each odd in its own way, say little of a single
+claim's weight, and without it showing them made fewer be found than showing none.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ COUNTS = {
     "wordmark": 0.5,
     "reuse": 0.5,
 }
-LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards
-PULL = 0.2  # of that, beside the mean loss; on af1's shoes, where only the learned claim tells, 0.05 let in more noise
+LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards, where there is one
+PULL = 0.1  # of that, beside the mean loss; chosen on market seeds 240 and 241 and on af1's shoes
 APART = 15.0  # mean excesses beyond which a genuine photo is doubted: an exponential tail has one in six million
 LEAST = 5e-3  # mean excess: where nearly all marks are as alike as can be told, a correlation of 0.9 is no doubt
 UPPER = 0.75  # the quantile that the spread of those who may hold fakes is taken from: a quarter can't move it
@@ -71,8 +73,9 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Merger:
-    """``counts`` (H,) the weights of the claims' evidence. ``weights`` (H,) and ``bias`` where fakes were shown, and
-    ``learned``, the column of the claim that was fitted on them, -1 where there is none.
+    """``counts`` (H,) the weights of the claims' evidence. Where fakes were shown, ``weights`` (H + 1,) of the claims
+    and, last, of their merged evidence, and ``bias``; ``learned`` is the column of the claim that was fitted on the
+    fakes, -1 where there is none.
     """
 
     counts: Floats
@@ -86,13 +89,15 @@ class Merger:
         return cls(np.array([COUNTS.get(head, 1.0) for head in heads]))
 
     def learn(self, heads: Sequence[str], standardised: Floats, fake: Bools) -> Merger:
-        """The same with weights from labelled claims (N, H): a logistic regression of the claims' logarithms, and of
-        the learned claim as it is, none below 0 (no claim may turn reassuring because of the fakes at hand), drawn
-        towards the learned claim alone, both classes counting alike.
+        """The same with weights from labelled claims (N, H): a logistic regression of the merged evidence and of each
+        claim, both classes counting alike. No weight is below 0: no claim may turn reassuring because of the fakes at
+        hand. They are drawn towards the learned claim alone, or the merged evidence alone where there is none.
         """
-        pull = np.array([float(head == LEARNED) for head in heads])
-        learned = int(pull.argmax()) if pull.any() else -1
-        features = _squashed(standardised, learned)
+        learned = list(heads).index(LEARNED) if LEARNED in heads else -1
+        merger = dataclasses.replace(self, learned=learned)
+        features = merger._features(standardised)
+        pull = np.zeros(features.shape[1])
+        pull[learned] = 1.0  # the merged evidence is the last
         share = np.where(fake, 0.5 / max(fake.sum(), 1), 0.5 / max((~fake).sum(), 1))
         weights, bias = pull.copy(), 0.0
         step = 1 / (0.25 * (share[:, None] * features**2).sum() + 0.25 + PULL)
@@ -100,7 +105,18 @@ class Merger:
             off = share * (1 / (1 + np.exp(-(features @ weights + bias))) - fake)
             weights = np.maximum(weights - step * (features.T @ off + PULL * (weights - pull)), 0)
             bias -= step * float(off.sum())
-        return dataclasses.replace(self, weights=weights, bias=bias, learned=learned)
+        return dataclasses.replace(merger, weights=weights, bias=bias)
+
+    def _features(self, standardised: Floats) -> Floats:
+        """(N, H + 1) what each claim has above the usual, as its logarithm, so that none drowns the others, but for the
+        learned one, whose score has two sides and no tail; and the merged evidence. One that does not apply counts as
+        usual.
+        """
+        filled = np.where(np.isnan(standardised), 0.0, standardised)
+        features = np.column_stack([np.log1p(np.maximum(filled, 0)), merge(standardised, self.counts)])
+        if self.learned >= 0:
+            features[:, self.learned] = filled[:, self.learned]
+        return np.asarray(features)
 
     def __call__(self, standardised: Floats) -> Floats:
         """(N, H) claims in mean excesses, NaN where one did not apply -> (N,) the statistic, higher = more suspicious.
@@ -110,7 +126,7 @@ class Merger:
         evidence = merge(standardised, self.counts)
         if self.weights is None:
             return evidence
-        likeness = _squashed(standardised, self.learned) @ self.weights + self.bias
+        likeness = self._features(standardised) @ self.weights + self.bias
         return np.asarray(np.logaddexp(likeness, np.log(UNFORESEEN) + evidence))
 
     def strength(self, standardised: Floats) -> Floats:
@@ -138,21 +154,11 @@ class Merger:
         counts = np.array(data["counts"], np.float64)
         weights = None if data["weights"] is None else np.array(data["weights"], np.float64)
         bias, learned = float(data["bias"]), int(data["learned"])
-        fits = weights is None or (weights.shape == counts.shape and np.isfinite(weights).all() and np.isfinite(bias))
+        finite = weights is None or bool(np.isfinite(weights).all() and np.isfinite(bias))
+        fits = finite and (weights is None or weights.shape == (counts.size + 1,))
         if not fits or not -1 <= learned < counts.size or not (np.isfinite(counts) & (counts > 0)).all():
             raise ValueError(f"weights {counts} and {weights}, {bias}, of which {learned} is learned, do not fit")
         return cls(counts, weights, bias, learned)
-
-
-def _squashed(standardised: Floats, learned: int) -> Floats:
-    """Claims as their logarithm, so that none drowns the others, but for the ``learned`` one, whose score has two sides
-    and no tail; one that does not apply counts as usual.
-    """
-    filled = np.where(np.isnan(standardised), 0.0, standardised)
-    squashed = np.sign(filled) * np.log1p(np.abs(filled))
-    if learned >= 0:
-        squashed[:, learned] = filled[:, learned]
-    return np.asarray(squashed)
 
 
 def stand_apart(genuine: Floats) -> Bools:

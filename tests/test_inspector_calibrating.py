@@ -474,7 +474,7 @@ def test_a_folder_that_holds_no_inspector_is_named(tree_catalog: cv.Catalog, tmp
         (["calibration", "usual"], {"kinds": [], "location": [[1, 2]], "scale": [[1, 2]]}),
         (["calibration", "merger", "counts"], []),
         (["calibration", "merger", "counts"], [0]),
-        (["calibration", "merger", "weights"], [1, 2]),
+        (["calibration", "merger", "weights"], [1]),
         (["calibration", "merger", "learned"], 10),
         (["calibration", "probability"], {"slope": 1, "intercept": 0, "fakes": 1, "usual": 0.5}),
     ],
