@@ -163,6 +163,15 @@ def test_to_be_ahead_of_controls_that_are_worse_than_chance_is_not_useful() -> N
     assert not lesson.useful
 
 
+@pytest.mark.parametrize(("photos", "folds"), [(60, 20), (2000, 10), (9000, 5)])
+def test_few_photos_are_tested_by_machines_that_saw_nearly_all_others(photos: int, folds: int) -> None:
+    groups = np.array([f"seller {number % (photos // 3)}" for number in range(photos)])
+    fold = learning._folds(groups)
+    assert len(np.unique(fold)) == folds
+    assert all(len(np.unique(fold[groups == name])) == 1 for name in groups[:30])
+    assert np.bincount(fold).max() <= np.bincount(fold).min() + 3
+
+
 def test_noise_teaches_nothing() -> None:
     lesson = learned().lesson
     assert lesson is not None

@@ -38,7 +38,8 @@ Floats = NDArray[np.float64]
 
 FEWEST = 10  # genuine photos, and fakes
 FEWEST_GROUPS = 4  # groups of either
-FOLDS = 20  # a machine that saw four fifths of a few dozen groups tells less than the final one
+FOLDS = (5, 20)  # fewest and most: a machine that saw four fifths of a few dozen groups tells less than the final one
+FITTED = 20_000  # photos times folds, beyond which there are fewer folds: each is a machine of its own
 RIDGE = 0.1  # beside the classes' equal weights and features of unit length
 SHARED = 0.1  # the same for what the photos of one group have in common, whatever they show
 DRAWS = 1000  # of the bootstrap that compares the head with its controls
@@ -336,7 +337,8 @@ def _folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
     names, counts = np.unique(groups, return_counts=True)
     order = np.random.default_rng(0).permutation(len(names))
     order = order[np.argsort(-counts[order], kind="stable")]
-    size, home = np.zeros(FOLDS, np.int64), {}
+    fewest, most = FOLDS
+    size, home = np.zeros(max(fewest, min(most, FITTED // len(groups))), np.int64), {}
     for place in order:
         fold = int(size.argmin())
         home[names[place]] = fold
