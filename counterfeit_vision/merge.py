@@ -123,11 +123,10 @@ class Merger:
 
         Raises :class:`InputError` for a row to which no head applies.
         """
-        evidence = merge(standardised, self.counts)
         if self.weights is None:
-            return evidence
-        likeness = self._features(standardised) @ self.weights + self.bias
-        return np.asarray(np.logaddexp(likeness, np.log(UNFORESEEN) + evidence))
+            return merge(standardised, self.counts)
+        features = self._features(standardised)
+        return np.asarray(np.logaddexp(features @ self.weights + self.bias, np.log(UNFORESEEN) + features[:, -1]))
 
     def strength(self, standardised: Floats) -> Floats:
         """(N, H) by how much the statistic would fall had each claim been as usual, NaN where it did not apply: what
