@@ -184,7 +184,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
             raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
         values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}
         values["photo"] = path.parent / row["photo"]
-        values["id"] = str(row.get("id", row["photo"]))
+        values["id"] = str(row.get("id") or row["photo"])
         with _at(path, number):
             values["regions"] = [_region(box) for box in _json_cell(row.get("regions", []))]
             values["price"] = _number(row.get("price"))
@@ -235,9 +235,9 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
             yield f"item {number}", item
         elif isinstance(item, Mapping):
             error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
-            yield f"item {number}", Failure(str(item.get("id", f"item {number}")), "input", error)
+            yield f"item {number}", Failure(str(item.get("id", "")) or f"item {number}", "input", error)
         else:
-            name = os.fsdecode(item) if isinstance(item, str | os.PathLike) else f"photo {number}"
+            name = (os.fsdecode(item) if isinstance(item, str | os.PathLike) else "") or f"photo {number}"
             name = f"{name} (photo {number})" if name in named else name  # the same path may be given twice
             named.add(name)
             yield f"item {number}", Listing(id=name, photos=[item])
@@ -247,7 +247,8 @@ def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:
     _refuse_without_photos(path)
     for number, row in _rows(path):
         place = f"{path}:{number}"
-        id = f"{path.name}:{number}" if isinstance(row, ManifestError) else str(row.get("id", f"{path.name}:{number}"))
+        named = "" if isinstance(row, ManifestError) else str(row.get("id", ""))
+        id = named or f"{path.name}:{number}"
         result: Listing | Failure
         try:
             if isinstance(row, ManifestError):

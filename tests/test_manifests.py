@@ -415,8 +415,10 @@ def test_one_photo_may_stand_in_a_column_photo_or_as_a_text(tmp_path: Path) -> N
 
 
 def test_a_listing_without_an_id_is_named_by_file_and_line(tmp_path: Path) -> None:
-    rows = [{"photos": ["1.jpg"]}, "", {"photos": ["2.jpg"]}]
-    assert [item.id for item in read_listings(write(tmp_path / "l.jsonl", *rows))] == ["l.jsonl:1", "l.jsonl:3"]
+    rows = [{"photos": ["1.jpg"]}, "", {"photos": ["2.jpg"]}, {"id": "", "photos": ["3.jpg"]}, {"id": "", "photos": 5}]
+    read = list(read_listings(write(tmp_path / "l.jsonl", *rows)))
+    assert [item.id for item in read] == ["l.jsonl:1", "l.jsonl:3", "l.jsonl:4", "l.jsonl:5"]
+    assert [type(item) for item in read] == [Listing, Listing, Listing, Failure]
 
 
 def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -575,9 +577,10 @@ def test_given_listings_with_one_id_or_without_photos_are_failures_too() -> None
 
 def test_bare_photos_become_listings_of_one_photo_with_ids_of_their_own() -> None:
     array, image = picture(0), Image.fromarray(picture(1))
-    photos = ["a.jpg", Path("b.jpg"), b"bytes", array, image, "a.jpg"]
+    photos = ["a.jpg", Path("b.jpg"), b"bytes", array, image, "a.jpg", ""]
     listings = list(read_listings(photos))
-    assert [item.id for item in listings] == ["a.jpg", "b.jpg", "photo 2", "photo 3", "photo 4", "a.jpg (photo 5)"]
+    names = ["a.jpg", "b.jpg", "photo 2", "photo 3", "photo 4", "a.jpg (photo 5)", "photo 6"]
+    assert [item.id for item in listings] == names
     for listing, photo in zip(listings, photos, strict=True):
         assert isinstance(listing, Listing)
         assert listing.photos[0] is photo
@@ -640,9 +643,10 @@ def test_what_is_no_list_is_refused(source, words: str) -> None:
 
 
 def test_a_dict_in_a_list_is_told_how_it_becomes_a_listing() -> None:
-    (failure,) = read_listings([{"id": "a", "photos": ["b.jpg"]}])  # type: ignore[list-item]
-    assert isinstance(failure, Failure)
-    assert (failure.id, str(failure.error)) == ("a", "item 0 is a dict; make it a listing: Listing(**row)")
+    for id, name in (("a", "a"), ("", "item 0")):
+        (failure,) = read_listings([{"id": id, "photos": ["b.jpg"]}])  # type: ignore[list-item]
+        assert isinstance(failure, Failure)
+        assert (failure.id, str(failure.error)) == (name, "item 0 is a dict; make it a listing: Listing(**row)")
 
 
 def test_photos_in_forms_that_are_not_read_are_not_left_out_of_a_folder(tmp_path: Path) -> None:

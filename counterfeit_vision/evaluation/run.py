@@ -83,7 +83,7 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
         place, label = f"{path}:{number}", row.get("label")
         if label not in LABELS:
             raise ManifestError(f"{place}: label={label!r}; the labels are {', '.join(LABELS)}")
-        id = str(row.get("id", f"{path.name}:{number}"))
+        id = str(row.get("id") or f"{path.name}:{number}")
         if group != "id" and group not in row:
             raise ManifestError(f"{place}: column {group!r}, to group by, is missing; the row has {', '.join(row)}")
         detail = row.get("attack") if label == "fake" else row.get("hard")
