@@ -336,14 +336,16 @@ def _crossing(below: Callable[[float], bool]) -> float:
 
 
 def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
-    positive, values = np.asarray(labels).astype(bool), np.asarray(scores, np.float64)
-    if positive.shape != values.shape or positive.ndim != 1:
-        raise InputError(f"{what}: {name} {positive.shape} and scores {values.shape} do not align")
+    told, values = np.asarray(labels), np.asarray(scores, np.float64)
+    if told.shape != values.shape or told.ndim != 1:
+        raise InputError(f"{what}: {name} {told.shape} and scores {values.shape} do not align")
     if not len(values):
         raise InputError(f"{what}: no rows")
-    if np.isnan(values).any():
-        raise InputError(f"{what}: score {int(np.flatnonzero(np.isnan(values))[0])} is NaN")
-    return positive, values
+    for kind, column in ((name, told), ("scores", values)):
+        unknown = np.flatnonzero(column != column)  # a NaN would be truthy
+        if len(unknown):
+            raise InputError(f"{what}: {kind}: row {unknown[0]} is NaN; leave out what is not known")
+    return told.astype(bool), values
 
 
 def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:

@@ -218,7 +218,9 @@ def test_each_refuses_by_name_what_has_no_figure(name: str) -> None:
     for labels, scores, said in (
         ([0, 1], [0.1], "do not align"),
         ([[0, 1]], [[0.1, 0.2]], "do not align"),
-        ([0, 1], [0.1, float("nan")], "score 1 is NaN"),
+        ([0, 1], [0.1, float("nan")], "scores: row 1 is NaN"),
+        ([float("nan"), 1], [0.1, 0.2], "(labels|wrong): row 0 is NaN"),
+        (np.array([0, float("nan")], dtype=object), [0.1, 0.2], "(labels|wrong): row 1 is NaN"),
         ([], [], "no rows"),
     ):
         with pytest.raises(InputError, match=said) as raised:
