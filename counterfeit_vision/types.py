@@ -133,7 +133,10 @@ def _leave_out_empty(record: object, *names: str) -> None:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, SupportsFloat) and math.isfinite(value)
+    try:
+        return isinstance(value, SupportsFloat) and math.isfinite(value)
+    except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
+        return False
 
 
 def _checked_price(kind: str, id: str, price: float | None, currency: str | None) -> float | None:
