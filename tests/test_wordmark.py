@@ -27,7 +27,7 @@ from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comp
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
 from counterfeit_vision.marks import Found
-from counterfeit_vision.ocr import Reader, shared_reader
+from counterfeit_vision.ocr import Reader, Reading, TextLine, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.threads import Once
 
@@ -114,6 +114,12 @@ def test_a_homoglyph_that_is_drawn_otherwise_is_seen(reader: Reader, place: int,
 
 def test_a_line_far_from_every_wordmark_is_no_evidence(reader: Reader) -> None:
     assert compared(reader, mark("HANDMADE"), mark("SILVANO"), "SILVANO") is None
+
+
+def test_where_nothing_is_read_a_brand_of_one_letter_is_not_near(reader: Reader) -> None:
+    pixels, box = mark("Q"), np.array([[0, 0], [60, 0], [60, 60], [0, 60]], np.float32)
+    nothing, genuine = (TextLine(pixels, box, Reading(text, 0.9, np.ones((4, 9), np.float32))) for text in ("", "Q"))
+    assert compare_wordmark([nothing], [genuine], ["Q"], reader, placed=True) is None
 
 
 def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:

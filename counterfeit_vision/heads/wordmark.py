@@ -106,7 +106,11 @@ def _compared(
 
 
 def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] | None:
-    """The word that the line is or nearly is, by spelling or by outline (rn is near to m), and the letters between."""
+    """The word that the line is or nearly is, by spelling or by outline (rn is near to m), and the letters between; of
+    a line in which nothing is read, not even a name of one letter.
+    """
+    if not line.text.strip():
+        return None
     away = {
         word: min(edit_distance(line.text, word), edit_distance(skeleton(line.text), skeleton(word))) for word in words
     }
