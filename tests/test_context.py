@@ -208,6 +208,12 @@ def test_a_title_that_fits_another_product_better_is_suspicious(reading: cv.Cata
     assert reading.encoder.asked == [["mug", "bag", "zeta mug"]]  # each text once
 
 
+def test_photos_without_a_text_need_no_text_tower(reading: cv.Catalog) -> None:
+    (evidence,) = Title().score(suspects(reading, cv.Listing(id="silent", photos=[picture(103)], title=" ")))
+    assert (evidence.applicable, evidence.text) == (False, "The listing has no title and names no brand.")
+    assert reading.encoder.asked == []
+
+
 def test_the_margin_by_hand(reading: cv.Catalog) -> None:
     rows = suspects(reading, cv.Listing(id="x", photos=[picture(103)], title="bag"))
     (evidence,) = Title().score(rows)

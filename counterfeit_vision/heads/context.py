@@ -22,6 +22,7 @@ PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
 NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
 REFERENCES_SHOWN = 3
 TITLE_SHOWN = 80  # letters
+UNTITLED = "The listing has no title and names no brand."
 
 
 class Price:
@@ -107,6 +108,8 @@ class Title:
         if not isinstance(encoder, TextEncoder):
             return [Evidence.not_applicable("This encoder has no text tower.")] * len(suspects)
         texts = [_claim(listing) for listing in suspects.listings]
+        if not any(texts):  # a text tower is loaded when it is first asked
+            return [Evidence.not_applicable(UNTITLED)] * len(suspects)
         places = {text: place for place, text in enumerate(dict.fromkeys(text for text in texts if text))}
         vectors = encoder.encode_text(list(places))
         rows = np.flatnonzero(catalog.genuine)
@@ -115,7 +118,7 @@ class Title:
         results = []
         for row, text in enumerate(texts):
             if not text:
-                results.append(Evidence.not_applicable("The listing has no title and names no brand."))
+                results.append(Evidence.not_applicable(UNTITLED))
                 continue
             nearest = int(suspects.neighbours.rows[row, 0])
             fits = np.bincount(codes, references @ vectors[places[text]]) / sizes
