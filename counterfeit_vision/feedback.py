@@ -55,8 +55,7 @@ class Journal:
         listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
         ``at`` is an ISO 8601 time (default: now). Photos must be paths, so that they can be read again.
         """
-        if decided not in DECIDED:
-            raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
+        _check_word(decided)
         if not by:
             raise InputError("by='': name who decided")
         photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
@@ -77,7 +76,7 @@ class Journal:
             "platform": listing.platform,
             "said": {name: said[name] for name in ("decision", "risk", "p_value", "reason", "statistics")},
             "decided": decided,
-            "drawn": drawn,
+            "drawn": bool(drawn),  # of a frame's column, numpy's
             "by": by,
             "note": note,
             "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
@@ -127,6 +126,7 @@ class Journal:
 
     def listings(self, decided: Decided) -> list[Listing]:
         """What was decided so, each listing by its last decision; of genuine ones only those drawn at random."""
+        _check_word(decided)
         last = {entry["listing"]: entry for entry in self.entries()}
         return [
             Listing(
@@ -168,6 +168,11 @@ class Change:
         if self.now_suspected is not None:
             lines.append(f"of the photos behind the old p-values, now suspected: {100 * self.now_suspected:.1f} %")
         return "\n".join(lines)
+
+
+def _check_word(decided: str) -> None:
+    if decided not in DECIDED:
+        raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
 
 
 def _limit(calibration: Calibration) -> str:

@@ -31,7 +31,7 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     journal = Journal(tmp_path / "new" / "journal.jsonl")
     assert journal.entries() == []
     journal.add(listing("a"), verdict("a"), "fake", by="anna", note="glue", at="2026-01-01T00:00:00+00:00")
-    journal.add(listing("b"), verdict("b").to_dict(), "genuine", by="ben", drawn=True)
+    journal.add(listing("b"), verdict("b").to_dict(), "genuine", by="ben", drawn=np.True_)  # as a frame has it
     journal.add(listing("c"), verdict("c"), "genuine", by="ben")
     journal.add(listing("d"), verdict("d"), "fake", by="ben")
     journal.add(listing("d"), verdict("d"), "unsure", by="anna")
@@ -142,6 +142,8 @@ def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     with pytest.raises(InputError, match="the words are genuine, fake, unsure"):
         journal.add(listing(), verdict(), "suspected", by="anna")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="decided='fakes'; the words are genuine, fake, unsure"):
+        journal.listings("fakes")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="name who decided"):
         journal.add(listing(), verdict(), "fake", by="")
     with pytest.raises(InputError, match="paths of photos"):
