@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .cache import EmbeddingCache
 from .calibrate import Calibration
-from .errors import CatalogError
+from .errors import CatalogError, InputError
 from .heads import LearnedHead
 from .policy import Authorised
 from .sealed import alone, replace_file
@@ -48,7 +48,11 @@ class KeptInspector:
 
 
 def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
-    """The learned head first, in a file of its own: at any moment what the JSON file names is there."""
+    """The learned head first, in a file of its own: at any moment what the JSON file names is there. Raises
+    :class:`InputError` for a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: an inspector is a folder, this is a file; name an empty or a new one")
     folder.mkdir(parents=True, exist_ok=True)
     head = None if learned is None else learned.to_bytes()
     sha256 = None if head is None else hashlib.sha256(head).hexdigest()
@@ -58,7 +62,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "authorised": [[None, one] if isinstance(one, str) else list(one) for one in kept.authorised],  # type: ignore[arg-type]
         "by": kept.by,
         "base_rate": kept.base_rate,
-        "costs": kept.costs,
+        "costs": None if kept.costs is None else list(kept.costs),
         "rates": kept.rates,
         "calibration": kept.calibration.to_dict(),
         "learned": sha256,

@@ -186,12 +186,19 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
 
 
-def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("costs", [(np.int64(5), np.float32(1.5)), np.array([5, 1.5])])
+def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path, costs) -> None:
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=np.float32(0.125))
-    inspector.base_rate, inspector.costs = np.float32(0.25), (np.int64(5), np.float32(1.5))
+    inspector.base_rate, inspector.costs = np.float32(0.25), costs
     again = cv.Inspector.load(inspector.save(tmp_path / "inspector"), tree_catalog, [Loud()], cache=False)
     assert again.calibration is not None
     assert (again.base_rate, again.costs, again.calibration.alpha) == (0.25, (5, 1.5), 0.125)
+
+
+def test_an_inspector_is_not_saved_over_a_file(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(cv.InputError, match="file: an inspector is a folder, this is a file; name an empty or a new"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=0.125).save(tmp_path / "file")
 
 
 # --- groups and copies -----------------------------------------------------------------------------------------------
