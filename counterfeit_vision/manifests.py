@@ -145,6 +145,10 @@ def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> lis
         references = list(_from_tree(path) if path.is_dir() else _from_manifest(path))
         where = str(path)
     else:
+        if not isinstance(source, Iterable):
+            raise InputError(
+                f"a catalogue is built from a list of Reference rows, not {type(source).__name__}; type [row]"
+            )
         references, where = list(source), "the rows"
         for item in references:
             if not isinstance(item, Reference):

@@ -345,6 +345,8 @@ def test_duplicate_ids_are_refused_with_both_rows(tmp_path: Path) -> None:
 def test_rows_that_are_not_references_are_refused() -> None:
     with pytest.raises(InputError, match=r"Reference rows, got str: photo\.jpg"):
         read_references(["photo.jpg"])
+    with pytest.raises(InputError, match=r"a list of Reference rows, not Reference; type \[row\]"):
+        read_references(READ)
 
 
 # --- listings --------------------------------------------------------------------------------------------------------
