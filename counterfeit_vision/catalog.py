@@ -175,15 +175,14 @@ class Catalog:
         photos = list(photos)
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
+        place = {name: number for number, name in enumerate(names)}
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
         neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
         if by == "mark":
-            shown = {name: photo for name, photo in zip(names, photos, strict=True) if name in set(found.ids)}
-            neighbours = self._by_mark([shown[name] for name in found.ids], neighbours, k, rows)
+            neighbours = self._by_mark([photos[place[name]] for name in found.ids], neighbours, k, rows)
         ids = np.full((len(photos), k), None, dtype=object)
         products = ids.copy()
         scores = np.full((len(photos), k), -np.inf, np.float32)
-        place = {name: number for number, name in enumerate(names)}
         for row, name in enumerate(found.ids):
             for column, key in enumerate(neighbours.rows[row]):
                 if key >= 0:
