@@ -2,7 +2,7 @@
 
 It never sees the room: sellers of fakes and of genuine goods photograph in different places, and a head that sees them
 learns the seller. It is tested inside, on photos of groups that it was not fitted on, and says what the room alone and
-what trivial things (a thumbnail, colours, the file's size) would have reached.
+what trivial things (a thumbnail, colours, sizes) would have reached.
 """
 
 from __future__ import annotations
