@@ -370,11 +370,12 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     moved = places + basis @ offset.T
     warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
-    if inside[stencil.on_mark()].mean() < 0.5:
+    drawn = stencil.drawn & inside
+    if inside[stencil.on_mark()].mean() < 0.5 or not drawn.any():
         return None
     crop = _warped(photo, warp)
     flat, around_marks = _flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
-    likeness = _correlation(stencil.flattened, flat, stencil.drawn & inside)
+    likeness = _correlation(stencil.flattened, flat, drawn)
     beside = _correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))

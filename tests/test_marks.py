@@ -19,6 +19,7 @@ from counterfeit_vision.marks import (
     _wide_view,
     cut,
     find_marks,
+    likely_place,
     make_stencil,
     mark_features,
     scaled,
@@ -60,6 +61,21 @@ def test_references_are_laid_over_each_other(stencil: Stencil) -> None:
     assert stencil.rows == (0, 1, 2)
     between = np.abs(stencil.crops[1].astype(int) - stencil.crops[0])[stencil.on_mark()]
     assert np.median(between) < 8
+
+
+@pytest.mark.parametrize("left", [120, 150])
+def test_a_photo_that_ends_beside_what_is_drawn_in_a_wide_box_shows_no_mark(left: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    card = cv2.resize(noise, (400, 400), interpolation=cv2.INTER_CUBIC)
+    card[90:170, 50:270] = 200  # a bare field, with strokes at its left end
+    for x in range(62, 92, 8):
+        card[104:156, x : x + 4] = 0
+    wide = make_stencil([card], [[Region(60, 100, 260, 160)]])
+    assert isinstance(wide, Stencil)
+    assert isinstance(find_marks(wide, card), Found)
+    assert (
+        likely_place(wide, np.ascontiguousarray(card[:, left:])) == "the marks would lie outside the photo, or folded"
+    )
 
 
 @pytest.mark.parametrize("turn", [0.0, 20.0, -35.0])
