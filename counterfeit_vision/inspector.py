@@ -198,9 +198,10 @@ class Inspector:
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
-        self.heads, self.lesson, self.by, self.calibration = heads, lesson, by, calibration
         doubted = stand_apart(scores) | np.array([row.photo.sha256 in false.photos for row in rows], bool)
-        self.doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
+        doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
+        # in one step: a thread that inspects meanwhile takes the old ones or the new ones
+        vars(self).update(heads=heads, lesson=lesson, by=by, calibration=calibration, doubts=doubts)
         return self
 
     def _unusable(self) -> str:
@@ -310,9 +311,10 @@ class Inspector:
         """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
         by the calibration that was there at the first.
         """
-        if self.calibration is None:
+        now = copy.copy(self)  # another thread may calibrate meanwhile
+        if now.calibration is None:
             raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
-        now, can_tell = copy.copy(self), self.calibration.can_tell  # another thread may calibrate meanwhile
+        can_tell = now.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
             told, silent = _told(judged, listing, can_tell)
             failures += silent

@@ -9,6 +9,7 @@ import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,6 +124,34 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
     assert [verdict.to_dict() for verdict in report] == before
     assert report.about["Claims"] == "loud"
     assert inspector.inspect(fakes[:1]).about["Claims"] == "loud, learned"
+
+
+def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_anything(monkeypatch)
+    torn = []
+
+    class Watched(cv.Inspector):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            known = vars(self).get("calibration")
+            if known is not None and known.heads != tuple(head.name for head in self.heads):
+                torn.append(name)
+
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    inspector = Watched(tree_catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
+    before = [verdict.to_dict() for verdict in inspector.stream(fakes)]
+
+    def just_then(one: cv.Inspector) -> cv.Inspector:
+        taken = copy.copy(one)
+        inspector.calibrate(genuine, fakes=fakes, alpha=0.1)
+        return taken
+
+    monkeypatch.setattr("counterfeit_vision.inspector.copy", SimpleNamespace(copy=just_then))
+    assert [verdict.to_dict() for verdict in inspector.stream(fakes)] == before
+    assert torn == []
+    assert [head.name for head in inspector.heads] == ["loud", "learned"]
 
 
 def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_no_fake(
