@@ -10,7 +10,7 @@ import pytest
 from test_marks import BOX, label, seen
 from test_patches import catalogue, suspects
 
-from counterfeit_vision import Catalog, Reference, marks
+from counterfeit_vision import Catalog, Embeddings, Reference, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Look, Mark, Patches, base
 from counterfeit_vision.heads.look import FLOOR
@@ -150,11 +150,22 @@ def test_what_can_not_be_looked_at_is_said(tiny_encoder: TowerEncoder) -> None:
     (without,) = Look().score(suspects(catalogue(tiny_encoder, []), [seen(label(noise=3))]))
     assert not without.applicable
     assert "region" in without.text
-    batch = suspects(catalogue(tiny_encoder, [BOX]), [seen(label(noise=3))])
-    batch.catalog.tokens = None  # as of an encoder without them
-    (vector_only,) = Look().score(batch)
-    assert not vector_only.applicable
-    assert "no patch tokens" in vector_only.text
+
+
+def test_an_encoder_without_patches_is_no_fault(tiny_encoder: TowerEncoder) -> None:
+    class Plain:
+        name, fingerprint = "plain", "plain"
+        preprocess, batch_size = tiny_encoder.preprocess, 4
+
+        def encode(self, images: np.ndarray) -> Embeddings:
+            return replace(tiny_encoder.encode(images), patches=None, grid=(0, 0), fingerprint="plain")
+
+    batch = suspects(catalogue(Plain(), [BOX]), [seen(label(noise=3))])
+    assert Mark().score(batch)[0].applicable
+    for head in (Look(), Patches()):
+        (vector_only,) = head.score(batch)
+        assert not vector_only.applicable
+        assert "no patch tokens" in vector_only.text
 
 
 def test_the_back_beside_a_front_is_not_judged(catalog: Catalog) -> None:

@@ -34,8 +34,8 @@ class Look:
             return unsaid(place)
         if isinstance(mark, str) and suspects.shown_elsewhere(row):
             return no_mark(f"{mark}; another photo of the listing shows them")
-        details, seen = suspects.marks_of(place[0]).details, suspects.close_up(row)
-        if details is None or seen is None:
+        seen = suspects.close_up(row)
+        if seen is None or (details := suspects.marks_of(place[0]).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         goods, found = place
         references, crops = side_by_side(suspects, row, goods, found)

@@ -57,8 +57,8 @@ class Patches:
         if isinstance(mark, str):
             return unsaid(mark)
         goods, found = mark
-        details, seen = suspects.marks_of(goods).details, suspects.close_up(row)
-        if details is None or seen is None:
+        seen = suspects.close_up(row)
+        if seen is None or (details := suspects.marks_of(goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         strangeness = details.compare(found, seen)
         if isinstance(strangeness, str):
