@@ -45,6 +45,8 @@ __all__ = [
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
 """One photo: a path, the bytes of an image file, a PIL image, or a uint8 array (height, width[, 1 | 3 | 4])."""
 
+_ONE = (str, bytes, bytearray, memoryview, os.PathLike)  # sequences that are one photo
+
 Decision: TypeAlias = Literal["clear", "review", "suspected", "insufficient_evidence"]
 
 DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence", "clear")
@@ -100,7 +102,7 @@ class Seller:
 
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
     """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
-    if isinstance(photos, str | bytes | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim < 4):
+    if isinstance(photos, _ONE) or (isinstance(photos, np.ndarray) and photos.ndim < 4):
         raise InputError(f"{what}: need a list of photos; for one photo type {example}")
     if isinstance(photos, Mapping) or hasattr(photos, "columns"):
         raise InputError(
@@ -215,7 +217,7 @@ class Listing:
 
     def __post_init__(self) -> None:
         _check_id("Listing", self.id)
-        if isinstance(self.photos, str | bytes | os.PathLike) or not isinstance(self.photos, Sequence):
+        if isinstance(self.photos, _ONE) or not isinstance(self.photos, Sequence):
             raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
         object.__setattr__(self, "photos", tuple(self.photos))
         texts = ("brand", "product", "title", "currency", "platform", "region", "url", "captured_at")

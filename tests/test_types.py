@@ -134,7 +134,9 @@ def test_a_free_product_has_a_price() -> None:
 
 
 @pytest.mark.parametrize(
-    "photos", ["a.jpg", b"bytes", Path("a.jpg"), np.zeros((4, 4, 3), np.uint8), None, 5], ids=lambda p: type(p).__name__
+    "photos",
+    ["a.jpg", b"bytes", bytearray(b"b"), memoryview(b"b"), Path("a.jpg"), np.zeros((4, 4, 3), np.uint8), None, 5],
+    ids=lambda p: type(p).__name__,
 )
 def test_photos_of_a_listing_are_a_list(photos) -> None:
     with pytest.raises(InputError, match=r"Listing 'l': photos must be a list, for one photo photos=\[photo\]"):
