@@ -98,6 +98,9 @@ def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
             "".join(header).encode()
         except (csv.Error, UnicodeEncodeError) as error:
             raise ManifestError(f"{path}: not a readable csv: {_csv_fault(error)}") from error
+        if twice := [name for place, name in enumerate(header) if name and name in header[:place]]:
+            advice = "name it once (several photos of a listing go in one cell: a.jpg|b.jpg)"
+            raise ManifestError(f"{path}: column {twice[0]!r} stands twice, and one would be lost; {advice}")
         yield header, lines
 
 
@@ -310,9 +313,14 @@ def _columns(names: Iterable[str]) -> str:
 
 def _json_cell(value: Any) -> Any:
     """A list as it is; a text that looks like JSON parsed; a csv's ``a.jpg|b.jpg`` split."""
-    if isinstance(value, str):
-        return json.loads(value) if value.lstrip().startswith("[") else [name.strip() for name in value.split("|")]
-    return value
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [name.strip() for name in value.split("|")]
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise InputError(f"{value[:80]!r} begins as a JSON list does, and is none: {error}") from error
 
 
 def _region(box: Any) -> Region:

@@ -219,8 +219,9 @@ def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> 
         ("photo,brand,product\n".encode("utf-16"), r"r\.csv: not a readable csv: not UTF-8"),
         (b'photo,"brand,product\n1.jpg,a,b\n', r"r\.csv: not a readable csv: unexpected end"),
         (b'photo,brand,product\n1.jpg,a,"b\n2.jpg,a,b\n', r"r\.csv:3: unexpected end of data, in a row .* on line 2"),
+        (b"photo,brand,photo,product,,\n1.jpg,a,2.jpg,b,,\n", r"r\.csv: column 'photo' stands twice, and one would be"),
     ],
-    ids=["latin-1", "utf-16", "header", "quote"],
+    ids=["latin-1", "utf-16", "header", "quote", "twice"],
 )
 def test_a_csv_that_can_not_be_read_is_named(tmp_path: Path, data: bytes, message: str) -> None:
     (tmp_path / "r.csv").write_bytes(data)
@@ -451,7 +452,10 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
         ({"id": "x", "photos": ["a.jpg", None]}, "expected a list of paths"),
         ({"id": "x", "photos": {"a": 1}}, "expected a list of paths"),
         ({"id": "x", "photos": [{"bytes": "x" * 9999}]}, "expected a list of paths"),
-        ({"id": "x", "photos": "[broken"}, "Expecting value"),
+        (
+            {"id": "x", "photos": "[new] 1.jpg"},
+            "'[new] 1.jpg' begins as a JSON list does, and is none: Expecting value",
+        ),
         ({"id": "x", "photos": ["a.jpg"], "price": "cheap"}, "cheap"),
         ({"id": "x", "photos": ["a.jpg"], "price": 3}, "no currency"),
         ({"id": "x", "photos": ["a.jpg"], "price": 10**400, "currency": "EUR"}, "too large"),
@@ -632,6 +636,7 @@ class Table:
     ("source", "words"),
     [
         (b"bytes of a photo", r"type \[photo\]"),
+        (bytearray(b"bytes of a photo"), r"type \[photo\]"),
         (np.zeros((6, 8, 3), np.uint8), r"type \[photo\]"),
         (5, "not int"),
         (None, "not NoneType"),
