@@ -64,7 +64,7 @@ class Region:
     """A box in pixels of the upright photo, ``x0 <= x < x1`` and ``y0 <= y < y1``, origin at the top left.
 
     >>> Region(10, 20, 110, 70).area
-    5000
+    5000.0
     """
 
     x0: float
@@ -80,7 +80,8 @@ class Region:
     @property
     def area(self) -> float:
         """Square pixels."""
-        return (self.x1 - self.x0) * (self.y1 - self.y0)
+        x0, y0, x1, y1 = self.to_list()
+        return (x1 - x0) * (y1 - y0)
 
     def to_list(self) -> list[float]:
         """``[x0, y0, x1, y1]``."""

@@ -62,6 +62,7 @@ def test_a_region_knows_its_area_and_its_corners() -> None:
     assert region.to_list() == [1.0, 2.0, 4.0, 8.0]
     assert region == Region(1.0, 2.0, 4.0, 8.0)
     assert len({region, Region(1, 2, 4, 8)}) == 1
+    assert Region(*np.array([5, 5, 200, 250], np.uint8)).area == 195 * 245
 
 
 # --- references and listings -----------------------------------------------------------------------------------------
