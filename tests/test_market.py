@@ -48,6 +48,12 @@ def products() -> list[Product]:
     return assortment(invent(2, 3))
 
 
+def test_its_numbers_may_be_numpys(market: Market) -> None:
+    assert render(market.folder, **{name: np.int64(value) for name, value in SMALL.items()}) == market
+    with pytest.raises(InputError, match=r"seed=np\.float64\(3\.0\): need a whole number >= 0"):
+        render(market.folder, **SMALL | {"seed": np.float64(3)})
+
+
 def make(cls: type, row: dict, folder: Path) -> object:
     known = {field.name for field in fields(cls)}
     values = {name: value for name, value in row.items() if name in known}

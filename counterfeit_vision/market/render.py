@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -303,8 +304,9 @@ def render(
     least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0}
     given = (brands, listings, calibration, references, size, seed)
     for (name, low), value in zip(least.items(), given, strict=True):
-        if not isinstance(value, int) or value < low:
+        if not isinstance(value, SupportsIndex) or value < low:
             raise InputError(f"{name}={value!r}: need a whole number >= {low}")
+    brands, listings, calibration, references, size, seed = map(operator.index, given)  # numpy's are none of JSON's
     if strength not in STRENGTHS:
         raise InputError(f"strength={strength!r}: the strengths are {', '.join(STRENGTHS)}")
     chosen = _choose_attacks(attacks)
