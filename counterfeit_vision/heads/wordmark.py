@@ -106,8 +106,8 @@ def _compared(
 
 
 def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] | None:
-    """The word that the line is or nearly is, by spelling or by outline (rn is near to m), and the letters between; of
-    a line in which nothing is read, not even a name of one letter.
+    """The word that the line is or nearly is, by spelling or by outline (rn is near to m), and the letters between.
+    None where nothing was read, though that is but a letter off a name of one.
     """
     if not line.text.strip():
         return None
