@@ -18,7 +18,7 @@ from typing import Any
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import Failure, Listing, Photo, Reference, Region, check_list
 
-__all__ = ["read_listings", "read_references", "read_rows"]
+__all__ = ["id_of", "read_listings", "read_references", "read_rows"]
 
 # HEIC is not read: such photos are named failures, so that nobody takes them for judged
 PHOTO_SUFFIXES = {
@@ -191,7 +191,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
             raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
         values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}
         values["photo"] = path.parent / row["photo"]
-        values["id"] = str(row.get("id") or row["photo"])
+        values["id"] = id_of(row, str(row["photo"]))
         with _at(path, number):
             values["regions"] = [_region(box) for box in _json_cell(row.get("regions", []))]
             values["price"] = _number(row.get("price"))
@@ -242,7 +242,7 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
             yield f"item {number}", item
         elif isinstance(item, Mapping):
             error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
-            yield f"item {number}", Failure(str(item.get("id", "")) or f"item {number}", "input", error)
+            yield f"item {number}", Failure(id_of(item, f"item {number}"), "input", error)
         else:
             name = (os.fsdecode(item) if isinstance(item, str | os.PathLike) else "") or f"photo {number}"
             name = f"{name} (photo {number})" if name in named else name  # the same path may be given twice
@@ -254,8 +254,7 @@ def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:
     _refuse_without_photos(path)
     for number, row in _rows(path):
         place = f"{path}:{number}"
-        named = "" if isinstance(row, ManifestError) else str(row.get("id", ""))
-        id = named or f"{path.name}:{number}"
+        id = id_of({} if isinstance(row, ManifestError) else row, f"{path.name}:{number}")
         result: Listing | Failure
         try:
             if isinstance(row, ManifestError):
@@ -303,6 +302,12 @@ def _at(path: Path, number: int) -> Iterator[None]:
         yield
     except (InputError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ManifestError(f"{path}:{number}: {error}") from error
+
+
+def id_of(row: Mapping[str, Any], otherwise: str) -> str:
+    """A row's id as text; ``otherwise`` where it has none, or an empty one."""
+    id = row.get("id")
+    return otherwise if id is None or id == "" else str(id)
 
 
 def _columns(names: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from ..catalog import composed
 from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
-from ..manifests import read_listings, read_rows
+from ..manifests import id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
 from .figures import Judged
 from .result import Evaluation
@@ -83,7 +83,7 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
         place, label = f"{path}:{number}", row.get("label")
         if label not in LABELS:
             raise ManifestError(f"{place}: label={label!r}; the labels are {', '.join(LABELS)}")
-        id = str(row.get("id") or f"{path.name}:{number}")
+        id = id_of(row, f"{path.name}:{number}")
         if group != "id" and group not in row:
             raise ManifestError(f"{place}: column {group!r}, to group by, is missing; the row has {', '.join(row)}")
         detail = row.get("attack") if label == "fake" else row.get("hard")
