@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .merge import Merger
+from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
 from .usual import Usual, named, tail_p
@@ -300,11 +300,11 @@ class Calibration:
         """
         if self.rounds:
             raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
-        return self._ranked(merged, strata, np.arange(len(self.merged)))
+        return self._photos_p(merged, strata)
 
     def p_of(self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Floats:
         """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
-        return self._ranked(self._statistics(scores, kinds), strata, np.arange(len(self.merged)))
+        return self._photos_p(self._statistics(scores, kinds), strata)
 
     def listing_p(
         self,
@@ -314,10 +314,10 @@ class Calibration:
         *,
         photos: int | None = None,
     ) -> float:
-        """The p-value of a listing by the most unusual of these photos of it (K, H); ``photos``: how many it has in
-        all, where these were chosen.
+        """The p-value of a listing by the mean evidence of these photos of it (K, H), each given once; ``photos``: how
+        many it has in all, where these were chosen.
 
-        It is ranked among calibration listings, one drawn of each group, by the most unusual of theirs: that holds for
+        It is ranked among calibration listings, one drawn of each group, by the mean evidence of theirs: that holds for
         listings that are exchangeable with these, however many photos each has, and however odd some of those are. With
         photos of S strata, S times the smallest of theirs. Where no calibration listing has as many photos, or they are
         too few to reach alpha (as they may be where photos are counted), the p-value is at least :meth:`p_of` times
@@ -325,16 +325,21 @@ class Calibration:
         """
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos
-        _, codes, counts = np.unique(self.listings, return_inverse=True, return_counts=True)
         ranked, alike = [], True
         for name in np.unique(names):
             known = np.flatnonzero(self.peers(name))
-            order = known[np.lexsort((-self.merged[known], self.listings[known]))]
-            most = np.sort(order[np.unique(self.listings[order], return_index=True)[1]])
-            enough = len(np.unique(self.groups[most])) >= conformal_needed(self.alpha)
-            oddest = statistics[names == name].max(axis=0, keepdims=True)
-            ranked.append(float(self._ranked(oddest, [name], most)[0]) if enough else 0.0)
-            alike &= bool(enough and photos <= counts[codes[known]].max())
+            _, first, listing, counts = np.unique(
+                self.listings[known], return_index=True, return_inverse=True, return_counts=True
+            )
+            order = np.argsort(first)
+            groups = self.groups[known[first[order]]]
+            enough = len(np.unique(groups)) >= conformal_needed(self.alpha)
+            theirs = np.full(len(counts), -np.inf)  # each its mean evidence
+            np.logaddexp.at(theirs, listing, self.merged[known])
+            theirs = (theirs - np.log(counts))[order]
+            ours = mean_evidence(statistics[names == name])
+            ranked.append(float(self._ranked(ours[None], theirs, groups)[0]) if enough else 0.0)
+            alike &= bool(enough and photos <= counts.max())
         p = len(ranked) * min(ranked)
         if not alike:
             p = max(p, photos * float(self.p_of(scores, strata, kinds).min()))
@@ -346,18 +351,23 @@ class Calibration:
             return self.merge(scores, kinds)
         return np.stack([self.merger(_silent_as_usual(usual(scores, kinds))) for usual in self.rounds], axis=1)
 
-    def _ranked(self, merged: Floats, strata: Sequence[str] | None, among: Ints) -> Floats:
-        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, ``among`` these calibration photos."""
+    def _photos_p(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
+        """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its peers."""
         names = named(strata, len(merged))
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
-            known, asked = among[self.peers(name)[among]], names == name
-            drawn = known[_one_each(self.groups[known])]
-            if self.rounds:
-                p[asked] = jackknife_p(self.merged[drawn], merged[asked][:, self.groups[drawn]])
-            else:
-                p[asked] = conformal_p(self.merged[drawn], merged[asked])
+            asked, known = names == name, self.peers(name)
+            p[asked] = self._ranked(merged[asked], self.merged[known], self.groups[known])
         return p
+
+    def _ranked(self, statistics: Floats, known: Floats, groups: Ints) -> Floats:
+        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known`` (n,), of which one
+        of each of the ``groups`` (n,) is drawn.
+        """
+        drawn = _one_each(groups)
+        if self.rounds:
+            return jackknife_p(known[drawn], statistics[:, groups[drawn]])
+        return conformal_p(known[drawn], statistics)
 
     def peers(self, stratum: str) -> Bools:
         """(n,) which calibration photos a photo of this stratum is ranked among.

@@ -22,7 +22,7 @@ from .heads import Head, LearnedHead, Lesson, Mark, Price, Reuse, Similarity, de
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import Judged, Listings, judge, scores_of
-from .merge import stand_apart
+from .merge import mean_evidence, stand_apart
 from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, listed, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
@@ -349,12 +349,13 @@ class Inspector:
         claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
         photos = len({row.photo.sha256 for row in judged})
+        once = np.array(sorted({judged[row].photo.sha256: row for row in reversed(counted.tolist())}.values()))
         p_value = calibration.listing_p(
-            scores[counted], [strata[row] for row in counted], [kinds[row] for row in counted], photos=photos
+            scores[once], [strata[row] for row in once], [kinds[row] for row in once], photos=photos
         )
         found = Findings(
             p_value=p_value,
-            risk=float(calibration.risk(merged[worst : worst + 1], self.base_rate)[0]),
+            risk=float(calibration.risk(mean_evidence(merged[once])[None], self.base_rate)[0]),
             claims={
                 self.heads[column].name: float(claims_p[worst, column])
                 for column in np.argsort(-strength[worst], kind="stable").tolist()

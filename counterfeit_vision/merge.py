@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .usual import surprise
 
-__all__ = ["Merger", "merge", "stand_apart"]
+__all__ = ["Merger", "mean_evidence", "merge", "stand_apart"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -69,6 +69,16 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
     evidence = TEMPER * surprise(np.where(applies, standardised, 0.0))
     top = evidence.max(axis=1, keepdims=True)
     return np.asarray(top[:, 0] + np.log(np.average(np.exp(evidence - top), axis=1, weights=weights)))
+
+
+def mean_evidence(statistics: Floats) -> Floats:
+    """(K, ...) statistics of a listing's K photos -> (...) the log of their mean evidence: what all of them show counts
+    as in one, and what one of them shows is divided by their number, and no more.
+
+    >>> mean_evidence(np.array([2.0, 2.0])).round(2).item(), mean_evidence(np.array([4.0, 0.0])).round(2).item()
+    (2.0, 3.33)
+    """
+    return np.asarray(np.logaddexp.reduce(statistics, axis=0) - np.log(len(statistics)))
 
 
 @dataclass(frozen=True, eq=False)
