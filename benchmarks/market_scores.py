@@ -28,6 +28,8 @@ SEEDS = (251, 252, *range(254, 262))  # 250 and 253 were used for development
 BRANDS = 2
 CALIBRATION, LISTINGS = 80, 580  # photos a seed: genuine ones to calibrate with, and pairs of a genuine and a fake one
 
+FOLDER = Path(tempfile.gettempdir()) / "counterfeit-vision-markets"
+
 Scores = dict[str, np.ndarray]
 
 
@@ -39,8 +41,7 @@ def options(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--listings", type=int, default=LISTINGS, help="listings a seed, half of them fakes")
     parser.add_argument("--strength", default="medium", choices=("weak", "medium", "strong"))
     parser.add_argument("--dtype", default="bfloat16", choices=("float32", "bfloat16"), help="of the encoder")
-    folder = Path(tempfile.gettempdir()) / "counterfeit-vision-markets"
-    parser.add_argument("--scores", type=Path, default=folder, help="a folder to keep photos and scores in")
+    parser.add_argument("--scores", type=Path, default=FOLDER, help="a folder to keep photos and scores in")
     return parser
 
 

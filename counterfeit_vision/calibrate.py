@@ -51,6 +51,7 @@ FEWEST_TO_FIT = 8
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
+FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
 DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
 
 
@@ -447,7 +448,9 @@ class Calibration:
             return self.probability.of(merged, base_rate)
         level = self.alarm_level
         spread = max(float(level - np.median(self.merged)) / 2, 1e-6)
-        return 1 / (1 + np.exp(-np.clip((merged - level) / spread, -30, 30)))
+        away = (merged - level) / spread
+        far = np.maximum(np.abs(away) - FAR, 0)
+        return 1 / (1 + np.exp(-np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))))
 
     @property
     def alarm_level(self) -> float:

@@ -60,6 +60,9 @@ def test_risk_is_strictly_increasing_and_half_where_p_reaches_alpha() -> None:
     flagged = calibration.p_values(steps) <= 0.05
     assert (risk[flagged] >= 0.5 - 1e-9).all()
     assert (risk[~flagged] < 0.5).all()
+    gross = calibration.risk(np.linspace(0, 150, 1000))
+    assert (np.diff(gross) > 0).all()
+    assert gross.max() < 1
 
 
 def test_a_head_that_does_not_apply_has_no_say() -> None:

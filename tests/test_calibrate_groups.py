@@ -246,6 +246,22 @@ def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_o
     assert np.mean(by_listing) > ALPHA / 2
 
 
+def test_more_photos_of_goods_that_are_a_little_odd_tell_more() -> None:
+    """By the most unusual photo, three had told less than one: what is usual for the oddest of three is odder."""
+    random = np.random.default_rng(19)
+    found = dict.fromkeys((1, 3), 0.0)
+    for _ in range(40):
+        for photos in found:
+            owner = np.repeat(np.arange(59), photos)
+            calibration = Calibration.fit(
+                ["a"], random.standard_normal((59 * photos, 1)), {}, first=split_groups(named(owner)), alpha=ALPHA,
+                generation="", groups=named(owner), listings=owner.tolist(),
+            )  # fmt: skip
+            fakes = random.standard_normal((50, photos, 1)) + 1.5
+            found[photos] += float(np.mean([calibration.listing_p(rows) <= ALPHA for rows in fakes])) / 40
+    assert found[3] > found[1] + 0.15
+
+
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_stratum_that_is_never_the_odder_one_is_ranked_all_the_same(alone: bool) -> None:
     """Each listing shows a bag and its box, and the box always looks odder."""

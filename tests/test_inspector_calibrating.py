@@ -331,6 +331,10 @@ def test_nobody_is_cleared_by_showing_a_photo_four_times(inspector: cv.Inspector
     listings = [cv.Listing(id=f"{count} times", photos=[bright] * count) for count in (1, 2, 4)]
     found = inspector.inspect(listings).verdicts
     assert {(verdict.decision, verdict.p_value) for verdict in found} == {("suspected", found[0].p_value)}
+    grey = flat(60)
+    mixed = [cv.Listing(id=f"{count} times", photos=[bright] + [grey] * count) for count in (1, 4)]
+    once, often = inspector.inspect(mixed).verdicts
+    assert (once.risk, once.p_value) == (often.risk, often.p_value)
 
 
 # --- several photos --------------------------------------------------------------------------------------------------

@@ -97,15 +97,18 @@ def _streams(seed: int, job: _Job) -> list[np.random.Generator]:
 class _Studio:
     """Renders the jobs of one market into its folder."""
 
-    def __init__(self, folder: Path, seed: int, size: int, strength: str, products: Sequence[Product]) -> None:
+    def __init__(
+        self, folder: Path, seed: int, size: int, strength: str, products: Sequence[Product], photos: int
+    ) -> None:
         self.folder, self.seed, self.size, self.strength, self.products = folder, seed, size, strength, products
+        self.photos = photos
 
     def scene(self, job: _Job) -> Scene:
         pixels = int(self.size * 2.5)
         return studio(pixels) if job.official else room(job.scene, self.seed, pixels)
 
     def run(self, job: _Job) -> dict[str, Any]:
-        """Write the photo and the masks of a job; its row."""
+        """Write the photos of a job, and the masks of the first; its row."""
         look, act, sell = _streams(self.seed, job)
         artwork, design = job.product.design.artwork, job.product.design
         if job.old:
@@ -131,10 +134,18 @@ class _Studio:
         else:
             row["mask"] = self._mask(f"{job.id}-change", changed) if job.attack else None
             row["product_mask"] = self._mask(f"{job.id}-product", product)
-        # Drawn for all alike: nothing about the file tells a fake.
-        quality = OFFICIAL_QUALITY if job.official else int(sell.integers(60, 93))
-        picture.save(self.folder / "photos" / f"{job.id}.jpg", quality=quality)
+        self._save(picture, job.id, job, sell)
+        if "photos" in row and not isinstance(job.attack, Theft):  # the brand has one such photo to steal
+            for shot in range(2, self.photos + 1):
+                again = self._usable(job, design, artwork, look)
+                row["photos"].append(self._save(Image.fromarray(again.pixels), f"{job.id}-{shot}", job, sell))
         return row
+
+    def _save(self, picture: Image.Image, name: str, job: _Job, rng: np.random.Generator) -> str:
+        """Drawn for all alike: nothing about the file tells a fake."""
+        quality = OFFICIAL_QUALITY if job.official else int(rng.integers(60, 93))
+        picture.save(self.folder / "photos" / f"{name}.jpg", quality=quality)
+        return f"photos/{name}.jpg"
 
     def _usable(self, job: _Job, design: Design, artwork: Artwork, rng: np.random.Generator) -> Photograph:
         """A photo that shows the marks and, on a fake, the change."""
@@ -286,6 +297,7 @@ def render(
     marks: str | os.PathLike[str] | None = None,
     size: int = 640,
     attacks: Sequence[str] | None = None,
+    photos: int = 1,
     progress: bool = False,
 ) -> Market:
     """Render a marketplace of invented brands: a catalogue, genuine photos to calibrate on, and listings with fakes.
@@ -294,19 +306,22 @@ def render(
     - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine
       photos.
     - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs) or ``"strong"``; ``attacks``: names of
-      :data:`ATTACKS` to take in turn, default all.
+      :data:`ATTACKS` to take in turn, default all. ``photos``: how many a listing has of its goods; of a stolen photo
+      there is one.
     - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
 
-    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product), ``catalogue.jsonl``, ``calibration.jsonl``
-    and ``listings.jsonl``; paths in them are relative to ``folder``. The same arguments give the same bytes. A folder
-    that holds this very market is not rendered again; one that holds another is refused.
+    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product; of a listing's first photo),
+    ``catalogue.jsonl``, ``calibration.jsonl`` and ``listings.jsonl``; paths in them are relative to ``folder``. The
+    same arguments give the same bytes. A folder that holds this very market is not rendered again; one that holds
+    another is refused.
     """
-    least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0}
-    given = (brands, listings, calibration, references, size, seed)
+    least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0, "photos": 1}
+    given = (brands, listings, calibration, references, size, seed, photos)
     for (name, low), value in zip(least.items(), given, strict=True):
         if not isinstance(value, SupportsIndex) or value < low:
             raise InputError(f"{name}={value!r}: need a whole number >= {low}")
-    brands, listings, calibration, references, size, seed = map(operator.index, given)  # numpy's are none of JSON's
+    whole = map(operator.index, given)  # numpy's are none of JSON's
+    brands, listings, calibration, references, size, seed, photos = whole
     if strength not in STRENGTHS:
         raise InputError(f"strength={strength!r}: the strengths are {', '.join(STRENGTHS)}")
     chosen = _choose_attacks(attacks)
@@ -316,7 +331,7 @@ def render(
     parameters = {
         "format": FORMAT, "seed": seed, "brands": brands, "listings": listings, "calibration": calibration,
         "references": references, "strength": strength, "size": size, "attacks": [attack.name for attack in chosen],
-        "marks": None if marks is None else hashlib.sha256(repr(makers).encode()).hexdigest(),
+        "photos": photos, "marks": None if marks is None else hashlib.sha256(repr(makers).encode()).hexdigest(),
     }  # fmt: skip
     if _already(root, parameters):
         return market
@@ -327,7 +342,7 @@ def render(
 
     products = assortment(makers)
     jobs = _jobs(seed, products, listings, calibration, references, chosen)
-    works = _Studio(root, seed, size, strength, products)
+    works = _Studio(root, seed, size, strength, products, photos)
     # Product by product, as textures are kept for a while; the order of the rows does not change.
     order = sorted(range(len(jobs)), key=lambda i: jobs[i].product.id)
     if progress:
@@ -355,9 +370,9 @@ def _already(root: Path, parameters: dict[str, Any]) -> bool:
             raise InputError(f"{root} holds a catalogue that is not a rendered market; choose another folder")
         return False
     try:
-        found = json.loads(note.read_text("utf-8"))
+        found = {"photos": 1, **json.loads(note.read_text("utf-8"))}  # as markets had before they were counted
         complete = found.pop("complete")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{note} is damaged ({error}); choose another folder or delete this one") from error
     if found != parameters:
         differs = sorted(name for name in {*found, *parameters} if found.get(name) != parameters.get(name))
