@@ -450,7 +450,8 @@ class Calibration:
         spread = max(float(level - np.median(self.merged)) / 2, 1e-6)
         away = (merged - level) / spread
         far = np.maximum(np.abs(away) - FAR, 0)
-        return 1 / (1 + np.exp(-np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))))
+        logit = np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))
+        return np.asarray(1 / (1 + np.exp(-logit)))
 
     @property
     def alarm_level(self) -> float:
