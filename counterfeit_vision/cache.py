@@ -276,7 +276,11 @@ class EmbeddingCache:
 
 @contextlib.contextmanager
 def opened(cache: EmbeddingCache | bool) -> Iterator[EmbeddingCache | None]:
-    """The cache that is given; for ``True`` the usual one, closed at the end; for ``False`` none."""
+    """The cache that is given; for ``True`` the usual one, closed at the end; for ``False`` none. Raises
+    :class:`InputError` for anything else.
+    """
+    if not isinstance(cache, bool | EmbeddingCache):
+        raise InputError(f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache(folder)")
     if cache is True:
         with EmbeddingCache() as usual:
             yield usual

@@ -88,7 +88,7 @@ class KeptReferences:
             sizes=sizes,
             vectors=embeddings.vectors,
             content=embeddings.content,
-            centre=_centre(embeddings.vectors, [reference.product for reference in references]),
+            centre=_centre(embeddings.vectors, references),
             grid=embeddings.grid,
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
@@ -175,10 +175,11 @@ def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | N
     return None if head is None else head(photos.patches, photos.content, photos.grid)
 
 
-def _centre(vectors: NDArray[np.float32], products: Sequence[str]) -> NDArray[np.float32]:
-    """The mean of the products' means, so that a product with many photos does not pull it."""
-    rows: dict[str, list[int]] = {}
-    for row, product in enumerate(products):
-        rows.setdefault(product, []).append(row)
+def _centre(vectors: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
+    """The mean of the genuine products' means, so that a product with many photos does not pull it."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, reference in enumerate(references):
+        if reference.gallery != "known_fake":
+            rows.setdefault((reference.product, reference.brand), []).append(row)
     means = [vectors[rows[product]].mean(axis=0) for product in sorted(rows)]
     return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)

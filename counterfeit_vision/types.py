@@ -131,7 +131,7 @@ def _check_texts(kind: str, id: str, /, **texts: object) -> None:
 def _leave_out_empty(record: object, *names: str) -> None:
     """A text without a letter names nothing: no product, no platform."""
     for name in names:
-        if getattr(record, name) == "":
+        if isinstance(value := getattr(record, name), str) and not value.strip():
             object.__setattr__(record, name, None)
 
 

@@ -501,6 +501,11 @@ def test_a_place_where_no_file_can_be_says_how_to_go_on_without(tmp_path: Path, 
         EmbeddingCache(tmp_path / name)
 
 
+def test_a_folders_name_is_no_cache(photos: list[Path], tiny_encoder: TowerEncoder) -> None:
+    with pytest.raises(InputError, match=r"cache='here': need True, False or a cache; type cache=EmbeddingCache"):
+        embed(photos, encoder=tiny_encoder, cache="here")
+
+
 def test_the_second_time_the_same_photos_are_not_encoded(
     tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
 ) -> None:

@@ -365,6 +365,15 @@ def test_the_index_holds_vectors_centred_on_the_mean_of_the_products_means(
     np.testing.assert_allclose(scores, np.take_along_axis(cosines, keys, axis=1), atol=1e-5)
 
 
+def test_products_of_one_name_are_two_to_the_mean_and_known_fakes_do_not_pull_it(
+    references: list[Reference], tree_catalog: Catalog, tiny_encoder: TowerEncoder
+) -> None:
+    alike = [dataclasses.replace(row, brand=f"{row.brand} {row.product}", product="one") for row in references]
+    fakes = [dataclasses.replace(row, id=f"fake {row.id}", gallery="known_fake") for row in references[:3]]
+    catalog = Catalog.build([*alike, *fakes], encoder=tiny_encoder, find_marks=False)
+    np.testing.assert_allclose(catalog.centre, tree_catalog.centre, atol=1e-6)
+
+
 def test_padding_around_a_photo_has_no_say(tree_catalog: Catalog) -> None:
     rows = embed([picture(3, 40, 80)], encoder=tree_catalog.encoder, cache=False)
     inside = patch_mask(rows.content[0], rows.grid)

@@ -117,7 +117,8 @@ def test_regions_are_kept_as_a_tuple() -> None:
 def test_an_empty_text_is_as_if_left_out() -> None:
     names = ("brand", "product", "title", "currency", "seller", "platform", "region", "url", "captured_at")
     assert Listing(id="l", photos=["p.jpg"], **dict.fromkeys(names, "")) == Listing(id="l", photos=["p.jpg"])
-    assert Reference(**REFERENCE, category="", currency="") == Reference(**REFERENCE)
+    assert Listing(id="l", photos=["p.jpg"], **dict.fromkeys(names, " ")) == Listing(id="l", photos=["p.jpg"])
+    assert Reference(**REFERENCE, category="", currency="\t") == Reference(**REFERENCE)
     with pytest.raises(InputError, match="has no currency"):
         Listing(id="l", photos=["p.jpg"], price=3, currency="")
 
