@@ -339,7 +339,8 @@ class Inspector:
         merged = calibration.merge(scores, kinds)
         each = calibration.p_of(scores, strata, kinds)
         claims_p = self._claims_p(scores, kinds)
-        known = self._known(listing, judged, claims_p)
+        marked = self._marked(judged)
+        known = self._known(listing, judged, claims_p, marked)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = self.catalog.references[judged[worst].neighbours[0]]
@@ -364,6 +365,7 @@ class Inspector:
             known=bool(known.any()),
             product=best.product,
             photos=photos,
+            marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
         )
@@ -399,9 +401,15 @@ class Inspector:
             p[:, names.index(Similarity.name)] = calibration.known_p(scores, Similarity.name, kinds)
         return p
 
-    def _known(self, listing: Listing, judged: Sequence[Judged], claims_p: Floats) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows: they look like it, or a product's marks are on them, or
-        what surrounds these.
+    def _marked(self, judged: Sequence[Judged]) -> NDArray[np.bool_]:
+        """On which photos a product's marks are, or what surrounds these."""
+        columns = [column for column, head in enumerate(self.heads) if head.name == Mark.name]
+        return np.array([any(row.evidence[column].region is not None for column in columns) for row in judged])
+
+    def _known(
+        self, listing: Listing, judged: Sequence[Judged], claims_p: Floats, marked: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which photos show something that the catalogue knows: they look like it, or are ``marked``.
 
         A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
         stands out from the next.
@@ -411,12 +419,8 @@ class Inspector:
         if Similarity.name not in names:
             return np.ones(len(claims_p), bool)
         known = np.asarray(claims_p[:, names.index(Similarity.name)] > calibration.unknown_level)
-        if Mark.name in names:
-            column = names.index(Mark.name)
-            marked = np.array([row.evidence[column].region is not None for row in judged])
-            named = len(self.catalog.claimed_by(listing)) > 0
-            known |= marked & (named | (calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE))
-        return known
+        named = len(self.catalog.claimed_by(listing)) > 0
+        return known | marked & (named | (calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE))
 
     def _kinds(self, rows: Sequence[Judged]) -> list[str]:
         """The brand of the reference that each photo looks like most."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 11
+FORMAT = 12
 
 
 @dataclass(frozen=True)

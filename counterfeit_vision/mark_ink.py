@@ -35,6 +35,7 @@ STEPS = 3  # Gauss-Newton steps in each
 LIKE = 0.8  # correlation of the ink with the genuine outline from which it is judged
 PARTS = 10  # along a mark, whose colours are compared
 PART_LIKE = 0.7  # the same in a part
+PART_OFF = 0.15  # by which a part has less of it than the mark's others, from which it shows a finger, or the room
 INK = 0.7  # of the outline, where a pixel is ink
 DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
 
@@ -195,6 +196,7 @@ class MarkInk:
         edges = np.linspace(AIR, outline.shape[1] - AIR, PARTS + 1).astype(int)
         step = outline.shape[1] // PARTS
         inks, grounds = (np.full((PARTS, 3), np.nan) for _ in range(2))
+        alike = np.full(PARTS, np.nan)
         for part, (start, end) in enumerate(itertools.pairwise(edges)):
             around = slice(max(0, start - step), end + step)
             own, mine, seen = outline[:, start:end], soft[:, start:end], there[:, start:end]
@@ -204,11 +206,14 @@ class MarkInk:
                 continue
             base = np.median(soft[:, around][ground[:, around]], axis=0)
             off = np.linalg.norm(mine - base, axis=2)
-            if _alike(off[seen], own[seen]) < PART_LIKE:
+            alike[part] = _alike(off[seen], own[seen])
+            if alike[part] < PART_LIKE:
                 continue
             strongest = np.argsort(-off[core], kind="stable")[:most]
             inks[part] = np.log(np.median(mine[core][strongest], axis=0) + DARK)
             grounds[part] = np.log(base + DARK)
+        off_mark = alike < _median(alike, axis=0) - PART_OFF
+        inks[off_mark] = grounds[off_mark] = np.nan
         return inks - grounds, grounds
 
 

@@ -58,7 +58,7 @@ AIR = 0.1  # of a box's shorter side, around it, that is not yet its surrounding
 # Correlation of what surrounds it with the genuine, from which a place where the marks are not is theirs; on other
 # goods it is an accident, with up to 0.16 on nine of ten cartons of grocery's training part
 AMID = 0.2
-BARE = 50  # pixels of the frame: less surroundings tell nothing
+BARE = 50  # pixels of the frame: less surroundings, or of a mark, tell nothing
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
@@ -77,7 +77,8 @@ class Found:
     """Marks in a photo. ``matrix`` (3, 3) takes x, y, 1 of the stencil's frame to the photo, as a plane would; ``warp``
     (h, w, 2) float32 is the exact place of each of the frame's pixels; ``crop`` (h, w, 3) uint8 the photo in that
     frame; ``inside`` (h, w) bool where it shows the photo at all. ``likeness`` in -1..1: correlation with the genuine
-    marks, and ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo.
+    marks, and ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo,
+    and ``likenesses`` the correlation of each, that of all where the photo shows too little of one.
     """
 
     matrix: Matrix
@@ -87,6 +88,7 @@ class Found:
     likeness: float
     beside: float
     regions: tuple[Region, ...]
+    likenesses: tuple[float, ...]
 
     @property
     def region(self) -> Region:
@@ -158,13 +160,17 @@ class Stencil:
         tilt = _tilt(_grey(self.typical), self.boxes)
         return np.stack([_outline(box, tilt) for box in self.boxes])
 
-    def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
-        """(h, w): the marks' boxes, grown by ``air`` of their shorter sides."""
-        mask = np.zeros(self.shape, bool)
-        for x0, y0, x1, y1 in self.boxes:
+    def on_each(self, air: float = 0.0) -> NDArray[np.bool_]:
+        """(m, h, w): the marks' boxes, grown by ``air`` of their shorter sides."""
+        masks = np.zeros((len(self.boxes), *self.shape), bool)
+        for mask, (x0, y0, x1, y1) in zip(masks, self.boxes, strict=True):
             grow = air * min(x1 - x0, y1 - y0)
             mask[max(0, int(y0 - grow)) : int(y1 + grow) + 1, max(0, int(x0 - grow)) : int(x1 + grow) + 1] = True
-        return mask
+        return masks
+
+    def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
+        """(h, w): all of them."""
+        return np.asarray(self.on_each(air).any(axis=0))
 
 
 def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) -> Stencil | str:
@@ -376,13 +382,17 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     crop = _warped(photo, warp)
     flat, around_marks = _flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
     likeness = _correlation(stencil.flattened, flat, drawn)
+    each = tuple(
+        _correlation(stencil.flattened, flat, mark) if mark.sum() >= BARE else likeness
+        for mark in stencil.on_each() & drawn
+    )
     beside = _correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
     regions = tuple(
         region_around(outline, halves[0].shape) for outline in cv2.remap(warp, outlines, None, cv2.INTER_LINEAR)
     )
-    return Found(up @ matrix, warp, crop, inside, likeness, beside, regions)
+    return Found(up @ matrix, warp, crop, inside, likeness, beside, regions, each)
 
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:

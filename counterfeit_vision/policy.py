@@ -24,8 +24,8 @@ Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 class Findings:
     """What the decision rests on: ``p_value`` and ``risk`` of the listing; the p-values of the ``claims`` that apply to
     its most unusual one of so many ``photos``, the loudest first; whether it is ``known`` to the catalogue, and as what
-    ``product``; what a proven ``copy`` is one of; and ``unpriced``, its p-value with the price left out (``None``
-    without a price claim).
+    ``product``, and whether it is ``marked``, known or not; what a proven ``copy`` is one of; and ``unpriced``, its
+    p-value with the price left out (``None`` without a price claim).
     """
 
     p_value: float
@@ -34,6 +34,7 @@ class Findings:
     known: bool
     product: str
     photos: int = 1
+    marked: bool = False
     copy: str | None = None
     unpriced: float | None = None
 
@@ -50,6 +51,11 @@ class Policy:
 
     def decide(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
         """The word, and the sentence that names claims and numbers."""
+        if not found.known and found.marked:
+            return "insufficient_evidence", (
+                "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
+                f"product (nearest: {found.product}) to tell which: nothing can be said unless the listing names it."
+            )
         if not found.known:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."

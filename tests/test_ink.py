@@ -120,6 +120,12 @@ def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[Ma
         assert deviation(stencil, marks, pixels).score < least, name
 
 
+def test_a_finger_on_a_mark_is_not_ink_of_another_colour(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    touched = card(noise=3)
+    cv2.ellipse(touched, (175, 250), (14, 20), 0, 0, 360, (150, 60, 40), -1)
+    assert deviation(stencil, marks, seen(touched)).score < 2
+
+
 def test_the_spot_is_all_of_the_mark_that_the_photo_shows(stencil: Stencil) -> None:
     left = np.array([[1.3, 0, -300], [0, 1.3, -125], [0, 0, 1.0]])  # the word begins off the photo
     found = find_marks(stencil, seen(card(noise=3), left))

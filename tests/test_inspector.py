@@ -368,6 +368,7 @@ def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_lo
     assert claimed.decision == "suspected"
     assert claimed.product is not None
     assert unheard.decision == silent.decision == "insufficient_evidence"
+    assert "Marks of the catalogue" in silent.reason
     assert claimed.p_value == silent.p_value
     inspector.calibration.margins[:] = -np.inf
     assert all(verdict.decision == "suspected" for verdict in inspector.inspect(offers, strict=True))

@@ -10,7 +10,7 @@ import pytest
 from test_marks import BOX, label, seen
 from test_patches import catalogue, suspects
 
-from counterfeit_vision import Catalog, Embeddings, Reference, marks
+from counterfeit_vision import Catalog, Embeddings, Reference, Region, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Look, Mark, Patches, base
 from counterfeit_vision.heads.look import FLOOR
@@ -119,6 +119,25 @@ def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Cata
     assert erased.region is not None  # where they should be
     assert covered.region is None
     assert nothing.region is None
+
+
+def test_a_small_mark_that_is_missing_beside_a_large_one_is_told(tiny_encoder: TowerEncoder) -> None:
+    sign, word = Region(235, 95, 325, 185), Region(150, 205, 410, 270)
+    rows = [
+        Reference(id="a", photo=label(), brand="velmora", product="card", regions=[sign, word]),
+        Reference(id="b", photo=seen(label(noise=1)), brand="velmora", product="card"),
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    erased = label(noise=3)
+    erased[95:185, 235:325] = (225, 215, 195)
+    batch = suspects(catalog, [seen(label(noise=3)), seen(erased)])
+    whole, lacking = Mark().score(batch)
+    assert whole.score < lacking.score
+    assert "but for one" not in whole.text
+    assert "but for one: what lies in its place is not like it" in lacking.text
+    place = batch.place(1)
+    assert not isinstance(place, str)
+    assert lacking.region == place[1].regions[0]
 
 
 def test_a_brand_with_a_slash_in_its_name_has_its_products(tiny_encoder: TowerEncoder) -> None:

@@ -42,6 +42,11 @@ def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
     said, reason = word(Policy(ALPHA), found(0.001, known=False))
     assert said == "insufficient_evidence"
     assert "nearest: bag" in reason
+    assert "No photo looks enough like anything" in reason
+    said, reason = word(Policy(ALPHA), found(0.001, known=False, marked=True))
+    assert said == "insufficient_evidence"
+    assert "Marks of the catalogue" in reason
+    assert "nearest: bag" in reason
 
 
 def test_authorised_is_who_the_platform_has_verified_there() -> None:

@@ -345,6 +345,18 @@ def test_a_glyph_beyond_the_photo_is_shown_at_its_border(
     assert evidence.region.x1 == 520
 
 
+def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reader: Reader) -> None:
+    genuine, seen = (reader.lines(mark("SILVANO", pose=pose)) for pose in (0, 1))
+    found = compare_wordmark(seen, genuine, ["Silvano"], reader)
+    assert found is not None
+    assert found.redrawn is not None
+    otherwise = dataclasses.replace(found, redrawn=2 * DRAWN_OTHERWISE)
+    assert "drawn otherwise" in wordmark._sentence(otherwise)
+    assert "differs, or lies otherwise (deviation 0.060)" in wordmark._sentence(
+        dataclasses.replace(otherwise, count=0.1)
+    )
+
+
 def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:
     def compared(text: str) -> Comparison:
         found = compare_wordmark(reader.lines(mark(text)), [], ["Silvano"], reader)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..marks import FOUND
 from ..types import Evidence
 from .base import Suspects
@@ -15,14 +13,15 @@ CERTAIN = 0.95  # correlation with the genuine marks beyond which more says noth
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out.
+    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out. The
+    least alike of them by itself counts no more: small ones are where hands are.
 
     Where they were looked for in vain, on all photos of a listing, it is 1, and more where what surrounds them on the
     goods was found: 1 + its correlation with the genuine. How much that says depends on how often genuine photos lack
     them: a photo may show the back, or a hand before them, which hides what surrounds them, too.
 
-    The ``region`` is where they are, or where they are missing amid what is as alike as marks that are found: either
-    way the product is known.
+    The ``region`` is where they are, or the one in whose place something else lies; or where all are missing amid what
+    is as alike as marks that are found: either way the product is known.
     """
 
     name = "mark"
@@ -40,10 +39,14 @@ class Mark:
                 return no_mark(mark)
             return self._lacking(suspects, row, mark)
         goods, found = mark
+        least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
+        text = f"The marks of {suspects.product_of(goods)} are on the photo (correlation {found.likeness:.2f})"
+        if least < FOUND:
+            text += f", but for one: what lies in its place is not like it ({least:.2f})"
         return Evidence(
-            score=1 - float(np.minimum(found.likeness, CERTAIN)),
-            text=f"The marks of {suspects.product_of(goods)} are on the photo (correlation {found.likeness:.2f}).",
-            region=found.region,
+            score=1 - min(found.likeness, CERTAIN),
+            text=f"{text}.",
+            region=place if least < FOUND else found.region,
             references=(suspects.catalog.references[int(suspects.marks_of(goods).shown_by[0])].id,),
         )
 

@@ -275,11 +275,12 @@ def _sentence(compared: Comparison) -> str:
         return f"The mark reads {read!r}, but may as well say {word!r} (misspelling {compared.misspelt:.2f} of 1)."
     if compared.redrawn is None or compared.glyphs is None:
         return f"The mark reads {read!r}, which is a wordmark of the brand; no genuine drawing of it to compare with."
-    worst = int(compared.glyphs.residual.argmax()) + 1
-    if compared.redrawn >= DRAWN_OTHERWISE:
+    worst = f"its shape {int(compared.glyphs.residual.argmax()) + 1} of {len(compared.glyphs.residual)}"
+    if compared.redrawn * compared.count >= DRAWN_OTHERWISE:
         return (
-            f"The mark reads {read!r}, but its shape {worst} of {len(compared.glyphs.residual)} looks drawn otherwise "
-            f"than on the genuine mark (deviation {compared.redrawn:.3f}; flat rendered ones stay under "
-            f"{DRAWN_OTHERWISE})."
+            f"The mark reads {read!r}, but {worst} looks drawn otherwise than on the genuine mark (deviation "
+            f"{compared.redrawn:.3f}; flat rendered ones stay under {DRAWN_OTHERWISE})."
         )
+    if compared.redrawn >= DRAWN_OTHERWISE:
+        return f"The mark reads {read!r}; {worst} differs, or lies otherwise (deviation {compared.redrawn:.3f})."
     return f"The mark reads {read!r} and is drawn as on the genuine goods (largest deviation {compared.redrawn:.3f})."
