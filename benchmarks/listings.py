@@ -7,9 +7,10 @@
 Rendered markets whose listings, those that calibrate as well, have three photos of the same goods; of a stolen photo
 there is one. No fake is shown. The heads see each photo once; then each market's genuine listings are dealt at random
 into as many to calibrate with as before and to be judged, and all are judged by their first photo, by two and by three:
-by the photos' mean evidence, which is what an inspector does, and beside it by the most unusual photo. And what the
-mean costs: fakes of which only the first photo shows the fake, the others the genuine goods of its pair. Price is left
-out of a second table: rendered fakes are cheaper, by construction. The unit is a listing, intervals resample products.
+by the photos' mean evidence, which is what an inspector does, and beside it by the most unusual photo. And once more
+fakes of which only the first photo shows the fake, the others the genuine goods of its pair, which is what the mean
+costs. Price is left out of a second table: rendered fakes are cheaper, by construction, and a listing's photos share
+it. The unit is a listing, intervals resample products.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from market_scores import Scores
 
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
-from counterfeit_vision.heads import default_heads
+from counterfeit_vision.heads import Price, default_heads
 from counterfeit_vision.judging import judge, scores_of
 from counterfeit_vision.market import render
 from counterfeit_vision.metrics import bootstrap_interval
@@ -70,9 +71,9 @@ def score(seed: int, chosen: argparse.Namespace) -> Scores:
         return dict(kept)
 
 
-def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, how: str) -> np.ndarray:
-    """(L,) which listings are detected by so many of their photos, where the ``known`` (n,) calibrate; ``how``: by
-    their "mean" evidence, by the "most" unusual photo, or by the mean of "one" photo of a fake with genuine ones.
+def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, *, most: bool, mixed: bool) -> np.ndarray:
+    """(L,) which listings are detected by so many of their photos, where the ``known`` (n,) calibrate: by the photos'
+    mean evidence, or by the ``most`` unusual one. ``mixed``: of a fake, only the first photo shows it.
     """
     owner, table, kinds = scores["listing"], scores["scores"][:, columns], scores["kind"]
     places = [np.flatnonzero(owner == number)[:photos] for number in range(len(scores["attack"]))]
@@ -82,46 +83,52 @@ def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, ho
         scores["heads"][columns].tolist(), table[rows], {}, first=split_groups(names, alpha=ALPHA), alpha=ALPHA,
         generation="", groups=names, listings=owner[rows].tolist(), kinds=kinds[rows].tolist(),
     )  # fmt: skip
-    if how == "most":
-        numbers = np.unique(calibration.listings)
-        most = np.array([calibration.merged[calibration.listings == number].max() for number in numbers])
-        merged = calibration.merge(table, kinds.tolist())
-        return np.asarray(conformal_p(most, np.array([merged[mine].max() for mine in places])) <= ALPHA)
-    if how == "one":  # listings come in pairs after those that calibrate, which are an even number
-        pair = [number ^ 1 for number in range(len(places))]
-        places = [
-            np.concatenate([mine[:1], places[pair[number]][1:]]) if scores["attack"][number] else mine
-            for number, mine in enumerate(places)
-        ]
-    return np.array([calibration.listing_p(table[mine], None, kinds[mine].tolist()) <= ALPHA for mine in places])
+    listed = np.unique(calibration.listings)
+    oddest = np.array([calibration.merged[calibration.listings == number].max() for number in listed])
+    price = scores["heads"][columns] == Price.name
+    p_values = []
+    for number, mine in enumerate(places):
+        if mixed and scores["attack"][number]:  # the genuine one of its pair stands beside it
+            mine = np.concatenate([mine[:1], places[number ^ 1][1:]])
+        said, taken_for = table[mine], kinds[mine].tolist()
+        said[:, price] = said[0, price]  # a listing has one
+        if most:
+            p_values.append(conformal_p(oddest, calibration.merge(said, taken_for).max(keepdims=True))[0])
+        else:
+            p_values.append(calibration.listing_p(said, None, taken_for))
+    return np.array(p_values) <= ALPHA
 
 
 def shares(markets: list[Scores], left_out: tuple[str, ...]) -> dict[str, Any]:
     """The shares of fakes and of genuine listings that are detected, by so many photos and in each way."""
     found: dict[str, Any] = {}
-    ways = [("mean", 1), *((how, photos) for how in ("mean", "most", "one") for photos in range(2, PHOTOS + 1))]
-    for how, photos in ways:
-        if how != "one" or "price" in left_out:  # the photos of a listing have one price
-            fakes, genuine, products = [], [], []
-            for scores in markets:
-                columns = [row for row, head in enumerate(scores["heads"]) if head not in left_out]
-                true, false = (np.flatnonzero((scores["attack"] == "") == yes) for yes in (True, False))
-                random, each = np.random.default_rng(0), []
-                for _ in range(SPLITS):
-                    dealt = random.permutation(true)
-                    known, asked = dealt[: scores["count"]], dealt[scores["count"] :]
-                    flagged = flags(scores, columns, known, photos, how)
-                    each.append(flagged[false])
-                    genuine.append(float(flagged[asked].mean()))
-                fakes.append(np.mean(each, axis=0))
-                products += scores["product"][false].tolist()
-            mean = np.concatenate(fakes)
-            found[f"{photos} {how}"] = {
-                "fakes": float(mean.mean()),
-                "interval": bootstrap_interval(lambda rows, mean=mean: float(mean[rows].mean()), products),
-                "genuine": float(np.mean(genuine)),
-            }
-            print(left_out, f"{photos} {how}", found[f"{photos} {how}"], flush=True)
+    several = range(2, PHOTOS + 1)
+    ways = [
+        (1, False, False),
+        *((photos, most, mixed) for mixed in (False, True) for most in (False, True) for photos in several),
+    ]
+    for photos, most, mixed in ways:
+        fakes, genuine, products = [], [], []
+        for scores in markets:
+            columns = [row for row, head in enumerate(scores["heads"]) if head not in left_out]
+            true, false = (np.flatnonzero((scores["attack"] == "") == yes) for yes in (True, False))
+            random, each = np.random.default_rng(0), []
+            for _ in range(SPLITS):
+                dealt = random.permutation(true)
+                known, asked = dealt[: scores["count"]], dealt[scores["count"] :]
+                flagged = flags(scores, columns, known, photos, most=most, mixed=mixed)
+                each.append(flagged[false])
+                genuine.append(float(flagged[asked].mean()))
+            fakes.append(np.mean(each, axis=0))
+            products += scores["product"][false].tolist()
+        mean = np.concatenate(fakes)
+        name = f"{photos} photos" if photos > 1 else "1 photo"
+        name += ", one of the fake" * mixed + ("" if photos == 1 else ", most unusual" if most else ", mean evidence")
+        found[name] = {
+            "fakes detected": float(mean.mean()),
+            "interval": bootstrap_interval(lambda rows, mean=mean: float(mean[rows].mean()), products),
+            "genuine detected": float(np.mean(genuine)),
+        }
     return found
 
 
