@@ -247,7 +247,7 @@ def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_o
 
 
 def test_more_photos_of_goods_that_are_a_little_odd_tell_more() -> None:
-    """By the most unusual photo, three had told less than one: what is usual for the oddest of three is odder."""
+    """By the most unusual photo they had told less: what is usual for the oddest of three is odder."""
     random = np.random.default_rng(19)
     found = dict.fromkeys((1, 3), 0.0)
     for _ in range(40):
