@@ -321,12 +321,12 @@ class Calibration:
         It is ranked among calibration listings, one drawn of each group, by the mean evidence of theirs: that holds for
         listings that are exchangeable with these, however many photos each has, and however odd some of those are. With
         photos of S strata, S times the smallest of theirs. Where no calibration listing has as many photos, or they are
-        too few to reach alpha (as they may be where photos are counted), the p-value is at least :meth:`p_of` times
-        ``photos``, which holds for photos that are exchangeable (Bonferroni).
+        too few to reach alpha (as they may be where photos are counted), its photos' p-values decide
+        (:meth:`_several_p`), which holds for photos that are exchangeable.
         """
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos
-        ranked, alike = [], True
+        ranked = []
         for name in np.unique(names):
             known = np.flatnonzero(self.peers(name))
             _, first, listing, counts = np.unique(
@@ -334,17 +334,24 @@ class Calibration:
             )
             order = np.argsort(first)
             groups = self.groups[known[first[order]]]
-            enough = len(np.unique(groups)) >= conformal_needed(self.alpha)
+            if photos > counts.max() or len(np.unique(groups)) < conformal_needed(self.alpha):
+                return self._several_p(self._photos_p(statistics, strata), names, photos)
             theirs = np.full(len(counts), -np.inf)  # each its mean evidence
             np.logaddexp.at(theirs, listing, self.merged[known])
-            theirs = (theirs - np.log(counts))[order]
             ours = mean_evidence(statistics[names == name])
-            ranked.append(float(self._ranked(ours[None], theirs, groups)[0]) if enough else 0.0)
-            alike &= bool(enough and photos <= counts.max())
-        p = len(ranked) * min(ranked)
-        if not alike:
-            p = max(p, photos * float(self.p_of(scores, strata, kinds).min()))
-        return min(1.0, p)
+            ranked.append(float(self._ranked(ours[None], (theirs - np.log(counts))[order], groups)[0]))
+        return min(1.0, len(ranked) * min(ranked))
+
+    def _several_p(self, p: Floats, strata: NDArray[np.str_], photos: int) -> float:
+        """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
+        smallest, shared by all m photos that are more unusual than each of the n that are ranked.
+
+        However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
+        so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
+        """
+        least = 1 / (1 + min(len(np.unique(self.groups[self.peers(name)])) for name in np.unique(strata)))
+        beyond = int((p <= least * (1 + 1e-9)).sum())
+        return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
     def _statistics(self, scores: Floats, kinds: Sequence[str] | None) -> Floats:
         """The merged statistic (N,); by leaving one out (N, groups)."""

@@ -306,6 +306,22 @@ def test_a_listing_of_more_photos_than_any_that_calibrated_pays_for_each() -> No
         assert calibration.listing_p(np.array([[99.0]]), photos=5) == pytest.approx(5 * least)  # four do not count
 
 
+def test_photos_that_are_all_beyond_what_calibrated_share_the_price_of_being_many() -> None:
+    """Calibrated with 39 single photos, no listing of three could be suspected, however odd all of them were."""
+    random = np.random.default_rng(20)
+    rates = []
+    for _ in range(300):
+        calibration = calibrated(random.standard_normal(59), named(np.arange(59)))
+        assert calibration.count == 39
+        both = random.standard_normal((40, 1, 1)) + 0.3 * random.standard_normal((40, 3, 1))
+        asked = both / np.sqrt(1.09)  # photos of a listing are alike
+        rates.append(float(np.mean([calibration.listing_p(rows) <= ALPHA for rows in asked])))
+    assert np.mean(rates) <= ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
+    found = [calibration.listing_p(np.array([99.0] * odd + [0.0] * (3 - odd))[:, None]) for odd in (1, 2, 3)]
+    assert found == pytest.approx([3 / 40, 3 / 40 / 2, 1 / 40])
+    assert calibration.listing_p(np.array([[99.0], [99.0]]), photos=4) == pytest.approx(4 / 40 / 2)
+
+
 def test_a_listing_of_one_photo_among_such_is_ranked_as_the_photo() -> None:
     random = np.random.default_rng(15)
     for alone in (False, True):
