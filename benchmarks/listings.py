@@ -7,7 +7,9 @@
 Rendered markets whose listings, those that calibrate as well, have three photos of the same goods; of a stolen photo
 there is one. No fake is shown. The heads see each photo once; then each market's genuine listings are dealt at random
 into as many to calibrate with as before and to be judged, and all are judged by their first photo, by two and by three:
-by the photos' mean evidence, which is what an inspector does, and beside it by the most unusual photo. And once more
+by the photos' mean evidence, which is what an inspector does, and beside it by the most unusual photo. Then calibrated
+by one photo of each listing, as who has photos but no listings would: by those that are beyond all that calibrate,
+which is what an inspector does, and beside it by the smallest p-value times the photos (Bonferroni). And once more
 fakes of which only the first photo shows the fake, the others the genuine goods of its pair, which is what the mean
 costs. Price is left out of a second table: rendered fakes are cheaper, by construction, and a listing's photos share
 it. The unit is a listing, intervals resample products.
@@ -34,6 +36,9 @@ from counterfeit_vision.metrics import bootstrap_interval
 
 SEEDS, CALIBRATION, LISTINGS = (262, 263), 80, 240
 PHOTOS, ALPHA, SPLITS = 3, 0.05, 20
+MEAN, MOST = "mean evidence", "the most unusual"
+SHARE, EACH_PAYS = SINGLE = "calibrated by single photos", "calibrated by single photos, each paying"
+WAYS = (MEAN, MOST, SHARE, EACH_PAYS)
 
 
 def score(seed: int, chosen: argparse.Namespace) -> Scores:
@@ -71,13 +76,13 @@ def score(seed: int, chosen: argparse.Namespace) -> Scores:
         return dict(kept)
 
 
-def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, *, most: bool, mixed: bool) -> np.ndarray:
-    """(L,) which listings are detected by so many of their photos, where the ``known`` (n,) calibrate: by the photos'
-    mean evidence, or by the ``most`` unusual one. ``mixed``: of a fake, only the first photo shows it.
+def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, *, how: str, mixed: bool) -> np.ndarray:
+    """(L,) which listings are detected by so many of their photos, where the ``known`` (n,) calibrate; ``how``: one of
+    :data:`WAYS`. ``mixed``: of a fake, only the first photo shows it.
     """
     owner, table, kinds = scores["listing"], scores["scores"][:, columns], scores["kind"]
     places = [np.flatnonzero(owner == number)[:photos] for number in range(len(scores["attack"]))]
-    rows = np.concatenate([places[number] for number in known])
+    rows = np.concatenate([places[number][: 1 if how in SINGLE else photos] for number in known])
     names = [str(name) for name in owner[rows]]
     calibration = Calibration.fit(
         scores["heads"][columns].tolist(), table[rows], {}, first=split_groups(names, alpha=ALPHA), alpha=ALPHA,
@@ -92,8 +97,10 @@ def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, *,
             mine = np.concatenate([mine[:1], places[number ^ 1][1:]])
         said, taken_for = table[mine], kinds[mine].tolist()
         said[:, price] = said[0, price]  # a listing has one
-        if most:
+        if how == MOST:
             p_values.append(conformal_p(oddest, calibration.merge(said, taken_for).max(keepdims=True))[0])
+        elif how == EACH_PAYS:
+            p_values.append(len(mine) * calibration.p_of(said, kinds=taken_for).min())
         else:
             p_values.append(calibration.listing_p(said, None, taken_for))
     return np.array(p_values) <= ALPHA
@@ -102,12 +109,8 @@ def flags(scores: Scores, columns: list[int], known: np.ndarray, photos: int, *,
 def shares(markets: list[Scores], left_out: tuple[str, ...]) -> dict[str, Any]:
     """The shares of fakes and of genuine listings that are detected, by so many photos and in each way."""
     found: dict[str, Any] = {}
-    several = range(2, PHOTOS + 1)
-    ways = [
-        (1, False, False),
-        *((photos, most, mixed) for mixed in (False, True) for most in (False, True) for photos in several),
-    ]
-    for photos, most, mixed in ways:
+    every = [(how, photos, mixed) for mixed in (False, True) for how in WAYS for photos in range(2, PHOTOS + 1)]
+    for how, photos, mixed in [(MEAN, 1, False), *every]:
         fakes, genuine, products = [], [], []
         for scores in markets:
             columns = [row for row, head in enumerate(scores["heads"]) if head not in left_out]
@@ -116,14 +119,13 @@ def shares(markets: list[Scores], left_out: tuple[str, ...]) -> dict[str, Any]:
             for _ in range(SPLITS):
                 dealt = random.permutation(true)
                 known, asked = dealt[: scores["count"]], dealt[scores["count"] :]
-                flagged = flags(scores, columns, known, photos, most=most, mixed=mixed)
+                flagged = flags(scores, columns, known, photos, how=how, mixed=mixed)
                 each.append(flagged[false])
                 genuine.append(float(flagged[asked].mean()))
             fakes.append(np.mean(each, axis=0))
             products += scores["product"][false].tolist()
         mean = np.concatenate(fakes)
-        name = f"{photos} photos" if photos > 1 else "1 photo"
-        name += ", one of the fake" * mixed + ("" if photos == 1 else ", most unusual" if most else ", mean evidence")
+        name = "1 photo" if photos == 1 else f"{photos} photos{', one of the fake' * mixed}, {how}"
         found[name] = {
             "fakes detected": float(mean.mean()),
             "interval": bootstrap_interval(lambda rows, mean=mean: float(mean[rows].mean()), products),
