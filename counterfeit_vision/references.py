@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -88,7 +88,10 @@ class KeptReferences:
             sizes=sizes,
             vectors=embeddings.vectors,
             content=embeddings.content,
-            centre=_centre(embeddings.vectors, references),
+            centre=_centre(
+                embeddings.vectors,
+                [None if row.gallery == "known_fake" else (row.product, row.brand) for row in references],
+            ),
             grid=embeddings.grid,
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
@@ -175,11 +178,11 @@ def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | N
     return None if head is None else head(photos.patches, photos.content, photos.grid)
 
 
-def _centre(vectors: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
-    """The mean of the genuine products' means, so that a product with many photos does not pull it."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, reference in enumerate(references):
-        if reference.gallery != "known_fake":
-            rows.setdefault((reference.product, reference.brand), []).append(row)
-    means = [vectors[rows[product]].mean(axis=0) for product in sorted(rows)]
+def _centre(vectors: NDArray[np.float32], goods: Sequence[Hashable | None]) -> NDArray[np.float32]:
+    """The mean of the means of all ``goods`` (``None``: left out), so that many photos of one do not pull it."""
+    rows: dict[Hashable, list[int]] = {}
+    for row, name in enumerate(goods):
+        if name is not None:
+            rows.setdefault(name, []).append(row)
+    means = [vectors[rows[name]].mean(axis=0) for name in sorted(rows, key=repr)]
     return np.mean(means, axis=0).astype(np.float32) if len(means) > 1 else np.zeros(vectors.shape[1], np.float32)
