@@ -1,6 +1,6 @@
 """Do the claims about a mark's details see small changes of it, in free pose, and show where?
 
-    python benchmarks/market.py                      # seeds 127 and 129
+    python benchmarks/market.py                      # seeds 131 and 132
     python benchmarks/market.py --strength strong    # the same goods and scenes, changes of 5 to 15 %
     python benchmarks/market.py --seeds 0 --quick    # for development: seeds below 10
     python benchmarks/market.py --regions found      # without the boxes that the market's catalogue gives
@@ -188,7 +188,7 @@ def table(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[127, 129])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[131, 132])
     parser.add_argument("--strength", choices=STRENGTHS, default="medium")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-market")
     parser.add_argument("--quick", action="store_true", help="40 listings of each seed")
