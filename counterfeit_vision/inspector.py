@@ -339,7 +339,7 @@ class Inspector:
         merged = calibration.merge(scores, kinds)
         each = calibration.p_of(scores, strata, kinds)
         claims_p = self._claims_p(scores, kinds)
-        marked = self._marked(judged)
+        marked = np.array([evidence.region is not None for evidence in self._said(judged, Mark.name)])
         known = self._known(listing, judged, claims_p, marked)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
@@ -401,15 +401,17 @@ class Inspector:
             p[:, names.index(Similarity.name)] = calibration.known_p(scores, Similarity.name, kinds)
         return p
 
-    def _marked(self, judged: Sequence[Judged]) -> NDArray[np.bool_]:
-        """On which photos a product's marks are, or what surrounds these."""
-        columns = [column for column, head in enumerate(self.heads) if head.name == Mark.name]
-        return np.array([any(row.evidence[column].region is not None for column in columns) for row in judged])
+    def _said(self, judged: Sequence[Judged], name: str) -> list[Evidence]:
+        """What the head of that name says of each photo; nothing where there is none."""
+        column = next((place for place, head in enumerate(self.heads) if head.name == name), None)
+        nothing = Evidence.not_applicable(f"There is no claim {name}.")
+        return [nothing if column is None else row.evidence[column] for row in judged]
 
     def _known(
         self, listing: Listing, judged: Sequence[Judged], claims_p: Floats, marked: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows: they look like it, or are ``marked``.
+        """Which photos show something that the catalogue knows: they look like it, are copies of its photos, or are
+        ``marked``.
 
         A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
         stands out from the next.
@@ -418,9 +420,11 @@ class Inspector:
         assert calibration is not None
         if Similarity.name not in names:
             return np.ones(len(claims_p), bool)
-        known = np.asarray(claims_p[:, names.index(Similarity.name)] > calibration.unknown_level)
+        alike = np.asarray(claims_p[:, names.index(Similarity.name)] > calibration.unknown_level)
+        copied = np.array([is_copy(evidence) for evidence in self._said(judged, Reuse.name)])
         named = len(self.catalog.claimed_by(listing)) > 0
-        return known | marked & (named | (calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE))
+        stands_out = calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
+        return np.asarray(alike | copied | (marked & (named | stands_out)))
 
     def _kinds(self, rows: Sequence[Judged]) -> list[str]:
         """The brand of the reference that each photo looks like most."""

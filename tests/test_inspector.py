@@ -15,6 +15,7 @@ from counterfeit_vision import judging
 from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
+from counterfeit_vision.heads.reuse import COPY
 
 PER_MARKET = {
     "seed": 3,
@@ -372,6 +373,29 @@ def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_lo
     assert claimed.p_value == silent.p_value
     inspector.calibration.margins[:] = -np.inf
     assert all(verdict.decision == "suspected" for verdict in inspector.inspect(offers, strict=True))
+
+
+class Copied:
+    """Stands for the claim about copies: on photos without colour it finds one."""
+
+    name = "reuse"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        grey = [bool(np.ptp(suspects.pixels(row).mean(axis=(0, 1))) < 1) for row in range(len(suspects))]
+        return [cv.Evidence(score=COPY + 1 if yes else 0.1, text="Told.", references=("a",)) for yes in grey]
+
+
+def test_a_copy_of_a_catalogued_photo_is_known_however_it_was_disguised(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    inspector = cv.Inspector(catalog, [Similarity(), Copied()]).calibrate(market.calibration, alpha=0.1)
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    other, copied = inspector.inspect(
+        [(noise // (1, 2, 3)).astype(np.uint8), np.repeat(noise[..., :1], 3, axis=2)], strict=True
+    )
+    assert other.decision == "insufficient_evidence"
+    assert copied.decision == "suspected"
+    assert copied.product is not None
 
 
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:

@@ -16,7 +16,17 @@ from ..types import Evidence, Region
 from ..wording import number
 from .base import Suspects
 
-__all__ = ["SAME_PHOTO", "Comparison", "Reuse", "Traits", "compare_photos", "compare_traits", "find_traits", "is_copy"]
+__all__ = [
+    "COPY",
+    "SAME_PHOTO",
+    "Comparison",
+    "Reuse",
+    "Traits",
+    "compare_photos",
+    "compare_traits",
+    "find_traits",
+    "is_copy",
+]
 
 Floats = NDArray[np.float32]
 
@@ -172,11 +182,14 @@ class Reuse:
 
 def is_copy(evidence: Evidence | None) -> bool:
     """Whether evidence of :class:`Reuse` proves a copy of the first of its ``references``."""
-    return evidence is not None and evidence.applicable and evidence.score >= _sureness(SAME_PHOTO)
+    return evidence is not None and evidence.applicable and evidence.score >= COPY
 
 
 def _sureness(score: float) -> float:
     return float(-np.log(1.01 - score))
+
+
+COPY = _sureness(SAME_PHOTO)  # the claim's score from which it proves a copy
 
 
 def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Comparison:
