@@ -494,7 +494,8 @@ class Catalog:
         ``encoder`` defaults to the recipe it was built with, ``index`` as in :meth:`build`. Raises
         :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
-        refuse_name(encoder)
+        if encoder is not None:
+            refuse_name(encoder)
         path = Path(folder)
         manifest, contents = read_folder(path)
         if encoder is None:

@@ -77,6 +77,8 @@ def name_of(encoder: Encoder) -> str:
 
 
 def refuse_name(encoder: object) -> None:
-    """:class:`InputError` where an encoder's name stands in its place."""
+    """:class:`InputError` where an encoder's name stands in its place, or nothing does."""
+    if encoder is None:
+        raise InputError("encoder=None is no encoder; type encoder=load_encoder('clip-vit-b16')")
     if isinstance(encoder, str):
         raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
