@@ -349,14 +349,18 @@ class Inspector:
         strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
         claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
-        photos = len({row.photo.sha256 for row in judged})
-        once = np.array(sorted({judged[row].photo.sha256: row for row in reversed(counted.tolist())}.values()))
-        p_value = calibration.listing_p(
-            scores[once], [strata[row] for row in once], [kinds[row] for row in once], photos=photos
-        )
+        once = np.sort(np.unique([row.photo.sha256 for row in judged], return_index=True)[1])
+        # What the catalogue does not know accuses nobody; nor does leaving it out, for calibration listings rank with
+        # all their photos: of the two p-values the larger counts.
+        ranked = [once] if len(counted) == len(judged) else [once, once[known[once]]]
         found = Findings(
-            p_value=p_value,
-            risk=float(calibration.risk(mean_evidence(merged[once])[None], self.base_rate)[0]),
+            p_value=max(
+                calibration.listing_p(
+                    scores[some], [strata[row] for row in some], [kinds[row] for row in some], photos=len(once)
+                )
+                for some in ranked
+            ),
+            risk=min(float(calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]) for some in ranked),
             claims={
                 self.heads[column].name: float(claims_p[worst, column])
                 for column in np.argsort(-strength[worst], kind="stable").tolist()
@@ -364,7 +368,7 @@ class Inspector:
             },
             known=bool(known.any()),
             product=best.product,
-            photos=photos,
+            photos=len(once),
             marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),

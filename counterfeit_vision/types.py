@@ -395,7 +395,7 @@ class Verdict:
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from the log
-      of the mean of their exponentials.
+      of the mean of their exponentials; from that of the photos which the catalogue knows, where that is smaller.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, that gave no pixels or that no claim applies to.

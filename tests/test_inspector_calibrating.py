@@ -18,9 +18,11 @@ from conftest import picture
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder, judging
 from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.calibrate import conformal_p
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
+from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.references import COPY_SIDE
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, small_jpeg
 
@@ -384,6 +386,47 @@ def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog)
     assert odd.p_value == pytest.approx(1 / (inspector.calibration.count + 1))
     five = inspector.inspect([cv.Listing(id="five", photos=[*map(flat, range(60, 64)), flat(250)])]).verdicts[0]
     assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
+
+
+class Strange(Loud):
+    """How colourful a photo is: nothing in the catalogue is."""
+
+    name = "similarity"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = [np.ptp(suspects.pixels(row)) + suspects.pixels(row).mean() / 100 for row in range(len(suspects))]
+        return [cv.Evidence(score=float(colour), text="Colourful.") for colour in found]
+
+
+class OfGoods(Loud):
+    """How bright a photo of goods is; one of a green room shows none."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        rooms = [np.ptp(suspects.pixels(row)) > 30 for row in range(len(suspects))]
+        found = zip(rooms, super().score(suspects), strict=True)
+        return [cv.Evidence.not_applicable("No goods.") if room else item for room, item in found]
+
+
+def test_a_listing_is_ranked_by_all_its_photos_as_those_are_that_calibrated(tree_catalog: cv.Catalog) -> None:
+    """Without what the catalogue does not know, it would be compared with others whose dull photos of a room count."""
+
+    def room(number: int) -> np.ndarray:
+        return np.full((40, 40, 3), (60, 200 + number % 40, 60), np.uint8)
+
+    def offer(number: int, light: float, rooms: int) -> cv.Listing:
+        photos = [flat(light + shade) for shade in range(3 - rooms)]
+        return cv.Listing(id=f"offer {number}", photos=photos + [room(number + more) for more in range(rooms)])
+
+    inspector = cv.Inspector(tree_catalog, [Strange(), OfGoods()], cache=False)
+    calibration = inspector.calibrate([offer(n, 40 + 4 * n, n % 8 == 0) for n in range(40)], alpha=0.1).calibration
+    assert calibration is not None
+    (alone,) = inspector.inspect([room(7)]).verdicts
+    assert alone.decision == "insufficient_evidence"
+    numbers = np.unique(calibration.listings)
+    theirs = np.array([mean_evidence(calibration.merged[calibration.listings == number]) for number in numbers])
+    found = inspector.inspect([offer(n, 40 + 6 * n, 2) for n in range(30)]).verdicts
+    p = conformal_p(theirs, np.array([mean_evidence(np.array(verdict.statistics)) for verdict in found]))
+    assert (np.array([verdict.p_value for verdict in found]) >= p).all()
 
 
 class Faint(Loud):
