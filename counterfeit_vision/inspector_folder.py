@@ -1,4 +1,6 @@
-"""An inspector's folder: a JSON file of the calibration and the settings, and what was learned from fakes beside it."""
+"""An inspector's folder: a JSON file of the calibration and the settings, which holds the sha256 of all the rest in it,
+and what was learned from fakes beside it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,14 @@ from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .heads import LearnedHead
 from .policy import Authorised
-from .sealed import alone, replace_file
+from .sealed import alone, is_sealed, replace_file, sealed
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 12
+FORMAT = 13
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
     with alone(folder):
         if head is not None and sha256 is not None:
             replace_file(folder / _learned_file(sha256), head)
-        text = json.dumps(data, indent=1, sort_keys=True, default=float)  # numpy's numbers
-        replace_file(folder / "inspector.json", text.encode())
+        plain = json.loads(json.dumps(data, default=float))  # numpy's numbers
+        replace_file(folder / "inspector.json", sealed(plain))
         for old in folder.iterdir():
             if re.fullmatch(r"learned-[0-9a-f]{16}\.safetensors", old.name) and old.name != _learned_file(sha256 or ""):
                 old.unlink()
@@ -89,9 +91,12 @@ def read_inspector(folder: Path) -> KeptInspector:
             f"{folder}: no inspector here (inspector.json is missing); make one with: counterfeit-vision calibrate"
         )
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
+        data = json.loads(text)
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}; calibrate again")
+        if not is_sealed(text, data):
+            raise ValueError("changed: it does not match its own sha256; copy the folder again")
         return KeptInspector(
             fingerprint=str(data["fingerprint"]),
             calibration=Calibration.from_dict(data["calibration"]),

@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import CorruptCatalogError, InputError
 
-__all__ = ["alone", "read_sealed", "refuse_foreign", "replace_file", "write_sealed"]
+__all__ = ["alone", "is_sealed", "read_sealed", "refuse_foreign", "replace_file", "sealed", "write_sealed"]
 
 MANIFEST = "manifest.json"
 
@@ -56,6 +56,19 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The bytes of a JSON file of plain values, with the sha256 of all the rest in it."""
+    body = json.dumps(manifest, sort_keys=True)
+    return json.dumps(
+        {**manifest, "sha256": hashlib.sha256(body.encode()).hexdigest()}, indent=2, sort_keys=True
+    ).encode()
+
+
+def is_sealed(data: bytes, manifest: Mapping[str, Any]) -> bool:
+    """Whether these bytes, which hold that ``manifest``, are as :func:`sealed` gave them."""
+    return sealed({key: value for key, value in manifest.items() if key != "sha256"}) == data
+
+
 def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
     """Write ``files`` (``"references.jsonl"``: its bytes) and a manifest that tells ``about`` them.
 
@@ -72,7 +85,7 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
             kept = f"{role}-{sha256[:16]}.{name.rpartition('.')[2]}"
             replace_file(folder / kept, data)
             listed[role] = {"name": kept, "bytes": len(data), "sha256": sha256}
-        replace_file(folder / MANIFEST, _sealed({**about, "files": listed}))
+        replace_file(folder / MANIFEST, sealed({**about, "files": listed}))
         for old in folder.iterdir():
             if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
                 old.unlink(missing_ok=True)
@@ -121,13 +134,6 @@ def _is_ours(file: Path, roles: Collection[str]) -> bool:
     return re.fullmatch(name, file.name) is not None and not file.is_dir()  # another save may take it away now
 
 
-def _sealed(manifest: Mapping[str, Any]) -> bytes:
-    """The manifest's bytes, with the sha256 of all the rest in it."""
-    body = json.dumps(manifest, sort_keys=True)
-    sealed = {**manifest, "sha256": hashlib.sha256(body.encode()).hexdigest()}
-    return json.dumps(sealed, indent=2, sort_keys=True).encode()
-
-
 def _read_manifest(folder: Path) -> bytes:
     path = folder / MANIFEST
     if not path.is_file():
@@ -146,7 +152,7 @@ def _read_files(
         kind = manifest["format"]
         if kind != format:
             raise CorruptCatalogError(f"{path}: format {kind!r}; this version reads format {format}. Build it anew")
-        if _sealed({key: value for key, value in manifest.items() if key != "sha256"}) != data:
+        if not is_sealed(data, manifest):
             raise CorruptCatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
         files = {
             str(role): (str(file["name"]), int(file["bytes"]), str(file["sha256"]))

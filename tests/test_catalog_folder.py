@@ -402,7 +402,7 @@ def reseal(folder: Path, change) -> None:
     manifest = json.loads((folder / "manifest.json").read_bytes())
     del manifest["sha256"]
     change(manifest)
-    (folder / "manifest.json").write_bytes(sealed_module._sealed(manifest))
+    (folder / "manifest.json").write_bytes(sealed_module.sealed(manifest))
 
 
 @pytest.mark.parametrize(

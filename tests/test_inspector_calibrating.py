@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.references import COPY_SIDE
+from counterfeit_vision.sealed import sealed
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, small_jpeg
 
 
@@ -541,9 +543,26 @@ def test_a_folder_that_holds_no_inspector_is_named(tree_catalog: cv.Catalog, tmp
     path = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path) / "inspector.json"
     data = json.loads(path.read_text())
     data["calibration"]["scores"][0][0] = 10**400  # no float holds it
-    path.write_text(text or json.dumps(data))
+    path.write_bytes(text.encode() or resealed(data))
     with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
         inspector_folder.read_inspector(tmp_path)
+
+
+def resealed(data: dict) -> bytes:
+    """As one would write them who knows how."""
+    return sealed({key: value for key, value in data.items() if key != "sha256"})
+
+
+@pytest.mark.parametrize("number", [rb'"alpha": 0\.05', rb'"fitted_on": \d+', rb"\d\.\d{6,}"])
+def test_a_number_that_was_altered_on_disk_is_found(tree_catalog: cv.Catalog, tmp_path: Path, number: bytes) -> None:
+    path = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path) / "inspector.json"
+    found = re.search(number, path.read_bytes())
+    assert found is not None
+    with path.open("r+b") as file:
+        file.seek(found.end() - 1)
+        file.write(b"4" if found[0][-1:] != b"4" else b"5")
+    with pytest.raises(cv.CatalogError, match=r"inspector\.json: .*does not match its own sha256"):
+        cv.Inspector.load(tmp_path, tree_catalog, [Loud()])
 
 
 @pytest.mark.parametrize(
@@ -571,8 +590,8 @@ def test_an_inspector_whose_numbers_do_not_fit_is_refused_before_it_judges(
     data = json.loads(file.read_text())
     *above, last = path
     functools.reduce(lambda part, key: part[key], above, data)[last] = value
-    file.write_text(json.dumps(data))
-    with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
+    file.write_bytes(resealed(data))
+    with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector: (?!.*sha256)"):
         inspector_folder.read_inspector(tmp_path)
 
 
