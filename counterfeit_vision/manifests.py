@@ -173,8 +173,8 @@ def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> lis
 
 
 def _from_tree(root: Path) -> Iterator[Reference]:
-    for photo in sorted(root.rglob("*")):
-        if photo.suffix.lower() not in PHOTO_SUFFIXES or not photo.is_file():
+    for photo in _photos_under(root):
+        if photo.is_dir():
             continue
         parts = photo.relative_to(root).parts
         if len(parts) != 3:
@@ -226,7 +226,7 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
-            photos = sorted(item for item in path.rglob("*") if item.suffix.lower() in PHOTO_SUFFIXES)
+            photos = list(_photos_under(path))
             if not photos:
                 raise InputError(f"{path}: the folder holds no photos")
             yield from ((str(item), Listing(id=item.relative_to(path).as_posix(), photos=[item])) for item in photos)
@@ -308,6 +308,20 @@ def id_of(row: Mapping[str, Any], otherwise: str) -> str:
     """A row's id as text; ``otherwise`` where it has none, or an empty one."""
     id = row.get("id")
     return otherwise if id is None or id == "" else str(id)
+
+
+def _photos_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """What is named as a photo is, sorted, also in folders that are linked to; none is entered within itself."""
+    above |= {folder.resolve()}
+    try:
+        items = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+    for item in items:
+        if item.suffix.lower() in PHOTO_SUFFIXES:
+            yield item
+        if item.is_dir() and item.resolve() not in above:
+            yield from _photos_under(item, above)
 
 
 def _columns(names: Iterable[str]) -> str:

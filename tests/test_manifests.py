@@ -65,6 +65,29 @@ def test_a_photo_too_high_or_deep_in_the_tree_is_refused_with_where_it_should_li
     assert "brand/product/" in str(caught.value)
 
 
+def test_folders_that_are_linked_to_are_entered_and_none_within_itself(tmp_path: Path, tree: Path) -> None:
+    root = tmp_path / "genuine"
+    (root / "zeta").mkdir(parents=True)
+    (root / "acme").symlink_to(tree / "acme", target_is_directory=True)
+    (root / "zeta" / "mug").symlink_to(tree / "zeta" / "mug", target_is_directory=True)
+    (root / "zeta" / "again").symlink_to(root, target_is_directory=True)
+    (root / "zeta" / "round").symlink_to("round")
+    (root / "zeta" / "nib").mkdir()
+    (root / "zeta" / "nib" / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
+    known = [reference.id for reference in read_references(tree) if not reference.id.startswith("zeta/pen")]
+    assert [reference.id for reference in read_references(root)] == sorted([*known, "zeta/nib/gone.jpg"])
+    assert [listing.id for listing in read_listings(root)] == [reference.id for reference in read_references(root)]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(folder: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(InputError, match=r"genuine.*: the folder cannot be read: Permission denied"):
+        read_references(tree)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such folder or manifest"):
         read_references(tmp_path / "nowhere")
