@@ -103,7 +103,8 @@ def photos_needed(alpha: float) -> int:
     28
     """
     conformal = conformal_needed(alpha)
-    return next(n for n in range(conformal, 10 * conformal + 100) if n - _fit_count(n) >= conformal)
+    least = math.floor(conformal / (1 - FIT_SHARE))  # a third of them is rounded, so that one more or less may do
+    return next(n for n in range(max(conformal, least - 2), 2 * conformal + 100) if n - _fit_count(n) >= conformal)
 
 
 def _fit_count(count: int, share: float = FIT_SHARE) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, norm
 
-from counterfeit_vision.calibrate import Calibration, conformal_p, photos_needed, split_groups
+from counterfeit_vision.calibrate import Calibration, conformal_needed, conformal_p, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -316,6 +316,15 @@ def test_two_runs_give_the_same_bytes() -> None:
     ]
     assert len(runs[0]) > 1000
     assert runs[0] == runs[1]
+
+
+def test_an_alpha_that_no_market_has_photos_for_is_answered_at_once() -> None:
+    """By counting up to it, it took minutes."""
+    assert photos_needed(1e-9) == 1_499_999_998
+    for alpha in (0.001, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5):
+        least = photos_needed(alpha)
+        left = [int((~split_groups([str(n) for n in range(count)])).sum()) for count in (least - 1, least)]
+        assert left[0] < conformal_needed(alpha) <= left[1]
 
 
 def test_too_few_photos_name_the_number_whatever_the_heads() -> None:
