@@ -90,7 +90,9 @@ class Drift:
         return self
 
     def watch(self, id: str, statistic: float) -> None:
-        """One more photo's merged statistic."""
+        """One more photo's merged statistic; :class:`InputError` for what is no finite number."""
+        if not math.isfinite(statistic):
+            raise InputError(f"watch({id!r}): statistic={statistic!r}; need a finite number, such as a verdict's")
         lower, upper = bisect.bisect_left(self._known, statistic), bisect.bisect_right(self._known, statistic)
         above, equal = len(self._known) - upper, upper - lower + 1
         p = (above + self._ties.random() * equal) / (len(self._known) + 1)

@@ -182,10 +182,19 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     assert "journal.jsonl:2: not as it was written" in said.err
 
 
+SAID = {"id": "a", "decision": "clear", "risk": 0.1, "p_value": 0.5, "reason": "Usual."}
+
+
 @pytest.mark.parametrize(
-    "row", [{"id": "a"}, {"id": "a", "decision": "clear"}, {"decision": "clear", "stage": "input"}]
+    "row",
+    [
+        {"id": "a"},
+        {"id": "a", "decision": "clear"},
+        {"decision": "clear", "stage": "input"},
+        *({**SAID, "statistics": odd} for odd in ("x", ["x"], [None], {"a": 1}, [[1]], [float("nan")], 5)),
+    ],
 )
-def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str, str]) -> None:
+def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str, object]) -> None:
     (tmp_path / "listings.jsonl").write_text('{"id": "a", "photos": ["a.jpg"]}\n')
     (tmp_path / "wrong.jsonl").write_text(json.dumps(row) + "\n")
     said = run(

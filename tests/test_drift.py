@@ -95,3 +95,10 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
         drift.add([verdict("d", 0.1, stale=True)])
     with pytest.raises(InputError, match="delta=1"):
         Drift(calibrated(np.random.default_rng(6)), delta=1)
+
+
+def test_what_is_no_number_is_not_watched() -> None:
+    drift = Drift(calibrated(np.random.default_rng(0)))
+    with pytest.raises(InputError, match=r"watch\('a'\): statistic=nan; need a finite number"):
+        drift.watch("a", float("nan"))
+    assert drift.seen == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,10 +210,14 @@ def _verdicts(folder: Path) -> list[dict[str, Any]]:
     refuse_missing(path, "verdicts")
     rows = []
     for line, row in read_rows(path):
-        if not any(fields <= row.keys() for fields in RESULTS):
+        if not any(fields <= row.keys() for fields in RESULTS) or not _are_numbers(row.get("statistics", [])):
             raise InputError(f"{path}:{line}: neither a verdict nor a failure; name a folder that inspect wrote")
         rows.append(row)
     return rows
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(one, int | float) and math.isfinite(one) for one in values)
 
 
 def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
