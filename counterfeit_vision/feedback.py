@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = ["Change", "Journal"]
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
 KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
+SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
 ASKED = {*KEPT, "drawn"}
 START = "0" * 64  # what the first line names as the one before it
 
@@ -62,6 +64,8 @@ class Journal:
         if not photos or len(photos) < len(listing.photos):
             raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
         said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
+        if not isinstance(said, Mapping) or not {"id", *SAID} <= said.keys():
+            raise InputError(f"listing {listing.id!r}: {verdict!r:.80} is no verdict; decide on those that have one")
         if said["id"] != listing.id:
             raise InputError(f"listing {listing.id!r} and the verdict on {said['id']!r} are not the same")
         entry = {
@@ -74,7 +78,7 @@ class Journal:
             "currency": listing.currency,
             "seller": None if listing.seller is None else getattr(listing.seller, "id", listing.seller),
             "platform": listing.platform,
-            "said": {name: said[name] for name in ("decision", "risk", "p_value", "reason", "statistics")},
+            "said": {name: said[name] for name in SAID},
             "decided": decided,
             "drawn": bool(drawn),  # of a frame's column, numpy's
             "by": by,
@@ -125,18 +129,20 @@ class Journal:
             return _whole_lines(file)
 
     def listings(self, decided: Decided) -> list[Listing]:
-        """What was decided so, each listing by its last decision; of genuine ones only those drawn at random."""
+        """What was decided so, each listing by its last decision; of genuine ones only those drawn at random.
+
+        Two listings may have one id, on two platforms or with other photos; the second is then called "id (2)".
+        """
         _check_word(decided)
-        last = {entry["listing"]: entry for entry in self.entries()}
-        return [
-            Listing(
-                id=entry["listing"],
-                photos=entry["photos"],
-                **{name: entry[name] for name in KEPT},
-            )
-            for entry in last.values()
-            if entry["decided"] == decided and (decided != "genuine" or entry["drawn"])
-        ]
+        last = {(entry["platform"], entry["listing"], str(entry["photos"])): entry for entry in self.entries()}
+        known: Counter[str] = Counter()
+        found = []
+        for (_, id, _), entry in last.items():
+            known[id] += 1
+            if entry["decided"] == decided and (decided != "genuine" or entry["drawn"]):
+                called = id if known[id] == 1 else f"{id} ({known[id]})"
+                found.append(Listing(id=called, photos=entry["photos"], **{name: entry[name] for name in KEPT}))
+        return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from counterfeit_vision.calibrate import Calibration, split_groups
 from counterfeit_vision.errors import CatalogError, InputError
 from counterfeit_vision.feedback import Change, Journal
-from counterfeit_vision.types import Listing, Verdict
+from counterfeit_vision.types import Failure, Listing, Verdict
 
 
 def listing(id: str = "a") -> Listing:
@@ -47,6 +47,31 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     assert [item.id for item in fakes] == ["a"]
     assert (fakes[0].photos, fakes[0].price, fakes[0].seller.id) == (("/photos/a.jpg",), 3.0, "anna")
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # c was picked because it looked odd
+
+
+def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    offers = [
+        Listing(id="7", photos=["/a.jpg"], platform="bazaar"),
+        Listing(id="7", photos=["/a.jpg"], platform="tradepost"),
+        Listing(id="7", photos=["/b.jpg"], platform="bazaar"),
+    ]
+    for offer, decided in zip(offers, ("fake", "genuine", "fake"), strict=True):
+        journal.add(offer, verdict("7"), decided, by="anna", drawn=True)
+    assert [(item.id, item.photos) for item in journal.listings("fake")] == [("7", ("/a.jpg",)), ("7 (3)", ("/b.jpg",))]
+    assert [(item.id, item.platform) for item in journal.listings("genuine")] == [("7 (2)", "tradepost")]
+    journal.add(offers[0], verdict("7"), "genuine", by="ben")
+    assert [item.id for item in journal.listings("fake")] == ["7 (3)"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [Failure("a", "decode", ValueError("no pixels")), {"id": "a"}, {"id": "a", "stage": "decode"}, None, "clear"],
+)
+def test_what_has_no_verdict_is_not_decided(tmp_path: Path, said: object) -> None:
+    with pytest.raises(InputError, match=r"listing 'a': .* is no verdict; decide on those that have one"):
+        Journal(tmp_path / "j").add(listing("a"), said, "fake", by="anna")
+    assert not (tmp_path / "j").exists()
 
 
 def test_what_the_claims_ask_of_a_listing_comes_back(tmp_path: Path) -> None:
