@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,7 @@ from .types import Evidence, Failure, Listing, Verdict
 __all__ = ["Inspector"]
 
 GENUINE_SHOWN = 3
+COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
 Floats = NDArray[np.float64]
@@ -110,7 +112,8 @@ class Inspector:
 
         Photos that can't be used stand in ``failures``, genuine ones that are so unlike the others that somebody should
         look whether they are genuine in ``doubts``, and so do those that are shown as fakes as well, where they teach
-        nothing. Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
+        nothing. Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue; warns
+        where more than a tenth of them are copies of such.
         """
         if fakes is None and (self.base_rate is not None or self.costs is not None):
             raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
@@ -135,6 +138,15 @@ class Inspector:
                 raise InputError(
                     f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
                 )
+        copies = [row for row, said in zip(rows, self._said(rows, Reuse.name), strict=True) if is_copy(said)]
+        if len(copies) > COPIES_TOLD * len(rows):
+            warnings.warn(
+                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos, the first is "
+                f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
+                "as suspected. Calibrate with photos that are not in the catalogue in any size",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         strata = self._strata(rows, by)
         if by is not None and len(set(strata)) < 2:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")

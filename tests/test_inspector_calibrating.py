@@ -8,6 +8,7 @@ import functools
 import json
 import pickle
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from counterfeit_vision.calibrate import conformal_p
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
+from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.references import COPY_SIDE
 from counterfeit_vision.sealed import sealed
@@ -339,6 +341,26 @@ def test_nobody_is_cleared_by_showing_a_photo_four_times(inspector: cv.Inspector
     mixed = [cv.Listing(id=f"{count} times", photos=[bright] + [grey] * count) for count in (1, 4)]
     once, often = inspector.inspect(mixed).verdicts
     assert (once.risk, once.p_value) == (often.risk, often.p_value)
+
+
+class Copied(Loud):
+    """Takes dark photos for copies of catalogue photos."""
+
+    name = "reuse"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        light = [suspects.pixels(row).mean() for row in range(len(suspects))]
+        return [cv.Evidence(score=COPY + 1 if one < 60 else 0.0, text="A copy?") for one in light]
+
+
+def test_copies_of_catalogue_photos_among_the_genuine_ones_are_told_of(tree_catalog: cv.Catalog) -> None:
+    """In another size or quality they have another sha256, and look as usual as no other photo does."""
+    inspector = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False)
+    with pytest.warns(RuntimeWarning, match=r"7 of 40 genuine photos are copies of catalogue photos, .* photo 0: more"):
+        inspector.calibrate(GENUINE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inspector.calibrate(GENUINE[4:] + [flat(170 + number) for number in range(4)])
 
 
 # --- several photos --------------------------------------------------------------------------------------------------
