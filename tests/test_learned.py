@@ -220,6 +220,17 @@ def test_it_survives_the_disk_and_refuses_another_encoder(head: LearnedHead, tmp
         LearnedHead.load(path, Clip())  # type: ignore[arg-type]
 
 
+def test_a_head_of_which_a_number_was_altered_on_disk_is_refused(head: LearnedHead, tmp_path: Path) -> None:
+    path = head.save(tmp_path / "new" / "folder" / "head.safetensors")
+    whole = path.read_bytes()
+    last = bytes([whole[-3] ^ 1])
+    for altered in (whole[:-3] + last + whole[-2:], whole.replace(b'"genuine\\": ', b'"genuine\\":9')):
+        assert altered != whole
+        path.write_bytes(altered)
+        with pytest.raises(CorruptCatalogError, match="it does not match its own sha256"):
+            LearnedHead.load(path, Clip())  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("lesson", "mean"),
     [("[" * 200_000, 0.0), ('{"interval": []}', 0.0), ('{"room": "0.5"}', 0.0), ("{}", np.nan)],
@@ -235,8 +246,10 @@ def test_a_head_that_could_not_be_read_out_is_refused(
     if lesson.startswith("{"):
         about["lesson"] = json.dumps(dataclasses.asdict(head.lesson) | json.loads(lesson))  # type: ignore[call-overload]
     path = tmp_path / "head.safetensors"
-    path.write_bytes(save(arrays | {"mean": arrays["mean"] + np.float32(mean)}, about))
-    with pytest.raises(CorruptCatalogError, match=r"head\.safetensors: not readable as a learned head"):
+    arrays |= {"mean": arrays["mean"] + np.float32(mean)}
+    about["sha256"] = learning._Machine(**arrays).sha256(about["lesson"])  # whoever sealed it
+    path.write_bytes(save(arrays, about))
+    with pytest.raises(CorruptCatalogError, match=r"head\.safetensors: not readable as a learned head: (?!.*sha256)"):
         LearnedHead.load(path, Clip())  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ what trivial things (a thumbnail, colours, sizes) would have reached.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -95,6 +96,13 @@ class _Machine:
         kernel += np.diag(RIDGE * 2 * share) + SHARED * (groups[:, None] == groups)
         weights = np.linalg.solve(kernel, np.where(fake, 1.0, -1.0)) @ rows / rows.shape[1]
         return cls(mean, spread, weights)
+
+    def sha256(self, lesson: str) -> str:
+        """Of its numbers, and of what its lesson says."""
+        digest = hashlib.sha256(lesson.encode())
+        for array in (self.mean, self.spread, self.weights):
+            digest.update(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def __call__(self, features: NDArray[np.float32]) -> Floats:
         return np.asarray(((features - self.mean) / self.spread).astype(np.float64) @ self.weights)
@@ -259,6 +267,7 @@ class LearnedHead:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what was learned, as safetensors; :meth:`load` reads it."""
         target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, self.to_bytes())
         return target
 
@@ -270,7 +279,7 @@ class LearnedHead:
             raise NotCalibratedError("nothing to save yet: head.fit(genuine=photos, fakes=photos) comes first")
         about = {"fingerprint": self.encoder.fingerprint, "lesson": json.dumps(dataclasses.asdict(self.lesson))}
         arrays = {field.name: getattr(self._machine, field.name) for field in dataclasses.fields(_Machine)}
-        return save(arrays, about)
+        return save(arrays, about | {"sha256": self._machine.sha256(about["lesson"])})
 
     @classmethod
     def load(
@@ -291,6 +300,8 @@ class LearnedHead:
             arrays = np.stack([machine.mean, machine.spread, machine.weights])  # of one length, or it is an error
             if arrays.ndim != 2 or not np.isfinite(arrays).all() or not (machine.spread > 0).all():
                 raise ValueError("the arrays do not fit together")
+            if about["sha256"] != machine.sha256(about["lesson"]):
+                raise ValueError("changed: it does not match its own sha256; copy the file again")
             head._machine, head.lesson = machine, Lesson(**lesson)
             str(head.lesson)  # as every verdict says it
         except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
