@@ -142,7 +142,7 @@ def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> lis
     Raises :class:`InputError` (nothing found, or another type), :class:`ManifestError`, :class:`DuplicateIdError`.
     """
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = _path(source)
         if not path.exists():
             raise InputError(f"{path}: no such folder or manifest")
         references = list(_from_tree(path) if path.is_dir() else _from_manifest(path))
@@ -224,7 +224,7 @@ def read_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) ->
 def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Iterator[tuple[str, Listing | Failure]]:
     """Each listing with the place where it stands, for messages."""
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
+        path = _path(source)
         if path.is_dir():
             photos = list(_photos_under(path))
             if not photos:
@@ -308,6 +308,12 @@ def id_of(row: Mapping[str, Any], otherwise: str) -> str:
     """A row's id as text; ``otherwise`` where it has none, or an empty one."""
     id = row.get("id")
     return otherwise if id is None or id == "" else str(id)
+
+
+def _path(source: str | os.PathLike[str]) -> Path:
+    if not os.fspath(source):  # Path makes the folder at hand of it
+        raise InputError(f"{source!r} names no file or folder; for the folder at hand type '.'")
+    return Path(source)
 
 
 def _photos_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:

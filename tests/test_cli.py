@@ -182,6 +182,23 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     assert "journal.jsonl:2: not as it was written" in said.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("catalog", "build", "", "--out", "c"),
+        ("inspect", "c", "i", "", "--out", "r"),
+        ("inspect", "c", "i", "l", "--out", ""),
+    ],
+)
+def test_a_variable_of_the_shell_that_was_never_set_is_not_the_folder_at_hand(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = run(*arguments)
+    assert (said.code, "an empty text names no file or folder" in said.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 SAID = {"id": "a", "decision": "clear", "risk": 0.1, "p_value": 0.5, "reason": "Usual."}
 
 

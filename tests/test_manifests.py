@@ -79,6 +79,14 @@ def test_folders_that_are_linked_to_are_entered_and_none_within_itself(tmp_path:
     assert [listing.id for listing in read_listings(root)] == [reference.id for reference in read_references(root)]
 
 
+def test_an_empty_text_is_not_the_folder_at_hand(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    for read in (read_references, lambda source: list(read_listings(source))):
+        with pytest.raises(InputError, match=r"'' names no file or folder; for the folder at hand type '\.'"):
+            read("")
+        assert len(read(".")) == 12
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(folder: Path) -> Iterator[Path]:
         raise PermissionError(13, "Permission denied", str(folder))

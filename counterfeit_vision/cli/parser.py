@@ -53,6 +53,13 @@ def _share(text: str) -> float:
 _share.__name__ = "share"  # argparse names the type in its message
 
 
+def _path(text: str) -> Path:
+    """An empty text is a variable of the shell that was never set, and not the folder at hand."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text names no file or folder")
+    return Path(text)
+
+
 def _some(*names: str, **options: Any) -> argparse.ArgumentParser:
     """An argument that several commands have in common."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -65,8 +72,8 @@ QUIET = _some("--quiet", action="store_true", default=argparse.SUPPRESS, help="n
 DEVICE = _some("--device", default="cpu", help="where the encoder runs: cpu or cuda (default: %(default)s)")
 ENCODER = _some("--encoder", default=DEFAULT_ENCODER, help="see: models list (default: %(default)s)")
 FOREIGN_ENCODER = _some("--encoder", help="only for a catalogue that was built with no recipe's encoder")
-CATALOG = _some("catalog", type=Path, help="folder of the catalogue")
-INSPECTOR = _some("inspector", type=Path, help="folder that calibrate wrote")
+CATALOG = _some("catalog", type=_path, help="folder of the catalogue")
+INSPECTOR = _some("inspector", type=_path, help="folder that calibrate wrote")
 
 
 def _command(
@@ -127,7 +134,9 @@ def _add_demo(under: argparse._SubParsersAction[Any]) -> None:
         DEVICE,
         ENCODER,
     )
-    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where all of it goes (default: %(default)s)")
+    parser.add_argument(
+        "--folder", type=_path, default=Path("demo"), help="where all of it goes (default: %(default)s)"
+    )
     parser.add_argument("--open", action="store_true", help="open the report in a browser")
     parser.add_argument(
         "--strength",
@@ -159,8 +168,8 @@ def _add_catalog(under: argparse._SubParsersAction[Any]) -> None:
         DEVICE,
         ENCODER,
     )
-    build.add_argument("source", type=Path, help="folder brand/product/photo.jpg, or a csv, jsonl or parquet manifest")
-    build.add_argument("--out", type=Path, required=True, help="folder of the catalogue")
+    build.add_argument("source", type=_path, help="folder brand/product/photo.jpg, or a csv, jsonl or parquet manifest")
+    build.add_argument("--out", type=_path, required=True, help="folder of the catalogue")
     build.add_argument("--strict", action="store_true", help="stop at the first photo that cannot be used")
     _command(
         actions,
@@ -191,8 +200,8 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
         DEVICE,
         FOREIGN_ENCODER,
     )
-    parser.add_argument("genuine", type=Path, help="folder of photos, or a csv, jsonl or parquet file of listings")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the calibrated inspector")
+    parser.add_argument("genuine", type=_path, help="folder of photos, or a csv, jsonl or parquet file of listings")
+    parser.add_argument("--out", type=_path, required=True, help="folder of the calibrated inspector")
     parser.add_argument(
         "--alpha",
         type=_share,
@@ -208,7 +217,7 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
         "given several times (ID alone: where listings name no platform)",
     )
     parser.add_argument(
-        "--fakes", type=Path, help="labelled fakes, as the genuine photos are given: a head learns from them"
+        "--fakes", type=_path, help="labelled fakes, as the genuine photos are given: a head learns from them"
     )
     parser.add_argument(
         "--by", choices=("category", "brand", "product"), help="calibrate each by itself, where it has photos enough"
@@ -220,7 +229,7 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--journal",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="what reviewers decided (see: feedback): fakes are learned from, and genuine listings that were drawn at "
         "random calibrate, too; what this changes is said where --out holds an earlier inspector",
@@ -236,9 +245,9 @@ def _add_feedback(under: argparse._SubParsersAction[Any]) -> None:
         "counterfeit-vision feedback journal.jsonl listings.jsonl results --id listing-00012 --decided fake --by anna\n"
         "counterfeit-vision calibrate my-catalog held-out/ --out my-inspector --journal journal.jsonl",
     )
-    parser.add_argument("journal", type=Path, help="file of decisions; made at the first")
-    parser.add_argument("listings", type=Path, help="the listings that were inspected")
-    parser.add_argument("results", type=Path, help="folder that inspect wrote")
+    parser.add_argument("journal", type=_path, help="file of decisions; made at the first")
+    parser.add_argument("listings", type=_path, help="the listings that were inspected")
+    parser.add_argument("results", type=_path, help="folder that inspect wrote")
     parser.add_argument("--id", required=True, help="which listing was decided")
     parser.add_argument("--decided", required=True, choices=("genuine", "fake", "unsure"))
     parser.add_argument("--by", required=True, metavar="NAME", help="who decided")
@@ -261,7 +270,7 @@ def _add_drift(under: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "results",
-        type=Path,
+        type=_path,
         nargs="+",
         help="folders that inspect wrote, oldest first: of listings that are presumed genuine, whatever their verdicts",
     )
@@ -286,9 +295,11 @@ def _add_inspect(under: argparse._SubParsersAction[Any]) -> None:
         FOREIGN_ENCODER,
     )
     parser.add_argument(
-        "listings", type=Path, help="csv, jsonl or parquet file of listings, a folder of photos, or a photo"
+        "listings", type=_path, help="csv, jsonl or parquet file of listings, a folder of photos, or a photo"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results, or one page that ends in .html")
+    parser.add_argument(
+        "--out", type=_path, required=True, help="folder of the results, or one page that ends in .html"
+    )
     parser.add_argument(
         "--strict", action="store_true", help="stop at the first listing that fails; nothing is written"
     )
@@ -308,8 +319,8 @@ def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
         FOREIGN_ENCODER,
         notes=LABELLED,
     )
-    parser.add_argument("listings", type=Path, help="csv, jsonl or parquet file of labelled listings")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the page and of the numbers")
+    parser.add_argument("listings", type=_path, help="csv, jsonl or parquet file of labelled listings")
+    parser.add_argument("--out", type=_path, required=True, help="folder of the page and of the numbers")
     parser.add_argument(
         "--group",
         default="id",
@@ -318,7 +329,7 @@ def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--draws", type=int, default=1000, help="resamplings behind an interval (default: %(default)s)")
     parser.add_argument(
-        "--baseline", type=Path, metavar="RUN", help="--out of an earlier run on the same listings, to compare with"
+        "--baseline", type=_path, metavar="RUN", help="--out of an earlier run on the same listings, to compare with"
     )
 
 
