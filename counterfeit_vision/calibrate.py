@@ -20,7 +20,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
 
 def check_alpha(alpha: float) -> None:
     """:class:`InputError` for an alarm level that is no share of genuine photos."""
-    if not 0 < alpha < 1:
+    if not isinstance(alpha, SupportsFloat) or not 0 < alpha < 1:
         raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
 
 

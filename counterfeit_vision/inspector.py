@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +71,17 @@ class Inspector:
         self.doubts: tuple[str, ...] = ()
         self.by: str | None = None
         self._cache = cache
+        if strange := next((head for head in self.heads if not hasattr(head, "name")), None):
+            raise InputError(
+                f"heads: {strange!r:.80} is no head; type heads=[Mark(), Price()], from counterfeit_vision.heads"
+            )
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
-        if base_rate is not None and not 0 < base_rate < 1:
+        if base_rate is not None and not (isinstance(base_rate, SupportsFloat) and 0 < base_rate < 1):
             raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
-        if costs is not None and (len(costs) != 2 or not all(math.isfinite(cost) and cost > 0 for cost in costs)):
+        numbers = [cost for cost in costs if isinstance(cost, SupportsFloat)] if isinstance(costs, Iterable) else []
+        if costs is not None and (len(numbers) != 2 or not all(math.isfinite(cost) and cost > 0 for cost in numbers)):
             raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
 
     # --- calibrating --------------------------------------------------------------------------------------------------

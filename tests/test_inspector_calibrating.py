@@ -221,6 +221,23 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"base_rate": "0.02"}, "base_rate='0.02'"),
+        ({"costs": 5}, "costs=5"),
+        ({"costs": ("5", 1)}, "costs="),
+        ({"costs": (None, 1)}, "costs="),
+        ({"heads": ["price"]}, r"'price' is no head; type heads=\[Mark\(\), Price\(\)\]"),
+    ],
+)
+def test_settings_of_another_kind_are_named(tree_catalog: cv.Catalog, options: dict, told: str) -> None:
+    with pytest.raises(cv.InputError, match=told):
+        cv.Inspector(tree_catalog, **options)
+    with pytest.raises(cv.InputError, match=r"alpha='0\.05': need a share"):
+        cv.Inspector(tree_catalog, [Loud()]).calibrate(GENUINE, alpha="0.05")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("costs", [(np.int64(5), np.float32(1.5)), np.array([5, 1.5])])
 def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path, costs) -> None:
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=np.float32(0.125))
