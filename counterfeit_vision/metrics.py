@@ -341,6 +341,8 @@ def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tupl
         raise InputError(f"{what}: {name} {told.shape} and scores {values.shape} do not align")
     if not len(values):
         raise InputError(f"{what}: no rows")
+    if told.dtype == object:  # of a data frame, say: None would be falsy
+        told = np.array([np.nan if label is None else label for label in told.tolist()], dtype=object)
     for kind, column in ((name, told), ("scores", values)):
         unknown = np.flatnonzero(column != column)  # a NaN would be truthy
         if len(unknown):

@@ -221,6 +221,7 @@ def test_each_refuses_by_name_what_has_no_figure(name: str) -> None:
         ([0, 1], [0.1, float("nan")], "scores: row 1 is NaN"),
         ([float("nan"), 1], [0.1, 0.2], "(labels|wrong): row 0 is NaN"),
         (np.array([0, float("nan")], dtype=object), [0.1, 0.2], "(labels|wrong): row 1 is NaN"),
+        ([1, None], [0.1, 0.2], "(labels|wrong): row 1 is NaN"),
         ([], [], "no rows"),
     ):
         with pytest.raises(InputError, match=said) as raised:
