@@ -280,7 +280,9 @@ def opened(cache: EmbeddingCache | bool) -> Iterator[EmbeddingCache | None]:
     :class:`InputError` for anything else.
     """
     if not isinstance(cache, bool | EmbeddingCache):
-        raise InputError(f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache(folder)")
+        raise InputError(
+            f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache('embeddings.sqlite')"
+        )
     if cache is True:
         with EmbeddingCache() as usual:
             yield usual

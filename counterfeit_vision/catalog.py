@@ -49,6 +49,7 @@ FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tel
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 128  # products of which what is known of their marks stays in memory, at most 2.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
+NAMED = 20  # brands that are named where another was asked for
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -271,8 +272,10 @@ class Catalog:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
             if value is not None and composed(value) not in (known := self._rows_by(field)):
-                names = ", ".join(sorted(str(name) for name in known if name is not None))
-                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {names or 'none at all'}")
+                names = sorted(str(name) for name in known if name is not None)
+                more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+                told = ", ".join(names[:NAMED]) + more
+                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told or 'none at all'}")
         if all(value is None for value in wanted.values()):
             return None
         hits = self._having(**wanted)

@@ -509,6 +509,13 @@ def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: 
             embed(photos, encoder="lite")  # type: ignore[arg-type]
 
 
+def test_of_many_brands_a_few_are_named(references: list[Reference], tiny_encoder) -> None:
+    many = [dataclasses.replace(row, id=f"{n}", brand=f"brand {n}") for n, row in enumerate(references * 3)]
+    catalog = Catalog.build(many, encoder=tiny_encoder, find_marks=False)
+    with pytest.raises(InputError, match=r"knows no brand 'x'; it knows brand 0, brand 1, .*, brand 26 and 16 more$"):
+        catalog.search([references[0].photo], brand="x")
+
+
 def test_a_name_is_found_however_its_accents_are_written(references: list[Reference], tiny_encoder) -> None:
     written, typed = (unicodedata.normalize(form, "Caf\u00e9") for form in ("NFD", "NFC"))  # as Macs do, and not
     assert written != typed
