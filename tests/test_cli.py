@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import write_photo
 
-from counterfeit_vision import Catalog, DecodeError, Failure, __version__
-from counterfeit_vision.cli import main, make_parser
+from counterfeit_vision import Catalog, DecodeError, Failure, Listing, __version__
+from counterfeit_vision.cli import commands, main, make_parser
 from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
@@ -197,6 +197,17 @@ def test_a_variable_of_the_shell_that_was_never_set_is_not_the_folder_at_hand(
     said = run(*arguments)
     assert (said.code, "an empty text names no file or folder" in said.err) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journals_listing_is_not_the_files_because_of_its_id(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    decided = [Listing(id="0.jpg", photos=[str(photos[0])]), Listing(id="1.jpg", photos=["/elsewhere/1.jpg"])]
+    found, failures = commands._with(Path("photos"), decided)
+    assert [item.id for item in found] == [*(path.name for path in photos), "1.jpg (journal)"]
+    assert (found[-1].photos, failures) == (("/elsewhere/1.jpg",), [])
+    assert commands._with(Path("photos"), []) == (Path("photos"), [])
 
 
 SAID = {"id": "a", "decision": "clear", "risk": 0.1, "p_value": 0.5, "reason": "Usual."}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,16 +147,26 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]:
-    """A file or folder of listings and, after it, more of them; and those of the file that can't be read."""
+    """A file or folder of listings and, after it, more of them, of a journal, but those that the file has, too; and
+    those of the file that can't be read. Another listing may have the same id.
+    """
     from ..manifests import read_listings
     from ..types import Failure, Listing
 
     if not more:
         return source, []
     given = [] if source is None else list(read_listings(source))
-    known = {item.id for item in given}
-    listings = [item for item in given if isinstance(item, Listing)] + [item for item in more if item.id not in known]
+    listings = [item for item in given if isinstance(item, Listing)]
+    taken, known = {item.id for item in given}, set(map(_same, listings))
+    for item in more:
+        if _same(item) not in known:
+            listings.append(dataclasses.replace(item, id=f"{item.id} (journal)") if item.id in taken else item)
     return listings, [item for item in given if isinstance(item, Failure)]
+
+
+def _same(listing: Listing) -> tuple[str, ...]:
+    """What tells a file's listing: its id and its photos, which a journal has as whole paths."""
+    return listing.id, *(os.path.abspath(str(photo)) for photo in listing.photos)
 
 
 def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
