@@ -35,6 +35,7 @@ ORDER = [
     "manifests",
     "keypoints",
     "local_correlation",
+    "bending",
     "lookalikes",
     "ocr",
     "glyphs",

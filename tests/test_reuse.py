@@ -150,6 +150,23 @@ def test_a_print_that_fills_the_photo_and_is_held_a_little_askew_is_another_phot
     assert again.same_photo, again
 
 
+@pytest.mark.parametrize("quality", [95, 15])
+def test_a_print_from_nearly_the_same_place_is_another_photo(quality: int) -> None:
+    straight = held(1, [(90, 50), (470, 55), (465, 430), (95, 425)])
+    again = recompressed(held(2, [(70, 41), (454, 46), (449, 424), (77, 418)]), quality)
+    for first in (again, np.ascontiguousarray(again[:, ::-1])):
+        found = compare_photos(first, straight)
+        assert found.agreement > SAME_PHOTO
+        assert not found.same_photo, found
+    assert len(compare_photos(again, straight).artwork) >= 20
+
+
+@pytest.mark.parametrize("size", [(280, 241), (223, 192), (563, 480)])
+def test_a_copy_whose_sides_were_rounded_is_the_same_photo(size: tuple[int, int]) -> None:
+    found = compare_photos(cv2.resize(ORIGINAL, size, interpolation=cv2.INTER_AREA), ORIGINAL)
+    assert found.same_photo, found
+
+
 def test_a_photo_of_the_good_that_is_cut_out_elsewhere_is_another_photo() -> None:
     cut_out = np.full_like(ORIGINAL, 250)
     cut_out[90:350, 150:410] = ORIGINAL[90:350, 150:410]
