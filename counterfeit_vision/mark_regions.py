@@ -1,14 +1,14 @@
 """Where the marks are on a product's reference photos, for references that come without boxes drawn around them.
 
-What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. On one
+What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. On a
 reference the whole marks that recur so are taken, or the first of them alone, or else a few boxes around what recurs:
-the first of these that are found again on the product's other photos, in the way they will be found on suspects.
+the first of these that are found again on the product's other photos, in the way they will be found on suspects. Of the
+references, the one is taken on which most recurs and whose marks are found again best.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,7 @@ from .stream import progress_bar
 from .threads import Once, each
 from .types import Reference, Region
 
-__all__ = ["Shown", "found_regions", "propose_regions"]
+__all__ = ["Shown", "found_regions"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -57,14 +57,20 @@ MOST = 3  # boxes a product
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A reference photo as marks are looked for on it: its local features on the product, its ``size`` (width, height)
-    in pixels, and on a copy of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
+    """A reference photo as marks are looked for on it: its ``pixels`` (H, W, 3), its local ``features``, and on a copy
+    of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
     """
 
+    pixels: Pixels
     features: Keypoints
-    size: tuple[int, int]
     grey: Floats
     product: Floats
+
+    @cached_property
+    def on_product(self) -> Keypoints:
+        """Those of the features."""
+        x, y = np.clip(self.features.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
+        return self.features.at(self.product[y, x] >= PRODUCT)
 
     @cached_property
     def drawn(self) -> Floats:
@@ -77,36 +83,32 @@ class Shown:
     @property
     def scale(self) -> float:
         """Of the copy, beside the photo."""
-        return SIDE / max(self.size)
+        return float(SIDE / max(self.pixels.shape[:2]))
 
 
 class _Album:
-    """The references' kept copies and their local features on the product."""
+    """The references' kept copies, as marks are looked for on them."""
 
     def __init__(
         self, references: Sequence[Reference], foreground: Floats | None, content: Floats, grid: tuple[int, int]
     ) -> None:
         self._references, self._foreground, self._content, self._grid = references, foreground, content, grid
-        self._kept: Once[int, tuple[Pixels, Shown]] = Once(KEPT)
+        self._kept: Once[int, Shown] = Once(KEPT)
 
-    def __getitem__(self, row: int) -> tuple[Pixels, Shown]:
+    def __getitem__(self, row: int) -> Shown:
         return self._kept.get(row, lambda: self._look(row))
 
-    def _look(self, row: int) -> tuple[Pixels, Shown]:
+    def _look(self, row: int) -> Shown:
         photo = self._references[row].photo
         assert isinstance(photo, bytes)
         pixels = decode(photo, name=self._references[row].id).pixels
-        features, size = mark_features(pixels), (pixels.shape[1], pixels.shape[0])
-        scale = SIDE / max(size)
-        small = scaled(pixels, scale)
+        small = scaled(pixels, SIDE / max(pixels.shape[:2]))
         grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), SMOOTH)
         product = np.ones(grey.shape, np.float32)
         if self._foreground is not None:
             share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
             product = cv2.resize(share, grey.shape[::-1])
-            x, y = (np.clip(features.points * scale, 0, np.array(grey.shape[::-1]) - 1).astype(int)).T
-            features = features.at(product[y, x] >= PRODUCT)
-        return pixels, Shown(features, size, grey, product)
+        return Shown(pixels, mark_features(pixels), grey, product)
 
 
 def found_regions(
@@ -145,8 +147,8 @@ def found_regions(
         own, kin = _some(rows, OWN), _some([row for row in of_brand if row != rows[0]], KIN)
         official = [references[row].gallery == "official" for row in own]
         photos = [album[row] for row in own]
-        main, boxes = _found(photos, [album[row][1] for row in kin], official)
-        scale = sizes[own[main]][0] / photos[main][1].size[0]
+        main, boxes = _found(photos, [album[row] for row in kin], official)
+        scale = sizes[own[main]][0] / photos[main].pixels.shape[1]
         return own[main], tuple(Region(*(scale * x for x in box.to_list())) for box in boxes)
 
     results = each(look, wanted)
@@ -155,15 +157,28 @@ def found_regions(
     return found
 
 
-def _found(
-    own: Sequence[tuple[Pixels, Shown]], kin: Sequence[Shown], official: Sequence[bool]
-) -> tuple[int, list[Region]]:
-    """A product's marks: on which of its ``own`` photos, in pixels of that one."""
-    main, heat, proposals = propose_regions([shown for _, shown in own], kin, official)
-    photo, others = own[main][0], [pixels for place, (pixels, _) in enumerate(own) if place != main]
-    marks = whole_marks(photo, heat) if proposals else []
-    either = itertools.chain((marks[:n] for n in range(len(marks), 0, -1)), proposals)
-    return main, next((boxes for boxes in either if boxes and _are_shown(photo, boxes, others)), [])
+def _found(own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool]) -> tuple[int, list[Region]]:
+    """A product's marks: on which of its ``own`` photos, and in which boxes, in pixels of that one; none where there is
+    neither a second photo nor ``kin``, photos of the brand's other products.
+
+    How much recurs on a photo counts by its root, times how alike the marks in its boxes are on the product's others.
+    """
+    best, main, found = 0.0, 0, list[Region]()
+    if len(own) + len(kin) < 2:
+        return main, found
+    heats = _recurring(own)
+    worth = [np.sqrt(heat.mean() * (OFFICIAL if posed else 1)) for heat, posed in zip(heats, official, strict=True)]
+    for place in np.argsort(np.negative(worth), kind="stable").tolist():
+        if worth[place] <= best:
+            break
+        photo, others = own[place], [other for other in own if other is not own[place]]
+        for boxes in _proposals(photo, heats[place], kin, alone=not others):
+            alike = _alike(photo, boxes, others)
+            if alike >= SHOWN:
+                if worth[place] * alike > best:
+                    best, main, found = float(worth[place] * alike), place, boxes
+                break
+    return main, found
 
 
 def _some(rows: Sequence[int], most: int) -> list[int]:
@@ -171,13 +186,15 @@ def _some(rows: Sequence[int], most: int) -> list[int]:
     return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
 
-def _are_shown(photo: Pixels, boxes: list[Region], others: Sequence[Pixels]) -> bool:
-    """Whether a product's other photos show the marks in ``boxes``, as suspects' photos will be asked."""
-    stencil = make_stencil([photo], [boxes])
+def _alike(photo: Shown, boxes: list[Region], others: Sequence[Shown]) -> float:
+    """How alike the marks in ``boxes`` are on a product's other photos, on average, found there as suspects' photos
+    will be asked; 1 where there are none.
+    """
+    stencil = make_stencil([photo.pixels], [boxes])
     if isinstance(stencil, str):
-        return False
-    found = [find_marks(stencil, other) for other in others]
-    return not others or float(np.mean([one.likeness if isinstance(one, Found) else 0.0 for one in found])) >= SHOWN
+        return 0.0
+    found = [find_marks(stencil, other.pixels, other.features) for other in others]
+    return float(np.mean([one.likeness if isinstance(one, Found) else 0.0 for one in found])) if others else 1.0
 
 
 def shared(photo: Shown, other: Shown) -> Floats:
@@ -185,7 +202,7 @@ def shared(photo: Shown, other: Shown) -> Floats:
 
     Local features propose maps between the two; under each, pixels are compared window by window.
     """
-    first, second = photo.features, other.features
+    first, second = photo.on_product, other.on_product
     pairs = match_keypoints(second, first, ratio=CLOSEST)[:, ::-1]
     plane = shared_plane(first.points[pairs[:, 0]], second.points[pairs[:, 1]], tolerance=PLANE, fewest=FEWEST)
     views = shared_views(first, second, pairs, tolerance=VIEW, most=VIEWS)
@@ -207,27 +224,30 @@ def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Float
     return np.asarray(inside & (correlation > AGREES), np.float32)
 
 
-def propose_regions(
-    own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool]
-) -> tuple[int, Floats, list[list[Region]]]:
-    """The photo of a product's ``own`` on which its marks are shown best, an ``official`` one if any will do; a map (h,
-    w) over it of how much recurs; and proposals of the marks' boxes on it, widest first: none where there is neither a
-    second photo nor ``kin``, photos of the brand's other products.
+def _recurring(own: Sequence[Shown]) -> list[Floats]:
+    """(h, w) over each of a product's photos: how much is drawn that its others show, too; all of it on one alone."""
+    if len(own) == 1:
+        return [own[0].drawn]
+    return [
+        photo.drawn * np.mean([shared(photo, other) for other in own if other is not photo], axis=0) for photo in own
+    ]
+
+
+def _proposals(photo: Shown, recurs: Floats, kin: Sequence[Shown], *, alone: bool) -> Iterator[list[Region]]:
+    """Boxes of the marks on a photo, in the order in which they are asked for on others: all whole marks, then without
+    the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`, of a photo ``alone``.
     """
-    if len(own) + len(kin) < 2:
-        return 0, np.zeros((1, 1), np.float32), []
-    within = [photo.drawn * (len(own) == 1) for photo in own]
-    for i, j in itertools.permutations(range(len(own)), 2):
-        within[i] += own[i].drawn * shared(own[i], own[j]) / (len(own) - 1)
-    stands_out = [found.mean() * (OFFICIAL if posed else 1) for found, posed in zip(within, official, strict=True)]
-    main = int(np.argmax(stands_out))
-    photo, say = own[main], within[main]
     if kin:
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
-        least = ELSEWHERE if len(own) > 1 else 0.0  # one photo alone shows nothing that recurs
-        say = say * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
-    heat = np.asarray(cv2.GaussianBlur(scaled(say, CELLS / SIDE), (0, 0), BLUR), np.float32)
-    return main, heat, [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, photo.size, background))]
+        least = 0.0 if alone else ELSEWHERE  # one photo alone shows nothing that recurs
+        recurs = recurs * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
+    heat = np.asarray(cv2.GaussianBlur(scaled(recurs, CELLS / SIDE), (0, 0), BLUR), np.float32)
+    size = photo.pixels.shape[1], photo.pixels.shape[0]
+    dense = [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, size, background))]
+    if dense:
+        marks = whole_marks(photo.pixels, heat)
+        yield from (marks[:most] for most in range(len(marks), 0, -1))
+        yield from dense
 
 
 def _boxes(heat: Floats, size: tuple[int, int], background: float) -> list[Region]:

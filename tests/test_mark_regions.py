@@ -107,7 +107,9 @@ def test_where_nothing_recurs_no_mark_is_claimed(photos: dict[str, list[np.ndarr
 def test_marks_that_are_not_found_again_are_left_out_from_the_last(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = [Region(place, 40, place + 30, 70) for place in (40, 140, 240)]
     monkeypatch.setattr("counterfeit_vision.mark_regions.whole_marks", lambda photo, heat: marks)
-    monkeypatch.setattr("counterfeit_vision.mark_regions._are_shown", lambda photo, boxes, others: len(boxes) <= least)
+    monkeypatch.setattr(
+        "counterfeit_vision.mark_regions._alike", lambda photo, boxes, others: float(len(boxes) <= least)
+    )
     found = jpegs(references({"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0))]}))
     assert [regions for regions in found if regions] == [tuple(marks[:least])]
 
