@@ -3,7 +3,8 @@
 What a mark is, is told by recurrence: it is drawn on every photo of the product, and on the brand's other goods. On a
 reference the whole marks that recur so are taken, or the first of them alone, or else a few boxes around what recurs:
 the first of these that are found again on the product's other photos, in the way they will be found on suspects. Of the
-references, the one is taken on which most recurs and whose marks are found again best.
+references, the one is taken on which most recurs and whose marks are found again best. Of one photo alone, with nothing
+that recurs on the brand's other goods, what is drawn on it in one ink, with sharp outlines.
 """
 
 from __future__ import annotations
@@ -158,14 +159,12 @@ def found_regions(
 
 
 def _found(own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool]) -> tuple[int, list[Region]]:
-    """A product's marks: on which of its ``own`` photos, and in which boxes, in pixels of that one; none where there is
-    neither a second photo nor ``kin``, photos of the brand's other products.
+    """A product's marks: on which of its ``own`` photos, and in which boxes, in pixels of that one. ``kin``: photos of
+    the brand's other products.
 
     How much recurs on a photo counts by its root, times how alike the marks in its boxes are on the product's others.
     """
     best, main, found = 0.0, 0, list[Region]()
-    if len(own) + len(kin) < 2:
-        return main, found
     heats = _recurring(own)
     worth = [np.sqrt(heat.mean() * (OFFICIAL if posed else 1)) for heat, posed in zip(heats, official, strict=True)]
     for place in np.argsort(np.negative(worth), kind="stable").tolist():
@@ -235,19 +234,27 @@ def _recurring(own: Sequence[Shown]) -> list[Floats]:
 
 def _proposals(photo: Shown, recurs: Floats, kin: Sequence[Shown], *, alone: bool) -> Iterator[list[Region]]:
     """Boxes of the marks on a photo, in the order in which they are asked for on others: all whole marks, then without
-    the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`, of a photo ``alone``.
+    the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`. On a photo ``alone``,
+    where nothing is the brand's other goods', too, the whole marks among all that is drawn.
     """
     if kin:
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
         least = 0.0 if alone else ELSEWHERE  # one photo alone shows nothing that recurs
         recurs = recurs * (least + (1 - least) * np.clip((brand - BRAND[0]) / (BRAND[1] - BRAND[0]), 0, 1))
-    heat = np.asarray(cv2.GaussianBlur(scaled(recurs, CELLS / SIDE), (0, 0), BLUR), np.float32)
-    size = photo.pixels.shape[1], photo.pixels.shape[0]
-    dense = [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, size, background))]
-    if dense:
-        marks = whole_marks(photo.pixels, heat)
+    if kin or not alone:
+        heat = _cells(recurs)
+        size = photo.pixels.shape[1], photo.pixels.shape[0]
+        dense = [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, size, background))]
+        marks = whole_marks(photo.pixels, heat) if dense else []
         yield from (marks[:most] for most in range(len(marks), 0, -1))
         yield from dense
+    if alone:
+        yield whole_marks(photo.pixels, _cells(photo.drawn))
+
+
+def _cells(say: Floats) -> Floats:
+    """A map over a photo's small copy on :data:`CELLS` cells, blurred."""
+    return np.asarray(cv2.GaussianBlur(scaled(say, CELLS / SIDE), (0, 0), BLUR), np.float32)
 
 
 def _boxes(heat: Floats, size: tuple[int, int], background: float) -> list[Region]:

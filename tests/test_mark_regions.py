@@ -91,16 +91,30 @@ def test_one_photo_is_enough_where_the_brands_other_goods_share_the_mark() -> No
 @pytest.mark.parametrize(
     "photos",
     [
-        {"velmora/card": [card("VELMORA", 5.0, 3)]},
-        {"velmora/card": [card("VELMORA", 5.0, 3)], "velmora/mug": [cv2.resize(picture(9), (640, 480))]},
         {"velmora/card": [cv2.resize(picture(seed), (640, 480)) for seed in (3, 4, 5)]},
         {"velmora/card": [np.full((300, 300, 3), 128, np.uint8), np.full((9, 9, 3), 5, np.uint8)]},
         {"velmora/card": [cv2.resize(picture(3), (800, 1))] * 2},
     ],
-    ids=["one photo alone", "other goods without it", "three other things", "nothing drawn", "threads"],
+    ids=["three other things", "nothing drawn", "threads"],
 )
 def test_where_nothing_recurs_no_mark_is_claimed(photos: dict[str, list[np.ndarray]]) -> None:
     assert not any(jpegs(references(photos)))
+
+
+@pytest.mark.parametrize("others", [{}, {"velmora/mug": [cv2.resize(picture(9), (640, 480))]}], ids=["alone", "unlike"])
+def test_on_one_photo_alone_it_is_what_is_drawn_in_one_piece(others: dict[str, list[np.ndarray]]) -> None:
+    found = jpegs(references({"velmora/card": [card("VELMORA", 5.0, 3)], **others}))
+    assert covered(found[0], pose(5.0))[0] > 0.8
+    assert covered(found[0], pose(5.0), Region(0, 0, 560, 400))[1] > 0.9  # on the card, not on the table
+    assert not jpegs(references({"velmora/card": [np.full((300, 300, 3), 128, np.uint8)]}))[0]
+
+
+@pytest.mark.parametrize("best", [0, 1, 2])
+def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]
+    alike = "counterfeit_vision.mark_regions._alike"
+    monkeypatch.setattr(alike, lambda photo, boxes, others: 0.9 if (photo.pixels == photos[best]).all() else 0.5)
+    assert [bool(regions) for regions in jpegs(references({"velmora/card": photos}))] == [n == best for n in range(3)]
 
 
 @pytest.mark.parametrize("least", [3, 2, 1])
