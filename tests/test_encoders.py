@@ -590,3 +590,9 @@ def test_encode_says_how_to_encode_photos(tiny_encoder: TowerEncoder) -> None:
 
 def test_an_encoder_describes_itself(tiny_encoder: TowerEncoder) -> None:
     assert repr(tiny_encoder) == f"<Encoder tiny on cpu (float32), {tiny_encoder.fingerprint[:12]}>"
+
+
+@pytest.mark.parametrize("name", [None, 5])
+def test_what_is_no_name_of_an_encoder_is_refused(name: object) -> None:
+    with pytest.raises(InputError, match="models list"):
+        load_encoder(name)

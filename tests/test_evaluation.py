@@ -301,6 +301,7 @@ class Puppet:
         self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None, product: str | None = None
     ) -> None:
         self.risks, self.heat, self.product, self.given = risks, heat or {}, product, []
+        self.failures: dict[str, tuple[cv.Failure, ...]] = {}
 
     def inspect(self, listings: Iterable[cv.Listing]) -> Report:
         return Report(list(self.stream(listings)), about={"Encoder": "none"})
@@ -326,6 +327,7 @@ class Puppet:
                 product=self.product,
                 brand=None,
                 claims=claims,
+                failures=self.failures.get(listing.id, ()),
             )
 
 
@@ -472,18 +474,23 @@ def test_peaks_are_looked_for_in_the_mask_and_a_patch_around_it(tmp_path: Path) 
         {"id": "away"} | fake,
         {"id": "missed"} | fake,
         {"id": "large"} | fake | {"mask": "large.png"},
+        {"id": "unread"} | fake,
         {"id": "plain", "label": "fake"},
         {"id": "genuine", "label": "genuine"},
     )
     maps = {"inside": heat(4, 4), "beside": heat(2, 4), "away": heat(1, 4), "missed": heat(4, 4), "large": heat(0, 0)}
+    maps["unread"] = heat(4, 4)
     risks = dict.fromkeys(maps, 0.9) | {"missed": 0.1, "plain": 0.9, "genuine": 0.9}
-    found = evaluate(Puppet(risks, maps), path, draws=DRAWS)
+    puppet = Puppet(risks, maps)
+    puppet.failures = {"unread": (cv.Failure("unread", "decode", cv.DecodeError("unread photo 1", "no pixels")),)}
+    found = evaluate(puppet, path, draws=DRAWS)
     assert {row.id: row.peak for row in found.rows} == {
         "inside": True,
         "beside": True,  # row 2 of 8 is pixel 25, the change begins at 40, a patch of a grid of 4 is 20 pixels
         "away": False,
         "missed": None,
         "large": None,
+        "unread": None,  # the mask is of the first photo, and one was not read
         "plain": None,
         "genuine": None,
     }

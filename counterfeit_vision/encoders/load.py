@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,8 @@ def load_encoder(
     from .runtime import TextTowerEncoder, TowerEncoder
     from .transformer import LeanTransformer
 
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"load_encoder({name!r}): need a name, as in `counterfeit-vision models list`, or a folder")
     on = _device(device)
     kind = _dtype(dtype, on)
     forward: clip.clip_forward | convnet.convnet_forward | LeanTransformer

@@ -127,7 +127,8 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         named=result.brand or "",
         misnamed=None not in (truth.product, result.product) and composed(truth.product) != composed(result.product),
     )
-    maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == 0]
+    first = 0 if not result.failures else None  # else the first judged photo may not be the one that the mask is of
+    maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == first]
     if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
         return row
     return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ __all__ = ["Price", "SellerName", "Title"]
 SPREAD = 0.25  # log units, about a quarter: our choice, as list prices do not show how far honest sellers go below them
 PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
 NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
+RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
 TITLE_SHOWN = 80  # letters
 UNTITLED = "The listing has no title and names no brand."
@@ -38,10 +40,13 @@ class Price:
     name = "price"
 
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
-        self.rates = {_code(currency): float(rate) for currency, rate in (rates or {}).items()}
-        for currency, rate in self.rates.items():
-            if not (math.isfinite(rate) and rate > 0):
-                raise InputError(f"Price(rates=...): {currency} at {rate!r} is not a finite number > 0")
+        given = {_code(currency): rate for currency, rate in (rates or {}).items()}
+        for currency, rate in given.items():
+            if not isinstance(rate, SupportsFloat) or not RATES[0] <= rate <= RATES[1]:
+                raise InputError(
+                    f"Price(rates=...): {currency} at {rate!r}; need a number in {RATES[0]:g}..{RATES[1]:g}"
+                )
+        self.rates = {currency: float(rate) for currency, rate in given.items()}
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -274,6 +274,7 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def _choose_attacks(names: Sequence[str] | None) -> list[Attack]:
     if isinstance(names, str):
         raise InputError(f"attacks={names!r}: pass a list, attacks=[{names!r}]")
+    names = None if names is None else list(names)
     unknown = [name for name in names or () if name not in ATTACKS]
     if unknown or (names is not None and not names):
         raise InputError(f"attacks={list(names or ())}: unknown {unknown}; the attacks are {', '.join(ATTACKS)}")
