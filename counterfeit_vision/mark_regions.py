@@ -54,6 +54,7 @@ WHOLE = 0.3  # of the map's peak: cells above it that touch belong together
 SECOND = 0.35  # of the first box's sum that another needs
 LEAST = 0.1  # of the map's peak, without which nothing recurs
 MOST = 3  # boxes a product
+RIM = 16  # pixels of the copy within the product's outline, where its shape would pass for what is drawn on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +236,7 @@ def _recurring(own: Sequence[Shown]) -> list[Floats]:
 def _proposals(photo: Shown, recurs: Floats, kin: Sequence[Shown], *, alone: bool) -> Iterator[list[Region]]:
     """Boxes of the marks on a photo, in the order in which they are asked for on others: all whole marks, then without
     the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`. On a photo ``alone``,
-    where nothing is the brand's other goods', too, the whole marks among all that is drawn.
+    where nothing is the brand's other goods', too, the whole marks among all that is drawn on it, off its outline.
     """
     if kin:
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
@@ -249,7 +250,8 @@ def _proposals(photo: Shown, recurs: Floats, kin: Sequence[Shown], *, alone: boo
         yield from (marks[:most] for most in range(len(marks), 0, -1))
         yield from dense
     if alone:
-        yield whole_marks(photo.pixels, _cells(photo.drawn))
+        within = cv2.erode((photo.product >= PRODUCT).astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
+        yield whole_marks(photo.pixels, _cells(photo.drawn * within))
 
 
 def _cells(say: Floats) -> Floats:

@@ -131,7 +131,7 @@ class Reader:
             if line.reading.confidence < DOUBTFUL:
                 over = np.roll(turned, 2, axis=0)
                 line = max(line, TextLine(pixels, over, self.read(rectified(pixels, over))), key=_confidence)
-            if line.text.strip() and line.reading.confidence >= READ:
+            if line.text and line.reading.confidence >= READ:
                 read.append(line)
         return read
 
@@ -146,7 +146,7 @@ class Reader:
         best = probabilities.argmax(axis=1)
         kept = np.flatnonzero((best > 0) & (np.diff(best, prepend=-1) != 0))
         confidence = float(probabilities[kept, best[kept]].mean()) if len(kept) else 0.0
-        text = "".join(self.alphabet[index] for index in best[kept])
+        text = "".join(self.alphabet[index] for index in best[kept]).strip()
         return Reading(text, confidence, probabilities)
 
     def knows(self, text: str) -> bool:

@@ -109,6 +109,23 @@ def test_on_one_photo_alone_it_is_what_is_drawn_in_one_piece(others: dict[str, l
     assert not jpegs(references({"velmora/card": [np.full((300, 300, 3), 128, np.uint8)]}))[0]
 
 
+@pytest.mark.parametrize("text", ["", "VELMORA"])
+def test_the_outline_of_what_is_alone_is_no_mark(text: str) -> None:
+    photo, shirt = np.full((600, 600, 3), 235, np.uint8), np.zeros((600, 600), np.float32)
+    half = np.array([[300, 120], [260, 120], [200, 90], [80, 200], [140, 270], [180, 230], [180, 520], [300, 520]])
+    for side in (half, [600, 0] - half * [1, -1]):
+        cv2.fillPoly(photo, [side], (60, 70, 120))
+        cv2.fillPoly(shirt, [side], 1.0)
+    cv2.putText(photo, text, (220, 300), cv2.FONT_HERSHEY_SIMPLEX, 1.1, (240, 230, 200), 5)
+    noise = np.random.default_rng(0).normal(0, 2, photo.shape)
+    photo = np.clip(cv2.GaussianBlur(photo, (0, 0), 0.8) + noise, 0, 255).astype(np.uint8)
+    kept = Reference(id="a", photo=cv2.imencode(".png", photo)[1].tobytes(), brand="velmora", product="shirt")
+    sure = cv2.resize(shirt, (14, 14), interpolation=cv2.INTER_AREA).reshape(1, -1)
+    (found,) = found_regions([kept], [(600, 600)], sure, WHOLE, (14, 14))
+    assert len(found) == bool(text)
+    assert all(200 < region.x0 < region.x1 < 400 and 260 < region.y0 < region.y1 < 320 for region in found)
+
+
 @pytest.mark.parametrize("best", [0, 1, 2])
 def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]

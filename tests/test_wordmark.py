@@ -122,6 +122,20 @@ def test_where_nothing_is_read_a_brand_of_one_letter_is_not_near(reader: Reader)
     assert compare_wordmark([nothing], [genuine], ["Q"], reader, placed=True) is None
 
 
+@pytest.mark.parametrize("read", ["VELMORA ", "VEL MORA"])
+def test_a_blank_is_no_letter(reader: Reader, read: str) -> None:
+    pixels = mark("VELMORA")
+    height, width = pixels.shape[:2]
+    box = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    chances = np.full((2 * len(read), len(reader.alphabet)), 1e-4, np.float32)
+    for place, letter in enumerate(read):
+        chances[2 * place, reader.place[letter]] = chances[2 * place + 1, 0] = 0.9
+    seen, genuine = (TextLine(pixels, box, Reading(text, 0.9, chances)) for text in (read, "VELMORA"))
+    found = compare_wordmark([seen], [genuine], ["VELMORA"], reader, placed=True)
+    assert found is not None
+    assert found.misspelt == 0
+
+
 def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:
     genuine = [*reader.lines(mark("MILTON")), *reader.lines(mark("SILVANO"))]
     found = compare_wordmark(reader.lines(mark("SILVANO", pose=4)), genuine, ["MILTON", "SILVANO"], reader)

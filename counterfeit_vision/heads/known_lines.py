@@ -80,7 +80,7 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
     ]
     shown = [
         [line for photo, warp in zip(photos, stencil.warps, strict=True)
-         if (line := line_at(photo, warp, box, reader)) is not None and line.text.strip()]
+         if (line := line_at(photo, warp, box, reader)) is not None and line.text]
         for box in boxes
     ]  # fmt: skip
     name = catalog.references[int(keys[0])].brand
@@ -112,7 +112,7 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
     named = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
     tallest = max(named, default=0.0)
     kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
-    words = dict.fromkeys([name, *(line.text.strip() for _, lines in kept for line in lines)])
+    words = dict.fromkeys([name, *(line.text for _, lines in kept for line in lines)])
     return Wordmarks(
         lines=tuple(
             KnownLine(box, tuple(map(_unread, lines)), np.stack([_thumb(line) for line in lines]))

@@ -88,6 +88,8 @@ def _compared(
     forms = {word, word.upper(), word.lower(), word.title()} | {
         one.text for one in genuine if folded(one.text) == folded(word)
     }
+    if "".join(line.text.split()) in {"".join(form.split()) for form in forms}:
+        forms.add(line.text)  # a wide gap is read as a blank, which is no letter
     surprise = reader.log_likelihood(line.reading, line.text) - max(
         reader.log_likelihood(line.reading, form) for form in forms
     )
@@ -109,7 +111,7 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
     """The word that the line is or nearly is, by spelling or by outline (rn is near to m), and the letters between.
     None where nothing was read, though that is but a letter off a name of one.
     """
-    if not line.text.strip():
+    if not line.text:
         return None
     away = {
         word: min(edit_distance(line.text, word), edit_distance(skeleton(line.text), skeleton(word))) for word in words
