@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.base import Head
-from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
+from counterfeit_vision.heads.reuse import ANOTHER, SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
 from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.stream import encode_photos, stack
 
@@ -288,6 +288,7 @@ def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> 
     assert evidence[3].score == max(item.score for item in evidence)
     assert "very file of official" in evidence[3].text
     assert "artwork with genuine" in evidence[4].text
+    assert evidence[4].score == ANOTHER  # it agrees in more than most photos do, and that speaks against nobody
     assert evidence[4].references[0] == "genuine"
     assert "Not a copy" in evidence[5].text
     assert evidence[5].points is None
