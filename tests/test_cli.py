@@ -248,7 +248,10 @@ def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path,
     said = run("drift", inspector, tmp_path / "calm", tmp_path / "odd.jsonl")
     assert said.code == 0
     assert "genuine photos are more unusual than the calibration's" in said.out
-    assert rows[19]["id"] in said.out  # the last before the alarm
+    seen = re.search(r"After (\d+) listings", said.out)
+    assert seen is not None
+    assert 30 < int(seen[1]) < 60
+    assert rows[int(seen[1]) - 31]["id"] in said.out  # the last before the alarm, after the 30 calm ones
     (tmp_path / "stale.jsonl").write_text(json.dumps({**rows[0], "stale": True}) + "\n")
     said = run("drift", inspector, tmp_path / "stale.jsonl")
     assert (said.code, "is stale" in said.err) == (2, True)
