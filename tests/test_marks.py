@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from PIL import Image
 
 from counterfeit_vision import Catalog, InputError, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -230,8 +229,8 @@ def test_search_by_mark(tiny_encoder: TowerEncoder, tmp_path: object) -> None:
     np.testing.assert_array_equal(again.marks.vectors, catalog.marks.vectors)  # type: ignore[union-attr]
 
 
-def test_search_by_mark_needs_regions(tiny_encoder: TowerEncoder) -> None:
-    rows = [Reference(id="v", photo=Image.fromarray(label()), brand="velmora", product="card")]
+def test_search_by_mark_needs_marks(tiny_encoder: TowerEncoder) -> None:
+    rows = [Reference(id="v", photo=np.full((480, 640, 3), 128, np.uint8), brand="velmora", product="card")]
     catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
     with pytest.raises(InputError, match="no reference has regions"):
         catalog.search([label()], by="mark")
