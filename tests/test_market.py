@@ -328,3 +328,8 @@ def test_marks_from_svg_files(tmp_path: Path) -> None:
     assert {row["brand"] for row in rows_of(market.catalogue)} == {"dropol", "gatemo"}
     with pytest.raises(InputError, match="differs in"):
         render(tmp_path / "m", seed=1, brands=2, listings=2, calibration=0, references=1, size=128, attacks=["stroke"])
+
+
+def test_attacks_may_come_one_by_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"attacks=\['stroke', 'nope'\]: unknown \['nope'\]"):
+        render(tmp_path / "m", attacks=iter(["stroke", "nope"]))
