@@ -421,7 +421,7 @@ def test_an_architecture_with_a_weights_file_is_loaded(
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "ViT-test-tiny.json").write_text(json.dumps(TINY_CLIP["model_cfg"]))
     open_clip.add_model_config(tmp_path / "configs")
-    encoder = load_encoder("ViT-test-tiny", weights=str(tiny_clip_folder / "open_clip_model.safetensors"))
+    encoder = load_encoder("ViT-test-tiny", weights=tiny_clip_folder / "open_clip_model.safetensors")
     images = squares(tiny_encoder, 2)
     assert encoder.encode(images).vectors.shape == (2, 48)
     assert encoder.name == "ViT-test-tiny"
@@ -430,6 +430,11 @@ def test_an_architecture_with_a_weights_file_is_loaded(
 def test_a_name_that_means_nothing_is_refused_with_what_would() -> None:
     with pytest.raises(InputError, match=r"'clip-vit-b99'.*models list.*open_clip\.list_models.*folder"):
         load_encoder("clip-vit-b99")
+
+
+def test_a_path_without_a_folder_is_refused_as_a_name_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no encoder is called '.*missing'"):
+        load_encoder(tmp_path / "missing")
 
 
 def test_an_architecture_without_weights_is_refused_with_its_tags() -> None:

@@ -26,11 +26,11 @@ UNSEEN = ("num_heads", "eps", "approximate", "pool_type", "final_ln_after_pool",
 
 
 def load_encoder(
-    name: str = "clip-vit-b16",
+    name: str | os.PathLike[str] = "clip-vit-b16",
     *,
     device: str = "cpu",
     dtype: str | None = None,
-    weights: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
     decode: Literal["exact", "fast"] = "exact",
     progress: bool = False,
 ) -> TowerEncoder:
@@ -44,13 +44,13 @@ def load_encoder(
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
     worked; random weights never happen silently.
     """
-
     from . import clip, convnet
     from .runtime import TextTowerEncoder, TowerEncoder
     from .transformer import LeanTransformer
 
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"load_encoder({name!r}): need a name, as in `counterfeit-vision models list`, or a folder")
+    name, weights = os.fspath(name), None if weights is None else os.fspath(weights)
     on = _device(device)
     kind = _dtype(dtype, on)
     forward: clip.clip_forward | convnet.convnet_forward | LeanTransformer
