@@ -226,6 +226,12 @@ def test_listings_that_are_no_file_are_refused() -> None:
         cv.evaluate(None, [])  # type: ignore[arg-type]
 
 
+def test_a_figure_of_which_no_draw_has_both_classes_is_left_out() -> None:
+    figures = run(("genuine", 0.1), ("fake", 0.9), draws=1).figures  # the one draw is of two fakes
+    assert "auroc" not in figures
+    assert figures["detections"].value == 1.0
+
+
 def test_intervals_of_no_draws_are_refused_before_anything_is_judged(tmp_path: Path) -> None:
     with pytest.raises(cv.InputError, match="draws=0: intervals need 1 or more"):
         evaluate(SimpleNamespace(), tmp_path / "labelled.jsonl", draws=0)  # type: ignore[arg-type]

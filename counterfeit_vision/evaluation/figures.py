@@ -168,38 +168,36 @@ FIGURES = {
 
 
 def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate | None:
-    """A figure of judged listings; ``None`` where they do not allow it: none at all, or one class only."""
+    """A figure of judged listings; ``None`` where they do not allow it: none at all, one class only, or so few that no
+    draw of them has both.
+    """
     used = [row for row in rows if figure.about(row)]
-    columns = Columns.of(used)
-    try:
-        value = float(figure.of(columns)) if used else None
-    except InputError:
-        value = None
-    if value is None:
+    if not used:
         return None
-    if figure.counted:
-        low, high = metrics.binomial_interval(round(value * len(used)), len(used))
-    else:
-        low, high = metrics.bootstrap_interval(
-            lambda chosen: figure.of(columns[chosen]), [row.group for row in used], draws=draws
-        )
-    return Estimate(value, low, high, len(used))
+    columns, groups = Columns.of(used), [row.group for row in used]
+    try:
+        value = float(figure.of(columns))
+        if figure.counted:
+            interval = metrics.binomial_interval(round(value * len(used)), len(used))
+        else:
+            interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
+    except InputError:
+        return None
+    return Estimate(value, *interval, len(used))
 
 
 def paired(figure: Figure, pairs: Iterable[tuple[Judged, Judged]], *, draws: int) -> Difference | None:
-    """A figure of two runs over the listings that it is about in both; ``None`` where there is none."""
+    """A figure of two runs over the listings that it is about in both; ``None`` as in :func:`estimate`."""
     used = [(first, second) for first, second in pairs if figure.about(first) and figure.about(second)]
+    if not used:
+        return None
     first, second = (Columns.of([pair[side] for pair in used]) for side in (0, 1))
     try:
-        return (
-            metrics.paired_difference(
-                lambda chosen: float(figure.of(first[chosen])),
-                lambda chosen: float(figure.of(second[chosen])),
-                [row.group for _, row in used],
-                draws=draws,
-            )
-            if used
-            else None
+        return metrics.paired_difference(
+            lambda chosen: float(figure.of(first[chosen])),
+            lambda chosen: float(figure.of(second[chosen])),
+            [row.group for _, row in used],
+            draws=draws,
         )
     except InputError:
         return None
