@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, SupportsFloat
@@ -120,71 +120,35 @@ class Inspector:
         nothing. Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue; warns
         where more than a tenth of them are copies of such.
         """
-        if fakes is None and (self.base_rate is not None or self.costs is not None):
-            raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
-        if per not in ("group", "photo"):
-            raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
-        if leave_one_out and fakes is not None:
-            raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
-        check_alpha(alpha)  # what no photo can mend is refused before they are judged, which may take hours
-        self._strata([], by)
-        if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
-            raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
-        if isinstance(groups, str):
-            raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
+        self._check_options(fakes, groups, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
         groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything
         per_photo = per == "photo"
         shown = self._show(genuine, groups, "genuine", progress, per_photo=per_photo)
         self.failures = tuple(shown.failures)
-        rows = shown.rows
-        in_catalog = set(self.catalog.sha256)
-        for row in rows:
-            if row.photo.sha256 in in_catalog:
-                raise InputError(
-                    f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
-                )
-        copies = [row for row, said in zip(rows, self._said(rows, Reuse.name), strict=True) if is_copy(said)]
-        if len(copies) > COPIES_TOLD * len(rows):
-            warnings.warn(
-                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos, the first is "
-                f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
-                "as suspected. Calibrate with photos that are not in the catalogue in any size",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        rows, names = shown.rows, shown.groups
+        self._check_genuine(rows)
         strata = self._strata(rows, by)
         if by is not None and len(set(strata)) < 2:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
-        heads, lesson = self._given, None
-        rest = None if groups is None else groups[shown.count :]
-        caught = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
-        no_lesson = dict.fromkeys(caught, "is a known fake of the catalogue") | dict.fromkeys(
-            shown.photos, "was shown as genuine"
-        )
-        false = _Shown() if fakes is None else self._show(fakes, rest, "fakes", progress, no_lesson=no_lesson)
-        if rest is not None and len(rest) > false.count:
+        false = _Shown() if fakes is None else self._show_fakes(fakes, groups, shown, progress)
+        if groups is not None and len(groups) > shown.count + false.count:
             raise InputError(
-                f"groups has {len(groups or ())} names for {shown.count} genuine listings and {false.count} fakes: "
+                f"groups has {len(groups)} names for {shown.count} genuine listings and {false.count} fakes: "
                 "name one for each, in their order"
             )
         self.failures += tuple(false.failures)
-        fake_rows = false.rows
-        base_rate = len(fake_rows) / max(len(rows) + len(fake_rows), 1) if fakes is not None else None
-        names, fake_names = shown.groups, false.groups
-        share = FIT_SHARE
-        counted = len(names if per_photo else set(names))
+        counted, share = len(names if per_photo else set(names)), FIT_SHARE
         if fakes is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
             share = FIT_SHARE_WITH_FAKES
         first = None if leave_one_out else split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
+        heads, lesson, fake_rows, fake_names = self._given, None, false.rows, false.groups
         if fakes is not None and first is not None:
-            ranked = set(np.asarray(names)[~first].tolist())
-            taught = [(row, name) for row, name in zip(fake_rows, fake_names, strict=True) if name not in ranked]
-            left = len(fake_rows) - len(taught)
-            fake_rows, fake_names = [row for row, _ in taught], [name for _, name in taught]
+            fake_rows, fake_names = _taught(false, {name for name, mine in zip(names, first, strict=True) if not mine})
             try:
                 head, rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
             except InputError as error:
-                why = f"{left} of {left + len(taught)} fakes are of groups whose genuine photos give the p-values"
+                left = len(false.rows) - len(fake_rows)
+                why = f"{left} of {len(false.rows)} fakes are of groups whose genuine photos give the p-values"
                 told = f" ({why}: those are not learned from)" if left else ""
                 raise InputError(f"{error}{told}{self._unusable()}") from error
             lesson = head.lesson
@@ -207,10 +171,10 @@ class Inspector:
                 strata=strata,
                 kinds=self._kinds(rows),
                 margins=np.array([row.margin for row in rows]),
-                fakes=scores_of(fake_rows, len(heads)) if fakes is not None else None,
+                fakes=None if fakes is None else scores_of(fake_rows, len(heads)),
                 fake_groups=fake_names,
                 fake_kinds=self._kinds(fake_rows),
-                base_rate=base_rate,
+                base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
             )
         except InputError as error:
@@ -220,6 +184,48 @@ class Inspector:
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         vars(self).update(heads=heads, lesson=lesson, by=by, calibration=calibration, doubts=doubts)
         return self
+
+    def _check_options(
+        self,
+        fakes: Listings | None,
+        groups: Sequence[str] | None,
+        *,
+        alpha: float,
+        by: str | None,
+        per: str,
+        leave_one_out: bool,
+    ) -> None:
+        """What no photo can mend is refused before they are judged, which may take hours."""
+        if fakes is None and (self.base_rate is not None or self.costs is not None):
+            raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
+        if per not in ("group", "photo"):
+            raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
+        if leave_one_out and fakes is not None:
+            raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
+        check_alpha(alpha)
+        self._strata([], by)
+        if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
+            raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
+        if isinstance(groups, str):
+            raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
+
+    def _check_genuine(self, rows: Sequence[Judged]) -> None:
+        """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
+        in_catalog = set(self.catalog.sha256)
+        for row in rows:
+            if row.photo.sha256 in in_catalog:
+                raise InputError(
+                    f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
+                )
+        copies = [row for row, said in zip(rows, self._said(rows, Reuse.name), strict=True) if is_copy(said)]
+        if len(copies) > COPIES_TOLD * len(rows):
+            warnings.warn(
+                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos, the first is "
+                f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
+                "as suspected. Calibrate with photos that are not in the catalogue in any size",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _unusable(self) -> str:
         """What a refusal adds where photos could not be used: nobody sees ``failures`` of what was never made."""
@@ -272,6 +278,14 @@ class Inspector:
             shown.listings += [shown.count] * len(told)
             shown.count += 1
         return shown
+
+    def _show_fakes(self, fakes: Listings, groups: Sequence[str] | None, genuine: _Shown, progress: bool) -> _Shown:
+        """The same of fakes, of which ``groups`` names those after the ``genuine`` ones."""
+        known = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
+        no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
+        no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
+        rest = None if groups is None else groups[genuine.count :]
+        return self._show(fakes, rest, "fakes", progress, no_lesson=no_lesson)
 
     def _learn(
         self,
@@ -569,6 +583,12 @@ class _Shown:
     failures: list[Failure] = dataclasses.field(default_factory=list)
     photos: set[str] = dataclasses.field(default_factory=set)
     count: int = 0
+
+
+def _taught(fakes: _Shown, ranked: Collection[str]) -> tuple[list[Judged], list[str]]:
+    """The fakes that may be learned from, and their groups: none of a group whose genuine photos are ``ranked``."""
+    taught = [(row, name) for row, name in zip(fakes.rows, fakes.groups, strict=True) if name not in ranked]
+    return [row for row, _ in taught], [name for _, name in taught]
 
 
 def _told(
