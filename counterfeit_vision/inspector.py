@@ -128,8 +128,9 @@ class Inspector:
         rows, names = shown.rows, shown.groups
         self._check_genuine(rows)
         strata = self._strata(rows, by)
-        if by is not None and len(set(strata)) < 2:
-            raise InputError(f"by={by!r}: all genuine photos are of one {by}, {''.join(set(strata)) or 'not named'}")
+        if by is not None and rows and len(set(strata)) < 2:
+            what = strata[0] or "not named"
+            raise InputError(f"by={by!r}: all genuine photos are of one {by}, {what}{self._unusable()}")
         false = _Shown() if fakes is None else self._show_fakes(fakes, groups, shown, progress)
         if groups is not None and len(groups) > shown.count + false.count:
             raise InputError(

@@ -219,6 +219,10 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         cv.InputError, match=r"20 genuine photos are too few .* 12 more could not be used; the first: no"
     ):
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
+    with pytest.raises(cv.InputError, match=r"0 genuine photos are too few .* 12 more could not be used"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(missing, by="brand")
+    with pytest.raises(cv.InputError, match=r"all genuine photos are of one brand, .* 12 more could not be used"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([GENUINE[0], *missing], by="brand")
 
 
 @pytest.mark.parametrize(
