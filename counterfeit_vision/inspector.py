@@ -24,7 +24,7 @@ from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import Judged, Listings, judge, scores_of
 from .merge import mean_evidence, stand_apart
-from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, listed, pairs
+from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict
@@ -523,7 +523,7 @@ class Inspector:
         kept = KeptInspector(
             fingerprint=self.catalog.encoder.fingerprint,
             calibration=self.calibration,
-            authorised=listed(self.authorised),
+            authorised=self.authorised,
             by=self.by,
             base_rate=self.base_rate,
             costs=self.costs,
@@ -551,9 +551,7 @@ class Inspector:
         catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
         if heads is None:
             heads = [Price(kept.rates) if isinstance(head, Price) else head for head in default_heads()]
-        inspector = cls(
-            catalog, heads, authorised=kept.authorised, base_rate=kept.base_rate, costs=kept.costs, cache=cache
-        )
+        inspector = cls(catalog, heads, base_rate=kept.base_rate, costs=kept.costs, cache=cache)
         if not isinstance(inspector.heads[-1], LearnedHead):
             head = kept.learned_head(path, catalog.encoder, cache)
             if head is not None:
@@ -564,7 +562,7 @@ class Inspector:
                 f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}; "
                 "type: Inspector.load(folder, catalog, heads=[...]), with those"
             )
-        inspector.calibration, inspector.by = kept.calibration, kept.by
+        inspector.calibration, inspector.by, inspector.authorised = kept.calibration, kept.by, kept.authorised
         return inspector
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .heads import LearnedHead
-from .policy import Authorised
+from .policy import pairs
 from .sealed import alone, is_sealed, replace_file, sealed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class KeptInspector:
 
     fingerprint: str
     calibration: Calibration
-    authorised: list[Authorised]
+    authorised: frozenset[tuple[str | None, str]]
     by: str | None
     base_rate: float | None
     costs: tuple[float, float] | None
@@ -61,7 +61,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
     data = {
         "format": FORMAT,
         "fingerprint": kept.fingerprint,
-        "authorised": [[None, one] if isinstance(one, str) else list(one) for one in kept.authorised],  # type: ignore[arg-type]
+        "authorised": sorted(kept.authorised, key=lambda pair: (pair[0] or "", pair[1])),
         "by": kept.by,
         "base_rate": kept.base_rate,
         "costs": None if kept.costs is None else list(kept.costs),
@@ -100,7 +100,7 @@ def read_inspector(folder: Path) -> KeptInspector:
         return KeptInspector(
             fingerprint=str(data["fingerprint"]),
             calibration=Calibration.from_dict(data["calibration"]),
-            authorised=[str(id) if one is None else (str(one), str(id)) for one, id in data["authorised"]],
+            authorised=pairs([str(id) if one is None else (str(one), str(id)) for one, id in data["authorised"]]),
             by=data["by"],
             base_rate=None if data["base_rate"] is None else float(data["base_rate"]),
             costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .types import Decision, Listing, Seller
 
-__all__ = ["Authorised", "Findings", "Policy", "benjamini_hochberg", "listed", "pairs"]
+__all__ = ["Authorised", "Findings", "Policy", "benjamini_hochberg", "pairs"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 
@@ -131,12 +131,6 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         else:
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)
-
-
-def listed(authorised: frozenset[tuple[str | None, str]]) -> list[Authorised]:
-    """The inverse of :func:`pairs`, in one order."""
-    ordered = sorted(authorised, key=lambda pair: (pair[0] or "", pair[1]))
-    return [id if platform is None else (platform, id) for platform, id in ordered]
 
 
 def _percent(share: float) -> str:
