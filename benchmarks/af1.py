@@ -32,7 +32,7 @@ import numpy as np
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import conformal_p, split_groups
 from counterfeit_vision.heads import LearnedHead, learned
-from counterfeit_vision.judging import Judged, judge
+from counterfeit_vision.judging import JudgedPhoto, judge
 from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error
 from counterfeit_vision.probability import Probability
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
@@ -82,7 +82,7 @@ def listing(photo: data.Photo) -> cv.Listing:
     return cv.Listing(id=photo.path.name, photos=[photo.path])
 
 
-def said(catalog: cv.Catalog, photos: list[data.Photo], known: dict[str, Any]) -> dict[str, Judged]:
+def said(catalog: cv.Catalog, photos: list[data.Photo], known: dict[str, Any]) -> dict[str, JudgedPhoto]:
     """What the default heads say of each photo, by its name; ``known`` are scores and neighbours, read or added to."""
     heads = cv.heads.default_heads()
     key = catalog.generation
@@ -93,7 +93,7 @@ def said(catalog: cv.Catalog, photos: list[data.Photo], known: dict[str, Any]) -
         return dict(zip([photo.path.name for photo in photos], rows, strict=True))
     encoded = encode_photos([(photo.path.name, photo.path) for photo in photos], encoder=catalog.encoder)
     return {
-        photo.id: Judged(photo, tuple(near), tuple(evidence(score) for score in scores))
+        photo.id: JudgedPhoto(photo, tuple(near), tuple(evidence(score) for score in scores))
         for photo, near, scores in zip(encoded, known[f"{key} near"].tolist(), known[key].tolist(), strict=True)
         if isinstance(photo, EncodedPhoto)
     }
@@ -112,13 +112,13 @@ def evidence(score: float) -> cv.Evidence:
 class Remembering(cv.Inspector):
     """An inspector that was told what its heads say; a learned head speaks for itself."""
 
-    def __init__(self, catalog: cv.Catalog, rows: dict[str, Judged], base_rate: float | None = None) -> None:
+    def __init__(self, catalog: cv.Catalog, rows: dict[str, JudgedPhoto], base_rate: float | None = None) -> None:
         super().__init__(catalog, base_rate=base_rate)
         self.rows = rows
 
     def _judge(
         self, listings: Any, heads: Sequence[Any], *, progress: bool = False
-    ) -> Iterator[tuple[cv.Listing, list[Judged], list[Any]]]:
+    ) -> Iterator[tuple[cv.Listing, list[JudgedPhoto], list[Any]]]:
         rows = [self.rows[item.id] for item in listings]
         if len(heads) > len(self._given):
             head = heads[-1]
@@ -164,7 +164,7 @@ def dealt(photos: Part, number: int) -> tuple[list[data.Photo], dict[str, str]]:
     return held, dict(zip(scenes, random.permutation(len(scenes)).astype(str).tolist(), strict=True))
 
 
-def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int, alpha: float) -> dict[str, Any]:
+def draw(catalog: cv.Catalog, rows: dict[str, JudgedPhoto], photos: Part, number: int, alpha: float) -> dict[str, Any]:
     """One draw of the scenes that p-values come from: verdicts on the tested photos."""
     _, _, fakes, tested = photos
     held, code = dealt(photos, number)
@@ -187,7 +187,7 @@ def draw(catalog: cv.Catalog, rows: dict[str, Judged], photos: Part, number: int
     }
 
 
-def alone(rows: dict[str, Judged], part: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
+def alone(rows: dict[str, JudgedPhoto], part: Part, number: int, alpha: float) -> dict[str, np.ndarray]:
     """The same draw with a learned head and nothing else, useful or not: who is flagged, and the scores."""
     catalog, _, fakes, tested = part
     held, code = dealt(part, number)

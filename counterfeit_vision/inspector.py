@@ -22,7 +22,7 @@ from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Mark, Price, Reuse, Similarity, default_heads
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
-from .judging import Judged, Listings, judge, scores_of
+from .judging import JudgedPhoto, Listings, judge, scores_of
 from .merge import mean_evidence, stand_apart
 from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, pairs
 from .report import Report
@@ -210,7 +210,7 @@ class Inspector:
         if isinstance(groups, str):
             raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
 
-    def _check_genuine(self, rows: Sequence[Judged]) -> None:
+    def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
         in_catalog = set(self.catalog.sha256)
         for row in rows:
@@ -234,7 +234,7 @@ class Inspector:
             return ""
         return f". {len(self.failures)} more could not be used; the first: {self.failures[0].error}"
 
-    def _strata(self, rows: Sequence[Judged], by: str | None) -> list[str]:
+    def _strata(self, rows: Sequence[JudgedPhoto], by: str | None) -> list[str]:
         """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
         if by is None:
             return [""] * len(rows)
@@ -290,12 +290,12 @@ class Inspector:
 
     def _learn(
         self,
-        rows: list[Judged],
+        rows: list[JudgedPhoto],
         names: list[str],
         first: NDArray[np.bool_],
-        fakes: list[Judged],
+        fakes: list[JudgedPhoto],
         fake_names: list[str],
-    ) -> tuple[LearnedHead, list[Judged], list[Judged]]:
+    ) -> tuple[LearnedHead, list[JudgedPhoto], list[JudgedPhoto]]:
         """A learned head, fitted; and the rows, with its evidence where it is useful.
 
         Photos that it was fitted on get the score that they had out of fold.
@@ -317,7 +317,7 @@ class Inspector:
         own[first] = head.held_out[: int(first.sum())]
         theirs = head.held_out[len(genuine) :]
 
-        def extended(judged: list[Judged], scores: NDArray[np.float64]) -> list[Judged]:
+        def extended(judged: list[JudgedPhoto], scores: NDArray[np.float64]) -> list[JudgedPhoto]:
             return [
                 dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
                 for row, score in zip(judged, scores, strict=True)
@@ -358,12 +358,12 @@ class Inspector:
 
     def _judge(
         self, listings: Listings, heads: Sequence[Head], *, progress: bool = False
-    ) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+    ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
         return judge(listings, self.catalog, heads, cache=self._cache, progress=progress)
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, listing: Listing, judged: list[Judged], failures: list[Failure]) -> Verdict:
+    def _verdict(self, listing: Listing, judged: list[JudgedPhoto], failures: list[Failure]) -> Verdict:
         calibration = self.calibration
         assert calibration is not None
         scores = scores_of(judged, len(self.heads))
@@ -437,14 +437,14 @@ class Inspector:
             p[:, names.index(Similarity.name)] = calibration.known_p(scores, Similarity.name, kinds)
         return p
 
-    def _said(self, judged: Sequence[Judged], name: str) -> list[Evidence]:
+    def _said(self, judged: Sequence[JudgedPhoto], name: str) -> list[Evidence]:
         """What the head of that name says of each photo; nothing where there is none."""
         column = next((place for place, head in enumerate(self.heads) if head.name == name), None)
         nothing = Evidence.not_applicable(f"There is no claim {name}.")
         return [nothing if column is None else row.evidence[column] for row in judged]
 
     def _known(
-        self, listing: Listing, judged: Sequence[Judged], claims_p: Floats, marked: NDArray[np.bool_]
+        self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Floats, marked: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Which photos show something that the catalogue knows: they look like it, are copies of its photos, or are
         ``marked``.
@@ -462,12 +462,17 @@ class Inspector:
         stands_out = calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
         return np.asarray(alike | copied | (marked & (named | stands_out)))
 
-    def _kinds(self, rows: Sequence[Judged]) -> list[str]:
+    def _kinds(self, rows: Sequence[JudgedPhoto]) -> list[str]:
         """The brand of the reference that each photo looks like most."""
         return [self.catalog.references[row.neighbours[0]].brand for row in rows]
 
     def _claims(
-        self, listing: Listing, judged: list[Judged], claims_p: Floats, strength: Floats, counted: NDArray[np.int64]
+        self,
+        listing: Listing,
+        judged: list[JudgedPhoto],
+        claims_p: Floats,
+        strength: Floats,
+        counted: NDArray[np.int64],
     ) -> dict[str, Evidence]:
         """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
         levels; first the claim of most ``strength`` (H,) on the photo that decides, and those that say nothing last.
@@ -576,7 +581,7 @@ class _Shown:
     the sha256 of all ``photos``.
     """
 
-    rows: list[Judged] = dataclasses.field(default_factory=list)
+    rows: list[JudgedPhoto] = dataclasses.field(default_factory=list)
     groups: list[str] = dataclasses.field(default_factory=list)
     listings: list[int] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
@@ -584,17 +589,17 @@ class _Shown:
     count: int = 0
 
 
-def _taught(fakes: _Shown, ranked: Collection[str]) -> tuple[list[Judged], list[str]]:
+def _taught(fakes: _Shown, ranked: Collection[str]) -> tuple[list[JudgedPhoto], list[str]]:
     """The fakes that may be learned from, and their groups: none of a group whose genuine photos are ``ranked``."""
     taught = [(row, name) for row, name in zip(fakes.rows, fakes.groups, strict=True) if name not in ranked]
     return [row for row, _ in taught], [name for _, name in taught]
 
 
 def _told(
-    judged: Sequence[Judged], listing: Listing, known: NDArray[np.bool_] | None = None
-) -> tuple[list[Judged], list[Failure]]:
+    judged: Sequence[JudgedPhoto], listing: Listing, known: NDArray[np.bool_] | None = None
+) -> tuple[list[JudgedPhoto], list[Failure]]:
     """The photos that some (calibrated) claim applies to, and a failure for each of the others."""
-    told: list[Judged] = []
+    told: list[JudgedPhoto] = []
     silent: list[Failure] = []
     for row in judged:
         applies = np.array([item.applicable for item in row.evidence])
@@ -607,7 +612,7 @@ def _told(
     return told, silent
 
 
-def _of_photo(listing: Listing, row: Judged) -> str:
+def _of_photo(listing: Listing, row: JudgedPhoto) -> str:
     """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
     return f"{row.photo.id.removeprefix(listing.id).strip().capitalize()}: " if len(listing.photos) > 1 else ""
 

@@ -20,7 +20,7 @@ from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
 from .types import Evidence, Failure, Listing, Photo
 
-__all__ = ["Judged", "Listings", "encoded_listings", "judge", "scores_of", "suspects_of"]
+__all__ = ["JudgedPhoto", "Listings", "encoded_listings", "judge", "scores_of", "suspects_of"]
 
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
@@ -31,7 +31,7 @@ _Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedPhoto:
     """One photo with what the heads say of it, in the order of the heads; ``neighbours`` are catalogue rows, best
     first. ``runner_up`` is the row of the best that shows another product, and ``margin`` by how much the first is more
     alike; -1 and NaN where there is none near.
@@ -44,7 +44,7 @@ class Judged:
     margin: float = math.nan
 
 
-def scores_of(rows: Sequence[Judged], heads: int) -> NDArray[np.float64]:
+def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
     """(N, H) the heads' scores, NaN where one does not apply."""
     return np.array(
         [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows], np.float64
@@ -58,7 +58,7 @@ def judge(
     *,
     cache: EmbeddingCache | bool = True,
     progress: bool = False,
-) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
     """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure.
 
     A listing about which a head gives a score that is no finite number fails at the stage ``"score"``.
@@ -108,7 +108,7 @@ def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catal
 
 def _score(
     pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head]
-) -> Iterator[tuple[Listing, list[Judged], list[Failure]]]:
+) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
     rows = [photo for _, photos, _ in pending for photo in photos]
     if rows:
         suspects = suspects_of([listing for listing, photos, _ in pending for _ in photos], rows, catalog)
@@ -122,7 +122,7 @@ def _score(
     start = 0
     for listing, photos, failures in pending:
         judged = [
-            Judged(
+            JudgedPhoto(
                 photo,
                 tuple(int(key) for key in found.rows[start + number] if key >= 0),
                 tuple(column[start + number] for column in columns),
@@ -135,7 +135,7 @@ def _score(
         yield (listing, judged, failures) if fault is None else (listing, [], [fault])
 
 
-def _no_number(listing: Listing, row: Judged, heads: Sequence[Head]) -> Failure | None:
+def _no_number(listing: Listing, row: JudgedPhoto, heads: Sequence[Head]) -> Failure | None:
     for head, item in zip(heads, row.evidence, strict=True):
         if item.applicable and not math.isfinite(item.score):
             error = InputError(
