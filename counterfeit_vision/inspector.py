@@ -382,17 +382,10 @@ class Inspector:
         claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
         once = np.sort(np.unique([row.photo.sha256 for row in judged], return_index=True)[1])
-        # What the catalogue does not know accuses nobody; nor does leaving it out, for calibration listings rank with
-        # all their photos: of the two p-values the larger counts.
-        ranked = [once] if len(counted) == len(judged) else [once, once[known[once]]]
+        p_value, risk = self._p_and_risk(judged, scores, merged, once, known)
         found = Findings(
-            p_value=max(
-                calibration.listing_p(
-                    scores[some], [strata[row] for row in some], [kinds[row] for row in some], photos=len(once)
-                )
-                for some in ranked
-            ),
-            risk=min(float(calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]) for some in ranked),
+            p_value=p_value,
+            risk=risk,
             claims={
                 self.heads[column].name: float(claims_p[worst, column])
                 for column in np.argsort(-strength[worst], kind="stable").tolist()
@@ -427,6 +420,29 @@ class Inspector:
             genuine=tuple(self.catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
             failures=tuple(failures),
         )
+
+    def _p_and_risk(
+        self,
+        judged: Sequence[JudgedPhoto],
+        scores: Floats,
+        merged: Floats,
+        once: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> tuple[float, float]:
+        """The p-value and the risk of a listing with these photos, of which those in ``once`` count, each file once.
+
+        Photos that the catalogue does not know accuse nobody; nor does leaving them out, as calibration listings are
+        ranked with all of theirs. So the listing is ranked with them and without: the larger p-value counts, and the
+        smaller risk.
+        """
+        assert self.calibration is not None
+        kinds, strata = self._kinds(judged), self._strata(judged, self.by)
+        p_values, risks = [], []
+        for some in [once] if known.all() or not known.any() else [once, once[known[once]]]:
+            mine = [strata[row] for row in some], [kinds[row] for row in some]
+            p_values.append(self.calibration.listing_p(scores[some], *mine, photos=len(once)))
+            risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
+        return max(p_values), min(risks)
 
     def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
         """(N, H) how usual each claim is for genuine photos, likeness to the catalogue for those of its brand."""
