@@ -214,7 +214,8 @@ def hub_is_reachable() -> bool:
         return True
     address = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
     try:
-        socket.create_connection((address.hostname or "", address.port or 443), timeout=HUB_TIMEOUT).close()
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname or "", port), timeout=HUB_TIMEOUT).close()
     except OSError:
         return False
     return True

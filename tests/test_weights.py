@@ -383,6 +383,24 @@ def test_an_endpoint_that_answers_means_a_hub(monkeypatch: pytest.MonkeyPatch) -
         assert weights.hub_is_reachable() is True
 
 
+@pytest.mark.parametrize(("endpoint", "port"), [("http://mirror.local", 80), ("https://mirror.local", 443)])
+def test_an_endpoint_is_asked_at_the_port_of_its_scheme(
+    endpoint: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> None:
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    monkeypatch.setattr("socket.create_connection", refuse)
+    assert weights.hub_is_reachable() is False
+    assert asked == [("mirror.local", port)]
+
+
 # --- the package index -----------------------------------------------------------------------------------------------
 
 
