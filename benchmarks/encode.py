@@ -32,7 +32,7 @@ import torch
 from PIL import Image
 
 import counterfeit_vision as cv
-from counterfeit_vision.encoders.clip import clip_forward
+from counterfeit_vision.encoders.clip import ClipForward
 from counterfeit_vision.preprocess import Preprocess
 
 ENCODER = "clip-vit-b16"
@@ -187,7 +187,7 @@ def main() -> None:
         squares = np.stack(
             [plain.preprocess(np.asarray(Image.open(io.BytesIO(photo))))[0] for photo in measured[:at_once]]
         )
-        usual = dataclasses.replace(plain, tower=clip_forward(tower, plain.tower.layer))
+        usual = dataclasses.replace(plain, tower=ClipForward(tower, plain.tower.layer))
         alone = {
             "open_clip's forward_intermediates": functools.partial(usual.encode, squares),
             **({"open_clip's, autocast": functools.partial(autocast, usual, squares)} if on_card else {}),

@@ -11,7 +11,7 @@ import pytest
 import torch
 from open_clip.transformer import QuickGELU, VisionTransformer
 
-from counterfeit_vision.encoders.clip import clip_forward
+from counterfeit_vision.encoders.clip import ClipForward
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.encoders.transformer import LeanTransformer
 
@@ -52,7 +52,7 @@ def test_float32_rows_are_open_clips(kind: str, layer: int | None) -> None:
     made = tower(**KINDS[kind])
     assert LeanTransformer.fits(made)
     vectors, patches, grid = LeanTransformer(made, layer, device=CPU, dtype=torch.float32)(images())
-    expected, tokens, shape = clip_forward(made, layer)(images())
+    expected, tokens, shape = ClipForward(made, layer)(images())
     np.testing.assert_allclose(vectors, expected, rtol=1e-4, atol=1e-5)
     assert grid == shape
     if tokens is None:
@@ -65,8 +65,8 @@ def test_float32_rows_are_open_clips(kind: str, layer: int | None) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_rows_are_closer_than_those_of_a_tower_of_bfloat16(kind: str) -> None:
     made = tower(**KINDS[kind])
-    expected, tokens, _ = clip_forward(made, 2)(images(40))
-    whole, _, _ = clip_forward(copy.deepcopy(made).bfloat16(), 2)(images(40))
+    expected, tokens, _ = ClipForward(made, 2)(images(40))
+    whole, _, _ = ClipForward(copy.deepcopy(made).bfloat16(), 2)(images(40))
     vectors, patches, _ = LeanTransformer(made, 2, device=CPU, dtype=torch.bfloat16)(images(40))
     assert vectors.dtype == torch.float32
     assert patches is not None

@@ -16,7 +16,7 @@ import torch
 from ..errors import InputError, WeightsError
 from ..weights import hub_is_reachable
 
-__all__ = ["build_tower", "clip_forward", "load_open_clip", "load_text_tower"]
+__all__ = ["ClipForward", "ClipTexts", "build_tower", "load_open_clip"]
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def load_open_clip(
     return model.visual, tuple(config["mean"]), tuple(config["std"]), size if isinstance(size, int) else size[0]
 
 
-class load_text_tower:
+class ClipTexts:
     """The text tower of the open_clip model that :func:`load_open_clip` takes the image tower from: texts -> (N, D)."""
 
     def __init__(self, name: str, weights: str | None, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -114,9 +114,7 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
         )
     try:
         model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
-    except (
-        Exception
-    ) as error:  # damaged and foreign files make it raise nearly anything, also SafetensorError, PickleError
+    except Exception as error:  # damaged and foreign files make it raise nearly anything
         reason = str(error).strip()
         if isinstance(error, UnpicklingError):  # torch's message tells people to turn its protection off
             reason = "the file holds more than tensors and is not opened; bring the weights as .safetensors"
@@ -124,7 +122,7 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
     return name, model
 
 
-class clip_forward:
+class ClipForward:
     """One pass through an open_clip image tower: class embedding, and the tokens that block ``layer`` (0-based) puts
     out.
     """

@@ -8,7 +8,7 @@ import torch
 
 from ..errors import WeightsError
 
-__all__ = ["build_tower", "convnet_forward"]
+__all__ = ["ConvnetForward", "build_tower"]
 
 
 def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.Module:
@@ -23,7 +23,7 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
     return tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-class convnet_forward:
+class ConvnetForward:
     """One pass through a timm model: mean of the last feature map, and the cells of feature stage ``layer``
     (0-based).
     """

@@ -6,18 +6,21 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError, WeightsError
 from ..preprocess import Preprocess
-from ..weights import cached_file, fetch, recipes
+from ..weights import Recipe, cached_file, fetch, recipes
 
 if TYPE_CHECKING:
     import torch
 
-    from .runtime import TextTower, TowerEncoder
+    from .clip import ClipForward
+    from .convnet import ConvnetForward
+    from .runtime import TextTower, Tower, TowerEncoder
 
 __all__ = ["load_encoder"]
 
@@ -44,7 +47,6 @@ def load_encoder(
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
     worked; random weights never happen silently.
     """
-    from . import clip, convnet
     from .runtime import TextTowerEncoder, TowerEncoder
     from .transformer import LeanTransformer
 
@@ -53,52 +55,97 @@ def load_encoder(
     name, weights = os.fspath(name), None if weights is None else os.fspath(weights)
     on = _device(device)
     kind = _dtype(dtype, on)
-    forward: clip.clip_forward | convnet.convnet_forward | LeanTransformer
-    load_text: Callable[[], TextTower] | None = None
-    made_by: str | None = None
-    modules: dict[str, Any] = {}
     known = recipes()
     if name in known and weights is None:
-        recipe = known[name]
-        state, origin = fetch(recipe, progress=progress)
-        made_by = recipe.name
-        size, mean, std = recipe.image_size, recipe.mean, recipe.std
-        try:
-            if recipe.family == "clip":
-                tower = clip.build_tower(recipe.architecture, state)
-                forward = clip.clip_forward(tower, recipe.patch_layer)
-            else:
-                tower = convnet.build_tower(recipe.architecture, state)
-                forward = convnet.convnet_forward(tower, recipe.patch_layer)
-        except WeightsError as error:
-            raise WeightsError(f"{error}; from {origin}. To fetch others, delete {cached_file(recipe)}") from error
+        made = _by_recipe(known[name], progress=progress)
     else:
-        tower, mean, std, size = clip.load_open_clip(name, weights)
-        forward, origin = clip.clip_forward(tower, _middle_block(tower)), f"open_clip {name} {weights or ''}".strip()
-        modules = {"modules": _modules(tower)}  # a recipe names its architecture
-        load_text = partial(clip.load_text_tower, name, weights, device=on, dtype=kind)
-        name = Path(name).name if Path(name).is_dir() else name
-    preprocess = Preprocess(size=size, decode=decode)
-    identity = {"preprocess": preprocess.spec(), "mean": mean, "std": std, "layer": forward.layer, "tokens": 1}
-    fingerprint = _fingerprint(tower, identity | modules)
+        made = _by_open_clip(name, weights, device=on, dtype=kind)
+    preprocess = Preprocess(size=made.size, decode=decode)
+    tower, layer = made.tower, made.forward.layer
+    forward: Tower = made.forward
+    identity = {"preprocess": preprocess.spec(), "mean": made.mean, "std": made.std, "layer": layer, "tokens": 1}
+    fingerprint = _fingerprint(tower, identity | made.identity)
     tower.eval().requires_grad_(False)
     if LeanTransformer.fits(tower):
-        forward = LeanTransformer(tower, forward.layer, device=on, dtype=kind)
+        forward = LeanTransformer(tower, layer, device=on, dtype=kind)
     else:
         tower.to(device=on, dtype=kind)
-    encoder = TowerEncoder if load_text is None else partial(TextTowerEncoder, load_text=load_text)
+    encoder = TowerEncoder if made.load_text is None else partial(TextTowerEncoder, load_text=made.load_text)
     return encoder(
-        name=name,
+        name=made.name,
         tower=forward,
         preprocess=preprocess,
-        mean=mean,
-        std=std,
+        mean=made.mean,
+        std=made.std,
         fingerprint=fingerprint,
         device=on,
         dtype=kind,
-        origin=origin,
+        origin=made.origin,
         batch_size=16 if on.type == "cpu" else 256,
-        recipe=made_by,
+        recipe=made.recipe,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """An image tower with its weights, not on its device yet, and how it is run: ``forward``.
+
+    ``identity`` is what shapes a vector beside the weights and the preprocessing; ``load_text`` makes the text tower,
+    where there is one.
+    """
+
+    name: str
+    tower: torch.nn.Module
+    forward: ClipForward | ConvnetForward
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    origin: str
+    recipe: str | None = None
+    identity: dict[str, Any] = field(default_factory=dict)
+    load_text: Callable[[], TextTower] | None = None
+
+
+def _by_recipe(recipe: Recipe, *, progress: bool) -> _Made:
+    from . import clip, convnet
+
+    state, origin = fetch(recipe, progress=progress)
+    forward: ClipForward | ConvnetForward
+    try:
+        if recipe.family == "clip":
+            tower = clip.build_tower(recipe.architecture, state)
+            forward = clip.ClipForward(tower, recipe.patch_layer)
+        else:
+            tower = convnet.build_tower(recipe.architecture, state)
+            forward = convnet.ConvnetForward(tower, recipe.patch_layer)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; from {origin}. To fetch others, delete {cached_file(recipe)}") from error
+    return _Made(
+        name=recipe.name,
+        tower=tower,
+        forward=forward,
+        size=recipe.image_size,
+        mean=recipe.mean,
+        std=recipe.std,
+        origin=origin,
+        recipe=recipe.name,
+    )
+
+
+def _by_open_clip(name: str, weights: str | None, *, device: torch.device, dtype: torch.dtype) -> _Made:
+    from . import clip
+
+    tower, mean, std, size = clip.load_open_clip(name, weights)
+    return _Made(
+        name=Path(name).name if Path(name).is_dir() else name,
+        tower=tower,
+        forward=clip.ClipForward(tower, _middle_block(tower)),
+        size=size,
+        mean=mean,
+        std=std,
+        origin=f"open_clip {name} {weights or ''}".strip(),
+        identity={"modules": _modules(tower)},  # a recipe names its architecture
+        load_text=partial(clip.ClipTexts, name, weights, device=device, dtype=dtype),
     )
 
 
