@@ -13,8 +13,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO, Literal
 
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
+from .sealed import lock
 from .types import Listing, Verdict
 
 __all__ = ["Change", "Journal"]
@@ -86,7 +86,8 @@ class Journal:
             "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+b") as file, _alone(file):
+        with open(self.path, "a+b") as file:
+            lock(file.fileno())
             whole = _whole_lines(file)
             previous = _digest(whole[-1]) if whole else START
             line = json.dumps({"previous": previous, **entry}, sort_keys=True).encode()  # any file's name in ASCII
@@ -198,18 +199,3 @@ def _whole_lines(file: BinaryIO) -> list[bytes]:
 
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
-
-
-@contextmanager
-def _alone(file: BinaryIO) -> Iterator[None]:
-    """No other process writes meanwhile, where the system can say so."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: one writer at a time, please
-        yield
-        return
-    fcntl.flock(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -20,7 +20,7 @@ from typing import Any
 
 from .errors import CorruptCatalogError, InputError
 
-__all__ = ["alone", "is_sealed", "read_sealed", "refuse_foreign", "replace_file", "sealed", "write_sealed"]
+__all__ = ["alone", "is_sealed", "lock", "read_sealed", "refuse_foreign", "replace_file", "sealed", "write_sealed"]
 
 MANIFEST = "manifest.json"
 
@@ -42,18 +42,26 @@ def replace_file(path: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: one writer at a time, please
+    if os.name == "nt":  # which opens no folders: one writer at a time, please
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some network disks lock no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock(descriptor: int) -> None:
+    """Wait until no other process holds an open file or folder, and hold it until it is closed. On Windows nothing is
+    held.
+    """
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def sealed(manifest: Mapping[str, Any]) -> bytes:
