@@ -32,6 +32,8 @@ from .probability import Probability
 from .usual import Usual, named, tail_p
 
 __all__ = [
+    "FIT_SHARE",
+    "FIT_SHARE_WITH_FAKES",
     "Calibration",
     "check_alpha",
     "conformal_needed",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .preprocess import patch_mask
 from .weights import recipe_folder
 
-__all__ = ["ASKING", "Foreground", "load_foreground", "product_mask", "reference_foreground"]
+__all__ = ["ASKING", "FEWEST", "PRODUCT", "Foreground", "load_foreground", "product_mask", "reference_foreground"]
 
 Tokens = NDArray[np.float16]
 Floats = NDArray[np.float32]

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .types import Decision, Listing, Seller
 
-__all__ = ["Authorised", "Findings", "Policy", "benjamini_hochberg", "pairs"]
+__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "pairs"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 

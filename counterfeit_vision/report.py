@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["Explanation", "Report", "render_template"]
+__all__ = ["COLOURS", "DECISION_NAMES", "Explanation", "Report", "render_template"]
 
 Result: TypeAlias = Verdict | Failure
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECISIONS",
     "GALLERIES",
+    "Decision",
     "Embeddings",
     "Evidence",
     "Failure",

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Recipe",
     "cache_dir",
+    "cached_file",
     "download_wheel",
     "extract_member",
     "fetch",
     "find_recipe",
+    "hub_is_reachable",
     "is_cached",
     "recipe_folder",
     "recipes",

@@ -150,6 +150,23 @@ def test_the_exceptions_are_still_needed() -> None:
         assert found, f"{here} does not import {there} any more: take it off the list"
 
 
+def listed(path: Path) -> set[str] | None:
+    """What a file's ``__all__`` lists; ``None`` where it has none."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+@pytest.mark.parametrize("path", files(), ids=module)
+def test_what_one_file_takes_from_another_is_listed_there(path: Path) -> None:
+    homes = {f"counterfeit_vision.{module(file).replace('/', '.')}": file for file in files()}
+    for name, line in imports(path):
+        home, _, taken = name.rpartition(".")
+        known = listed(homes[home]) if home in homes and name not in homes else None
+        assert known is None or taken in known, f"{path.relative_to(CHECKOUT)}:{line}: {home}.__all__ lacks {taken}"
+
+
 @pytest.mark.parametrize(("library", "allowed"), [("torch", TORCH), ("faiss", FAISS)])
 def test_torch_and_faiss_stay_in_their_rooms(library: str, allowed: set[str]) -> None:
     for path in files():

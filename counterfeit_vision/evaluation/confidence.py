@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chance_of_genuine", "confidence"]
+__all__ = ["ALARM", "chance_of_genuine", "confidence"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

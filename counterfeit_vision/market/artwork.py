@@ -20,6 +20,8 @@ from .shapes import Shape, cover, extent, transformed
 from .svg import SvgMark
 
 __all__ = [
+    "CHANGED",
+    "DENSITY",
     "Artwork",
     "Box",
     "Canvas",

@@ -14,7 +14,7 @@ from .artwork import Artwork, Colour, Mark
 from .logos import FAMILIES, Logo
 from .svg import SvgMark, read_marks, read_svg
 
-__all__ = ["Brand", "Palette", "contrast_ink", "invent", "old_version", "with_svg_marks"]
+__all__ = ["Brand", "Palette", "contrast_ink", "invent", "luminance", "old_version", "with_svg_marks"]
 
 _FIRST = (
     "bel cor dra fen gal hal jor kel lum mer nor ost pel quo ras sil tav ulm vel wen yar zan bri cal dor eli far gri"

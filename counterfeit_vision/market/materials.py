@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["GRAINS", "grain", "noise", "smooth"]
+__all__ = ["GRAINS", "Map", "grain", "noise", "smooth"]
 
 Map = NDArray[np.float32]
 

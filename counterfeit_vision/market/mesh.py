@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .shapes import Polygon
 
-__all__ = ["Sheet", "ball", "box", "moved", "patch", "revolved", "rotation", "surface", "tube"]
+__all__ = ["Array", "Sheet", "ball", "box", "moved", "patch", "revolved", "rotation", "surface", "tube"]
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-__all__ = ["Index", "check_vectors"]
+__all__ = ["Index", "check_held_keys", "check_new_keys", "check_vectors"]
 
 
 @runtime_checkable
