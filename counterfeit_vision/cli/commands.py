@@ -15,6 +15,7 @@ from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missi
 from .output import Outcome, Talk, decision_table, failure_lines, table
 
 if TYPE_CHECKING:
+    from ..calibrate import Calibration
     from ..types import Failure, Listing
 
 __all__ = [
@@ -75,23 +76,15 @@ def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
 def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..feedback import Change, Journal
     from ..inspector import Inspector
-    from ..inspector_folder import read_inspector
 
     refuse_out(args.out)
-    refuse_missing(args.genuine, "genuine photos")
-    if args.fakes is not None:
-        refuse_missing(args.fakes, "fakes")
+    for path, what in ((args.genuine, "genuine photos"), (args.fakes, "fakes"), (args.journal, "decisions")):
+        if path is not None:
+            refuse_missing(path, what)
     journal = None if args.journal is None else Journal(args.journal)
-    if journal is not None:
-        refuse_missing(args.journal, "decisions")
     genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"))
     fakes, broken_fakes = _with(args.fakes, [] if journal is None else journal.listings("fake"))
-    before = None
-    if (args.out / "inspector.json").is_file():
-        try:
-            before = read_inspector(args.out).calibration
-        except CatalogError as error:
-            talk.note(f"note: what changes can't be said: {error}")
+    before = _calibration_in(args.out, talk)
     catalog = loaded(args, talk)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
     sellers = [tuple(seller.split("/", 1)) if "/" in seller else seller for seller in args.authorised]
@@ -112,38 +105,56 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
-    photos = len(calibration.merged)
-    used = photos if calibration.rounds else calibration.fitted_on + photos
-    data = {
-        "inspector": str(args.out),
-        "alpha": calibration.alpha,
-        "promised": calibration.promised,
-        "photos": used,
-        "photos_to_standardise": calibration.fitted_on,
-        "photos_for_p_values": photos,
-        "groups_for_p_values": calibration.count,
-        "smallest_p_value": 1 / (calibration.count + 1),
-        "false_alarm_limit": calibration.false_alarm_limit,
-        "doubts": list(inspector.doubts),
-    }
-    of = "" if photos == calibration.count else f" of {calibration.count} listings"
-    text = [
-        f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {photos} for "
-        f"p-values{of} (the smallest is {1 / (calibration.count + 1):.3g}).",
-        f"The promise: {calibration.promise('genuine listings like these are')}.",
-    ]
+    data, text = _told(calibration)
+    data = {"inspector": str(args.out), **data, "doubts": list(inspector.doubts)}
     if inspector.lesson is not None:
         text.append(f"From fakes: {inspector.lesson}.")
     if before is not None:
-        change = Change(before, calibration)
-        text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in str(change).splitlines())]
-        data["change"] = str(change).splitlines()
+        changes = str(Change(before, calibration)).splitlines()
+        text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in changes)]
+        data["change"] = changes
     if inspector.doubts:
         talk.note(
             f"note: {number(len(inspector.doubts), 'photo')} called genuine are so unlike the others, or shown as "
             f"fakes as well, that somebody should look: {', '.join(inspector.doubts[:10])}"
         )
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
+
+
+def _calibration_in(folder: Path, talk: Talk) -> Calibration | None:
+    """The calibration that is about to be replaced, if there is one, to say what changes."""
+    from ..inspector_folder import read_inspector
+
+    if not (folder / "inspector.json").is_file():
+        return None
+    try:
+        return read_inspector(folder).calibration
+    except CatalogError as error:
+        talk.note(f"note: what changes can't be said: {error}")
+        return None
+
+
+def _told(calibration: Calibration) -> tuple[dict[str, Any], list[str]]:
+    """A calibration's numbers, and in words what they promise."""
+    photos = len(calibration.merged)
+    used = photos if calibration.rounds else calibration.fitted_on + photos
+    smallest = 1 / (calibration.count + 1)
+    data = {
+        "alpha": calibration.alpha,
+        "promised": calibration.promised,
+        "photos": used,
+        "photos_to_standardise": calibration.fitted_on,
+        "photos_for_p_values": photos,
+        "groups_for_p_values": calibration.count,
+        "smallest_p_value": smallest,
+        "false_alarm_limit": calibration.false_alarm_limit,
+    }
+    of = "" if photos == calibration.count else f" of {calibration.count} listings"
+    return data, [
+        f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {photos} for "
+        f"p-values{of} (the smallest is {smallest:.3g}).",
+        f"The promise: {calibration.promise('genuine listings like these are')}.",
+    ]
 
 
 def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError
@@ -45,7 +46,7 @@ def bare_catalog(folder: Path) -> Catalog:
     from ..catalog import Catalog
 
     manifest = Catalog.verify(folder)
-    absent: Any = argparse.Namespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
+    absent: Any = SimpleNamespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
     return Catalog.load(folder, encoder=absent)
 
 
