@@ -117,13 +117,18 @@ def _fit_count(count: int, share: float = FIT_SHARE) -> int:
 class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
-    ``heads`` in column order; ``usual`` measures their scores and ``merger`` makes the statistic; ``peaks`` are the
-    heads' alarm levels for heat maps. Of the conformal part: ``scores`` (n, H), NaN where a head did not apply,
-    ``merged`` (n,), ``groups`` (n,) numbers, the same for photos that belong together, ``listings`` (n,) numbers, the
-    same for photos of one listing, ``strata`` (n,) names, all "" where there are none, ``kinds`` (n,) what each photo
-    was taken for, such as a brand, and ``margins`` (n,) by how much the nearest product was more alike than the next,
-    NaN where none was near. By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged``
-    comes from those, and ``usual`` from all photos.
+    ``heads`` are the H claims in column order; ``usual`` measures their scores and ``merger`` makes the statistic;
+    ``peaks`` are the heads' alarm levels for heat maps. Of the n photos that p-values come from:
+
+    - ``scores`` (n, H), NaN where a head did not apply, and the statistic ``merged`` (n,);
+    - ``groups`` (n,) and ``listings`` (n,): numbers, the same for photos that belong together, and for those of one
+      listing;
+    - ``strata`` (n,): names of what is calibrated by itself, all "" where nothing is;
+    - ``kinds`` (n,): what each photo was taken for, such as a brand, by which its scores are measured;
+    - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
+
+    By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and
+    ``usual`` from all photos.
     """
 
     heads: tuple[str, ...]
@@ -164,18 +169,21 @@ class Calibration:
         base_rate: float | None = None,
         per_photo: bool = False,
     ) -> Calibration:
-        """``scores`` (N, H) of genuine photos, NaN where a head did not apply; ``peaks`` heads' heat peaks (N,).
+        """From the ``scores`` (N, H) of genuine photos, NaN where a head did not apply, and the heads' heat ``peaks``
+        (N,).
 
-        ``first`` (N,) is the part that is fitted on (:func:`split_groups`); the rest is conformalised. ``None`` leaves
-        each group out in turn; no fakes can be shown then. ``groups`` (N,) names what belongs together (default: each
-        photo by itself); with ``per_photo`` they are kept on one side, and photos are counted all the same.
-        ``listings`` (N,) numbers the listing of each photo (default: a listing of its own), ``strata`` (N,) names what
-        is calibrated by itself, ``kinds`` (N,) what each photo was taken for, by which its claims are measured,
-        ``margins`` (N,) by how much its nearest product stood out (:meth:`margin_p`). With ``fakes`` (M, H), of
-        ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is fitted, for a share
-        ``base_rate`` of fakes (default: theirs of all these photos); a head that was itself fitted on them and the
-        first part must have scored them out of fold. A claim is calibrated where photos of two groups that were fitted
-        on make it (:attr:`can_tell`). Raises :class:`InputError` with the number of photos that ``alpha`` needs.
+        - ``first`` (N,) is the part that is fitted on (:func:`split_groups`); p-values come from the rest. ``None``
+          leaves each group out in turn; no fakes can be shown then.
+        - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
+          counted all the same.
+        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,) as in :class:`Calibration`; by default each photo is
+          a listing of its own.
+        - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
+          fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
+          fitted on them and the first part must have scored them out of fold.
+
+        A claim is calibrated where photos of two groups that were fitted on make it (:attr:`can_tell`). Raises
+        :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         check_alpha(alpha)
         if np.isinf(scores).any():
@@ -318,14 +326,16 @@ class Calibration:
         *,
         photos: int | None = None,
     ) -> float:
-        """The p-value of a listing by the mean evidence of these photos of it (K, H), each given once; ``photos``: how
-        many it has in all, where these were chosen.
+        """The p-value of a listing, from the scores (K, H) of its photos, each given once. ``photos`` says how many it
+        has in all, where these were chosen.
 
-        It is ranked among calibration listings, one drawn of each group, by the mean evidence of theirs: that holds for
-        listings that are exchangeable with these, however many photos each has, and however odd some of those are. With
-        photos of S strata, S times the smallest of theirs. Where no calibration listing has as many photos, or they are
-        too few to reach alpha (as they may be where photos are counted), its photos' p-values decide
-        (:meth:`_several_p`), which holds for photos that are exchangeable.
+        It is ranked by the mean evidence of its photos among the calibration listings, one drawn of each group. That
+        holds for listings that are exchangeable with these, however many photos each has, and however odd some of those
+        are. With photos of S strata, it is S times the smallest of their p-values.
+
+        Where no calibration listing has as many photos, or the listings are too few to reach alpha (as they may be
+        where photos are counted), the p-values of its single photos decide (:meth:`_several_p`), which holds for photos
+        that are exchangeable.
         """
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos

@@ -39,13 +39,15 @@ Floats = NDArray[np.float64]
 
 
 class Inspector:
-    """Judges listings against a catalogue.
+    """Judges listings against a catalogue. Calibrate before inspecting.
 
-    ``heads`` default to :func:`~counterfeit_vision.heads.default_heads`. ``authorised`` are sellers that are never
-    ``suspected``: pairs (platform, the platform's verified id), or an id where listings name no platform. ``base_rate``
-    is the share of fakes that is expected where probabilities are used, ``costs`` = (of a false accusation, of a missed
-    fake) in any unit: what is not probable enough for them goes to ``review``; both need labelled fakes. Calibrate
-    before inspecting.
+    - ``heads`` make the claims; they default to :func:`~counterfeit_vision.heads.default_heads`.
+    - ``authorised`` are sellers that are never ``suspected``: pairs (platform, the platform's verified id), or an id
+      where listings name no platform.
+    - ``base_rate`` is the share of fakes that is expected among the listings, ``costs`` = (of a false accusation, of a
+      missed fake), in any unit: a listing that is not probable enough a fake for them goes to ``review``. Both need a
+      calibration with labelled fakes.
+    - ``cache`` keeps embeddings on disk; ``False`` leaves the disk alone.
     """
 
     def __init__(
@@ -100,25 +102,26 @@ class Inspector:
     ) -> Inspector:
         """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
 
-        With ``fakes`` (labelled photos or listings) a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them,
-        on the catalogue and on one part of ``genuine``, the claims are weighed, and ``risk`` is a probability; the part
-        that p-values come from is never fitted on, and fakes of its groups are not learned from either, as nobody has
-        any of a new group; nor are photos that the catalogue has as known fakes, since they are copies of themselves. A
-        learned head that is not shown to be useful is left out, and ``lesson`` says why.
+        - ``alpha`` is the share of genuine photos that may end as ``suspected``.
+        - ``groups`` names, for each of ``genuine`` and then of ``fakes``, in their order, what belongs together (a
+          seller, a room); default: each listing by itself. The promise is then about a photo of a new group.
+        - ``per="photo"`` counts photos instead of groups; the photos of a group stay on one side. It needs fewer
+          groups, and promises less where the photos of a group are alike.
+        - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has photos
+          enough; the others are ranked together.
+        - ``leave_one_out`` keeps no part of the photos aside, but leaves each group out in turn: 19 groups will do for
+          ``alpha`` = 5 % instead of 28, and 2 ``alpha`` - 1 / (groups + 1) is what is proved.
 
-        ``alpha`` is the share of genuine photos that may end as ``suspected``. ``groups`` names, for each of
-        ``genuine`` and then of ``fakes``, in their order, what belongs together (a seller, a room); default: each
-        listing by itself. A listing that shows nothing new does not count.
-        The promise is then about a photo of a new group. ``per="photo"`` keeps groups on one side and counts photos: it
-        needs fewer groups, and promises less where the photos of a group are alike. ``by`` calibrates each category,
-        brand or product (of the nearest reference) by itself where it has photos enough; the others are ranked
-        together. ``leave_one_out`` keeps no part aside, but leaves each group out in turn: 19 groups will do for
-        ``alpha`` = 5 % instead of 28, and 2 ``alpha`` - 1 / (groups + 1) is what is proved.
+        With ``fakes`` (labelled photos or listings) the claims are weighed, ``risk`` is the probability of a fake, and
+        a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them, on the catalogue and on one part of
+        ``genuine``; where it is not shown to be useful it is left out, and ``lesson`` says why. Nothing is fitted on
+        the part that p-values come from. Not learned from are fakes of that part's groups (of a new group nobody has
+        any), and photos that the catalogue has as known fakes (they would teach that fakes are copies).
 
-        Photos that can't be used stand in ``failures``, genuine ones that are so unlike the others that somebody should
-        look whether they are genuine in ``doubts``, and so do those that are shown as fakes as well, where they teach
-        nothing. Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue; warns
-        where more than a tenth of them are copies of such.
+        A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
+        stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
+        shown as fakes as well. Warns where more than a tenth of the genuine photos are copies of catalogue photos.
+        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
         """
         self._check_options(fakes, groups, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
         groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything
@@ -252,9 +255,8 @@ class Inspector:
         per_photo: bool = False,
         no_lesson: Mapping[str, str] = MappingProxyType({}),
     ) -> _Shown:
-        """Photos of known kind with what the given heads say, each once in a listing; ``per_photo`` once in all. Those
-        of a sha256 in ``no_lesson``, which says why, are failures: genuine goods, or what was mistaken for that, and
-        the catalogue's known fakes, which would teach that fakes are copies.
+        """Genuine photos, or fakes, with what the given heads say; each photo once in a listing, ``per_photo`` once in
+        all. Photos whose sha256 is in ``no_lesson``, which says why, are failures.
         """
         shown = _Shown()
         for listing, judged, failed in self._judge(listings, self._given, progress=progress):
@@ -281,7 +283,9 @@ class Inspector:
         return shown
 
     def _show_fakes(self, fakes: Listings, groups: Sequence[str] | None, genuine: _Shown, progress: bool) -> _Shown:
-        """The same of fakes, of which ``groups`` names those after the ``genuine`` ones."""
+        """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or known to the catalogue,
+        which would teach that fakes are copies. ``groups`` names the genuine listings first.
+        """
         known = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
         no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
         no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
@@ -593,8 +597,8 @@ class Inspector:
 
 @dataclasses.dataclass
 class _Shown:
-    """Photos of known kind, of ``count`` listings: what the heads say, the group of each, and its listing's number; and
-    the sha256 of all ``photos``.
+    """Genuine photos, or fakes, of ``count`` listings: what the heads say of each in ``rows``, its group and the number
+    of its listing; and the sha256 of all ``photos`` that were shown.
     """
 
     rows: list[JudgedPhoto] = dataclasses.field(default_factory=list)

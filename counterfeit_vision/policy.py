@@ -22,10 +22,14 @@ Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 
 @dataclass(frozen=True)
 class Findings:
-    """What the decision rests on: ``p_value`` and ``risk`` of the listing; the p-values of the ``claims`` that apply to
-    its most unusual one of so many ``photos``, the loudest first; whether it is ``known`` to the catalogue, and as what
-    ``product``, and whether it is ``marked``, known or not; what a proven ``copy`` is one of; and ``unpriced``, its
-    p-value with the price left out (``None`` without a price claim).
+    """What the decision about a listing rests on.
+
+    - ``p_value`` and ``risk`` of the listing, which has so many ``photos``.
+    - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
+    - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
+      catalogue are on a photo, known or not.
+    - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is.
+    - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
     """
 
     p_value: float

@@ -386,8 +386,7 @@ class Verdict:
     """What the library says about one listing.
 
     - ``decision``: one of :data:`DECISIONS`; ``reason`` is the sentence that names the claims and numbers behind it.
-    - ``risk``: finite, 0..1, higher = more suspicious, on every verdict; continuous in the merged statistic, of several
-      photos in their mean evidence.
+    - ``risk``: finite, 0..1, higher = more suspicious, on every verdict.
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
@@ -395,8 +394,9 @@ class Verdict:
       at most a tenth, ``runner_up`` names the next: it may as well be that one.
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
-    - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from the log
-      of the mean of their exponentials; from that of the photos which the catalogue knows, where that is smaller.
+    - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk, which rises with
+      it continuously, come from the log of the mean of their exponentials (their mean evidence); from that of the
+      photos which the catalogue knows, where that is smaller.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, that gave no pixels or that no claim applies to.
