@@ -442,6 +442,11 @@ def test_an_architecture_without_weights_is_refused_with_its_tags() -> None:
         load_encoder("ViT-B-32")
 
 
+def test_weights_that_are_neither_a_file_nor_a_tag_are_refused_with_the_tags() -> None:
+    with pytest.raises(InputError, match=r"'no-such-file.safetensors' is neither a file nor a tag of ViT-B-32.*openai"):
+        load_encoder("ViT-B-32", weights="no-such-file.safetensors")
+
+
 def test_a_tag_is_refused_without_the_hub(offline: Path) -> None:
     with pytest.raises(WeightsError, match=r"hub can't be reached.*clip-vit-b16"):
         load_encoder("ViT-B-32", weights="openai")

@@ -101,11 +101,11 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
                 f"no encoder is called {name!r}: it is neither a recipe (counterfeit-vision models list), "
                 "nor an open_clip architecture (open_clip.list_models()), nor a folder with open_clip_config.json"
             )
+        tags = f"the tags are {', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}"
         if weights is None:
-            raise InputError(
-                f"{name} needs weights: load_encoder({name!r}, weights=tag or file); "
-                f"the tags are {', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}"
-            )
+            raise InputError(f"{name} needs weights: load_encoder({name!r}, weights=tag or file); {tags}")
+        if not Path(weights).exists() and not open_clip.get_pretrained_cfg(name, weights):
+            raise InputError(f"weights={weights!r} is neither a file nor a tag of {name}; {tags}")
     on_hub = name.startswith("hf-hub:") or (weights is not None and not Path(weights).exists())
     if on_hub and not hub_is_reachable():
         raise WeightsError(
