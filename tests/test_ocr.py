@@ -22,15 +22,6 @@ from counterfeit_vision.threads import Once
 CHINESE = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
 
 
-@pytest.fixture(scope="module")
-def reader(own_cache: Path) -> Reader:
-    pytest.importorskip("onnxruntime")
-    try:
-        return shared_reader()
-    except WeightsError as error:
-        pytest.skip(f"no text models: {error}")
-
-
 def written(text: str, *, width: int = 420, height: int = 110, scale: float = 2.0) -> np.ndarray:
     """Dark letters on a light ground."""
     pixels = np.full((height, width, 3), (225, 220, 200), np.uint8)

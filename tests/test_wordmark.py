@@ -18,7 +18,7 @@ from PIL import Image
 import counterfeit_vision as cv
 from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.errors import MissingExtraError, WeightsError
+from counterfeit_vision.errors import MissingExtraError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.base import Suspects
@@ -27,21 +27,12 @@ from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comp
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
 from counterfeit_vision.marks import Found
-from counterfeit_vision.ocr import Reader, Reading, TextLine, shared_reader
+from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.threads import Once
 
 FACE = Typeface(weight=0.17)
 INK, GROUND = (35, 30, 90), (225, 220, 205)
-
-
-@pytest.fixture(scope="module")
-def reader(own_cache: Path) -> Reader:
-    pytest.importorskip("onnxruntime")
-    try:
-        return shared_reader()
-    except WeightsError as error:
-        pytest.skip(f"no text models: {error}")
 
 
 def mark(
