@@ -582,8 +582,8 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: boo
 
 
 def _silent_as_usual(standardised: Floats) -> Floats:
-    """The same, where a photo that makes none of the calibrated claims counts as usual, as a claim that does not apply
-    does; (N, H).
+    """(N, H) the same, but zeros for a row that is all NaN: a photo that makes none of the calibrated claims counts as
+    usual, as a single claim that does not apply does.
     """
     return np.where(np.isnan(standardised).all(axis=1, keepdims=True), 0.0, standardised)
 

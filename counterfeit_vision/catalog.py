@@ -223,7 +223,7 @@ class Catalog:
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
     def marks_of(self, goods: str) -> GoodsMarks:
-        """What is known of the marks of one of ``goods``. Kept while there is room."""
+        """What is known of the marks of one of ``goods``. Cached, for the last :data:`KEPT_MARKS` asked for."""
         return self._goods_marks.get(goods, lambda: self._make_marks(goods))
 
     def _make_marks(self, goods: str) -> GoodsMarks:
@@ -287,7 +287,7 @@ class Catalog:
 
     def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
         """The rows of the product that a listing names; empty where it names none, or none of the catalogue. A brand
-        that the catalogue does not know may be one spelt otherwise, and is left out of account.
+        that the catalogue does not know is ignored: it may be spelt otherwise.
         """
         if listing.product is None:
             return np.zeros(0, np.int64)
@@ -305,7 +305,7 @@ class Catalog:
         return hits
 
     def _rows_by(self, field: str) -> dict[str | None, list[int]]:
-        """The rows of each brand, product, category or gallery. Kept: it is asked for each photo."""
+        """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""
         if field not in self._rows:
             rows: dict[str | None, list[int]] = {}
             for row, reference in enumerate(self.references):
@@ -329,8 +329,8 @@ class Catalog:
         return self._likeness(photos.vectors[row], self.space.project(photos.patches[row]), mask, groups)
 
     def usual_margin(self, goods: str, other: str) -> float:
-        """By how much the references of one of ``goods`` are more like those of an ``other`` than like each other, each
-        left out in turn: their median; 0 for a single reference. Kept.
+        """How much more like the references of ``other`` those of ``goods`` are than like each other: the median over
+        the references, each compared without itself; mostly below 0, and 0 for a single reference. Cached.
         """
         if (goods, other) not in self._margins:
             rows, others = (np.flatnonzero((self.goods == name) & self.genuine) for name in (goods, other))
@@ -359,8 +359,8 @@ class Catalog:
         groups: Sequence[NDArray[np.int64]],
         without: int = -1,
     ) -> NDArray[np.float32]:
-        """See :meth:`likeness`: of a vector (D,), and tokens (P, E) of which those in ``mask`` (P,) are compared; in a
-        catalogue ``without`` that row.
+        """See :meth:`likeness`. ``vector`` (D,) is the photo's; of its ``tokens`` (P, E) those in ``mask`` (P,) are
+        compared. ``without`` is a row that counts as if it were not in the catalogue.
         """
         centred = self._centred(vector[None])[0]
         cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
@@ -391,7 +391,7 @@ class Catalog:
         return self.kept.regions(row)
 
     def view(self, row: int) -> PhotoView:
-        """A small copy of a reference, to be shown to people. Kept while there is room: verdicts share it."""
+        """A small copy of a reference, to be shown to people. Cached: verdicts share it."""
         return self._views.get(row, lambda: self.kept.view(row))
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -449,7 +449,9 @@ class Inspector:
         return max(p_values), min(risks)
 
     def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
-        """(N, H) how usual each claim is for genuine photos, likeness to the catalogue for those of its brand."""
+        """(N, H) each claim's p-value among genuine photos; that of likeness to the catalogue, also among those of the
+        brand (:meth:`Calibration.known_p`).
+        """
         calibration, names = self.calibration, [head.name for head in self.heads]
         assert calibration is not None
         p = calibration.head_p_values(scores)

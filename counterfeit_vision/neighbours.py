@@ -52,11 +52,11 @@ def best_first(found: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floa
 
 
 def reference_scores(groups: Sequence[Rows], products: Floats, singles: Floats) -> Floats:
-    """Scores of the references of G products in order: the product's likeness, less what each lacks to the product's
-    best reference.
+    """Scores of the references of G products, in order: the likeness of its product, minus by how much a reference by
+    itself is less alike than the product's best one.
 
-    ``groups`` are each product's rows, ``products`` (G,) the products' likeness, ``singles`` that of every reference
-    that has others of its product beside it.
+    ``groups`` are each product's rows, ``products`` (G,) the products' likeness, ``singles`` the likeness of every
+    reference that has others of its product beside it, in order.
     """
     scores, start = [], 0
     for group, product in zip(groups, products, strict=True):

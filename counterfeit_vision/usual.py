@@ -2,9 +2,9 @@
 
 Each claim is measured by how fast genuine photos' scores fall off: z = (score - median) / mean excess over the median.
 Goods differ: a bag is less like its references than a carton is, and what is odd for one is usual for the other. So
-each kind of goods (a brand) has a median and a mean excess of its own, drawn towards those of all photos as if more
-photos of it had been seen, that are as all are: the more, the less kinds differ beside photos of one kind (an empirical
-Bayes estimate: Efron & Morris 1975).
+each kind of goods (a brand) has a median and a mean excess of its own. They are drawn towards those of all photos, as
+if more photos of the kind had been seen that are like all photos: the less kinds differ from each other, beside how
+photos of one kind do, the more such photos (an empirical Bayes estimate: Efron & Morris 1975).
 """
 
 from __future__ import annotations
@@ -116,12 +116,13 @@ def tail_p(standardised: Floats) -> Floats:
 
 
 def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
-    """How many photos that are as all are outweigh those of a kind: how much photos of one kind vary, beside how much
-    kinds do, of the scores of each kind; those of which fewer than :data:`COMPARED` were seen tell neither.
+    """By how many photos that are like all photos each kind is drawn towards what is usual for all: the variance within
+    kinds over the variance between kinds. ``kinds`` are the scores of each kind (n,); of kinds with fewer than
+    :data:`COMPARED` photos nothing is learned.
 
-    The first is the variance of a Laplace distribution's median from one photo, the square of the mean excess, at least
-    of ``floor``; the second is estimated by moments (DerSimonian & Laird 1986), beside :data:`GUESSED` kinds by which
-    the result would be :data:`SHRINK`.
+    The variance within kinds is that of a Laplace distribution's median from one photo: the square of the mean excess
+    (at least ``floor``). That between kinds is estimated by moments (DerSimonian & Laird 1986), together with
+    :data:`GUESSED` imagined kinds that by themselves would give :data:`SHRINK`.
 
     >>> shrinkage([np.arange(9.0)], 1e-9)
     10.0
