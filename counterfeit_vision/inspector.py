@@ -73,7 +73,7 @@ class Inspector:
         self.doubts: tuple[str, ...] = ()
         self.by: str | None = None
         self._cache = cache
-        if strange := next((head for head in self.heads if not hasattr(head, "name")), None):
+        if strange := next((head for head in self.heads if isinstance(head, type) or not hasattr(head, "name")), None):
             raise InputError(
                 f"heads: {strange!r:.80} is no head; type heads=[Mark(), Price()], from counterfeit_vision.heads"
             )
@@ -82,7 +82,8 @@ class Inspector:
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
         if base_rate is not None and not (isinstance(base_rate, SupportsFloat) and 0 < base_rate < 1):
             raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
-        numbers = [cost for cost in costs if isinstance(cost, SupportsFloat)] if isinstance(costs, Iterable) else []
+        two = list(costs) if isinstance(costs, Sequence | np.ndarray) else []  # a set has no order
+        numbers = [cost for cost in two if isinstance(cost, SupportsFloat)]
         if costs is not None and (len(numbers) != 2 or not all(math.isfinite(cost) and cost > 0 for cost in numbers)):
             raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
 
@@ -575,10 +576,10 @@ class Inspector:
         """
         path = Path(folder)
         kept = read_inspector(path)
-        catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
         if heads is None:
             heads = [Price(kept.rates) if isinstance(head, Price) else head for head in default_heads()]
         inspector = cls(catalog, heads, base_rate=kept.base_rate, costs=kept.costs, cache=cache)
+        catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
         if not isinstance(inspector.heads[-1], LearnedHead):
             head = kept.learned_head(path, catalog.encoder, cache)
             if head is not None:

@@ -232,6 +232,8 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         ({"costs": 5}, "costs=5"),
         ({"costs": ("5", 1)}, "costs="),
         ({"costs": (None, 1)}, "costs="),
+        ({"costs": {50, 1}}, "costs="),
+        ({"heads": [Price]}, r"Price'> is no head; type heads=\[Mark\(\), Price\(\)\]"),
         ({"heads": ["price"]}, r"'price' is no head; type heads=\[Mark\(\), Price\(\)\]"),
     ],
 )
@@ -240,6 +242,12 @@ def test_settings_of_another_kind_are_named(tree_catalog: cv.Catalog, options: d
         cv.Inspector(tree_catalog, **options)
     with pytest.raises(cv.InputError, match=r"alpha='0\.05': need a share"):
         cv.Inspector(tree_catalog, [Loud()]).calibrate(GENUINE, alpha="0.05")  # type: ignore[arg-type]
+
+
+def test_an_inspector_is_loaded_for_a_catalogue_and_no_folder(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    folder = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path)
+    with pytest.raises(cv.InputError, match=r"need a Catalog; type Inspector\(Catalog.load"):
+        cv.Inspector.load(folder, tmp_path, [Loud()])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("costs", [(np.int64(5), np.float32(1.5)), np.array([5, 1.5])])
