@@ -11,9 +11,11 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
-FEWEST = 20  # listings that name one brand, from which how many of them are fake is told by themselves
-SHARES = np.linspace(0.01, 0.99, 99)  # of fakes; where listings are too few to tell, a half
-KNOWN = 0.2  # p-values from which goods are known, and told from others, as well as any: on a mix with market seed 301
+FEWEST = 20  # listings: a brand that so many name has a share of fakes of its own, rarer brands have one together
+SHARES = np.linspace(0.01, 0.99, 99)  # of fakes that are tried; where listings are too few to tell, it is a half
+KNOWN = (
+    0.2  # p-value from which goods are fully known, and fully told from others: chosen on a mix with market seed 301
+)
 
 
 def confidence(
@@ -25,13 +27,16 @@ def confidence(
     named: NDArray[np.str_],
     abstained: Bools,
 ) -> Floats:
-    """(N,) higher = answered first, of listings' ``risk``, ``p_value``, ``probability``, and the p-values of their
-    ``likeness`` and of their product's standing out, NaN where there is none, and of the brand that each was ``named``.
+    """(N,) higher = answered first: the chance that the answer is right, times how well the catalogue knows such goods,
+    times how well it tells them from others. What was not answered, for want of evidence, comes last.
 
-    The chance that the answer is right, times how well the catalogue knows such goods, times how well it tells them
-    from others. The chance is the probability where there is one; else it comes from the p-values of the listings that
-    name the same brand (:func:`chance_of_genuine`; rare brands are taken together). What was not answered, for want of
-    evidence, comes last.
+    - ``risk``, ``p_value`` and ``probability`` (N,) of the listings, NaN where there is none.
+    - ``likeness`` and ``margin_p`` (N,): the p-values of their likeness to the catalogue, and of how much their product
+      stands out from the next; NaN where there is none.
+    - ``named`` (N,): the brand that the verdict names; ``abstained`` (N,): which were not answered.
+
+    The chance is the probability where there is one; else it comes from the p-values of the listings that name the same
+    brand (:func:`chance_of_genuine`; rare brands are taken together).
     """
     fake = risk.copy()  # which is the probability, where there is one
     names, place, counts = np.unique(named, return_inverse=True, return_counts=True)

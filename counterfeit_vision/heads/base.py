@@ -52,8 +52,8 @@ class Suspects:
         return len(self.photos)
 
     def each(self, function: Callable[[int], Value]) -> list[Value]:
-        """``function`` of each row, in order, several at a time where there are cores: what it changes has to bear
-        that. What a batch knows may be asked for from there.
+        """``function`` of each row, in order, in several threads where there are cores, so it must be safe to call from
+        threads; the methods of this batch are.
         """
         return list(each(function, range(len(self))))
 

@@ -13,15 +13,15 @@ CERTAIN = 0.95  # correlation with the genuine marks beyond which more says noth
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out. The
-    least alike of them by itself counts no more: small ones are where hands are.
+    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out. One
+    mark that is least alike does not count by itself: hands cover small ones.
 
-    Where they were looked for in vain, on all photos of a listing, it is 1, and more where what surrounds them on the
-    goods was found: 1 + its correlation with the genuine. How much that says depends on how often genuine photos lack
-    them: a photo may show the back, or a hand before them, which hides what surrounds them, too.
+    Where no photo of a listing shows the marks, the score is 1, and more where what surrounds them on the goods was
+    found: 1 + its correlation with the genuine surroundings. How much that says depends on how often genuine photos
+    lack the marks: a photo may show the back, or a hand that hides them and what surrounds them.
 
-    The ``region`` is where they are, or the one in whose place something else lies; or where all are missing amid what
-    is as alike as marks that are found: either way the product is known.
+    The ``region`` is where the marks are, or the one in whose place something else lies; or, where all are missing, the
+    place amid surroundings that are as alike as found marks are. Either way the product is known.
     """
 
     name = "mark"
