@@ -444,8 +444,8 @@ class Calibration:
         return np.stack(columns, axis=1)
 
     def p_without(self, scores: Floats, head: str, kind: str = "") -> float | None:
-        """The p-value among all photos of one photo's scores (H,), taken for a ``kind``, had nobody made a claim;
-        ``None`` where it did not apply, or no other did.
+        """The p-value among all photos of one photo's scores (H,), with the claim ``head`` left out of theirs and its
+        own; ``kind`` is what the photo was taken for. ``None`` where it does not make that claim, or makes no other.
         """
         left = np.array([name != head for name in self.heads])
         if head not in self.heads or np.isnan(scores[~left]).any():

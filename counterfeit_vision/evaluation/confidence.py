@@ -13,9 +13,7 @@ Bools = NDArray[np.bool_]
 ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
 FEWEST = 20  # listings: a brand that so many name has a share of fakes of its own, rarer brands have one together
 SHARES = np.linspace(0.01, 0.99, 99)  # of fakes that are tried; where listings are too few to tell, it is a half
-KNOWN = (
-    0.2  # p-value from which goods are fully known, and fully told from others: chosen on a mix with market seed 301
-)
+KNOWN = 0.2  # p-value from which goods are fully known, and fully told apart: chosen on a mix with market seed 301
 
 
 def confidence(
