@@ -47,12 +47,34 @@ THUMB = (96, 24)  # pixels, width and height, at which lines are looked through 
 @dataclass(frozen=True, eq=False)
 class KnownLine:
     """A line of a product's marks: ``box`` (4, 2) float32, its corners in the stencil's frame, clockwise from the top
-    left as one reads it, and ``genuine``, how the references show it.
+    left as one reads it, ``genuine``, how references show it, and ``sources``, which of the stencil's these are.
+
+    ``misspelt`` and ``redrawn``: by how much the worst of the references seems to be, beside the others: small print on
+    a bent side is misread on genuine goods as well.
     """
 
     box: Floats
     genuine: tuple[TextLine, ...]
+    sources: tuple[int, ...]
     thumbs: Floats
+    misspelt: float = 0.0
+    redrawn: float = 0.0
+
+    @classmethod
+    def shown(cls, box: Floats, shown: Sequence[tuple[int, TextLine]]) -> KnownLine:
+        """As references show it, each with its number."""
+        lines = tuple(_unread(line) for _, line in shown)
+        return cls(box, lines, tuple(number for number, _ in shown), np.stack([_thumb(line) for line in lines]))
+
+    def without(self, source: int) -> KnownLine:
+        """The line as the other references show it."""
+        kept = [place for place, number in enumerate(self.sources) if number != source]
+        return dataclasses.replace(
+            self,
+            genuine=tuple(self.genuine[place] for place in kept),
+            sources=tuple(self.sources[place] for place in kept),
+            thumbs=self.thumbs[kept],
+        )
 
     def most_alike(self, line: TextLine, most: int) -> list[TextLine]:
         """Those of ``genuine`` that look most like a suspect's line: the same version of the logo, as sharp."""
@@ -79,14 +101,14 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
         for box in _boxes(photo, catalog.regions(int(key)), warp, reader)
     ]
     shown = [
-        [line for photo, warp in zip(photos, stencil.warps, strict=True)
+        [(number, line) for number, (photo, warp) in enumerate(zip(photos, stencil.warps, strict=True))
          if (line := line_at(photo, warp, box, reader)) is not None and line.text]
         for box in boxes
     ]  # fmt: skip
     name = catalog.references[int(keys[0])].brand
     counts: Counter[str] = Counter()
     for lines in shown:
-        for word, count in Counter(folded(line.text) for line in lines).items():
+        for word, count in Counter(folded(line.text) for _, line in lines).items():
             counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
     known = {folded(name)} | {
         word  # what is nearly the name is the name, misread
@@ -98,26 +120,24 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
         and edit_distance(word, folded(name)) > NEAR * len(folded(name))
     }
     read = [
-        (box, [line for line in lines if folded(line.text) in known]) for box, lines in zip(boxes, shown, strict=True)
+        (box, [(number, line) for number, line in lines if folded(line.text) in known])
+        for box, lines in zip(boxes, shown, strict=True)
     ]
-    kept: list[tuple[Floats, list[TextLine]]] = []
+    kept: list[tuple[Floats, list[tuple[int, TextLine]]]] = []
     for box, lines in sorted(read, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
         if lines and not any(_is_one(box, other) for other, _ in kept):
             kept.append((box, lines))
     kept = [
         (box, lines)
         for box, lines in kept
-        if _ends(list(zip(photos, stencil.warps, strict=True)), box, {folded(line.text) for line in lines}, reader)
+        if _ends(list(zip(photos, stencil.warps, strict=True)), box, {folded(line.text) for _, line in lines}, reader)
     ]
     named = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
     tallest = max(named, default=0.0)
     kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
-    words = dict.fromkeys([name, *(line.text for _, lines in kept for line in lines)])
+    words = dict.fromkeys([name, *(line.text for _, lines in kept for _, line in lines)])
     return Wordmarks(
-        lines=tuple(
-            KnownLine(box, tuple(map(_unread, lines)), np.stack([_thumb(line) for line in lines]))
-            for box, lines in kept
-        ),
+        lines=tuple(KnownLine.shown(box, lines) for box, lines in kept),
         words=tuple(word for word in words if reader.knows(word)),
     )
 
@@ -230,9 +250,9 @@ def at(warp: Floats, points: Floats) -> Floats:
     return np.asarray(place + beyond[..., :1] * (east - place) + beyond[..., 1:] * (south - place), np.float32)
 
 
-def _names(lines: Sequence[TextLine], name: str) -> int:
+def _names(lines: Sequence[tuple[int, TextLine]], name: str) -> int:
     """How many of the lines are the name."""
-    return sum(folded(line.text) == folded(name) for line in lines)
+    return sum(folded(line.text) == folded(name) for _, line in lines)
 
 
 def _height(box: Floats) -> float:

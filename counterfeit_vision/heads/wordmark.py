@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs
+from ..goods_marks import GoodsMarks
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
-from ..marks import Found, region_around
+from ..marks import Found, Stencil, region_around
 from ..ocr import Reader, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
 from ..threads import Once
@@ -23,6 +25,7 @@ from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, line_at, lines_
 __all__ = ["Comparison", "Wordmark", "compare_wordmark"]
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 REFERENCES_SHOWN = 4
 GENUINE = 2  # genuine lines, those most alike, that a suspect's line is compared with glyph by glyph
@@ -42,9 +45,10 @@ TITLE_SCORE = 1.0  # of a title that spells the brand in letters of another alph
 class Comparison:
     """A line on the suspect beside the brand's nearest wordmark.
 
-    ``score`` = the larger of ``misspelt`` and ``redrawn``, of what they ``count``. ``misspelt`` 0..1: by how much the
-    recogniser prefers what it read to the wordmark. ``redrawn``: how much worse the worst glyph fits the genuine one
-    than the median glyph; ``None`` without a genuine line of the same drawing.
+    ``score`` = the larger of ``misspelt`` and ``redrawn``, of what they ``count``, each beyond what is ``usual`` for
+    genuine photos of that line. ``misspelt`` 0..1: by how much the recogniser prefers what it read to the wordmark.
+    ``redrawn``: how much worse the worst glyph fits the genuine one than the median glyph; ``None`` without a genuine
+    line of the same drawing.
     """
 
     line: TextLine
@@ -55,12 +59,14 @@ class Comparison:
     glyphs: Glyphs | None
     genuine: TextLine | None
     count: float = 1.0
+    usual: tuple[float, float] = (0.0, 0.0)
 
     @property
     def score(self) -> float:
         """Higher = more suspicious. What only lacks letters at its ends may be cut, where the marks lie badly."""
         least = 0.0 if _part_of(self.line.text, self.word) else READ_COUNTS
-        return max(self.misspelt * max(self.count, least), (self.redrawn or 0.0) * self.count)
+        misspelt, redrawn = self.misspelt - self.usual[0], (self.redrawn or 0.0) - self.usual[1]
+        return max(0.0, misspelt * max(self.count, least), redrawn * self.count)
 
 
 def compare_wordmark(
@@ -70,15 +76,17 @@ def compare_wordmark(
     reader: Reader,
     *,
     placed: bool = False,
+    usual: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison | None:
     """The suspect's lines that are one of ``words`` (the brand's wordmarks) or a near miss of one, compared by text and
     by glyph; of them the most suspicious.
 
     ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.ocr.Reader.lines`, or are ``placed``, each in the
-    same box of one frame. ``None`` where no line is near.
+    same box of one frame. ``usual``: how misspelt and how redrawn genuine photos may seem. ``None`` where no line is
+    near.
     """
     found = [near for line in suspect if (near := _nearest(line, words)) is not None]
-    compared = [_compared(*near, genuine, reader, placed) for near in found]
+    compared = [dataclasses.replace(_compared(*near, genuine, reader, placed), usual=usual) for near in found]
     return max(compared, key=lambda one: one.score, default=None)
 
 
@@ -173,7 +181,7 @@ class Wordmark:
             photo = suspects.pixels(row)
         except DecodeError as error:  # the file has gone since the marks were found
             return Evidence.not_applicable(f"The photo can no longer be read: {error}")
-        looks = [self._look(photo, found, line, known.words, reader) for line in known.lines]
+        looks = [_look(photo, found.warp, line, known.words, reader) for line in known.lines]
         count = float(np.exp(np.interp(found.likeness, LIKENESS, np.log(COUNTS))))
         looks = [dataclasses.replace(one, count=count) if isinstance(one, Comparison) else one for one in looks]
         compared = [one for one in looks if isinstance(one, Comparison)]
@@ -191,28 +199,6 @@ class Wordmark:
             references=tuple(catalog.references[int(key)].id for key in keys[:REFERENCES_SHOWN]),
             crops=crops,
         )
-
-    def _look(
-        self, photo: Pixels, found: Found, line: KnownLine, words: Sequence[str], reader: Reader
-    ) -> Comparison | str:
-        """A line of the marks on a photo beside the genuine ones, or why they are not compared.
-
-        It is read at its place. Where it is suspicious there, or no wordmark, it is also looked for as on any photo,
-        since the marks may lie a little off: of the two looks the less suspicious one counts.
-        """
-        here = line_at(photo, found.warp, line.box, reader, beside=BESIDE)
-        if here is None:
-            return "it is too small to be read, or not wholly on the photo"
-        first = compare_wordmark([here], line.most_alike(here, GENUINE), words, reader, placed=True)
-        if first is not None and first.score < LOOK_AGAIN:
-            return first
-        second = [
-            compared
-            for other in lines_near(photo, at(found.warp, line.box[None])[0], reader)
-            if (compared := compare_wordmark([other], line.most_alike(other, 1), words, reader)) is not None
-        ]
-        both = [*([first] if first is not None else []), *second]
-        return min(both, key=lambda one: one.score) if both else f"what stands there reads {here.text!r}"
 
     def _titled(self, suspects: Suspects, row: int, evidence: Evidence) -> Evidence:
         """With what the listing's title does to the brand's name."""
@@ -238,9 +224,47 @@ class Wordmark:
     def _wordmarks(self, suspects: Suspects, goods: str, reader: Reader) -> Wordmarks:
         """A product's wordmarks, looked for once."""
         catalog = suspects.catalog
-        return self._known.get(
-            (catalog.generation, goods), lambda: wordmarks_of(catalog, suspects.marks_of(goods), reader)
-        )
+        return self._known.get((catalog.generation, goods), lambda: _learned(catalog, suspects.marks_of(goods), reader))
+
+
+def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
+    """A product's wordmarks, and how far each reference seems off beside the others."""
+    known, stencil = wordmarks_of(catalog, marks, reader), marks.stencil
+    assert isinstance(stencil, Stencil)
+    photos = [catalog.pixels(int(key)) for key in marks.shown_by]
+    lines = []
+    for line in known.lines:
+        looks = [
+            look
+            for number, (photo, warp) in enumerate(zip(photos, stencil.warps, strict=True))
+            if isinstance(look := _look(photo, warp, line.without(number), known.words, reader), Comparison)
+        ]
+        misspelt = max((look.misspelt for look in looks), default=0.0)
+        redrawn = max((look.redrawn or 0.0 for look in looks), default=0.0)
+        lines.append(dataclasses.replace(line, misspelt=misspelt, redrawn=redrawn))
+    return dataclasses.replace(known, lines=tuple(lines))
+
+
+def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], reader: Reader) -> Comparison | str:
+    """A line of the marks on a photo that is laid over the genuine ones beside these, or why they are not compared.
+
+    It is read at its place. Where it is suspicious there, or no wordmark, it is also looked for as on any photo, since
+    the marks may lie a little off: of the two looks the less suspicious one counts.
+    """
+    here = line_at(photo, warp, line.box, reader, beside=BESIDE)
+    if here is None:
+        return "it is too small to be read, or not wholly on the photo"
+    usual = (line.misspelt, line.redrawn)
+    first = compare_wordmark([here], line.most_alike(here, GENUINE), words, reader, placed=True, usual=usual)
+    if first is not None and first.score < LOOK_AGAIN:
+        return first
+    second = [
+        compared
+        for other in lines_near(photo, at(warp, line.box[None])[0], reader)
+        if (compared := compare_wordmark([other], line.most_alike(other, 1), words, reader, usual=usual)) is not None
+    ]
+    both = [*([first] if first is not None else []), *second]
+    return min(both, key=lambda one: one.score) if both else f"what stands there reads {here.text!r}"
 
 
 def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
