@@ -113,7 +113,7 @@ def test_where_nothing_is_read_a_brand_of_one_letter_is_not_near(reader: Reader)
     assert compare_wordmark([nothing], [genuine], ["Q"], reader, placed=True) is None
 
 
-@pytest.mark.parametrize("read", ["VELMORA ", "VEL MORA"])
+@pytest.mark.parametrize("read", ["VELMORA ", "VEL MORA", "N VELMORA"])
 def test_a_blank_is_no_letter(reader: Reader, read: str) -> None:
     pixels = mark("VELMORA")
     height, width = pixels.shape[:2]
@@ -337,6 +337,28 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
     assert loosely.score == pytest.approx(READ_COUNTS * well.score)  # what is read counts that much at least
     assert "lie loosely" in loosely.text
     assert "loosely" not in well.text
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(tiny_encoder: TowerEncoder) -> None:
+    crops = [mark("SILVANO", pose=20), mark("SILVANO", pose=21), mark("SILVANO", tuple("SILBANO"), pose=22)]
+    references = [
+        cv.Reference(id=f"r{n}", photo=goods(crop, n), brand="Silvano", product="bag",
+                     regions=[cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])])
+        for n, crop in enumerate(crops)
+    ]  # fmt: skip
+    told, doubtful = (
+        Wordmark().score(
+            suspects(
+                cv.Catalog.build(shown, encoder=tiny_encoder, cache=False),
+                listing(mark("SILVANO", tuple("SILBANO"), pose=2)),
+            )
+        )[0]
+        for shown in (references[:2], references)
+    )
+    assert told.score > 4 * DRAWN_OTHERWISE
+    assert doubtful.score < 0.3 * told.score
+    assert "One of the genuine photos seems to be off" in doubtful.text
 
 
 @pytest.mark.usefixtures("reader")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,8 +96,8 @@ def _compared(
     forms = {word, word.upper(), word.lower(), word.title()} | {
         one.text for one in genuine if folded(one.text) == folded(word)
     }
-    if "".join(line.text.split()) in {"".join(form.split()) for form in forms}:
-        forms.add(line.text)  # a wide gap is read as a blank, which is no letter
+    if _holds(line.text, forms):
+        forms.add(line.text)
     surprise = reader.log_likelihood(line.reading, line.text) - max(
         reader.log_likelihood(line.reading, form) for form in forms
     )
@@ -126,6 +126,15 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
     }
     near = [word for word in words if away[word] <= max(1, NEAR * len(folded(word)))]
     return (line, best, edit_distance(line.text, best)) if near and (best := min(near, key=away.__getitem__)) else None
+
+
+def _holds(text: str, words: Collection[str]) -> bool:
+    """Whether it says one of the words, as far as blanks go: a wide gap is read as one, and behind one may stand
+    what is printed beside the word.
+    """
+    parts, whole = text.split(), {"".join(word.split()) for word in words}
+    runs = (parts[start:end] for start in range(len(parts)) for end in range(start + 1, len(parts) + 1))
+    return any("".join(run) in whole for run in runs)
 
 
 def _part_of(text: str, word: str) -> bool:
@@ -194,7 +203,7 @@ class Wordmark:
             crops = (_view("this photo", worst.line), _view("genuine", worst.genuine))
         return Evidence(
             score=worst.score,
-            text=_sentence(worst) + _loosely(worst, found),
+            text=_sentence(worst) + _as_genuine(worst) + _loosely(worst, found),
             region=region_around(box, photo.shape),
             references=tuple(catalog.references[int(key)].id for key in keys[:REFERENCES_SHOWN]),
             crops=crops,
@@ -283,6 +292,17 @@ def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]
 def _view(name: str, line: TextLine) -> PhotoView:
     straight = rectified(line.pixels, line.box)
     return PhotoView(name, small_jpeg(straight), (straight.shape[1], straight.shape[0]), line.text)
+
+
+def _as_genuine(compared: Comparison) -> str:
+    misspelt, redrawn = compared.usual
+    if compared.misspelt >= MISSPELT_SHOWN:
+        off, usual = compared.misspelt, misspelt
+    else:
+        off, usual = compared.redrawn or 0.0, redrawn
+    if off < DRAWN_OTHERWISE or usual < DRAWN_OTHERWISE:
+        return ""
+    return f" One of the genuine photos seems to be off by {usual:.2f} as well, so only what is beyond counts."
 
 
 def _loosely(compared: Comparison, found: Found) -> str:
