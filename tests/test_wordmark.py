@@ -22,11 +22,11 @@ from counterfeit_vision.errors import MissingExtraError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.base import Suspects
-from counterfeit_vision.heads.known_lines import line_at, wordmarks_of
+from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
-from counterfeit_vision.marks import Found
+from counterfeit_vision.marks import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.threads import Once
@@ -339,6 +339,31 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
     assert "loosely" not in well.text
 
 
+@pytest.mark.parametrize("slips", [1, 99])
+def test_a_line_that_is_read_right_in_another_crop_is_not_misspelt(
+    tiny_encoder: TowerEncoder, reader: Reader, slips: int
+) -> None:
+    catalog = catalogue(tiny_encoder)
+    marks = catalog.marks_of("Silvano/bag")
+    known, stencil = wordmarks_of(catalog, marks, reader), marks.stencil
+    assert isinstance(stencil, Stencil)
+    misread = reader.read(mark("SILVANO", tuple("SILBANO")))
+
+    class Slipping(Reader):
+        def __init__(self) -> None:
+            self.__dict__ |= reader.__dict__
+            self.count = 0
+
+        def read(self, line: np.ndarray) -> Reading:
+            self.count += 1
+            return misread if self.count <= slips else super().read(line)
+
+    photo = catalog.pixels(int(marks.shown_by[0]))
+    found = wordmark._look(photo, stencil.warps[0], known.lines[0], known.words, Slipping())
+    assert isinstance(found, Comparison)
+    assert (found.misspelt > 0.3) == (slips > 1)
+
+
 @pytest.mark.usefixtures("reader")
 def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(tiny_encoder: TowerEncoder) -> None:
     crops = [mark("SILVANO", pose=20), mark("SILVANO", pose=21), mark("SILVANO", tuple("SILBANO"), pose=22)]
@@ -458,6 +483,18 @@ def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(re
     np.testing.assert_array_equal(there.pixels, wide.pixels)
     assert line_at(photo, warp, box + 500, reader) is None  # outside
     assert line_at(photo, 0.1 * warp, box, reader) is None  # too small to be read
+
+
+def test_a_larger_crop_keeps_a_lines_slant() -> None:
+    box = np.float32([[10, 10], [50, 20], [48, 28], [8, 18]])
+    grown = larger(box, 0.5, 0.25, 0.0)
+    np.testing.assert_allclose(grown - larger(box, 0.5, 0.25, 1.0), np.float32([[2, -8]] * 4), rtol=1e-5)
+    middle = box.mean(axis=0)
+    np.testing.assert_allclose(grown.mean(axis=0), middle, rtol=1e-5)
+    assert np.linalg.norm(grown[3] - grown[0]) == pytest.approx(1.5 * np.linalg.norm(box[3] - box[0]))
+    assert np.linalg.norm(grown[1] - grown[0]) == pytest.approx(
+        np.linalg.norm(box[1] - box[0]) + np.linalg.norm(box[3] - box[0])
+    )
 
 
 def test_a_line_that_fills_a_large_photo_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from ..marks import Stencil, cut
 from ..ocr import LOWEST, Reader, TextLine, rectified
 from ..types import Region
 
-__all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "line_at", "lines_near", "wordmarks_of"]
+__all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at", "lines_near", "wordmarks_of"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -173,6 +173,14 @@ def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside:
         inner = (inner * scale).astype(np.float32)
     pixels = np.asarray(straight, np.uint8)
     return TextLine(pixels, inner, reader.read(pixels))
+
+
+def larger(box: Floats, ends: float, edges: float, down: float) -> Floats:
+    """A line's box (4, 2) with longer ``ends``, higher ``edges``, and moved ``down``, in parts of its height."""
+    along, height = box[1] - box[0], box[3] - box[0]
+    along = along * (np.linalg.norm(height) / max(float(np.linalg.norm(along)), 1e-6))
+    signs = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float32)
+    return np.asarray(box + signs * (ends, edges) @ np.stack([along, height]) + down * height, np.float32)
 
 
 def lines_near(photo: Pixels, box: Floats, reader: Reader) -> list[TextLine]:
