@@ -61,7 +61,8 @@ def judge(
 ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
     """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure.
 
-    A listing about which a head gives a score that is no finite number fails at the stage ``"score"``.
+    A listing about which a head gives a score that is no finite number fails at the stage ``"score"``, a photo whose
+    file had gone or changed when a head asked for its pixels at ``"decode"``.
     """
     pending: list[_Encoded] = []
     for item in progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress):
@@ -124,11 +125,17 @@ def _score(
         judged = [
             JudgedPhoto(
                 photo,
-                tuple(int(key) for key in found.rows[start + number] if key >= 0),
-                tuple(column[start + number] for column in columns),
-                *runner_up(found.rows[start + number], found.scores[start + number], catalog.goods),
+                tuple(int(key) for key in found.rows[row] if key >= 0),
+                tuple(column[row] for column in columns),
+                *runner_up(found.rows[row], found.scores[row], catalog.goods),
             )
-            for number, photo in enumerate(photos)
+            for row, photo in enumerate(photos, start)
+            if row not in suspects.unread
+        ]
+        failures += [
+            Failure(photo.id, "decode", suspects.unread[row])
+            for row, photo in enumerate(photos, start)
+            if row in suspects.unread
         ]
         start += len(photos)
         fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .decode import decode
 from .marks import cut
 from .stream import EncodedPhoto
 from .types import Reference, Region
@@ -43,7 +42,7 @@ class MarkLibrary:
         squares: list[Pixels] = []
         for key, (reference, photo) in enumerate(zip(references, photos, strict=True)):
             if reference.regions:
-                pixels = decode(photo.source, name=photo.id).pixels
+                pixels = photo.pixels()
                 keys += [key] * len(reference.regions)
                 squares += _squares(encoder, pixels, reference.regions)
         if not keys:

@@ -150,7 +150,7 @@ def small_copy(reference: Reference, photo: EncodedPhoto) -> Reference:
     """The reference with the copy that is kept in its photo's place, a JPEG of at most :data:`COPY_SIDE` pixels, and of
     its regions what lies on the photo.
     """
-    pixels, (width, height) = decode(photo.source, name=photo.id).pixels, photo.view.size
+    pixels, (width, height) = photo.pixels(), photo.view.size
     regions = [
         Region(max(region.x0, 0), max(region.y0, 0), min(region.x1, width), min(region.y1, height))
         for region in reference.regions

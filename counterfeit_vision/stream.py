@@ -54,6 +54,17 @@ class EncodedPhoto:
     view: PhotoView
     source: Photo
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where its file has gone since, or shows another picture.
+        """
+        name = photo_name(self.source, self.id)
+        decoded = decode(self.source, name=name)
+        if decoded.sha256 != self.sha256:
+            raise DecodeError(name, "changed while it was in use; give each photo a file of its own")
+        return decoded.pixels
+
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:

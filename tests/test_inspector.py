@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,34 @@ def test_a_head_that_gives_no_evidence_is_named(catalog: cv.Catalog, market: cv.
 
     with pytest.raises(cv.InputError, match="head 'bare' gave float; need one Evidence a photo"):
         cv.Inspector(catalog, heads=[Bare()]).calibrate(market.calibration)
+
+
+def test_a_photo_that_changes_or_goes_while_it_is_judged_gives_no_verdict(
+    catalog: cv.Catalog, market: cv.market.Market, rows: list[dict], tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(catalog, [Similarity(), Reuse()]).calibrate(market.calibration, alpha=0.1)
+    photos = [Path(market.folder, row["photos"][0]) for row in rows[:4]]
+    upload, brief = tmp_path / "upload.jpg", tmp_path / "brief.jpg"
+
+    def listings() -> Iterator[cv.Listing]:
+        for number, photo in enumerate(photos[:2]):
+            upload.write_bytes(photo.read_bytes())
+            yield cv.Listing(id=f"upload {number}", photos=[upload])
+        brief.write_bytes(photos[2].read_bytes())
+        yield cv.Listing(id="brief", photos=[brief])
+        brief.write_bytes(photos[3].read_bytes())
+        yield cv.Listing(id="two", photos=[photos[0], brief])
+        brief.unlink()
+
+    first, second, gone, two = inspector.inspect(listings())
+    assert isinstance(first, cv.Failure)
+    assert first.stage == "decode"
+    assert str(first.error) == f"{upload}: changed while it was in use; give each photo a file of its own"
+    assert second.risk == inspector.inspect([photos[1]])[0].risk
+    assert isinstance(gone, cv.Failure)
+    assert f"{brief}: cannot be read" in str(gone.error)
+    assert [failure.id for failure in two.failures] == ["two photo 2"]
+    assert len(two.photos) == 1
 
 
 def test_by_brand_each_photo_is_ranked_among_its_brands(catalog: cv.Catalog, market: cv.market.Market) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
 from counterfeit_vision.foreground import load_foreground
@@ -75,7 +76,7 @@ def photo(seed: int, *, product: float = 0.0, room: float = 0.0, light: int = 12
     assert rows.patches is not None
     return EncodedPhoto(
         id=f"photo {seed}",
-        sha256=f"{seed:064d}",
+        sha256=decode(pixels).sha256,
         vector=rows.vectors[0],
         patches=rows.patches[0],
         grid=GRID,

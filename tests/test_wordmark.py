@@ -532,7 +532,7 @@ def test_a_photo_whose_file_goes_between_two_claims_ends_nothing(
     path.unlink()
     (evidence,) = Wordmark().score(batch)
     assert not evidence.applicable
-    assert "can no longer be read: x: cannot be read" in evidence.text
+    assert f"can no longer be read: {path}: cannot be read" in evidence.text
 
 
 @pytest.mark.parametrize("text", ["", "HANDMADE"])

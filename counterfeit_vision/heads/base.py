@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Catalog, Neighbours
-from ..decode import decode
 from ..errors import DecodeError
 from ..goods_marks import GoodsMarks
 from ..mark_details import CloseUp, close_ups
@@ -33,7 +32,8 @@ class Suspects:
 
     ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
     out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), ``neighbours``
-    their nearest genuine references in ``catalog``.
+    their nearest genuine references in ``catalog``. ``unread`` are the photos whose file had gone or changed
+    when a head asked for its pixels.
     """
 
     photos: Embeddings
@@ -41,6 +41,7 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
+    unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _places: Once[int, tuple[str, Found] | str] = field(default_factory=Once, init=False, repr=False)
     _searched: set[int] = field(default_factory=set, init=False, repr=False)
@@ -61,11 +62,15 @@ class Suspects:
         """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
         that asks and kept for the others, as far as :data:`PIXELS_KEPT` goes.
 
-        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone since.
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
         """
         if row in self._pixels:
             return self._pixels[row]
-        pixels = decode(self.encoded[row].source, name=self.encoded[row].id).pixels
+        try:
+            pixels = self.encoded[row].pixels()
+        except DecodeError as error:
+            self.unread[row] = error
+            raise
         if sum(kept.nbytes for kept in list(self._pixels.values())) + pixels.nbytes <= PIXELS_KEPT:
             self._pixels[row] = pixels
         return pixels

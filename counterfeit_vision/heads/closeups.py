@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import CachedPhoto, EmbeddingCache, opened
-from ..decode import decode
 from ..foreground import FEWEST, PRODUCT, Foreground, load_foreground
 from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
@@ -42,7 +41,7 @@ def look_closer(
     suspicious genuine photos); the global vector for both where the encoder gives no tokens. The room's are those of
     the same parts and, because the product may fill them, of the whole photo. Costs as much as encoding four photos,
     unless the cache knows the photo. Raises :class:`~counterfeit_vision.DecodeError` where a photo's file has gone
-    since it was encoded.
+    or changed since it was encoded.
     """
     if photos[0].patches is None:
         vectors = np.stack([photo.vector for photo in photos])
@@ -111,7 +110,7 @@ def _features(photo: EncodedPhoto, share: Floats, encoder: Encoder) -> Floats:
     from ..encoders.depths import vectors_and_tokens
 
     # references are kept as copies: photos are seen as large as those are, or their size would tell the genuine ones
-    pixels = within(decode(photo.source, name=photo.id).pixels, COPY_SIDE)
+    pixels = within(photo.pixels(), COPY_SIDE)
     size = (pixels.shape[1], pixels.shape[0])
     parts = parts_of(share, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
