@@ -86,9 +86,11 @@ def test_decisions_follow_the_stated_levels(inspector: cv.Inspector, market: cv.
             assert verdict.decision == expected
 
 
-def test_an_inspector_needs_a_catalogue_and_no_folder() -> None:
-    with pytest.raises(cv.InputError, match=r"Inspector\('brand'\): need a Catalog; type Inspector\(Catalog.load"):
-        cv.Inspector("brand")
+def test_an_inspector_needs_a_catalogue_and_no_folder(inspector: cv.Inspector, tmp_path: Path) -> None:
+    inspector.save(tmp_path)
+    for make in (cv.Inspector, lambda catalog: cv.Inspector.load(tmp_path, catalog)):
+        with pytest.raises(cv.InputError, match=r"Inspector\('brand'\): need a Catalog; type Inspector\(Catalog.load"):
+            make("brand")
 
 
 def test_bad_inputs_are_failures_in_their_places(
