@@ -57,6 +57,10 @@ class Drift:
     """
 
     def __init__(self, calibration: Calibration, *, delta: float = 0.01) -> None:
+        if not isinstance(calibration, Calibration):
+            raise InputError(
+                f"Drift({calibration!r:.60}): need a calibration; type Drift(inspector.calibration), once calibrated"
+            )
         if not 0 < delta < 1:
             raise InputError(f"delta={delta!r}: need a chance of a false alarm between 0 and 1, such as 0.01")
         if calibration.rounds:

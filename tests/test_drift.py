@@ -95,6 +95,8 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
         drift.add([verdict("d", 0.1, stale=True)])
     with pytest.raises(InputError, match="delta=1"):
         Drift(calibrated(np.random.default_rng(6)), delta=1)
+    with pytest.raises(InputError, match=r"type Drift\(inspector.calibration\), once calibrated"):
+        Drift(None)
 
 
 def test_what_is_no_number_is_not_watched() -> None:
