@@ -124,7 +124,7 @@ class Journal:
         return _digest(lines[-1]) if lines else START
 
     def _lines(self) -> list[bytes]:
-        if not self.path.is_file():
+        if not self.path.exists():
             return []
         with open(self.path, "rb") as file:
             return _whole_lines(file)

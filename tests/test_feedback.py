@@ -27,6 +27,12 @@ def verdict(id: str = "a") -> Verdict:
     )  # fmt: skip
 
 
+def test_a_folder_is_no_journal_without_decisions(tmp_path: Path) -> None:
+    for ask in (Journal.entries, lambda journal: journal.listings("fake"), lambda journal: journal.head):
+        with pytest.raises(IsADirectoryError, match=tmp_path.name):
+            ask(Journal(tmp_path))
+
+
 def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "new" / "journal.jsonl")
     assert journal.entries() == []
