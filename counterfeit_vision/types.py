@@ -104,7 +104,9 @@ class Seller:
 
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
     """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
-    if isinstance(photos, _ONE) or (isinstance(photos, np.ndarray) and photos.ndim < 4):
+    if isinstance(photos, _ONE) or (
+        isinstance(photos, np.ndarray) and photos.ndim < 4 and photos.dtype.kind not in "OU"
+    ):
         raise InputError(f"{what}: need a list of photos; for one photo type {example}")
     if isinstance(photos, Mapping) or hasattr(photos, "columns"):
         raise InputError(

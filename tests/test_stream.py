@@ -340,6 +340,11 @@ def test_a_generator_of_photos_will_do(small: Small) -> None:
     assert len(list(encode_photos(iter(named(5)), encoder=small, cache=False))) == 5
 
 
+def test_an_array_of_paths_is_a_list(small: Small, photos: list[Path]) -> None:
+    for paths in (np.array([str(path) for path in photos]), np.array(photos, dtype=object)):
+        assert embed(paths, encoder=small, cache=False).ids == tuple(map(str, photos))
+
+
 @pytest.mark.parametrize("photos", [[], (), iter(())])
 def test_no_photos_give_no_rows_of_the_same_widths(small: Small, photos) -> None:
     rows = embed(photos, encoder=small, cache=False)
