@@ -56,6 +56,9 @@ DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
 
+NOTHING = ("nan", "NaT", "<NA>")
+"""What pandas has in a cell that is empty, as text."""
+
 GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
 """What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""
 
@@ -125,7 +128,8 @@ def _check_id(kind: str, value: object) -> None:
 def _check_texts(kind: str, id: str, /, **texts: object) -> None:
     for name, value in texts.items():
         if not isinstance(value, str | None):
-            raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={str(value)!r}")
+            meant = None if str(value) in NOTHING else str(value)
+            raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={meant!r}")
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             told = f"{name} has {len(value):,} characters (limit: {LONGEST_TEXT:,})"
             raise InputError(f"{kind} {id[:80]!r}: {told}; type {name}=text[:{LONGEST_TEXT}]")
@@ -150,7 +154,7 @@ def _checked_price(kind: str, id: str, price: float | None, currency: str | None
     if price is None:
         return None
     if not _is_finite(price) or price < 0:
-        raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0")
+        raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0; if unknown, type price=None")
     if currency is None:
         raise InputError(f"{kind} {id!r}: price={price!r} has no currency; add currency='EUR' or another ISO 4217 code")
     return float(price)

@@ -157,6 +157,8 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
             r"'l': title has 10,001 characters \(limit: 10,000\); type title=text\[:10000\]",
         ),
         ({"title": 2024}, "Listing 'l': title=2024 is neither a text nor None; type title='2024'"),
+        ({"title": math.nan}, "Listing 'l': title=nan is neither a text nor None; type title=None"),
+        ({"price": math.nan, "currency": "EUR"}, "price=nan is not a finite number >= 0; if unknown, type price=None"),
         *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
         *(({name: ["x"]}, rf"{name}=\['x'\]") for name in ("region", "url", "captured_at")),
         ({"seller": 12345}, "seller=12345 is neither a Seller nor the id of one, a text; type seller='12345'"),
