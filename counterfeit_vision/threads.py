@@ -6,6 +6,7 @@ OpenCV, onnxruntime and large numpy operations leave Python's lock, so threads a
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -51,12 +52,16 @@ class Once(Generic[Key, Value]):
         self._most = most
         self._known: OrderedDict[Key, Future[Value]] = OrderedDict()
         self._lock = threading.Lock()
+        self._process = os.getpid()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is raised for all
         that wait for it, and is not kept.
         """
         with self._lock:
+            if self._process != os.getpid():  # a fork: what threads of the parent had in hand, nobody here finishes
+                self._process = os.getpid()
+                self._known = OrderedDict((key, future) for key, future in self._known.items() if future.done())
             future, mine = self._known.get(key), False
             if future is None:
                 future, mine = Future(), True

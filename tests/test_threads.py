@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -120,6 +123,27 @@ def test_what_threads_share_is_worked_out_once_a_key() -> None:
         values = list(pool.map(lambda number: once.get(number % 3, lambda: make(number % 3)), range(48)))
     assert made == {0: 1, 1: 1, 2: 1}
     assert all(value is values[number % 3] for number, value in enumerate(values))
+
+
+FORKED = """
+import os, signal, threading
+from counterfeit_vision.threads import Once
+once, begun, end = Once(), threading.Event(), threading.Event()
+once.get("known", lambda: "kept")
+threading.Thread(target=once.get, args=("slow", lambda: (begun.set(), end.wait()))).start()
+begun.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    os._exit(0 if (once.get("slow", lambda: 1), once.get("known", lambda: 2)) == (1, "kept") else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+raise SystemExit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_works_out_what_a_thread_of_its_parent_had_in_hand() -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=30)
 
 
 def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
