@@ -19,7 +19,7 @@ import counterfeit_vision as cv
 from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError
-from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink
+from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.base import Suspects
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
@@ -33,6 +33,7 @@ from counterfeit_vision.threads import Once
 
 FACE = Typeface(weight=0.17)
 INK, GROUND = (35, 30, 90), (225, 220, 205)
+SKIN = (176, 128, 104)
 
 
 def mark(
@@ -384,6 +385,47 @@ def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(ti
     assert told.score > 4 * DRAWN_OTHERWISE
     assert doubtful.score < 0.3 * told.score
     assert "One of the genuine photos seems to be off" in doubtful.text
+
+
+def covered(crop: np.ndarray, start: float, stop: float, colour: tuple[int, ...]) -> np.ndarray:
+    """The crop with something of that colour before a share of its width."""
+    pixels = crop.copy()
+    pixels[:, round(start * crop.shape[1]) : round(stop * crop.shape[1])] = colour
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("ends", "colour", "wanted"),
+    [
+        ((0.0, 0.25), SKIN, True),  # a finger on the first letters
+        ((0.4, 0.65), SKIN, True),
+        ((0.8, 1.0), (24, 22, 20), True),  # in the shade
+        ((0.0, 0.0), (0, 0, 0), False),
+    ],
+)
+def test_it_is_seen_where_something_is_before_a_line(
+    ends: tuple[float, float], colour: tuple[int, ...], wanted: bool
+) -> None:
+    genuine = mark("SILVANO", pose=20)
+    box = box_of(genuine)
+    assert is_covered(genuine, box, covered(mark("SILVANO", pose=20), *ends, colour), box) == wanted
+    shaded = np.clip(genuine * np.linspace(0.75, 1, genuine.shape[1])[None, :, None], 0, 255).astype(np.uint8)
+    assert is_covered(genuine, box, covered(shaded, *ends, colour), box) == wanted
+    other = mark("SILVANO", tuple("SILBANO"), pose=20)
+    assert is_covered(genuine, box, covered(other, *ends, colour), box) == wanted  # other letters cover nothing
+    assert not is_covered(np.full_like(genuine, 90), box, genuine, box)  # nothing to compare the ground with
+
+
+@pytest.mark.usefixtures("reader")
+def test_nothing_is_said_of_a_line_that_a_hand_is_before(tiny_encoder: TowerEncoder) -> None:
+    catalog = catalogue(tiny_encoder)
+    genuine = mark("SILVANO", pose=2)
+    cut, hidden = Wordmark().score(
+        suspects(catalog, *(listing(covered(genuine, 0, 0.17, colour), str(colour)) for colour in (GROUND, SKIN)))
+    )
+    assert cut.score > DRAWN_OTHERWISE  # there is no S
+    assert not hidden.applicable
+    assert "before a part of it" in hidden.text
 
 
 @pytest.mark.usefixtures("reader")

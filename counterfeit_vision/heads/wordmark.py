@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
-from ..glyphs import Glyphs, compare_glyphs
+from ..glyphs import Glyphs, compare_glyphs, is_covered
 from ..goods_marks import GoodsMarks
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
 from ..marks import Found, Stencil, region_around
@@ -262,7 +262,7 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
 
     It is read at its place; where it is suspicious there, in some other crops too, of which the least misspelt counts.
     Where it still is, or is no wordmark, it is looked for as on any photo, since the marks may lie a little off: of the
-    two looks the less suspicious one counts.
+    two looks the less suspicious one counts. Nothing is said of a suspicious line that a hand is before.
     """
     here = line_at(photo, warp, line.box, reader, beside=BESIDE)
     if here is None:
@@ -282,7 +282,17 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
         if (compared := compare_wordmark([other], line.most_alike(other, 1), words, reader, usual=usual)) is not None
     ]
     both = [*([first] if first is not None else []), *second]
-    return min(both, key=lambda one: one.score) if both else f"what stands there reads {here.text!r}"
+    if not both:
+        return f"what stands there reads {here.text!r}"
+    best = min(both, key=lambda one: one.score)
+    genuine = line.most_alike(here, GENUINE)
+    if (
+        best.score >= LOOK_AGAIN
+        and genuine
+        and all(is_covered(o.pixels, o.box, here.pixels, here.box) for o in genuine)
+    ):
+        return f"something is before a part of it, and {best.line.text!r} is what is read"
+    return best
 
 
 def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
