@@ -9,6 +9,7 @@ photos of one kind do, the more such photos (an empirical Bayes estimate: Efron 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ SHRINK = 10.0  # photos that a kind is drawn by, before kinds are compared
 GUESSED = 20.0  # kinds that had to be compared for that guess to count half
 COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
+OVER = 0.25  # of the photos, at least, that count as over the median: where most are at it, as a claim that has seldom
+# anything to say, one photo's accident is not what is usual
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
 
@@ -146,8 +149,11 @@ def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
 
 
 def _excess(values: Floats) -> tuple[float, Floats]:
+    """The median, and by how much those over it are, with zeros where fewer than :data:`OVER` of all are."""
     middle = float(np.median(values))
-    return middle, values[values > middle] - middle
+    over = values[values > middle] - middle
+    missing = math.ceil(OVER * len(values)) - len(over) if len(over) else 0
+    return middle, np.concatenate([np.zeros(max(0, missing)), over])
 
 
 def named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_marks import BOX, TILT, label, seen
 
-from counterfeit_vision import Catalog, Evidence, Listing, Reference
+from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -278,13 +278,15 @@ def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
         decoded.append(name)
         return decode(source, name=name)
 
-    monkeypatch.setattr(base, "decode", counted)
     batch = suspects(catalog, [photo, photo])
+    monkeypatch.setattr(stream, "decode", counted)
     for head in (Mark(), Patches(), Reuse()):
         head.score(batch)
     assert decoded == ["photo 0", "photo 1"]
     monkeypatch.setattr(base, "PIXELS_KEPT", photo.nbytes)
+    monkeypatch.setattr(stream, "decode", decode)
     batch = suspects(catalog, [photo, photo])
+    monkeypatch.setattr(stream, "decode", counted)
     decoded.clear()
     for row in (0, 1, 0, 1):
         assert (batch.pixels(row) == photo).all()

@@ -61,6 +61,14 @@ def test_a_claim_that_no_photo_of_a_kind_could_make_is_measured_as_all_are_and_o
     assert np.isnan(usual(asked, ["a"])[0, 1])
 
 
+def test_one_accident_among_photos_that_are_all_at_the_median_is_not_what_is_usual() -> None:
+    scores = np.full((20, 1), 0.4)
+    scores[3] = 1.9  # a genuine photo that was taken for a copy
+    usual = Usual.fit(scores)
+    assert usual.scale[0, 0] == pytest.approx(1.5 / 5)
+    assert usual(np.array([[4.4]]))[0, 0] > 10
+
+
 def test_genuine_scores_that_do_not_vary_leave_a_finite_measure() -> None:
     usual = Usual.fit(np.ones((6, 1)), ["a"] * 6)
     assert np.isfinite(usual(np.array([[1.0], [2.0]]), ["a", "a"])).all()

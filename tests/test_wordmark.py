@@ -384,7 +384,7 @@ def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(ti
     )
     assert told.score > 4 * DRAWN_OTHERWISE
     assert doubtful.score < 0.3 * told.score
-    assert "One of the genuine photos seems to be off" in doubtful.text
+    assert "One of the genuine photos seems to be off as well" in doubtful.text
 
 
 def covered(crop: np.ndarray, start: float, stop: float, colour: tuple[int, ...]) -> np.ndarray:

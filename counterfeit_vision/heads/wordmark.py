@@ -48,10 +48,10 @@ TITLE_SCORE = 1.0  # of a title that spells the brand in letters of another alph
 class Comparison:
     """A line on the suspect beside the brand's nearest wordmark.
 
-    ``score`` = the larger of ``misspelt`` and ``redrawn``, of what they ``count``, each beyond what is ``usual`` for
-    genuine photos of that line. ``misspelt`` 0..1: by how much the recogniser prefers what it read to the wordmark.
-    ``redrawn``: how much worse the worst glyph fits the genuine one than the median glyph; ``None`` without a genuine
-    line of the same drawing.
+    ``score`` = the larger of ``misspelt`` and ``redrawn``, of what they ``count``, each less what is ``usual`` for
+    genuine photos of that line where that is more than on others. ``misspelt`` 0..1: by how much the recogniser prefers
+    what it read to the wordmark. ``redrawn``: how much worse the worst glyph fits the genuine one than the median one;
+    ``None`` without a genuine line of the same drawing.
     """
 
     line: TextLine
@@ -267,7 +267,7 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
     here = line_at(photo, warp, line.box, reader, beside=BESIDE)
     if here is None:
         return "it is too small to be read, or not wholly on the photo"
-    usual = (line.misspelt, line.redrawn)
+    usual = (max(0.0, line.misspelt - MISSPELT_SHOWN), max(0.0, line.redrawn - DRAWN_OTHERWISE))
     first = compare_wordmark([here], line.most_alike(here, GENUINE), words, reader, placed=True, usual=usual)
     if first is not None and first.score >= LOOK_AGAIN:
         crops = [line_at(photo, warp, larger(line.box, *crop), reader, beside=BESIDE) for crop in CROPS]
@@ -314,14 +314,10 @@ def _view(name: str, line: TextLine) -> PhotoView:
 
 
 def _as_genuine(compared: Comparison) -> str:
-    misspelt, redrawn = compared.usual
-    if compared.misspelt >= MISSPELT_SHOWN:
-        off, usual = compared.misspelt, misspelt
-    else:
-        off, usual = compared.redrawn or 0.0, redrawn
-    if off < DRAWN_OTHERWISE or usual < DRAWN_OTHERWISE:
+    spared = compared.usual[0] if compared.misspelt >= MISSPELT_SHOWN else compared.usual[1]
+    if not spared or max(compared.misspelt, compared.redrawn or 0.0) < DRAWN_OTHERWISE:
         return ""
-    return f" One of the genuine photos seems to be off by {usual:.2f} as well, so only what is beyond counts."
+    return " One of the genuine photos seems to be off as well, so it counts less."
 
 
 def _loosely(compared: Comparison, found: Found) -> str:
