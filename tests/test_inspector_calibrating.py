@@ -244,12 +244,6 @@ def test_settings_of_another_kind_are_named(tree_catalog: cv.Catalog, options: d
         cv.Inspector(tree_catalog, [Loud()]).calibrate(GENUINE, alpha="0.05")  # type: ignore[arg-type]
 
 
-def test_an_inspector_is_loaded_for_a_catalogue_and_no_folder(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
-    folder = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE).save(tmp_path)
-    with pytest.raises(cv.InputError, match=r"need a Catalog; type Inspector\(Catalog.load"):
-        cv.Inspector.load(folder, tmp_path, [Loud()])  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("costs", [(np.int64(5), np.float32(1.5)), np.array([5, 1.5])])
 def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path, costs) -> None:
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=np.float32(0.125))

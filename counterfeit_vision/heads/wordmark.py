@@ -79,17 +79,15 @@ def compare_wordmark(
     reader: Reader,
     *,
     placed: bool = False,
-    usual: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison | None:
     """The suspect's lines that are one of ``words`` (the brand's wordmarks) or a near miss of one, compared by text and
     by glyph; of them the most suspicious.
 
     ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.ocr.Reader.lines`, or are ``placed``, each in the
-    same box of one frame. ``usual``: how misspelt and how redrawn genuine photos may seem. ``None`` where no line is
-    near.
+    same box of one frame. ``None`` where no line is near.
     """
     found = [near for line in suspect if (near := _nearest(line, words)) is not None]
-    compared = [dataclasses.replace(_compared(*near, genuine, reader, placed), usual=usual) for near in found]
+    compared = [_compared(*near, genuine, reader, placed) for near in found]
     return max(compared, key=lambda one: one.score, default=None)
 
 
@@ -268,29 +266,26 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
     if here is None:
         return "it is too small to be read, or not wholly on the photo"
     usual = (max(0.0, line.misspelt - MISSPELT_SHOWN), max(0.0, line.redrawn - DRAWN_OTHERWISE))
-    first = compare_wordmark([here], line.most_alike(here, GENUINE), words, reader, placed=True, usual=usual)
-    if first is not None and first.score >= LOOK_AGAIN:
-        crops = [line_at(photo, warp, larger(line.box, *crop), reader, beside=BESIDE) for crop in CROPS]
-        again = [compare_wordmark([crop], [], words, reader) for crop in crops if crop is not None]
-        least = min([one.misspelt for one in again if one is not None], default=1.0)
-        first = dataclasses.replace(first, misspelt=min(first.misspelt, least))
-    if first is not None and first.score < LOOK_AGAIN:
-        return first
-    second = [
-        compared
-        for other in lines_near(photo, at(warp, line.box[None])[0], reader)
-        if (compared := compare_wordmark([other], line.most_alike(other, 1), words, reader, usual=usual)) is not None
-    ]
-    both = [*([first] if first is not None else []), *second]
-    if not both:
-        return f"what stands there reads {here.text!r}"
-    best = min(both, key=lambda one: one.score)
+
+    def compared(seen: TextLine, genuine: Sequence[TextLine], *, placed: bool = False) -> list[Comparison]:
+        found = compare_wordmark([seen], genuine, words, reader, placed=placed)
+        return [] if found is None else [dataclasses.replace(found, usual=usual)]
+
     genuine = line.most_alike(here, GENUINE)
-    if (
-        best.score >= LOOK_AGAIN
-        and genuine
-        and all(is_covered(o.pixels, o.box, here.pixels, here.box) for o in genuine)
-    ):
+    looks = compared(here, genuine, placed=True)
+    if looks and looks[0].score >= LOOK_AGAIN:
+        crops = [line_at(photo, warp, larger(line.box, *crop), reader, beside=BESIDE) for crop in CROPS]
+        again = [look.misspelt for crop in crops if crop is not None for look in compared(crop, [])]
+        looks = [dataclasses.replace(looks[0], misspelt=min([looks[0].misspelt, *again]))]
+    if looks and looks[0].score < LOOK_AGAIN:
+        return looks[0]
+    for other in lines_near(photo, at(warp, line.box[None])[0], reader):
+        looks += compared(other, line.most_alike(other, 1))
+    if not looks:
+        return f"what stands there reads {here.text!r}"
+    best = min(looks, key=lambda one: one.score)
+    covered = [is_covered(one.pixels, one.box, here.pixels, here.box) for one in genuine if best.score >= LOOK_AGAIN]
+    if covered and all(covered):
         return f"something is before a part of it, and {best.line.text!r} is what is read"
     return best
 
