@@ -33,6 +33,10 @@ __all__ = ["Inspector"]
 
 GENUINE_SHOWN = 3
 COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
+STALE = (
+    "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
+    "promised. Calibrate again with genuine photos"
+)
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
 Floats = NDArray[np.float64]
@@ -346,11 +350,13 @@ class Inspector:
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
         """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
-        by the calibration that was there at the first.
+        by the calibration that was there at the first. Warns where that is of another generation of the catalogue.
         """
         now = copy.copy(self)  # another thread may calibrate meanwhile
         if now.calibration is None:
             raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
+        if now._is_stale(now.calibration):
+            warnings.warn(STALE, RuntimeWarning, stacklevel=2)
         can_tell = now.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
             told, silent = _told(judged, listing, can_tell)
@@ -419,7 +425,7 @@ class Inspector:
             claims=claims,
             statistics=tuple(merged.tolist()),
             authorised=policy.is_authorised(listing),
-            stale=calibration.generation != self.catalog.generation,
+            stale=self._is_stale(calibration),
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),
             genuine=tuple(self.catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
@@ -527,6 +533,9 @@ class Inspector:
             )
         return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
 
+    def _is_stale(self, calibration: Calibration) -> bool:
+        return calibration.generation != self.catalog.generation
+
     def _about(self) -> dict[str, str]:
         calibration = self.calibration
         assert calibration is not None
@@ -540,7 +549,8 @@ class Inspector:
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Claims": ", ".join(head.name for head in self.heads),
         }
-        return facts | ({} if self.lesson is None else {"Learned from fakes": str(self.lesson)})
+        facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
+        return facts | ({"Stale": STALE} if self._is_stale(calibration) else {})
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 

@@ -250,7 +250,7 @@ class Explanation:
         lines += [v.reason, p_sentence(v.p_value)]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
-        lines += ["Stale: calibrated on another state of the catalogue."] if v.stale else []
+        lines += ["Stale: calibrated on another state of the catalogue; calibrate again."] if v.stale else []
         for name, claim in v.claims.items():
             p = f"p {p_number(claim.p_value)}" if claim.applicable and claim.p_value is not None else "no say"
             lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")

@@ -153,7 +153,11 @@ def test_on_another_catalogue_verdicts_are_stale(
 ) -> None:
     references = cv.manifests.read_references(market.catalogue)[:-1]
     other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads())
-    assert other.inspect([market.folder / rows[0]["photos"][0]])[0].stale
+    with pytest.warns(RuntimeWarning, match="stale.* Calibrate again with genuine photos"):
+        report = other.inspect([market.folder / rows[0]["photos"][0]])
+    assert report[0].stale
+    assert "Calibrate again" in report.about["Stale"]
+    assert "Stale" not in inspector.inspect([market.folder / rows[0]["photos"][0]]).about
 
 
 def test_another_encoders_inspector_is_refused(

@@ -253,11 +253,6 @@ def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
     report = inspector.inspect(args.listings, strict=args.strict, progress=talk.bars)
     report.save(args.out)
     stale = any(verdict.stale for verdict in report.verdicts)
-    if stale:
-        talk.note(
-            f"note: {args.catalog} changed since {args.inspector} was calibrated, so the p-values are stale; "
-            "calibrate again"
-        )
     page = args.out if args.out.suffix.lower() == ".html" else args.out / "report.html"
     data: dict[str, Any] = {"report": str(page), "listings": len(report), "counts": report.counts, "stale": stale}
     if page != args.out:
