@@ -32,6 +32,7 @@ from .types import Evidence, Failure, Listing, Verdict
 __all__ = ["Inspector"]
 
 GENUINE_SHOWN = 3
+DOUBTS_TOLD = 10
 COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
@@ -125,7 +126,8 @@ class Inspector:
 
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
-        shown as fakes as well. Warns where more than a tenth of the genuine photos are copies of catalogue photos.
+        shown as fakes as well. Warns where there are such, and where more than a tenth of the genuine photos are
+        copies of catalogue photos.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
         """
         self._check_options(fakes, groups, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
@@ -192,6 +194,13 @@ class Inspector:
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         vars(self).update(heads=heads, lesson=lesson, by=by, calibration=calibration, doubts=doubts)
+        if doubts:
+            warnings.warn(
+                f"of {len(rows)} photos called genuine, {len(doubts)} are so unlike the others, or shown as fakes as "
+                f"well, that somebody should look: {', '.join(doubts[:DOUBTS_TOLD])}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return self
 
     def _check_options(

@@ -358,7 +358,8 @@ def test_fakes_labelled_genuine_are_doubted(catalog: cv.Catalog, market: cv.mark
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
     assert inspector.doubts == ()
     given_away = [dataclasses.replace(item, price=0.01) for item in genuine[:3]]
-    inspector.calibrate([*given_away, *genuine[3:]], alpha=0.1)
+    with pytest.warns(RuntimeWarning, match=f"3 are so unlike the others, .* look: {given_away[0].id}, "):
+        inspector.calibrate([*given_away, *genuine[3:]], alpha=0.1)
     assert inspector.doubts == tuple(item.id for item in given_away)
 
 

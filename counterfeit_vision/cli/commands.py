@@ -113,11 +113,6 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         changes = str(Change(before, calibration)).splitlines()
         text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in changes)]
         data["change"] = changes
-    if inspector.doubts:
-        talk.note(
-            f"note: {number(len(inspector.doubts), 'photo')} called genuine are so unlike the others, or shown as "
-            f"fakes as well, that somebody should look: {', '.join(inspector.doubts[:10])}"
-        )
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
 
 
