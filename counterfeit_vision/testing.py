@@ -34,6 +34,11 @@ from .types import Embeddings, Evidence
 __all__ = ["check_encoder", "check_head", "check_index"]
 
 
+def _check_members(plugin: object, protocol: type, members: str) -> None:
+    whole = isinstance(plugin, protocol) and not isinstance(plugin, type)  # a class has them, too
+    assert whole, f"{plugin!r:.80} is no object with {members}"
+
+
 # --- encoders --------------------------------------------------------------------------------------------------------
 
 
@@ -52,6 +57,7 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
 
     Raises :class:`AssertionError` that names what is broken. A few small batches are encoded.
     """
+    _check_members(encoder, Encoder, "fingerprint, preprocess, batch_size and encode()")
     fingerprint = encoder.fingerprint
     named = isinstance(fingerprint, str) and bool(fingerprint)
     assert named, f"fingerprint is {fingerprint!r}, expected a non-empty text"
@@ -186,6 +192,7 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     Raises :class:`AssertionError` that names what is broken, :class:`InputError` where fewer than two listings can be
     read.
     """
+    _check_members(head, Head, "name and score()")
     name = head.name
     assert isinstance(name, str), f"name is {name!r}, expected a text"
     assert name, "name is empty"
@@ -284,6 +291,7 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     held = dict(zip(keys.tolist(), vectors, strict=True))
 
     index = make_index(dim)
+    _check_members(index, Index, "add(), remove(), search() and len()")
     other = make_index(dim)
     assert len(index) == 0, f"a new index holds {len(index)} vectors"
     _check_search(index, {}, queries, 3, None, recall, tolerance, "an empty index")

@@ -220,6 +220,12 @@ def test_check_encoder_names_what_is_broken(tiny_encoder: TowerEncoder, fault: t
         check_encoder(fault(tiny_encoder))
 
 
+@pytest.mark.parametrize("what", [object(), Broken])
+def test_check_encoder_names_what_is_missing(what: object) -> None:
+    with pytest.raises(AssertionError, match=r"is no object with fingerprint, preprocess, batch_size and encode"):
+        check_encoder(what)  # type: ignore[arg-type]
+
+
 # --- rows against the libraries that define them ---------------------------------------------------------------------
 
 

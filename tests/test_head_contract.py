@@ -128,6 +128,12 @@ def test_a_head_that_breaks_the_contract_is_told_how(broken: str, tree_catalog: 
         check_head(Bright(FAULTS[broken]), tree_catalog, photos[:3])
 
 
+@pytest.mark.parametrize("what", [object(), Bright])
+def test_what_is_no_head_is_told_what_one_has(what: object, tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    with pytest.raises(AssertionError, match=r"is no object with name and score"):
+        check_head(what, tree_catalog, photos[:3])  # type: ignore[arg-type]
+
+
 def test_a_head_that_remembers_the_call_before_is_found(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
     head = Bright()
     head.fault = lambda suspects, rows: [cv.Evidence(score=row.score + head.calls, text="Later.") for row in rows]

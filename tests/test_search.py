@@ -192,6 +192,11 @@ def test_check_index_names_what_is_broken(fault: Callable[[int], Index], message
         check_index(fault)
 
 
+def test_check_index_names_what_is_missing() -> None:
+    with pytest.raises(AssertionError, match=r"is no object with add\(\), remove\(\), search\(\) and len\(\)"):
+        check_index(lambda dim: {})  # type: ignore[arg-type, return-value]
+
+
 class Approximate(ExactIndex):
     """Finds all but the best for every tenth query."""
 
