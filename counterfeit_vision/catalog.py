@@ -170,7 +170,7 @@ class Catalog:
             raise InputError(
                 "search(by='mark'): no reference has regions, and no marks were found; draw boxes and build anew"
             )
-        if not isinstance(k, int | np.integer) or k < 1:
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
         photos = list(photos)

@@ -532,7 +532,7 @@ def test_a_name_is_found_however_its_accents_are_written(references: list[Refere
         catalog.search([renamed[0].photo], brand=5)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("k", [0, -1, 5.0, "5", None])
+@pytest.mark.parametrize("k", [0, -1, 5.0, "5", None, True])
 def test_how_many_are_searched_is_a_whole_number(k: object, tree_catalog: Catalog) -> None:
     with pytest.raises(InputError, match=re.escape(f"search(k={k!r}): need a whole number, 1 or more")):
         tree_catalog.search([picture(5)], k=k)
