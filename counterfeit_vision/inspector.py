@@ -59,10 +59,10 @@ class Inspector:
         self,
         catalog: Catalog,
         heads: Sequence[Head] | None = None,
-        *,
         authorised: Iterable[Authorised] = (),
         base_rate: float | None = None,
         costs: tuple[float, float] | None = None,
+        *,
         cache: EmbeddingCache | bool = True,
     ) -> None:
         if not isinstance(catalog, Catalog):
@@ -97,10 +97,10 @@ class Inspector:
     def calibrate(
         self,
         genuine: Listings,
-        *,
         fakes: Listings | None = None,
         groups: Sequence[str] | None = None,
         alpha: float = 0.05,
+        *,
         by: Literal["category", "brand", "product"] | None = None,
         per: Literal["group", "photo"] = "group",
         leave_one_out: bool = False,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,22 @@ def test_every_public_name_can_be_had(name: str) -> None:
 def test_the_names_that_measurements_from_outside_use_are_there() -> None:
     used = {"load_encoder", "embed", "Region", "Reference", "Listing", "Catalog", "Inspector", "Failure", "Verdict"}
     assert used | {"heads", "metrics", "market"} <= set(counterfeit_vision.__all__)
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (counterfeit_vision.load_encoder, ["name", "device", "dtype"]),
+        (counterfeit_vision.Inspector, ["catalog", "heads", "authorised", "base_rate", "costs"]),
+        (counterfeit_vision.Inspector.calibrate, ["self", "genuine", "fakes", "groups", "alpha"]),
+        (counterfeit_vision.market.render, ["folder", "seed"]),
+    ],
+)
+def test_what_has_a_place_in_the_signatures_that_others_use_may_be_passed_by_place(
+    function: Callable[..., object], names: list[str]
+) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    assert [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD] == names
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -30,9 +30,9 @@ UNSEEN = ("num_heads", "eps", "approximate", "pool_type", "final_ln_after_pool",
 
 def load_encoder(
     name: str | os.PathLike[str] = "clip-vit-b16",
-    *,
     device: str = "cpu",
     dtype: str | None = None,
+    *,
     weights: str | os.PathLike[str] | None = None,
     decode: Literal["exact", "fast"] = "exact",
     progress: bool = False,

@@ -288,8 +288,8 @@ def _brands(count: int, seed: int, marks: str | os.PathLike[str] | None) -> list
 
 def render(
     folder: str | os.PathLike[str],
-    *,
     seed: int = 0,
+    *,
     brands: int = 4,
     listings: int = 60,
     calibration: int = 120,
