@@ -258,6 +258,15 @@ def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncode
     assert "region" in mark.text
 
 
+@pytest.mark.parametrize("small", [(1, 1), (7, 7), (7, 600)])  # a patch of this encoder has 8 pixels
+def test_a_photo_smaller_than_a_patch_is_not_compared(tiny_encoder: TowerEncoder, small: tuple[int, int]) -> None:
+    catalog = catalogue(tiny_encoder, [])
+    pixels = np.random.default_rng(0).integers(0, 256, (*small, 3), dtype=np.uint8)
+    evidence = Patches().score(suspects(catalog, [pixels]))[0]
+    assert not evidence.applicable
+    assert f"The photo of {small[1]} x {small[0]} pixels is smaller than one patch." in evidence.text
+
+
 def test_a_single_genuine_photo_is_called_one(tiny_encoder: TowerEncoder) -> None:
     rows = [
         Reference(id="a", photo=label(), brand="velmora", product="card", regions=[BOX]),

@@ -80,6 +80,9 @@ class Patches:
         catalog, photos, found = suspects.catalog, suspects.photos, suspects.neighbours
         if catalog.space is None or catalog.tokens is None or photos.patches is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
+        width, height = suspects.size(row)
+        if min(width, height) * max(photos.grid) < catalog.encoder.preprocess.size:
+            return Evidence.not_applicable(f"The photo of {width} x {height} pixels is smaller than one patch.")
         best = catalog.references[int(found.rows[row, 0])].product
         keys = suspects.product_rows(row, REFERENCES)
         tokens = catalog.space.project(photos.patches[row])
