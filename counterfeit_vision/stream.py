@@ -148,7 +148,8 @@ def encode_photos(
         waiting: deque[Callable[[], _Prepared | Failure]] = deque()
         coming: WeakValueDictionary[str, Future[_Prepared | Failure]] = WeakValueDictionary()
         batch: list[_Prepared | Failure] = []
-        to_encode, exhausted = 0, False
+        to_encode: set[str] = set()
+        exhausted = False
         while not exhausted or waiting:
             while not exhausted and len(waiting) < AHEAD * encoder.batch_size:
                 try:
@@ -160,15 +161,17 @@ def encode_photos(
             if waiting:
                 item = waiting.popleft()()
                 batch.append(item)
-                to_encode += isinstance(item, _Prepared) and item.kept is None
-            if to_encode >= encoder.batch_size or len(batch) >= 4 * encoder.batch_size or (exhausted and not waiting):
+                if isinstance(item, _Prepared) and item.kept is None:
+                    to_encode.add(item.sha256)
+            full = len(to_encode) >= encoder.batch_size or len(batch) >= 4 * encoder.batch_size
+            if full or (exhausted and not waiting):
                 try:
                     begun.append(_begin(batch, encoder, store, begun[-1] if begun else None))
                 except Exception:
                     while begun:  # what was begun before the fault is good
                         yield from _finish(begun.popleft(), encoder, store)
                     raise
-                batch, to_encode = [], 0
+                batch, to_encode = [], set()
                 if len(begun) >= _in_flight(encoder):
                     yield from _finish(begun.popleft(), encoder, store)
         while begun:

@@ -157,6 +157,12 @@ def test_failures_do_not_make_batches_smaller(small: Small) -> None:
     assert small.batches == [4, 4]
 
 
+def test_copies_do_not_make_batches_smaller(small: Small) -> None:
+    photos = named(8)
+    list(encode_photos([photos[row] for row in (0, 1, 0, 1, 2, 3, 4, 5, 4, 5, 6, 7)], encoder=small, cache=False))
+    assert small.batches == [4, 4]
+
+
 def test_a_photo_that_comes_twice_in_a_batch_is_encoded_once(small: Small) -> None:
     photos = [("a", jpeg(1)), ("b", jpeg(2)), ("c", jpeg(1)), ("d", jpeg(1))]
     results = list(encode_photos(photos, encoder=small, cache=False))
