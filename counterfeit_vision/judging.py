@@ -113,7 +113,6 @@ def _score(
     rows = [photo for _, photos, _ in pending for photo in photos]
     if rows:
         suspects = suspects_of([listing for listing, photos, _ in pending for _ in photos], rows, catalog)
-        found = suspects.neighbours
         columns = [list(head.score(suspects)) for head in heads]
         for head, column in zip(heads, columns, strict=True):
             if len(column) != len(rows):
@@ -125,12 +124,13 @@ def _score(
         judged = [
             JudgedPhoto(
                 photo,
-                tuple(int(key) for key in found.rows[row] if key >= 0),
+                tuple(int(key) for key in near if key >= 0),
                 tuple(column[row] for column in columns),
-                *runner_up(found.rows[row], found.scores[row], catalog.goods),
+                *runner_up(near, scores, catalog.goods),
             )
             for row, photo in enumerate(photos, start)
             if row not in suspects.unread
+            for near, scores in [suspects.near(row)]
         ]
         failures += [
             Failure(photo.id, "decode", suspects.unread[row])

@@ -331,7 +331,7 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
 
     def said(likeness: float) -> cv.Evidence:
         found = suspects(catalog, batch)
-        found._places.get(0, lambda: (key, dataclasses.replace(laid, likeness=likeness)))
+        found._places.get((0, key), lambda: dataclasses.replace(laid, likeness=likeness))
         return Wordmark().score(found)[0]
 
     well, loosely = said(0.95), said(0.7)

@@ -23,6 +23,8 @@ __all__ = ["Head", "Suspects"]
 
 Value = TypeVar("Value")
 
+RIVALS = 2  # near products of a brand, beside the nearest, that a photo of which no product is claimed may show
+LEAD = 0.1  # of correlation, by which another's marks have to be more alike than the nearest one's: they may share some
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
 
@@ -43,8 +45,8 @@ class Suspects:
     neighbours: Neighbours
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
-    _places: Once[int, tuple[str, Found] | str] = field(default_factory=Once, init=False, repr=False)
-    _searched: set[int] = field(default_factory=set, init=False, repr=False)
+    _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
@@ -80,13 +82,53 @@ class Suspects:
         return self.encoded[row].view.size
 
     def goods(self, row: int) -> str:
-        """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name); of the nearest
-        one, where none is claimed.
+        """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name). Where none is
+        claimed, of the nearest one; or, where that one's marks are not all on the photo, of another near product of its
+        brand whose marks all are, and fit better: products of a brand may look much alike.
         """
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if len(claimed):
             near = [*near[np.isin(near, claimed)], claimed[0]]
-        return str(self.catalog.goods[near[0]])
+            return str(self.catalog.goods[near[0]])
+        if row not in self._taken_for:
+            self._taken_for[row] = self._recognise(row)
+        return self._taken_for[row]
+
+    def _recognise(self, row: int) -> str:
+        near = [int(key) for key in self.neighbours.rows[row] if key >= 0]
+        brand = self.catalog.references[near[0]].brand
+        of_brand = [key for key in near if self.catalog.references[key].brand == brand]
+        nearest, *others = dict.fromkeys(self.catalog.goods[of_brand].tolist())
+        if not self._could_show_marks(row, nearest):
+            return str(nearest)
+        alike, least = self._likeness(row, nearest)
+        if least >= FOUND:
+            return str(nearest)
+        rivals = {name: self._likeness(row, name) for name in others[:RIVALS]}
+        fitting = [name for name, (whole, worst) in rivals.items() if worst >= FOUND and whole > alike + LEAD]
+        return str(max(fitting, key=rivals.__getitem__, default=nearest))
+
+    def _likeness(self, row: int, goods: str) -> tuple[float, float]:
+        """Of the marks of those goods to what lies in their place: of all together, and of the one least alike."""
+        place = self._place_of(row, goods)
+        return (-1.0, -1.0) if isinstance(place, str) else (place.likeness, min(place.likeness, *place.likenesses))
+
+    def _could_show_marks(self, row: int, goods: str) -> bool:
+        """Whether the marks of those goods are known, and the photo can be read and is large enough to show them."""
+        known = isinstance(self.marks_of(goods).stencil, Stencil)
+        return known and min(self.size(row)) >= SMALLEST and row not in self.unread
+
+    def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
+        for those of the :meth:`goods` that it was taken for, which come before all others.
+        """
+        rows, scores = self.neighbours.rows[row], self.neighbours.scores[row]
+        nearest = self.catalog.goods[rows[0]]
+        taken_for = self._taken_for.get(row, nearest)
+        if taken_for == nearest:
+            return rows, scores
+        order = np.argsort(self.catalog.goods[rows] != taken_for, kind="stable")
+        return rows[order], scores[order]
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
@@ -100,18 +142,19 @@ class Suspects:
         """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.
         """
-        return self._places.get(row, lambda: self._look_for_place(row))
-
-    def _look_for_place(self, row: int) -> tuple[str, Found] | str:
         goods = self.goods(row)
+        place = self._place_of(row, goods)
+        return place if isinstance(place, str) else (goods, place)
+
+    def _place_of(self, row: int, goods: str) -> Found | str:
+        return self._places.get((row, goods), lambda: self._look_for_place(row, goods))
+
+    def _look_for_place(self, row: int, goods: str) -> Found | str:
         stencil = self.marks_of(goods).stencil
         try:
-            place = stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
+            return stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
         except DecodeError as error:
             return str(error)
-        if isinstance(stencil, Stencil) and min(self.size(row)) >= SMALLEST:
-            self._searched.add(row)
-        return place if isinstance(place, str) else (goods, place)
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
@@ -120,7 +163,7 @@ class Suspects:
 
     def lacks_mark(self, row: int) -> bool:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
-        return isinstance(self.mark(row), str) and row in self._searched
+        return isinstance(self.mark(row), str) and self._could_show_marks(row, self.goods(row))
 
     def shown_elsewhere(self, row: int) -> bool:
         """Whether another photo of the same listing shows the marks of the same product."""
@@ -160,9 +203,10 @@ class Suspects:
         return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
-        """The nearest references of the photo's nearest product as catalogue rows, best first, at most ``most``."""
-        found = self.neighbours.rows[row]
-        goods = self.catalog.goods
+        """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most
+        ``most``.
+        """
+        found, goods = self.near(row)[0], self.catalog.goods
         return np.array([key for key in found if key >= 0 and goods[key] == goods[found[0]]][:most], np.int64)
 
 

@@ -77,14 +77,14 @@ class Patches:
     # --- the whole product --------------------------------------------------------------------------------------------
 
     def _product(self, suspects: Suspects, row: int) -> Evidence:
-        catalog, photos, found = suspects.catalog, suspects.photos, suspects.neighbours
+        catalog, photos = suspects.catalog, suspects.photos
         if catalog.space is None or catalog.tokens is None or photos.patches is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         width, height = suspects.size(row)
         if min(width, height) * max(photos.grid) < catalog.encoder.preprocess.size:
             return Evidence.not_applicable(f"The photo of {width} x {height} pixels is smaller than one patch.")
-        best = catalog.references[int(found.rows[row, 0])].product
         keys = suspects.product_rows(row, REFERENCES)
+        best = catalog.references[int(keys[0])].product
         tokens = catalog.space.project(photos.patches[row])
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
         on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5

@@ -1,0 +1,104 @@
+"""What a photo is taken for, where the listing does not say it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from test_marks import label, seen
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Mark, Patches, Similarity, Suspects, base
+from counterfeit_vision.judging import judge, suspects_of
+from counterfeit_vision.stream import EncodedPhoto, encode_photos
+
+ONE = (cv.Region(230, 90, 330, 185), cv.Region(150, 205, 410, 270))
+TWO = (cv.Region(150, 90, 410, 150), cv.Region(195, 185, 365, 272))
+
+
+def sibling(*, noise: int = 0) -> np.ndarray:
+    """The brand's other card: the same word, and under it a square."""
+    card = np.full((400, 560, 3), (225, 215, 195), np.uint8)
+    cv2.putText(card, "VELMORA", (155, 140), cv2.FONT_HERSHEY_SIMPLEX, 1.9, (30, 60, 110), 6, cv2.LINE_AA)
+    cv2.rectangle(card, (200, 190), (360, 268), (140, 40, 30), -1)
+    cv2.line(card, (200, 190), (360, 268), (225, 215, 195), 9)
+    return np.clip(card + np.random.default_rng(noise).normal(0, 4, card.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def catalog(tiny_encoder: TowerEncoder) -> cv.Catalog:
+    rows = [
+        cv.Reference(id="one", photo=label(), brand="velmora", product="one", regions=ONE),
+        cv.Reference(id="two", photo=sibling(), brand="velmora", product="two", regions=TWO),
+        cv.Reference(id="pen", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
+    ]
+    return cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+
+
+def batch(catalog: cv.Catalog, photos: list[np.ndarray], first: str, **claimed: str) -> Suspects:
+    """Photos of which the encoder says that each is most like the product ``first``."""
+    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
+    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
+    found = suspects_of([cv.Listing(id=row.id, photos=[], **claimed) for row in rows], rows, catalog)
+    nearest = sorted(range(3), key=lambda row: catalog.products[row] != first)
+    near = dataclasses.replace(
+        found.neighbours,
+        rows=np.array([nearest] * len(rows)),
+        scores=np.array([[0.9, 0.8, 0.1]] * len(rows), np.float32),
+    )
+    return dataclasses.replace(found, neighbours=near)
+
+
+def test_a_photo_is_of_the_near_product_whose_marks_are_on_it(catalog: cv.Catalog) -> None:
+    photos = [seen(label(noise=3)), seen(sibling(noise=3))]
+    for first in ("one", "two"):
+        found = batch(catalog, photos, first)
+        assert [found.goods(row) for row in range(2)] == ["velmora/one", "velmora/two"]
+        assert [catalog.products[found.near(row)[0][0]] for row in range(2)] == ["one", "two"]
+        assert [mark.score < 0.2 for mark in Mark().score(found)] == [True, True]
+        assert [patches.references[0] for patches in Patches().score(found)] == ["one", "two"]
+    found = batch(catalog, photos, "one")
+    assert found.near(1)[0].tolist() == [0, 1, 2], "nobody has asked for its marks yet"
+    found.goods(1)
+    rows, scores = found.near(1)
+    assert rows.tolist() == [1, 0, 2]
+    assert scores.tolist() == pytest.approx([0.8, 0.9, 0.1])
+
+
+def test_a_claim_is_taken_at_its_word(catalog: cv.Catalog) -> None:
+    found = batch(catalog, [seen(sibling(noise=3))], "two", brand="velmora", product="one")
+    assert found.goods(0) == "velmora/one"
+    assert found.near(0)[0][0] == 1
+    (mark,) = Mark().score(found)
+    assert mark.score > 0.2, "as the other card has the same word"
+
+
+def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
+    catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    look = base.likely_place
+    monkeypatch.setattr(base, "likely_place", lambda *given: asked.append(1) or look(*given))
+    Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
+    assert len(asked) == 1
+    blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
+    assert blank.goods(0) == "velmora/two", "no marks at all"
+    assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"
+
+
+def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    neighbours = cv.Catalog.neighbours
+
+    def mistaken(self: cv.Catalog, *given: object, **named: object) -> object:
+        found = neighbours(self, *given, **named)  # type: ignore[arg-type]
+        order = np.argsort(self.products[found.rows] != "one", axis=1, kind="stable")
+        return dataclasses.replace(found, rows=np.take_along_axis(found.rows, order, 1))
+
+    monkeypatch.setattr(cv.Catalog, "neighbours", mistaken)
+    for heads, product in (([Similarity(), Mark()], "two"), ([Similarity()], "one")):
+        ((_, (row,), _),) = judge([seen(sibling(noise=3))], catalog, heads, cache=False)
+        assert catalog.products[row.neighbours[0]] == product
+        assert catalog.products[row.runner_up] != product
