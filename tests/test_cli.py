@@ -27,9 +27,6 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.market import Market, render
 
-# Of photos as small as these, some are very unlike the others.
-pytestmark = pytest.mark.filterwarnings("ignore:of .* photos called genuine:RuntimeWarning")
-
 LITE = ("--encoder", "efficientnet-lite0")
 
 

@@ -36,7 +36,6 @@ def demo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     return tmp_path
 
 
-@pytest.mark.filterwarnings("ignore:of .* photos called genuine:RuntimeWarning")  # some photos as small are odd
 def test_readme_blocks_run_in_order(clip: TowerEncoder, demo_folder: Path, capsys: pytest.CaptureFixture[str]):
     python, (_, *shell) = blocks("python"), blocks("sh")
     assert len(python) >= 2

@@ -457,7 +457,6 @@ class OfGoods(Loud):
         return [cv.Evidence.not_applicable("No goods.") if room else item for room, item in found]
 
 
-@pytest.mark.filterwarnings("ignore:of .* photos called genuine:RuntimeWarning")  # every eighth shows something else
 def test_a_listing_is_ranked_by_all_its_photos_as_those_are_that_calibrated(tree_catalog: cv.Catalog) -> None:
     """Without what the catalogue does not know, it would be compared with others whose dull photos of a room count."""
 
