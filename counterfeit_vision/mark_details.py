@@ -35,7 +35,7 @@ AROUND = 0.12  # of the marks' long side, left around them
 REACH = 1  # patches: how far from its place a patch's like is looked for
 HIDDEN = 0.9  # 1 - cosine to the most alike patch there, from which a patch is hidden: a hand has 1, a letter less
 UNKNOWN = 0.6  # the same to the most alike patch anywhere on the genuine marks, from which it may be of anything
-MOST_HIDDEN = 0.5  # share of such patches beyond which the marks are not judged
+MOST_HIDDEN = 0.5  # share of such patches, of those that the photo shows, beyond which the marks are not judged
 TOP = 0.06  # share of the patches that makes the score, the strangest first
 FLOOR = 0.03  # of 1 - cosine: less is chance
 
@@ -65,13 +65,13 @@ class CloseUp:
 
 @dataclass(frozen=True, eq=False)
 class MarkDetails:
-    """n genuine photos' marks on a stencil's frame of ``shape``: ``box`` (4,) is what is cut out of it, ``vectors`` (n,
-    D) float32 of unit length what they look like as a whole, ``patches`` (n, P, E) float16 of unit length, ``centre``
-    and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how much (1 - cosine) a genuine photo's patch
-    differs from the others', or a worse photo's, whichever is more.
+    """n genuine photos' marks on a stencil's frame, of which ``typical`` (h, w, 3) is the median: ``box`` (4,) is what
+    is cut out of it, ``vectors`` (n, D) float32 of unit length what they look like as a whole, ``patches`` (n, P, E)
+    float16 of unit length, ``centre`` and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how much
+    (1 - cosine) a genuine photo's patch differs from the others', or a worse photo's, whichever is more.
     """
 
-    shape: tuple[int, int]
+    typical: Floats
     box: tuple[int, int, int, int]
     grid: tuple[int, int]
     vectors: Floats
@@ -101,11 +101,16 @@ class MarkDetails:
             others = [np.delete(patches, row, axis=0) for row in range(len(patches))]
             genuine = np.maximum(genuine, _differences(patches, others, near))
         vectors = np.stack([one.vector for one in seen[: len(tokens)]])
-        return cls(stencil.shape, box, grid, vectors, patches.astype(np.float16), centre, scale, genuine)
+        return cls(stencil.typical, box, grid, vectors, patches.astype(np.float16), centre, scale, genuine)
 
     def square(self, place: Found, encoder: Encoder) -> Pixels:
-        """What lies in the marks' place on a photo, as the encoder's square."""
-        return _square(encoder, place.crop, self.box)
+        """What lies in the marks' place on a photo, as the encoder's square. What the photo does not show is filled in
+        from the genuine ones, in the photo's light, so that it says nothing.
+        """
+        shown = place.inside
+        light = place.crop[shown].mean(axis=0) / np.maximum(self.typical[shown].mean(axis=0), 1)
+        whole = np.where(shown[..., None], place.crop, np.clip(self.typical * light, 0, 255)).astype(np.uint8)
+        return _square(encoder, whole, self.box)
 
     def unlikeness(self, seen: CloseUp) -> float:
         """1 - the cosine of a photo's marks, as a whole, with the most alike genuine ones."""
@@ -120,16 +125,17 @@ class MarkDetails:
         touched = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))).ravel() > 0
         x0, y0, x1, y1 = self.box
         there = cv2.resize(found.inside[y0:y1, x0:x1].astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
-        judged = ~touched & (there.ravel() > 0.9)
+        shown = there.ravel() > 0.9
+        judged = shown & ~touched
         known = judged & (1 - cosine.max(axis=(0, 2)) < UNKNOWN)
-        if known.mean() < 1 - MOST_HIDDEN:
+        if not known.sum() > (1 - MOST_HIDDEN) * shown.sum():
             return f"{1 - known.mean():.0%} of the marks is hidden, glares or is cut off"
         times = np.log((differs + FLOOR) / (self.genuine + FLOOR))
         usual = float(np.median(times[judged]))
         times = np.where(judged, times, usual)
         strange = float(np.sort(times)[-max(1, round(TOP * len(times))) :].mean())
         heat = np.maximum(times - usual, 0).reshape(self.grid).astype(np.float32)
-        map_ = np.zeros(self.shape, np.float32)
+        map_ = np.zeros(self.typical.shape[:2], np.float32)
         map_[y0:y1, x0:x1] = cv2.resize(heat, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
         return Strangeness(strange - usual, float(np.exp(strange)), float(np.exp(usual)), map_)
 

@@ -69,7 +69,9 @@ LONG = 2.0  # length over width from which a mark shows how it is turned
 SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
 HIGHEST = STEPS[-1][1]  # degree of the warp
 JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
-SURE = 0.8  # likeness that ends the search
+SURE = 0.8  # likeness that ends the search, and at which a close-up is recognised
+MOST = 0.5  # of the marks' boxes, that a photo shows
+PART = 0.15  # of what is drawn in them, that a close-up shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +178,7 @@ class Stencil:
 def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) -> Stencil | str:
     """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
 
-    A reference that does not fit is left out. Regions of the others are not needed.
+    A reference that does not fit, or shows little of the marks, is left out. Regions of the others are not needed.
     """
     reason = None
     for main in (row for row, boxes in enumerate(regions) if boxes):
@@ -192,7 +194,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
             continue
         points = mark_features(photo)
         found = find_marks(first, photo, points)
-        if isinstance(found, Found):
+        if isinstance(found, Found) and found.inside[first.on_mark()].mean() >= MOST:
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, _inverse(found.matrix))))
     near = [_near(keypoints, first.shape) for *_, keypoints in laid]
     return Stencil(
@@ -377,11 +379,13 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
     warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
     drawn = stencil.drawn & inside
-    if inside[stencil.on_mark()].mean() < 0.5 or not drawn.any():
+    if drawn.sum() < PART * stencil.drawn.sum():
         return None
     crop = _warped(photo, warp)
     flat, around_marks = _flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
     likeness = _correlation(stencil.flattened, flat, drawn)
+    if likeness < SURE and inside[stencil.on_mark()].mean() < MOST:
+        return None
     each = tuple(
         _correlation(stencil.flattened, flat, mark) if mark.sum() >= BARE else likeness
         for mark in stencil.on_each() & drawn

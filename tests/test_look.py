@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, label, seen
+from test_marks import BOX, CLOSE, label, seen
 from test_patches import catalogue, suspects
 
 from counterfeit_vision import Catalog, Embeddings, Reference, Region, marks
@@ -63,6 +63,17 @@ def test_an_erased_mark_is_told_where_it_should_be(catalog: Catalog) -> None:
 def test_another_word_looks_less_genuine(catalog: Catalog) -> None:
     genuine, fake = Look().score(suspects(catalog, [seen(printed(noise=3)), seen(printed("OLYMPIK", noise=3))]))
     assert fake.score > genuine.score
+
+
+def test_what_a_close_up_cuts_off_says_nothing(catalog: Catalog) -> None:
+    whole, part, fake = Look().score(
+        suspects(
+            catalog,
+            [seen(printed(noise=3)), seen(printed(noise=3), CLOSE), seen(printed("VELMQRA", noise=3), CLOSE)],
+        )
+    )
+    assert part.score < whole.score + 0.3
+    assert fake.score > part.score
 
 
 def test_the_score_is_that_of_the_vectors(catalog: Catalog, clip: TowerEncoder) -> None:

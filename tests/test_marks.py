@@ -26,6 +26,7 @@ from counterfeit_vision.marks import (
 
 BOX = Region(150, 90, 410, 270)
 TILT = np.array([[0.8, -0.15, 90], [0.12, 0.85, 20], [1e-4, 1e-4, 1]])
+CLOSE = np.array([[2.2, -0.2, -620], [0.2, 2.2, -240], [0, 0, 1]])  # the photo begins in the middle of the marks
 
 
 def label(text: str = "VELMORA", *, noise: int = 0) -> np.ndarray:
@@ -75,6 +76,18 @@ def test_a_photo_that_ends_beside_what_is_drawn_in_a_wide_box_shows_no_mark(left
     assert (
         likely_place(wide, np.ascontiguousarray(card[:, left:])) == "the marks would lie outside the photo, or folded"
     )
+
+
+def test_a_close_up_that_shows_less_than_half_of_the_marks_is_recognised(stencil: Stencil) -> None:
+    found = find_marks(stencil, seen(label(noise=3), CLOSE))
+    assert isinstance(found, Found), found
+    assert found.likeness > 0.8
+    assert 0.2 < found.inside[stencil.on_mark()].mean() < 0.5
+    other = find_marks(stencil, seen(label("OLYMPIK", noise=3), CLOSE))
+    assert isinstance(other, str), "so little of them is recognised only where it is surely like them"
+    made = make_stencil([label(), seen(label(noise=3), CLOSE), seen(label(noise=1))], [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    assert made.rows == (0, 2), "nor does it tell what the marks look like"
 
 
 @pytest.mark.parametrize("turn", [0.0, 20.0, -35.0])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, TILT, label, seen
+from test_marks import BOX, CLOSE, TILT, label, seen
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
 from counterfeit_vision import catalog as catalog_module
@@ -103,7 +103,7 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
     found = find_marks(stencil, seen(label(noise=3)))
     assert isinstance(found, Found)
     details = MarkDetails(
-        stencil.shape,
+        stencil.typical,
         (0, 0, stencil.shape[1], stencil.shape[0]),
         (6, 6),
         np.ones((2, 1), np.float32),
@@ -122,6 +122,15 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
     genuine, letter = judged(tokens()), judged(tokens(_21=places[21] + 0.8 * hand))
     held = judged(tokens(_21=hand, _22=places[22] + 0.8 * hand))
     assert held.score < genuine.score + 0.2 < letter.score, "the hand on the marks, and what lies half under it"
+
+
+def test_what_a_close_up_shows_of_the_marks_is_judged(stencil: Stencil, clip: TowerEncoder) -> None:
+    details = MarkDetails.of(stencil, clip)
+    found = [find_marks(stencil, seen(label(word, noise=3), CLOSE)) for word in ("VELMORA", "VELMQRA")]
+    genuine, fake = judge(details, clip, *[one for one in found if isinstance(one, Found)])
+    assert isinstance(genuine, Strangeness)
+    assert isinstance(fake, Strangeness)
+    assert fake.score > genuine.score
 
 
 def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> None:
