@@ -31,6 +31,7 @@ __all__ = ["LayoutDeviation", "MarkLayout"]
 
 Floats = NDArray[np.float32]
 
+WHOLE = 0.9  # of a mark's box, that a photo shows: what is left of a mark that is cut off tells badly how it lies
 LIKE = 0.6  # correlation of a mark's ink with the genuine outline from which its place is known
 GRID = np.linspace(-0.8, 0.8, 5)  # over a mark's box, -1..1: places by which its map is taken
 
@@ -100,7 +101,10 @@ class MarkLayout:
 
     def _pairs(self, drawn: Sequence[Drawn | None], found: Found) -> Iterator[tuple[float, int, str]]:
         """Score, the mark that is likelier to be off, and what is said, for each pair that is seen."""
+        whole = [found.inside[y0:y1, x0:x1].mean() >= WHOLE for x0, y0, x1, y1 in (mark.box for mark in self.marks)]
         for (one, two), genuine in self.pairs.items():
+            if not (whole[one] and whole[two]):
+                continue
             mine = _beside(self.marks[one], drawn[one], self.marks[two], drawn[two], found.warp)
             first, second = drawn[one], drawn[two]
             if mine is None or first is None or second is None:

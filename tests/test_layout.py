@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from test_ink import SIGN, WORD
-from test_marks import label, seen
+from test_marks import CLOSE, label, seen
 from test_patches import catalogue, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -90,6 +90,10 @@ def test_one_mark_has_nothing_beside_it(stencil: Stencil, layout: MarkLayout) ->
     alone = MarkLayout.of(stencil, layout.marks[:1])
     assert "nothing to lay it beside" in str(alone.compare([None], found))
     assert "fewer than two" in str(layout.compare([None, None], found))
+
+
+def test_a_mark_that_is_cut_off_is_laid_beside_none(stencil: Stencil, layout: MarkLayout) -> None:
+    assert "fewer than two" in str(compared(stencil, layout, seen(card(noise=3), CLOSE)))
 
 
 def test_a_mark_that_few_genuine_photos_show_is_laid_beside_none(stencil: Stencil, layout: MarkLayout) -> None:
