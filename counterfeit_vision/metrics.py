@@ -347,6 +347,9 @@ def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tupl
         unknown = np.flatnonzero(column != column)  # a NaN would be truthy
         if len(unknown):
             raise InputError(f"{what}: {kind}: row {unknown[0]} is NaN; leave out what is not known")
+    neither = np.flatnonzero((told != 0) & (told != 1))  # a text or -1 would be truthy
+    if len(neither):
+        raise InputError(f"{what}: {name}: row {neither[0]} is {told[neither[0]]!r}, need True or False, 1 or 0")
     return told.astype(bool), values
 
 

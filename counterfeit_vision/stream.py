@@ -290,6 +290,7 @@ def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> It
         batch.before = None
     if batch.collect is not None:
         rows = batch.collect()
+        _check_rows(rows, len(batch.fresh), encoder)
         for row, item in enumerate(batch.fresh):
             assert item.content is not None
             known[item.sha256] = CachedPhoto(
@@ -313,6 +314,19 @@ def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> It
         yield EncodedPhoto(
             result.id, result.sha256, photo.vector, photo.patches, photo.grid, photo.content, view, result.source
         )
+
+
+def _check_rows(rows: Embeddings, count: int, encoder: Encoder) -> None:
+    """:class:`InputError` where an encoder breaks its word: a row for each of ``count`` photos, vectors of finite
+    numbers.
+    """
+    fault = ""
+    if len(rows) != count:
+        fault = f"{len(rows)} rows for {count} photos"
+    elif not np.isfinite(rows.vectors).all():
+        fault = "vectors that are no finite numbers"
+    if fault:
+        raise InputError(f"the encoder {encoder!r} gave {fault}; try check_encoder(encoder)")
 
 
 def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: bool) -> Iterable[T]:

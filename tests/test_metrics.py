@@ -142,6 +142,13 @@ def test_what_is_calibrated_has_a_small_error_and_what_is_not_a_large_one() -> N
     assert expected_calibration_error(labels, np.sqrt(probabilities)) > 0.1
 
 
+@pytest.mark.parametrize("labels", [[1, 0, "fake"], [1, -1, 0], ["fake", "genuine", "fake"], [0.0, 1.0, 0.5]])
+def test_labels_are_yes_or_no(labels: list[object]) -> None:
+    with pytest.raises(InputError, match=r"auroc: labels: row \d is .*, need True or False, 1 or 0"):
+        auroc(labels, [0.1, 0.2, 0.3])
+    assert auroc(np.array([1, 0, True], dtype=object), [0.3, 0.2, 0.1]) == 0.5
+
+
 # --- spread -----------------------------------------------------------------------------------------------------------
 
 

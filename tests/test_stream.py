@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
-from counterfeit_vision.types import Failure
+from counterfeit_vision.types import Embeddings, Failure
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 
@@ -251,6 +252,28 @@ def test_a_source_that_raises_gives_its_own_exception_and_no_thread(small: Small
 
     with pytest.raises(KeyError, match="the source broke"):
         list(encode_photos(source(), encoder=small, cache=False))
+    assert library_threads() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (
+            lambda rows: dataclasses.replace(
+                rows, ids=rows.ids[:-1], vectors=rows.vectors[:-1], content=rows.content[:-1], patches=None
+            ),
+            "gave 3 rows for 4 photos",
+        ),
+        (lambda rows: dataclasses.replace(rows, vectors=rows.vectors * np.nan), "vectors that are no finite numbers"),
+    ],
+)
+def test_an_encoder_that_breaks_its_word_is_named(
+    small: Small, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Embeddings], Embeddings], told: str
+) -> None:
+    encode = small.encode
+    monkeypatch.setattr(small, "encode", lambda images: wrong(encode(images)))
+    with pytest.raises(InputError, match=rf"Small.* {told}.*; try check_encoder\(encoder\)"):
+        list(encode_photos(named(4), encoder=small, cache=False))
     assert library_threads() == []
 
 
