@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ PLACES = (((90, 180), (360, 250)), ((380, 120), (250, 450)), ((640, 160), (80, 3
 CHANGES = ("letter", "lookalike", "typeface", "mirrored", "replaced", "moved", "smaller", "strokes", "ink")
 ATTACKS = (*CHANGES, "wrong goods", "stolen photo")
 SYMMETRIC = 0.9  # overlap with its mirror image from which a mark would look the same mirrored
+BLUR = (0.3, 1.0)  # pixels of a photo's, from and to
 FAINT = 45  # levels in some channel that another ink must differ by
 
 Random = np.random.Generator
@@ -71,8 +72,8 @@ class Goods:
     grown: int = 0
 
 
-def drawn(goods: Goods, side: int) -> Image.Image:
-    """The mark as a mask of ``side`` pixels."""
+def drawn(goods: Goods, side: int, finer: int = 1) -> Image.Image:
+    """The mark as a mask of ``side`` pixels, of a card that is so many times ``finer``."""
     polygons = [np.asarray(polygon) for polygon in path_polygons(read_svg(goods.mark).path) if len(polygon) >= 3]
     points = np.concatenate(polygons)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -83,7 +84,7 @@ def drawn(goods: Goods, side: int) -> Image.Image:
     )
     mask = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     if goods.grown:
-        reach = np.ones((5, 5), np.uint8)
+        reach = np.ones((4 * finer + 1, 4 * finer + 1), np.uint8)
         mask = cv2.dilate(mask, reach) if goods.grown > 0 else cv2.erode(mask, reach)
     image = Image.fromarray(mask)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if goods.mirrored else image
@@ -147,24 +148,27 @@ def counterfeit(goods: Goods, attack: str, random: Random, marks: Sequence[Path]
     return dataclasses.replace(goods, **changed), name
 
 
-def printed(goods: Goods, name: str) -> tuple[np.ndarray, list[tuple[float, float, float, float]]]:
-    """The card, and the boxes of its mark and its name."""
-    from matplotlib import get_data_path
-
-    def font(face: str, size: int) -> Any:
-        return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"), size)
-
-    card = Image.new("RGB", CARD, goods.ground)
+def printed(goods: Goods, name: str, finer: int = 1) -> tuple[np.ndarray, list[tuple[float, float, float, float]]]:
+    """The card, so many times ``finer``, and the boxes of its mark and its name."""
+    card = Image.new("RGB", (finer * CARD[0], finer * CARD[1]), goods.ground)
     pen = ImageDraw.Draw(card)
-    pen.rectangle([0, 620, CARD[0], 700], fill=goods.band)
-    pen.text((60, 630), f"{goods.kind} · {goods.product.split()[-1]}", font=font("DejaVuSans", 48), fill=(255,) * 3)
-    at, words = PLACES[goods.place]
-    at = (at[0] + goods.shift[0], at[1] + goods.shift[1])
-    mask = drawn(goods, goods.mark_side)
+    pen.rectangle([0, 620 * finer, finer * CARD[0], 700 * finer], fill=goods.band)
+    small = font("DejaVuSans", 48 * finer)
+    pen.text((60 * finer, 630 * finer), f"{goods.kind} · {goods.product.split()[-1]}", font=small, fill=(255,) * 3)
+    place, (x, y) = PLACES[goods.place]
+    at = (finer * (place[0] + goods.shift[0]), finer * (place[1] + goods.shift[1]))
+    mask = drawn(goods, finer * goods.mark_side, finer)
     card.paste(Image.new("RGB", mask.size, goods.ink), at, mask)
-    letters = font(goods.face, goods.letter_size)
+    words, letters = (finer * x, finer * y), font(goods.face, finer * goods.letter_size)
     pen.text(words, name, font=letters, fill=goods.ink)
     return np.asarray(card), [(*at, at[0] + mask.width, at[1] + mask.height), pen.textbbox(words, name, font=letters)]
+
+
+def font(face: str, size: int) -> ImageFont.FreeTypeFont:
+    """One of matplotlib's typefaces."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"), size)
 
 
 def floor(random: Random, unused: list[tuple[Path, int]]) -> np.ndarray:
@@ -191,15 +195,24 @@ def photographed(
     corners += np.array(PHOTO) / 2 + random.uniform(-40, 40, 2)
     flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
-    shown = cv2.warpPerspective(np.ones((height, width, 1), np.float32), matrix, PHOTO)[..., None]
-    pixels = around * (1 - shown) + cv2.warpPerspective(card, matrix, PHOTO, flags=cv2.INTER_AREA) * shown
+    return taken(laid(card, matrix, around), random, studio=studio), matrix
+
+
+def laid(card: np.ndarray, matrix: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """The card on what is ``around`` it."""
+    shown = cv2.warpPerspective(np.ones((*card.shape[:2], 1), np.float32), matrix, PHOTO)[..., None]
+    return around * (1 - shown) + cv2.warpPerspective(card, matrix, PHOTO, flags=cv2.INTER_AREA) * shown
+
+
+def taken(scene: np.ndarray, random: Random, *, studio: bool = False, blur: tuple[float, float] = BLUR) -> Image.Image:
+    """A photo of what lies there: the light, the lens and the noise."""
     y, x = np.mgrid[: PHOTO[1], : PHOTO[0]] / np.array(PHOTO[::-1])[:, None, None] - 0.5
     slope = random.uniform(-0.25, 0.25, 2)
     tint = 0 if studio else random.uniform(-0.05, 0.05, 3)
-    pixels = pixels * ((1 + slope[0] * x + slope[1] * y) * random.uniform(0.8, 1.1))[..., None] * (1 + tint)
-    pixels = cv2.GaussianBlur(pixels, (0, 0), random.uniform(0.3, 1.0))
+    pixels = scene * ((1 + slope[0] * x + slope[1] * y) * random.uniform(0.8, 1.1))[..., None] * (1 + tint)
+    pixels = cv2.GaussianBlur(pixels, (0, 0), random.uniform(*blur))
     pixels += random.normal(0, random.uniform(1, 4), pixels.shape)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)), matrix
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True)
@@ -210,6 +223,34 @@ class Set:
     calibration: list[cv.Listing]
     listings: list[cv.Listing]
     attacks: list[str]
+
+
+def catalogued(
+    goods: Sequence[Goods],
+    random: Random,
+    unused: list[tuple[Path, int]],
+    put: Callable[[str, Image.Image], Path],
+    shots: int = REFERENCES,
+) -> list[cv.Reference]:
+    """Reference photos of the goods, which ``put`` keeps, with the boxes of their marks."""
+    references = []
+    for number, one in enumerate(goods):
+        for shot in range(shots):
+            card, boxes = printed(one, one.brand)
+            photo, matrix = photographed(card, random, unused, studio=2 * shot < REFERENCES)
+            corners = [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32) for x0, y0, x1, y1 in boxes]
+            seen = [cv2.perspectiveTransform(box[None], matrix)[0] for box in corners]
+            references.append(
+                cv.Reference(
+                    id=f"reference-{number}-{shot}",
+                    photo=put(f"reference-{number}-{shot}", photo),
+                    brand=one.brand,
+                    product=one.product,
+                    gallery="official" if 2 * shot < REFERENCES else "genuine",
+                    regions=tuple(cv.Region(*box.min(axis=0).tolist(), *box.max(axis=0).tolist()) for box in seen),
+                )
+            )
+    return references
 
 
 def make(seed: int, folder: Path, *, alone: bool = False) -> Set:
@@ -233,23 +274,7 @@ def make(seed: int, folder: Path, *, alone: bool = False) -> Set:
     def genuine(name: str, one: Goods) -> cv.Listing:
         return offer(name, photographed(printed(one, one.brand)[0], random, unused)[0], one)
 
-    references = []
-    for number, one in enumerate(goods):
-        for shot in range(1 if alone else REFERENCES):
-            card, boxes = printed(one, one.brand)
-            photo, matrix = photographed(card, random, unused, studio=2 * shot < REFERENCES)
-            corners = [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32) for x0, y0, x1, y1 in boxes]
-            seen = [cv2.perspectiveTransform(box[None], matrix)[0] for box in corners]
-            references.append(
-                cv.Reference(
-                    id=f"reference-{number}-{shot}",
-                    photo=put(f"reference-{number}-{shot}", photo),
-                    brand=one.brand,
-                    product=one.product,
-                    gallery="official" if 2 * shot < REFERENCES else "genuine",
-                    regions=tuple(cv.Region(*box.min(axis=0).tolist(), *box.max(axis=0).tolist()) for box in seen),
-                )
-            )
+    references = catalogued(goods, random, unused, put, 1 if alone else REFERENCES)
     calibration = [genuine(f"calibration-{row}", goods[int(random.integers(len(goods)))]) for row in range(CALIBRATION)]
     attacks = [""] * GENUINE + [attack for attack in ATTACKS for _ in range(EACH)]
     listings = []
@@ -274,10 +299,9 @@ def make(seed: int, folder: Path, *, alone: bool = False) -> Set:
     return Set(references, calibration, listings, attacks)
 
 
-def judged(seed: int, folder: Path, encoder: cv.Encoder, *, bare: bool, alone: bool) -> dict[str, list[Any]]:
+def judged(goods: Set, seed: int, encoder: cv.Encoder, *, bare: bool) -> dict[str, list[Any]]:
     """One set's attacks, decisions, risks, and plain distances to the claimed product."""
-    goods = make(seed, folder / str(seed), alone=alone)
-    known = [dataclasses.replace(row, regions=()) for row in goods.references] if bare or alone else goods.references
+    known = [dataclasses.replace(row, regions=()) for row in goods.references] if bare else goods.references
     catalog = cv.Catalog.build(known, encoder=encoder)
     verdicts = cv.Inspector(catalog).calibrate(goods.calibration).inspect(goods.listings, strict=True)
     vectors = cv.embed([listing.photos[0] for listing in goods.listings], encoder=encoder).vectors
@@ -306,7 +330,8 @@ def main() -> None:
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     table: dict[str, list[Any]] = {}
     for seed in options.seeds:
-        found = judged(seed, options.folder, encoder, bare=options.bare, alone=options.alone)
+        goods = make(seed, options.folder / str(seed), alone=options.alone)
+        found = judged(goods, seed, encoder, bare=options.bare or options.alone)
         for name, values in found.items():
             table.setdefault(name, []).extend(values)
     column = {name: np.array(values) for name, values in table.items()}
