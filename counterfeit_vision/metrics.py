@@ -349,7 +349,8 @@ def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tupl
             raise InputError(f"{what}: {kind}: row {unknown[0]} is NaN; leave out what is not known")
     neither = np.flatnonzero((told != 0) & (told != 1))  # a text or -1 would be truthy
     if len(neither):
-        raise InputError(f"{what}: {name}: row {neither[0]} is {told[neither[0]]!r}, need True or False, 1 or 0")
+        label = told.tolist()[neither[0]]
+        raise InputError(f"{what}: {name}: row {neither[0]} is {label!r}, need True or False, 1 or 0")
     return told.astype(bool), values
 
 
