@@ -380,7 +380,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
     options = parser.parse_args()
     warnings.simplefilter("error", RuntimeWarning)
-    warnings.filterwarnings("ignore", "of .* photos called genuine", RuntimeWarning)  # one or two in a hundred are not
+    warnings.filterwarnings("ignore", "of .* photos called genuine", RuntimeWarning)  # 1 to 2 % of the labels are wrong
     encoder = cv.load_encoder(dtype=options.dtype)
     photos = data.af1()
     if not options.head:
