@@ -438,6 +438,7 @@ class Inspector:
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),
             genuine=tuple(self.catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
+            nearest=tuple(self.catalog.references[row].id for row in judged[0].found),
             failures=tuple(failures),
         )
 

@@ -33,8 +33,9 @@ _Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"
 @dataclass(frozen=True, eq=False)
 class JudgedPhoto:
     """One photo with what the heads say of it, in the order of the heads; ``neighbours`` are catalogue rows, best
-    first. ``runner_up`` is the row of the best that shows another product, and ``margin`` by how much the first is more
-    alike; -1 and NaN where there is none near.
+    first, but for those of what the photo was taken for, which come before all others; ``found`` are they in the order
+    of their likeness alone. ``runner_up`` is the row of the best that shows another product, and ``margin`` by how much
+    the first is more alike; -1 and NaN where there is none near.
     """
 
     photo: EncodedPhoto
@@ -42,6 +43,7 @@ class JudgedPhoto:
     evidence: tuple[Evidence, ...]
     runner_up: int = -1
     margin: float = math.nan
+    found: tuple[int, ...] = ()
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
@@ -124,9 +126,10 @@ def _score(
         judged = [
             JudgedPhoto(
                 photo,
-                tuple(int(key) for key in near if key >= 0),
+                _rows(near),
                 tuple(column[row] for column in columns),
                 *runner_up(near, scores, catalog.goods),
+                found=_rows(suspects.neighbours.rows[row]),
             )
             for row, photo in enumerate(photos, start)
             if row not in suspects.unread
@@ -140,6 +143,10 @@ def _score(
         start += len(photos)
         fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
         yield (listing, judged, failures) if fault is None else (listing, [], [fault])
+
+
+def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(int(key) for key in near if key >= 0)
 
 
 def _no_number(listing: Listing, row: JudgedPhoto, heads: Sequence[Head]) -> Failure | None:

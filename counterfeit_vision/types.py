@@ -406,6 +406,8 @@ class Verdict:
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, that gave no pixels or that no claim applies to.
+    - ``nearest``: ids of the references that the first of ``photos`` is most like, best first, by that photo alone,
+      whatever the listing says.
     """
 
     id: str
@@ -425,6 +427,7 @@ class Verdict:
     listing: Listing | None = field(default=None, repr=False)
     photos: tuple[PhotoView, ...] = field(default=(), repr=False)
     genuine: tuple[PhotoView, ...] = field(default=(), repr=False)
+    nearest: tuple[str, ...] = field(default=(), repr=False)
     failures: tuple[Failure, ...] = ()
 
     def __post_init__(self) -> None:
@@ -434,7 +437,7 @@ class Verdict:
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the pictures."""
+        """Plain values, ready for JSON: all but the pictures and the nearest references."""
         return {
             "id": self.id,
             "decision": self.decision,

@@ -391,6 +391,8 @@ def test_evaluate_writes_page_and_numbers_and_compares(
     data = run(*again, "--json").data
     assert data["listings"] == 4
     assert data["figures"]["auroc"]["listings"] == 4
+    assert data["figures"]["recall_at_5"]["listings"] == 2
+    assert re.search(r"^Recall@5 of the product, by the photo alone +\d\.\d{3} +\d\.\d{3} to", said.out, re.MULTILINE)
     assert {line["name"].split(":")[0] for line in data["tables"]["kind"]} == {"genuine", "fake"}
     assert "rows" not in data
     assert len(json.loads(Path(data["evaluation"]).read_text())["rows"]) == 4

@@ -19,7 +19,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts, evaluate
 from counterfeit_vision.evaluation.figures import Columns
-from counterfeit_vision.metrics import binomial_interval
+from counterfeit_vision.metrics import binomial_interval, recall_at_k
 from counterfeit_vision.report import Report
 
 DRAWS = 50
@@ -159,6 +159,24 @@ def test_groups_widen_the_intervals() -> None:
     assert width(grouped) > 2 * width(alone)
 
 
+def test_recall_is_of_genuine_listings_whose_product_is_known_and_counts_what_was_not_found() -> None:
+    places = [1, 1, 5, 6, 0, None]
+    rows = [judged(number, "genuine", place=place) for number, place in enumerate(places)]
+    found = Evaluation([*rows, judged(6, "fake", 0.9), judged(7, "genuine", None, failure="x")], draws=DRAWS)
+    figures = found.figures
+    assert (figures["recall_at_1"].value, figures["recall_at_1"].listings) == (2 / 5, 5)
+    assert (figures["recall_at_5"].value, figures["recall_at_5"].listings) == (3 / 5, 5)
+    assert 0 <= figures["recall_at_1"].low < 2 / 5 < figures["recall_at_1"].high < 1
+    assert {"recall_at_1", "recall_at_5"}.isdisjoint(EIGHT.figures)
+    one = Evaluation([dataclasses.replace(row, group="all") for row in rows], draws=DRAWS).figures["recall_at_5"]
+    assert one.low == one.high == 3 / 5  # whole groups are drawn
+    right = Evaluation([dataclasses.replace(row, place=1, group=row.id[0]) for row in 2 * rows], draws=DRAWS).figures
+    assert right["recall_at_1"] == (1, *binomial_interval(6, 6), 12)  # though no draw of groups differs
+    better = Evaluation([dataclasses.replace(row, place=1) for row in rows], draws=DRAWS).compare(found)
+    assert better.figures["recall_at_1"].difference == pytest.approx(1 - 2 / 5)
+    assert "Recall@5 of the product" in found._repr_html_()
+
+
 # --- two runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +290,19 @@ def test_without_matplotlib_the_extra_is_named_and_nothing_is_written(
     assert "0.938" in EIGHT._repr_html_()
 
 
+def test_a_run_from_before_recall_was_told_is_read_and_compared(tmp_path: Path) -> None:
+    data = EIGHT.to_dict()
+    rows = [{name: value for name, value in row.items() if name != "place"} for row in data["rows"]]
+    (tmp_path / "evaluation.json").write_text(json.dumps({**data, "format": 2, "rows": rows}))
+    earlier = Evaluation.load(tmp_path)
+    assert earlier.rows == EIGHT.rows
+    now = Evaluation([dataclasses.replace(row, place=1) for row in EIGHT.rows], draws=DRAWS)
+    assert "recall_at_1" in now.figures
+    compared = now.compare(earlier)
+    assert "recall_at_1" not in compared.figures
+    assert compared.figures["auroc"].difference == 0
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -301,13 +332,14 @@ def test_where_nothing_was_saved(tmp_path: Path) -> None:
 class Puppet:
     """Stands in for an inspector: risk and heat map by id, and it keeps what it was given."""
 
-    catalog = SimpleNamespace(grid=(4, 4))
+    catalog = SimpleNamespace(grid=(4, 4), rows_of=lambda **named: [])
 
     def __init__(
         self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None, product: str | None = None
     ) -> None:
         self.risks, self.heat, self.product, self.given = risks, heat or {}, product, []
         self.failures: dict[str, tuple[cv.Failure, ...]] = {}
+        self.nearest: tuple[str, ...] = ()
 
     def inspect(self, listings: Iterable[cv.Listing]) -> Report:
         return Report(list(self.stream(listings)), about={"Encoder": "none"})
@@ -333,6 +365,7 @@ class Puppet:
                 product=self.product,
                 brand=None,
                 claims=claims,
+                nearest=self.nearest,
                 failures=self.failures.get(listing.id, ()),
             )
 
@@ -442,6 +475,28 @@ def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tm
     assert not row.misnamed  # the same text, an accent being a letter of its own
 
 
+def test_the_place_of_a_product_is_that_of_its_brands_own_where_the_file_tells_the_brand(
+    tmp_path: Path, references: list[cv.Reference], tiny_encoder: Encoder
+) -> None:
+    twins = [
+        dataclasses.replace(row, brand="zeta" if row.brand == "acme" else "acme", id=f"{row.id} twin")
+        for row in references
+    ]
+    puppet = Puppet(dict.fromkeys("abcde", 0.1))
+    puppet.catalog = cv.Catalog.build([*references, *twins], encoder=tiny_encoder)
+    bag = next(row for row in references if row.product == "bag")
+    puppet.nearest = ("r11", f"{bag.id} twin", bag.id)
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "genuine", "product": "bag", "brand": "acme"},
+        {"id": "b", "label": "genuine", "shows": "bag"},
+        {"id": "c", "label": "genuine", "shows": "bag", "brand": "unheard of"},
+        {"id": "d", "label": "genuine", "shows": "cap"},
+        {"id": "e", "label": "fake", "product": "bag"},
+    )
+    assert [row.place for row in evaluate(puppet, path, draws=DRAWS).rows] == [3, 2, 2, 0, None]
+
+
 @pytest.mark.parametrize(
     ("row", "options", "said"),
     [
@@ -543,3 +598,31 @@ def test_on_a_market_labels_change_the_figures_and_not_the_verdicts(lite: Encode
     turned = evaluate(inspector, flipped, draws=DRAWS)
     assert [row.decision for row in turned.rows] == [row.decision for row in found.rows]
     assert turned.figures["auroc"].value == pytest.approx(1 - found.figures["auroc"].value)
+
+
+def test_on_a_market_recall_is_that_of_a_search_whatever_a_listing_claims(lite: Encoder, tmp_path: Path) -> None:
+    market = cv.market.render(tmp_path / "m", brands=2, listings=8, calibration=14, references=2, size=96)
+    catalog = cv.Catalog.build(market.catalogue, encoder=lite)
+    inspector = cv.Inspector(catalog).calibrate(market.calibration, alpha=0.2)
+    rows = [json.loads(line) for line in market.listings.read_text().splitlines()]
+    genuine = [row | {"shows": row["product"]} for row in rows if row["label"] == "genuine"]
+    products = sorted(set(catalog.products.tolist()))
+    claims = [
+        genuine,
+        [{**row, "product": products[products.index(row["product"]) - 1]} for row in genuine],
+        [{name: value for name, value in row.items() if name != "product"} for row in genuine],
+    ]
+    found = catalog.search([market.folder / row["photos"][0] for row in genuine], k=5)
+    truth = [row["shows"] for row in genuine]
+    for number, claimed in enumerate(claims):
+        path = market.folder / f"claims-{number}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in claimed))
+        figures = evaluate(inspector, path, draws=DRAWS).figures
+        for k in (1, 5):
+            assert figures[f"recall_at_{k}"].value == recall_at_k(found.products, truth, k)
+        nearest = [verdict.nearest[:5] for verdict in inspector.stream(path)]
+        assert nearest == [tuple(row) for row in found.ids.tolist()]
+    assert "nearest" not in next(inspector.stream(path)).to_dict()
+    absent = market.folder / "absent.jsonl"
+    absent.write_text("".join(json.dumps(row | {"shows": "of nobody"}) + "\n" for row in genuine))
+    assert "recall_at_1" not in evaluate(inspector, absent, draws=DRAWS).figures

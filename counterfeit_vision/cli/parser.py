@@ -31,8 +31,9 @@ Weights and embeddings are kept in $CV_CACHE (default: ~/.cache/counterfeit-visi
 LABELLED = """\
 A labelled file is a file of listings with a column "label": genuine, fake, or unknown for goods
 that the catalogue does not hold. Columns that help where they are there: attack, category, brand,
-and mask (a picture, white where a fake was changed). The inspector never sees any of them but the
-brand, which is part of the listing. "demo" renders such a file: demo/market/listings.jsonl.
+shows (the product of a genuine listing that does not name it), and mask (a picture, white where a
+fake was changed). The inspector never sees any of them but the brand, which is part of the
+listing. "demo" renders such a file: demo/market/listings.jsonl.
 """
 
 

@@ -16,6 +16,7 @@ from .confidence import ALARM, confidence
 
 __all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "paired"]
 
+RECALLED = (1, 5)  # of the nearest references
 TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the ROC curve is read
 
 
@@ -24,10 +25,12 @@ class Judged:
     """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
 
     ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
-    the verdict on a genuine listing names another product than it shows. ``likeness`` is the p-value of its likeness to
-    the catalogue, ``margin_p`` that of how much the product that the verdict names stands out, ``named`` its brand.
-    ``peak`` says whether the strongest heat map's peak lies within one patch of the change, ``chance`` how often a
-    random spot on the product would; both only for suspected fakes with a mask.
+    the verdict on a genuine listing names another product than it shows. ``place``, from 1, is where the first of that
+    product's references comes among those nearest to its first judged photo, whatever the listing claims: 0 where none
+    does, ``None`` where it is not known what the listing shows, or the catalogue does not hold it. ``likeness`` is the
+    p-value of its likeness to the catalogue, ``margin_p`` that of how much the product that the verdict names stands
+    out, ``named`` its brand. ``peak`` says whether the strongest heat map's peak lies within one patch of the change,
+    ``chance`` how often a random spot on the product would; both only for suspected fakes with a mask.
     """
 
     id: str
@@ -44,6 +47,7 @@ class Judged:
     margin_p: float | None = None
     named: str = ""
     misnamed: bool = False
+    place: int | None = None
     peak: bool | None = None
     chance: float | None = None
     failure: str | None = None
@@ -51,8 +55,8 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Judged listings as aligned arrays (N,): bool, but ``risk`` and ``probability`` (NaN where absent) float64, and
-    ``confidence``, by which answers are ordered (:func:`~.confidence.confidence`).
+    """Judged listings as aligned arrays (N,): bool, but ``place`` (0 where absent) int64, ``risk`` and ``probability``
+    (NaN where absent) float64, and ``confidence``, by which answers are ordered (:func:`~.confidence.confidence`).
     """
 
     fake: NDArray[np.bool_]
@@ -61,6 +65,7 @@ class Columns:
     suspected: NDArray[np.bool_]
     abstained: NDArray[np.bool_]
     peak: NDArray[np.bool_]
+    place: NDArray[np.int64]
     risk: NDArray[np.float64]
     probability: NDArray[np.float64]
     confidence: NDArray[np.float64]
@@ -81,6 +86,7 @@ class Columns:
             np.array([row.decision == "suspected" for row in rows], bool),
             abstained,
             np.array([bool(row.peak) for row in rows], bool),
+            np.array([row.place or 0 for row in rows], np.int64),
             risk,
             probability,
             confidence(risk, p_value, probability, likeness, margin_p, named, abstained),
@@ -112,13 +118,16 @@ class Estimate(NamedTuple):
 @dataclass(frozen=True)
 class Figure:
     """``of`` is the figure, over the judged listings that it is ``about``. Where it is a share of listings ``counted``,
-    its limits are Clopper and Pearson's, which take listings for independent; the others bootstrap by group.
+    its limits are Clopper and Pearson's, which take listings for independent; the others bootstrap by group. ``shared``
+    is a share that bootstraps, too; but where it is all or none no draw differs, and its limits are Clopper and
+    Pearson's for as many trials as there are groups.
     """
 
     title: str
     about: Callable[[Judged], bool]
     of: Callable[[Columns], float]
     counted: bool = False
+    shared: bool = False
 
 
 def _known(row: Judged) -> bool:
@@ -127,6 +136,16 @@ def _known(row: Judged) -> bool:
 
 def _probable(row: Judged) -> bool:
     return _known(row) and row.probability is not None
+
+
+def _recall(k: int) -> Figure:
+    """As :func:`~counterfeit_vision.metrics.recall_at_k`, of what :attr:`Judged.place` tells."""
+    return Figure(
+        f"Recall@{k} of the product, by the photo alone",
+        lambda row: row.place is not None,
+        lambda c: ((c.place > 0) & (c.place <= k)).mean(),
+        shared=True,
+    )
 
 
 FIGURES = {
@@ -152,6 +171,7 @@ FIGURES = {
         "Area under risk-coverage", lambda row: True, lambda c: metrics.risk_coverage_area(c.wrong, c.confidence)
     ),
     "full_coverage_error": Figure("Errors where every listing is answered", lambda row: True, lambda c: c.wrong.mean()),
+    **{f"recall_at_{k}": _recall(k) for k in RECALLED},
     "calibration_error": Figure(
         f"Expected calibration error ({metrics.BINS} bins of equal mass)",
         _probable,
@@ -179,6 +199,9 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
         value = float(figure.of(columns))
         if figure.counted:
             interval = metrics.binomial_interval(round(value * len(used)), len(used))
+        elif figure.shared and value in (0, 1):
+            count = len(set(groups))
+            interval = metrics.binomial_interval(round(value * count), count)
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
     except InputError:

@@ -25,7 +25,8 @@ from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
-FORMAT = 2
+FORMAT = 3
+READ = (2, FORMAT)  # in 2, nothing tells recall
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
 
 
@@ -183,8 +184,8 @@ class Evaluation:
             raise InputError(f"{path}: no saved evaluation here; make one with: evaluate(...).save(folder)")
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            if data["format"] != FORMAT:
-                raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
+            if data["format"] not in READ:
+                raise ValueError(f"format {data['format']!r}, this version reads {' and '.join(map(str, READ))}")
             return cls([Judged(**row) for row in data["rows"]], about=data["about"], draws=data["draws"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error

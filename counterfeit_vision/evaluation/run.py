@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..catalog import composed
+from ..catalog import Catalog, composed
 from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
@@ -71,7 +71,7 @@ def evaluate(
     given = list(read_listings(path))
     results = inspector.stream([item for item in given if isinstance(item, Listing)], progress=progress)
     rows = [
-        _judged(truth, item if isinstance(item, Failure) else next(results), max(inspector.catalog.grid))
+        _judged(truth, item if isinstance(item, Failure) else next(results), inspector.catalog)
         for truth, item in zip(truths, given, strict=True)
     ]
     about = {**inspector.inspect([]).about, "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
@@ -113,7 +113,7 @@ def _check_masks(place: str, masks: list[Path]) -> None:
         raise ManifestError(f"{place}: mask and product_mask are of different sizes: {told} pixels")
 
 
-def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
+def _judged(truth: _Truth, result: Verdict | Failure, catalog: Catalog) -> Judged:
     if isinstance(result, Failure):
         return dataclasses.replace(truth.row, failure=f"{result.stage}: {result.error}")
     row = dataclasses.replace(
@@ -126,12 +126,25 @@ def _judged(truth: _Truth, result: Verdict | Failure, grid: int) -> Judged:
         margin_p=result.margin_p,
         named=result.brand or "",
         misnamed=None not in (truth.product, result.product) and composed(truth.product) != composed(result.product),
+        place=_place(truth, result, catalog),
     )
     first = 0 if not result.failures else None  # else the first judged photo may not be the one that the mask is of
     maps = [claim for claim in result.claims.values() if claim.heatmap is not None and claim.photo == first]
-    if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps or not grid:
+    if row.label != "fake" or row.decision != "suspected" or truth.change is None or not maps:
         return row
-    return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid))
+    grid = max(catalog.grid)
+    return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid)) if grid else row
+
+
+def _place(truth: _Truth, verdict: Verdict, catalog: Catalog) -> int | None:
+    """At which place among the nearest references the true product comes first, as in :class:`Judged`; the brand's own,
+    where several have one of that name and the file tells the brand.
+    """
+    if truth.product is None:
+        return None
+    rows = catalog.rows_of(brand=truth.row.brand, product=truth.product)
+    right = {catalog.references[row].id for row in (rows if len(rows) else catalog.rows_of(product=truth.product))}
+    return next((place for place, id in enumerate(verdict.nearest, 1) if id in right), 0) if right else None
 
 
 def _peak(claim: Evidence, change: Path, product: Path | None, grid: int) -> dict[str, Any]:
