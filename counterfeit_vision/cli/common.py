@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ..report import Report
     from ..types import Failure
 
-__all__ = ["all_failures", "bare_catalog", "encoder_of", "loaded", "refuse_missing", "refuse_out"]
+__all__ = ["DEFAULT_ENCODER", "all_failures", "bare_catalog", "encoder_of", "loaded", "refuse_missing", "refuse_out"]
+
+DEFAULT_ENCODER = "clip-vit-b16"
 
 
 def encoder_of(args: argparse.Namespace, talk: Talk, name: str | None = None) -> Encoder:

@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from . import commands
+from .bench import bench
+from .common import DEFAULT_ENCODER
 from .demo import demo
 from .output import Outcome, Talk
 
 __all__ = ["make_parser"]
-
-DEFAULT_ENCODER = "clip-vit-b16"
 
 EXIT_CODES = """\
 exit codes:
@@ -34,6 +34,15 @@ that the catalogue does not hold. Columns that help where they are there: attack
 shows (the product of a genuine listing that does not name it), and mask (a picture, white where a
 fake was changed). The inspector never sees any of them but the brand, which is part of the
 listing. "demo" renders such a file: demo/market/listings.jsonl.
+"""
+
+
+BENCH = """\
+Each stage is measured by itself, one photo after another; then the way that a run takes, in which
+threads decode ahead of the encoder and make the small copies that reports show. Wall time is what
+you wait for, processor time what all threads spend; both depend on what else the machine does, so
+look at least and most, too. Nothing comes from the cache of embeddings, and copies are left out.
+Before anything is measured, a run has to give the same vectors as its stages do.
 """
 
 
@@ -119,6 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_evaluate,
         _add_feedback,
         _add_drift,
+        _add_bench,
         _add_models,
     ):
         add(under)
@@ -331,6 +341,40 @@ def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--draws", type=int, default=1000, help="resamplings behind an interval (default: %(default)s)")
     parser.add_argument(
         "--baseline", type=_path, metavar="RUN", help="--out of an earlier run on the same listings, to compare with"
+    )
+
+
+def _add_bench(under: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        under,
+        "bench",
+        bench,
+        "say how quick the way from a photo's bytes to a verdict is on this machine, stage by stage",
+        "counterfeit-vision bench\n"
+        "counterfeit-vision bench listings/ --photos 64 --catalog my-catalog --inspector my-inspector",
+        DEVICE,
+        notes=BENCH,
+    )
+    parser.add_argument(
+        "source",
+        type=_path,
+        nargs="*",
+        metavar="PHOTOS",
+        help="folders of photos, photos, or files of listings, of which the photos are taken (default: rendered goods)",
+    )
+    parser.add_argument(
+        "--encoder", help=f"see: models list (default: {DEFAULT_ENCODER}, or the recipe that --catalog names)"
+    )
+    parser.add_argument(
+        "--photos",
+        type=int,
+        default=16,
+        metavar="N",
+        help="how many at most; a GPU needs some hundreds to have work (default: %(default)s)",
+    )
+    parser.add_argument("--catalog", type=_path, metavar="FOLDER", help="measure the search in this catalogue, too")
+    parser.add_argument(
+        "--inspector", type=_path, metavar="FOLDER", help="measure whole verdicts, too; needs its --catalog"
     )
 
 

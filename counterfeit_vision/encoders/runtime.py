@@ -163,6 +163,18 @@ class TowerEncoder:
             fingerprint=self.fingerprint,
         )
 
+    def facts(self) -> dict[str, str | int]:
+        """What a measurement of its speed depends on: name, precision, device (a card by its name), torch, threads."""
+        on_card = self.device.type == "cuda"
+        return {
+            "encoder": self.name,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": f"{self.device} ({torch.cuda.get_device_name(self.device)})" if on_card else str(self.device),
+            "batch": self.batch_size,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        }
+
     def __repr__(self) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"
