@@ -68,9 +68,9 @@ def _clock(spent: dict[str, list[float]], stage: str) -> Iterator[None]:
 
 def figures(rounds: list[dict[str, list[float]]], photos: int) -> dict[str, dict[str, float]]:
     """Of each stage the median, least and most over rounds, by the photo; JSON's names."""
-    figures = {}
+    found = {}
     for stage in rounds[0]:
         wall, processor = zip(*([took / photos for took in spent[stage]] for spent in rounds), strict=True)
-        figures[stage] = {"seconds_a_photo": median(wall), "least": min(wall), "most": max(wall)}
-        figures[stage] |= {"processor_seconds_a_photo": median(processor), "photos_a_second": 1 / median(wall)}
-    return figures
+        found[stage] = {"seconds_a_photo": median(wall), "least": min(wall), "most": max(wall)}
+        found[stage] |= {"processor_seconds_a_photo": median(processor), "photos_a_second": 1 / median(wall)}
+    return found
