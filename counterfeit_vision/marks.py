@@ -175,14 +175,17 @@ class Stencil:
         return np.asarray(self.on_each(air).any(axis=0))
 
 
-def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) -> Stencil | str:
+def make_stencil(
+    photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[Keypoints] | None = None
+) -> Stencil | str:
     """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
 
     A reference that does not fit, or shows little of the marks, is left out. Regions of the others are not needed.
+    ``features``: the photos' local features, where known.
     """
     reason = None
     for main in (row for row, boxes in enumerate(regions) if boxes):
-        first = _framed(main, photos[main], regions[main])
+        first = _framed(main, photos[main], regions[main], None if features is None else features[main])
         if isinstance(first, Stencil):
             break
         reason = reason or first
@@ -192,7 +195,7 @@ def make_stencil(photos: Sequence[Pixels], regions: Sequence[Sequence[Region]]) 
     for row, photo in enumerate(photos):
         if row == main:
             continue
-        points = mark_features(photo)
+        points = mark_features(photo) if features is None else features[row]
         found = find_marks(first, photo, points)
         if isinstance(found, Found) and found.inside[first.on_mark()].mean() >= MOST:
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, _inverse(found.matrix))))
@@ -273,7 +276,7 @@ def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
-def _framed(row: int, photo: Pixels, regions: Sequence[Region]) -> Stencil | str:
+def _framed(row: int, photo: Pixels, regions: Sequence[Region], points: Keypoints | None) -> Stencil | str:
     """The stencil of one reference photo (h, w, 3) alone, the ``row``-th of those given; or why it shows no marks."""
     boxes = np.array([region.to_list() for region in regions], np.float64)
     x0, y0 = boxes[:, :2].min(axis=0).tolist()
@@ -286,7 +289,7 @@ def _framed(row: int, photo: Pixels, regions: Sequence[Region]) -> Stencil | str
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(mark_features(photo), _inverse(matrix))
+    own = _moved(mark_features(photo) if points is None else points, _inverse(matrix))
     first = Stencil(
         crops=_warped(photo, _places(matrix, shape))[None],
         inside=np.ones((1, *shape), bool),
@@ -563,14 +566,13 @@ def _inverse(matrix: Matrix) -> Matrix:
     return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
-def _map(matrix: Matrix, points: NDArray[Any]) -> Floats:
-    mapped = points @ matrix[:, :2].T + matrix[:, 2]
-    return np.asarray(mapped[:, :2] / np.where(np.abs(mapped[:, 2:]) < 1e-9, 1e-9, mapped[:, 2:]), np.float32)
+def _map(matrix: Matrix, points: NDArray[np.floating]) -> Floats:
+    return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0] if len(points) else points, np.float32)
 
 
 def _places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    return _map(matrix, np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float64)).reshape(*shape, 2)
+    grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+    return np.asarray(cv2.perspectiveTransform(np.dstack(grid), matrix), np.float32)
 
 
 def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
