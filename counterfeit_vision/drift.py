@@ -84,12 +84,18 @@ class Drift:
     def add(self, results: Iterable[Verdict | Failure]) -> Drift:
         """Watch these verdicts, too (a failure is passed over); returns itself.
 
-        Raises :class:`InputError` for a stale verdict: its statistic is not one of the calibration's.
+        Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, and for one
+        without statistics.
         """
         for result in results:
             if isinstance(result, Verdict):
                 if result.stale:
                     raise InputError(f"verdict {result.id!r} is stale: calibrate on today's catalogue, then watch")
+                if not result.statistics:
+                    raise InputError(
+                        f"verdict {result.id!r} has no statistics, which an inspector's verdicts have; for a number of "
+                        "your own type drift.watch(id, statistic)"
+                    )
                 self.watch(result.id, result.statistics[0])
         return self
 
