@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -32,14 +31,26 @@ from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
 from .threads import Once
-from .types import GALLERIES, Embeddings, Failure, Listing, Matches, Photo, PhotoView, Reference, Region, check_list
+from .types import (
+    GALLERIES,
+    Embeddings,
+    Failure,
+    Listing,
+    Matches,
+    Photo,
+    PhotoView,
+    Reference,
+    Region,
+    check_list,
+    composed,
+)
 from .weights import recipes
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
     from .search.base import Index
 
-__all__ = ["Catalog", "Neighbours", "composed", "facts"]
+__all__ = ["Catalog", "Neighbours", "facts"]
 
 SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT_REFERENCES = 4  # photos of each of them
@@ -530,7 +541,7 @@ class Catalog:
         tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
         return {
             "references": len(self),
-            "brands": len({reference.brand for reference in self.references}),
+            "brands": len(self._rows_by("brand")),
             "products": len(set(self.goods.tolist())),
             "galleries": {
                 name: count
@@ -592,19 +603,11 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), fact) for name, fact in words.items()]
 
 
-def composed(name: str | None) -> str | None:
-    """One form for names that are the same text: folders of a Mac may hold an accent as a letter of its own.
-
-    >>> composed("Cafe\\N{COMBINING ACUTE ACCENT}") == "Caf\\N{LATIN SMALL LETTER E WITH ACUTE}"
-    True
-    """
-    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
-
-
 def _key(reference: Reference) -> str:
     """Brand/product. A slash in the brand's name is escaped: a/b of brand c is not b of brand c/a."""
-    brand = reference.brand.replace("\\", "\\\\").replace("/", "\\/")
-    return f"{brand}/{reference.product}"
+    brand, product = reference.names
+    brand = brand.replace("\\", "\\\\").replace("/", "\\/")
+    return f"{brand}/{product}"
 
 
 def _top_two(cosines: NDArray[np.float32]) -> float:

@@ -27,7 +27,7 @@ from .merge import mean_evidence, stand_apart
 from .policy import REVIEW_FACTOR, Authorised, Findings, Policy, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict
+from .types import Evidence, Failure, Listing, Verdict, composed
 
 __all__ = ["Inspector"]
 
@@ -257,7 +257,7 @@ class Inspector:
             return [""] * len(rows)
         if by not in ("category", "brand", "product"):
             raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
-        return [str(getattr(self.catalog.references[row.neighbours[0]], by) or "") for row in rows]
+        return [composed(str(getattr(self.catalog.references[row.neighbours[0]], by) or "")) for row in rows]
 
     def _show(
         self,
@@ -503,7 +503,7 @@ class Inspector:
 
     def _kinds(self, rows: Sequence[JudgedPhoto]) -> list[str]:
         """The brand of the reference that each photo looks like most."""
-        return [self.catalog.references[row.neighbours[0]].brand for row in rows]
+        return [self.catalog.references[row.neighbours[0]].names[0] for row in rows]
 
     def _claims(
         self,

@@ -132,10 +132,11 @@ def found_regions(
     album = _Album(references, foreground, content, grid)
     brands: dict[str, dict[str, list[int]]] = {}
     genuine = [(row, reference) for row, reference in enumerate(references) if reference.gallery != "known_fake"]
-    given = {(reference.brand, reference.product) for _, reference in genuine if reference.regions}
+    given = {reference.names for _, reference in genuine if reference.regions}
     for row, reference in genuine:
         if max(sizes[row]) >= SMALLEST:
-            brands.setdefault(reference.brand, {}).setdefault(reference.product, []).append(row)
+            brand, product = reference.names
+            brands.setdefault(brand, {}).setdefault(product, []).append(row)
     firsts = {brand: [rows[0] for rows in products.values()] for brand, products in brands.items()}
     wanted = [
         (rows, firsts[brand])

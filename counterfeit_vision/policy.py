@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .errors import InputError
-from .types import Decision, Listing, Seller
+from .types import Decision, Listing, Seller, composed
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "pairs"]
 
@@ -99,7 +99,8 @@ class Policy:
 
     def is_authorised(self, listing: Listing) -> bool:
         """By platform and the id that the platform has verified: a display name proves nothing."""
-        return isinstance(listing.seller, Seller) and (listing.platform, listing.seller.id) in self.authorised
+        seller = listing.seller
+        return isinstance(seller, Seller) and (composed(listing.platform), composed(seller.id)) in self.authorised
 
     def _grey_market(self, found: Findings, official: bool) -> str | None:
         """Looks genuine, is priced as none of the genuine ones, and is not sold by one of the authorised sellers."""
@@ -129,9 +130,9 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         if isinstance(seller, tuple | list):  # JSON has no tuples
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
-            found.add((seller[0], seller[1]))
+            found.add((composed(seller[0]), composed(seller[1])))
         elif isinstance(seller, Seller | str) and seller:
-            found.add((None, seller.id if isinstance(seller, Seller) else seller))
+            found.add((None, composed(seller.id if isinstance(seller, Seller) else seller)))
         else:
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)

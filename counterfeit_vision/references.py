@@ -90,7 +90,7 @@ class KeptReferences:
             content=embeddings.content,
             centre=_centre(
                 embeddings.vectors,
-                [None if row.gallery == "known_fake" else (row.product, row.brand) for row in references],
+                [None if row.gallery == "known_fake" else row.names[::-1] for row in references],
             ),
             grid=embeddings.grid,
             space=space,

@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +42,15 @@ __all__ = [
     "Seller",
     "Verdict",
     "check_list",
+    "composed",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
 """One photo: a path, the bytes of an image file, a PIL image, or a uint8 array (height, width[, 1 | 3 | 4])."""
 
 _ONE = (str, bytes, bytearray, memoryview, os.PathLike)  # sequences that are one photo
+
+Name = TypeVar("Name", str, str | None)
 
 Decision: TypeAlias = Literal["clear", "review", "suspected", "insufficient_evidence"]
 
@@ -103,6 +107,15 @@ class Seller:
         if not isinstance(self.id, str):
             raise InputError(f"Seller(id={self.id!r}): an id is a text; type Seller({str(self.id)!r})")
         _check_texts("Seller", self.id, id=self.id, name=self.name)
+
+
+def composed(name: Name) -> Name:
+    """One form for names that are the same text: folders of a Mac may hold an accent as a letter of its own.
+
+    >>> composed("Cafe\\N{COMBINING ACUTE ACCENT}") == "Caf\\N{LATIN SMALL LETTER E WITH ACUTE}"
+    True
+    """
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
@@ -198,6 +211,11 @@ class Reference:
             )
         object.__setattr__(self, "regions", regions)
         object.__setattr__(self, "price", _checked_price("Reference", self.id, self.price, self.currency))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Brand and product in the form in which names are compared (:func:`composed`)."""
+        return composed(self.brand), composed(self.product)
 
 
 @dataclass(frozen=True, kw_only=True)

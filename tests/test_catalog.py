@@ -7,6 +7,7 @@ import dataclasses
 import gc
 import hashlib
 import io
+import itertools
 import json
 import pickle
 import re
@@ -530,6 +531,25 @@ def test_a_name_is_found_however_its_accents_are_written(references: list[Refere
     assert found.products[0, 0] == renamed[0].product  # as it was given
     with pytest.raises(InputError, match="the catalogue knows no brand 5; it knows acme"):
         catalog.search([renamed[0].photo], brand=5)  # type: ignore[arg-type]
+
+
+def test_references_of_one_product_are_one_however_its_accents_are_written(
+    references: list[Reference], tiny_encoder
+) -> None:
+    mixed, plain = (
+        Catalog.build(
+            [
+                dataclasses.replace(row, brand=row.brand + written, product=row.product + written)
+                for row, written in zip(references, itertools.cycle(forms), strict=False)
+            ],
+            encoder=tiny_encoder,
+            find_marks=False,
+        )
+        for forms in [("Caf\u00e9", "Cafe\u0301"), ("Caf\u00e9",)]
+    )
+    assert mixed.info() == plain.info()
+    assert mixed.goods.tolist() == plain.goods.tolist()
+    assert mixed.centre.tolist() == plain.centre.tolist()
 
 
 @pytest.mark.parametrize("k", [0, -1, 5.0, "5", None, True])

@@ -64,6 +64,13 @@ def test_authorised_is_who_the_platform_has_verified_there() -> None:
         assert word(policy, found(0.01), stranger)[0] == "suspected"
 
 
+def test_an_authorised_seller_is_known_however_its_accents_are_written() -> None:
+    typed, written = "Caf\u00e9", "Cafe\u0301"
+    assert Policy(ALPHA, authorised=pairs([(written, typed)])).is_authorised(listing(written, typed))
+    assert Policy(ALPHA, authorised=pairs([typed])).is_authorised(listing(written))
+    assert not Policy(ALPHA, authorised=pairs(["Cafe"])).is_authorised(listing(written))
+
+
 def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
     assert pairs([("b", "2"), Seller("z"), ("a", "9"), "k"]) == {(None, "k"), (None, "z"), ("a", "9"), ("b", "2")}
     for wrong in (("bazaar", ""), ("bazaar",), 12345, None, ""):

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..catalog import Catalog, composed
+from ..catalog import Catalog
 from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..manifests import id_of, read_listings, read_rows
-from ..types import Evidence, Failure, Listing, Verdict
+from ..types import Evidence, Failure, Listing, Verdict, composed
 from .figures import Judged
 from .result import Evaluation
 

@@ -96,8 +96,8 @@ class Suspects:
 
     def _recognise(self, row: int) -> str:
         near = [int(key) for key in self.neighbours.rows[row] if key >= 0]
-        brand = self.catalog.references[near[0]].brand
-        of_brand = [key for key in near if self.catalog.references[key].brand == brand]
+        brand, _ = self.catalog.references[near[0]].names
+        of_brand = [key for key in near if self.catalog.references[key].names[0] == brand]
         nearest, *others = dict.fromkeys(self.catalog.goods[of_brand].tolist())
         if not self._could_show_marks(row, nearest):
             return str(nearest)
