@@ -20,6 +20,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -397,6 +398,14 @@ class Calibration:
         until all of these do: each photo has one set of peers, which it belongs to itself, so alpha holds for all
         photos together. A stratum that was never seen is ranked with the small ones, or among all where there are none.
         """
+        own, pooled = self.strata == stratum, self._pooled
+        if own.any() and not pooled[own].any():
+            return np.asarray(own)
+        return pooled if pooled.any() else np.ones(len(own), bool)
+
+    @cached_property
+    def _pooled(self) -> Bools:
+        """(n,) which photos are of strata that are ranked together, see :meth:`peers`."""
         names, codes = np.unique(self.strata, return_inverse=True)
         needed = conformal_needed(self.alpha)
         size = np.array([len(np.unique(self.groups[codes == code])) for code in range(len(names))])
@@ -405,10 +414,7 @@ class Calibration:
             if len(np.unique(self.groups[pooled[codes]])) >= needed:
                 break
             pooled[code] = True
-        own = self.strata == stratum
-        if own.any() and not pooled[codes[own]].any():
-            return np.asarray(own)
-        return np.asarray(pooled[codes]) if pooled.any() else np.ones(len(own), bool)
+        return np.asarray(pooled[codes])
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
