@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .decode import decode, photo_name, read_bytes
-from .encoders.base import Encoder, OverlappingEncoder, refuse_name
+from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_name
 from .errors import DecodeError, InputError
 from .preprocess import resized
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
@@ -214,7 +214,7 @@ def _renamed(twin: _Prepared | Failure, name: str, photo: Photo, encoder: Encode
 
 def _cache_key(encoder: Encoder) -> str:
     """What embeddings are kept under: rows of lower precision are comparable with full ones, but not the same."""
-    kind = str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
+    kind = precision_of(encoder)
     return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind} products"
 
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "name_of", "refuse_name"]
+__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "name_of", "precision_of", "refuse_name"]
 
 
 @runtime_checkable
@@ -74,6 +74,11 @@ class TextEncoder(Protocol):
 def name_of(encoder: Encoder) -> str:
     """What an encoder calls itself, or else its class."""
     return str(getattr(encoder, "name", type(encoder).__name__))
+
+
+def precision_of(encoder: Encoder) -> str:
+    """What it computes in: ``"float32"``, also where it does not say, or another."""
+    return str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
 
 
 def refuse_name(encoder: object) -> None:

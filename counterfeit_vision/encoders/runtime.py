@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
+from .base import precision_of
 
 __all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
 
@@ -176,8 +177,7 @@ class TowerEncoder:
         }
 
     def __repr__(self) -> str:
-        kind = str(self.dtype).removeprefix("torch.")
-        return f"<Encoder {self.name} on {self.device} ({kind}), {self.fingerprint[:12]}>"
+        return f"<Encoder {self.name} on {self.device} ({precision_of(self)}), {self.fingerprint[:12]}>"
 
 
 def _pageable(rows: torch.Tensor) -> NDArray[Any]:

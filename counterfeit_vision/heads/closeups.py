@@ -7,19 +7,16 @@ several depths of the encoder, is what the learned head learns from; the same of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import CachedPhoto, EmbeddingCache, opened
+from ..encoders.base import Encoder, precision_of
 from ..foreground import FEWEST, PRODUCT, Foreground, load_foreground
 from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
 from ..stream import EncodedPhoto, within
-
-if TYPE_CHECKING:
-    from ..encoders.base import Encoder
 
 __all__ = ["look_closer", "parts_of"]
 
@@ -95,8 +92,7 @@ def _looked(
 
 def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: EmbeddingCache | None) -> Floats:
     """(2 F,) the parts' features of the product and of the room, from the cache where it knows them."""
-    precision = str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
-    key = f"{encoder.fingerprint} {precision} {KIND}"
+    key = f"{encoder.fingerprint} {precision_of(encoder)} {KIND}"
     if store is not None and (known := store.get(photo.sha256, key)):
         return known.vector
     features = _features(photo, share, encoder)
