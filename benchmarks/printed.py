@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -319,6 +319,26 @@ def judged(goods: Set, seed: int, encoder: cv.Encoder, *, bare: bool) -> dict[st
     }
 
 
+def gathered(sets: Iterable[dict[str, list[Any]]]) -> dict[str, np.ndarray]:
+    """The columns of several sets, one under another."""
+    table: dict[str, list[Any]] = {}
+    for found in sets:
+        for name, values in found.items():
+            table.setdefault(name, []).extend(values)
+    return {name: np.array(values) for name, values in table.items()}
+
+
+def share(column: dict[str, np.ndarray], rows: np.ndarray, word: str = "suspected") -> float:
+    """Of the ``rows`` of what was :func:`gathered`, those that were decided so."""
+    return float((column["decision"][rows] == word).mean())
+
+
+def ranks(column: dict[str, np.ndarray], rows: np.ndarray, score: str = "risk") -> float:
+    """Mean over the sets of the AUROC in each: what is a risk of 0.5 differs between calibrations."""
+    fake, scores, own = column["attack"][rows] != "", column[score][rows], column["seed"][rows]
+    return float(np.mean([auroc(fake[own == one], scores[own == one]) for one in np.unique(own)]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
@@ -328,49 +348,34 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-printed")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
-    table: dict[str, list[Any]] = {}
-    for seed in options.seeds:
-        goods = make(seed, options.folder / str(seed), alone=options.alone)
-        found = judged(goods, seed, encoder, bare=options.bare or options.alone)
-        for name, values in found.items():
-            table.setdefault(name, []).extend(values)
-    column = {name: np.array(values) for name, values in table.items()}
+    bare = options.bare or options.alone
+    sets = ((seed, make(seed, options.folder / str(seed), alone=options.alone)) for seed in options.seeds)
+    column = gathered(judged(goods, seed, encoder, bare=bare) for seed, goods in sets)
     attack, fake = column["attack"], column["attack"] != ""
-
-    def ranks(rows: np.ndarray, scores: np.ndarray) -> float:
-        """Mean over the sets of the AUROC in each: what is a risk of 0.5 differs between calibrations."""
-        own = column["seed"][rows]
-        return float(np.mean([auroc(fake[rows][own == one], scores[rows][own == one]) for one in np.unique(own)]))
-
-    def share(word: str, rows: np.ndarray) -> float:
-        return float((column["decision"][rows] == word).mean())
-
     places = np.arange(len(attack))
     result: dict[str, Any] = {
         "seeds": options.seeds,
         "dtype": str(encoder.dtype),
-        "boxes given": not (options.bare or options.alone),
+        "boxes given": not bare,
         "one reference each, of brands with one product": options.alone,
-        "fakes suspected": share("suspected", fake),
+        "fakes suspected": share(column, fake),
         "fakes suspected, interval": bootstrap_interval(
-            lambda rows: share("suspected", places[fake][rows]), column["product"][fake].tolist()
+            lambda rows: share(column, places[fake][rows]), column["product"][fake].tolist()
         ),
-        "fakes unanswered": share("insufficient_evidence", fake),
-        "genuine suspected": share("suspected", ~fake),
-        "genuine unanswered": share("insufficient_evidence", ~fake),
-        "each set, genuine suspected": [
-            share("suspected", ~fake & (column["seed"] == str(seed))) for seed in options.seeds
-        ],
-        "AUROC": ranks(places, column["risk"]),
-        "AUROC, plain cosine": ranks(places, column["plain"]),
+        "fakes unanswered": share(column, fake, "insufficient_evidence"),
+        "genuine suspected": share(column, ~fake),
+        "genuine unanswered": share(column, ~fake, "insufficient_evidence"),
+        "each set, genuine suspected": [share(column, ~fake & (column["seed"] == str(seed))) for seed in options.seeds],
+        "AUROC": ranks(column, places),
+        "AUROC, plain cosine": ranks(column, places, "plain"),
         "by attack": {},
     }
     for name in ATTACKS:
         rows = np.flatnonzero(~fake | (attack == name))
         result["by attack"][name] = {
-            "AUROC": ranks(rows, column["risk"]),
-            "AUROC, plain cosine": ranks(rows, column["plain"]),
-            "suspected": share("suspected", attack == name),
+            "AUROC": ranks(column, rows),
+            "AUROC, plain cosine": ranks(column, rows, "plain"),
+            "suspected": share(column, attack == name),
             "of": int((attack == name).sum()),
         }
     kind = "-alone" if options.alone else "-bare" * options.bare

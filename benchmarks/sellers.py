@@ -35,16 +35,19 @@ from printed import (
     counterfeit,
     floor,
     font,
+    gathered,
     invented,
     judged,
     laid,
     photographed,
     printed,
+    ranks,
+    share,
     taken,
 )
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import auroc, bootstrap_interval
+from counterfeit_vision.metrics import bootstrap_interval
 
 SEEDS = (91, 92)
 # Genuine photos and fakes of each kind
@@ -264,33 +267,22 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-sellers")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
-    table: dict[str, list[Any]] = {}
-    for seed in options.seeds:
-        goods, kinds = make(seed, options.folder / str(seed))
-        found = judged(goods, seed, encoder, bare=not options.boxes)
-        for name, values in {**found, "kind": kinds}.items():
-            table.setdefault(name, []).extend(values)
-    column = {name: np.array(values) for name, values in table.items()}
-    fake, seeds = column["attack"] != "", np.unique(column["seed"])
-
-    def share(rows: np.ndarray, word: str = "suspected") -> float:
-        return float((column["decision"][rows] == word).mean())
-
-    def ranks(rows: np.ndarray, scores: np.ndarray) -> float:
-        """Mean over the sets of the AUROC in each."""
-        own = [rows & (column["seed"] == seed) for seed in seeds]
-        return float(np.mean([auroc(fake[some], scores[some]) for some in own]))
+    sets = ((seed, *make(seed, options.folder / str(seed))) for seed in options.seeds)
+    column = gathered(
+        judged(goods, seed, encoder, bare=not options.boxes) | {"kind": kinds} for seed, goods, kinds in sets
+    )
+    fake = column["attack"] != ""
 
     def figures(rows: np.ndarray) -> dict[str, Any]:
         return {
             "fakes": int((rows & fake).sum()),
-            "fakes suspected": share(rows & fake),
-            "fakes unanswered": share(rows & fake, "insufficient_evidence"),
+            "fakes suspected": share(column, rows & fake),
+            "fakes unanswered": share(column, rows & fake, "insufficient_evidence"),
             "genuine": int((rows & ~fake).sum()),
-            "genuine suspected": share(rows & ~fake),
-            "genuine unanswered": share(rows & ~fake, "insufficient_evidence"),
-            "AUROC": ranks(rows, column["risk"]),
-            "AUROC, plain cosine": ranks(rows, column["plain"]),
+            "genuine suspected": share(column, rows & ~fake),
+            "genuine unanswered": share(column, rows & ~fake, "insufficient_evidence"),
+            "AUROC": ranks(column, rows),
+            "AUROC, plain cosine": ranks(column, rows, "plain"),
         }
 
     by_kind = {kind: figures(column["kind"] == kind) for kind in KINDS}
@@ -303,7 +295,7 @@ def main() -> None:
         "boxes given": options.boxes,
         **figures(everything),
         "fakes suspected, interval": bootstrap_interval(
-            lambda rows: share(np.flatnonzero(fake)[rows]), column["product"][fake].tolist()
+            lambda rows: share(column, np.flatnonzero(fake)[rows]), column["product"][fake].tolist()
         ),
         "genuine suspected, in the mix that calibrates": ORDINARY * ordinary + (1 - ORDINARY) * float(np.mean(special)),
         "by kind of photo": by_kind,
