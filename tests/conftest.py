@@ -22,8 +22,10 @@ from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
+from counterfeit_vision.heads.base import Suspects
 from counterfeit_vision.ocr import Reader, shared_reader
-from counterfeit_vision.types import Reference
+from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.types import Listing, Reference
 from counterfeit_vision.weights import cache_dir
 
 
@@ -120,6 +122,20 @@ def picture(seed: int, height: int = 40, width: int = 56) -> np.ndarray:
         top, left = random.integers(0, height), random.integers(0, width)
         pixels[top : top + height // 3, left : left + width // 3] = random.integers(0, 256, 3)
     return pixels
+
+
+def jpeg(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(seed)).save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+def suspects(catalog: Catalog, *listings: Listing) -> Suspects:
+    """One photo a listing, as the inspector gives them to heads; the listing's first photo."""
+    photos = [(listing.id, listing.photos[0]) for listing in listings]
+    rows = list(encode_photos(photos, encoder=catalog.encoder, cache=False))
+    found = stack(rows, encoder=catalog.encoder)
+    return Suspects(found, listings, rows, catalog, catalog.neighbours(found, 16))
 
 
 def write_photo(path: Path, seed: int) -> Path:

@@ -13,16 +13,15 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from conftest import TINY_CLIP, picture, write_tiny_clip
+from conftest import TINY_CLIP, picture, suspects, write_tiny_clip
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.base import Encoder, TextEncoder
 from counterfeit_vision.encoders.runtime import TextTowerEncoder, TowerEncoder
-from counterfeit_vision.heads.base import Head, Suspects
+from counterfeit_vision.heads.base import Head
 from counterfeit_vision.heads.context import Price, SellerName, Title
 from counterfeit_vision.lookalikes import likeness
-from counterfeit_vision.stream import encode_photos, stack
 
 EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
 
@@ -61,14 +60,6 @@ def repriced(catalog: cv.Catalog, *prices: tuple[float, str]) -> cv.Catalog:
     changed.goods[bag : bag + len(bags)] = "acme/bag"
     changed._rows = {}  # what the catalogue remembers of its references
     return changed
-
-
-def suspects(catalog: cv.Catalog, *listings: cv.Listing) -> Suspects:
-    """One photo a listing, as the inspector gives them to heads; the listing's first photo."""
-    photos = [(listing.id, listing.photos[0]) for listing in listings]
-    rows = list(encode_photos(photos, encoder=catalog.encoder, cache=False))
-    found = stack(rows, encoder=catalog.encoder)
-    return Suspects(found, listings, rows, catalog, catalog.neighbours(found, 16))
 
 
 def offer(product: str | None = "bag", looks: int = 100, **more: object) -> cv.Listing:

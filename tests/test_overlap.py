@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import picture
-from PIL import Image
+from conftest import jpeg
 
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.base import OverlappingEncoder
@@ -98,12 +96,6 @@ def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def device(tiny_encoder: TowerEncoder) -> FakeDevice:
     return FakeDevice(tiny_encoder)
-
-
-def jpeg(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture(seed)).save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
 
 
 def named(count: int) -> list[tuple[str, bytes]]:

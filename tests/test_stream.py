@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import jpeg, picture
 from PIL import Image
 
 from counterfeit_vision import stream as stream_module
@@ -50,12 +50,6 @@ class Small:
 @pytest.fixture
 def small(tiny_encoder: TowerEncoder) -> Small:
     return Small(tiny_encoder)
-
-
-def jpeg(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture(seed)).save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
 
 
 def named(count: int, bad: set[int] = frozenset()) -> list[tuple[str, bytes]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import picture, suspects
 from PIL import Image
 
 import counterfeit_vision as cv
@@ -21,14 +21,12 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads import wordmark
-from counterfeit_vision.heads.base import Suspects
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
 from counterfeit_vision.marks import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
-from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.threads import Once
 
 FACE = Typeface(weight=0.17)
@@ -271,13 +269,6 @@ def goods(crop: np.ndarray, seed: int) -> np.ndarray:
     photo[230:] = picture(seed, 70, 520)
     photo[90 : 90 + crop.shape[0], 40 : 40 + crop.shape[1]] = crop
     return photo
-
-
-def suspects(catalog: cv.Catalog, *listings: cv.Listing) -> Suspects:
-    photos = [(listing.id, listing.photos[0]) for listing in listings]
-    rows = list(encode_photos(photos, encoder=catalog.encoder, cache=False))
-    found = stack(rows, encoder=catalog.encoder)
-    return Suspects(found, listings, rows, catalog, catalog.neighbours(found, 16))
 
 
 def catalogue(encoder: TowerEncoder, *, text: str = "SILVANO", regions: bool = True) -> cv.Catalog:
