@@ -196,8 +196,8 @@ class Inspector:
         vars(self).update(heads=heads, lesson=lesson, by=by, calibration=calibration, doubts=doubts)
         if doubts:
             warnings.warn(
-                f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike the "
-                f"others, or shown as fakes as well, that somebody should look: {', '.join(doubts[:DOUBTS_TOLD])}",
+                f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
+                f"the others, or shown as fakes as well, that somebody should look: {', '.join(doubts[:DOUBTS_TOLD])}",
                 RuntimeWarning,
                 stacklevel=2,
             )
