@@ -18,9 +18,20 @@ from .heads import Head, Suspects
 from .manifests import read_listings
 from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
-from .types import Evidence, Failure, Listing, Photo
+from .types import Evidence, Failure, Listing, Photo, composed
 
-__all__ = ["JudgedPhoto", "Listings", "encoded_listings", "judge", "scores_of", "suspects_of"]
+__all__ = [
+    "JudgedPhoto",
+    "Listings",
+    "encoded_listings",
+    "judge",
+    "kinds_of",
+    "said",
+    "scores_of",
+    "strata_of",
+    "suspects_of",
+    "told",
+]
 
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
@@ -51,6 +62,45 @@ def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
     return np.array(
         [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows], np.float64
     ).reshape(-1, heads)
+
+
+def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[Evidence]:
+    """What the head of that name, of those that judged, says of each photo; nothing where there is none."""
+    if name not in heads:
+        return [Evidence.not_applicable(f"There is no claim {name}.")] * len(rows)
+    column = heads.index(name)
+    return [row.evidence[column] for row in rows]
+
+
+def kinds_of(rows: Sequence[JudgedPhoto], catalog: Catalog) -> list[str]:
+    """The brand of the reference that each photo looks like most."""
+    return [catalog.references[row.neighbours[0]].names[0] for row in rows]
+
+
+def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> list[str]:
+    """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
+    if by is None:
+        return [""] * len(rows)
+    return [composed(str(getattr(catalog.references[row.neighbours[0]], by) or "")) for row in rows]
+
+
+def told(
+    judged: Sequence[JudgedPhoto], listing: Listing, known: NDArray[np.bool_] | None = None
+) -> tuple[list[JudgedPhoto], list[Failure]]:
+    """The photos that some claim applies to, of those that are ``known`` (H,) where given, and a failure for each of
+    the others.
+    """
+    loud: list[JudgedPhoto] = []
+    silent: list[Failure] = []
+    for row in judged:
+        applies = np.array([item.applicable for item in row.evidence])
+        if (applies if known is None else applies & known).any():
+            loud.append(row)
+            continue
+        why = next((item.text for item in row.evidence if not item.applicable), "it was never calibrated")
+        error = InputError(f"{row.photo.id}: no claim applies that genuine photos have calibrated ({why})")
+        silent.append(Failure(listing.id, "score", error))
+    return loud, silent
 
 
 def judge(

@@ -2,15 +2,15 @@
 
 A :class:`Stencil` is made of a product's reference photos and the boxes of its marks: one frame, the marks with some
 surroundings, over which every reference is laid. A suspect's photo is laid over it in the same way: local features
-propose a homography (or a caller's coarse map does), and a smooth warp, fitted to the pixels, takes up what is left of
-bulging cartons, bottles and bags. No detector is trained: a new brand is new references.
+propose a homography, and a smooth warp (:mod:`~counterfeit_vision.mark_warp`) takes up what is left of bulging cartons,
+bottles and bags. No detector is trained: a new brand is new references.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
+from .mark_warp import Target, correlation, flattened, make_target, warped_places
 from .types import Region
 
 __all__ = [
@@ -46,7 +47,6 @@ LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
-STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on another face, or on the room
 BESIDE = 12  # pixels of the frame around what is drawn that have their full say
 REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
@@ -59,7 +59,6 @@ AIR = 0.1  # of a box's shorter side, around it, that is not yet its surrounding
 # goods it is an accident, with up to 0.16 on nine of ten cartons of grocery's training part
 AMID = 0.2
 BARE = 50  # pixels of the frame: less surroundings, or of a mark, tell nothing
-STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
 DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
@@ -67,8 +66,6 @@ RING = 4  # pixels of the frame around a box that tell its ground
 INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
 LONG = 2.0  # length over width from which a mark shows how it is turned
 SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
-HIGHEST = STEPS[-1][1]  # degree of the warp
-JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
 SURE = 0.8  # likeness that ends the search, and at which a close-up is recognised
 MOST = 0.5  # of the marks' boxes, that a photo shows
 PART = 0.15  # of what is drawn in them, that a close-up shows
@@ -129,7 +126,7 @@ class Stencil:
     @cached_property
     def flattened(self) -> Floats:
         """(h, w): :attr:`typical` in grey, light taken out."""
-        return _flattened(_grey(self.typical))
+        return flattened(_grey(self.typical))
 
     @cached_property
     def spread(self) -> Floats:
@@ -145,14 +142,11 @@ class Stencil:
         return np.asarray(marks & (self.spread >= DRAWN * np.quantile(self.spread[marks], 0.95)))
 
     @cached_property
-    def steps(self) -> tuple[_Step, ...]:
-        """What the fit of a photo needs of it, one for each of :data:`STEPS`."""
+    def target(self) -> Target:
+        """What a photo is warped onto: :attr:`typical`, by what is drawn in the boxes and, less, what surrounds it."""
         near = cv2.dilate(self.drawn.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
         say = cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0)
-        return tuple(
-            _step(_grey(self.typical), say.astype(np.float32), self.drawn, blur, degree, iterations)
-            for blur, degree, iterations in STEPS
-        )
+        return make_target(_grey(self.typical), say.astype(np.float32), self.drawn)
 
     @cached_property
     def outlines(self) -> Floats:
@@ -238,9 +232,9 @@ def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = Non
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
-    for steps in (stencil.steps[1:], stencil.steps):
+    for blurred in (False, True):
         for matrix in proposals:
-            found = _lay(stencil, halves, matrix, steps)
+            found = _lay(stencil, halves, matrix, blurred=blurred)
             if found is not None and (best is None or found.likeness > best.likeness):
                 best = found
             if best is not None and best.likeness > SURE:
@@ -347,9 +341,9 @@ def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
     return [] if plane is None else [plane.matrix]
 
 
-def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_Step, ...]) -> Found | None:
-    """The photo laid over the stencil, from a start that is a few pixels off. ``halves``: the photo, and what has been
-    halved of it so far.
+def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+    """The photo laid over the stencil, from a start that is a few pixels off, or, ``blurred``, some more. ``halves``:
+    the photo, and what has been halved of it so far.
     """
     height, width = stencil.shape
     corners = _map(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
@@ -367,33 +361,22 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, steps: tuple[_S
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
     )
     seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
-    judge = stencil.steps[JUDGE]
-    looks = {step.blur: _flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
-    shown = inside.astype(np.float32)
-    offset = np.zeros((2, len(_powers(HIGHEST))), np.float32)
-    best = _agreement(judge, looks[judge.blur], shown, around, offset)
-    for step in steps:
-        moved = _fit(step, looks[step.blur], shown, around, offset)
-        agreement = _agreement(judge, looks[judge.blur], shown, around, moved)
-        if agreement > best or best < FOUND:  # else the surroundings pull it off marks that are there
-            offset, best = moved, agreement
-    places, basis = _basis(stencil.shape, 1)
-    moved = places + basis @ offset.T
+    moved = warped_places(stencil.target, seen, inside, around, enough=FOUND, blurred=blurred)
     warp = _map(matrix, moved).reshape(height, width, 2)
     inside = _inside(warp, photo)
     drawn = stencil.drawn & inside
     if drawn.sum() < PART * stencil.drawn.sum():
         return None
     crop = _warped(photo, warp)
-    flat, around_marks = _flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
-    likeness = _correlation(stencil.flattened, flat, drawn)
+    flat, around_marks = flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
+    likeness = correlation(stencil.flattened, flat, drawn)
     if likeness < SURE and inside[stencil.on_mark()].mean() < MOST:
         return None
     each = tuple(
-        _correlation(stencil.flattened, flat, mark) if mark.sum() >= BARE else likeness
+        correlation(stencil.flattened, flat, mark) if mark.sum() >= BARE else likeness
         for mark in stencil.on_each() & drawn
     )
-    beside = _correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
+    beside = correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
     warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
     regions = tuple(
@@ -437,119 +420,6 @@ def _outline(box: Floats, tilt: float) -> Floats:
     corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn + [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
     sides = [corners + share * (np.roll(corners, -1, axis=0) - corners) for share in (0, 0.25, 0.5, 0.75)]
     return np.concatenate(sides).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
-    ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
-    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``drawn``.
-    """
-
-    blur: float
-    iterations: int
-    places: Floats
-    basis: Floats
-    target: Floats
-    slope: Floats
-    say: Floats
-    drawn: NDArray[np.bool_]
-    stiff: Floats
-
-
-def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
-    stride = round(blur) + 1
-    places, basis = _basis(typical.shape, stride)
-    terms = basis[:, : len(_powers(degree))]
-    target = _flattened(cv2.GaussianBlur(typical, (0, 0), blur))
-    gx, gy = (
-        cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
-        for order in ((1, 0), (0, 1))
-    )
-    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2).astype(np.float32)
-    return _Step(
-        blur=blur,
-        iterations=iterations,
-        places=places,
-        basis=basis,
-        target=target[::stride, ::stride].ravel(),
-        slope=np.concatenate([terms * gx, terms * gy], axis=1),
-        say=say[::stride, ::stride].ravel(),
-        drawn=drawn[::stride, ::stride].ravel(),
-        stiff=stiff,
-    )
-
-
-def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> Floats:
-    """Gauss-Newton (Lucas & Kanade 1981), far-off pixels counting little. ``look`` is the photo in the frame as the
-    start has it, with ``around`` pixels more on each side, blurred and light taken out; ``shown`` is 1 where it is
-    photo; ``offset`` (2, B) the warp so far.
-    """
-    terms = step.slope.shape[1] // 2
-    least = 400 / (round(step.blur) + 1) ** 2
-    for _ in range(step.iterations):
-        seen, there = _at(step, look, shown, around, offset)
-        error = seen - step.target
-        if there.sum() < least:
-            return offset
-        spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
-        weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
-        weighted = step.slope * weight[:, None]
-        normal = (weighted.T @ step.slope).astype(np.float64)
-        ridge = step.stiff * max(np.trace(normal) / len(normal), 1e-9)  # 0 where what is shown of the frame is flat
-        pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
-        change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
-        size = np.abs(change).max()
-        offset = offset.copy()
-        offset[:, :terms] -= change * min(1.0, 4.0 / max(size, 1e-9))
-        if size < 0.02:
-            break
-    return offset
-
-
-def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
-    """Correlation with the genuine marks under a warp, -1..1, on the step's grid; see :func:`_fit`."""
-    seen, there = _at(step, look, shown, around, offset)
-    there &= step.drawn
-    return _correlation(step.target, seen, there) if there.any() else -1.0
-
-
-def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
-    places = (step.places + around + step.basis @ offset.T)[:, None]
-    seen = cv2.remap(look, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-    return seen, cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
-
-
-@lru_cache(maxsize=64)
-def _basis(shape: tuple[int, ...], stride: int) -> tuple[Floats, Floats]:
-    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, B)."""
-    y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
-    u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)], axis=1)
-    return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
-
-
-def _powers(degree: int) -> list[tuple[int, int]]:
-    return [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
-
-
-def _flattened(grey: Floats) -> Floats:
-    """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow."""
-    height, width = grey.shape
-    small = cv2.resize(grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    squares = cv2.resize(grey * grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
-    sigma = SIDE / 32
-    mean, square = (
-        cv2.resize(cv2.GaussianBlur(part, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), (width, height))
-        for part in (small, squares)
-    )
-    return np.asarray((grey - mean) / (np.sqrt(np.maximum(square - mean * mean, 0)) + 3.0), np.float32)
-
-
-def _correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
-    a, b = first[where] - first[where].mean(), second[where] - second[where].mean()
-    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
 
 
 def _grey(pixels: NDArray[np.uint8] | Floats) -> Floats:

@@ -1,0 +1,198 @@
+"""From what the heads say of a listing's photos to its verdict: which photos count, what each claim shows, the word."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibrate import Calibration
+from .catalog import Catalog
+from .heads import Mark, Price, Reuse, Similarity
+from .heads.reuse import is_copy
+from .judging import JudgedPhoto, kinds_of, said, scores_of, strata_of
+from .merge import mean_evidence
+from .policy import REVIEW_FACTOR, Findings, Policy
+from .types import Evidence, Failure, Listing, Verdict
+
+__all__ = ["Decider"]
+
+GENUINE_SHOWN = 3
+UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Decider:
+    """Decides about listings by a ``calibration`` of the claims about photos beside ``catalog``; ``by`` and
+    ``base_rate`` are the :class:`~counterfeit_vision.Inspector`'s.
+    """
+
+    catalog: Catalog
+    calibration: Calibration
+    policy: Policy
+    by: str | None = None
+    base_rate: float | None = None
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Who made the claims."""
+        return self.calibration.heads
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the catalogue is of another generation than the one that was calibrated with."""
+        return self.calibration.generation != self.catalog.generation
+
+    def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
+        """On a listing with these photos, each of which some claim applies to."""
+        calibration, catalog = self.calibration, self.catalog
+        scores = scores_of(judged, len(self.heads))
+        kinds, strata = kinds_of(judged, catalog), strata_of(judged, catalog, self.by)
+        merged = calibration.merge(scores, kinds)
+        each = calibration.p_of(scores, strata, kinds)
+        claims_p = self._claims_p(scores, kinds)
+        marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
+        known = self._known(listing, judged, claims_p, marked)
+        counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
+        worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
+        best = catalog.references[judged[worst].neighbours[0]]
+        margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
+        other = catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
+        strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
+        claims = self._claims(listing, judged, claims_p, strength[worst], counted)
+        copied = claims.get(Reuse.name)
+        once = np.sort(np.unique([row.photo.sha256 for row in judged], return_index=True)[1])
+        p_value, risk = self._p_and_risk(judged, scores, merged, once, known)
+        found = Findings(
+            p_value=p_value,
+            risk=risk,
+            claims={
+                self.heads[column]: float(claims_p[worst, column])
+                for column in np.argsort(-strength[worst], kind="stable").tolist()
+                if not math.isnan(claims_p[worst, column])
+            },
+            known=bool(known.any()),
+            product=best.product,
+            photos=len(once),
+            marked=bool(marked.any()),
+            copy=copied.text if copied is not None and is_copy(copied) else None,
+            unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
+        )
+        decision, reason = self.policy.decide(listing, found)
+        return Verdict(
+            id=listing.id,
+            decision=decision,
+            risk=found.risk,
+            p_value=found.p_value,
+            probability=found.risk if calibration.probability is not None else None,
+            reason=reason,
+            product=best.product if found.known else None,
+            brand=best.brand if found.known else None,
+            margin_p=margin_p if found.known else None,
+            runner_up=other.product if other is not None and found.known else None,
+            claims=claims,
+            statistics=tuple(merged.tolist()),
+            authorised=self.policy.is_authorised(listing),
+            stale=self.is_stale,
+            listing=dataclasses.replace(listing, photos=()),
+            photos=tuple(row.photo.view for row in judged),
+            genuine=tuple(catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
+            nearest=tuple(catalog.references[row].id for row in judged[0].found),
+            failures=tuple(failures),
+        )
+
+    def _p_and_risk(
+        self,
+        judged: Sequence[JudgedPhoto],
+        scores: Floats,
+        merged: Floats,
+        once: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> tuple[float, float]:
+        """The p-value and the risk of a listing with these photos, of which those in ``once`` count, each file once.
+
+        Photos that the catalogue does not know accuse nobody; nor does leaving them out, as calibration listings are
+        ranked with all of theirs. So the listing is ranked with them and without: the larger p-value counts, and the
+        smaller risk.
+        """
+        kinds, strata = kinds_of(judged, self.catalog), strata_of(judged, self.catalog, self.by)
+        p_values, risks = [], []
+        for some in [once] if known.all() or not known.any() else [once, once[known[once]]]:
+            mine = [strata[row] for row in some], [kinds[row] for row in some]
+            p_values.append(self.calibration.listing_p(scores[some], *mine, photos=len(once)))
+            risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
+        return max(p_values), min(risks)
+
+    def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
+        """(N, H) each claim's p-value among genuine photos; that of likeness to the catalogue, also among those of the
+        brand (:meth:`Calibration.known_p`).
+        """
+        p = self.calibration.head_p_values(scores)
+        if Similarity.name in self.heads:
+            p[:, self.heads.index(Similarity.name)] = self.calibration.known_p(scores, Similarity.name, kinds)
+        return p
+
+    def _known(
+        self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Floats, marked: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Which photos show something that the catalogue knows: they look like it, are copies of its photos, or are
+        ``marked``.
+
+        A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
+        stands out from the next.
+        """
+        if Similarity.name not in self.heads:
+            return np.ones(len(claims_p), bool)
+        alike = claims_p[:, self.heads.index(Similarity.name)] > self.calibration.unknown_level
+        copied = np.array([is_copy(evidence) for evidence in said(judged, self.heads, Reuse.name)])
+        named = len(self.catalog.claimed_by(listing)) > 0
+        stands_out = self.calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
+        return np.asarray(alike | copied | (marked & (named | stands_out)))
+
+    def _claims(
+        self,
+        listing: Listing,
+        judged: Sequence[JudgedPhoto],
+        claims_p: Floats,
+        strength: Floats,
+        counted: NDArray[np.int64],
+    ) -> dict[str, Evidence]:
+        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
+        levels; first the claim of most ``strength`` (H,) on the photo that decides, and those that say nothing last.
+        """
+        claims = {}
+        loud = dict(zip(self.heads, strength.tolist(), strict=True))
+        for column, name in enumerate(self.heads):
+            applied = [int(row) for row in counted if judged[int(row)].evidence[column].applicable]
+            if not applied:
+                claims[name] = judged[int(counted[0])].evidence[column]
+                continue
+            row = max(applied, key=lambda number: judged[number].evidence[column].score)
+            evidence = judged[row].evidence[column]
+            p = float(claims_p[row, column])
+            level = self.calibration.peaks.get(name)
+            unknown = math.isnan(p)  # never calibrated: nobody knows what is usual, nor which heat would be alarming
+            heat = None if unknown else evidence.heatmap
+            usual = unknown or p > REVIEW_FACTOR * self.calibration.alpha
+            claims[name] = dataclasses.replace(
+                evidence,
+                text=_of_photo(listing, judged[row]) + evidence.text,
+                photo=row,
+                p_value=None if unknown else p,
+                points=None if usual else evidence.points,
+                crops=None if usual else evidence.crops,
+                region=None if usual else evidence.region,  # nobody is to be shown a spot that means nothing
+                heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
+            )
+        return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
+
+
+def _of_photo(listing: Listing, row: JudgedPhoto) -> str:
+    """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
+    return f"{row.photo.id.removeprefix(listing.id).strip().capitalize()}: " if len(listing.photos) > 1 else ""

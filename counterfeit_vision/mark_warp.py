@@ -1,0 +1,174 @@
+"""The smooth warp that lays a photo's marks over the genuine ones, fitted to the pixels.
+
+A homography is a few pixels off on bulging cartons, bottles and bags. What is left is taken up by polynomials of the
+place, from coarse to fine: in each step both pictures are blurred less and the polynomials may bend more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Target", "correlation", "flattened", "make_target", "warped_places"]
+
+Floats = NDArray[np.float32]
+
+STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
+STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
+HIGHEST = STEPS[-1][1]  # degree of the warp
+JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
+LIGHT = 8.0  # pixels of a copy of a quarter of the size, over which light is taken out
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A picture of ``shape`` (h, w) that photos are warped onto, prepared for each of :data:`STEPS`."""
+
+    shape: tuple[int, ...]
+    steps: tuple[_Step, ...]
+
+
+def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_]) -> Target:
+    """From a grey ``picture`` (h, w): ``say`` (h, w) is how much each pixel counts in the fit, ``drawn`` (h, w) which
+    pixels show whether it fits.
+    """
+    return Target(picture.shape, tuple(_step(picture, say, drawn, *step) for step in STEPS))
+
+
+def warped_places(
+    target: Target, seen: Floats, shown: NDArray[np.bool_], around: int, *, enough: float, blurred: bool
+) -> Floats:
+    """(h * w, 2): where each of the target's pixels lies in a photo that has been laid roughly over it, in the target's
+    pixels. ``seen`` is the photo in grey, with ``around`` pixels more on each side, ``shown`` where it is photo at all.
+
+    A step that makes the two agree less is not taken, but where they agree less than ``enough`` anyway; ``blurred``
+    begins a step earlier, with a start that may be farther off.
+    """
+    judge, steps = target.steps[JUDGE], target.steps if blurred else target.steps[1:]
+    looks = {step.blur: flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
+    there = shown.astype(np.float32)
+    offset = np.zeros((2, len(_powers(HIGHEST))), np.float32)
+    best = _agreement(judge, looks[judge.blur], there, around, offset)
+    for step in steps:
+        moved = _fit(step, looks[step.blur], there, around, offset)
+        agreement = _agreement(judge, looks[judge.blur], there, around, moved)
+        if agreement > best or best < enough:  # else the surroundings pull it off marks that are there
+            offset, best = moved, agreement
+    places, basis = _basis(target.shape, 1)
+    return np.asarray(places + basis @ offset.T, np.float32)
+
+
+def flattened(grey: Floats) -> Floats:
+    """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow."""
+    height, width = grey.shape
+    small = cv2.resize(grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    squares = cv2.resize(grey * grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    mean, square = (
+        cv2.resize(cv2.GaussianBlur(part, (0, 0), LIGHT, borderType=cv2.BORDER_REFLECT), (width, height))
+        for part in (small, squares)
+    )
+    return np.asarray((grey - mean) / (np.sqrt(np.maximum(square - mean * mean, 0)) + 3.0), np.float32)
+
+
+def correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
+    a, b = first[where] - first[where].mean(), second[where] - second[where].mean()
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
+    ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
+    fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``drawn``.
+    """
+
+    blur: float
+    iterations: int
+    places: Floats
+    basis: Floats
+    target: Floats
+    slope: Floats
+    say: Floats
+    drawn: NDArray[np.bool_]
+    stiff: Floats
+
+
+def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
+    stride = round(blur) + 1
+    places, basis = _basis(typical.shape, stride)
+    terms = basis[:, : len(_powers(degree))]
+    target = flattened(cv2.GaussianBlur(typical, (0, 0), blur))
+    gx, gy = (
+        cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
+        for order in ((1, 0), (0, 1))
+    )
+    stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2).astype(np.float32)
+    return _Step(
+        blur=blur,
+        iterations=iterations,
+        places=places,
+        basis=basis,
+        target=target[::stride, ::stride].ravel(),
+        slope=np.concatenate([terms * gx, terms * gy], axis=1),
+        say=say[::stride, ::stride].ravel(),
+        drawn=drawn[::stride, ::stride].ravel(),
+        stiff=stiff,
+    )
+
+
+def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> Floats:
+    """Gauss-Newton (Lucas & Kanade 1981), far-off pixels counting little. ``look`` is the photo in the frame as the
+    start has it, with ``around`` pixels more on each side, blurred and light taken out; ``shown`` is 1 where it is
+    photo; ``offset`` (2, B) the warp so far.
+    """
+    terms = step.slope.shape[1] // 2
+    least = 400 / (round(step.blur) + 1) ** 2
+    for _ in range(step.iterations):
+        seen, there = _at(step, look, shown, around, offset)
+        error = seen - step.target
+        if there.sum() < least:
+            return offset
+        spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
+        weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
+        weighted = step.slope * weight[:, None]
+        normal = (weighted.T @ step.slope).astype(np.float64)
+        ridge = step.stiff * max(np.trace(normal) / len(normal), 1e-9)  # 0 where what is shown of the frame is flat
+        pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
+        change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
+        size = np.abs(change).max()
+        offset = offset.copy()
+        offset[:, :terms] -= change * min(1.0, 4.0 / max(size, 1e-9))
+        if size < 0.02:
+            break
+    return offset
+
+
+def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
+    """Correlation with the genuine marks under a warp, -1..1, on the step's grid; see :func:`_fit`."""
+    seen, there = _at(step, look, shown, around, offset)
+    there &= step.drawn
+    return correlation(step.target, seen, there) if there.any() else -1.0
+
+
+def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
+    places = (step.places + around + step.basis @ offset.T)[:, None]
+    seen = cv2.remap(look, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+    return seen, cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+
+
+@lru_cache(maxsize=64)
+def _basis(shape: tuple[int, ...], stride: int) -> tuple[Floats, Floats]:
+    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, B)."""
+    y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
+    u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
+    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)], axis=1)
+    return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
+
+
+def _powers(degree: int) -> list[tuple[int, int]]:
+    return [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]

@@ -1,0 +1,85 @@
+"""What an inspector is shown to calibrate with: which photos of the genuine listings and of the fakes count, and why
+others do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from .errors import InputError
+from .judging import JudgedPhoto, told
+from .types import Failure, Listing
+
+__all__ = ["Shown", "show", "show_fakes"]
+
+
+@dataclass
+class Shown:
+    """Genuine photos, or fakes, of ``count`` listings: what the heads say of each in ``rows``, its group and the number
+    of its listing; and the sha256 of all ``photos`` that were shown.
+    """
+
+    rows: list[JudgedPhoto] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    listings: list[int] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    photos: set[str] = field(default_factory=set)
+    count: int = 0
+
+    def outside(self, groups: Collection[str]) -> tuple[list[JudgedPhoto], list[str]]:
+        """The photos of none of these ``groups``, and the groups that they are of."""
+        kept = [(row, name) for row, name in zip(self.rows, self.groups, strict=True) if name not in groups]
+        return [row for row, _ in kept], [name for _, name in kept]
+
+
+def show(
+    judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
+    groups: Sequence[str] | None,
+    what: str = "genuine",
+    *,
+    per_photo: bool = False,
+    no_lesson: Mapping[str, str] = MappingProxyType({}),
+) -> Shown:
+    """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all.
+    ``groups`` names what each listing belongs to; default: to itself. Photos whose sha256 is in ``no_lesson``, which
+    says why, are failures.
+    """
+    shown = Shown()
+    for listing, photos, failed in judged:
+        if groups is not None and shown.count >= len(groups):
+            raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
+        rows, silent = told(photos, listing)
+        for row in rows:
+            if why := no_lesson.get(row.photo.sha256):
+                error = InputError(f"{row.photo.id}: the same photo {why}, so it teaches nothing about fakes")
+                silent.append(Failure(listing.id, "input", error))
+                shown.photos.add(row.photo.sha256)
+        rows = [row for row in rows if row.photo.sha256 not in no_lesson]
+        once = {row.photo.sha256: row for row in reversed(rows)}
+        if rows and once.keys() <= shown.photos:
+            error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
+            once, silent = {}, [*silent, Failure(listing.id, "input", error)]
+        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in shown.photos)]
+        shown.photos |= once.keys()
+        shown.rows += rows
+        shown.failures += [*failed, *silent]
+        shown.groups += [f"{what} {listing.id}" if groups is None else groups[shown.count]] * len(rows)
+        shown.listings += [shown.count] * len(rows)
+        shown.count += 1
+    return shown
+
+
+def show_fakes(
+    judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
+    groups: Sequence[str] | None,
+    genuine: Shown,
+    known: Iterable[str],
+) -> Shown:
+    """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or ``known`` to the catalogue by
+    their sha256, which would teach that fakes are copies. ``groups`` names the genuine listings first.
+    """
+    no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
+    no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
+    return show(judged, None if groups is None else groups[genuine.count :], "fakes", no_lesson=no_lesson)
