@@ -38,8 +38,10 @@ def catalog(tiny_encoder: TowerEncoder) -> cv.Catalog:
     return cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
 
 
-def batch(catalog: cv.Catalog, photos: list[np.ndarray], first: str, **claimed: str) -> Suspects:
-    """Photos of which the encoder says that each is most like the product ``first``."""
+def batch(
+    catalog: cv.Catalog, photos: list[np.ndarray], first: str, *, second: float = 0.89, **claimed: str
+) -> Suspects:
+    """Photos of which the encoder says that each is most like the product ``first``, and hardly less like another."""
     named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
     rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
     found = suspects_of([cv.Listing(id=row.id, photos=[], **claimed) for row in rows], rows, catalog)
@@ -47,7 +49,7 @@ def batch(catalog: cv.Catalog, photos: list[np.ndarray], first: str, **claimed: 
     near = dataclasses.replace(
         found.neighbours,
         rows=np.array([nearest] * len(rows)),
-        scores=np.array([[0.9, 0.8, 0.1]] * len(rows), np.float32),
+        scores=np.array([[0.9, second, 0.1]] * len(rows), np.float32),
     )
     return dataclasses.replace(found, neighbours=near)
 
@@ -65,7 +67,21 @@ def test_a_photo_is_of_the_near_product_whose_marks_are_on_it(catalog: cv.Catalo
     found.goods(1)
     rows, scores = found.near(1)
     assert rows.tolist() == [1, 0, 2]
-    assert scores.tolist() == pytest.approx([0.8, 0.9, 0.1])
+    assert scores.tolist() == pytest.approx([0.89, 0.9, 0.1])
+
+
+def test_the_nearest_product_is_right_where_it_stands_out(catalog: cv.Catalog) -> None:
+    found = batch(catalog, [seen(sibling(noise=3))], "one", second=0.8)
+    assert found.goods(0) == "velmora/one", "a carton in a hand hides marks, and its siblings have some of them"
+
+
+def test_another_product_needs_all_of_its_marks_to_be_plainly_there(
+    catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = batch(catalog, [seen(sibling(noise=3))], "one")
+    likeness = {"velmora/one": (0.3, 0.2), "velmora/two": (0.8, 0.6)}
+    monkeypatch.setattr(Suspects, "_likeness", lambda _, row, goods: likeness[goods])
+    assert found.goods(0) == "velmora/one"
 
 
 def test_a_claim_is_taken_at_its_word(catalog: cv.Catalog) -> None:
@@ -95,7 +111,8 @@ def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest
     def mistaken(self: cv.Catalog, *given: object, **named: object) -> object:
         found = neighbours(self, *given, **named)  # type: ignore[arg-type]
         order = np.argsort(self.products[found.rows] != "one", axis=1, kind="stable")
-        return dataclasses.replace(found, rows=np.take_along_axis(found.rows, order, 1))
+        rows, scores = np.take_along_axis(found.rows, order, 1), np.full_like(found.scores, 0.5)
+        return dataclasses.replace(found, rows=rows, scores=scores)
 
     monkeypatch.setattr(cv.Catalog, "neighbours", mistaken)
     for heads, product in (([Similarity(), Mark()], "two"), ([Similarity()], "one")):

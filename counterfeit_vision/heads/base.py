@@ -23,8 +23,12 @@ __all__ = ["Head", "Suspects"]
 
 Value = TypeVar("Value")
 
-RIVALS = 2  # near products of a brand, beside the nearest, that a photo of which no product is claimed may show
-LEAD = 0.1  # of correlation, by which another's marks have to be more alike than the nearest one's: they may share some
+# A photo of which no product is claimed may show another near product of the brand than the nearest. Chosen on cartons
+# of grocery's training part, with four photos a product and with one, on printed goods 71 to 73 and on market 240
+RIVALS = 2  # such products
+CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
+PLAIN = 0.65  # correlation with all of their marks
+LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
 
@@ -83,8 +87,8 @@ class Suspects:
 
     def goods(self, row: int) -> str:
         """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name). Where none is
-        claimed, of the nearest one; or, where that one's marks are not all on the photo, of another near product of its
-        brand whose marks all are, and fit better: products of a brand may look much alike.
+        claimed, of the nearest one; or, where that one's marks are not all on the photo, of another product of its
+        brand that is as near and whose marks all are, and fit better: products of a brand may look much alike.
         """
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if len(claimed):
@@ -95,18 +99,26 @@ class Suspects:
         return self._taken_for[row]
 
     def _recognise(self, row: int) -> str:
-        near = [int(key) for key in self.neighbours.rows[row] if key >= 0]
-        brand, _ = self.catalog.references[near[0]].names
-        of_brand = [key for key in near if self.catalog.references[key].names[0] == brand]
-        nearest, *others = dict.fromkeys(self.catalog.goods[of_brand].tolist())
-        if not self._could_show_marks(row, nearest):
-            return str(nearest)
+        nearest, *others = self._alike(row)
+        if not others or not self._could_show_marks(row, nearest):
+            return nearest
         alike, least = self._likeness(row, nearest)
         if least >= FOUND:
-            return str(nearest)
-        rivals = {name: self._likeness(row, name) for name in others[:RIVALS]}
-        fitting = [name for name, (whole, worst) in rivals.items() if worst >= FOUND and whole > alike + LEAD]
-        return str(max(fitting, key=rivals.__getitem__, default=nearest))
+            return nearest
+        rivals = {name: self._likeness(row, name) for name in others}
+        fitting = [name for name, (whole, worst) in rivals.items() if worst >= PLAIN and whole > alike + LEAD]
+        return max(fitting, key=rivals.__getitem__, default=nearest)
+
+    def _alike(self, row: int) -> list[str]:
+        """The nearest goods, and those of its brand that the photo is as good as alike, at most :data:`RIVALS`."""
+        best: dict[str, tuple[float, str]] = {}
+        for key, score in zip(self.neighbours.rows[row].tolist(), self.neighbours.scores[row].tolist(), strict=True):
+            if key >= 0:
+                best.setdefault(str(self.catalog.goods[key]), (score, self.catalog.references[key].names[0]))
+        nearest, *others = best
+        likeness, brand = best[nearest]
+        rivals = [name for name in others if best[name][1] == brand][:RIVALS]
+        return [nearest, *(name for name in rivals if likeness - best[name][0] < CLOSE)]
 
     def _likeness(self, row: int, goods: str) -> tuple[float, float]:
         """Of the marks of those goods to what lies in their place: of all together, and of the one least alike."""
