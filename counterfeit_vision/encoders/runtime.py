@@ -169,7 +169,7 @@ class TowerEncoder:
         on_card = self.device.type == "cuda"
         return {
             "encoder": self.name,
-            "dtype": str(self.dtype).removeprefix("torch."),
+            "dtype": precision_of(self),
             "device": f"{self.device} ({torch.cuda.get_device_name(self.device)})" if on_card else str(self.device),
             "batch": self.batch_size,
             "torch": torch.__version__,

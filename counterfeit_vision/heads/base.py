@@ -110,7 +110,7 @@ class Suspects:
         return max(fitting, key=rivals.__getitem__, default=nearest)
 
     def _alike(self, row: int) -> list[str]:
-        """The nearest goods, and those of its brand that the photo is as good as alike, at most :data:`RIVALS`."""
+        """The nearest goods, and at most :data:`RIVALS` others of its brand that the photo is hardly less like."""
         best: dict[str, tuple[float, str]] = {}
         for key, score in zip(self.neighbours.rows[row].tolist(), self.neighbours.scores[row].tolist(), strict=True):
             if key >= 0:
