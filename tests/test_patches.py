@@ -223,7 +223,7 @@ def test_marks_of_another_product_excuse_none_that_are_missing(tiny_encoder: Tow
     batch = suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8)])
     batch = replace(batch, listings=[Listing(id="both", photos=[])] * 2)
     for nearest, excused in ((0, True), (1, False)):
-        found = replace(batch.neighbours, rows=np.array([[0], [nearest]]))
+        found = replace(batch.neighbours, rows=np.array([[0], [nearest]]), scores=np.ones((2, 1), np.float32))
         _, missing = Mark().score(replace(batch, neighbours=found))
         assert missing.applicable != excused
 
