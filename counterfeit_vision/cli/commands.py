@@ -267,7 +267,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     refuse_out(args.out)
     refuse_missing(args.listings, "listings")
     baseline = None if args.baseline is None else Evaluation.load(args.baseline)
-    require("matplotlib", extra="plot", purpose="the charts of evaluate")
+    require("matplotlib", extra="plot", purpose="a page of evaluate")
     catalog = loaded(args, talk)
     inspector = Inspector.load(args.inspector, catalog)
     talk.step(f"Inspecting the labelled listings of {args.listings} ...")
