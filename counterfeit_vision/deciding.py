@@ -68,7 +68,7 @@ class Decider:
         claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
         once = np.sort(np.unique([row.photo.sha256 for row in judged], return_index=True)[1])
-        p_value, risk = self._p_and_risk(judged, scores, merged, once, known)
+        p_value, risk = self._p_and_risk(scores, merged, kinds, strata, once, known)
         found = Findings(
             p_value=p_value,
             risk=risk,
@@ -109,9 +109,10 @@ class Decider:
 
     def _p_and_risk(
         self,
-        judged: Sequence[JudgedPhoto],
         scores: Floats,
         merged: Floats,
+        kinds: Sequence[str],
+        strata: Sequence[str],
         once: NDArray[np.int64],
         known: NDArray[np.bool_],
     ) -> tuple[float, float]:
@@ -121,7 +122,6 @@ class Decider:
         ranked with all of theirs. So the listing is ranked with them and without: the larger p-value counts, and the
         smaller risk.
         """
-        kinds, strata = kinds_of(judged, self.catalog), strata_of(judged, self.catalog, self.by)
         p_values, risks = [], []
         for some in [once] if known.all() or not known.any() else [once, once[known[once]]]:
             mine = [strata[row] for row in some], [kinds[row] for row in some]
