@@ -451,7 +451,7 @@ class Catalog:
 
     def _default_index(self, dimensions: int) -> Index:
         device = getattr(self.encoder, "device", None)
-        if getattr(device, "type", "cpu") == "cpu":
+        if getattr(device, "type", "cpu") != "cuda":  # others (mps) have no float64 to score in
             from .search.faiss import FaissIndex
 
             return FaissIndex(dimensions)

@@ -90,7 +90,7 @@ def write_tiny_clip(folder: Path, *, seed: int = 0, config: dict = TINY_CLIP) ->
     import torch
     from safetensors.torch import save_file
 
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = open_clip.CLIP(**config["model_cfg"])
         for name, tensor in model.visual.named_parameters():  # livelier than a fresh one, whose rows are all alike

@@ -333,6 +333,8 @@ def test_an_encoder_on_a_gpu_has_its_references_searched_there(
     encoder = dataclasses.replace(tree_catalog.encoder, device=torch.device("cuda", 1))
     assert len(Catalog(tree_catalog.kept, encoder=encoder).index) == len(tree_catalog)
     assert asked == ["cuda:1"]
+    other = dataclasses.replace(encoder, device=torch.device("mps"))  # which has no float64
+    assert type(Catalog(tree_catalog.kept, encoder=other).index).__name__ == "FaissIndex"
 
 
 def test_a_catalogue_that_was_asked_can_be_copied_and_sent_to_another_process(

@@ -26,9 +26,11 @@ from counterfeit_vision.encoders import clip as clip_module
 from counterfeit_vision.encoders import load as load_module
 from counterfeit_vision.encoders.clip import build_tower as build_clip
 from counterfeit_vision.encoders.convnet import build_tower as build_convnet
+from counterfeit_vision.encoders.devices import device_of
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError, WeightsError
 from counterfeit_vision.preprocess import Preprocess
+from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.testing import check_encoder
 from counterfeit_vision.types import Embeddings
 from counterfeit_vision.weights import fetch, find_recipe
@@ -529,11 +531,21 @@ def test_convnet_weights_that_do_not_fit_are_refused() -> None:
 
 
 def test_another_device_is_refused() -> None:
-    with pytest.raises(InputError, match="'gpu0' is not a torch device"):
-        load_encoder("clip-vit-b16", device="gpu0")
+    for device in ("gpu0", None):
+        with pytest.raises(InputError, match=f"{device!r} is not a torch device"):
+            load_encoder("clip-vit-b16", device=device)  # type: ignore[arg-type]
     if not torch.cuda.is_available():
-        with pytest.raises(InputError, match="sees no CUDA device; type device='cpu'"):
-            load_encoder("clip-vit-b16", device="cuda")
+        for make in (load_encoder, lambda device: ExactIndex(48, device=device)):
+            with pytest.raises(InputError, match="sees no CUDA device; type device='cpu'"):
+                make(device="cuda")
+
+
+def test_an_encoder_on_the_cpu_leaves_a_gpu_alone(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start_cuda(rows: torch.Tensor) -> bool:
+        raise AssertionError("torch asks CUDA whether memory is page-locked")
+
+    monkeypatch.setattr(torch.Tensor, "is_pinned", start_cuda)
+    tiny_encoder.encode(squares(tiny_encoder, 2))
 
 
 def test_a_gpu_is_the_same_one_in_every_thread_and_one_that_is_not_there_is_refused(
@@ -542,8 +554,8 @@ def test_a_gpu_is_the_same_one_in_every_thread_and_one_that_is_not_there_is_refu
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)  # torch.cuda.set_device(1), of this thread alone
-    assert load_module._device("cuda") == torch.device("cuda:1")
-    assert load_module._device("cuda:0") == torch.device("cuda:0")
+    assert device_of("cuda") == torch.device("cuda:1")
+    assert device_of("cuda:0") == torch.device("cuda:0")
     with pytest.raises(InputError, match="device='cuda:2', but torch sees 2 CUDA devices; type device='cuda'"):
         load_encoder("clip-vit-b16", device="cuda:2")
 

@@ -27,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def tower(**kind: Any) -> VisionTransformer:
     """A seeded tower of 4 blocks, livelier than a fresh one."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = VisionTransformer(32, 8, 64, 4, 4, 4.0, output_dim=24, **kind)
         for name, tensor in made.named_parameters():

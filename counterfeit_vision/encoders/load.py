@@ -41,19 +41,23 @@ def load_encoder(
 
     ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file,
     a folder with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``;
-    ``None`` means float32 on a CPU and bfloat16 on a GPU. ``decode="fast"`` reads large JPEGs at a fraction of their
-    size (see :class:`~counterfeit_vision.preprocess.Preprocess`): its vectors have a fingerprint of their own.
+    ``None`` means float32 on a CPU and bfloat16 on a GPU that has instructions for it (Ampere's and later). In float32
+    on a GPU, torch lets convolutions round their factors to 11 bits, also that of a transformer's patches: of CLIP
+    B/16's vectors, numbers then move by up to 6e-4. ``torch.backends.cudnn.allow_tf32 = False`` forbids it.
+    ``decode="fast"`` reads large JPEGs at a fraction of their size (see
+    :class:`~counterfeit_vision.preprocess.Preprocess`): its vectors have a fingerprint of their own.
 
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
     worked; random weights never happen silently.
     """
+    from .devices import device_of
     from .runtime import TextTowerEncoder, TowerEncoder
     from .transformer import LeanTransformer
 
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"load_encoder({name!r}): need a name, as in `counterfeit-vision models list`, or a folder")
     name, weights = os.fspath(name), None if weights is None else os.fspath(weights)
-    on = _device(device)
+    on = device_of(device)
     kind = _dtype(dtype, on)
     known = recipes()
     if name in known and weights is None:
@@ -149,30 +153,14 @@ def _by_open_clip(name: str, weights: str | None, *, device: torch.device, dtype
     )
 
 
-def _device(device: str) -> torch.device:
-    """The device, with its number: "cuda" is the one that is current here, and another in a thread that never chose."""
-    import torch
-
-    try:
-        on = torch.device(device)
-    except RuntimeError as error:
-        raise InputError(f"device={device!r} is not a torch device, such as 'cpu' or 'cuda'") from error
-    if on.type != "cuda":
-        return on
-    if not torch.cuda.is_available():
-        raise InputError(f"device={device!r}, but torch {torch.__version__} sees no CUDA device; type device='cpu'")
-    number, count = torch.cuda.current_device() if on.index is None else on.index, torch.cuda.device_count()
-    if number >= count:
-        raise InputError(f"device={device!r}, but torch sees {count} CUDA device{'s'[: count > 1]}; type device='cuda'")
-    return torch.device("cuda", number)
-
-
 def _dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     import torch
 
+    from .devices import multiplies_bfloat16
+
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if dtype is None:
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
+        return torch.bfloat16 if device.type == "cuda" and multiplies_bfloat16(device) else torch.float32
     wanted = str(dtype).removeprefix("torch.")
     if wanted not in kinds:
         raise InputError(f"dtype={dtype!r}; the choices are {', '.join(kinds)}")

@@ -156,13 +156,20 @@ class TowerEncoder:
         arrived()
         vectors, patches, grid = outputs
         return Embeddings(
-            vectors=_pageable(vectors[:count]),
-            patches=None if patches is None else _pageable(patches[:count]),
+            vectors=self._own(vectors[:count]),
+            patches=None if patches is None else self._own(patches[:count]),
             grid=grid,
             content=np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1)),
             ids=tuple(str(row) for row in range(count)),
             fingerprint=self.fingerprint,
         )
+
+    def _own(self, rows: torch.Tensor) -> NDArray[Any]:
+        """Rows as numpy, copied out of page-locked memory. Nobody asks torch whether it is: that starts CUDA, also for
+        an encoder on the CPU of a machine that has a GPU, and fails in a forked process.
+        """
+        array: NDArray[Any] = rows.cpu().numpy()
+        return array.copy() if self.device.type == "cuda" else array
 
     def facts(self) -> dict[str, str | int]:
         """What a measurement of its speed depends on: name, precision, device (a card by its name), torch, threads."""
@@ -178,11 +185,6 @@ class TowerEncoder:
 
     def __repr__(self) -> str:
         return f"<Encoder {self.name} on {self.device} ({precision_of(self)}), {self.fingerprint[:12]}>"
-
-
-def _pageable(rows: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = rows.cpu().numpy()
-    return array.copy() if rows.is_pinned() else array
 
 
 def _joined(parts: Sequence[Embeddings]) -> Embeddings:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..encoders.devices import device_of, multiplies_bfloat16
 from .base import check_held_keys, check_new_keys, check_vectors
 
 __all__ = ["ExactIndex"]
@@ -45,10 +46,9 @@ class ExactIndex:
     def __init__(self, dim: int, *, device: str = "cpu", scan: torch.dtype | None = None) -> None:
         self.dim = dim
         self._keys = np.zeros(0, np.int64)
-        self._vectors = torch.zeros((0, dim), device=device)
-        self.device = self._vectors.device  # with its number: "cuda" is another one in a thread that never chose
-        quick = self.device.type == "cuda" or _multiplies_bfloat16()
-        self.scan = scan or (torch.bfloat16 if quick else torch.float32)
+        self.device = device_of(device)
+        self._vectors = torch.zeros((0, dim), device=self.device)
+        self.scan = scan or (torch.bfloat16 if multiplies_bfloat16(self.device) else torch.float32)
         self._scanned = self._vectors.to(self.scan)  # the same tensor where that is float32
         self._longest = self._rounding = 0.0  # of the vectors, and of what the scan's dtype takes from them
 
@@ -180,9 +180,3 @@ def _multiplies_loosely() -> bool:
         return torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:  # that was set for single backends: torch then does not say
         return True
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for it (AVX512-BF16, AMX); without, float32 is the quicker."""
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch does not say
-    return bool(capabilities.get("avx512_bf16"))
