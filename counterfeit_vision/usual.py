@@ -52,18 +52,21 @@ class Usual:
             told = values[seen]
             if not len(told):
                 continue
-            middle, excess = _excess(told)
+            middle = float(np.median(told))
             floor = max(1e-3 * max(1.0, abs(middle)), 1e-9)
-            spread = max(float(excess.mean()) if len(excess) else 0.0, floor)
+            spread = max(_mean(_excess(told, middle)), floor)
             location[:, column], scale[:, column] = middle, spread
             kept = {row: own for row, name in enumerate(known, 1) if len(own := values[seen & (names == name)])}
             more = shrinkage(list(kept.values()), floor)
             wider = max(more, LEAST)
             for row, own in kept.items():
-                place, over = _excess(own)
+                place = float(np.median(own))
+                over = _excess(own, place)
                 location[row, column] = (len(own) * place + more * middle) / (len(own) + more)
+                # photos like all photos lie farther over the median of a kind that has less than they
+                drawn = max(spread, _mean(_excess(told, float(location[row, column]))))
                 # as far as photos tell it, half of them lie over the median
-                scale[row, column] = (over.sum() + wider / 2 * spread) / (len(over) + wider / 2)
+                scale[row, column] = (over.sum() + wider / 2 * drawn) / (len(over) + wider / 2)
         return cls(known, location, scale)
 
     def __call__(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
@@ -139,8 +142,8 @@ def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
         return SHRINK
     counts = np.array([len(own) for own in kinds], np.float64)
     middles = np.array([np.median(own) for own in kinds])
-    excess = np.concatenate([_excess(own)[1] for own in kinds])
-    within = max(float(excess.mean()) if len(excess) else 0.0, floor) ** 2
+    excess = np.concatenate([_excess(own, float(np.median(own))) for own in kinds])
+    within = max(_mean(excess), floor) ** 2
     all_in_all = counts @ middles / counts.sum()
     beyond_chance = counts @ (middles - all_in_all) ** 2 - (len(kinds) - 1) * within
     between = max(beyond_chance, 0.0) / (counts.sum() - counts @ counts / counts.sum())
@@ -148,12 +151,15 @@ def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
     return float(within * (guesses + seen) / (guesses * within / SHRINK + seen * between))
 
 
-def _excess(values: Floats) -> tuple[float, Floats]:
-    """The median, and by how much those over it are, with zeros where fewer than :data:`OVER` of all are."""
-    middle = float(np.median(values))
+def _excess(values: Floats, middle: float) -> Floats:
+    """By how much those over the middle are, with zeros where fewer than :data:`OVER` of all are."""
     over = values[values > middle] - middle
     missing = math.ceil(OVER * len(values)) - len(over) if len(over) else 0
-    return middle, np.concatenate([np.zeros(max(0, missing)), over])
+    return np.concatenate([np.zeros(max(0, missing)), over])
+
+
+def _mean(excess: Floats) -> float:
+    return float(excess.mean()) if len(excess) else 0.0
 
 
 def named(names: Sequence[str] | None, count: int) -> NDArray[np.str_]:

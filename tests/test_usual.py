@@ -69,6 +69,16 @@ def test_one_accident_among_photos_that_are_all_at_the_median_is_not_what_is_usu
     assert usual(np.array([[4.4]]))[0, 0] > 10
 
 
+def test_what_most_photos_have_is_not_gross_for_a_kind_whose_few_had_less() -> None:
+    scores = np.full((40, 1), 0.4)  # as a claim has that never says more of genuine photos
+    kinds = ["carton", "box"] * 18 + ["bag", "bag", "hat", "hat"]
+    scores[36:, 0] = 0.3, 0.32, 0.4, 0.39
+    usual = Usual.fit(scores, kinds)
+    assert usual.location[0, 0] == 0.4 > usual.location[usual.kinds.index("bag") + 1, 0]
+    assert usual(np.array([[0.4]]), ["bag"])[0, 0] < 2
+    assert usual(np.array([[0.8]]), ["bag"])[0, 0] > 5
+
+
 def test_genuine_scores_that_do_not_vary_leave_a_finite_measure() -> None:
     usual = Usual.fit(np.ones((6, 1)), ["a"] * 6)
     assert np.isfinite(usual(np.array([[1.0], [2.0]]), ["a", "a"])).all()
