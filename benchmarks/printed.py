@@ -3,14 +3,16 @@
     python benchmarks/printed.py --dtype bfloat16     # three sets of goods: about 15 minutes on a CPU
     python benchmarks/printed.py --dtype bfloat16 --bare --seeds 74 75      # no boxes around the references' marks
     python benchmarks/printed.py --dtype bfloat16 --alone --seeds 76 77     # nor a second photo, nor other goods
+    python benchmarks/printed.py --dtype bfloat16 --bare --many --seeds 84 85   # and of forty brands: 40 minutes
     python benchmarks/printed.py --seeds 0 --folder /tmp/printed   # for development: seeds below 23
 
 What the heads were tuned on is our own market, so here is another: flat cards in perspective, drawn with Pillow and
 OpenCV, with real marks (SVG), real typefaces and real floors behind them (corners of clothing photos); of the market's
-code only what reads SVG paths. Five brands, two products each, four references; 70 genuine photos calibrate; no fake is
-shown. Changes are of the kind that a careless counterfeiter makes: another letter, a lookalike, another typeface, the
-mark mirrored, replaced, moved by 4 %, smaller by 18 %, its strokes or its ink changed; a photo of another brand's
-goods, and one stolen from the catalogue. Beside it the plain cosine to the claimed product's nearest reference.
+code only what reads SVG paths. Five brands, two products each, four references; 70 genuine photos calibrate, one or two
+a brand where there are forty; no fake is shown. Changes are of the kind that a careless counterfeiter makes: another
+letter, a lookalike, another typeface, the mark mirrored, replaced, moved by 4 %, smaller by 18 %, its strokes or its
+ink changed; a photo of another brand's goods, and one stolen from the catalogue. Beside it the plain cosine to the
+claimed product's nearest reference.
 """
 
 from __future__ import annotations
@@ -34,13 +36,15 @@ from counterfeit_vision.metrics import auroc, bootstrap_interval
 
 SEEDS = (35, 36, 37)
 DEVELOPMENT = 23  # seeds below are for it
-BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 5, 4, 70, 60, 7
+BRANDS, MANY = 5, 40
+REFERENCES, CALIBRATION, GENUINE, EACH = 4, 70, 60, 7
 CARD, PHOTO = (1000, 800), (900, 1000)  # pixels, width and height
 NAMES = ("VELTORA", "Marisole", "ODRIN", "Kestrel & Co", "NOLBA", "Halcyon", "BRIMORE", "Tessaly", "QUINDO", "Averne")
 FACES = ("DejaVuSans-Bold", "DejaVuSerif-Bold", "DejaVuSansMono-Bold", "STIXGeneralBol", "cmss10", "DejaVuSerif")
 TYPES = ("100 ml", "Extra fine", "No 7", "Reserve", "Classic")
 LOOKALIKES = dict(zip("OoIlEBaRecTLnsVS", "00lIF8oPceIImzU5", strict=True))
 LETTERS = "ABDEGHKMNPRSUXZ"
+CONSONANTS, VOWELS, ENDS = "BCDFGHJKLMNPRSTVZ", "AEIOU", "RSLT"  # of coined names
 PLACES = (((90, 180), (360, 250)), ((380, 120), (250, 450)), ((640, 160), (80, 300)))  # of the mark and of the name
 CHANGES = ("letter", "lookalike", "typeface", "mirrored", "replaced", "moved", "smaller", "strokes", "ink")
 ATTACKS = (*CHANGES, "wrong goods", "stolen photo")
@@ -97,16 +101,27 @@ def lopsided(mark: Path, goods: Goods) -> bool:
     return bool((mask & other).sum() < SYMMETRIC * (mask | other).sum() and 0.1 < mask.mean() < 0.8)
 
 
-def invented(random: Random, marks: Sequence[Path], number: int) -> list[Goods]:
-    """Two products of one brand."""
+def coined(random: Random, others: Sequence[str]) -> str:
+    """A brand's name that none of the others has, with a letter that has a lookalike."""
+    while True:
+        parts = [random.choice(list(kind)) for _ in range(int(random.integers(2, 4))) for kind in (CONSONANTS, VOWELS)]
+        name = "".join(parts) + str(random.choice(list(ENDS)))
+        name = name if random.integers(2) else name.capitalize()
+        if name.upper() not in [other.upper() for other in others] and set(name) & set(LOOKALIKES):
+            return name
+
+
+def invented(random: Random, marks: Sequence[Path], number: int, name: str = "") -> list[Goods]:
+    """Two products of one brand, of that name or one of :data:`NAMES`."""
+    name = name or NAMES[number % len(NAMES)]
     dark, light = (tuple(int(v) for v in random.integers(*limits, 3)) for limits in ((40, 110), (190, 250)))
     ground, ink = (light, dark) if random.integers(2) else (dark, light)
     found = []
     for line in ("One", "Two"):
         found.append(
             Goods(
-                brand=NAMES[number % len(NAMES)],
-                product=f"{NAMES[number % len(NAMES)]} {line}",
+                brand=name,
+                product=f"{name} {line}",
                 face=FACES[number % len(FACES)],
                 mark=marks[0],
                 ground=ground,
@@ -253,16 +268,20 @@ def catalogued(
     return references
 
 
-def make(seed: int, folder: Path, *, alone: bool = False) -> Set:
+def make(seed: int, folder: Path, *, alone: bool = False, many: bool = False) -> Set:
     """Draw and photograph it all, into ``folder``; of brands with one product, of which one photo is known, if
-    ``alone``.
+    ``alone``, and of ``many`` brands.
     """
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     marks = sorted(data.folder("marks-svg").rglob("*.svg"))
     unused = [(photo.path, corner) for photo in data.clothing() for corner in range(4)]
-    goods = [one for number in range(BRANDS) for one in invented(random, marks, BRANDS * seed + number)]
-    goods = goods[:: len(goods) // BRANDS] if alone else goods
+    names: list[str] = []
+    while len(names) < (MANY if many else BRANDS):
+        names.append(coined(random, names) if many else "")
+    numbered = enumerate(names, len(names) * seed)
+    goods = [one for number, name in numbered for one in invented(random, marks, number, name)]
+    goods = goods[::2] if alone else goods
 
     def put(name: str, photo: Image.Image) -> Path:
         photo.save(folder / f"{name}.jpg", quality=int(random.integers(75, 93)))
@@ -344,18 +363,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--bare", action="store_true", help="references without boxes around their marks")
     parser.add_argument("--alone", action="store_true", help="one bare reference each, of brands with one product")
+    parser.add_argument("--many", action="store_true", help=f"{MANY} brands instead of {BRANDS}")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-printed")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     bare = options.bare or options.alone
-    sets = ((seed, make(seed, options.folder / str(seed), alone=options.alone)) for seed in options.seeds)
+    how = {"alone": options.alone, "many": options.many}
+    sets = ((seed, make(seed, options.folder / str(seed), **how)) for seed in options.seeds)
     column = gathered(judged(goods, seed, encoder, bare=bare) for seed, goods in sets)
     attack, fake = column["attack"], column["attack"] != ""
     places = np.arange(len(attack))
     result: dict[str, Any] = {
         "seeds": options.seeds,
         "dtype": str(encoder.dtype),
+        "brands": MANY if options.many else BRANDS,
         "boxes given": not bare,
         "one reference each, of brands with one product": options.alone,
         "fakes suspected": share(column, fake),
@@ -378,7 +400,7 @@ def main() -> None:
             "suspected": share(column, attack == name),
             "of": int((attack == name).sum()),
         }
-    kind = "-alone" if options.alone else "-bare" * options.bare
+    kind = "-many" * options.many + ("-alone" if options.alone else "-bare" * options.bare)
     kind = "-development" if min(options.seeds) < DEVELOPMENT else kind
     data.write(f"printed{kind}", result)
 
