@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,9 @@ from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.base import Head
 from counterfeit_vision.heads.reuse import ANOTHER, SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
 from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
+from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.types import Embeddings
 
 
 def texture(seed: int, height: int, width: int) -> np.ndarray:
@@ -294,6 +297,20 @@ def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> 
     assert evidence[5].points is None
     assert evidence[5].score < evidence[4].score < min(item.score for item in evidence[:4])
     assert not evidence[6].applicable
+
+
+def test_a_copy_is_found_where_all_others_are_more_alike_by_patches(
+    suspects: Suspects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patches = Catalog.neighbours
+
+    def last_first(catalog: Catalog, photos: Embeddings, k: int, **more: Any) -> Neighbours:
+        near = patches(catalog, photos, k, **more)
+        return dataclasses.replace(near, rows=near.rows[:, ::-1])
+
+    monkeypatch.setattr(Catalog, "neighbours", last_first)
+    monkeypatch.setattr("counterfeit_vision.heads.reuse.CANDIDATES", 1)
+    assert [is_copy(item) for item in Reuse().score(suspects)][1:3] == [True, True]
 
 
 def test_evidence_does_not_depend_on_batch_mates_or_on_what_was_kept(suspects: Suspects) -> None:

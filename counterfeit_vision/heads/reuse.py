@@ -38,7 +38,10 @@ Of 49,313 pairs of one product in rendered markets one is above (0.86), of 1,896
 """
 
 SHORTLIST = 128  # references whose patches are compared: a crop to 40 % moves the global vector far
-CANDIDATES = 3  # of them, whose local features are compared: on af1 the copied one was first or second where listed
+# Of them, those most alike by patches, and as many by global vector, whose local features are compared: on af1 the
+# copied one was first or second by patches where listed; where a brand's products look much alike, a sibling's photos
+# come first, and the vector tells the one that was only cropped or turned a little
+CANDIDATES = 2
 KEPT = 256  # references whose traits stay in memory, at most 180 MB
 
 SIDE = 448  # pixels on the long side of the grey copy that local features are found on
@@ -114,9 +117,9 @@ class Comparison:
 class Reuse:
     """How much a photo is the same photo as one of the catalogue, of any gallery.
 
-    The references whose patches are most alike are the candidates; a copy is proved by geometry. One shift, turn and
-    scale must explain the local features that match (a plane seen anew would need a perspective), and under it the
-    pixels must agree over the whole overlap, room and all: another photo of the same carton shares its print only.
+    The references whose patches or vectors are most alike are the candidates; a copy is proved by geometry. One shift,
+    turn and scale must explain the local features that match (a plane seen anew would need a perspective), and under it
+    the pixels must agree over the whole overlap, room and all: another photo of the same carton shares its print only.
     ``score`` = -log(1.01 - the best candidate's), see :func:`compare_photos`, so that a copy, at 0.99, stands as far
     beyond other photos as it is sure; from :data:`SAME_PHOTO` it is a copy, and what is none has at most 0.4.
     """
@@ -131,10 +134,10 @@ class Reuse:
         catalog = suspects.catalog
         everything = np.arange(len(catalog))
         wanted = min(SHORTLIST, len(catalog))
-        candidates = catalog.neighbours(suspects.photos, wanted, allowed=everything).rows[:, :CANDIDATES]
-        return suspects.each(lambda row: self._one(suspects, row, candidates[row][candidates[row] >= 0]))
+        near = catalog.neighbours(suspects.photos, wanted, allowed=everything).rows
+        return suspects.each(lambda row: self._one(suspects, row, near[row][near[row] >= 0]))
 
-    def _one(self, suspects: Suspects, row: int, keys: NDArray[np.int64]) -> Evidence:
+    def _one(self, suspects: Suspects, row: int, near: NDArray[np.int64]) -> Evidence:
         catalog = suspects.catalog
         sha256 = suspects.encoded[row].sha256
         if sha256 in catalog.sha256:
@@ -151,9 +154,11 @@ class Reuse:
             return Evidence.not_applicable(f"The photo can no longer be read: {error}")
         if len(photo.features) < FEWEST:
             return Evidence.not_applicable("The photo has too few details to be recognised as a copy.")
-        found = [compare_traits(photo, self._traits(suspects, int(key))) for key in keys]
+        by_vector = near[np.argsort(-(catalog.vectors[near] @ suspects.photos.vectors[row]), kind="stable")]
+        keys = list(dict.fromkeys([*near[:CANDIDATES].tolist(), *by_vector[:CANDIDATES].tolist()]))
+        found = [compare_traits(photo, self._traits(suspects, key)) for key in keys]
         best = max(range(len(found)), key=lambda place: found[place].score)
-        match, reference = found[best], catalog.references[int(keys[best])]
+        match, reference = found[best], catalog.references[keys[best]]
         order = [best, *(place for place in range(len(found)) if place != best)]
         name = f"{reference.id} ({_words(reference.gallery)})"
         if match.same_photo:
@@ -173,7 +178,7 @@ class Reuse:
             score=_sureness(match.score) if match.same_photo else min(_sureness(match.score), ANOTHER),
             text=text,
             region=match.region if match.same_photo else None,
-            references=tuple(catalog.references[int(keys[place])].id for place in order),
+            references=tuple(catalog.references[keys[place]].id for place in order),
             points=match.points if match.same_photo else match.artwork if len(match.artwork) else None,
         )
 
