@@ -101,14 +101,16 @@ def lopsided(mark: Path, goods: Goods) -> bool:
     return bool((mask & other).sum() < SYMMETRIC * (mask | other).sum() and 0.1 < mask.mean() < 0.8)
 
 
-def coined(random: Random, others: Sequence[str]) -> str:
-    """A brand's name that none of the others has, with a letter that has a lookalike."""
-    while True:
+def coined(random: Random) -> list[str]:
+    """Names of :data:`MANY` brands, each with a letter that has a lookalike."""
+    names: dict[str, str] = {}
+    while len(names) < MANY:
         parts = [random.choice(list(kind)) for _ in range(int(random.integers(2, 4))) for kind in (CONSONANTS, VOWELS)]
-        name = "".join(parts) + str(random.choice(list(ENDS)))
-        name = name if random.integers(2) else name.capitalize()
-        if name.upper() not in [other.upper() for other in others] and set(name) & set(LOOKALIKES):
-            return name
+        letters = "".join(parts) + str(random.choice(list(ENDS)))
+        name = letters if random.integers(2) else letters.capitalize()
+        if set(name) & set(LOOKALIKES):
+            names.setdefault(letters, name)
+    return list(names.values())
 
 
 def invented(random: Random, marks: Sequence[Path], number: int, name: str = "") -> list[Goods]:
@@ -276,9 +278,7 @@ def make(seed: int, folder: Path, *, alone: bool = False, many: bool = False) ->
     folder.mkdir(parents=True, exist_ok=True)
     marks = sorted(data.folder("marks-svg").rglob("*.svg"))
     unused = [(photo.path, corner) for photo in data.clothing() for corner in range(4)]
-    names: list[str] = []
-    while len(names) < (MANY if many else BRANDS):
-        names.append(coined(random, names) if many else "")
+    names = coined(random) if many else [""] * BRANDS
     numbered = enumerate(names, len(names) * seed)
     goods = [one for number, name in numbered for one in invented(random, marks, number, name)]
     goods = goods[::2] if alone else goods
