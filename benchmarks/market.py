@@ -6,13 +6,13 @@
     python benchmarks/market.py --regions found      # without the boxes that the market's catalogue gives
 
 Markets of invented brands; the listings come in pairs, genuine and fake from the same scene. For each attack: AUROC of
-the claims about marks (``patches``, ``ink``, ``layout``, ``wordmark``) against all genuine listings, merged as an
-inspector merges them, by what is usual for 40 other genuine photos of each market; beside it that of each alone, of the
-largest of the first three (which had been the figure before ``wordmark`` was counted), and of the global CLIP vector's
-distance to the nearest genuine photo of the claimed product. A claim that does not apply raises no alarm. Peak: the
-share of true detections (at 5 % false alarms on easy genuine listings) of which the claim that deviates most points
-into the mask, dilated by one patch of 1/14 of the long side: its heat map's peak, or where it draws none (``wordmark``)
-the middle of its region. Masks over 20 % of the photo are left out. Chance: the dilated mask's share of the product.
+the claims about marks (``patches``, ``strokes``, ``ink``, ``layout``, ``wordmark``) against all genuine listings,
+merged as an inspector merges them, by what is usual for 40 other genuine photos of each market; beside it that of
+each alone, and of the global CLIP vector's distance to the nearest genuine photo of the claimed product. A claim that
+does not apply raises no alarm. Peak: the share of true detections (at 5 % false alarms on easy genuine listings) of
+which the claim that deviates most points into the mask, dilated by one patch of 1/14 of the long side: its heat map's
+peak, or where it draws none (``wordmark``) the middle of its region. Masks over 20 % of the photo are left out.
+Chance: the dilated mask's share of the product.
 
 With ``--regions found`` the catalogue is built without the boxes; beside the rest stands how well it found them, on the
 photo of each product that has them: whether the largest mark is covered (80 % of its area), and the overlap (IoU) of
@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Ink, Layout, Patches, Suspects, Wordmark
+from counterfeit_vision.heads import Ink, Layout, Patches, Strokes, Suspects, Wordmark
 from counterfeit_vision.judging import NEIGHBOURS
 from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
@@ -47,7 +47,7 @@ from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.usual import Usual
 
 CALIBRATION = 40  # other genuine photos of each market
-CLAIMS = ("patches", "ink", "layout", "wordmark")
+CLAIMS = ("patches", "strokes", "ink", "layout", "wordmark")
 ALARMS = 0.05
 LARGE = 0.2
 PATCH = 1 / 14
@@ -73,7 +73,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     owners = [cv.Listing(id=row["id"], photos=[], brand=row["brand"], product=row["product"]) for row in lines]
     suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, NEIGHBOURS))
     start = time.perf_counter()
-    claims = [head.score(suspects) for head in (Patches(), Ink(), Layout(), Wordmark())]
+    claims = [head.score(suspects) for head in (Patches(), Strokes(), Ink(), Layout(), Wordmark())]
     print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claims")
     raw = np.array([[item.score if item.applicable else np.nan for item in said] for said in claims]).T
     kinds = [line["brand"] for line in lines]
@@ -85,7 +85,6 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
         own = catalog.rows_of(brand=line["brand"], product=line["product"])
         line["baseline"] = 1 - float((catalog.vectors[own] @ vector).max())
         line |= dict(zip(CLAIMS, np.nan_to_num(raw[row], nan=-np.inf).tolist(), strict=True))
-        line["largest of three"] = max(line[name] for name in CLAIMS[:3])
         line["score"], line["market"] = score[row], market.name
         line["hit"], line["chance"] = None, None
         if line["mask"] is not None and says[row]:
@@ -141,7 +140,7 @@ def table(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """AUROC by attack, with intervals by pair of listings; alarms; peaks."""
     score = np.array([line["score"] for line in lines])
     plain = np.array([line["baseline"] for line in lines])
-    single = {name: np.array([line[name] for line in lines]) for name in (*CLAIMS, "largest of three")}
+    single = {name: np.array([line[name] for line in lines]) for name in CLAIMS}
     attack = np.array([line["attack"] or "" for line in lines])
     pairs = [f"{line['market']} {int(line['id'][-5:]) // 2}" for line in lines]
     genuine = attack == ""

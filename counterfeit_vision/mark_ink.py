@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from .marks import Stencil
 
-__all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_ink"]
+__all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -219,8 +219,8 @@ class MarkInk:
 
 @dataclass(frozen=True, eq=False)
 class InkDeviation:
-    """``score``: the most deviating of the marks' properties, 1 at what nine of ten genuine photos stay below.
-    ``text`` says which, ``map`` (h, w) float32 over the stencil's frame where.
+    """``score``: that of the mark, or the part of one, that deviates most, 1 at what nine of ten genuine photos stay
+    below. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame where.
     """
 
     score: float
@@ -228,13 +228,32 @@ class InkDeviation:
     map: Floats
 
 
-def compare_ink(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]) -> InkDeviation | str:
-    """How differently from the genuine ones the marks of a photo are ``drawn``; or why that can't be said. ``shape``
-    (h, w) is the stencil's.
+def compare_strokes(
+    marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]
+) -> InkDeviation | str:
+    """By how much bolder or finer than the genuine ones the marks of a photo are ``drawn``; or why that can't be said.
+    ``shape`` (h, w) is the stencil's.
     """
-    judged = [(mark, one) for mark, one in zip(marks, drawn, strict=True) if mark.is_clear and one is not None]
+    return _strangest(_weights(_judged(marks, drawn)), shape) or "the marks' outlines are too faint on the photo"
+
+
+def compare_colours(
+    marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]
+) -> InkDeviation | str:
+    """The same of the colour of their ink, as a whole and in parts."""
+    return _strangest(_hues(_judged(marks, drawn)), shape) or "the marks' ink can't be told from what is around it"
+
+
+Finding = tuple[float, MarkInk, int | None, str]  # score, mark, which of its PARTS (None: all), what is said
+
+
+def _judged(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None]) -> list[tuple[MarkInk, Drawn]]:
+    return [(mark, one) for mark, one in zip(marks, drawn, strict=True) if mark.is_clear and one is not None]
+
+
+def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviation | None:
     best: InkDeviation | None = None
-    for score, mark, part, text in itertools.chain(_weights(judged), _hues(judged)):
+    for score, mark, part, text in findings:
         if best is None or score > best.score:
             x0, y0, x1, y1 = mark.box
             if part is not None:
@@ -243,10 +262,7 @@ def compare_ink(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: 
             map_ = np.zeros(shape, np.float32)
             map_[y0:y1, x0:x1] = score
             best = InkDeviation(score, text, map_)
-    return best or "the marks' ink can't be told from what is around it"
-
-
-Finding = tuple[float, MarkInk, int | None, str]  # score, mark, which of its PARTS (None: all), what is said
+    return best
 
 
 def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:

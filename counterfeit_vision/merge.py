@@ -41,6 +41,7 @@ COUNTS = {
     "layout": 0.1,
     "look": 0.5,
     "patches": 0.5,
+    "strokes": 0.5,
     "ink": 0.5,
     "wordmark": 0.5,
     "reuse": 0.5,

@@ -1,9 +1,10 @@
-"""The ink claim: bolder strokes and other colours are told from blur, light, haze and from each other."""
+"""The claims about strokes and ink: bolder ones and other colours are told from blur, light, haze and each other."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +13,9 @@ from test_marks import label, seen
 from test_patches import catalogue, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Ink
+from counterfeit_vision.heads import Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
-from counterfeit_vision.mark_ink import PARTS, Drawn, InkDeviation, MarkInk, compare_ink
+from counterfeit_vision.mark_ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.types import Region
 
@@ -52,13 +53,22 @@ def marks(stencil: Stencil) -> tuple[MarkInk, ...]:
     return MarkInk.all_of(stencil)
 
 
-def deviation(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> InkDeviation:
-    found = find_marks(stencil, photo)
-    assert isinstance(found, Found), found
-    drawn = [mark.measure(found.crop, found.inside) for mark in marks]
-    result = compare_ink(marks, drawn, stencil.shape)
+def strokes(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> InkDeviation:
+    result = compare_strokes(marks, drawn(stencil, marks, photo), stencil.shape)
     assert isinstance(result, InkDeviation), result
     return result
+
+
+def colours(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> InkDeviation:
+    result = compare_colours(marks, drawn(stencil, marks, photo), stencil.shape)
+    assert isinstance(result, InkDeviation), result
+    return result
+
+
+def drawn(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> list[Drawn | None]:
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found), found
+    return [mark.measure(found.crop, found.inside) for mark in marks]
 
 
 def test_there_is_an_outline_a_mark_and_every_reference_draws_it(marks: tuple[MarkInk, ...]) -> None:
@@ -82,13 +92,13 @@ def test_weight_is_measured_in_pixels_of_the_frame(stencil: Stencil, marks: tupl
 
 
 def test_bold_strokes_and_other_colours_deviate_and_are_named(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
-    genuine = deviation(stencil, marks, seen(card(noise=3)))
-    bold = deviation(stencil, marks, seen(card(bold=1.0, noise=3)))
-    part = deviation(stencil, marks, seen(card(tint=(60, 0, -40), part=0.12, noise=3)))
-    whole = deviation(stencil, marks, seen(card(tint=(60, 0, -60), noise=3)))
-    assert genuine.score < 2
-    for fake, words in ((bold, "bolder"), (part, "0% to 10%"), (whole, "colour")):
-        assert fake.score > 2 * genuine.score
+    plain, bold = (strokes(stencil, marks, seen(card(bold=by, noise=3))) for by in (0.0, 1.0))
+    genuine = colours(stencil, marks, seen(card(noise=3)))
+    part = colours(stencil, marks, seen(card(tint=(60, 0, -40), part=0.12, noise=3)))
+    whole = colours(stencil, marks, seen(card(tint=(60, 0, -60), noise=3)))
+    assert max(plain.score, genuine.score) < 2
+    for fake, usual, words in ((bold, plain, "bolder"), (part, genuine, "0% to 10%"), (whole, genuine, "colour")):
+        assert fake.score > 2 * usual.score
         assert words in fake.text
     y, x = np.nonzero(part.map)
     box = stencil.boxes[1]
@@ -96,11 +106,16 @@ def test_bold_strokes_and_other_colours_deviate_and_are_named(stencil: Stencil, 
     assert y.min() >= box[1] - 9
 
 
+def test_bold_strokes_are_no_other_colour_nor_another_colour_bold(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    assert colours(stencil, marks, seen(card(bold=1.0, noise=3))).score < 2
+    assert strokes(stencil, marks, seen(card(tint=(60, 0, -60), noise=3))).score < 2
+
+
 @pytest.mark.parametrize("bold", [0.5, 1.0])
 def test_a_stroke_is_as_much_bolder_as_both_its_sides(
     stencil: Stencil, marks: tuple[MarkInk, ...], bold: float
 ) -> None:
-    text = deviation(stencil, marks, seen(card(bold=bold, noise=3))).text
+    text = strokes(stencil, marks, seen(card(bold=bold, noise=3))).text
     share = float(text.split("% of the mark's height bolder")[0].split()[-1])
     assert share == pytest.approx(100 * 2 * bold / (WORD.y1 - WORD.y0), rel=0.2)
 
@@ -114,16 +129,17 @@ def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[Ma
         "warm light": np.clip(photo * np.array([1.0, 0.88, 0.7]), 0, 255).astype(np.uint8),
         "hazy": (photo * 0.7 + 60).astype(np.uint8),
     }
-    fakes = [card(bold=1.0, noise=3), card(tint=(60, 0, -60), noise=3)]
-    least = min(deviation(stencil, marks, seen(fake)).score for fake in fakes)
+    bold = strokes(stencil, marks, seen(card(bold=1.0, noise=3))).score
+    tinted = colours(stencil, marks, seen(card(tint=(60, 0, -60), noise=3))).score
     for name, pixels in worse.items():
-        assert deviation(stencil, marks, pixels).score < least, name
+        assert strokes(stencil, marks, pixels).score < bold, name
+        assert colours(stencil, marks, pixels).score < tinted, name
 
 
 def test_a_finger_on_a_mark_is_not_ink_of_another_colour(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     touched = card(noise=3)
     cv2.ellipse(touched, (175, 250), (14, 20), 0, 0, 360, (150, 60, 40), -1)
-    assert deviation(stencil, marks, seen(touched)).score < 2
+    assert colours(stencil, marks, seen(touched)).score < 2
 
 
 def test_the_spot_is_all_of_the_mark_that_the_photo_shows(stencil: Stencil) -> None:
@@ -160,7 +176,7 @@ def test_the_filter_of_warnings_is_left_alone(
     drawn = [_hidden(mark.measure(found.crop, found.inside), hidden) for mark in marks]
     with monkeypatch.context() as patch:
         patch.setattr(warnings, "catch_warnings", lambda: pytest.fail("it is set"))
-        said = compare_ink(marks, drawn, stencil.shape)
+        said = compare_colours(marks, drawn, stencil.shape)
     assert isinstance(said, InkDeviation)
     assert "another colour" in said.text
 
@@ -177,26 +193,33 @@ def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[
     flat = marks[0].measure(np.full_like(found.crop, 90), found.inside)
     assert flat is not None
     assert flat.likeness < 0.5
-    assert isinstance(compare_ink((), (), stencil.shape), str)
+    assert isinstance(compare_strokes((), (), stencil.shape), str)
+    assert isinstance(compare_colours((), (), stencil.shape), str)
 
 
-def test_the_head_says_what_differs_and_shows_it(tiny_encoder: TowerEncoder) -> None:
+@pytest.mark.parametrize(
+    ("head", "change", "word"), [(Strokes(), {"bold": 1.0}, "bolder"), (Ink(), {"tint": (60, 0, -60)}, "colour")]
+)
+def test_the_heads_say_what_differs_and_show_it(
+    tiny_encoder: TowerEncoder, head: Head, change: dict[str, Any], word: str
+) -> None:
     catalog = catalogue(tiny_encoder, [SIGN, WORD])
-    photos = [seen(card(noise=3)), seen(card(bold=1.0, noise=3)), np.full((80, 80, 3), 9, np.uint8)]
-    genuine, fake, blank = Ink().score(suspects(catalog, photos))
+    photos = [seen(card(noise=3)), seen(card(**change, noise=3)), np.full((80, 80, 3), 9, np.uint8)]
+    genuine, fake, blank = head.score(suspects(catalog, photos))
     assert fake.score > genuine.score + 1
-    assert "bolder" in fake.text
+    assert word in fake.text
     assert fake.references == ("a", "b")
     assert fake.crops is not None
     assert fake.heatmap is not None
     assert fake.region is not None
     assert not blank.applicable
-    alone = [Ink().score(suspects(catalog, [photo]))[0] for photo in photos]
+    alone = [head.score(suspects(catalog, [photo]))[0] for photo in photos]
     assert [row.score for row in alone[:2]] == [genuine.score, fake.score]
 
 
-def test_without_regions_nothing_is_said(tiny_encoder: TowerEncoder) -> None:
-    evidence = Ink().score(suspects(catalogue(tiny_encoder, []), [seen(card(noise=3))]))[0]
+@pytest.mark.parametrize("head", [Strokes(), Ink()])
+def test_without_regions_nothing_is_said(tiny_encoder: TowerEncoder, head: Head) -> None:
+    evidence = head.score(suspects(catalogue(tiny_encoder, []), [seen(card(noise=3))]))[0]
     assert not evidence.applicable
     assert "region" in evidence.text
 
@@ -213,6 +236,6 @@ def test_where_glare_has_bleached_the_ground_no_colour_is_compared() -> None:
     photo = red(seen(card(noise=3)))
     shine = np.clip(np.linspace(0, 2.0, 640), 0, 1)[None, :, None]  # most on the right
     glaring = np.clip(photo + shine * 220, 0, 255).astype(np.uint8)
-    other = deviation(made, marks, red(seen(card(tint=(60, 0, -60), noise=3))))
-    assert deviation(made, marks, photo).score < 2
-    assert deviation(made, marks, glaring).score < 2 < other.score
+    other = colours(made, marks, red(seen(card(tint=(60, 0, -60), noise=3))))
+    assert colours(made, marks, photo).score < 2 < other.score
+    assert isinstance(compare_colours(marks, drawn(made, marks, glaring), made.shape), str)

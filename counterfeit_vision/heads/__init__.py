@@ -13,6 +13,7 @@ from .patches import Patches
 from .product import Product
 from .reuse import Reuse
 from .similarity import Similarity
+from .strokes import Strokes
 from .wordmark import Wordmark
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Reuse",
     "SellerName",
     "Similarity",
+    "Strokes",
     "Suspects",
     "Title",
     "Wordmark",
@@ -38,5 +40,5 @@ __all__ = [
 
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
-    marks = (Mark(), Look(), Patches(), Ink(), Layout(), Wordmark(optional=True))
+    marks = (Mark(), Look(), Patches(), Strokes(), Ink(), Layout(), Wordmark(optional=True))
     return (Similarity(), Product(), *marks, Reuse(), Price(), Title())

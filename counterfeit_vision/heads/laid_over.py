@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mark_ink import Drawn, InkDeviation, MarkInk
 from ..marks import Found, Stencil, region_around
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from ..wording import number
 from .base import Suspects
 
-__all__ = ["in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
+__all__ = ["drawn_otherwise", "in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
 
 Floats = NDArray[np.float32]
 
@@ -52,6 +53,34 @@ def laid_over(
         heatmap=on_photo(map_, found, suspects.size(row)),
         references=references,
         crops=crops,
+    )
+
+
+def drawn_otherwise(
+    suspects: Suspects,
+    row: int,
+    compare: Callable[[Sequence[MarkInk], Sequence[Drawn | None], tuple[int, int]], InkDeviation | str],
+    usual: tuple[Sequence[float], Sequence[float]],
+) -> Evidence:
+    """What ``compare`` says of how the marks of a photo are drawn. ``usual``: medians and spreads of genuine photos, as
+    in :func:`in_spreads`.
+    """
+    mark = suspects.mark(row)
+    if isinstance(mark, str):
+        return no_mark(mark)
+    goods, found = mark
+    deviation = compare(suspects.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
+    if isinstance(deviation, str):
+        return unsaid(deviation)
+    return laid_over(
+        suspects,
+        row,
+        goods,
+        found,
+        deviation.map,
+        score=in_spreads(deviation.score, found, *usual),
+        text=f"what differs most: {deviation.text}, {deviation.score:.1f} times what nine of ten rendered genuine "
+        "photos stay below.",
     )
 
 

@@ -1,0 +1,25 @@
+"""Whether the marks are drawn in strokes of the same weight as the genuine ones."""
+
+from __future__ import annotations
+
+from ..mark_ink import compare_strokes
+from ..types import Evidence
+from .base import Suspects
+from .laid_over import drawn_otherwise
+
+__all__ = ["Strokes"]
+
+# Deviation of genuine photos of the market's seeds 240 and 241: median, and mean excess over it
+USUAL = ((0.55,) * 6, (0.7, 0.68, 0.66, 0.62, 0.51, 0.32))
+
+
+class Strokes:
+    """How far the weight of a mark's strokes is from the genuine ones' (:mod:`~counterfeit_vision.mark_ink`): the mark
+    that deviates most counts. ``score`` is in spreads of genuine photos above their median.
+    """
+
+    name = "strokes"
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return suspects.each(lambda row: drawn_otherwise(suspects, row, compare_strokes, USUAL))
