@@ -15,7 +15,9 @@ USUAL = ((0.64,) * 6, (0.37,) * 6)
 
 class Ink:
     """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.mark_ink`), as a whole or
-    in the part that deviates most. ``score`` is in spreads of genuine photos above their median.
+    in the part that deviates most. ``score`` is in spreads of genuine photos above their median. It is a claim beside
+    :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as in large
+    photos a little out of focus, another colour would not stand out.
     """
 
     name = "ink"

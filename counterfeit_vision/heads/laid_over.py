@@ -79,8 +79,8 @@ def drawn_otherwise(
         found,
         deviation.map,
         score=in_spreads(deviation.score, found, *usual),
-        text=f"what differs most: {deviation.text}, {deviation.score:.1f} times what nine of ten rendered genuine "
-        "photos stay below.",
+        text=f"what differs most in how a mark is drawn: {deviation.text}, {deviation.score:.1f} times what nine of "
+        "ten rendered genuine photos stay below.",
     )
 
 
