@@ -234,7 +234,10 @@ def compare_strokes(
     """By how much bolder or finer than the genuine ones the marks of a photo are ``drawn``; or why that can't be said.
     ``shape`` (h, w) is the stencil's.
     """
-    return _strangest(_weights(_judged(marks, drawn)), shape) or "the marks' outlines are too faint on the photo"
+    return (
+        _strangest(_weights(_judged(marks, drawn)), shape)
+        or "the marks' strokes can't be told from what is around them"
+    )
 
 
 def compare_colours(

@@ -193,8 +193,12 @@ def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[
     flat = marks[0].measure(np.full_like(found.crop, 90), found.inside)
     assert flat is not None
     assert flat.likeness < 0.5
-    assert isinstance(compare_strokes((), (), stencil.shape), str)
-    assert isinstance(compare_colours((), (), stencil.shape), str)
+    unclear = [dataclasses.replace(mark, references=(None,)) for mark in marks]  # no reference shows the outline
+    for compare, what in ((compare_strokes, "strokes"), (compare_colours, "ink")):
+        for known in ([], unclear):
+            said = compare(known, drawn(stencil, marks, seen(card(noise=3)))[: len(known)], stencil.shape)
+            assert isinstance(said, str)
+            assert f"{what} can't be told" in said
 
 
 @pytest.mark.parametrize(
