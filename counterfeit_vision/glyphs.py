@@ -78,24 +78,26 @@ def ink(line: Pixels) -> Floats | None:
     """
     height, width = line.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
-    design = np.stack([np.ones_like(x), x, y], axis=1)
-    colours = line.reshape(-1, 3).astype(np.float64)
+    design = np.stack([np.ones_like(x), x, y])
+    colours = np.ascontiguousarray(line.reshape(-1, 3).T, np.float64)
     ring = np.zeros((height, width), bool)
     edge = max(1, height // 16)
     ring[:edge], ring[-edge:], ring[:, :edge], ring[:, -edge:] = True, True, True, True
     rows = np.flatnonzero(ring)
     for _ in range(3):
-        plane = np.linalg.lstsq(design[rows], colours[rows], rcond=None)[0]
-        off = np.linalg.norm(colours[rows] - design[rows] @ plane, axis=1)
+        terms, seen = design[:, rows], colours[:, rows]
+        plane = np.linalg.lstsq(terms.T, seen.T, rcond=None)[0].T
+        off = np.linalg.norm(seen - plane @ terms, axis=0)
         rows = rows[off <= 2.5 * np.median(off) + 1]
-    away = colours - design @ plane
-    weight = np.linalg.norm(away, axis=1)
-    if np.percentile(weight, 95) < FAINTEST:
+    away = colours - plane @ design
+    weight = np.linalg.norm(away, axis=0)
+    strong, strongest = np.percentile(weight, (80, 95))
+    if strongest < FAINTEST:
         return None
-    strong = away[weight >= np.percentile(weight, 80)]
-    direction = np.linalg.svd(strong, full_matrices=False)[2][0]
-    value = away @ direction
-    value *= np.sign(np.sum(value * weight))
+    farthest = away[:, weight >= strong]
+    direction = np.linalg.eigh(farthest @ farthest.T)[1][:, -1]
+    value = direction @ away
+    value *= np.sign(value @ weight)
     return np.asarray(np.clip(value / np.percentile(value, 95), -0.5, 1.5).reshape(height, width), np.float32)
 
 

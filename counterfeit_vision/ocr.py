@@ -162,14 +162,13 @@ class Reader:
         labels = np.zeros(2 * len(text) + 1, np.int64)
         labels[1::2] = [self.place[character] for character in text]
         logits = np.log(np.maximum(reading.probabilities[:, labels], 1e-12))
-        skip = np.zeros(len(labels), bool)
-        skip[2:] = (labels[2:] != 0) & (labels[2:] != labels[:-2])
-        state = np.full(len(labels), -np.inf)
+        skip = np.full(len(labels), -np.inf)  # what it costs to come from two places before
+        skip[2:][(labels[2:] != 0) & (labels[2:] != labels[:-2])] = 0
+        padded = np.full(len(labels) + 2, -np.inf)  # two places that nothing comes from, then the labels'
+        two, one, state = padded[:-2], padded[1:-1], padded[2:]
         state[:2] = logits[0, :2]
         for row in logits[1:]:
-            one = np.r_[-np.inf, state[:-1]]
-            two = np.where(skip, np.r_[-np.inf, -np.inf, state[:-2]][: len(state)], -np.inf)
-            state = np.logaddexp(np.logaddexp(state, one), two) + row
+            state[:] = np.logaddexp(np.logaddexp(state, one), two + skip) + row
         return float(np.logaddexp.reduce(state[-2:]))
 
 
