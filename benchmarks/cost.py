@@ -6,12 +6,16 @@ Listings of a rendered market, judged by every head as an inspector does it: wha
 over each other, wordmarks read) is known, what is known of the photo is not. Alone, ``mark`` decodes the photo and
 finds the marks, which ``patches`` and ``wordmark`` then use. ``search`` is the nearest references. Then all of them in
 one thread and in as many as torch has, by wall time: run it where nothing else runs, with more than one core.
+
+Last, the first photo of each product, for which the product's marks have to be learned: anew, or, in a process that
+starts anew, from the disk; and the same photo again.
 """
 
 from __future__ import annotations
 
 import functools
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,7 +100,33 @@ def main() -> None:
             )
         most = sorted(round(1 / value, 2) for value in times["all heads"]["ratio"])
         result["all heads, times the encoder: least, median, most"] = most
+        result["the first photo of a product, seconds of processor time"] = learning(market, encoder)
     rounds.give("cost", result, chosen)
+
+
+def learning(market: cv.market.Market, encoder: cv.Encoder) -> dict[str, float]:
+    """What all heads take on one photo of each product, depending on what is known of its marks."""
+    listings = [listing for listing in read_listings(market.listings) if isinstance(listing, cv.Listing)]
+    asked = list({listing.product: listing for listing in listings}.values())
+    rows = list(encode_photos([(listing.id, listing.photos[0]) for listing in asked], encoder=encoder, cache=False))
+    found = stack(rows, encoder=encoder)
+    took: dict[str, float] = {}
+    known: list[list[float]] = []
+    with tempfile.TemporaryDirectory() as folder, cv.EmbeddingCache(Path(folder) / "embeddings.sqlite") as cache:
+
+        def judge(catalog: cv.Catalog, heads: Sequence[Head], what: str) -> None:
+            suspects = Suspects(found, asked, rows, catalog, catalog.neighbours(found, NEIGHBOURS))
+            start = time.process_time()
+            known.append([evidence.score for head in heads for evidence in head.score(suspects)])
+            took[what] = round((time.process_time() - start) / len(asked), 2)
+
+        for what in ("learned anew", "from the disk"):
+            catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder, cache=cache), default_heads()
+            judge(catalog, heads, what)
+        judge(catalog, heads, "known")
+    for scores in known:
+        rounds.demand(np.array_equal(scores, known[0], equal_nan=True), "scores depend on what was known")
+    return took
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import sqlite3
@@ -17,7 +18,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .weights import cache_dir
 
-__all__ = ["CachedPhoto", "EmbeddingCache", "opened"]
+__all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
@@ -279,15 +280,29 @@ def opened(cache: EmbeddingCache | bool) -> Iterator[EmbeddingCache | None]:
     """The cache that is given; for ``True`` the usual one, closed at the end; for ``False`` none. Raises
     :class:`InputError` for anything else.
     """
-    if not isinstance(cache, bool | EmbeddingCache):
-        raise InputError(
-            f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache('embeddings.sqlite')"
-        )
+    _check(cache)
     if cache is True:
         with EmbeddingCache() as usual:
             yield usual
     else:
         yield None if cache is False else cache
+
+
+def opener(cache: EmbeddingCache | bool) -> Callable[[], EmbeddingCache] | None:
+    """What opens the same file when it is needed, maybe long after the one that is given was closed; ``None`` for
+    ``False``. Raises :class:`InputError` as :func:`opened` does.
+    """
+    _check(cache)
+    if isinstance(cache, EmbeddingCache):
+        return functools.partial(EmbeddingCache, cache.path, max_bytes=cache.max_bytes)
+    return EmbeddingCache if cache else None
+
+
+def _check(cache: object) -> None:
+    if not isinstance(cache, bool | EmbeddingCache):
+        raise InputError(
+            f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache('embeddings.sqlite')"
+        )
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

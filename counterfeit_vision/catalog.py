@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import EmbeddingCache
+from .cache import EmbeddingCache, opener
 from .catalog_folder import read_folder, table, unpacked, write_folder
 from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
+from .keypoints import Keypoints
 from .manifests import read_references
-from .marks import Found, find_marks, make_stencil, mark_features
+from .marks import Found, Stencil, find_marks, make_stencil, mark_features
+from .memory import Memory
 from .neighbours import Neighbours, best_first, reference_scores
 from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
@@ -81,6 +83,7 @@ class Catalog:
         encoder: Encoder,
         index: Callable[[int], Index] | None = None,
         failures: Sequence[Failure] = (),
+        cache: EmbeddingCache | bool = True,
     ) -> None:
         self.kept, self.encoder, self.failures = kept, encoder, tuple(failures)
         self.references, self.sha256, self.sizes = kept.references, kept.sha256, kept.sizes
@@ -89,7 +92,7 @@ class Catalog:
         self.products = np.array([reference.product for reference in self.references], dtype=object)
         self.goods = np.array([_key(reference) for reference in self.references], dtype=object)
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
-        self._make_index = index
+        self._make_index, self._open_cache = index, opener(cache)
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._goods_marks: Once[str, GoodsMarks] = Once(KEPT_MARKS)
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
@@ -116,6 +119,8 @@ class Catalog:
         ``index`` makes an index for vectors of a given length; the default is exact: FAISS, or torch on the encoder's
         GPU. A photo that can't be used, or a region off its photo, is one of ``failures``; with ``strict`` the first
         raises. The marks of products without ``regions`` are looked for once, here, unless ``find_marks`` is false.
+        ``cache`` keeps the photos' embeddings and what takes long to learn of each product's marks, so that a catalogue
+        that has grown is built anew in little time; ``False`` does without.
         Raises :class:`InputError` when nothing genuine is left.
         """
         refuse_name(encoder)
@@ -143,10 +148,11 @@ class Catalog:
                 f"{kept[0].id!r}; a catalogue needs genuine photos: add some with gallery='genuine' or 'official'"
             )
         return cls(
-            KeptReferences.of(encoder, kept, rows, find_marks=find_marks, progress=progress),
+            KeptReferences.of(encoder, kept, rows, find_marks=find_marks, cache=cache, progress=progress),
             encoder=encoder,
             index=index,
             failures=failures,
+            cache=cache,
         )
 
     # --- asking it ----------------------------------------------------------------------------------------------------
@@ -242,8 +248,20 @@ class Catalog:
         without = [not self.references[row].regions for row in rows]
         rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
         keys = rows.tolist()
-        stencil = make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
-        return GoodsMarks(rows, stencil, self.encoder)
+        memory = self.memory_of(keys)
+
+        def stencil() -> Stencil | str:
+            return make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
+
+        return GoodsMarks(rows, memory("stencil", [Stencil, Keypoints], stencil), self.encoder, memory)
+
+    def memory_of(self, rows: Sequence[int]) -> Memory:
+        """What is kept on disk of these references together, by their copies, their regions and their sizes."""
+        digest = hashlib.sha256()
+        for row in rows:
+            regions, photo = [region.to_list() for region in self.regions(row)], self.kept.jpeg(row)
+            digest.update(f"{len(photo)} {regions} {self.sizes[row]} ".encode() + photo)
+        return Memory(self._open_cache, digest.hexdigest())
 
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
@@ -502,10 +520,11 @@ class Catalog:
         encoder: Encoder | None = None,
         *,
         index: Callable[[int], Index] | None = None,
+        cache: EmbeddingCache | bool = True,
     ) -> Catalog:
         """Read a catalogue; every file is checked against its sha256 first, and nothing in it is ever executed.
 
-        ``encoder`` defaults to the recipe it was built with, ``index`` as in :meth:`build`. Raises
+        ``encoder`` defaults to the recipe it was built with, ``index`` and ``cache`` are as in :meth:`build`. Raises
         :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
         if encoder is not None:
@@ -527,7 +546,7 @@ class Catalog:
                 f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
                 "load that one, or build the catalogue anew"
             )
-        return cls(unpacked(path, manifest, contents), encoder=encoder, index=index)
+        return cls(unpacked(path, manifest, contents), encoder=encoder, index=index, cache=cache)
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .cache import CachedPhoto, EmbeddingCache, opened
+from .encoders.base import precision_of
 from .marks import cut
 from .stream import EncodedPhoto
 from .types import Reference, Region
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MarkLibrary"]
 
 Pixels = NDArray[np.uint8]
+NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +37,14 @@ class MarkLibrary:
 
     @classmethod
     def encode(
-        cls, encoder: Encoder, references: Sequence[Reference], photos: Sequence[EncodedPhoto]
+        cls,
+        encoder: Encoder,
+        references: Sequence[Reference],
+        photos: Sequence[EncodedPhoto],
+        cache: EmbeddingCache | bool = False,
     ) -> MarkLibrary | None:
-        """Cut the regions from the references' full photos and encode them, a batch at a time; ``None`` where no
-        reference has regions.
+        """Cut the regions from the references' full photos and encode those that the ``cache`` does not know, a batch
+        at a time; ``None`` where no reference has regions.
         """
         keys: list[int] = []
         squares: list[Pixels] = []
@@ -47,9 +55,7 @@ class MarkLibrary:
                 squares += _squares(encoder, pixels, reference.regions)
         if not keys:
             return None
-        size = encoder.batch_size
-        parts = [encoder.encode(np.stack(squares[start : start + size])) for start in range(0, len(squares), size)]
-        return cls(np.array(keys, np.int64), np.concatenate([part.vectors for part in parts]))
+        return cls(np.array(keys, np.int64), _vectors(encoder, squares, cache))
 
     def likeness(
         self, encoder: Encoder, pixels: Pixels, regions: Sequence[Region], usable: NDArray[np.bool_]
@@ -69,3 +75,23 @@ class MarkLibrary:
 def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> list[Pixels]:
     """Each region as the encoder's square."""
     return [encoder.preprocess(cut(pixels, region))[0] for region in regions]
+
+
+def _vectors(encoder: Encoder, squares: Sequence[Pixels], cache: EmbeddingCache | bool) -> NDArray[np.float32]:
+    """(n, D) of the encoder's squares."""
+    space, size = f"{encoder.fingerprint} {precision_of(encoder)} mark", encoder.batch_size
+    names = [hashlib.sha256(square.tobytes()).hexdigest() for square in squares]
+    named = dict(zip(names, squares, strict=True))
+    with opened(cache) as store:
+        kept = {name: None if store is None else store.get(name, space) for name in named}
+        vectors = {name: one.vector for name, one in kept.items() if one is not None}
+        new = [name for name in named if name not in vectors]
+        for start in range(0, len(new), size):
+            batch = new[start : start + size]
+            found = encoder.encode(np.stack([named[name] for name in batch])).vectors
+            vectors |= dict(zip(batch, found, strict=True))
+        if store is not None:
+            for name in new:
+                store.put(name, space, CachedPhoto(vectors[name], None, (0, 0), NOTHING, (0, 0), b""))
+            store.commit()
+    return np.stack([vectors[name] for name in names])

@@ -88,6 +88,11 @@ class Reader:
         self.alphabet: tuple[str, ...] = ("", *characters, " ")
         self.place: dict[str, int] = {character: index for index, character in enumerate(self.alphabet) if character}
 
+    @property
+    def sha256(self) -> str:
+        """That of the wheel that both models come out of."""
+        return str(_recipe()["sha256"])
+
     def __reduce__(self) -> tuple[Callable[[], Reader], tuple[()]]:
         return shared_reader, ()  # sessions can't be copied, nor sent to another process: it has a reader of its own
 
@@ -223,7 +228,7 @@ def model_files() -> dict[str, Path]:
 
     Every file is checked against its sha256. Raises :class:`~counterfeit_vision.WeightsError` with what to type.
     """
-    recipe = json.loads((weights.recipe_folder() / RECIPE).read_text(encoding="utf-8"))
+    recipe = _recipe()
     folder = weights.cache_dir() / "weights" / f"{recipe['name']}-{recipe['sha256'][:12]}"
     folders = [folder, *([Path(given).expanduser()] if (given := os.environ.get("CV_WEIGHTS")) else [])]
     for place in folders:
@@ -249,6 +254,11 @@ def model_files() -> dict[str, Path]:
             message = f"{recipe['title']} can't be kept in {folder}: {error}; set CV_CACHE to another folder"
             raise WeightsError(message) from error
     return {name: folder / Path(about["file"]).name for name, about in recipe["files"].items()}
+
+
+def _recipe() -> dict[str, Any]:
+    recipe: dict[str, Any] = json.loads((weights.recipe_folder() / RECIPE).read_text(encoding="utf-8"))
+    return recipe
 
 
 def _is_whole(path: Path, sha256: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .cache import EmbeddingCache
 from .decode import decode
 from .errors import InputError
 from .foreground import PRODUCT, load_foreground, product_mask
@@ -65,10 +66,11 @@ class KeptReferences:
         photos: Sequence[EncodedPhoto],
         *,
         find_marks: bool = True,
+        cache: EmbeddingCache | bool = False,
         progress: bool = False,
     ) -> KeptReferences:
         """Of references with their kept copies and their encoded photos, at least one. With ``find_marks`` the marks of
-        products without regions are looked for.
+        products without regions are looked for, unless the ``cache`` knows them.
         """
         embeddings = stack(photos, encoder=encoder)
         patches = embeddings.patches
@@ -77,7 +79,7 @@ class KeptReferences:
         found: list[tuple[Region, ...]] = [()] * len(references)
         if find_marks:
             content, grid = embeddings.content, embeddings.grid
-            found = found_regions(references, sizes, foreground, content, grid, progress=progress)
+            found = found_regions(references, sizes, foreground, content, grid, cache=cache, progress=progress)
         references = [
             dataclasses.replace(reference, regions=regions) if regions else reference
             for reference, regions in zip(references, found, strict=True)
@@ -96,7 +98,7 @@ class KeptReferences:
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
             foreground=foreground,
-            marks=MarkLibrary.encode(encoder, references, photos),
+            marks=MarkLibrary.encode(encoder, references, photos, cache),
             found=tuple(bool(regions) for regions in found),
         )
 

@@ -31,6 +31,8 @@ ORDER = [
     "weights",
     "encoders",
     "cache",
+    "packing",
+    "memory",
     "threads",
     "stream",
     "manifests",

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ..catalog import Catalog, Neighbours
 from ..errors import DecodeError
 from ..goods_marks import GoodsMarks
+from ..keypoints import Keypoints
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
-from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, unlike
+from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..types import Embeddings, Evidence, Listing
@@ -50,6 +51,7 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _points: Once[int, Keypoints] = field(default_factory=Once, init=False, repr=False)
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
@@ -163,10 +165,14 @@ class Suspects:
 
     def _look_for_place(self, row: int, goods: str) -> Found | str:
         stencil = self.marks_of(goods).stencil
+        if isinstance(stencil, str):
+            return stencil
         try:
-            return stencil if isinstance(stencil, str) else likely_place(stencil, self.pixels(row))
+            photo = self.pixels(row)
         except DecodeError as error:
             return str(error)
+        small = min(photo.shape[:2]) < SMALLEST
+        return likely_place(stencil, photo, None if small else self._points.get(row, lambda: mark_features(photo)))
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""

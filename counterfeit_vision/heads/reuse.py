@@ -185,7 +185,13 @@ class Reuse:
     def _traits(self, suspects: Suspects, key: int) -> Traits:
         """A reference's traits, found once and kept while there is room."""
         catalog = suspects.catalog
-        return self._kept.get(catalog.sha256[key], lambda: find_traits(catalog.pixels(key), size=catalog.sizes[key]))
+
+        def find() -> Traits:
+            return find_traits(catalog.pixels(key), size=catalog.sizes[key])
+
+        return self._kept.get(
+            catalog.sha256[key], lambda: catalog.memory_of([key])("traits", [Traits, Keypoints], find)
+        )
 
 
 def is_copy(evidence: Evidence | None) -> bool:

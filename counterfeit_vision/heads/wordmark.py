@@ -15,7 +15,7 @@ from ..glyphs import Glyphs, compare_glyphs, is_covered
 from ..goods_marks import GoodsMarks
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
 from ..marks import Found, Stencil, region_around
-from ..ocr import Reader, TextLine, rectified, shared_reader
+from ..ocr import Reader, Reading, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView
@@ -28,6 +28,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 REFERENCES_SHOWN = 4
+KEPT = 512  # products whose wordmarks stay in memory, at most 500 MB
 GENUINE = 2  # genuine lines, those most alike, that a suspect's line is compared with glyph by glyph
 SURPRISE = 20.0  # nats between the text as read and the wordmark that count as a full misspelling (score 1)
 LAID_OVER = 0.45  # correlation below which two lines are not the same drawing (development fakes: 0.50 and more)
@@ -165,7 +166,7 @@ class Wordmark:
     def __init__(self, *, optional: bool = False) -> None:
         self._optional = optional
         self._reader: Reader | str | None = None
-        self._known: Once[tuple[str, str], Wordmarks] = Once()
+        self._known: Once[tuple[str, str], Wordmarks] = Once(KEPT)
         if not optional:
             self._reader = shared_reader()
 
@@ -234,7 +235,14 @@ class Wordmark:
     def _wordmarks(self, suspects: Suspects, goods: str, reader: Reader) -> Wordmarks:
         """A product's wordmarks, looked for once."""
         catalog = suspects.catalog
-        return self._known.get((catalog.generation, goods), lambda: _learned(catalog, suspects.marks_of(goods), reader))
+
+        def learn() -> Wordmarks:
+            marks = suspects.marks_of(goods)
+            brand = catalog.references[int(marks.shown_by[0])].brand
+            name, kinds = f"wordmarks {brand} {reader.sha256}", [Wordmarks, KnownLine, TextLine, Reading]
+            return marks.memory(name, kinds, lambda: _learned(catalog, marks, reader))
+
+        return self._known.get((catalog.generation, goods), learn)
 
 
 def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:

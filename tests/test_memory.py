@@ -1,0 +1,217 @@
+"""What is learned of a product is kept on disk: it comes back bit for bit, or is learned anew."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_marks import BOX, label, seen
+
+from counterfeit_vision import Catalog, Embeddings, Listing, Reference, mark_regions, memory
+from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision.cache import EmbeddingCache, opener
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import InputError
+from counterfeit_vision.heads import default_heads, wordmark
+from counterfeit_vision.judging import suspects_of
+from counterfeit_vision.mark_details import MarkDetails
+from counterfeit_vision.mark_ink import MarkInk
+from counterfeit_vision.memory import Memory
+from counterfeit_vision.packing import pack, unpack
+from counterfeit_vision.stream import EncodedPhoto, encode_photos
+
+
+@dataclass(frozen=True, eq=False)
+class Inner:
+    number: float
+    array: np.ndarray
+    cached: dict[str, int] = field(default_factory=dict, init=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Outer:
+    parts: tuple[Inner | None, ...]
+    text: str
+
+
+CLAIMS = {"mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "reuse"}
+ARRAYS = [
+    np.zeros((0, 3), np.float32),
+    np.array([np.nan, np.inf, -0.0, 1 / 3]),
+    np.array([[True, False]]),
+    np.arange(6, dtype=np.uint8).reshape(1, 2, 3)[:, ::-1],
+    np.array(2.5, np.float16),
+]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=str)
+def test_arrays_come_back_bit_for_bit(array: np.ndarray) -> None:
+    back = unpack(pack(array))
+    assert back.dtype == array.dtype
+    assert back.shape == array.shape
+    assert back.tobytes() == array.tobytes()
+
+
+def test_dataclasses_come_back_with_all_that_they_are_made_of() -> None:
+    value = Outer((Inner(float("inf"), np.arange(3)), None), "Žižka 真")
+    value.parts[0].cached["what is made on use"] = 1  # type: ignore[union-attr]
+    back = unpack(pack(value), [Inner, Outer])
+    assert back.text == value.text
+    assert back.parts[1] is None
+    assert back.parts[0].number == float("inf")
+    assert back.parts[0].array.tolist() == [0, 1, 2]
+    assert back.parts[0].cached == {}
+    assert unpack(pack((1, 0.1, True, None, "a", ()))) == (1, 0.1, True, None, "a", ())
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], Outer, np.array([None]), 1j, np.float64(1)], ids=str)
+def test_what_is_none_of_these_is_not_packed(value: object) -> None:
+    with pytest.raises(TypeError, match="no array, dataclass, tuple, number or text"):
+        pack((1, value))
+
+
+def test_nothing_but_the_named_dataclasses_is_made_and_nothing_is_unpickled() -> None:
+    with pytest.raises(ValueError, match="not packed by this version"):
+        unpack(pack(Outer((), "")), [Inner])
+    pickled, shape = io.BytesIO(), json.dumps({"array": "0"})
+    np.savez(pickled, **{"shape": np.array(shape), "0": np.array([print], object)})  # type: ignore[arg-type]
+    for data in (b"", b"PK", pickled.getvalue(), pack(1)[:-30], pack(np.arange(9))[:60]):
+        with pytest.raises(ValueError, match=r"not packed by this version|allow_pickle"):
+            unpack(data, [Inner])
+
+
+def counted(value: object) -> tuple[Callable[[], object], list[int]]:
+    calls: list[int] = []
+
+    def make() -> object:
+        calls.append(1)
+        return value
+
+    return make, calls
+
+
+def test_what_was_learned_once_is_not_learned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, calls = counted((1.5, "a"))
+    with EmbeddingCache(tmp_path / "e.sqlite") as given:
+        open_cache = opener(given)
+    for _ in range(2):  # the cache that was given is closed
+        assert Memory(open_cache, "photos")("name", [], make) == (1.5, "a")
+    assert len(calls) == 1
+    Memory(open_cache, "other photos")("name", [], make)
+    Memory(open_cache, "photos")("other name", [], make)
+    assert len(calls) == 3
+    monkeypatch.setattr(memory, "_code", lambda: "other code")
+    Memory(open_cache, "photos")("name", [], make)
+    assert len(calls) == 4
+
+
+def test_without_a_cache_it_is_learned_each_time() -> None:
+    make, calls = counted(1)
+    for _ in range(2):
+        assert Memory(opener(False), "photos")("name", [], make) == 1
+    assert len(calls) == 2
+
+
+def test_what_cannot_be_read_any_more_is_learned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, (make, calls) = tmp_path / "e.sqlite", counted(1)
+    known = Memory(opener(EmbeddingCache(path)), "photos")
+    monkeypatch.setattr(memory, "pack", lambda value: b"nothing that was packed")
+    known("name", [], make)
+    monkeypatch.undo()
+    assert known("name", [], make) == 1
+    assert known("name", [], make) == 1
+    assert len(calls) == 2
+
+
+def test_a_cache_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="need True, False or a cache"):
+        opener("embeddings.sqlite")  # type: ignore[arg-type]
+
+
+def judged(catalog: Catalog, photos: list[np.ndarray]) -> list[list[tuple[float, str]]]:
+    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
+    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
+    listings = [Listing(id=row.id, photos=[], product="card") for row in rows]
+    suspects = suspects_of(listings, rows, catalog)
+    return [[(one.score, one.text) for one in head.score(suspects)] for head in default_heads() if head.name in CLAIMS]
+
+
+@pytest.mark.usefixtures("reader")
+def test_claims_by_what_the_disk_remembers_are_those_by_what_was_just_learned(
+    tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        Reference(id=f"{row}", photo=photo, brand="velmora", product="card", regions=[BOX] if row == 0 else [])
+        for row, photo in enumerate([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)])
+    ]
+    photos = [seen(label(noise=3)), seen(label("VELMQRA", noise=3)), label(noise=5)]
+    plain = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    without = judged(plain, photos)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        built = Catalog.build(rows, encoder=tiny_encoder, cache=cache)
+        anew = judged(built, photos)
+        plain.save(tmp_path / "catalogue")
+        loaded = Catalog.load(tmp_path / "catalogue", tiny_encoder, cache=cache)
+
+    def never(*_: object) -> object:
+        raise AssertionError("it is known already")
+
+    monkeypatch.setattr(catalog_module, "make_stencil", never)
+    monkeypatch.setattr(MarkDetails, "of", never)
+    monkeypatch.setattr(MarkInk, "all_of", never)
+    monkeypatch.setattr(wordmark, "_learned", never)
+    remembered = judged(loaded, photos)
+    np.testing.assert_equal(remembered, without)
+    np.testing.assert_equal(anew, without)
+    assert sum(not np.isnan(score) for claim in remembered for score, _ in claim) > 15
+
+
+def test_a_catalogue_that_has_grown_is_built_anew_by_what_is_known(
+    tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(products: int) -> list[Reference]:
+        return [
+            Reference(id=f"{product} {row}", photo=photo, brand="velmora", product=f"card {product}", regions=regions)
+            for product in range(products)
+            for row, (photo, regions) in enumerate(
+                [(label(noise=product), [BOX]), (seen(label(noise=9 + product)), [])]
+            )
+        ]
+
+    bare = [Reference(id=f"bare {row}", photo=seen(label(noise=20 + row)), brand="b", product="b") for row in range(2)]
+    encoded: list[int] = []
+    looked: list[int] = []
+
+    def encode(self: TowerEncoder, images: np.ndarray) -> Embeddings:
+        encoded.append(len(images))
+        return _encode(self, images)
+
+    def find(*given: object) -> object:
+        looked.append(1)
+        return _found(*given)  # type: ignore[arg-type]
+
+    _found, _encode = mark_regions._found, TowerEncoder.encode
+    monkeypatch.setattr(mark_regions, "_found", find)
+    monkeypatch.setattr(TowerEncoder, "encode", encode)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        first = Catalog.build([*rows(2), *bare], encoder=tiny_encoder, cache=cache)
+        asked = sum(encoded)
+        encoded.clear()
+        looked.clear()
+        grown = Catalog.build([*rows(3), *bare], encoder=tiny_encoder, cache=cache)
+    assert asked == 6 + 2 + len(first.regions(4) + first.regions(5))  # photos, drawn regions, found ones
+    assert sum(encoded) == 2 + 1  # the two photos of the new product, and its region
+    assert looked == []
+    plain = Catalog.build([*rows(3), *bare], encoder=tiny_encoder, cache=False)
+    assert [plain.regions(row) for row in range(8)] == [grown.regions(row) for row in range(8)]
+    assert grown.marks is not None
+    assert plain.marks is not None
+    np.testing.assert_allclose(grown.marks.vectors, plain.marks.vectors, atol=1e-6)
+    monkeypatch.undo()
+    photos = [seen(label(noise=3))]
+    np.testing.assert_equal(judged(grown, photos), judged(plain, photos))
