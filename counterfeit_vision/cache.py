@@ -1,5 +1,6 @@
-"""Embeddings kept on disk, so that work on the same photos costs seconds the second time; and what is learned of
-products (:mod:`~counterfeit_vision.memory`), which takes as much room as some twenty photos.
+"""Embeddings kept on disk, so that work on the same photos costs seconds the second time; and, by
+:mod:`~counterfeit_vision.memory`, what is learned of products (each takes the room of some twenty photos) and what is
+said of listings.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
 file that cannot be read is set aside and begun anew, and one that can't be written any more, as on a full disk, is only

@@ -49,7 +49,7 @@ class Inspector:
     - ``base_rate`` is the share of fakes that is expected among the listings, ``costs`` = (of a false accusation, of a
       missed fake), in any unit: a listing that is not probable enough a fake for them goes to ``review``. Both need a
       calibration with labelled fakes.
-    - ``cache`` keeps embeddings on disk; ``False`` leaves the disk alone.
+    - ``cache`` keeps embeddings, and what the claims say of a listing, on disk; ``False`` leaves the disk alone.
     """
 
     def __init__(

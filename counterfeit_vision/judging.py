@@ -1,7 +1,14 @@
-"""Listings -> photos -> embeddings -> nearest references -> what every head says, in input order and lazily."""
+"""Listings -> photos -> embeddings -> nearest references -> what every head says, in input order and lazily.
+
+The same photos are calibrated with, inspected and evaluated again and again. What the heads say of them is kept in the
+cache of embeddings, by all that decides it: the listing and its photos, the catalogue, the heads and this package's
+code. Heads that don't say what they depend on (:attr:`Head.fingerprint`) are asked each time.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,14 +18,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import EmbeddingCache
+from .cache import EmbeddingCache, opener
 from .catalog import Catalog
+from .encoders.base import name_of, precision_of
 from .errors import InputError
 from .heads import Head, Suspects
 from .manifests import read_listings
+from .memory import Memory
 from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
-from .types import Evidence, Failure, Listing, Photo, composed
+from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 
 __all__ = [
     "JudgedPhoto",
@@ -55,6 +64,10 @@ class JudgedPhoto:
     runner_up: int = -1
     margin: float = math.nan
     found: tuple[int, ...] = ()
+
+
+FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
+KINDS = (Evidence, Region, PhotoView)  # what is kept of a listing is made of these
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
@@ -116,13 +129,14 @@ def judge(
     A listing about which a head gives a score that is no finite number fails at the stage ``"score"``, a photo whose
     file had gone or changed when a head asked for its pixels at ``"decode"``.
     """
+    heard = _Memory(catalog, heads, cache)
     pending: list[_Encoded] = []
     for item in progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress):
         pending.append(item)
         if len(pending) >= LISTINGS_AT_ONCE or sum(len(photos) for _, photos, _ in pending) >= PHOTOS_AT_ONCE:
-            yield from _score(pending, catalog, heads)
+            yield from _score(pending, catalog, heads, heard)
             pending = []
-    yield from _score(pending, catalog, heads)
+    yield from _score(pending, catalog, heads, heard)
 
 
 def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
@@ -159,9 +173,88 @@ def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catal
     return Suspects(embeddings, owners, photos, catalog, catalog.neighbours(embeddings, NEIGHBOURS))
 
 
+class _Memory:
+    """What heads said of listings, on disk. ``lasting`` are the places of those whose evidence is kept."""
+
+    def __init__(self, catalog: Catalog, heads: Sequence[Head], cache: EmbeddingCache | bool) -> None:
+        names = [(place, name) for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None]
+        self.lasting = [place for place, _ in names]
+        self._open_cache = opener(cache if names else False)
+        about = f"{catalog.generation} {name_of(catalog.encoder)} {precision_of(catalog.encoder)} {names}".encode()
+        self._given = hashlib.sha256(about + np.ascontiguousarray(catalog.vectors).tobytes()).hexdigest()
+
+    def get(self, listing: Listing, photos: Sequence[EncodedPhoto]) -> list[JudgedPhoto] | None:
+        """The listing's photos with the evidence of the ``lasting`` heads."""
+        rows = self._of(listing, photos).get("heard", KINDS)
+        if rows is None or len(rows) != len(photos):
+            return None
+        return [JudgedPhoto(photo, *row) for row, photo in zip(rows, photos, strict=True)]
+
+    def put(self, listing: Listing, judged: Sequence[JudgedPhoto]) -> None:
+        """Keep it for the next time."""
+        rows = tuple(
+            (row.neighbours, tuple(row.evidence[place] for place in self.lasting), row.runner_up, row.margin, row.found)
+            for row in judged
+        )
+        self._of(listing, [row.photo for row in judged]).put("heard", rows)
+
+    def _of(self, listing: Listing, photos: Sequence[EncodedPhoto]) -> Memory:
+        claims = dataclasses.replace(listing, id="listing", photos=())
+        photos_of = [photo.sha256 for photo in photos]
+        return Memory(self._open_cache, hashlib.sha256(f"{self._given} {claims!r} {photos_of}".encode()).hexdigest())
+
+
+def _fingerprint(head: Head) -> str | None:
+    """What a head's evidence depends on, beside its class; a subclass has to say so itself."""
+    if FINGERPRINT not in vars(type(head)):
+        return None
+    return f"{type(head).__module__} {type(head).__qualname__} {head.name} {getattr(head, FINGERPRINT)}"
+
+
 def _score(
-    pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head]
+    pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head], memory: _Memory
 ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
+    known = [memory.get(listing, photos) if photos else None for listing, photos, _ in pending]
+    others = [place for place in range(len(heads)) if place not in memory.lasting]
+    new = _heard([item for item, rows in zip(pending, known, strict=True) if rows is None], catalog, heads)
+    again = _heard(
+        [item for item, rows in zip(pending, known, strict=True) if rows is not None and others],
+        catalog,
+        [heads[place] for place in others],
+    )
+    for (listing, photos, failures), rows in zip(pending, known, strict=True):
+        if rows is not None and others:
+            judged, unread = next(again)
+            rows = _together(rows, memory.lasting, judged, others) if not unread else None
+            if rows is None:  # a file has gone meanwhile
+                judged, unread = next(_heard([(listing, photos, [])], catalog, heads))
+        elif rows is None:
+            judged, unread = next(new)
+        else:
+            unread = []
+        judged = judged if rows is None else rows
+        failures += unread
+        fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
+        if rows is None and judged and not unread and fault is None and memory.lasting:
+            memory.put(listing, judged)
+        yield (listing, judged, failures) if fault is None else (listing, [], [fault])
+
+
+def _together(
+    first: Sequence[JudgedPhoto], places: Sequence[int], second: Sequence[JudgedPhoto], others: Sequence[int]
+) -> list[JudgedPhoto]:
+    """The evidence of some heads and of the others, each at its head's place."""
+    rows = []
+    for one, two in zip(first, second, strict=True):
+        at = dict(zip([*places, *others], [*one.evidence, *two.evidence], strict=True))
+        rows.append(dataclasses.replace(one, evidence=tuple(at[place] for place in sorted(at))))
+    return rows
+
+
+def _heard(
+    pending: Sequence[_Encoded], catalog: Catalog, heads: Sequence[Head]
+) -> Iterator[tuple[list[JudgedPhoto], list[Failure]]]:
+    """For each listing what the heads say of its photos, and the photos that could no longer be read."""
     rows = [photo for _, photos, _ in pending for photo in photos]
     if rows:
         suspects = suspects_of([listing for listing, photos, _ in pending for _ in photos], rows, catalog)
@@ -172,7 +265,7 @@ def _score(
             if wrong := {type(row).__name__ for row in column if not isinstance(row, Evidence)}:
                 raise InputError(f"head {head.name!r} gave {', '.join(sorted(wrong))}; need one Evidence a photo")
     start = 0
-    for listing, photos, failures in pending:
+    for _, photos, _ in pending:
         judged = [
             JudgedPhoto(
                 photo,
@@ -185,14 +278,13 @@ def _score(
             if row not in suspects.unread
             for near, scores in [suspects.near(row)]
         ]
-        failures += [
+        unread = [
             Failure(photo.id, "decode", suspects.unread[row])
             for row, photo in enumerate(photos, start)
             if row in suspects.unread
         ]
         start += len(photos)
-        fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
-        yield (listing, judged, failures) if fault is None else (listing, [], [fault])
+        yield judged, unread
 
 
 def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:

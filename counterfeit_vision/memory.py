@@ -1,8 +1,8 @@
-"""What is learned of a product's genuine photos, kept on disk.
+"""What is learned of a product's genuine photos, and what is said of a listing's, kept on disk.
 
-Learning takes ten times as long as judging a photo by it; a process that starts anew knows none of it, and of a large
-catalogue only a part fits in memory. So it goes into the cache of embeddings, by all that decides it: the photos, what
-is said of them, and this package's code.
+To learn a product takes ten times as long as to judge a photo by it, a photo is judged again and again, a process that
+starts anew knows nothing, and of a large catalogue only a part fits in memory. So both go into the cache of embeddings,
+by all that decides them: the photos, what is claimed of them, and this package's code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -38,22 +38,29 @@ class Memory:
         """What ``make`` works out of the photos, or the cache knows under ``name``; ``kinds`` are the dataclasses that
         it is made of (:func:`~counterfeit_vision.packing.pack`).
         """
-        if self.open_cache is None:
-            return make()
-        place = self.sha256, f"{name} {_code()}"
-        try:
-            with self.open_cache() as cache:
-                kept = cache.get(*place)
-        except InputError:  # no folder to keep anything in: whoever keeps embeddings there has been told
-            return make()
-        if kept is not None:
-            with contextlib.suppress(ValueError):
-                known: Known = unpack(kept.view, kinds)
-                return known
-        made = make()
-        with self.open_cache() as cache:
-            cache.put(*place, CachedPhoto(NOTHING, None, (0, 0), NOTHING, (0, 0), pack(made)))
-        return made
+        known: Known | None = self.get(name, kinds)
+        if known is None:
+            known = make()
+            self.put(name, known)
+        return known
+
+    def get(self, name: str, kinds: Sequence[type]) -> Any:
+        """What was put under ``name`` by the same code; ``None`` where nothing was."""
+        # without a folder to keep anything in, nothing is known: whoever keeps embeddings there has been told
+        with contextlib.suppress(InputError, ValueError):
+            if self.open_cache is not None:
+                with self.open_cache() as cache:
+                    kept = cache.get(self.sha256, f"{name} {_code()}")
+                return None if kept is None else unpack(kept.view, kinds)
+        return None
+
+    def put(self, name: str, value: object) -> None:
+        """Keep it, if it can be kept."""
+        with contextlib.suppress(InputError):
+            if self.open_cache is not None:
+                packed = CachedPhoto(NOTHING, None, (0, 0), NOTHING, (0, 0), pack(value))
+                with self.open_cache() as cache:
+                    cache.put(self.sha256, f"{name} {_code()}", packed)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ SHAPE = "shape"  # the member that says how the arrays, which are numbered, belo
 
 
 def pack(value: object) -> bytes:
-    """A dataclass, a tuple, an array, a number, a text or ``None``, and what they are made of, as a compressed .npz.
+    """A dataclass, a tuple, an array, a number, a text, bytes or ``None``, and what they are made of, as an .npz file.
 
     Raises ``TypeError`` for anything else.
 
@@ -49,6 +49,9 @@ def _shape(value: object, arrays: list[NDArray[Any]]) -> Any:
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         arrays.append(value)
         return {"array": str(len(arrays) - 1)}
+    if isinstance(value, bytes):
+        arrays.append(np.frombuffer(value, np.uint8))
+        return {"bytes": str(len(arrays) - 1)}
     if isinstance(value, tuple):
         return [_shape(one, arrays) for one in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -56,9 +59,9 @@ def _shape(value: object, arrays: list[NDArray[Any]]) -> Any:
             field.name: _shape(getattr(value, field.name), arrays) for field in dataclasses.fields(value) if field.init
         }
         return {"kind": type(value).__name__, "fields": fields}
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{type(value).__name__} is no array, dataclass, tuple, number or text")
+    raise TypeError(f"{type(value).__name__} is no array, dataclass, tuple, number, text or bytes")
 
 
 def _value(shape: Any, arrays: Any, kinds: dict[str, type]) -> Any:
@@ -68,5 +71,7 @@ def _value(shape: Any, arrays: Any, kinds: dict[str, type]) -> Any:
         return shape
     if "array" in shape:
         return arrays[shape["array"]]
+    if "bytes" in shape:
+        return arrays[shape["bytes"]].tobytes()
     fields = {name: _value(one, arrays, kinds) for name, one in shape["fields"].items()}
     return kinds[shape["kind"]](**fields)

@@ -230,7 +230,12 @@ class Suspects:
 
 @runtime_checkable
 class Head(Protocol):
-    """One claim about photos."""
+    """One claim about photos.
+
+    A head may have a text ``fingerprint`` of all that its evidence depends on beside the listing, its photos and the
+    catalogue: its settings, and, where it is your own, its version. What it says is then kept on disk, and it is not
+    asked about the same listing again.
+    """
 
     @property
     def name(self) -> str:

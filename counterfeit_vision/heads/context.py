@@ -39,6 +39,11 @@ class Price:
 
     name = "price"
 
+    @property
+    def fingerprint(self) -> str:
+        """See :class:`counterfeit_vision.heads.Head`."""
+        return repr(sorted(self.rates.items()))
+
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
         given = {_code(currency): rate for currency, rate in (rates or {}).items()}
         for currency, rate in given.items():
@@ -106,6 +111,7 @@ class Title:
     """
 
     name = "title"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -21,6 +21,7 @@ class Ink:
     """
 
     name = "ink"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

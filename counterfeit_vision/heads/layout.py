@@ -18,6 +18,7 @@ class Layout:
     """
 
     name = "layout"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -25,6 +25,7 @@ class Mark:
     """
 
     name = "mark"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -37,6 +37,7 @@ class Patches:
     """
 
     name = "patches"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

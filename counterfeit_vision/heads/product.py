@@ -23,6 +23,7 @@ class Product:
     """
 
     name = "product"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -125,6 +125,7 @@ class Reuse:
     """
 
     name = "reuse"
+    fingerprint = ""
 
     def __init__(self) -> None:
         self._kept: Once[str, Traits] = Once(KEPT)

@@ -22,6 +22,7 @@ class Similarity:
     """
 
     name = "similarity"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

@@ -19,6 +19,7 @@ class Strokes:
     """
 
     name = "strokes"
+    fingerprint = ""
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""

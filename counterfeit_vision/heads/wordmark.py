@@ -170,6 +170,12 @@ class Wordmark:
         if not optional:
             self._reader = shared_reader()
 
+    @property
+    def fingerprint(self) -> str:
+        """See :class:`counterfeit_vision.heads.Head`: the models that read, or why there are none."""
+        reader = self.reader()
+        return reader if isinstance(reader, str) else reader.sha256
+
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
         self.reader()  # before threads ask for it

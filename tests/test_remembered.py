@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_marks import BOX, label, seen
 
-from counterfeit_vision import Catalog, Embeddings, Listing, Reference, mark_regions, memory
+from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, mark_regions, memory
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.errors import InputError
-from counterfeit_vision.heads import default_heads, wordmark
-from counterfeit_vision.judging import suspects_of
+from counterfeit_vision.errors import DecodeError, InputError
+from counterfeit_vision.heads import Mark, Similarity, Suspects, default_heads, wordmark
+from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.mark_details import MarkDetails
 from counterfeit_vision.mark_ink import MarkInk
 from counterfeit_vision.memory import Memory
@@ -66,12 +69,12 @@ def test_dataclasses_come_back_with_all_that_they_are_made_of() -> None:
     assert back.parts[0].number == float("inf")
     assert back.parts[0].array.tolist() == [0, 1, 2]
     assert back.parts[0].cached == {}
-    assert unpack(pack((1, 0.1, True, None, "a", ()))) == (1, 0.1, True, None, "a", ())
+    assert unpack(pack((1, 0.1, True, None, "a", b"\0a", ()))) == (1, 0.1, True, None, "a", b"\0a", ())
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], Outer, np.array([None]), 1j, np.float64(1)], ids=str)
+@pytest.mark.parametrize("value", [{"a": 1}, [1], Outer, np.array([None]), 1j, np.int64(1)], ids=str)
 def test_what_is_none_of_these_is_not_packed(value: object) -> None:
-    with pytest.raises(TypeError, match="no array, dataclass, tuple, number or text"):
+    with pytest.raises(TypeError, match="no array, dataclass, tuple, number, text or bytes"):
         pack((1, value))
 
 
@@ -215,3 +218,156 @@ def test_a_catalogue_that_has_grown_is_built_anew_by_what_is_known(
     monkeypatch.undo()
     photos = [seen(label(noise=3))]
     np.testing.assert_equal(judged(grown, photos), judged(plain, photos))
+
+
+class Asked:
+    """A head of one's own, that counts how often it is asked."""
+
+    name = "asked"
+
+    def __init__(self, fingerprint: str = "1") -> None:
+        self.rows, self._fingerprint = 0, fingerprint
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        self.rows += len(suspects)
+        return [Evidence(float(len(one.sha256)), suspects.product_of(suspects.goods(row)))
+                for row, one in enumerate(suspects.encoded)]  # fmt: skip
+
+
+class Lasting(Asked):
+    name = "lasting"
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+
+class Inheriting(Lasting):
+    name = "inheriting"
+
+
+@pytest.fixture(scope="module")
+def two(tiny_encoder: TowerEncoder) -> Catalog:
+    rows = [
+        Reference(id="card", photo=label(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="pen", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
+    ]
+    return Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+
+
+def listings(*texts: str, **claims: str) -> list[Listing]:
+    return [Listing(id=f"{row}", photos=[seen(label(text, noise=3))], **claims) for row, text in enumerate(texts)]
+
+
+def heard(catalog: Catalog, heads: list[Any], asked: list[Listing], cache: EmbeddingCache | bool) -> str:
+    """All that is said, but for the last digits of what depends on the batch."""
+    said = []
+    for listing, rows, failed in judge(asked, catalog, heads, cache=cache):
+        plain = [dataclasses.replace(row, photo=row.photo.id, margin=round(row.margin, 5)) for row in rows]  # type: ignore[arg-type]
+        said.append((listing, plain, failed))
+    with np.printoptions(threshold=10**9):
+        return repr(said)
+
+
+def test_heads_are_not_asked_again_about_the_same_listing(two: Catalog, tmp_path: Path) -> None:
+    mark, first, second, third = Mark(), Asked(), Lasting(), Inheriting()
+    heads = [first, mark, second, third]
+    both = listings("VELMORA", "VELMQRA")
+    plain = heard(two, heads, both, cache=False)
+    assert (first.rows, second.rows, third.rows) == (2, 2, 2)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for total in (4, 4):
+            assert heard(two, heads, both, cache) == plain
+            assert second.rows == total
+        assert (first.rows, third.rows) == (6, 6)  # they do not say what they depend on
+        # a new one and, under another name, two known ones
+        three = [*listings("VELMORR", "VELMQRA"), dataclasses.replace(both[0], id="2")]
+        assert heard(two, heads, three, cache) == heard(two, heads, three, cache=False)
+        assert second.rows == 4 + 1 + 3
+        assert first.rows == third.rows == 6 + 3 + 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"brand": "velmora"}, {"title": "a card"}, {"seller": "s"}],
+    ids=str,
+)
+def test_another_claim_another_catalogue_or_other_settings_are_another_question(
+    two: Catalog, tiny_encoder: TowerEncoder, tmp_path: Path, other: dict[str, str]
+) -> None:
+    one, new = Lasting(), Lasting("2")
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        heard(two, [one], listings("VELMORA"), cache)
+        heard(two, [one], listings("VELMORA"), cache)
+        assert one.rows == 1
+        heard(two, [one], listings("VELMORA", **other), cache)
+        assert one.rows == 2
+        heard(two, [new], listings("VELMORA"), cache)
+        assert new.rows == 1
+        rows = [dataclasses.replace(two.references[0], product="another")]
+        heard(Catalog.build(rows, encoder=tiny_encoder, cache=False), [one], listings("VELMORA"), cache)
+        assert one.rows == 3
+
+
+def test_a_photo_that_went_between_two_claims_is_not_remembered(two: Catalog, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(seen(label(noise=3))).save(path)
+    data = path.read_bytes()
+
+    class Taking(Asked):
+        name = "taking"
+        fingerprint = ""
+
+        def score(self, suspects: Suspects) -> list[Evidence]:
+            path.unlink(missing_ok=True)
+            return super().score(suspects)
+
+    asked = [Listing(id="one", photos=[path])]
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for _ in range(2):
+            ((_, rows, failed),) = judge(asked, two, [Taking(), Mark()], cache=cache)
+            assert rows == []
+            assert failed[0].stage == "decode"
+            path.write_bytes(data)
+        ((_, rows, failed),) = judge(asked, two, [Asked(), Mark()], cache=cache)
+        assert len(rows) == 1
+        ((_, rows, failed),) = judge(asked, two, [Taking2(path), Mark()], cache=cache)  # known, but for one head
+        assert rows == []
+        assert failed[0].stage == "decode"
+
+
+class Taking2(Asked):
+    """Takes a photo away that it then asks for."""
+
+    name = "taking too"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        self.path.unlink(missing_ok=True)
+        try:
+            suspects.pixels(0)
+        except DecodeError as error:
+            return [Evidence.not_applicable(str(error))]
+        return super().score(suspects)
+
+
+def test_an_inspector_calibrates_and_inspects_by_what_was_heard(two: Catalog, tmp_path: Path) -> None:
+    genuine = [seen(label(noise=10 + row), seed=row) for row in range(30)]
+    head = Lasting()
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        first, second = (
+            Inspector(two, heads=[Mark(), Similarity(), head], cache=cache).calibrate(genuine, alpha=alpha)
+            for alpha in (0.05, 0.1)
+        )
+        assert head.rows == 30
+        photos = [seen(label(noise=99)), seen(label("VELMQRA", noise=98))]
+        once, again = (first.inspect(photos, strict=True) for _ in range(2))
+        assert head.rows == 32
+    assert [one.to_dict() for one in once] == [one.to_dict() for one in again]
+    without = Inspector(two, heads=[Mark(), Similarity(), head], cache=False).calibrate(genuine, alpha=0.1)
+    assert second.calibration is not None
+    assert without.calibration is not None
+    assert second.calibration.to_dict() == without.calibration.to_dict()
