@@ -591,6 +591,11 @@ class Catalog:
         rows = json.dumps([list(table(self.kept)), self.encoder.fingerprint], sort_keys=True)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
+    @cached_property
+    def vectors_sha256(self) -> str:
+        """Tells catalogues of one generation apart that were encoded in another precision, or on another machine."""
+        return hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()
+
     def __len__(self) -> int:
         return len(self.references)
 

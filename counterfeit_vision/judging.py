@@ -180,8 +180,9 @@ class _Memory:
         names = [(place, name) for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None]
         self.lasting = [place for place, _ in names]
         self._open_cache = opener(cache if names else False)
-        about = f"{catalog.generation} {name_of(catalog.encoder)} {precision_of(catalog.encoder)} {names}".encode()
-        self._given = hashlib.sha256(about + np.ascontiguousarray(catalog.vectors).tobytes()).hexdigest()
+        encoder = catalog.encoder
+        space = f"{name_of(encoder)} {precision_of(encoder)}"
+        self._given = f"{catalog.generation} {catalog.vectors_sha256} {space} {names}"
 
     def get(self, listing: Listing, photos: Sequence[EncodedPhoto]) -> list[JudgedPhoto] | None:
         """The listing's photos with the evidence of the ``lasting`` heads."""

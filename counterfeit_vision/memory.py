@@ -2,7 +2,7 @@
 
 To learn a product takes ten times as long as to judge a photo by it, a photo is judged again and again, a process that
 starts anew knows nothing, and of a large catalogue only a part fits in memory. So both go into the cache of embeddings,
-by all that decides them: the photos, what is claimed of them, and this package's code.
+by all that decides them: the photos, what is claimed of them, this package's code and the libraries that it uses.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ __all__ = ["Memory"]
 
 Known = TypeVar("Known")
 NOTHING = np.zeros(0, np.float32)
+LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg", "torch")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,13 @@ class Memory:
 
 @functools.cache
 def _code() -> str:
-    """The sha256 of this package's code: what another version has worked out may be something else."""
+    """The sha256 of this package's code and of the versions of what it computes with: what another one has worked out
+    may be something else.
+    """
     digest = hashlib.sha256()
+    for name in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            digest.update(f"{name} {metadata.version(name)} ".encode())
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -27,7 +27,7 @@ def pack(value: object) -> bytes:
     (1.5, None, 'mark', array([0., 1., 2.]))
     """
     arrays: list[NDArray[Any]] = []
-    shape, file = np.array(json.dumps(_shape(value, arrays))), io.BytesIO()
+    shape, file = np.array(json.dumps(_shape(value, arrays, {}))), io.BytesIO()
     members: dict[str, Any] = {SHAPE: shape} | {str(place): array for place, array in enumerate(arrays)}
     np.savez_compressed(file, **members)
     return file.getvalue()
@@ -45,18 +45,25 @@ def unpack(data: bytes, kinds: Sequence[type] = ()) -> Any:
         raise ValueError(f"not packed by this version: {error!r}") from error
 
 
-def _shape(value: object, arrays: list[NDArray[Any]]) -> Any:
+def _shape(value: object, arrays: list[NDArray[Any]], known: dict[bytes, str]) -> Any:
+    """What says how the ``arrays``, which grow, belong together; ``known`` bytes, such as one crop that many claims
+    show, are there once.
+    """
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         arrays.append(value)
         return {"array": str(len(arrays) - 1)}
     if isinstance(value, bytes):
-        arrays.append(np.frombuffer(value, np.uint8))
-        return {"bytes": str(len(arrays) - 1)}
+        if value not in known:
+            arrays.append(np.frombuffer(value, np.uint8))
+            known[value] = str(len(arrays) - 1)
+        return {"bytes": known[value]}
     if isinstance(value, tuple):
-        return [_shape(one, arrays) for one in value]
+        return [_shape(one, arrays, known) for one in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
-            field.name: _shape(getattr(value, field.name), arrays) for field in dataclasses.fields(value) if field.init
+            field.name: _shape(getattr(value, field.name), arrays, known)
+            for field in dataclasses.fields(value)
+            if field.init
         }
         return {"kind": type(value).__name__, "fields": fields}
     if value is None or isinstance(value, bool | int | float | str):

@@ -72,6 +72,13 @@ def test_dataclasses_come_back_with_all_that_they_are_made_of() -> None:
     assert unpack(pack((1, 0.1, True, None, "a", b"\0a", ()))) == (1, 0.1, True, None, "a", b"\0a", ())
 
 
+def test_bytes_that_stand_in_many_places_are_kept_once() -> None:
+    crop = np.random.default_rng(0).bytes(9_000)
+    many = pack(((crop, "one"), (crop, "two"), bytes(bytearray(crop))))
+    assert len(many) < 10_000
+    assert unpack(many) == ((crop, "one"), (crop, "two"), crop)
+
+
 @pytest.mark.parametrize("value", [{"a": 1}, [1], Outer, np.array([None]), 1j, np.int64(1)], ids=str)
 def test_what_is_none_of_these_is_not_packed(value: object) -> None:
     with pytest.raises(TypeError, match="no array, dataclass, tuple, number, text or bytes"):
