@@ -7,18 +7,21 @@ code. Heads that don't say what they depend on (:attr:`Head.fingerprint`) are as
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import EmbeddingCache, opener
+from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import InputError
@@ -129,14 +132,17 @@ def judge(
     A listing about which a head gives a score that is no finite number fails at the stage ``"score"``, a photo whose
     file had gone or changed when a head asked for its pixels at ``"decode"``.
     """
-    heard = _Memory(catalog, heads, cache)
-    pending: list[_Encoded] = []
-    for item in progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress):
-        pending.append(item)
-        if len(pending) >= LISTINGS_AT_ONCE or sum(len(photos) for _, photos, _ in pending) >= PHOTOS_AT_ONCE:
-            yield from _score(pending, catalog, heads, heard)
-            pending = []
-    yield from _score(pending, catalog, heads, heard)
+    lasting = {place: name for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None}
+    with opened(cache if lasting else False) as store:
+        memory = _Memory(catalog, lasting, store)
+        items = progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress)
+        pending: list[_Encoded] = []
+        for item in items:
+            pending.append(item)
+            if len(pending) >= LISTINGS_AT_ONCE or sum(len(photos) for _, photos, _ in pending) >= PHOTOS_AT_ONCE:
+                yield from _score(pending, catalog, heads, memory)
+                pending = []
+        yield from _score(pending, catalog, heads, memory)
 
 
 def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
@@ -174,15 +180,16 @@ def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catal
 
 
 class _Memory:
-    """What heads said of listings, on disk. ``lasting`` are the places of those whose evidence is kept."""
+    """What heads said of listings, in an open ``store``, if any. ``lasting`` are the places of those whose evidence is
+    kept, with what it depends on.
+    """
 
-    def __init__(self, catalog: Catalog, heads: Sequence[Head], cache: EmbeddingCache | bool) -> None:
-        names = [(place, name) for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None]
-        self.lasting = [place for place, _ in names]
-        self._open_cache = opener(cache if names else False)
+    def __init__(self, catalog: Catalog, lasting: Mapping[int, str], store: EmbeddingCache | None) -> None:
+        self.lasting = list(lasting)
+        self._open_cache = None if store is None else functools.partial(_as_it_is, store)
         encoder = catalog.encoder
         space = f"{name_of(encoder)} {precision_of(encoder)}"
-        self._given = f"{catalog.generation} {catalog.vectors_sha256} {space} {names}"
+        self._given = f"{catalog.generation} {catalog.vectors_sha256} {space} {lasting}"
 
     def get(self, listing: Listing, photos: Sequence[EncodedPhoto]) -> list[JudgedPhoto] | None:
         """The listing's photos with the evidence of the ``lasting`` heads."""
@@ -203,6 +210,10 @@ class _Memory:
         claims = dataclasses.replace(listing, id="listing", photos=())
         photos_of = [photo.sha256 for photo in photos]
         return Memory(self._open_cache, hashlib.sha256(f"{self._given} {claims!r} {photos_of}".encode()).hexdigest())
+
+
+def _as_it_is(store: EmbeddingCache) -> AbstractContextManager[EmbeddingCache]:
+    return contextlib.nullcontext(store)
 
 
 def _fingerprint(head: Head) -> str | None:

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +34,7 @@ LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simple
 class Memory:
     """Of the photos whose ``sha256`` this is, in the cache that ``open_cache`` opens; ``None`` keeps nothing."""
 
-    open_cache: Callable[[], EmbeddingCache] | None
+    open_cache: Callable[[], AbstractContextManager[EmbeddingCache]] | None
     sha256: str
 
     def __call__(self, name: str, kinds: Sequence[type], make: Callable[[], Known]) -> Known:
@@ -63,6 +64,7 @@ class Memory:
                 packed = CachedPhoto(NOTHING, None, (0, 0), NOTHING, (0, 0), pack(value))
                 with self.open_cache() as cache:
                     cache.put(self.sha256, f"{name} {_code()}", packed)
+                    cache.commit()
 
 
 @functools.cache
