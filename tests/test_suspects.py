@@ -13,6 +13,8 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Mark, Patches, Similarity, Suspects, base
 from counterfeit_vision.judging import judge, suspects_of
+from counterfeit_vision.keypoints import Keypoints
+from counterfeit_vision.marks import mark_features
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 ONE = (cv.Region(230, 90, 330, 185), cv.Region(150, 205, 410, 270))
@@ -119,3 +121,19 @@ def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest
         ((_, (row,), _),) = judge([seen(sibling(noise=3))], catalog, heads, cache=False)
         assert catalog.products[row.neighbours[0]] == product
         assert catalog.products[row.runner_up] != product
+
+
+def test_local_features_are_found_once_however_many_products_a_photo_may_show(
+    catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def counted(photo: np.ndarray) -> Keypoints:
+        looked.append(1)
+        return mark_features(photo)
+
+    monkeypatch.setattr(base, "mark_features", counted)
+    found = batch(catalog, [seen(sibling(noise=3))], "one")
+    assert found.goods(0) == "velmora/two"
+    assert not isinstance(found.place(0), str)
+    assert len(looked) == 1

@@ -30,6 +30,7 @@ RIVALS = 2  # such products
 CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
 PLAIN = 0.65  # correlation with all of their marks
 LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
+POINTS_KEPT = 16  # photos whose local features stay in memory, a megabyte each: as many as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
 
@@ -51,7 +52,7 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _points: Once[int, Keypoints] = field(default_factory=Once, init=False, repr=False)
+    _points: Once[int, Keypoints] = field(default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False)
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
