@@ -591,6 +591,11 @@ class Catalog:
         rows = json.dumps([list(table(self.kept)), self.encoder.fingerprint], sort_keys=True)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
+    @property
+    def searches_exactly(self) -> bool:
+        """Whether the index is the default one; another may find others, and nobody knows by which settings."""
+        return self._make_index is None
+
     @cached_property
     def vectors_sha256(self) -> str:
         """Tells catalogues of one generation apart that were encoded in another precision, or on another machine."""

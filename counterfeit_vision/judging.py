@@ -2,7 +2,8 @@
 
 The same photos are calibrated with, inspected and evaluated again and again. What the heads say of them is kept in the
 cache of embeddings, by all that decides it: the listing and its photos, the catalogue, the heads and this package's
-code. Heads that don't say what they depend on (:attr:`Head.fingerprint`) are asked each time.
+code. Heads that don't say what they depend on (a ``fingerprint``) are asked each time, and so are all where the
+catalogue has an index of the user's own.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ __all__ = [
 
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
+FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
+KINDS = (Evidence, Region, PhotoView)  # what is kept of a listing is made of these
 PHOTOS_AT_ONCE = 256  # of such listings: what heads note of a photo may take a megabyte
 
 Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
@@ -67,10 +70,6 @@ class JudgedPhoto:
     runner_up: int = -1
     margin: float = math.nan
     found: tuple[int, ...] = ()
-
-
-FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
-KINDS = (Evidence, Region, PhotoView)  # what is kept of a listing is made of these
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
@@ -133,7 +132,7 @@ def judge(
     file had gone or changed when a head asked for its pixels at ``"decode"``.
     """
     lasting = {place: name for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None}
-    with opened(cache if lasting else False) as store:
+    with opened(cache if lasting and catalog.searches_exactly else False) as store:
         memory = _Memory(catalog, lasting, store)
         items = progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress)
         pending: list[_Encoded] = []
@@ -234,32 +233,33 @@ def _score(
         catalog,
         [heads[place] for place in others],
     )
-    for (listing, photos, failures), rows in zip(pending, known, strict=True):
-        if rows is not None and others:
+    for (listing, _, failures), before in zip(pending, known, strict=True):
+        unread: list[Failure] = []
+        if before is None:
+            rows, unread = next(new)
+        elif others:
             judged, unread = next(again)
-            rows = _together(rows, memory.lasting, judged, others) if not unread else None
-            if rows is None:  # a file has gone meanwhile
-                judged, unread = next(_heard([(listing, photos, [])], catalog, heads))
-        elif rows is None:
-            judged, unread = next(new)
+            rows = _together(before, memory.lasting, judged, others)
         else:
-            unread = []
-        judged = judged if rows is None else rows
+            rows = before
         failures += unread
-        fault = next((fault for row in judged if (fault := _no_number(listing, row, heads)) is not None), None)
-        if rows is None and judged and not unread and fault is None and memory.lasting:
-            memory.put(listing, judged)
-        yield (listing, judged, failures) if fault is None else (listing, [], [fault])
+        fault = next((fault for row in rows if (fault := _no_number(listing, row, heads)) is not None), None)
+        if before is None and rows and not unread and fault is None:
+            memory.put(listing, rows)
+        yield (listing, rows, failures) if fault is None else (listing, [], [fault])
 
 
 def _together(
-    first: Sequence[JudgedPhoto], places: Sequence[int], second: Sequence[JudgedPhoto], others: Sequence[int]
+    known: Sequence[JudgedPhoto], places: Sequence[int], judged: Sequence[JudgedPhoto], others: Sequence[int]
 ) -> list[JudgedPhoto]:
-    """The evidence of some heads and of the others, each at its head's place."""
-    rows = []
-    for one, two in zip(first, second, strict=True):
-        at = dict(zip([*places, *others], [*one.evidence, *two.evidence], strict=True))
-        rows.append(dataclasses.replace(one, evidence=tuple(at[place] for place in sorted(at))))
+    """The ``judged`` photos, those that could be read, with what is ``known`` of them: the evidence of some heads and
+    of the others, each at its head's place.
+    """
+    before, rows = {row.photo.id: row for row in known}, []
+    for new in judged:
+        old = before[new.photo.id]
+        at = dict(zip([*places, *others], [*old.evidence, *new.evidence], strict=True))
+        rows.append(dataclasses.replace(old, evidence=tuple(at[place] for place in sorted(at))))
     return rows
 
 

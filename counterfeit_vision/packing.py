@@ -19,7 +19,7 @@ SHAPE = "shape"  # the member that says how the arrays, which are numbered, belo
 
 
 def pack(value: object) -> bytes:
-    """A dataclass, a tuple, an array, a number, a text, bytes or ``None``, and what they are made of, as an .npz file.
+    """A dataclass, sequence, array, number, text, bytes or ``None``, and what it is made of, as an .npz file.
 
     Raises ``TypeError`` for anything else.
 
@@ -57,7 +57,9 @@ def _shape(value: object, arrays: list[NDArray[Any]], known: dict[bytes, str]) -
             arrays.append(np.frombuffer(value, np.uint8))
             known[value] = str(len(arrays) - 1)
         return {"bytes": known[value]}
-    if isinstance(value, tuple):
+    if isinstance(value, np.generic):  # a number of numpy's comes back as Python's
+        value = value.item()
+    if isinstance(value, tuple | list):
         return [_shape(one, arrays, known) for one in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
@@ -68,7 +70,7 @@ def _shape(value: object, arrays: list[NDArray[Any]], known: dict[bytes, str]) -
         return {"kind": type(value).__name__, "fields": fields}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{type(value).__name__} is no array, dataclass, tuple, number, text or bytes")
+    raise TypeError(f"{type(value).__name__} is no array, dataclass, sequence, number, text or bytes")
 
 
 def _value(shape: Any, arrays: Any, kinds: dict[str, type]) -> Any:

@@ -26,6 +26,7 @@ from counterfeit_vision.mark_details import MarkDetails
 from counterfeit_vision.mark_ink import MarkInk
 from counterfeit_vision.memory import Memory
 from counterfeit_vision.packing import pack, unpack
+from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 
@@ -72,6 +73,10 @@ def test_dataclasses_come_back_with_all_that_they_are_made_of() -> None:
     assert unpack(pack((1, 0.1, True, None, "a", b"\0a", ()))) == (1, 0.1, True, None, "a", b"\0a", ())
 
 
+def test_numbers_of_numpy_and_lists_come_back_as_python_has_them() -> None:
+    assert unpack(pack([np.float32(0.5), np.int64(2), [np.bool_(True)]])) == (0.5, 2, (True,))
+
+
 def test_bytes_that_stand_in_many_places_are_kept_once() -> None:
     crop = np.random.default_rng(0).bytes(9_000)
     many = pack(((crop, "one"), (crop, "two"), bytes(bytearray(crop))))
@@ -79,9 +84,9 @@ def test_bytes_that_stand_in_many_places_are_kept_once() -> None:
     assert unpack(many) == ((crop, "one"), (crop, "two"), crop)
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], Outer, np.array([None]), 1j, np.int64(1)], ids=str)
+@pytest.mark.parametrize("value", [{"a": 1}, Outer, np.array([None]), 1j, {1}], ids=str)
 def test_what_is_none_of_these_is_not_packed(value: object) -> None:
-    with pytest.raises(TypeError, match="no array, dataclass, tuple, number, text or bytes"):
+    with pytest.raises(TypeError, match="no array, dataclass, sequence, number, text or bytes"):
         pack((1, value))
 
 
@@ -314,6 +319,15 @@ def test_another_claim_another_catalogue_or_other_settings_are_another_question(
         rows = [dataclasses.replace(two.references[0], product="another")]
         heard(Catalog.build(rows, encoder=tiny_encoder, cache=False), [one], listings("VELMORA"), cache)
         assert one.rows == 3
+
+
+def test_where_the_index_is_ones_own_heads_are_asked_each_time(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    head, rows = Lasting(), [Reference(id="card", photo=label(), brand="velmora", product="card", regions=[BOX])]
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for index, asked in ((None, 1), (ExactIndex, 2), (ExactIndex, 3), (None, 3)):
+            catalog = Catalog.build(rows, encoder=tiny_encoder, index=index, cache=cache)
+            heard(catalog, [head], listings("VELMORA"), cache)
+            assert head.rows == asked
 
 
 def test_a_photo_that_went_between_two_claims_is_not_remembered(two: Catalog, tmp_path: Path) -> None:

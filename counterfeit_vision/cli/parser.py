@@ -25,7 +25,7 @@ exit codes:
   130  interrupted
 
 Results go to stdout, the path of what was written last; progress and notes go to stderr.
-Weights, embeddings and what is learned of marks are kept in $CV_CACHE (default: ~/.cache/counterfeit-vision).
+Weights, embeddings and what was learned and claimed are kept in $CV_CACHE (default: ~/.cache/counterfeit-vision).
 """
 
 LABELLED = """\

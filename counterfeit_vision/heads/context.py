@@ -39,11 +39,6 @@ class Price:
 
     name = "price"
 
-    @property
-    def fingerprint(self) -> str:
-        """See :class:`counterfeit_vision.heads.Head`."""
-        return repr(sorted(self.rates.items()))
-
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
         given = {_code(currency): rate for currency, rate in (rates or {}).items()}
         for currency, rate in given.items():
@@ -52,6 +47,11 @@ class Price:
                     f"Price(rates=...): {currency} at {rate!r}; need a number in {RATES[0]:g}..{RATES[1]:g}"
                 )
         self.rates = {currency: float(rate) for currency, rate in given.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """See :class:`counterfeit_vision.heads.Head`."""
+        return repr(sorted(self.rates.items()))
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
