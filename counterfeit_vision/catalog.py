@@ -7,6 +7,7 @@ part), give a short list through the index; patch tokens, compared by late inter
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from .foreground import ASKING, Foreground, load_foreground, reference_foregroun
 from .goods_marks import GoodsMarks
 from .keypoints import Keypoints
 from .manifests import read_references
+from .mark_library import MarkLibrary
 from .marks import Found, Stencil, find_marks, make_stencil, mark_features
 from .memory import Memory
 from .neighbours import Neighbours, best_first, reference_scores
@@ -95,6 +97,7 @@ class Catalog:
         self._make_index, self._open_cache = index, opener(cache)
         self._weights: dict[int, NDArray[np.float32]] = {}
         self._goods_marks: Once[str, GoodsMarks] = Once(KEPT_MARKS)
+        self._library: Once[str, MarkLibrary] = Once()
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
@@ -179,11 +182,12 @@ class Catalog:
 
         ``by="mark"`` looks for the marks of the nearest products, cuts what it finds from the full photo and compares
         it with the references' own: scores are mean cosines of the marks, plus the correlation in pixels for the
-        product whose marks were found. A photo without a mark has an empty row.
+        product whose marks were found. A photo without a mark has an empty row. The first such search encodes all
+        references' marks, which :meth:`save` then keeps.
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
-        if by == "mark" and self.marks is None:
+        if by == "mark" and not any(reference.regions for reference in self.references):
             raise InputError(
                 "search(by='mark'): no reference has regions, and no marks were found; draw boxes and build anew"
             )
@@ -197,7 +201,7 @@ class Catalog:
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
         neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
         if by == "mark":
-            neighbours = self._by_mark([photos[place[name]] for name in found.ids], neighbours, k, rows)
+            neighbours = self._by_mark([photos[place[name]] for name in found.ids], neighbours, k, rows, cache)
         ids = np.full((len(photos), k), None, dtype=object)
         products = ids.copy()
         scores = np.full((len(photos), k), -np.inf, np.float32)
@@ -277,13 +281,18 @@ class Catalog:
         return best or reason
 
     def _by_mark(
-        self, photos: Sequence[Photo], near: Neighbours, k: int, allowed: NDArray[np.int64] | None
+        self,
+        photos: Sequence[Photo],
+        near: Neighbours,
+        k: int,
+        allowed: NDArray[np.int64] | None,
+        cache: EmbeddingCache | bool,
     ) -> Neighbours:
         """The references whose marks are most like those found in each photo; a row without marks stays empty."""
-        assert self.marks is not None
+        marks = self._library.get("", lambda: self._encoded_marks(cache))
         none = np.zeros(0, np.int64), np.zeros(0, np.float32)
         ranked = []
-        usable = self.genuine[self.marks.rows] if allowed is None else np.isin(self.marks.rows, allowed)
+        usable = self.genuine[marks.rows] if allowed is None else np.isin(marks.rows, allowed)
         for place, photo in enumerate(photos):
             pixels = decode(photo, name=f"photo {place}").pixels
             goods = list(dict.fromkeys(self.goods[[key for key in near.rows[place] if key >= 0]].tolist()))
@@ -291,11 +300,17 @@ class Catalog:
             if isinstance(found, str) or not usable.any():
                 ranked.append(none)
                 continue
-            keys, score = self.marks.likeness(self.encoder, pixels, found[1].regions, usable)
+            keys, score = marks.likeness(self.encoder, pixels, found[1].regions, usable)
             score += found[1].likeness * (self.goods[keys] == found[0])  # pixels agree there: the stronger witness
             ranked.append((keys, score))
         rows, scores = best_first(ranked, k)
         return Neighbours(rows, scores, near.cosine, near.cohort, near.cohort_goods)
+
+    def _encoded_marks(self, cache: EmbeddingCache | bool) -> MarkLibrary:
+        if self.marks is None:
+            regions = [self.regions(row) for row in range(len(self))]
+            self.marks = MarkLibrary.encode(self.encoder, regions, self.pixels, cache)
+        return self.marks
 
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
@@ -510,7 +525,7 @@ class Catalog:
         one, whole.
         """
         target = Path(folder)
-        write_folder(target, self.kept, self.encoder)
+        write_folder(target, dataclasses.replace(self.kept, marks=self.marks), self.encoder)
         return target
 
     @classmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .encoders.base import precision_of
 from .marks import cut
-from .stream import EncodedPhoto
-from .types import Reference, Region
+from .types import Region
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -27,7 +27,7 @@ NOTHING = np.zeros(0, np.float32)
 
 @dataclass(frozen=True, eq=False)
 class MarkLibrary:
-    """The references' marks, cut from the full photos and encoded a second time, one row a region.
+    """The references' marks, cut from their photos and encoded a second time, one row a region.
 
     ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32.
     """
@@ -39,22 +39,17 @@ class MarkLibrary:
     def encode(
         cls,
         encoder: Encoder,
-        references: Sequence[Reference],
-        photos: Sequence[EncodedPhoto],
+        regions: Sequence[Sequence[Region]],
+        pixels: Callable[[int], Pixels],
         cache: EmbeddingCache | bool = False,
-    ) -> MarkLibrary | None:
-        """Cut the regions from the references' full photos and encode those that the ``cache`` does not know, a batch
-        at a time; ``None`` where no reference has regions.
+    ) -> MarkLibrary:
+        """Cut each reference's ``regions`` from its ``pixels`` (h, w, 3) and encode those that the ``cache`` does not
+        know, a batch at a time. At least one reference has regions.
         """
-        keys: list[int] = []
-        squares: list[Pixels] = []
-        for key, (reference, photo) in enumerate(zip(references, photos, strict=True)):
-            if reference.regions:
-                pixels = photo.pixels()
-                keys += [key] * len(reference.regions)
-                squares += _squares(encoder, pixels, reference.regions)
-        if not keys:
-            return None
+        keys = [row for row, boxes in enumerate(regions) for _ in boxes]
+        squares = (
+            square for row, boxes in enumerate(regions) if boxes for square in _squares(encoder, pixels(row), boxes)
+        )
         return cls(np.array(keys, np.int64), _vectors(encoder, squares, cache))
 
     def likeness(
@@ -77,21 +72,20 @@ def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> lis
     return [encoder.preprocess(cut(pixels, region))[0] for region in regions]
 
 
-def _vectors(encoder: Encoder, squares: Sequence[Pixels], cache: EmbeddingCache | bool) -> NDArray[np.float32]:
+def _vectors(encoder: Encoder, squares: Iterator[Pixels], cache: EmbeddingCache | bool) -> NDArray[np.float32]:
     """(n, D) of the encoder's squares."""
-    space, size = f"{encoder.fingerprint} {precision_of(encoder)} mark", encoder.batch_size
-    names = [hashlib.sha256(square.tobytes()).hexdigest() for square in squares]
-    named = dict(zip(names, squares, strict=True))
+    space, rows = f"{encoder.fingerprint} {precision_of(encoder)} mark", []
     with opened(cache) as store:
-        kept = {name: None if store is None else store.get(name, space) for name in named}
-        vectors = {name: one.vector for name, one in kept.items() if one is not None}
-        new = [name for name in named if name not in vectors]
-        for start in range(0, len(new), size):
-            batch = new[start : start + size]
-            found = encoder.encode(np.stack([named[name] for name in batch])).vectors
-            vectors |= dict(zip(batch, found, strict=True))
-        if store is not None:
-            for name in new:
-                store.put(name, space, CachedPhoto(vectors[name], None, (0, 0), NOTHING, (0, 0), b""))
-            store.commit()
-    return np.stack([vectors[name] for name in names])
+        while batch := list(itertools.islice(squares, encoder.batch_size)):
+            names = [hashlib.sha256(square.tobytes()).hexdigest() for square in batch]
+            kept = {name: None if store is None else store.get(name, space) for name in names}
+            vectors = {name: one.vector for name, one in kept.items() if one is not None}
+            new = {name: square for name, square in zip(names, batch, strict=True) if name not in vectors}
+            if new:
+                vectors |= dict(zip(new, encoder.encode(np.stack(list(new.values()))).vectors, strict=True))
+            if store is not None:
+                for name in new:
+                    store.put(name, space, CachedPhoto(vectors[name], None, (0, 0), NOTHING, (0, 0), b""))
+                store.commit()
+            rows += [vectors[name] for name in names]
+    return np.stack(rows)

@@ -42,7 +42,8 @@ class KeptReferences:
       ``centre`` (D,) float32, the mean of the products' mean vectors.
     - ``tokens``, the packed patches in ``space``; both ``None`` for an encoder without patches. ``foreground`` (N, P)
       float32 in 0..1, how surely each patch is product, where the encoder can tell.
-    - ``marks``, where any reference has regions; ``found`` (N,) whether those of a reference were found, not given.
+    - ``marks``, once a search by mark has encoded them; ``found`` (N,) whether a reference's regions were found, not
+      given.
     """
 
     references: tuple[Reference, ...]
@@ -98,7 +99,7 @@ class KeptReferences:
             space=space,
             tokens=None if space is None or patches is None else space.pack(patches),
             foreground=foreground,
-            marks=MarkLibrary.encode(encoder, references, photos, cache),
+            marks=None,
             found=tuple(bool(regions) for regions in found),
         )
 

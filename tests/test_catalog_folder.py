@@ -552,6 +552,7 @@ def test_a_folder_with_more_arrays_than_are_read_is_no_hindrance(
 
     references[0] = dataclasses.replace(references[0], regions=[Region(1, 2, 30, 40)])
     built = Catalog.build(references[:3], encoder=tiny_encoder)
+    built.search([references[1].photo], by="mark")  # which encodes the marks
     folder = built.save(tmp_path / "c")
     (path,) = folder.glob("arrays-*")
     arrays = load(path.read_bytes())

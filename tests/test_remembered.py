@@ -215,15 +215,21 @@ def test_a_catalogue_that_has_grown_is_built_anew_by_what_is_known(
     monkeypatch.setattr(TowerEncoder, "encode", encode)
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         first = Catalog.build([*rows(2), *bare], encoder=tiny_encoder, cache=cache)
+        first.search([bare[0].photo], by="mark", cache=cache)
         asked = sum(encoded)
         encoded.clear()
         looked.clear()
         grown = Catalog.build([*rows(3), *bare], encoder=tiny_encoder, cache=cache)
-    assert asked == 6 + 2 + len(first.regions(4) + first.regions(5))  # photos, drawn regions, found ones
-    assert sum(encoded) == 2 + 1  # the two photos of the new product, and its region
-    assert looked == []
+        assert sum(encoded) == 2  # the two photos of the new product
+        assert looked == []
+        encoded.clear()
+        grown.search([bare[0].photo], by="mark", cache=cache)
+    marks = len(first.regions(4) + first.regions(5))
+    assert asked == 6 + 2 + marks + marks  # photos, drawn regions, found ones; those in the photo that is asked for
+    assert sum(encoded) == 1 + marks  # the new product's region; those in the photo
     plain = Catalog.build([*rows(3), *bare], encoder=tiny_encoder, cache=False)
     assert [plain.regions(row) for row in range(8)] == [grown.regions(row) for row in range(8)]
+    plain.search([bare[0].photo], by="mark", cache=False)
     assert grown.marks is not None
     assert plain.marks is not None
     np.testing.assert_allclose(grown.marks.vectors, plain.marks.vectors, atol=1e-6)
