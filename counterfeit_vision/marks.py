@@ -52,6 +52,7 @@ BESIDE = 12  # pixels of the frame around what is drawn that have their full say
 REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
 FEWEST = 7  # matched features behind a homography
 WIDE = 12  # the same, of a whole photo: the room's agree by accident, too
+SAY = 25  # matched features of each mark that are heard where what most agree with leaves a mark out
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 AIR = 0.1  # of a box's shorter side, around it, that is not yet its surroundings
@@ -227,18 +228,17 @@ def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = Non
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
     points = mark_features(photo) if points is None else points
-    proposals = [*_views(stencil.keypoints, points), *_wide_view(stencil.around, points)]
+    frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
+    proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
     if not proposals:
         return f"{len(points)} local features of the photo, too few of them like those of the marks"
     best: Found | None = None
     halves = [photo]
     for blurred in (False, True):
-        for matrix in proposals:
-            found = _lay(stencil, halves, matrix, blurred=blurred)
-            if found is not None and (best is None or found.likeness > best.likeness):
-                best = found
-            if best is not None and best.likeness > SURE:
-                return best
+        best = _best(best, stencil, halves, proposals, blurred=blurred)
+        if best is not None and min(best.likenesses) < FOUND and len(stencil.boxes) > 1:
+            fair = _views(frame, points, _evenly(stencil, points, pairs))
+            best = _best(best, stencil, halves, fair, blurred=blurred)
         if best is not None and best.likeness >= FOUND:
             return best
     if best is None:
@@ -319,17 +319,38 @@ def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:
     return Keypoints(_map(matrix, points.points), points.descriptors, _map(matrix, points.tips))
 
 
-def _views(frame: Keypoints, photo: Keypoints) -> list[Matrix]:
-    """Maps from the frame to the photo by local features: the homography that most agree with, and affine maps that a
-    few do. The frame's come from several references, so a feature's second best is often itself again: each of the
-    photo's features takes its best, all votes count.
+def _alike(frame: Keypoints, photo: Keypoints) -> NDArray[np.int64]:
+    """(n, 2) rows of the frame's features and of the photo's that choose each other. The frame's come from several
+    references, so a feature's second best is often itself again: each of the photo's takes its best.
     """
-    if len(frame) < FEWEST or len(photo) < FEWEST:
+    return match_keypoints(photo, frame, ratio=1.0)[:, ::-1]
+
+
+def _views(frame: Keypoints, photo: Keypoints, pairs: NDArray[np.int64]) -> list[Matrix]:
+    """Maps from the frame to the photo by matched features: the homography that most agree with, and affine maps that a
+    few do.
+    """
+    if len(pairs) < FEWEST:
         return []
-    pairs = match_keypoints(photo, frame, ratio=1.0)[:, ::-1]
     plane = shared_plane(frame.points[pairs[:, 0]], photo.points[pairs[:, 1]], tolerance=TOLERANCE, fewest=FEWEST)
     views = shared_views(frame, photo, pairs, tolerance=REACH)
     return views if plane is None else [plane.matrix, *views]
+
+
+def _evenly(stencil: Stencil, photo: Keypoints, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the ``pairs`` (n, 2) that are on a mark, of each mark the :data:`SAY` most alike: of a row of stripes,
+    which fits itself when it is moved by one, the many features outvote those of a small emblem.
+    """
+    frame = stencil.keypoints
+    low, high = stencil.boxes[:, :2], stencil.boxes[:, 2:]
+    points = frame.points[pairs[:, 0]][:, None]
+    off = np.maximum(np.maximum(low - points, points - high), 0).max(axis=2)
+    cosine = (frame.descriptors[pairs[:, 0]] * photo.descriptors[pairs[:, 1]]).sum(axis=1)
+    kept = np.zeros(len(pairs), bool)
+    for mark in range(len(stencil.boxes)):
+        own = np.flatnonzero((off.argmin(axis=1) == mark) & (off.min(axis=1) < BESIDE))
+        kept[own[np.argsort(-cosine[own], kind="stable")[:SAY]]] = True
+    return np.asarray(pairs[kept])
 
 
 def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
@@ -339,6 +360,21 @@ def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
     pairs = match_keypoints(photo, around)
     plane = shared_plane(around.points[pairs[:, 1]], photo.points[pairs[:, 0]], tolerance=TOLERANCE, fewest=WIDE)
     return [] if plane is None else [plane.matrix]
+
+
+def _best(
+    best: Found | None, stencil: Stencil, halves: list[Pixels], proposals: Sequence[Matrix], *, blurred: bool
+) -> Found | None:
+    """The ``best`` so far, or what fits better by one of the ``proposals``, each mark having the same say. Once one is
+    sure, and each mark in its place, no more are tried.
+    """
+    for matrix in proposals:
+        if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
+            break
+        found = _lay(stencil, halves, matrix, blurred=blurred)
+        if found is not None and (best is None or np.mean(found.likenesses) > np.mean(best.likenesses)):
+            best = found
+    return best
 
 
 def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
