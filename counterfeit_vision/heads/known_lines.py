@@ -95,19 +95,21 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
     keys, stencil = marks.shown_by, marks.stencil
     assert isinstance(stencil, Stencil)
     photos = [catalog.pixels(int(key)) for key in keys]
+    laid = list(zip(photos, stencil.warps, strict=True))
     boxes = [
         box
-        for key, photo, warp in list(zip(keys, photos, stencil.warps, strict=True))[:SEARCHED]
+        for key, (photo, warp) in list(zip(keys, laid, strict=True))[:SEARCHED]
         for box in _boxes(photo, catalog.regions(int(key)), warp, reader)
     ]
-    shown = [
-        [(number, line) for number, (photo, warp) in enumerate(zip(photos, stencil.warps, strict=True))
-         if (line := line_at(photo, warp, box, reader)) is not None and line.text]
-        for box in boxes
-    ]  # fmt: skip
     name = catalog.references[int(keys[0])].brand
+    shown: list[tuple[Floats, list[tuple[int, TextLine]]]] = []
+    for box in boxes:
+        told = [other for other, lines in shown if _names(lines, name) == len(photos)]
+        if not any(_is_one(box, other) for other in told):  # what all read as the name, no other box tells better
+            read = [(number, line_at(photo, warp, box, reader)) for number, (photo, warp) in enumerate(laid)]
+            shown.append((box, [(number, line) for number, line in read if line is not None and line.text]))
     counts: Counter[str] = Counter()
-    for lines in shown:
+    for _, lines in shown:
         for word, count in Counter(folded(line.text) for _, line in lines).items():
             counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
     known = {folded(name)} | {
@@ -119,21 +121,14 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
         and len(word) >= _shortest(word)
         and edit_distance(word, folded(name)) > NEAR * len(folded(name))
     }
-    read = [
-        (box, [(number, line) for number, line in lines if folded(line.text) in known])
-        for box, lines in zip(boxes, shown, strict=True)
-    ]
+    named = [(box, [(number, line) for number, line in lines if folded(line.text) in known]) for box, lines in shown]
     kept: list[tuple[Floats, list[tuple[int, TextLine]]]] = []
-    for box, lines in sorted(read, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
+    for box, lines in sorted(named, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
         if lines and not any(_is_one(box, other) for other, _ in kept):
             kept.append((box, lines))
-    kept = [
-        (box, lines)
-        for box, lines in kept
-        if _ends(list(zip(photos, stencil.warps, strict=True)), box, {folded(line.text) for _, line in lines}, reader)
-    ]
-    named = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
-    tallest = max(named, default=0.0)
+    kept = [(box, lines) for box, lines in kept if _ends(laid, box, {folded(line.text) for _, line in lines}, reader)]
+    heights = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
+    tallest = max(heights, default=0.0)
     kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
     words = dict.fromkeys([name, *(line.text for _, lines in kept for _, line in lines)])
     return Wordmarks(
