@@ -19,6 +19,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts, evaluate
 from counterfeit_vision.evaluation.figures import Columns
+from counterfeit_vision.heads import Product, Similarity
 from counterfeit_vision.metrics import binomial_interval, recall_at_k
 from counterfeit_vision.report import Report
 
@@ -603,7 +604,7 @@ def test_on_a_market_labels_change_the_figures_and_not_the_verdicts(lite: Encode
 def test_on_a_market_recall_is_that_of_a_search_whatever_a_listing_claims(lite: Encoder, tmp_path: Path) -> None:
     market = cv.market.render(tmp_path / "m", brands=2, listings=8, calibration=14, references=2, size=96)
     catalog = cv.Catalog.build(market.catalogue, encoder=lite)
-    inspector = cv.Inspector(catalog).calibrate(market.calibration, alpha=0.2)
+    inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(market.calibration, alpha=0.2)
     rows = [json.loads(line) for line in market.listings.read_text().splitlines()]
     genuine = [row | {"shows": row["product"]} for row in rows if row["label"] == "genuine"]
     products = sorted(set(catalog.products.tolist()))
