@@ -365,16 +365,20 @@ def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
 def _best(
     best: Found | None, stencil: Stencil, halves: list[Pixels], proposals: Sequence[Matrix], *, blurred: bool
 ) -> Found | None:
-    """The ``best`` so far, or what fits better by one of the ``proposals``, each mark having the same say. Once one is
-    sure, and each mark in its place, no more are tried.
+    """The ``best`` so far, or what fits better by one of the ``proposals``: found marks before others, then what each
+    mark says, all alike. Once one is sure, and each mark in its place, no more are tried.
     """
     for matrix in proposals:
         if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
             break
         found = _lay(stencil, halves, matrix, blurred=blurred)
-        if found is not None and (best is None or np.mean(found.likenesses) > np.mean(best.likenesses)):
+        if found is not None and (best is None or _fit(found) > _fit(best)):
             best = found
     return best
+
+
+def _fit(found: Found) -> tuple[bool, float]:
+    return found.likeness >= FOUND, float(np.mean(found.likenesses))
 
 
 def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
