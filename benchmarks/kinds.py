@@ -33,9 +33,8 @@ SEEDS = (5,)
 DEVELOPMENT = 3  # seeds below are for it
 BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 2, 4, 70, 40, 7
 SMALL = "DejaVuSans"  # the typeface of small print
-LETTERS = "abcdefghilmnorst "
+PRINT = "abcdefghilmnorst "  # letters of print too small to be read
 CARE = ("Composition 80% cotton", "20% polyamide", "Machine wash 30 degrees", "Do not tumble dry", "Iron on low heat")
-ALPHABET = "ABDEGHKMNPRSUXZ"
 
 Random = np.random.Generator
 Colour = tuple[int, int, int]
@@ -45,7 +44,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Design:
-    """One product. ``seed`` decides what all its photos share by accident; ``other`` is what a change puts in."""
+    """One product. ``seed`` decides what all its photos share by accident; ``change`` is what a fake does otherwise."""
 
     brand: str
     line: str
@@ -149,7 +148,7 @@ def bottle(design: Design, random: Random) -> Drawing:
         label.small(text, 36, 700, 570 + 60 * row, design.ink)
     for row in range(14):
         for middle in (200, 1180):
-            label.small("".join(own.choice(list(LETTERS), 24)), 22, middle, 150 + 34 * row, design.ink)
+            label.small("".join(own.choice(list(PRINT), 24)), 22, middle, 150 + 34 * row, design.ink)
     radius, turn, sag = 330, random.uniform(-0.35, 0.35), random.uniform(10, 40)
     across = (np.arange(2 * radius) - radius + 0.5) / radius
     depth = np.sqrt(1 - across**2)
@@ -313,7 +312,7 @@ KINDS: dict[str, tuple[Callable[[Design, Random], Drawing], tuple[str, ...]]] = 
 def misspelt(text: str, random: Random) -> str:
     """The text with another letter somewhere."""
     place = int(random.choice([place for place, letter in enumerate(text) if letter.isalpha()]))
-    other = str(random.choice([letter for letter in ALPHABET if letter != text[place].upper()]))
+    other = str(random.choice([letter for letter in printed.LETTERS if letter != text[place].upper()]))
     return text[:place] + (other if text[place].isupper() else other.lower()) + text[place + 1 :]
 
 

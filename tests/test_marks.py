@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import picture
 
-from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
+from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.marks import (
     SURE,
@@ -249,6 +249,18 @@ def test_a_row_of_stripes_does_not_outvote_the_mark_beside_it() -> None:
     assert found.regions[0].to_list() == pytest.approx([*emblem.min(axis=0), *emblem.max(axis=0)], abs=6)
 
 
+def test_a_place_where_the_marks_are_found_goes_before_one_where_they_are_not(
+    stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_marks(stencil, seen(label()))
+    assert isinstance(found, Found), found
+    lost = replace(found, likeness=0.4, likenesses=(0.4, 0.9))
+    one, two = (replace(found, likeness=0.6, likenesses=each) for each in ((0.1, 0.6), (0.3, 0.6)))
+    laid = iter([lost, one, two, lost])
+    monkeypatch.setattr(marks, "_lay", lambda *given, **named: next(laid))
+    assert marks._best(None, stencil, [], [np.eye(3)] * 4, blurred=False) is two
+
+
 def test_cut_stays_on_the_photo() -> None:
     photo = label()
     assert cut(photo, Region(10, 20, 30, 60)).shape == (40, 20, 3)
@@ -279,10 +291,10 @@ def test_search_by_mark(tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch:
         return encode(self, images)
 
     monkeypatch.setattr(TowerEncoder, "encode", counting)
-    for name, marks in (("before", 2), ("after", 0)):  # the references' marks, which the first search by mark encodes
+    for name, new in (("before", 2), ("after", 0)):  # the references' marks, which the first search by mark encodes
         again = Catalog.load(tmp_path / name, encoder=tiny_encoder)
         encoded.clear()
-        for more in (marks, 0):
+        for more in (new, 0):
             answers = again.search(photos, 2, by="mark", cache=False)
             assert sum(encoded) == 3 + 2 + more  # the photos, the marks found in them
             encoded.clear()
