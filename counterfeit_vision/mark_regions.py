@@ -22,9 +22,10 @@ from .cache import EmbeddingCache, opener
 from .decode import decode
 from .foreground import PRODUCT
 from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
+from .laying import scaled
 from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
-from .marks import Found, find_marks, make_stencil, mark_features, scaled
+from .marks import Found, find_marks, make_stencil, mark_features
 from .memory import Memory
 from .preprocess import unpad
 from .stream import progress_bar

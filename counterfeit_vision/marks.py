@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
-from .mark_warp import Target, correlation, flattened, make_target, warped_places
+from .laying import Laid, enlarging, inverse, lay, mapped, places, scaled, to_grey, warped
+from .mark_warp import Target, correlation, flattened, make_target
 from .types import Region
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "make_stencil",
     "mark_features",
     "region_around",
-    "scaled",
     "unlike",
 ]
 
@@ -43,7 +42,6 @@ Matrix = NDArray[np.float64]
 LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
 SIDE = 256  # pixels on the long side of a frame
 SMALLEST = 16  # pixels on the shorter side of a photo, or of a reference's marks, that anything can be laid over
-LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
@@ -54,7 +52,6 @@ FEWEST = 7  # matched features behind a homography
 WIDE = 12  # the same, of a whole photo: the room's agree by accident, too
 SAY = 25  # matched features of each mark that are heard where what most agree with leaves a mark out
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
-AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 AIR = 0.1  # of a box's shorter side, around it, that is not yet its surroundings
 # Correlation of what surrounds it with the genuine, from which a place where the marks are not is theirs; on other
 # goods it is an accident, with up to 0.16 on nine of ten cartons of grocery's training part
@@ -73,18 +70,12 @@ PART = 0.15  # of what is drawn in them, that a close-up shows
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """Marks in a photo. ``matrix`` (3, 3) takes x, y, 1 of the stencil's frame to the photo, as a plane would; ``warp``
-    (h, w, 2) float32 is the exact place of each of the frame's pixels; ``crop`` (h, w, 3) uint8 the photo in that
-    frame; ``inside`` (h, w) bool where it shows the photo at all. ``likeness`` in -1..1: correlation with the genuine
-    marks, and ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo,
-    and ``likenesses`` the correlation of each, that of all where the photo shows too little of one.
+class Found(Laid):
+    """Marks in a photo, laid over their stencil's frame. ``likeness`` in -1..1: correlation with the genuine marks, and
+    ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo, and
+    ``likenesses`` the correlation of each, that of all where the photo shows too little of one.
     """
 
-    matrix: Matrix
-    warp: Floats
-    crop: Pixels
-    inside: NDArray[np.bool_]
     likeness: float
     beside: float
     regions: tuple[Region, ...]
@@ -127,12 +118,12 @@ class Stencil:
     @cached_property
     def flattened(self) -> Floats:
         """(h, w): :attr:`typical` in grey, light taken out."""
-        return flattened(_grey(self.typical))
+        return flattened(to_grey(self.typical))
 
     @cached_property
     def spread(self) -> Floats:
         """(h, w): the spread of grey levels around each pixel of :attr:`typical`."""
-        grey = _grey(self.typical)
+        grey = to_grey(self.typical)
         mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
         return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
 
@@ -147,14 +138,14 @@ class Stencil:
         """What a photo is warped onto: :attr:`typical`, by what is drawn in the boxes and, less, what surrounds it."""
         near = cv2.dilate(self.drawn.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
         say = cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0)
-        return make_target(_grey(self.typical), say.astype(np.float32), self.drawn)
+        return make_target(to_grey(self.typical), say.astype(np.float32), self.drawn)
 
     @cached_property
     def outlines(self) -> Floats:
         """(m, p, 2) x, y: points of the frame around each mark. One that is turned, as its ink shows, fills its upright
         box less than a turned rectangle does.
         """
-        tilt = _tilt(_grey(self.typical), self.boxes)
+        tilt = _tilt(to_grey(self.typical), self.boxes)
         return np.stack([_outline(box, tilt) for box in self.boxes])
 
     def on_each(self, air: float = 0.0) -> NDArray[np.bool_]:
@@ -193,7 +184,7 @@ def make_stencil(
         points = mark_features(photo) if features is None else features[row]
         found = find_marks(first, photo, points)
         if isinstance(found, Found) and found.inside[first.on_mark()].mean() >= MOST:
-            laid.append((row, found.crop, found.inside, found.warp, _moved(points, _inverse(found.matrix))))
+            laid.append((row, found.crop, found.inside, found.warp, _moved(points, inverse(found.matrix))))
     near = [_near(keypoints, first.shape) for *_, keypoints in laid]
     return Stencil(
         crops=np.stack([crop for _, crop, *_ in laid]),
@@ -260,13 +251,6 @@ def region_around(places: Floats, shape: tuple[int, ...]) -> Region:
     return Region(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
-    """A copy that is ``share`` as large; of a very thin picture no side is lost."""
-    height, width = picture.shape[:2]
-    fx, fy = max(share, 1 / width), max(share, 1 / height)
-    return np.asarray(cv2.resize(picture, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA))
-
-
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
@@ -283,13 +267,13 @@ def _framed(row: int, photo: Pixels, regions: Sequence[Region], points: Keypoint
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(mark_features(photo) if points is None else points, _inverse(matrix))
+    own = _moved(mark_features(photo) if points is None else points, inverse(matrix))
     first = Stencil(
-        crops=_warped(photo, _places(matrix, shape))[None],
+        crops=warped(photo, places(matrix, shape))[None],
         inside=np.ones((1, *shape), bool),
         boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
         rows=(row,),
-        warps=_places(matrix, shape)[None],
+        warps=places(matrix, shape)[None],
         keypoints=own,
         around=own,
     )
@@ -304,7 +288,7 @@ def mark_features(photo: Pixels) -> Keypoints:
     if times > 1:
         photo = scaled(photo, 1 / times)
     found = find_keypoints(photo, most=2500, contrast=CONTRAST)
-    return found if times == 1 else _moved(found, _enlarging(1 / times))
+    return found if times == 1 else _moved(found, enlarging(1 / times))
 
 
 def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
@@ -316,7 +300,7 @@ def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
 
 def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:
     """The same features where a map takes them."""
-    return Keypoints(_map(matrix, points.points), points.descriptors, _map(matrix, points.tips))
+    return Keypoints(mapped(matrix, points.points), points.descriptors, mapped(matrix, points.tips))
 
 
 def _alike(frame: Keypoints, photo: Keypoints) -> NDArray[np.int64]:
@@ -382,47 +366,28 @@ def _fit(found: Found) -> tuple[bool, float]:
 
 
 def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
-    """The photo laid over the stencil, from a start that is a few pixels off, or, ``blurred``, some more. ``halves``:
-    the photo, and what has been halved of it so far.
-    """
-    height, width = stencil.shape
-    corners = _map(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
-    area = cv2.contourArea(corners, oriented=True)
-    if not np.isfinite(corners).all() or area < 24 * 24 or not cv2.isContourConvex(corners):
+    """The photo laid over the stencil from a start (:func:`~counterfeit_vision.laying.lay`), if it shows the marks."""
+    laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
+    if laid is None:
         return None
-    level = int(np.log2(area / (height * width)) / 2)  # a pixel of the frame is 1 to 2 of the photo's, then
-    level = max(level, (max(halves[0].shape[:2]) // LARGEST).bit_length())
-    while len(halves) <= level:
-        halves.append(scaled(halves[-1], 0.5))
-    up = _enlarging(0.5**level)
-    matrix, photo = _inverse(up) @ matrix, halves[level]
-    around = round(AROUND * max(stencil.shape))
-    wide = _places(
-        matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
-    )
-    seen, inside = _grey(_warped(photo, wide)), _inside(wide, photo)
-    moved = warped_places(stencil.target, seen, inside, around, enough=FOUND, blurred=blurred)
-    warp = _map(matrix, moved).reshape(height, width, 2)
-    inside = _inside(warp, photo)
-    drawn = stencil.drawn & inside
+    drawn = stencil.drawn & laid.inside
     if drawn.sum() < PART * stencil.drawn.sum():
         return None
-    crop = _warped(photo, warp)
-    flat, around_marks = flattened(_grey(crop)), inside & ~stencil.on_mark(AIR)
+    flat, around_marks = flattened(to_grey(laid.crop)), laid.inside & ~stencil.on_mark(AIR)
     likeness = correlation(stencil.flattened, flat, drawn)
-    if likeness < SURE and inside[stencil.on_mark()].mean() < MOST:
+    if likeness < SURE and laid.inside[stencil.on_mark()].mean() < MOST:
         return None
     each = tuple(
         correlation(stencil.flattened, flat, mark) if mark.sum() >= BARE else likeness
         for mark in stencil.on_each() & drawn
     )
     beside = correlation(stencil.flattened, flat, around_marks) if around_marks.sum() >= BARE else 0.0
-    warp = _map(up, warp.reshape(-1, 2)).reshape(warp.shape)
+    height, width = stencil.shape
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
     regions = tuple(
-        region_around(outline, halves[0].shape) for outline in cv2.remap(warp, outlines, None, cv2.INTER_LINEAR)
+        region_around(outline, halves[0].shape) for outline in cv2.remap(laid.warp, outlines, None, cv2.INTER_LINEAR)
     )
-    return Found(up @ matrix, warp, crop, inside, likeness, beside, regions, each)
+    return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each)
 
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
@@ -460,35 +425,3 @@ def _outline(box: Floats, tilt: float) -> Floats:
     corners = np.array([[-w, -h], [w, -h], [w, h], [-w, h]]) / 2 @ turn + [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]
     sides = [corners + share * (np.roll(corners, -1, axis=0) - corners) for share in (0, 0.25, 0.5, 0.75)]
     return np.concatenate(sides).astype(np.float32)
-
-
-def _grey(pixels: NDArray[np.uint8] | Floats) -> Floats:
-    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
-
-
-def _enlarging(share: float) -> Matrix:
-    """From pixels of a copy, ``share`` as large, to the photo's own: centres of pixels count."""
-    shift = (1 / share - 1) / 2
-    return np.array([[1 / share, 0, shift], [0, 1 / share, shift], [0, 0, 1.0]])
-
-
-def _inverse(matrix: Matrix) -> Matrix:
-    return np.asarray(np.linalg.inv(matrix), np.float64)
-
-
-def _map(matrix: Matrix, points: NDArray[np.floating]) -> Floats:
-    return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0] if len(points) else points, np.float32)
-
-
-def _places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
-    grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
-    return np.asarray(cv2.perspectiveTransform(np.dstack(grid), matrix), np.float32)
-
-
-def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
-    x, y = warp[..., 0], warp[..., 1]
-    return np.asarray((x >= 0) & (y >= 0) & (x <= photo.shape[1] - 1) & (y <= photo.shape[0] - 1))
-
-
-def _warped(photo: Pixels, warp: Floats) -> Pixels:
-    return np.asarray(cv2.remap(photo, warp, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)

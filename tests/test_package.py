@@ -46,6 +46,7 @@ ORDER = [
     "foreground",
     "registration",
     "mark_warp",
+    "laying",
     "marks",
     "mark_library",
     "mark_details",

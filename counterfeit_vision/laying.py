@@ -1,0 +1,106 @@
+"""Laying a photo over a frame: a plane's map is the start, and a smooth warp takes up what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .mark_warp import Target, warped_places
+
+__all__ = ["Laid", "enlarging", "inverse", "lay", "mapped", "places", "scaled", "to_grey", "warped"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+
+LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
+AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
+SMALLEST = 24  # pixels of the photo on a side of a square as large as the frame's image, less of which shows nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A photo over a frame (h, w). ``matrix`` (3, 3) takes x, y, 1 of the frame to the photo, as a plane would;
+    ``warp`` (h, w, 2) float32 is the exact place of each of the frame's pixels; ``crop`` (h, w, 3) uint8 the photo in
+    that frame; ``inside`` (h, w) bool where it shows the photo at all.
+    """
+
+    matrix: Matrix
+    warp: Floats
+    crop: Pixels
+    inside: NDArray[np.bool_]
+
+
+def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, blurred: bool) -> Laid | None:
+    """The photo laid over the target's frame, from a start that is a few pixels off, or, ``blurred``, some more; it is
+    ``None`` where it would lie folded. ``halves``: the photo, and what has been halved of it so far. ``enough``: see
+    :func:`~counterfeit_vision.mark_warp.warped_places`.
+    """
+    height, width = target.shape
+    corners = mapped(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
+    area = cv2.contourArea(corners, oriented=True)
+    if not np.isfinite(corners).all() or area < SMALLEST**2 or not cv2.isContourConvex(corners):
+        return None
+    level = int(np.log2(area / (height * width)) / 2)  # a pixel of the frame is 1 to 2 of the photo's, then
+    level = max(level, (max(halves[0].shape[:2]) // LARGEST).bit_length())
+    while len(halves) <= level:
+        halves.append(scaled(halves[-1], 0.5))
+    up = enlarging(0.5**level)
+    matrix, photo = inverse(up) @ matrix, halves[level]
+    around = round(AROUND * max(target.shape))
+    wide = places(
+        matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
+    )
+    seen, shown = to_grey(warped(photo, wide)), _inside(wide, photo)
+    warp = mapped(matrix, warped_places(target, seen, shown, around, enough=enough, blurred=blurred))
+    warp = warp.reshape(height, width, 2)
+    crop, inside = warped(photo, warp), _inside(warp, photo)
+    return Laid(up @ matrix, mapped(up, warp.reshape(-1, 2)).reshape(warp.shape), crop, inside)
+
+
+def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
+    """A copy that is ``share`` as large; of a very thin picture no side is lost."""
+    height, width = picture.shape[:2]
+    fx, fy = max(share, 1 / width), max(share, 1 / height)
+    return np.asarray(cv2.resize(picture, None, fx=fx, fy=fy, interpolation=cv2.INTER_AREA))
+
+
+def to_grey(pixels: Pixels | Floats) -> Floats:
+    """(h, w) of colours (h, w, 3)."""
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
+def enlarging(share: float) -> Matrix:
+    """From pixels of a copy, ``share`` as large, to the photo's own: centres of pixels count."""
+    shift = (1 / share - 1) / 2
+    return np.array([[1 / share, 0, shift], [0, 1 / share, shift], [0, 0, 1.0]])
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """The map (3, 3) back."""
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def mapped(matrix: Matrix, points: NDArray[np.floating]) -> Floats:
+    """Where a map takes points (n, 2)."""
+    return np.asarray(cv2.perspectiveTransform(points[None], matrix)[0] if len(points) else points, np.float32)
+
+
+def places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
+    """(h, w, 2): where a map takes the pixels of a frame of that ``shape``."""
+    grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+    return np.asarray(cv2.perspectiveTransform(np.dstack(grid), matrix), np.float32)
+
+
+def warped(photo: Pixels, warp: Floats) -> Pixels:
+    """(h, w, 3): what a photo shows at the places of a ``warp`` (h, w, 2)."""
+    return np.asarray(cv2.remap(photo, warp, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
+    x, y = warp[..., 0], warp[..., 1]
+    return np.asarray((x >= 0) & (y >= 0) & (x <= photo.shape[1] - 1) & (y <= photo.shape[0] - 1))
