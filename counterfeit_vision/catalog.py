@@ -32,6 +32,7 @@ from .mark_library import MarkLibrary
 from .marks import Found, Stencil, find_marks, make_stencil, mark_features
 from .memory import Memory
 from .neighbours import Neighbours, best_first, reference_scores
+from .preprocess import unpad
 from .references import KeptReferences, compared_patches, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
 from .threads import Once
@@ -257,7 +258,8 @@ class Catalog:
         def stencil() -> Stencil | str:
             return make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
 
-        return GoodsMarks(rows, memory("stencil", [Stencil, Keypoints], stencil), self.encoder, memory)
+        known = memory("stencil", [Stencil, Keypoints], stencil)
+        return GoodsMarks(rows, known, self.encoder, memory, self.pixels, self._product_on)
 
     def memory_of(self, rows: Sequence[int]) -> Memory:
         """What is kept on disk of these references together, by their copies, their regions and their sizes."""
@@ -457,6 +459,12 @@ class Catalog:
             self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
         )
         return np.asarray(weight * self.masks[row], np.float32)
+
+    def _product_on(self, row: int) -> NDArray[np.float32] | None:
+        """The same of one reference, as a map over its photo; ``None`` where the encoder gives no patches."""
+        if self.tokens is None:
+            return None
+        return unpad(self.product_weights(np.array([row]))[0].reshape(self.grid), self.content[row])
 
     def foreground_of(self, photos: Embeddings, row: int) -> NDArray[np.float32] | None:
         """How surely each patch of one photo is product: (1, P) float32 in 0..1; ``None`` where the encoder

@@ -1,7 +1,9 @@
-"""What is known of the marks of one product, from its genuine references."""
+"""What is known of the marks of one product, and of what is around them, from its genuine references."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from .mark_ink import Drawn, MarkInk
 from .mark_layout import MarkLayout
 from .marks import Stencil
 from .memory import Memory
+from .whole_product import WholeProduct
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -25,14 +28,17 @@ __all__ = ["GoodsMarks"]
 @dataclass(frozen=True, eq=False)
 class GoodsMarks:
     """``stencil``: the marks, the references ``rows`` (n,) of the catalogue, those with regions first, laid over each
-    other, or why that can't be done. What else is known is made on first use and kept, some of it in the ``memory`` of
-    these references, too.
+    other, or why that can't be done; ``photos`` gives a reference's pixels (h, w, 3), ``product`` a map of how surely
+    it shows the product, 0..1, ``None`` where nothing tells. What else is known is made on first use and kept, some of
+    it in the ``memory`` of these references, too.
     """
 
     rows: NDArray[np.int64]
     stencil: Stencil | str
     encoder: Encoder
     memory: Memory
+    photos: Callable[[int], NDArray[np.uint8]]
+    product: Callable[[int], NDArray[np.float32] | None]
 
     @property
     def shown_by(self) -> NDArray[np.int64]:
@@ -60,3 +66,14 @@ class GoodsMarks:
     def layout(self) -> MarkLayout:
         """How the marks lie to each other; no marks where there is no stencil."""
         return MarkLayout((), {}) if isinstance(self.stencil, str) else MarkLayout.of(self.stencil, self.ink)
+
+    @cached_property
+    def whole(self) -> WholeProduct | None:
+        """The side that bears the marks, whole; ``None`` where there is no stencil, or nothing tells the product."""
+        stencil, keys = self.stencil, self.shown_by.tolist()
+        if isinstance(stencil, str) or (product := self.product(keys[0])) is None:
+            return None
+        name = f"whole {hashlib.sha256(product.tobytes()).hexdigest()}"
+        return self.memory(
+            name, [WholeProduct], lambda: WholeProduct.of(stencil, [self.photos(key) for key in keys], product)
+        )

@@ -44,6 +44,8 @@ COUNTS = {
     "strokes": 0.5,
     "ink": 0.5,
     "wordmark": 0.5,
+    "drawing": 0.5,
+    "colours": 0.5,
     "reuse": 0.5,
 }
 LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards, where there is one

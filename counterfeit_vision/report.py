@@ -50,6 +50,8 @@ CLAIM_NAMES = {
     "ink": "Colour of ink",
     "layout": "Layout of the marks",
     "wordmark": "Wordmark",
+    "drawing": "Drawing of the whole",
+    "colours": "Colours of the whole",
     "learned": "Learned pattern",
     "mark": "Mark",
     "price": "Price",

@@ -57,6 +57,8 @@ ORDER = [
     "references",
     "catalog_folder",
     "neighbours",
+    "whole_product",
+    "product_differences",
     "goods_marks",
     "catalog",
     "policy",

@@ -3,7 +3,9 @@ same door.
 """
 
 from .base import Head, Suspects
+from .colours import Colours
 from .context import Price, SellerName, Title
+from .drawing import Drawing
 from .ink import Ink
 from .layout import Layout
 from .learned import LearnedHead, Lesson
@@ -17,6 +19,8 @@ from .strokes import Strokes
 from .wordmark import Wordmark
 
 __all__ = [
+    "Colours",
+    "Drawing",
     "Head",
     "Ink",
     "Layout",
@@ -41,4 +45,5 @@ __all__ = [
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
     marks = (Mark(), Look(), Patches(), Strokes(), Ink(), Layout(), Wordmark(optional=True))
-    return (Similarity(), Product(), *marks, Reuse(), Price(), Title())
+    whole = (Drawing(), Colours())
+    return (Similarity(), Product(), *marks, *whole, Reuse(), Price(), Title())

@@ -13,12 +13,14 @@ from ..catalog import Catalog, Neighbours
 from ..errors import DecodeError
 from ..goods_marks import GoodsMarks
 from ..keypoints import Keypoints
+from ..laying import Laid
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
 from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..types import Embeddings, Evidence, Listing
+from ..whole_product import WholeProduct
 
 __all__ = ["Head", "Suspects"]
 
@@ -56,6 +58,7 @@ class Suspects:
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
+    _wholes: Once[int, tuple[str, WholeProduct, Laid] | str] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -220,6 +223,25 @@ class Suspects:
         if isinstance(mark, str):
             return ()
         return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
+
+    def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
+        """The photo over the whole side of its :meth:`goods` that bears the marks, and that key; or why it can't be
+        laid over it. Laid once.
+        """
+        return self._wholes.get(row, lambda: self._lay_whole(row))
+
+    def _lay_whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
+        place = self.place(row)
+        if isinstance(place, str):
+            return place
+        whole = self.marks_of(place[0]).whole
+        if whole is None:
+            return "this encoder gives no patch tokens, which tell the product from the room"
+        try:
+            laid = whole.lay(self.pixels(row), place[1].warp)
+        except DecodeError as error:
+            return str(error)
+        return laid if isinstance(laid, str) else (place[0], whole, laid)
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most

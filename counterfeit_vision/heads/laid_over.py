@@ -1,4 +1,4 @@
-"""What claims about marks that are laid over the genuine ones show: where on the photo, and both side by side."""
+"""What claims show about a photo that is laid over the genuine ones: where on the photo, and both side by side."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..laying import Laid
 from ..mark_ink import Drawn, InkDeviation, MarkInk
 from ..marks import Found, Stencil, region_around
+from ..product_differences import Difference
 from ..stream import small_jpeg
 from ..types import Evidence, PhotoView, Region
+from ..whole_product import WholeProduct
 from ..wording import number
 from .base import Suspects
 
-__all__ = ["drawn_otherwise", "in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
+__all__ = ["differs_as_a_whole", "drawn_otherwise", "in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
 
 Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
 
 CELLS = 64  # of a heat map, on the photo's long side
 REACH = 10  # pixels of the frame around the strangest spot that its box shows
@@ -42,15 +46,25 @@ def in_spreads(deviation: float, found: Found, medians: Sequence[float], spreads
 
 
 def laid_over(
-    suspects: Suspects, row: int, goods: str, found: Found, map_: Floats, *, score: float, text: str
+    suspects: Suspects,
+    row: int,
+    goods: str,
+    laid: Laid,
+    map_: Floats,
+    *,
+    score: float,
+    text: str,
+    genuine: Pixels | None = None,
 ) -> Evidence:
-    """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the stencil's frame."""
-    references, crops = side_by_side(suspects, row, goods, found)
+    """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the frame, which shows
+    ``genuine`` (h, w, 3): by default it is the marks' stencil's.
+    """
+    references, crops = side_by_side(suspects, row, goods, laid, genuine)
     return Evidence(
         score=score,
         text=f"Laid over {number(len(references), 'genuine photo')} of {suspects.product_of(goods)}, {text}",
-        region=peak(found, map_, suspects.size(row)),
-        heatmap=on_photo(map_, found, suspects.size(row)),
+        region=peak(laid, map_, suspects.size(row)),
+        heatmap=on_photo(map_, laid, suspects.size(row)),
         references=references,
         crops=crops,
     )
@@ -84,40 +98,71 @@ def drawn_otherwise(
     )
 
 
+def differs_as_a_whole(
+    suspects: Suspects,
+    row: int,
+    compare: Callable[[WholeProduct, Laid], Difference],
+    text: str,
+) -> Evidence:
+    """What ``compare`` says of a photo that is laid over the whole side of a product; ``text`` says what by how many
+    ``times`` (its field).
+    """
+    over = suspects.whole(row)
+    if isinstance(over, str):
+        return unsaid(over)
+    mark = suspects.mark(row)
+    if isinstance(mark, str) and suspects.shown_elsewhere(row):
+        return no_mark(f"{mark}; another photo of the listing shows them")
+    goods, whole, laid = over
+    found = compare(whole, laid)
+    return laid_over(
+        suspects,
+        row,
+        goods,
+        laid,
+        found.map,
+        score=found.score,
+        text=text.format(times=found.times),
+        genuine=whole.crops[0],
+    )
+
+
 def side_by_side(
-    suspects: Suspects, row: int, goods: str, found: Found
+    suspects: Suspects, row: int, goods: str, laid: Laid, genuine: Pixels | None = None
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
-    """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's."""
+    """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's, or ``genuine``."""
     known = suspects.marks_of(goods)
-    assert isinstance(known.stencil, Stencil)
+    if genuine is None:
+        assert isinstance(known.stencil, Stencil)
+        genuine = known.stencil.crops[0]
     references = tuple(suspects.catalog.references[int(key)].id for key in known.shown_by)
-    mine, genuine = (
+    mine, theirs = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
-            (suspects.photos.ids[row], found.crop, "laid over the genuine"),
-            (references[0], known.stencil.crops[0], suspects.product_of(goods)),
+            (suspects.photos.ids[row], laid.crop, "laid over the genuine"),
+            (references[0], genuine, suspects.product_of(goods)),
         )
     )
-    return references, (mine, genuine)
+    return references, (mine, theirs)
 
 
-def on_photo(map_: Floats, found: Found, size: tuple[int, int]) -> Floats:
+def on_photo(map_: Floats, laid: Laid, size: tuple[int, int]) -> Floats:
     """A map over the frame -> (rows, columns) over the photo of ``size`` (width, height), largest in each cell."""
     scale = CELLS / max(size)
     shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
     heat = np.zeros(shape, np.float32)
-    x = np.clip((found.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
-    y = np.clip((found.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
-    np.maximum.at(heat, (y[found.inside], x[found.inside]), map_[found.inside])
+    x = np.clip((laid.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
+    y = np.clip((laid.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
+    np.maximum.at(heat, (y[laid.inside], x[laid.inside]), map_[laid.inside])
     return heat
 
 
-def peak(found: Found, map_: Floats, size: tuple[int, int]) -> Region | None:
+def peak(laid: Laid, map_: Floats, size: tuple[int, int]) -> Region | None:
     """The box on the photo of ``size`` (width, height) around all that has the map's largest value; ``None`` where the
     photo does not show it.
     """
-    y, x = np.nonzero((map_ == map_.max()) & found.inside)
+    y, x = np.nonzero((map_ == map_.max()) & laid.inside)
     if not len(y):
         return None
-    part = found.warp[max(0, y.min() - REACH) : y.max() + REACH + 1, max(0, x.min() - REACH) : x.max() + REACH + 1]
+    part = laid.warp[max(0, y.min() - REACH) : y.max() + REACH + 1, max(0, x.min() - REACH) : x.max() + REACH + 1]
     return region_around(part.reshape(-1, 2), size[::-1])

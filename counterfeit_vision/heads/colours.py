@@ -1,0 +1,25 @@
+"""Whether a product has the colours of the genuine one, marks or not."""
+
+from __future__ import annotations
+
+from ..product_differences import colours_differ
+from ..types import Evidence
+from .base import Suspects
+from .laid_over import differs_as_a_whole
+
+__all__ = ["Colours"]
+
+
+class Colours:
+    """How far the colours of the side that bears the marks are from those of the genuine photos there, the light taken
+    out (:mod:`~counterfeit_vision.product_differences`). The tenth that differs most counts: ``score`` is the logarithm
+    of it, in parts of a colour.
+    """
+
+    name = "colours"
+    fingerprint = ""
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        text = "the tenth of the whole product that differs most in colour is off by {times:.0%}."
+        return suspects.each(lambda row: differs_as_a_whole(suspects, row, colours_differ, text))

@@ -1,0 +1,25 @@
+"""Whether all that is drawn on a product is as on the genuine one, marks or not."""
+
+from __future__ import annotations
+
+from ..product_differences import drawing_differs
+from ..types import Evidence
+from .base import Suspects
+from .laid_over import differs_as_a_whole
+
+__all__ = ["Drawing"]
+
+
+class Drawing:
+    """How far what is drawn on the side that bears the marks is from what the genuine photos show there
+    (:mod:`~counterfeit_vision.product_differences`): a stripe too many, another pattern, other small print. What
+    differs most counts: ``score`` is the logarithm of it, in what is drawn on the product all over.
+    """
+
+    name = "drawing"
+    fingerprint = ""
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        text = "what differs most on the whole product does so {times:.1f} times as strongly as it is drawn all over."
+        return suspects.each(lambda row: differs_as_a_whole(suspects, row, drawing_differs, text))

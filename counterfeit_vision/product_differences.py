@@ -1,0 +1,101 @@
+"""Where a photo that is laid over a whole product differs from its references: in what is drawn on it, and in colour.
+
+No place has to be a mark. What varies from photo to photo, as hands of a watch, folds or the room, is not told from
+what a fake does otherwise: the calibration learns how much of it is usual for goods of a brand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .laying import Laid
+from .whole_product import WholeProduct, drawing_of
+
+__all__ = ["Difference", "colours_differ", "drawing_differs"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+REACH = 2  # pixels of the frame that a stroke may be off: the warp does not take up all
+WINDOW = 7  # pixels on the side of what must be another together
+GAIN = (0.4, 2.5)  # times by which a photo's contrast may be raised to the references'
+MOST_DIFFERENT = 0.003  # share of the product's pixels that makes the score of the drawing
+CELL = 6  # pixels of the frame on the side of a patch of colour
+DARK = 24.0  # grey levels that are added before logarithms: the hue of black is noise
+MOST_COLOURED = 0.1  # share of the cells that makes the score of the colours
+FAINT = 0.02  # of a colour's logarithm: less is noise
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """How much the most different parts differ: ``times`` what is usual, or parts of a colour, and ``score``, its
+    logarithm; ``map`` (h, w) float32 over the frame.
+    """
+
+    score: float
+    times: float
+    map: Floats
+
+
+def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
+    """In strokes and edges: the root mean square of what differs from the most alike reference in a small window,
+    ``times`` that of what is drawn on the references all over.
+    """
+    seen, shown = drawing_of(laid.crop), whole.product & laid.inside
+    height, width = seen.shape
+    around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
+    least = np.full(seen.shape, np.inf, np.float32)
+    for drawing, inside in zip(whole.drawings, whole.inside, strict=True):
+        both = shown & inside
+        mine, genuine = seen[both], drawing[both]
+        gain = np.float32(np.clip(mine @ genuine / max(float(mine @ mine), 1e-6), *GAIN))
+        for y in range(2 * REACH + 1):
+            for x in range(2 * REACH + 1):
+                off = gain * around[y : y + height, x : x + width] - drawing
+                away = cv2.boxFilter(off * off, -1, (WINDOW, WINDOW))
+                np.minimum(least, away, out=least, where=inside)
+    every = whole.drawings[:, whole.product]
+    different = np.sqrt(least / max(float((every * every).mean()), 1e-6))
+    return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
+
+
+def colours_differ(whole: WholeProduct, laid: Laid) -> Difference:
+    """In colour, whatever the light: in the logarithms of red, green and blue without their mean, each less its median
+    over the product, from the most alike reference.
+    """
+    size = tuple(max(1, side // CELL) for side in laid.inside.shape[::-1])
+    shown = _cells((whole.product & laid.inside).astype(np.float32), size) >= 0.5
+    if not shown.any():
+        shown[:] = True
+    mine, least = _hues(laid.crop, size), np.full(size[::-1], np.inf, np.float32)
+    for crop, inside in zip(whole.crops, whole.inside, strict=True):
+        off = mine - _hues(crop, size)
+        off -= np.median(off[shown], axis=0)
+        np.minimum(
+            least, np.sqrt((off * off).sum(axis=2)), out=least, where=_cells(inside.astype(np.float32), size) >= 0.5
+        )
+    found = _most(np.where(shown, least, 0), shown, MOST_COLOURED, FAINT)
+    return Difference(
+        found.score, found.times, cv2.resize(found.map, laid.inside.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    )
+
+
+def _most(different: Floats, shown: NDArray[np.bool_], share: float, floor: float) -> Difference:
+    """The mean over the ``share`` of what is ``shown`` that differs most."""
+    values = np.sort(different[shown])
+    times = float(values[-max(1, round(share * len(values))) :].mean())
+    return Difference(float(np.log(times + floor)), times, different.astype(np.float32))
+
+
+def _hues(crop: Pixels, size: tuple[int, ...]) -> Floats:
+    """(rows, columns, 3) of a crop in cells."""
+    logarithms = np.log(_cells(crop.astype(np.float32), size) + DARK)
+    return np.asarray(logarithms - logarithms.mean(axis=2, keepdims=True), np.float32)
+
+
+def _cells(picture: Floats, size: tuple[int, ...]) -> Floats:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)

@@ -1,0 +1,126 @@
+"""A product's side that shows the marks, whole: references laid over each other, and a suspect laid over them.
+
+The marks tell where it is (:mod:`~counterfeit_vision.marks`), and a warp of all that is drawn on it takes up what is
+left. The encoder's foreground tells the product from the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, warped
+from .mark_warp import Target, correlation, make_target
+from .marks import Stencil
+
+__all__ = ["WholeProduct", "drawing_of"]
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
+
+SIDE = 256  # pixels on the long side of a frame
+SURELY = 0.5  # how surely the first reference shows the product there, from which it is compared
+STRAY = 0.005  # share of such pixels on each side that the frame may leave out
+RIM = 12  # pixels of the frame at the product's edge that are not compared: patches, which tell it from the room, are coarse
+FEWEST = 400  # pixels of the frame without the rim: with fewer, the rim is compared as well
+SHOWN = 0.3  # of the product's pixels, that a photo must show
+LIKE = 0.2  # correlation of what is drawn, under which a photo lies wrongly
+ENOUGH = 0.3  # the same, over which a step of the warp must make it better
+STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
+DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
+FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
+EVERY = 8  # pixels of a stencil's frame, whose places make a plane
+
+
+@dataclass(frozen=True, eq=False)
+class WholeProduct:
+    """n references over one frame (h, w): ``crops`` (n, h, w, 3) uint8, ``inside`` (n, h, w) bool where they show it at
+    all; ``product`` (h, w) bool where the first shows the product; ``matrix`` (3, 3) float64 takes x, y, 1 of the frame
+    to the stencil's.
+    """
+
+    crops: Pixels
+    inside: NDArray[np.bool_]
+    product: NDArray[np.bool_]
+    matrix: Matrix
+
+    @classmethod
+    def of(cls, stencil: Stencil, photos: Sequence[Pixels], product: Floats) -> WholeProduct:
+        """The ``photos`` (h, w, 3) that the stencil was made of; ``product`` is a map over the first of them, of any
+        size: how surely it shows the product, 0..1.
+        """
+        first, plane = photos[0], _plane(stencil.warps[0])
+        sure = cv2.resize(product, first.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if not (sure >= SURELY).any():
+            sure = np.ones_like(sure)
+        y, x = np.nonzero(sure >= SURELY)
+        (x0, x1), (y0, y1) = (np.quantile(there, (STRAY, 1 - STRAY)) for there in (x, y))
+        scale = SIDE / max(x1 - x0, y1 - y0, 1.0)
+        shape = (max(2, round((y1 - y0) * scale)), max(2, round((x1 - x0) * scale)))
+        onto = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
+        there = (cv2.remap(sure, places(onto, shape), None, cv2.INTER_LINEAR) >= SURELY).astype(np.uint8)
+        inner = cv2.erode(there, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
+        share = 0.5 ** max(0, int(-np.log2(scale)))
+        crop = warped(scaled(first, share), places(inverse(enlarging(share)) @ onto, shape))
+        alone = cls(
+            crops=crop[None],
+            inside=np.ones((1, *shape), bool),
+            product=(inner if inner.sum() >= FEWEST else there) > 0,
+            matrix=inverse(plane) @ onto,
+        )
+        laid = [alone.lay(photo, warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
+        others = [one for one in laid if isinstance(one, Laid)]
+        return cls(
+            crops=np.stack([crop, *(one.crop for one in others)]),
+            inside=np.concatenate([alone.inside, *(one.inside[None] for one in others)]),
+            product=alone.product,
+            matrix=alone.matrix,
+        )
+
+    def lay(self, photo: Pixels, marks: Floats) -> Laid | str:
+        """A photo (h, w, 3) over the frame; or why it can't be laid. ``marks`` (h, w, 2) is where the pixels of the
+        stencil's frame lie on it.
+        """
+        laid = lay(self.target, [photo], _plane(marks) @ self.matrix, enough=ENOUGH, blurred=True)
+        if laid is None:
+            return "the product would lie outside the photo, or folded"
+        shown = self.product & laid.inside
+        if shown.sum() < SHOWN * self.product.sum():
+            return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks"
+        like = correlation(np.median(self.drawings, axis=0), drawing_of(laid.crop), shown)
+        return laid if like >= LIKE else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
+
+    @cached_property
+    def drawings(self) -> Floats:
+        """(n, h, w): :func:`drawing_of` each reference."""
+        return np.stack([drawing_of(crop) for crop in self.crops])
+
+    @cached_property
+    def target(self) -> Target:
+        """What a photo is warped onto: the references' median, where it shows the product."""
+        grey = to_grey(np.asarray(np.median(self.crops, axis=0), np.float32))
+        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
+        spread = np.sqrt(np.maximum(square - mean * mean, 0))
+        drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
+        say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
+        return make_target(grey, say.astype(np.float32), drawn)
+
+
+def drawing_of(crop: Pixels) -> Floats:
+    """(h, w) grey levels that a crop (h, w, 3) has beyond its surroundings': strokes and edges, without the light."""
+    fine = cv2.GaussianBlur(to_grey(crop), (0, 0), FINE)
+    return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
+
+
+def _plane(warp: Floats) -> Matrix:
+    """The homography (3, 3) that a warp (h, w, 2) is like, by least squares."""
+    y, x = np.mgrid[: warp.shape[0] : EVERY, : warp.shape[1] : EVERY]
+    there = warp[::EVERY, ::EVERY].reshape(-1, 2)
+    plane, _ = cv2.findHomography(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32), there)
+    return np.asarray(np.eye(3) if plane is None else plane, np.float64)
