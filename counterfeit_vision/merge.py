@@ -44,7 +44,6 @@ COUNTS = {
     "strokes": 0.5,
     "ink": 0.5,
     "wordmark": 0.5,
-    "drawing": 0.5,
     "colours": 0.5,
     "reuse": 0.5,
 }

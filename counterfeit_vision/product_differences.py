@@ -59,7 +59,7 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
                 away = cv2.boxFilter(off * off, -1, (WINDOW, WINDOW))
                 np.minimum(least, away, out=least, where=inside)
     every = whole.drawings[:, whole.product]
-    different = np.sqrt(least / max(float((every * every).mean()), 1e-6))
+    different = np.sqrt(np.maximum(least, 0) / max(float((every * every).mean()), 1e-6))  # rounding may fall below 0
     return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
 
 

@@ -43,7 +43,7 @@ class Outer:
     text: str
 
 
-CLAIMS = {"mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "reuse"}
+CLAIMS = {"mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours", "reuse"}
 ARRAYS = [
     np.zeros((0, 3), np.float32),
     np.array([np.nan, np.inf, -0.0, 1 / 3]),

@@ -1,0 +1,214 @@
+"""The claims about the whole product: what is no mark is compared as well, and light, blur and the room are not it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from test_look import printed
+from test_marks import BOX, CLOSE, TILT, seen
+from test_patches import suspects
+
+from counterfeit_vision import Catalog, Reference, Region
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Colours, Drawing
+from counterfeit_vision.laying import Laid
+from counterfeit_vision.marks import Found, Stencil, likely_place, make_stencil
+from counterfeit_vision.product_differences import GAIN, REACH, WINDOW, colours_differ, drawing_differs
+from counterfeit_vision.whole_product import WholeProduct, drawing_of
+
+STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
+
+
+def card(*, stripe: bool = False, paper: tuple[int, int, int] | None = None, noise: int = 0) -> np.ndarray:
+    """The card with, where asked for, a stripe under its marks, and another colour of the paper in its upper part."""
+    drawn = printed(noise=noise)
+    if stripe:
+        cv2.rectangle(drawn, STRIPE[:2], STRIPE[2:], (30, 60, 110), -1)
+    if paper is not None:
+        share = np.clip(2 - np.arange(400) / 100, 0, 1)[:, None, None]  # no edge between the two
+        tinted = drawn * (1 - share + share * np.array(paper) / (225, 215, 195))
+        drawn = np.clip(tinted, 0, 255).astype(np.uint8)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    made = make_stencil([printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)], [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(stencil: Stencil) -> WholeProduct:
+    photos = [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
+    return WholeProduct.of(stencil, photos, np.ones((7, 7), np.float32))
+
+
+def over(stencil: Stencil, whole: WholeProduct, photo: np.ndarray) -> Laid:
+    place = likely_place(stencil, photo)
+    assert isinstance(place, Found)
+    laid = whole.lay(photo, place.warp)
+    assert isinstance(laid, Laid), laid
+    return laid
+
+
+def test_the_references_lie_over_each_other_whole(whole: WholeProduct) -> None:
+    assert len(whole.crops) == 3
+    assert max(whole.product.shape) == 256
+    first, *others = whole.drawings
+    for other in others:
+        assert np.corrcoef(first[whole.product], other[whole.product])[0, 1] > 0.8
+
+
+def test_what_is_drawn_where_no_mark_is_is_seen_and_where(stencil: Stencil, whole: WholeProduct) -> None:
+    genuine, fake = (over(stencil, whole, seen(card(stripe=on, noise=3), seed=6)) for on in (False, True))
+    assert drawing_differs(whole, fake).score > drawing_differs(whole, genuine).score + 0.5
+    map_ = drawing_differs(whole, fake).map
+    place = fake.warp[np.unravel_index(int(map_.argmax()), map_.shape)]
+    x0, y0, x1, y1 = STRIPE
+    corners = np.array([[[x0, y0], [x1, y0], [x1, y1], [x0, y1]]], np.float32)
+    stripe = cv2.perspectiveTransform(corners, TILT.astype(np.float64))[0]
+    assert cv2.pointPolygonTest(stripe, tuple(map(float, place)), True) > -12
+
+
+def test_another_paper_is_another_colour_and_no_other_drawing(stencil: Stencil, whole: WholeProduct) -> None:
+    genuine, fake = (
+        over(stencil, whole, seen(card(paper=paper, noise=3), seed=6)) for paper in (None, (225, 180, 195))
+    )
+    assert colours_differ(whole, fake).score > colours_differ(whole, genuine).score + 0.5
+    striped = over(stencil, whole, seen(card(stripe=True, noise=3), seed=6))
+    assert drawing_differs(whole, fake).score < drawing_differs(whole, striped).score - 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "light"),
+    [("dim", (0.5, 0.5, 0.5)), ("warm", (1.0, 0.85, 0.7)), ("cold", (0.7, 0.85, 1.0)), ("pale", (0.9, 0.9, 0.9))],
+)
+def test_light_is_neither(stencil: Stencil, whole: WholeProduct, name: str, light: tuple[float, float, float]) -> None:
+    plain = seen(card(noise=3), seed=6)
+    lit = np.clip(plain * np.array(light) + (25 if name == "pale" else 0), 0, 255).astype(np.uint8)
+    laid, stripe, paper = (
+        over(stencil, whole, photo)
+        for photo in (lit, seen(card(stripe=True), seed=6), seen(card(paper=(225, 180, 195)), seed=6))
+    )
+    assert drawing_differs(whole, laid).score < drawing_differs(whole, stripe).score - 0.3
+    assert colours_differ(whole, laid).score < colours_differ(whole, paper).score - 0.3
+
+
+def test_the_room_is_not_the_product() -> None:
+    rooms = [seen(printed(noise=row), seed=row) for row in (5, 8)]
+    box = cv2.perspectiveTransform(np.array([[[BOX.x0, BOX.y0], [BOX.x1, BOX.y1]]], np.float64), TILT)[0].ravel()
+    on = cv2.warpPerspective(np.full((400, 560), 255, np.uint8), TILT, (640, 480))
+    product = cv2.resize(on, (40, 30), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    made = make_stencil(rooms, [[Region(*box.tolist())], []])
+    assert isinstance(made, Stencil)
+    known, blind = (WholeProduct.of(made, rooms, map_) for map_ in (product, np.ones((30, 40), np.float32)))
+    photo = seen(printed(noise=3), seed=13)
+    score, with_room = (drawing_differs(one, over(made, one, photo)).score for one in (known, blind))
+    assert score < with_room - 0.5
+
+
+def test_the_drawing_is_compared_as_a_slow_twin_does(whole: WholeProduct, stencil: Stencil) -> None:
+    """Pixel by pixel, in double precision, at some places."""
+    laid = over(stencil, whole, seen(card(stripe=True, noise=3), seed=6))
+    found = drawing_differs(whole, laid).map
+    seen_, shown = drawing_of(laid.crop).astype(np.float64), whole.product & laid.inside
+    contrast = np.sqrt((whole.drawings[:, whole.product].astype(np.float64) ** 2).mean())
+    half = WINDOW // 2
+    for y, x in [(60, 100), (130, 40), (135, 128), (90, 200)]:
+        assert shown[y, x]
+        least = np.inf
+        for drawing, inside in zip(whole.drawings.astype(np.float64), whole.inside, strict=True):
+            both = shown & inside
+            gain = np.clip(seen_[both] @ drawing[both] / (seen_[both] @ seen_[both]), *GAIN)
+            there = drawing[y - half : y + half + 1, x - half : x + half + 1]
+            for down in range(-REACH, REACH + 1):
+                for right in range(-REACH, REACH + 1):
+                    top, left = y + down - half, x + right - half
+                    mine = seen_[top : top + WINDOW, left : left + WINDOW]
+                    least = min(least, ((gain * mine - there) ** 2).mean())
+        assert found[y, x] == pytest.approx(np.sqrt(least) / contrast, rel=1e-3, abs=1e-4)
+
+
+def test_a_reference_says_nothing_of_what_it_does_not_show(whole: WholeProduct, stencil: Stencil) -> None:
+    laid = over(stencil, whole, seen(card(noise=3), seed=6))
+    inside = whole.inside.copy()
+    inside[1:] = False
+    alone = dataclasses.replace(whole, inside=inside)
+    first = dataclasses.replace(whole, crops=whole.crops[:1], inside=whole.inside[:1])
+    shown = whole.product & laid.inside
+    ratio = drawing_differs(alone, laid).map[shown] / drawing_differs(first, laid).map[shown]
+    assert np.ptp(ratio) < 1e-3  # the same but for what is drawn all over
+    assert colours_differ(alone, laid).score == pytest.approx(colours_differ(first, laid).score, abs=1e-6)
+
+
+def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct, stencil: Stencil) -> None:
+    place = likely_place(stencil, seen(printed(noise=3)))
+    assert isinstance(place, Found)
+    away = place.warp + np.float32(700)
+    assert "of the side that bears the marks" in str(whole.lay(seen(printed(noise=3)), away))
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    assert "not drawn like the product" in str(whole.lay(noise, place.warp))
+    assert "folded" in str(whole.lay(noise, place.warp[:, ::-1]))
+
+
+def test_a_product_that_no_patch_shows_is_the_whole_photo(stencil: Stencil, whole: WholeProduct) -> None:
+    photos = [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
+    none = WholeProduct.of(stencil, photos, np.zeros((7, 7), np.float32))
+    assert np.array_equal(none.product, whole.product)
+
+
+# --- the heads --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def catalog(clip: TowerEncoder) -> Catalog:
+    rows = [
+        Reference(id="a", photo=printed(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="b", photo=seen(printed(noise=1)), brand="velmora", product="card"),
+    ]
+    return Catalog.build(rows, encoder=clip, cache=False, find_marks=False)
+
+
+def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
+    photos = [
+        seen(card(**how), seed=6)
+        for how in ({"noise": 3}, {"stripe": True, "noise": 3}, {"paper": (225, 180, 195), "noise": 3})
+    ]
+    batch = suspects(catalog, photos)
+    (genuine, striped, _), (plain, _, tinted) = Drawing().score(batch), Colours().score(batch)
+    assert striped.score > genuine.score + 0.5
+    assert tinted.score > plain.score + 0.5
+    assert striped.references == ("a", "b")
+    assert "times as strongly as it is drawn all over" in striped.text
+    assert "%" in tinted.text
+    assert striped.heatmap is not None
+    assert striped.heatmap.shape == (48, 64)
+    assert striped.region is not None
+    assert striped.crops is not None
+    assert striped.crops[0].size == striped.crops[1].size
+    y = np.array([STRIPE[1], STRIPE[3]]).mean()
+    middle = cv2.perspectiveTransform(np.array([[[striped.region.x0, y]]], np.float64), TILT)[0, 0, 1]
+    assert striped.region.y0 - 40 < middle < striped.region.y1 + 40
+
+
+def test_what_can_not_be_laid_over_the_product_says_why(catalog: Catalog) -> None:
+    batch = suspects(catalog, [np.full((200, 300, 3), 90, np.uint8), seen(printed(noise=3), CLOSE)])
+    bare, close = Drawing().score(batch)
+    assert not bare.applicable
+    assert "local features" in bare.text
+    assert close.applicable or "of the side that bears the marks" in close.text
+
+
+def test_an_encoder_without_patches_does_not_know_the_product_from_the_room(catalog: Catalog) -> None:
+    batch = suspects(catalog, [seen(printed(noise=3))])
+    known = catalog.marks_of("velmora/card")
+    blind = dataclasses.replace(known, product=lambda row: None)
+    batch._marks.get("velmora/card", lambda: blind)
+    for head in (Drawing(), Colours()):
+        (evidence,) = head.score(batch)
+        assert not evidence.applicable
+        assert "gives no patch tokens" in evidence.text
