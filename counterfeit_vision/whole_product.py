@@ -42,13 +42,14 @@ EVERY = 8  # pixels of a stencil's frame, whose places make a plane
 class WholeProduct:
     """n references over one frame (h, w): ``crops`` (n, h, w, 3) uint8, ``inside`` (n, h, w) bool where they show it at
     all; ``product`` (h, w) bool where the first shows the product; ``matrix`` (3, 3) float64 takes x, y, 1 of the frame
-    to the stencil's.
+    to the stencil's; ``rows`` (n,) which of the stencil's references these are.
     """
 
     crops: Pixels
     inside: NDArray[np.bool_]
     product: NDArray[np.bool_]
     matrix: Matrix
+    rows: tuple[int, ...]
 
     @classmethod
     def of(cls, stencil: Stencil, photos: Sequence[Pixels], product: Floats) -> WholeProduct:
@@ -65,6 +66,8 @@ class WholeProduct:
         shape = (max(2, round((y1 - y0) * scale)), max(2, round((x1 - x0) * scale)))
         onto = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
         there = (cv2.remap(sure, places(onto, shape), None, cv2.INTER_LINEAR) >= SURELY).astype(np.uint8)
+        if not there.any():  # specks beside the frame
+            there[:] = 1
         inner = cv2.erode(there, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
         share = 0.5 ** max(0, int(-np.log2(scale)))
         crop = warped(scaled(first, share), places(inverse(enlarging(share)) @ onto, shape))
@@ -73,14 +76,16 @@ class WholeProduct:
             inside=np.ones((1, *shape), bool),
             product=(inner if inner.sum() >= FEWEST else there) > 0,
             matrix=inverse(plane) @ onto,
+            rows=(0,),
         )
         laid = [alone.lay(photo, warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
-        others = [one for one in laid if isinstance(one, Laid)]
+        others = {row: one for row, one in enumerate(laid, 1) if isinstance(one, Laid)}
         return cls(
-            crops=np.stack([crop, *(one.crop for one in others)]),
-            inside=np.concatenate([alone.inside, *(one.inside[None] for one in others)]),
+            crops=np.stack([crop, *(one.crop for one in others.values())]),
+            inside=np.concatenate([alone.inside, *(one.inside[None] for one in others.values())]),
             product=alone.product,
             matrix=alone.matrix,
+            rows=(0, *others),
         )
 
     def lay(self, photo: Pixels, marks: Floats) -> Laid | str:

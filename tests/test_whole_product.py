@@ -56,6 +56,7 @@ def over(stencil: Stencil, whole: WholeProduct, photo: np.ndarray) -> Laid:
 
 
 def test_the_references_lie_over_each_other_whole(whole: WholeProduct) -> None:
+    assert whole.rows == (0, 1, 2)
     assert len(whole.crops) == 3
     assert max(whole.product.shape) == 256
     first, *others = whole.drawings
@@ -155,10 +156,31 @@ def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct
     assert "folded" in str(whole.lay(noise, place.warp[:, ::-1]))
 
 
+def test_a_reference_that_can_not_be_laid_over_the_others_is_left_out(stencil: Stencil) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    made = WholeProduct.of(stencil, [printed(), noise, seen(printed(noise=2), seed=8)], np.ones((7, 7), np.float32))
+    assert made.rows == (0, 2)
+    assert len(made.crops) == len(made.inside) == 2
+
+
 def test_a_product_that_no_patch_shows_is_the_whole_photo(stencil: Stencil, whole: WholeProduct) -> None:
     photos = [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
     none = WholeProduct.of(stencil, photos, np.zeros((7, 7), np.float32))
     assert np.array_equal(none.product, whole.product)
+
+
+@pytest.mark.parametrize("sure", [[(0, 0)], [(0, 0), (39, 39)], [(20, 20)], [(20, column) for column in range(40)]])
+def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: list[tuple[int, int]]) -> None:
+    map_ = np.zeros((40, 40), np.float32)
+    for place in sure:
+        map_[place] = 1
+    made = WholeProduct.of(stencil, [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)], map_)
+    place = likely_place(stencil, seen(printed(noise=3)))
+    assert isinstance(place, Found)
+    laid = made.lay(seen(printed(noise=3)), place.warp)
+    if isinstance(laid, Laid):
+        for compare in (drawing_differs, colours_differ):
+            assert np.isfinite(compare(made, laid).score)
 
 
 # --- the heads --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from .base import Suspects
 __all__ = ["differs_as_a_whole", "drawn_otherwise", "in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
 
 Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 CELLS = 64  # of a heat map, on the photo's long side
 REACH = 10  # pixels of the frame around the strangest spot that its box shows
@@ -54,12 +53,12 @@ def laid_over(
     *,
     score: float,
     text: str,
-    genuine: Pixels | None = None,
+    whole: WholeProduct | None = None,
 ) -> Evidence:
-    """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the frame, which shows
-    ``genuine`` (h, w, 3): by default it is the marks' stencil's.
+    """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the frame: that of the
+    ``whole`` product, or the marks' stencil's.
     """
-    references, crops = side_by_side(suspects, row, goods, laid, genuine)
+    references, crops = side_by_side(suspects, row, goods, laid, whole)
     return Evidence(
         score=score,
         text=f"Laid over {number(len(references), 'genuine photo')} of {suspects.product_of(goods)}, {text}",
@@ -123,19 +122,21 @@ def differs_as_a_whole(
         found.map,
         score=found.score,
         text=text.format(times=found.times),
-        genuine=whole.crops[0],
+        whole=whole,
     )
 
 
 def side_by_side(
-    suspects: Suspects, row: int, goods: str, laid: Laid, genuine: Pixels | None = None
+    suspects: Suspects, row: int, goods: str, laid: Laid, whole: WholeProduct | None = None
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
-    """The ids of the genuine photos that a photo is laid over; and its crop beside the first one's, or ``genuine``."""
+    """The ids of the genuine photos that a photo is laid over, ``whole`` or its marks; and its crop beside the first
+    one's.
+    """
     known = suspects.marks_of(goods)
-    if genuine is None:
-        assert isinstance(known.stencil, Stencil)
-        genuine = known.stencil.crops[0]
-    references = tuple(suspects.catalog.references[int(key)].id for key in known.shown_by)
+    assert isinstance(known.stencil, Stencil)
+    keys = known.shown_by if whole is None else known.shown_by[list(whole.rows)]
+    genuine = (known.stencil if whole is None else whole).crops[0]
+    references = tuple(suspects.catalog.references[int(key)].id for key in keys)
     mine, theirs = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
