@@ -49,15 +49,19 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     height, width = seen.shape
     around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     least = np.full(seen.shape, np.inf, np.float32)
+    off, away = np.empty_like(seen), np.empty_like(seen)
     for drawing, inside in zip(whole.drawings, whole.inside, strict=True):
         both = shown & inside
         mine, genuine = seen[both], drawing[both]
-        gain = np.float32(np.clip(mine @ genuine / max(float(mine @ mine), 1e-6), *GAIN))
+        lit = around * np.float32(np.clip(mine @ genuine / max(float(mine @ mine), 1e-6), *GAIN))
+        nearest = np.full(seen.shape, np.inf, np.float32)
         for y in range(2 * REACH + 1):
             for x in range(2 * REACH + 1):
-                off = gain * around[y : y + height, x : x + width] - drawing
-                away = cv2.boxFilter(off * off, -1, (WINDOW, WINDOW))
-                np.minimum(least, away, out=least, where=inside)
+                cv2.subtract(lit[y : y + height, x : x + width], drawing, dst=off)
+                cv2.multiply(off, off, dst=off)
+                cv2.boxFilter(off, -1, (WINDOW, WINDOW), dst=away)
+                np.minimum(nearest, away, out=nearest)
+        np.minimum(least, nearest, out=least, where=inside)
     every = whole.drawings[:, whole.product]
     different = np.sqrt(np.maximum(least, 0) / max(float((every * every).mean()), 1e-6))  # rounding may fall below 0
     return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
