@@ -32,8 +32,8 @@ FAINT = 0.02  # of a colour's logarithm: less is noise
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """How much the most different parts differ: ``times`` what is usual, or parts of a colour, and ``score``, its
-    logarithm; ``map`` (h, w) float32 over the frame.
+    """How much the most different parts differ: ``times`` what is drawn on the product all over, or parts of a colour,
+    and ``score``, its logarithm; ``map`` (h, w) float32 over the frame.
     """
 
     score: float

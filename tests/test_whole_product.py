@@ -7,11 +7,11 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from test_look import printed
+from test_look import cards, printed
 from test_marks import BOX, CLOSE, TILT, seen
 from test_patches import suspects
 
-from counterfeit_vision import Catalog, Reference, Region
+from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Drawing
 from counterfeit_vision.laying import Laid
@@ -34,17 +34,20 @@ def card(*, stripe: bool = False, paper: tuple[int, int, int] | None = None, noi
     return drawn
 
 
+def references() -> list[np.ndarray]:
+    return [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
+
+
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil([printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)], [[BOX], [], []])
+    made = make_stencil(references(), [[BOX], [], []])
     assert isinstance(made, Stencil)
     return made
 
 
 @pytest.fixture(scope="module")
 def whole(stencil: Stencil) -> WholeProduct:
-    photos = [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
-    return WholeProduct.of(stencil, photos, np.ones((7, 7), np.float32))
+    return WholeProduct.of(stencil, references(), np.ones((7, 7), np.float32))
 
 
 def over(stencil: Stencil, whole: WholeProduct, photo: np.ndarray) -> Laid:
@@ -164,8 +167,7 @@ def test_a_reference_that_can_not_be_laid_over_the_others_is_left_out(stencil: S
 
 
 def test_a_product_that_no_patch_shows_is_the_whole_photo(stencil: Stencil, whole: WholeProduct) -> None:
-    photos = [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)]
-    none = WholeProduct.of(stencil, photos, np.zeros((7, 7), np.float32))
+    none = WholeProduct.of(stencil, references(), np.zeros((7, 7), np.float32))
     assert np.array_equal(none.product, whole.product)
 
 
@@ -174,7 +176,7 @@ def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: lis
     map_ = np.zeros((40, 40), np.float32)
     for place in sure:
         map_[place] = 1
-    made = WholeProduct.of(stencil, [printed(), seen(printed(noise=1)), seen(printed(noise=2), seed=8)], map_)
+    made = WholeProduct.of(stencil, references(), map_)
     place = likely_place(stencil, seen(printed(noise=3)))
     assert isinstance(place, Found)
     laid = made.lay(seen(printed(noise=3)), place.warp)
@@ -188,11 +190,7 @@ def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: lis
 
 @pytest.fixture(scope="module")
 def catalog(clip: TowerEncoder) -> Catalog:
-    rows = [
-        Reference(id="a", photo=printed(), brand="velmora", product="card", regions=[BOX]),
-        Reference(id="b", photo=seen(printed(noise=1)), brand="velmora", product="card"),
-    ]
-    return Catalog.build(rows, encoder=clip, cache=False, find_marks=False)
+    return cards(clip)
 
 
 def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
