@@ -171,9 +171,9 @@ def test_a_product_that_no_patch_shows_is_the_whole_photo(stencil: Stencil, whol
     assert np.array_equal(none.product, whole.product)
 
 
-@pytest.mark.parametrize("sure", [[(0, 0)], [(0, 0), (39, 39)], [(20, 20)], [(20, column) for column in range(40)]])
+@pytest.mark.parametrize("sure", [[(0, 0)], [(100, 100), (301, 401)], [(200, 200)], [(200, x) for x in range(560)]])
 def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: list[tuple[int, int]]) -> None:
-    map_ = np.zeros((40, 40), np.float32)
+    map_ = np.zeros((400, 560), np.float32)  # as large as the photo: pixels, not patches
     for place in sure:
         map_[place] = 1
     made = WholeProduct.of(stencil, references(), map_)
