@@ -13,6 +13,8 @@ from pathlib import Path
 # milliseconds takes seconds.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # pytest's processes share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(beside))))
 
 import numpy as np
 import pytest

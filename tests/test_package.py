@@ -6,9 +6,9 @@ import ast
 import importlib
 import inspect
 import re
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -290,10 +290,14 @@ def test_importing_the_package_takes_less_than_150_ms_over_a_bare_python() -> No
     def best(code: str) -> float:
         spans = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = processor_time()
             python(code)
-            spans.append(time.perf_counter() - start)
+            spans.append(processor_time() - start)
         return min(spans)
+
+    def processor_time() -> float:  # of ended children: other tests run beside this one
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime
 
     assert best("import counterfeit_vision") - best("pass") < 0.150
 

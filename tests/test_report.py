@@ -517,9 +517,9 @@ def test_five_hundred_listings_render_fast():
     photo = PhotoView("p", buffer.getvalue(), (640, 640))
     many = [verdict(f"v{i}", DECISIONS[i % 4], i / 500, photos=(photo,)) for i in range(500)]
     Report(many[:1]).to_html()
-    start = time.perf_counter()
+    start = time.process_time()  # other tests run beside this one
     html = Report(many).to_html()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert html.count("<details") == 500
     assert len(html) < 500 * (4 / 3 * len(photo.jpeg) + 15_000)
 
