@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -272,10 +272,14 @@ class Catalog:
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
         best: tuple[str, Found] | None = None
-        reason, points = "no product to compare it with", mark_features(pixels)
+        reason, features = "no product to compare it with", Once[bool, Keypoints](2)
         for name in goods:
             stencil = self.marks_of(name).stencil
-            found = stencil if isinstance(stencil, str) else find_marks(stencil, pixels, points)
+            if isinstance(stencil, str):
+                found: Found | str = stencil
+            else:
+                points = features.get(stencil.relief, partial(mark_features, pixels, relief=stencil.relief))
+                found = find_marks(stencil, pixels, points)
             if isinstance(found, str):
                 reason = found
             elif best is None or found.likeness > best[1].likeness:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Target", "correlation", "flattened", "make_target", "warped_places"]
+__all__ = ["Target", "correlation", "edges", "flattened", "make_target", "warped_places"]
 
 Floats = NDArray[np.float32]
 
@@ -21,22 +21,35 @@ STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic te
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 HIGHEST = STEPS[-1][1]  # degree of the warp
 JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
+GRAIN, EDGE = 2.0, 1.5  # pixels over which grain is averaged out, and an edge is spread
 LIGHT = 8.0  # pixels of a copy of a quarter of the size, over which light is taken out
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A picture of ``shape`` (h, w) that photos are warped onto, prepared for each of :data:`STEPS`."""
+    """A picture of ``shape`` (h, w) that photos are warped onto, prepared for each of :data:`STEPS`; where it is of a
+    ``relief``, their :func:`edges` are.
+    """
 
     shape: tuple[int, ...]
     steps: tuple[_Step, ...]
+    relief: bool
 
 
-def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_]) -> Target:
-    """From a grey ``picture`` (h, w): ``say`` (h, w) is how much each pixel counts in the fit, ``drawn`` (h, w) which
-    pixels show whether it fits.
+def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_], *, relief: bool = False) -> Target:
+    """From a grey ``picture`` (h, w), or the edges of a ``relief``: ``say`` (h, w) is how much each pixel counts in the
+    fit, ``drawn`` (h, w) which pixels show whether it fits.
     """
-    return Target(picture.shape, tuple(_step(picture, say, drawn, *step) for step in STEPS))
+    return Target(picture.shape, tuple(_step(picture, say, drawn, *step) for step in STEPS), relief)
+
+
+def edges(grey: Floats) -> Floats:
+    """(h, w) how much grey levels change around each pixel, in whichever direction. What is raised or sunk in leather
+    or metal is bright on one side and dark on the other, and the other way round in other light: its edges stay.
+    """
+    smooth = cv2.GaussianBlur(grey, (0, 0), GRAIN)
+    along, down = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=1 / 2) for order in ((1, 0), (0, 1)))
+    return np.asarray(cv2.GaussianBlur(cv2.magnitude(along, down), (0, 0), EDGE), np.float32)
 
 
 def warped_places(
@@ -48,6 +61,7 @@ def warped_places(
     A step that makes the two agree less is not taken, but where they agree less than ``enough`` anyway; ``blurred``
     begins a step earlier, with a start that may be farther off.
     """
+    seen = edges(seen) if target.relief else seen
     judge, steps = target.steps[JUDGE], target.steps if blurred else target.steps[1:]
     looks = {step.blur: flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
     there = shown.astype(np.float32)

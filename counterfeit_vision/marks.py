@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
 from .laying import Laid, enlarging, inverse, lay, mapped, places, scaled, to_grey, warped
-from .mark_warp import Target, correlation, flattened, make_target
+from .mark_warp import Target, correlation, edges, flattened, make_target
 from .types import Region
 
 __all__ = [
@@ -59,6 +59,10 @@ AMID = 0.2
 BARE = 50  # pixels of the frame: less surroundings, or of a mark, tell nothing
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
+PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
+CLEARER = 0.1  # by which they must be more alike by their edges to be one
+NEAR = 24.0  # pixels of the copy of a photo, over which its edges are made equally strong
+EVEN, FAINT = 40.0, 4.0  # of an edge of usual strength: its grey level; what is added to the usual, as grain
 DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
 RING = 4  # pixels of the frame around a box that tell its ground
 INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
@@ -94,7 +98,8 @@ class Stencil:
 
     ``boxes`` (m, 4) are the marks in the frame, ``rows`` (n,) which of the given references these are, ``warps`` (n, h,
     w, 2) where each pixel of the frame lies on each reference's photo, ``keypoints`` their local features, at their
-    places in the frame, and ``around`` those of the whole photo that the frame was drawn on.
+    places in the frame, and ``around`` those of the whole photo that the frame was drawn on. The marks of a ``relief``
+    are raised or sunk, and compared by their edges.
     """
 
     crops: Pixels
@@ -104,6 +109,7 @@ class Stencil:
     warps: Floats
     keypoints: Keypoints
     around: Keypoints
+    relief: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,14 +122,21 @@ class Stencil:
         return np.asarray(np.median(self.crops, axis=0), np.float32)
 
     @cached_property
+    def picture(self) -> Floats:
+        """(h, w): what photos are compared with: :attr:`typical` in grey, or the median of the references' edges."""
+        if not self.relief:
+            return to_grey(self.typical)
+        return np.asarray(np.median([edges(to_grey(crop)) for crop in self.crops], axis=0), np.float32)
+
+    @cached_property
     def flattened(self) -> Floats:
-        """(h, w): :attr:`typical` in grey, light taken out."""
-        return flattened(to_grey(self.typical))
+        """(h, w): :attr:`picture`, light taken out."""
+        return flattened(self.picture)
 
     @cached_property
     def spread(self) -> Floats:
-        """(h, w): the spread of grey levels around each pixel of :attr:`typical`."""
-        grey = to_grey(self.typical)
+        """(h, w): the spread of grey levels around each pixel of :attr:`picture`."""
+        grey = self.picture
         mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
         return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
 
@@ -138,14 +151,14 @@ class Stencil:
         """What a photo is warped onto: :attr:`typical`, by what is drawn in the boxes and, less, what surrounds it."""
         near = cv2.dilate(self.drawn.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
         say = cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0)
-        return make_target(to_grey(self.typical), say.astype(np.float32), self.drawn)
+        return make_target(self.picture, say.astype(np.float32), self.drawn, relief=self.relief)
 
     @cached_property
     def outlines(self) -> Floats:
         """(m, p, 2) x, y: points of the frame around each mark. One that is turned, as its ink shows, fills its upright
         box less than a turned rectangle does.
         """
-        tilt = _tilt(to_grey(self.typical), self.boxes)
+        tilt = _tilt(self.picture, self.boxes)
         return np.stack([_outline(box, tilt) for box in self.boxes])
 
     def on_each(self, air: float = 0.0) -> NDArray[np.bool_]:
@@ -167,26 +180,43 @@ def make_stencil(
     """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
 
     A reference that does not fit, or shows little of the marks, is left out. Regions of the others are not needed.
-    ``features``: the photos' local features, where known.
+    ``features``: the photos' local features, where known. Where references are much alike by their edges, and not as
+    they are, the marks are a relief.
+    """
+    printed, alike = _stencil(photos, regions, features, relief=False)
+    if isinstance(printed, str) or alike >= PRINTED or len(photos) < 2:
+        return printed
+    raised, clearer = _stencil(photos, regions, None, relief=True)
+    return printed if isinstance(raised, str) or clearer < alike + CLEARER else raised
+
+
+def _stencil(
+    photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[Keypoints] | None, *, relief: bool
+) -> tuple[Stencil | str, float]:
+    """:func:`make_stencil` of a relief or of what is none; and the mean likeness of the other references' marks to the
+    first's, 0 where they were not found.
     """
     reason = None
     for main in (row for row, boxes in enumerate(regions) if boxes):
-        first = _framed(main, photos[main], regions[main], None if features is None else features[main])
+        known = None if features is None else features[main]
+        first = _framed(main, photos[main], regions[main], known, relief=relief)
         if isinstance(first, Stencil):
             break
         reason = reason or first
     else:
-        return reason or "no reference photo of it has a region drawn around its marks, and none was found on them"
+        return reason or "no reference photo of it has a region drawn around its marks, and none was found on them", 0.0
+    alike = np.zeros(len(photos))
     laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
         if row == main:
             continue
-        points = mark_features(photo) if features is None else features[row]
+        points = mark_features(photo, relief=relief) if features is None else features[row]
         found = find_marks(first, photo, points)
+        alike[row] = found.likeness if isinstance(found, Found) else 0.0
         if isinstance(found, Found) and found.inside[first.on_mark()].mean() >= MOST:
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, inverse(found.matrix))))
     near = [_near(keypoints, first.shape) for *_, keypoints in laid]
-    return Stencil(
+    stencil = Stencil(
         crops=np.stack([crop for _, crop, *_ in laid]),
         inside=np.stack([inside for _, _, inside, *_ in laid]),
         boxes=first.boxes,
@@ -198,12 +228,14 @@ def make_stencil(
             np.concatenate([keypoints.tips for keypoints in near]),
         ),
         around=first.around,
+        relief=relief,
     )
+    return stencil, float(alike.sum() / max(len(photos) - 1, 1))
 
 
 def find_marks(stencil: Stencil, photo: Pixels, points: Keypoints | None = None) -> Found | str:
     """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``points``: the photo's local
-    features, where known.
+    features, where known, as :func:`mark_features` finds them for such a stencil.
     """
     place = likely_place(stencil, photo, points)
     return place if isinstance(place, str) or place.likeness >= FOUND else unlike(place)
@@ -218,7 +250,7 @@ def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = Non
     """Where a stencil's marks would be on a photo (h, w, 3), whether they are there or not; or why nothing tells."""
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
-    points = mark_features(photo) if points is None else points
+    points = mark_features(photo, relief=stencil.relief) if points is None else points
     frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
     proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
     if not proposals:
@@ -254,7 +286,9 @@ def region_around(places: Floats, shape: tuple[int, ...]) -> Region:
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
-def _framed(row: int, photo: Pixels, regions: Sequence[Region], points: Keypoints | None) -> Stencil | str:
+def _framed(
+    row: int, photo: Pixels, regions: Sequence[Region], points: Keypoints | None, *, relief: bool
+) -> Stencil | str:
     """The stencil of one reference photo (h, w, 3) alone, the ``row``-th of those given; or why it shows no marks."""
     boxes = np.array([region.to_list() for region in regions], np.float64)
     x0, y0 = boxes[:, :2].min(axis=0).tolist()
@@ -267,7 +301,7 @@ def _framed(row: int, photo: Pixels, regions: Sequence[Region], points: Keypoint
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(mark_features(photo) if points is None else points, inverse(matrix))
+    own = _moved(mark_features(photo, relief=relief) if points is None else points, inverse(matrix))
     first = Stencil(
         crops=warped(photo, places(matrix, shape))[None],
         inside=np.ones((1, *shape), bool),
@@ -276,17 +310,24 @@ def _framed(row: int, photo: Pixels, regions: Sequence[Region], points: Keypoint
         warps=places(matrix, shape)[None],
         keypoints=own,
         around=own,
+        relief=relief,
     )
     if first.spread[first.on_mark()].max() < BLANK:
         return "nothing is drawn in the regions around its marks"
     return first
 
 
-def mark_features(photo: Pixels) -> Keypoints:
-    """The local features of a photo (h, w, 3) that :func:`find_marks` matches, from a copy of at most ``LONGEST``."""
+def mark_features(photo: Pixels, *, relief: bool = False) -> Keypoints:
+    """The local features of a photo (h, w, 3) that :func:`find_marks` matches, from a copy of at most ``LONGEST``; of a
+    ``relief`` those of its edges.
+    """
     times = max(1.0, max(photo.shape[:2]) / LONGEST)
     if times > 1:
         photo = scaled(photo, 1 / times)
+    if relief:
+        strength = edges(to_grey(photo))
+        usual = cv2.GaussianBlur(strength, (0, 0), NEAR)
+        photo = np.clip(EVEN * strength / (usual + FAINT), 0, 255).astype(np.uint8)
     found = find_keypoints(photo, most=2500, contrast=CONTRAST)
     return found if times == 1 else _moved(found, enlarging(1 / times))
 
@@ -373,7 +414,8 @@ def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: boo
     drawn = stencil.drawn & laid.inside
     if drawn.sum() < PART * stencil.drawn.sum():
         return None
-    flat, around_marks = flattened(to_grey(laid.crop)), laid.inside & ~stencil.on_mark(AIR)
+    grey = to_grey(laid.crop)
+    flat, around_marks = flattened(edges(grey) if stencil.relief else grey), laid.inside & ~stencil.on_mark(AIR)
     likeness = correlation(stencil.flattened, flat, drawn)
     if likeness < SURE and laid.inside[stencil.on_mark()].mean() < MOST:
         return None

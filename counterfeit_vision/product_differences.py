@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .laying import Laid
-from .whole_product import WholeProduct, drawing_of
+from .whole_product import WholeProduct
 
 __all__ = ["Difference", "colours_differ", "drawing_differs"]
 
@@ -45,7 +45,7 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     """In strokes and edges: the root mean square of what differs from the most alike reference in a small window,
     ``times`` that of what is drawn on the references all over.
     """
-    seen, shown = drawing_of(laid.crop), whole.product & laid.inside
+    seen, shown = whole.drawing_of(laid.crop), whole.product & laid.inside
     height, width = seen.shape
     around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     least = np.full(seen.shape, np.inf, np.float32)

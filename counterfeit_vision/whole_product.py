@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, warped
-from .mark_warp import Target, correlation, make_target
+from .mark_warp import Target, correlation, edges, make_target
 from .marks import Stencil
 
-__all__ = ["WholeProduct", "drawing_of"]
+__all__ = ["WholeProduct"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -50,6 +50,7 @@ class WholeProduct:
     product: NDArray[np.bool_]
     matrix: Matrix
     rows: tuple[int, ...]
+    relief: bool
 
     @classmethod
     def of(cls, stencil: Stencil, photos: Sequence[Pixels], product: Floats) -> WholeProduct:
@@ -77,6 +78,7 @@ class WholeProduct:
             product=(inner if inner.sum() >= FEWEST else there) > 0,
             matrix=inverse(plane) @ onto,
             rows=(0,),
+            relief=stencil.relief,
         )
         laid = [alone.lay(photo, warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
         others = {row: one for row, one in enumerate(laid, 1) if isinstance(one, Laid)}
@@ -86,6 +88,7 @@ class WholeProduct:
             product=alone.product,
             matrix=alone.matrix,
             rows=(0, *others),
+            relief=alone.relief,
         )
 
     def lay(self, photo: Pixels, marks: Floats) -> Laid | str:
@@ -98,29 +101,35 @@ class WholeProduct:
         shown = self.product & laid.inside
         if shown.sum() < SHOWN * self.product.sum():
             return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks"
-        like = correlation(np.median(self.drawings, axis=0), drawing_of(laid.crop), shown)
+        like = correlation(np.median(self.drawings, axis=0), self.drawing_of(laid.crop), shown)
         return laid if like >= LIKE else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
 
     @cached_property
     def drawings(self) -> Floats:
-        """(n, h, w): :func:`drawing_of` each reference."""
-        return np.stack([drawing_of(crop) for crop in self.crops])
+        """(n, h, w): :meth:`drawing_of` each reference."""
+        return np.stack([self.drawing_of(crop) for crop in self.crops])
+
+    def drawing_of(self, crop: Pixels) -> Floats:
+        """(h, w) grey levels, or edges, that a crop (h, w, 3) has beyond its surroundings': strokes, without light."""
+        fine = cv2.GaussianBlur(self._picture(crop), (0, 0), FINE)
+        return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
+
+    def _picture(self, crop: Pixels) -> Floats:
+        grey = to_grey(crop)
+        return edges(grey) if self.relief else grey
 
     @cached_property
     def target(self) -> Target:
         """What a photo is warped onto: the references' median, where it shows the product."""
-        grey = to_grey(np.asarray(np.median(self.crops, axis=0), np.float32))
+        if self.relief:
+            grey = np.asarray(np.median([self._picture(crop) for crop in self.crops], axis=0), np.float32)
+        else:
+            grey = to_grey(np.asarray(np.median(self.crops, axis=0), np.float32))
         mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
         spread = np.sqrt(np.maximum(square - mean * mean, 0))
         drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
         say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
-        return make_target(grey, say.astype(np.float32), drawn)
-
-
-def drawing_of(crop: Pixels) -> Floats:
-    """(h, w) grey levels that a crop (h, w, 3) has beyond its surroundings': strokes and edges, without the light."""
-    fine = cv2.GaussianBlur(to_grey(crop), (0, 0), FINE)
-    return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
+        return make_target(grey, say.astype(np.float32), drawn, relief=self.relief)
 
 
 def _plane(warp: Floats) -> Matrix:

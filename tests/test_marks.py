@@ -12,7 +12,9 @@ from conftest import picture
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
 from counterfeit_vision.marks import (
+    FOUND,
     SURE,
     Found,
     Stencil,
@@ -52,6 +54,28 @@ def seen(card: np.ndarray, matrix: np.ndarray = TILT, size: tuple[int, int] = (6
     return np.where(on[..., None], warped, table).astype(np.uint8)
 
 
+def engraved(text: str = "VELMORA", *, light: float, noise: int = 0) -> np.ndarray:
+    """The same sign and word cut into a plate (400, 560, 3) without ink, lit from the side at ``light`` degrees."""
+    cut_in = np.zeros((400, 560), np.uint8)
+    cv2.circle(cut_in, (280, 140), 40, 255, -1)
+    cv2.rectangle(cut_in, (265, 110), (280, 170), 0, -1)
+    cv2.putText(cut_in, text, (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, 255, 6, cv2.LINE_AA)
+    depth = cv2.GaussianBlur(cut_in / 255, (0, 0), 1.5)
+    down, along = np.gradient(depth)
+    side = np.deg2rad(light)
+    plate = 150 + 250 * (along * np.cos(side) + down * np.sin(side)) - 20 * depth
+    grain = np.random.default_rng(noise).normal(0, 3, (*plate.shape, 1))
+    return np.clip(plate[..., None] * [1.1, 1.0, 0.8] + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def relief() -> Stencil:
+    photos = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+    made = make_stencil(photos, [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    return made
+
+
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
     made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[BOX], [], []])
@@ -63,6 +87,54 @@ def test_references_are_laid_over_each_other(stencil: Stencil) -> None:
     assert stencil.rows == (0, 1, 2)
     between = np.abs(stencil.crops[1].astype(int) - stencil.crops[0])[stencil.on_mark()]
     assert np.median(between) < 8
+
+
+def test_edges_stay_where_bright_and_dark_change_places() -> None:
+    bright = engraved(light=30).astype(np.float32) @ np.full(3, 1 / 3, np.float32)
+    np.testing.assert_allclose(edges(255 - bright), edges(bright), atol=1e-3)
+    slow = cv2.GaussianBlur(bright, (0, 0), GRAIN).astype(np.float64)
+    along, down = slow[:, 2:] - slow[:, :-2], slow[2:] - slow[:-2]
+    along = along[:-2] / 2 + along[1:-1] + along[2:] / 2
+    down = down[:, :-2] / 2 + down[:, 1:-1] + down[:, 2:] / 2
+    slow = cv2.GaussianBlur(np.sqrt(along**2 + down**2), (0, 0), EDGE)
+    np.testing.assert_allclose(edges(bright)[9:-9, 9:-9], slow[8:-8, 8:-8], atol=1e-2)
+
+
+def test_what_is_engraved_is_laid_over_itself_whatever_side_the_light_is_on(relief: Stencil, stencil: Stencil) -> None:
+    assert (relief.relief, stencil.relief) == (True, False)
+    assert relief.rows == (0, 1, 2)
+    for light in range(20, 360, 60):
+        photo = seen(engraved(light=light, noise=light), seed=7)
+        found = find_marks(relief, photo)
+        assert isinstance(found, Found), (light, found)
+        assert found.likeness > 0.7
+        corners = cv2.perspectiveTransform(np.array([[[150, 90], [410, 270]]], np.float64), TILT)[0]
+        middle = found.region.x0 + found.region.x1, found.region.y0 + found.region.y1
+        np.testing.assert_allclose(middle, corners.sum(axis=0), atol=20)
+        shown = cv2.absdiff(found.crop, cut_of(photo, found))
+        assert np.median(shown) <= 1, "the crop is the photo, not its edges"
+
+
+def cut_of(photo: np.ndarray, found: Found) -> np.ndarray:
+    return np.asarray(cv2.remap(photo, found.warp, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE))
+
+
+@pytest.mark.parametrize("light", [45, 140, 200])
+def test_what_is_engraved_otherwise_is_less_alike(relief: Stencil, light: float) -> None:
+    def likeness(text: str) -> float:
+        place = likely_place(relief, seen(engraved(text, light=light, noise=9), seed=7))
+        return place.likeness if isinstance(place, Found) else -1.0
+
+    genuine = likeness("VELMORA")
+    assert genuine > 0.7
+    assert likeness("OLYMPIK") < genuine - 0.05
+    assert likeness("") < FOUND, "the sign is there, and no word"
+
+
+def test_one_photo_alone_tells_no_relief() -> None:
+    made = make_stencil([engraved(light=0)], [[BOX]])
+    assert isinstance(made, Stencil)
+    assert not made.relief
 
 
 @pytest.mark.parametrize("left", [120, 150])

@@ -128,9 +128,9 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
 ) -> None:
     looked = []
 
-    def counted(photo: np.ndarray) -> Keypoints:
+    def counted(photo: np.ndarray, *, relief: bool) -> Keypoints:
         looked.append(1)
-        return mark_features(photo)
+        return mark_features(photo, relief=relief)
 
     monkeypatch.setattr(base, "mark_features", counted)
     found = batch(catalog, [seen(sibling(noise=3))], "one")

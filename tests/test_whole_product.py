@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from test_look import cards, printed
-from test_marks import BOX, CLOSE, TILT, seen
+from test_marks import BOX, CLOSE, TILT, engraved, seen
 from test_patches import suspects
 
 from counterfeit_vision import Catalog, Region
@@ -17,7 +17,7 @@ from counterfeit_vision.heads import Colours, Drawing
 from counterfeit_vision.laying import Laid
 from counterfeit_vision.marks import Found, Stencil, likely_place, make_stencil
 from counterfeit_vision.product_differences import GAIN, REACH, WINDOW, colours_differ, drawing_differs
-from counterfeit_vision.whole_product import WholeProduct, drawing_of
+from counterfeit_vision.whole_product import WholeProduct
 
 STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
 
@@ -102,6 +102,18 @@ def test_light_is_neither(stencil: Stencil, whole: WholeProduct, name: str, ligh
     assert colours_differ(whole, laid).score < colours_differ(whole, paper).score - 0.3
 
 
+def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> None:
+    photos = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+    made = make_stencil(photos, [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    known = WholeProduct.of(made, photos, np.ones((7, 7), np.float32))
+    assert (known.relief, known.rows) == (True, (0, 1, 2))
+    laid = [over(made, known, seen(engraved(light=light, noise=9), seed=6)) for light in (60, 180, 300)]
+    edges, grey = (np.mean([drawing_differs(one, photo).score for photo in laid])
+                   for one in (known, dataclasses.replace(known, relief=False)))  # fmt: skip
+    assert edges < grey - 0.1
+
+
 def test_the_room_is_not_the_product() -> None:
     rooms = [seen(printed(noise=row), seed=row) for row in (5, 8)]
     box = cv2.perspectiveTransform(np.array([[[BOX.x0, BOX.y0], [BOX.x1, BOX.y1]]], np.float64), TILT)[0].ravel()
@@ -119,7 +131,7 @@ def test_the_drawing_is_compared_as_a_slow_twin_does(whole: WholeProduct, stenci
     """Pixel by pixel, in double precision, at some places."""
     laid = over(stencil, whole, seen(card(stripe=True, noise=3), seed=6))
     found = drawing_differs(whole, laid).map
-    seen_, shown = drawing_of(laid.crop).astype(np.float64), whole.product & laid.inside
+    seen_, shown = whole.drawing_of(laid.crop).astype(np.float64), whole.product & laid.inside
     contrast = np.sqrt((whole.drawings[:, whole.product].astype(np.float64) ** 2).mean())
     half = WINDOW // 2
     for y, x in [(60, 100), (130, 40), (135, 128), (90, 200)]:

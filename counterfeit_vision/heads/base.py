@@ -54,7 +54,9 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _points: Once[int, Keypoints] = field(default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False)
+    _points: Once[tuple[int, bool], Keypoints] = field(
+        default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
+    )
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
@@ -176,7 +178,10 @@ class Suspects:
         except DecodeError as error:
             return str(error)
         small = min(photo.shape[:2]) < SMALLEST
-        return likely_place(stencil, photo, None if small else self._points.get(row, lambda: mark_features(photo)))
+        return likely_place(stencil, photo, None if small else self._features(row, photo, stencil.relief))
+
+    def _features(self, row: int, photo: NDArray[np.uint8], relief: bool) -> Keypoints:
+        return self._points.get((row, relief), lambda: mark_features(photo, relief=relief))
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
