@@ -1,11 +1,12 @@
 """On which kinds of goods is a change seen that anybody could see, and what kind of change is not?
 
-    python benchmarks/kinds.py --dtype bfloat16                   # seven kinds: about 25 minutes on a CPU
-    python benchmarks/kinds.py --dtype bfloat16 --kinds shoe tag --seeds 6
+    python benchmarks/kinds.py --dtype bfloat16                   # eight kinds: half an hour on a CPU
+    python benchmarks/kinds.py --dtype bfloat16 --kinds shoe tag --seeds 7
     python benchmarks/kinds.py --kinds shoe --seeds 0             # for development: seeds below 3
 
 As ``printed.py``, whose floors, light and marks it takes, but for what the marks are on: the round label of a bottle, a
-watch with its hands, a patterned bag, a shoe with stripes, a hang tag full of print, a shirt in folds, engraved metal.
+watch with its hands, a patterned bag, a shoe with stripes, a hang tag full of print, a shirt in folds, engraved metal,
+stamped leather.
 Two brands with two products each, four references with boxes around the marks; 70 genuine photos of a kind calibrate.
 Some changes are of what is no mark: the label's or the shoe's colour, a watch's hour markers, a line of small print.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..marks import FOUND
+from ..marks import FOUND, Stencil
 from ..types import Evidence
 from .base import Suspects
 from .laid_over import no_mark
@@ -13,8 +13,9 @@ CERTAIN = 0.95  # correlation with the genuine marks beyond which more says noth
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out. One
-    mark that is least alike does not count by itself: hands cover small ones.
+    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out, or that
+    of their edges where the marks are a relief. One mark that is least alike does not count by itself: hands cover
+    small ones.
 
     Where no photo of a listing shows the marks, the score is 1, and more where what surrounds them on the goods was
     found: 1 + its correlation with the genuine surroundings. How much that says depends on how often genuine photos
@@ -41,14 +42,16 @@ class Mark:
             return self._lacking(suspects, row, mark)
         goods, found = mark
         least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
-        text = f"The marks of {suspects.product_of(goods)} are on the photo (correlation {found.likeness:.2f})"
+        known = suspects.marks_of(goods)
+        how = "correlation of edges" if isinstance(known.stencil, Stencil) and known.stencil.relief else "correlation"
+        text = f"The marks of {suspects.product_of(goods)} are on the photo ({how} {found.likeness:.2f})"
         if least < FOUND:
             text += f", but for one: what lies in its place is not like it ({least:.2f})"
         return Evidence(
             score=1 - min(found.likeness, CERTAIN),
             text=f"{text}.",
             region=place if least < FOUND else found.region,
-            references=(suspects.catalog.references[int(suspects.marks_of(goods).shown_by[0])].id,),
+            references=(suspects.catalog.references[int(known.shown_by[0])].id,),
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:
