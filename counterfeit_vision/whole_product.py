@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, warped
-from .mark_warp import Target, correlation, edges, make_target
+from .mark_warp import Target, compared, correlation, make_target
 from .marks import Stencil
 
 __all__ = ["WholeProduct"]
@@ -115,8 +115,7 @@ class WholeProduct:
         return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
 
     def _picture(self, crop: Pixels) -> Floats:
-        grey = to_grey(crop)
-        return edges(grey) if self.relief else grey
+        return compared(to_grey(crop), relief=self.relief)
 
     @cached_property
     def target(self) -> Target:

@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from test_marks import label, seen
+from test_marks import BOX, engraved, label, seen
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -105,6 +105,27 @@ def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
     assert blank.goods(0) == "velmora/two", "no marks at all"
     assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"
+
+
+def test_a_print_and_a_relief_are_each_found_in_their_own_way(tiny_encoder: TowerEncoder) -> None:
+    plates = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+    rows = [
+        cv.Reference(id=f"plate {row}", photo=photo, brand="velmora", product="plate", regions=() if row else (BOX,))
+        for row, photo in enumerate(plates)
+    ]
+    rows.append(cv.Reference(id="card", photo=label(), brand="velmora", product="card", regions=(BOX,)))
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    photos = {"plate": seen(engraved(light=140, noise=9), seed=7), "card": seen(label(noise=3))}
+    how = {"plate": "correlation of edges 0.", "card": "photo (correlation 0."}
+    for product, photo in photos.items():
+        found = catalog.marks_in(photo, ["velmora/plate", "velmora/card"])
+        assert found[0] == f"velmora/{product}"
+        listing = cv.Listing(id=product, photos=[photo], brand="velmora", product=product)
+        ((_, (row,), _),) = judge([listing], catalog, [Mark()], cache=False)
+        (mark,) = row.evidence
+        assert how[product] in mark.text
+        assert mark.score is not None
+        assert mark.score < 0.3
 
 
 def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
