@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -272,14 +272,15 @@ class Catalog:
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
         best: tuple[str, Found] | None = None
-        reason, features = "no product to compare it with", Once[bool, Keypoints](2)
+        reason, features = "no product to compare it with", dict[bool, Keypoints]()
         for name in goods:
             stencil = self.marks_of(name).stencil
             if isinstance(stencil, str):
-                found: Found | str = stencil
-            else:
-                points = features.get(stencil.relief, partial(mark_features, pixels, relief=stencil.relief))
-                found = find_marks(stencil, pixels, points)
+                reason = stencil
+                continue
+            if stencil.relief not in features:
+                features[stencil.relief] = mark_features(pixels, relief=stencil.relief)
+            found = find_marks(stencil, pixels, features[stencil.relief])
             if isinstance(found, str):
                 reason = found
             elif best is None or found.likeness > best[1].likeness:

@@ -9,9 +9,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .mark_warp import Target, warped_places
+from .mark_warp import Target, compared, warped_places
 
-__all__ = ["Laid", "enlarging", "inverse", "lay", "mapped", "places", "scaled", "to_grey", "warped"]
+__all__ = [
+    "Laid",
+    "enlarging",
+    "inverse",
+    "lay",
+    "mapped",
+    "places",
+    "scaled",
+    "to_grey",
+    "usual_picture",
+    "warped",
+]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -72,6 +83,15 @@ def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
 def to_grey(pixels: Pixels | Floats) -> Floats:
     """(h, w) of colours (h, w, 3)."""
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
+def usual_picture(crops: Pixels, *, relief: bool) -> Floats:
+    """(h, w) what photos of n ``crops`` (n, h, w, 3) are compared with: their median in grey, or that of a relief's
+    edges.
+    """
+    if not relief:
+        return to_grey(np.asarray(np.median(crops, axis=0), np.float32))
+    return np.asarray(np.median([compared(to_grey(crop), relief=True) for crop in crops], axis=0), np.float32)
 
 
 def enlarging(share: float) -> Matrix:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
-from .laying import Laid, enlarging, inverse, lay, mapped, places, scaled, to_grey, warped
+from .laying import Laid, enlarging, inverse, lay, mapped, places, scaled, to_grey, usual_picture, warped
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
 from .types import Region
 
@@ -125,10 +125,8 @@ class Stencil:
 
     @cached_property
     def picture(self) -> Floats:
-        """(h, w): what photos are compared with: :attr:`typical` in grey, or the median of the references' edges."""
-        if not self.relief:
-            return to_grey(self.typical)
-        return np.asarray(np.median([edges(to_grey(crop)) for crop in self.crops], axis=0), np.float32)
+        """(h, w): what photos are compared with."""
+        return usual_picture(self.crops, relief=self.relief)
 
     @cached_property
     def flattened(self) -> Floats:

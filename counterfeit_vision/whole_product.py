@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, warped
+from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, usual_picture, warped
 from .mark_warp import Target, compared, correlation, make_target
 from .marks import Stencil
 
@@ -42,7 +42,7 @@ EVERY = 8  # pixels of a stencil's frame, whose places make a plane
 class WholeProduct:
     """n references over one frame (h, w): ``crops`` (n, h, w, 3) uint8, ``inside`` (n, h, w) bool where they show it at
     all; ``product`` (h, w) bool where the first shows the product; ``matrix`` (3, 3) float64 takes x, y, 1 of the frame
-    to the stencil's; ``rows`` (n,) which of the stencil's references these are.
+    to the stencil's; ``rows`` (n,) which of the stencil's references these are; a ``relief`` is compared by its edges.
     """
 
     crops: Pixels
@@ -111,19 +111,13 @@ class WholeProduct:
 
     def drawing_of(self, crop: Pixels) -> Floats:
         """(h, w) grey levels, or edges, that a crop (h, w, 3) has beyond its surroundings': strokes, without light."""
-        fine = cv2.GaussianBlur(self._picture(crop), (0, 0), FINE)
+        fine = cv2.GaussianBlur(compared(to_grey(crop), relief=self.relief), (0, 0), FINE)
         return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
-
-    def _picture(self, crop: Pixels) -> Floats:
-        return compared(to_grey(crop), relief=self.relief)
 
     @cached_property
     def target(self) -> Target:
         """What a photo is warped onto: the references' median, where it shows the product."""
-        if self.relief:
-            grey = np.asarray(np.median([self._picture(crop) for crop in self.crops], axis=0), np.float32)
-        else:
-            grey = to_grey(np.asarray(np.median(self.crops, axis=0), np.float32))
+        grey = usual_picture(self.crops, relief=self.relief)
         mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
         spread = np.sqrt(np.maximum(square - mean * mean, 0))
         drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))

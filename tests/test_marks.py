@@ -68,10 +68,14 @@ def engraved(text: str = "VELMORA", *, light: float, noise: int = 0) -> np.ndarr
     return np.clip(plate[..., None] * [1.1, 1.0, 0.8] + grain, 0, 255).astype(np.uint8)
 
 
+def plates() -> list[np.ndarray]:
+    """Photos of it in light from three sides."""
+    return [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+
+
 @pytest.fixture(scope="module")
 def relief() -> Stencil:
-    photos = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
-    made = make_stencil(photos, [[BOX], [], []])
+    made = make_stencil(plates(), [[BOX], [], []])
     assert isinstance(made, Stencil)
     return made
 
@@ -131,7 +135,8 @@ def test_what_is_engraved_otherwise_is_less_alike(relief: Stencil, light: float)
     assert likeness("") < FOUND, "the sign is there, and no word"
 
 
-def test_one_photo_alone_tells_no_relief() -> None:
+def test_one_photo_alone_tells_no_relief_and_its_edges_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks, "edges", lambda _: pytest.fail("they were"))
     made = make_stencil([engraved(light=0)], [[BOX]])
     assert isinstance(made, Stencil)
     assert not made.relief

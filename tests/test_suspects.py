@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, engraved, label, seen
+from test_marks import BOX, engraved, label, plates, seen
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -108,10 +108,9 @@ def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
 
 
 def test_a_print_and_a_relief_are_each_found_in_their_own_way(tiny_encoder: TowerEncoder) -> None:
-    plates = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
     rows = [
         cv.Reference(id=f"plate {row}", photo=photo, brand="velmora", product="plate", regions=() if row else (BOX,))
-        for row, photo in enumerate(plates)
+        for row, photo in enumerate(plates())
     ]
     rows.append(cv.Reference(id="card", photo=label(), brand="velmora", product="card", regions=(BOX,)))
     catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from test_look import cards, printed
-from test_marks import BOX, CLOSE, TILT, engraved, seen
+from test_marks import BOX, CLOSE, TILT, engraved, plates, seen
 from test_patches import suspects
 
 from counterfeit_vision import Catalog, Region
@@ -103,7 +103,7 @@ def test_light_is_neither(stencil: Stencil, whole: WholeProduct, name: str, ligh
 
 
 def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> None:
-    photos = [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+    photos = plates()
     made = make_stencil(photos, [[BOX], [], []])
     assert isinstance(made, Stencil)
     known = WholeProduct.of(made, photos, np.ones((7, 7), np.float32))
