@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encoders.base import precision_of
-from .mark_details import MarkDetails
+from .keypoints import Keypoints
+from .mark_alone import MarkAlone
+from .mark_details import Cut, MarkDetails
 from .mark_ink import Drawn, MarkInk
 from .mark_layout import MarkLayout
 from .marks import Stencil
@@ -52,7 +54,20 @@ class GoodsMarks:
         if isinstance(stencil, str):
             return None
         name = f"details {encoder.fingerprint} {precision_of(encoder)}"
-        return self.memory(name, [MarkDetails], lambda: MarkDetails.of(stencil, encoder))
+        return self.memory(name, [MarkDetails, Cut], lambda: MarkDetails.of(stencil, self.alone, encoder))
+
+    @cached_property
+    def alone(self) -> tuple[MarkAlone, ...]:
+        """Each of the marks in a frame of its own, or all together in one; empty where there is no stencil."""
+        stencil, keys = self.stencil, self.shown_by.tolist()
+        if isinstance(stencil, str):
+            return ()
+        each = self.memory(
+            "alone",
+            [MarkAlone, Stencil, Keypoints],
+            lambda: MarkAlone.each_of(stencil, (self.photos(key) for key in keys)),
+        )
+        return each or (MarkAlone.together(stencil),)
 
     @cached_property
     def ink(self) -> tuple[MarkInk, ...]:

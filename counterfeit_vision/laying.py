@@ -14,10 +14,12 @@ from .mark_warp import Target, compared, warped_places
 __all__ = [
     "Laid",
     "enlarging",
+    "framed",
     "inverse",
     "lay",
     "mapped",
     "places",
+    "plane_of",
     "scaled",
     "to_grey",
     "usual_picture",
@@ -30,6 +32,7 @@ Matrix = NDArray[np.float64]
 
 LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
+EVERY = 8  # pixels of a frame, whose places make a plane; four on its short side, at least
 SMALLEST = 24  # pixels of the photo on a side of a square as large as the frame's image, less of which shows nothing
 
 
@@ -56,12 +59,8 @@ def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, 
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < SMALLEST**2 or not cv2.isContourConvex(corners):
         return None
-    level = int(np.log2(area / (height * width)) / 2)  # a pixel of the frame is 1 to 2 of the photo's, then
-    level = max(level, (max(halves[0].shape[:2]) // LARGEST).bit_length())
-    while len(halves) <= level:
-        halves.append(scaled(halves[-1], 0.5))
-    up = enlarging(0.5**level)
-    matrix, photo = inverse(up) @ matrix, halves[level]
+    photo, up = _halved(halves, area / (height * width))
+    matrix = inverse(up) @ matrix
     around = round(AROUND * max(target.shape))
     wide = places(
         matrix @ np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1.0]]), (height + 2 * around, width + 2 * around)
@@ -71,6 +70,24 @@ def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, 
     warp = warp.reshape(height, width, 2)
     crop, inside = warped(photo, warp), _inside(warp, photo)
     return Laid(up @ matrix, mapped(up, warp.reshape(-1, 2)).reshape(warp.shape), crop, inside)
+
+
+def framed(photo: Pixels, matrix: Matrix, shape: tuple[int, int]) -> Pixels:
+    """(h, w, 3): what a photo shows over a frame of that ``shape``, which the ``matrix`` takes to it."""
+    height, width = shape
+    corners = mapped(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
+    halved, up = _halved([photo], cv2.contourArea(corners) / (height * width))
+    return warped(halved, places(inverse(up) @ matrix, shape))
+
+
+def _halved(halves: list[Pixels], pixels: float) -> tuple[Pixels, Matrix]:
+    """The photo, or a copy of it, of which a pixel of a frame is one to two on a side, where it is so many ``pixels``
+    of the photo itself; and the map from the copy to the photo.
+    """
+    level = max(int(np.log2(max(pixels, 1.0)) / 2), (max(halves[0].shape[:2]) // LARGEST).bit_length())
+    while len(halves) <= level:
+        halves.append(scaled(halves[-1], 0.5))
+    return halves[level], enlarging(0.5**level)
 
 
 def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
@@ -114,6 +131,16 @@ def places(matrix: Matrix, shape: tuple[int, int]) -> Floats:
     """(h, w, 2): where a map takes the pixels of a frame of that ``shape``."""
     grid = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
     return np.asarray(cv2.perspectiveTransform(np.dstack(grid), matrix), np.float32)
+
+
+def plane_of(warp: Floats, part: tuple[int, int, int, int] | None = None) -> Matrix:
+    """The homography (3, 3) that a warp (h, w, 2) is like, or the ``part`` x0 y0 x1 y1 of it, by least squares."""
+    x0, y0, x1, y1 = (0, 0, warp.shape[1], warp.shape[0]) if part is None else part
+    every = max(1, min(EVERY, (x1 - x0) // 4, (y1 - y0) // 4))
+    y, x = np.mgrid[y0:y1:every, x0:x1:every]
+    here, there = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32), warp[y, x].reshape(-1, 2)
+    plane, _ = cv2.findHomography(here, there)
+    return np.asarray(np.eye(3) if plane is None else plane, np.float64)
 
 
 def warped(photo: Pixels, warp: Floats) -> Pixels:

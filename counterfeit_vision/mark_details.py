@@ -12,26 +12,32 @@ and on cartons of grocery's training part.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .marks import Found, Stencil
+from .laying import Laid
+from .mark_alone import MarkAlone
+from .marks import Stencil
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["CloseUp", "MarkDetails", "Strangeness", "close_ups"]
+__all__ = ["CloseUp", "Cut", "MarkDetails", "Strangeness", "close_ups"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+Seen = tuple[Pixels, NDArray[np.bool_]]  # a photo in a frame (h, w, 3), and where that is photo at all (h, w)
 
 DEPTH = 0.75  # of the encoder's blocks, whose patches are compared: of CLIP B/16's blocks 3-12 the 9th told most
 AROUND = 0.12  # of the marks' long side, left around them
+HEIGHTS = (0.4, 2.5)  # least and most of the encoder's rows that a mark gets beside one that is as high as it is wide
 REACH = 1  # patches: how far from its place a patch's like is looked for
 HIDDEN = 0.9  # 1 - cosine to the most alike patch there, from which a patch is hidden: a hand has 1, a letter less
 UNKNOWN = 0.6  # the same to the most alike patch anywhere on the genuine marks, from which it may be of anything
@@ -64,15 +70,42 @@ class CloseUp:
 
 
 @dataclass(frozen=True, eq=False)
+class Cut:
+    """What the encoder's square shows of one mark: the ``box`` x0 y0 x1 y1 of the mark's own frame, whose median over
+    the references is ``typical`` (h, w, 3) float32, across the square's ``rows`` from .. to; ``part`` is the same box
+    in the frame of all marks.
+    """
+
+    typical: Floats
+    box: Box
+    part: Box
+    rows: tuple[int, int]
+
+    def filled(self, seen: Seen | None) -> Pixels:
+        """A photo over the mark's own frame (h, w, 3). What it does not show is filled in from the genuine ones, in the
+        photo's light, so that it says nothing.
+        """
+        if seen is None:
+            return np.clip(self.typical, 0, 255).astype(np.uint8)
+        crop, shown = seen
+        light = crop[shown].mean(axis=0) / np.maximum(self.typical[shown].mean(axis=0), 1)
+        return np.where(shown[..., None], crop, np.clip(self.typical * light, 0, 255)).astype(np.uint8)
+
+    def shown(self, seen: Laid | None) -> Floats:
+        """(h, w) in 0..1 of that frame: what a photo shows of it."""
+        return np.zeros(self.typical.shape[:2], np.float32) if seen is None else seen.inside.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class MarkDetails:
-    """n genuine photos' marks on a stencil's frame, of which ``typical`` (h, w, 3) is the median: ``box`` (4,) is what
-    is cut out of it, ``vectors`` (n, D) float32 of unit length what they look like as a whole, ``patches`` (n, P, E)
+    """n genuine photos' marks as one square: ``cuts`` say where each is, in it and in the marks' common frame, of this
+    ``shape``. ``vectors`` (n, D) float32 of unit length are what they look like as a whole, ``patches`` (n, P, E)
     float16 of unit length, ``centre`` and ``scale`` (E,) what brought them there, ``genuine`` (P,) float32 how much
     (1 - cosine) a genuine photo's patch differs from the others', or a worse photo's, whichever is more.
     """
 
-    typical: Floats
-    box: tuple[int, int, int, int]
+    cuts: tuple[Cut, ...]
+    shape: tuple[int, int]
     grid: tuple[int, int]
     vectors: Floats
     patches: NDArray[np.float16]
@@ -81,17 +114,16 @@ class MarkDetails:
     genuine: Floats
 
     @classmethod
-    def of(cls, stencil: Stencil, encoder: Encoder) -> MarkDetails:
-        """The stencil's references, encoded. The encoder gives patches."""
-        x0, y0 = stencil.boxes[:, :2].min(axis=0)
-        x1, y1 = stencil.boxes[:, 2:].max(axis=0)
-        air = AROUND * max(x1 - x0, y1 - y0)
-        height, width = stencil.shape
-        box = (int(max(0, x0 - air)), int(max(0, y0 - air)), int(min(width, x1 + air)), int(min(height, y1 + air)))
-        crops = np.concatenate([stencil.crops, _worse(stencil.crops[0])])
-        seen = close_ups(encoder, [_square(encoder, crop, box) for crop in crops])
+    def of(cls, stencil: Stencil, alone: Sequence[MarkAlone], encoder: Encoder) -> MarkDetails:
+        """The references of a stencil, encoded, with its marks ``alone``. The encoder gives patches."""
+        side = encoder.preprocess.size
+        cuts = _cuts(alone, side)
+        laid = [[one.reference(row) for one in alone] for row in stencil.rows]
+        worse_crops = zip(*(_worse(cut.filled(one)) for cut, one in zip(cuts, laid[0], strict=True)), strict=True)
+        squares = [*(_square(cuts, row, side) for row in laid), *(_stacked(cuts, row, side) for row in worse_crops)]
+        seen = close_ups(encoder, squares)
         encoded = np.stack([one.tokens for one in seen]).astype(np.float32)
-        tokens = encoded[: len(stencil.crops)]
+        tokens = encoded[: len(laid)]
         grid = _grid(tokens.shape[1])
         centre, scale = tokens.mean(axis=(0, 1)), tokens.std(axis=(0, 1)) + np.float32(0.05 * tokens.std() + 1e-6)
         every, near = _unit((encoded - centre) / scale), _near(grid)
@@ -101,30 +133,27 @@ class MarkDetails:
             others = [np.delete(patches, row, axis=0) for row in range(len(patches))]
             genuine = np.maximum(genuine, _differences(patches, others, near))
         vectors = np.stack([one.vector for one in seen[: len(tokens)]])
-        return cls(stencil.typical, box, grid, vectors, patches.astype(np.float16), centre, scale, genuine)
+        return cls(cuts, stencil.shape, grid, vectors, patches.astype(np.float16), centre, scale, genuine)
 
-    def square(self, place: Found, encoder: Encoder) -> Pixels:
-        """What lies in the marks' place on a photo, as the encoder's square. What the photo does not show is filled in
-        from the genuine ones, in the photo's light, so that it says nothing.
-        """
-        shown = place.inside
-        light = place.crop[shown].mean(axis=0) / np.maximum(self.typical[shown].mean(axis=0), 1)
-        whole = np.where(shown[..., None], place.crop, np.clip(self.typical * light, 0, 255)).astype(np.uint8)
-        return _square(encoder, whole, self.box)
+    def square(self, seen: Sequence[Laid | None], encoder: Encoder) -> Pixels:
+        """What lies in each mark's place on a photo, as the encoder's square."""
+        laid = [None if one is None else (one.crop, one.inside) for one in seen]
+        return _square(self.cuts, laid, encoder.preprocess.size)
 
     def unlikeness(self, seen: CloseUp) -> float:
         """1 - the cosine of a photo's marks, as a whole, with the most alike genuine ones."""
         return float(1 - (self.vectors @ seen.vector).max())
 
-    def compare(self, found: Found, seen: CloseUp) -> Strangeness | str:
+    def compare(self, found: Sequence[Laid | None], seen: CloseUp) -> Strangeness | str:
         """How strange the marks found in a photo are; or why they are not judged."""
         patches = _unit((seen.tokens.astype(np.float32) - self.centre) / self.scale)
         cosine = np.stack([patches @ genuine.astype(np.float32).T for genuine in self.patches])
         differs = 1 - np.where(_near(self.grid), cosine, -1).max(axis=(0, 2))
         hidden = (differs >= HIDDEN).astype(np.uint8).reshape(self.grid)
         touched = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))).ravel() > 0
-        x0, y0, x1, y1 = self.box
-        there = cv2.resize(found.inside[y0:y1, x0:x1].astype(np.float32), self.grid[::-1], interpolation=cv2.INTER_AREA)
+        side = self.cuts[-1].rows[1]
+        there = _stacked(self.cuts, [cut.shown(one) for cut, one in zip(self.cuts, found, strict=True)], side)
+        there = cv2.resize(there, self.grid[::-1], interpolation=cv2.INTER_AREA)
         shown = there.ravel() > 0.9
         judged = shown & ~touched
         known = judged & (1 - cosine.max(axis=(0, 2)) < UNKNOWN)
@@ -135,8 +164,12 @@ class MarkDetails:
         times = np.where(judged, times, usual)
         strange = float(np.sort(times)[-max(1, round(TOP * len(times))) :].mean())
         heat = np.maximum(times - usual, 0).reshape(self.grid).astype(np.float32)
-        map_ = np.zeros(self.typical.shape[:2], np.float32)
-        map_[y0:y1, x0:x1] = cv2.resize(heat, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+        heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
+        map_ = np.zeros(self.shape, np.float32)
+        for cut in self.cuts:
+            x0, y0, x1, y1 = cut.part
+            own = cv2.resize(heat[slice(*cut.rows)], (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+            np.maximum(map_[y0:y1, x0:x1], own, out=map_[y0:y1, x0:x1])
         return Strangeness(strange - usual, float(np.exp(strange)), float(np.exp(usual)), map_)
 
 
@@ -151,10 +184,35 @@ def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
     return seen
 
 
-def _square(encoder: Encoder, crop: Pixels, box: tuple[int, int, int, int]) -> Pixels:
-    """The box of a stencil's frame (h, w, 3), made square."""
-    size, (x0, y0, x1, y1) = encoder.preprocess.size, box
-    return np.asarray(cv2.resize(crop[y0:y1, x0:x1], (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
+def _cuts(alone: Sequence[MarkAlone], side: int) -> tuple[Cut, ...]:
+    """Of each mark, in a square of that ``side``: each is as wide as that, and a high one gets more of its rows."""
+    boxes = []
+    for one in alone:
+        low, high = one.stencil.boxes[:, :2].min(axis=0), one.stencil.boxes[:, 2:].max(axis=0)
+        air, (height, width) = AROUND * max(high - low), one.stencil.shape
+        (x0, y0), (x1, y1) = np.maximum(low - air, 0), np.minimum(high + air, [width, height])
+        boxes.append((int(x0), int(y0), int(x1), int(y1)))
+    heights = np.clip(np.sqrt([(y1 - y0) / (x1 - x0) for x0, y0, x1, y1 in boxes]), *HEIGHTS)
+    ends = [0, *np.round(np.cumsum(heights) / heights.sum() * side).astype(int).tolist()]
+    return tuple(
+        Cut(one.stencil.typical, box, one.in_common(box), rows)
+        for one, box, rows in zip(alone, boxes, itertools.pairwise(ends), strict=True)
+    )
+
+
+def _square(cuts: Sequence[Cut], seen: Sequence[Seen | None], side: int) -> Pixels:
+    """A photo's marks in a square of that ``side``."""
+    crops = [cut.filled(one) for cut, one in zip(cuts, seen, strict=True)]
+    return np.asarray(_stacked(cuts, crops, side), np.uint8)
+
+
+def _stacked(cuts: Sequence[Cut], frames: Sequence[NDArray[Any]], side: int) -> NDArray[Any]:
+    """(side, side, ...): what is cut out of the marks' own frames (h, w, ...), one below the other."""
+    parts = []
+    for cut, frame in zip(cuts, frames, strict=True):
+        (x0, y0, x1, y1), (start, end) = cut.box, cut.rows
+        parts.append(cv2.resize(frame[y0:y1, x0:x1], (side, end - start), interpolation=cv2.INTER_CUBIC))
+    return np.concatenate(parts)
 
 
 def _grid(count: int) -> tuple[int, int]:

@@ -17,17 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
-from .laying import Laid, enlarging, inverse, lay, mapped, places, scaled, to_grey, usual_picture, warped
+from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
 from .types import Region
 
 __all__ = [
     "FOUND",
+    "MARGIN",
+    "SIDE",
     "SMALLEST",
     "Found",
     "Stencil",
     "cut",
     "find_marks",
+    "lay_over",
     "likely_place",
     "make_stencil",
     "mark_features",
@@ -132,6 +135,13 @@ class Stencil:
     def flattened(self) -> Floats:
         """(h, w): :attr:`picture`, light taken out."""
         return flattened(self.picture)
+
+    @property
+    def alike(self) -> float:
+        """Mean correlation of the other references' marks with the first's, light taken out; 1 where there is none."""
+        first, *others = (flattened(compared(to_grey(crop), relief=self.relief)) for crop in self.crops)
+        seen = zip(others, self.inside[1:], strict=True)
+        return float(np.mean([correlation(first, other, self.drawn & there) for other, there in seen] or [1.0]))
 
     @cached_property
     def spread(self) -> Floats:
@@ -303,7 +313,7 @@ def _framed(
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
     own = _moved(mark_features(photo, relief=relief) if points is None else points, inverse(matrix))
     first = Stencil(
-        crops=warped(photo, places(matrix, shape))[None],
+        crops=framed(photo, matrix, shape)[None],
         inside=np.ones((1, *shape), bool),
         boxes=np.asarray((boxes - [x0, y0, x0, y0]) * scale, np.float32),
         rows=(row,),
@@ -396,7 +406,7 @@ def _best(
     for matrix in proposals:
         if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
             break
-        found = _lay(stencil, halves, matrix, blurred=blurred)
+        found = lay_over(stencil, halves, matrix, blurred=blurred)
         if found is not None and (best is None or _fit(found) > _fit(best)):
             best = found
     return best
@@ -406,7 +416,7 @@ def _fit(found: Found) -> tuple[bool, float]:
     return found.likeness >= FOUND, float(np.mean(found.likenesses))
 
 
-def _lay(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
     """The photo laid over the stencil from a start (:func:`~counterfeit_vision.laying.lay`), if it shows the marks."""
     laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
     if laid is None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import Laid, enlarging, inverse, lay, places, scaled, to_grey, usual_picture, warped
+from .laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
 from .mark_warp import Target, compared, correlation, make_target
 from .marks import Stencil
 
@@ -35,7 +35,6 @@ ENOUGH = 0.3  # the same, over which a step of the warp must make it better
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
 FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
-EVERY = 8  # pixels of a stencil's frame, whose places make a plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ class WholeProduct:
         """The ``photos`` (h, w, 3) that the stencil was made of; ``product`` is a map over the first of them, of any
         size: how surely it shows the product, 0..1.
         """
-        first, plane = photos[0], _plane(stencil.warps[0])
+        first, plane = photos[0], plane_of(stencil.warps[0])
         sure = cv2.resize(product, first.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         if not (sure >= SURELY).any():
             sure = np.ones_like(sure)
@@ -70,8 +69,7 @@ class WholeProduct:
         if not there.any():  # specks beside the frame
             there[:] = 1
         inner = cv2.erode(there, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
-        share = 0.5 ** max(0, int(-np.log2(scale)))
-        crop = warped(scaled(first, share), places(inverse(enlarging(share)) @ onto, shape))
+        crop = framed(first, onto, shape)
         alone = cls(
             crops=crop[None],
             inside=np.ones((1, *shape), bool),
@@ -95,7 +93,7 @@ class WholeProduct:
         """A photo (h, w, 3) over the frame; or why it can't be laid. ``marks`` (h, w, 2) is where the pixels of the
         stencil's frame lie on it.
         """
-        laid = lay(self.target, [photo], _plane(marks) @ self.matrix, enough=ENOUGH, blurred=True)
+        laid = lay(self.target, [photo], plane_of(marks) @ self.matrix, enough=ENOUGH, blurred=True)
         if laid is None:
             return "the product would lie outside the photo, or folded"
         shown = self.product & laid.inside
@@ -123,11 +121,3 @@ class WholeProduct:
         drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
         say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
         return make_target(grey, say.astype(np.float32), drawn, relief=self.relief)
-
-
-def _plane(warp: Floats) -> Matrix:
-    """The homography (3, 3) that a warp (h, w, 2) is like, by least squares."""
-    y, x = np.mgrid[: warp.shape[0] : EVERY, : warp.shape[1] : EVERY]
-    there = warp[::EVERY, ::EVERY].reshape(-1, 2)
-    plane, _ = cv2.findHomography(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32), there)
-    return np.asarray(np.eye(3) if plane is None else plane, np.float64)

@@ -86,8 +86,10 @@ def test_the_score_is_that_of_the_vectors(catalog: Catalog, clip: TowerEncoder) 
     assert isinstance(place, Found)
     stencil = catalog.marks_of(goods).stencil
     assert not isinstance(stencil, str)
-    genuine = clip.encode(np.stack([details.square(replace(place, crop=crop), clip) for crop in stencil.crops])).vectors
-    mine = clip.encode(details.square(place, clip)[None]).vectors[0]
+    genuine = clip.encode(
+        np.stack([details.square([replace(place, crop=crop)], clip) for crop in stencil.crops])
+    ).vectors
+    mine = clip.encode(details.square([place], clip)[None]).vectors[0]
     assert evidence.score == pytest.approx(np.log(FLOOR + 1 - (genuine @ mine).max()), abs=1e-3)
 
 

@@ -18,10 +18,10 @@ from counterfeit_vision.marks import (
     SURE,
     Found,
     Stencil,
-    _lay,
     _wide_view,
     cut,
     find_marks,
+    lay_over,
     likely_place,
     make_stencil,
     mark_features,
@@ -205,7 +205,7 @@ def test_where_there_is_no_mark_the_reason_is_given(stencil: Stencil, photo: np.
 
 @pytest.mark.parametrize("matrix", [np.zeros((3, 3)), np.diag([-1.0, 1, 1]), np.diag([0.01, 1, 1])])
 def test_a_degenerate_start_is_no_mark(stencil: Stencil, matrix: np.ndarray) -> None:
-    assert _lay(stencil, [np.full((300, 300, 3), 128, np.uint8)], matrix, blurred=True) is None
+    assert lay_over(stencil, [np.full((300, 300, 3), 128, np.uint8)], matrix, blurred=True) is None
 
 
 def test_a_photo_as_thin_as_a_thread_is_looked_at(stencil: Stencil) -> None:
@@ -221,7 +221,7 @@ def test_marks_are_found_on_a_photo_too_long_for_opencv(stencil: Stencil) -> Non
     long = np.zeros((480, 33_000, 3), np.uint8)
     long[:, -640:] = seen(label(noise=3))
     place = np.array([[1, 0, 33_000 - 640], [0, 1, 0], [0, 0, 1.0]]) @ plain.matrix
-    found = _lay(stencil, [long], place, blurred=True)
+    found = lay_over(stencil, [long], place, blurred=True)
     assert isinstance(found, Found)
     assert found.likeness > 0.9
     wanted = np.array(plain.region.to_list()) + np.tile([33_000 - 640, 0], 2)
@@ -230,7 +230,7 @@ def test_marks_are_found_on_a_photo_too_long_for_opencv(stencil: Stencil) -> Non
 
 def test_a_photo_is_not_halved_away(stencil: Stencil) -> None:
     corner = label()[:40, :40].copy()
-    assert _lay(stencil, [corner], np.diag([100.0, 100.0, 1]), blurred=True) is None
+    assert lay_over(stencil, [corner], np.diag([100.0, 100.0, 1]), blurred=True) is None
 
 
 def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
@@ -279,7 +279,7 @@ def test_one_reference_with_useless_boxes_does_not_cost_the_marks(useless: Regio
 
 def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -> None:
     flat = replace(stencil, crops=np.full_like(stencil.crops, 200))
-    found = _lay(flat, [label()], np.diag([1.5, 1.5, 1]), blurred=True)
+    found = lay_over(flat, [label()], np.diag([1.5, 1.5, 1]), blurred=True)
     assert found is None or found.likeness == 0
 
 
@@ -334,7 +334,7 @@ def test_a_place_where_the_marks_are_found_goes_before_one_where_they_are_not(
     lost = replace(found, likeness=0.4, likenesses=(0.4, 0.9))
     one, two = (replace(found, likeness=0.6, likenesses=each) for each in ((0.1, 0.6), (0.3, 0.6)))
     laid = iter([lost, one, two, lost])
-    monkeypatch.setattr(marks, "_lay", lambda *given, **named: next(laid))
+    monkeypatch.setattr(marks, "lay_over", lambda *given, **named: next(laid))
     assert marks._best(None, stencil, [], [np.eye(3)] * 4, blurred=False) is two
 
 

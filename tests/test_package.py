@@ -49,6 +49,7 @@ ORDER = [
     "laying",
     "marks",
     "mark_library",
+    "mark_alone",
     "mark_details",
     "mark_ink",
     "mark_outlines",

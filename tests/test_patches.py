@@ -16,7 +16,8 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.marks import Mark
-from counterfeit_vision.mark_details import CloseUp, MarkDetails, Strangeness, close_ups
+from counterfeit_vision.mark_alone import MarkAlone
+from counterfeit_vision.mark_details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 from counterfeit_vision.types import Photo
@@ -31,12 +32,12 @@ def stencil() -> Stencil:
 
 @pytest.fixture(scope="module")
 def details(stencil: Stencil, clip: TowerEncoder) -> MarkDetails:
-    return MarkDetails.of(stencil, clip)
+    return MarkDetails.of(stencil, [MarkAlone.together(stencil)], clip)
 
 
 def judge(details: MarkDetails, clip: TowerEncoder, *found: Found) -> list[Strangeness | str]:
-    seen = close_ups(clip, [details.square(one, clip) for one in found])
-    return [details.compare(one, close_up) for one, close_up in zip(found, seen, strict=True)]
+    seen = close_ups(clip, [details.square([one], clip) for one in found])
+    return [details.compare([one], close_up) for one, close_up in zip(found, seen, strict=True)]
 
 
 def compared(
@@ -102,9 +103,10 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
 
     found = find_marks(stencil, seen(label(noise=3)))
     assert isinstance(found, Found)
+    frame = (0, 0, stencil.shape[1], stencil.shape[0])
     details = MarkDetails(
-        stencil.typical,
-        (0, 0, stencil.shape[1], stencil.shape[0]),
+        (Cut(stencil.typical, frame, frame, (0, 96)),),
+        stencil.shape,
         (6, 6),
         np.ones((2, 1), np.float32),
         np.stack([tokens(), tokens(_0=hand)]),
@@ -115,7 +117,7 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
     whole = replace(found, inside=np.ones_like(found.inside))
 
     def judged(tokens: np.ndarray) -> Strangeness:
-        strangeness = details.compare(whole, CloseUp(np.ones(1, np.float32), tokens))
+        strangeness = details.compare([whole], CloseUp(np.ones(1, np.float32), tokens))
         assert isinstance(strangeness, Strangeness), strangeness
         return strangeness
 
@@ -125,7 +127,7 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
 
 
 def test_what_a_close_up_shows_of_the_marks_is_judged(stencil: Stencil, clip: TowerEncoder) -> None:
-    details = MarkDetails.of(stencil, clip)
+    details = MarkDetails.of(stencil, [MarkAlone.together(stencil)], clip)
     found = [find_marks(stencil, seen(label(word, noise=3), CLOSE)) for word in ("VELMORA", "VELMQRA")]
     genuine, fake = judge(details, clip, *[one for one in found if isinstance(one, Found)])
     assert isinstance(genuine, Strangeness)
@@ -136,7 +138,7 @@ def test_what_a_close_up_shows_of_the_marks_is_judged(stencil: Stencil, clip: To
 def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> None:
     alone = make_stencil([label()], [[BOX]])
     assert isinstance(alone, Stencil)
-    details = MarkDetails.of(alone, clip)
+    details = MarkDetails.of(alone, [MarkAlone.together(alone)], clip)
     found = [find_marks(alone, seen(label(word, noise=3))) for word in ("VELMORA", "VELMQRA")]
     genuine, fake = judge(details, clip, *[one for one in found if isinstance(one, Found)])
     assert isinstance(genuine, Strangeness)

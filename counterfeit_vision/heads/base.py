@@ -59,6 +59,7 @@ class Suspects:
     )
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
+    _alone: Once[int, tuple[Found | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _wholes: Once[int, tuple[str, WholeProduct, Laid] | str] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
@@ -202,6 +203,26 @@ class Suspects:
             for other, listing in enumerate(self.listings)
         )
 
+    def alone(self, row: int) -> tuple[Found | None, ...]:
+        """What lies in the place of each of the marks, whose :meth:`place` is known, over a frame of its own, ``None``
+        where the photo does not show it; empty where the place is not known. Laid once.
+        """
+        return self._alone.get(row, lambda: self._lay_alone(row))
+
+    def _lay_alone(self, row: int) -> tuple[Found | None, ...]:
+        place = self.place(row)
+        if isinstance(place, str):
+            return ()
+        goods, found = place
+        marks = self.marks_of(goods).alone
+        if len(marks) == 1:
+            return (found,)
+        try:
+            photo = self.pixels(row)
+        except DecodeError:
+            return (None,) * len(marks)
+        return tuple(mark.lay(photo, found.warp) for mark in marks)
+
     def close_up(self, row: int) -> CloseUp | None:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
         gives no patches. All rows are encoded when the first is asked for.
@@ -212,9 +233,9 @@ class Suspects:
         if self.catalog.tokens is None:
             return {}
         squares = {}
-        for row, place in enumerate(self.each(self.place)):
-            if not isinstance(place, str) and (details := self.marks_of(place[0]).details) is not None:
-                squares[row] = details.square(place[1], self.catalog.encoder)
+        for row, seen in enumerate(self.each(self.alone)):
+            if seen and (details := self.marks_of(self.goods(row)).details) is not None:
+                squares[row] = details.square(seen, self.catalog.encoder)
         return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..marks import FOUND, Stencil
 from ..types import Evidence
 from .base import Suspects
@@ -9,13 +11,14 @@ from .laid_over import no_mark
 
 __all__ = ["Mark"]
 
-CERTAIN = 0.95  # correlation with the genuine marks beyond which more says nothing
+CERTAIN = 0.97  # correlation with the genuine marks beyond which more says nothing
 
 
 class Mark:
-    """How unlike the genuine marks the found ones are as a whole: ``score`` = 1 - correlation, light taken out, or that
-    of their edges where the marks are a relief. One mark that is least alike does not count by itself: hands cover
-    small ones.
+    """How unlike the genuine marks the found ones are: ``score`` = 1 - correlation, light taken out, or that of their
+    edges where the marks are a relief. It is the mean of two: of all marks together, as they lie to each other, and of
+    each by itself, as closely as the photo shows it, the small ones counting as much as the large. One mark that is
+    least alike does not count by itself: hands cover small ones.
 
     Where no photo of a listing shows the marks, the score is 1, and more where what surrounds them on the goods was
     found: 1 + its correlation with the genuine surroundings. How much that says depends on how often genuine photos
@@ -43,12 +46,17 @@ class Mark:
         goods, found = mark
         least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
         known = suspects.marks_of(goods)
+        laid, each = suspects.alone(row), [found.likeness]
+        if len(laid) > 1:
+            pairs = zip(laid, found.likenesses, strict=True)
+            each = [together if one is None else one.likeness for one, together in pairs]
         how = "correlation of edges" if isinstance(known.stencil, Stencil) and known.stencil.relief else "correlation"
-        text = f"The marks of {suspects.product_of(goods)} are on the photo ({how} {found.likeness:.2f})"
+        by_itself = f" together, {np.mean(each):.2f} each by itself" if len(each) > 1 else ""
+        text = f"The marks of {suspects.product_of(goods)} are on the photo ({how} {found.likeness:.2f}{by_itself})"
         if least < FOUND:
             text += f", but for one: what lies in its place is not like it ({least:.2f})"
         return Evidence(
-            score=1 - min(found.likeness, CERTAIN),
+            score=1 - (min(found.likeness, CERTAIN) + float(np.minimum(each, CERTAIN).mean())) / 2,
             text=f"{text}.",
             region=place if least < FOUND else found.region,
             references=(suspects.catalog.references[int(known.shown_by[0])].id,),

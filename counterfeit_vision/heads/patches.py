@@ -61,7 +61,7 @@ class Patches:
         seen = suspects.close_up(row)
         if seen is None or (details := suspects.marks_of(goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
-        strangeness = details.compare(found, seen)
+        strangeness = details.compare(suspects.alone(row), seen)
         if isinstance(strangeness, str):
             return unsaid(strangeness)
         return laid_over(
