@@ -194,6 +194,8 @@ def test_a_photo_that_has_gone_is_laid_nowhere(catalog: Catalog, monkeypatch: py
 
     monkeypatch.setattr(Suspects, "pixels", gone)
     assert batch.alone(0) == (None, None)
+    (look,) = Look().score(batch)
+    assert look.text == "The photo shows too little of each mark.", "what is filled in looks genuine"
     assert 0 <= Mark().score(batch)[0].score < 1
 
 

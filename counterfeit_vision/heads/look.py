@@ -38,6 +38,8 @@ class Look:
         seen = suspects.close_up(row)
         if seen is None or (details := suspects.marks_of(place[0]).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
+        if not any(suspects.alone(row)):
+            return Evidence.not_applicable("The photo shows too little of each mark.")
         goods, found = place
         references, crops = side_by_side(suspects, row, goods, found)
         unlikeness, product = details.unlikeness(seen), suspects.product_of(goods)
