@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import find_keypoints, match_keypoints, shared_plane
+from .laying import enlarging, inverse, scaled
 
 __all__ = ["Glyphs", "compare_glyphs", "ink", "is_covered"]
 
@@ -25,7 +26,7 @@ WIDEST = 1024
 FAINTEST = 6.0  # grey levels between ink and ground
 MARGINS = (0.08, -0.1)  # of the line's height, added around it; less where it stands on a label hardly larger
 LIKE_ENOUGH = 0.9  # correlation at which the next margin is not tried (genuine development marks: 0.94 and more)
-STEPS = ((9, 40), (5, 40))  # ECC: Gaussian window in pixels and iterations, coarse to fine
+WINDOW, STEPS = 5, 40  # of ECC: its Gaussian window in pixels, and iterations
 SHEARS, TILTS = (-0.4, -0.2, 0.0, 0.2, 0.4), (-0.3, -0.15, 0.0, 0.15, 0.3)  # starts: x per y, and y over the line
 COARSE = 24  # pixels of height at which starts are compared
 STEADY = 2.0  # pixels of blur under which starts and results are compared
@@ -279,22 +280,30 @@ def _extent(picture: Floats) -> NDArray[np.float64]:
 
 
 def _refined(first: Floats, second: Floats, start: Floats) -> Floats:
-    """A start improved on the pixels (ECC: Evangelidis & Psarakis 2008), affine first where it is affine."""
+    """A start improved on the pixels (ECC: Evangelidis & Psarakis 2008): one that is affine as an affine map on copies
+    of half the size first, at a quarter of the cost.
+    """
     matrix = start
-    for motion, (window, steps) in ((cv2.MOTION_AFFINE, STEPS[0]), (cv2.MOTION_HOMOGRAPHY, STEPS[1])):
-        affine = motion == cv2.MOTION_AFFINE
-        if affine and np.abs(start[2, :2]).max() > 0:
-            continue
-        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, steps, 1e-4)
-        given = matrix[:2].copy() if affine else matrix.copy()
-        try:
-            _, found = cv2.findTransformECC(first, second, given, motion, criteria, None, window)
-        except cv2.error:  # it did not converge: what came before it stands
-            continue
-        found = np.vstack([found, [0, 0, 1]]) if affine else found
-        if np.isfinite(found).all():
-            matrix = found.astype(np.float32)
-    return matrix
+    if not np.abs(start[2, :2]).max() > 0:
+        double = enlarging(0.5)
+        small, other = (scaled(picture, 0.5) for picture in (first, second))
+        found = _converged(small, other, inverse(double) @ matrix @ double, cv2.MOTION_AFFINE)
+        matrix = matrix if found is None else (double @ found @ inverse(double)).astype(np.float32)
+    found = _converged(first, second, matrix, cv2.MOTION_HOMOGRAPHY)
+    return matrix if found is None else found
+
+
+def _converged(first: Floats, second: Floats, start: NDArray[np.floating], motion: int) -> Floats | None:
+    """Where ECC ends from a start (3, 3); ``None`` where it does not converge."""
+    affine = motion == cv2.MOTION_AFFINE
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, STEPS, 1e-4)
+    given = np.array(start[:2] if affine else start, np.float32)
+    try:
+        _, found = cv2.findTransformECC(first, second, given, motion, criteria, None, WINDOW)
+    except cv2.error:
+        return None
+    found = np.vstack([found, [0, 0, 1]]) if affine else found
+    return np.asarray(found, np.float32) if np.isfinite(found).all() else None
 
 
 def _moved(picture: Floats, matrix: NDArray[np.floating]) -> Floats:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 22
+FORMAT = 23
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ class Cut:
         if seen is None:
             return np.clip(self.typical, 0, 255).astype(np.uint8)
         crop, shown = seen
+        if shown.all():
+            return crop
         light = crop[shown].mean(axis=0) / np.maximum(self.typical[shown].mean(axis=0), 1)
         return np.where(shown[..., None], crop, np.clip(self.typical * light, 0, 255)).astype(np.uint8)
 

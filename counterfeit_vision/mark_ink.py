@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .mark_warp import middle
 from .marks import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
@@ -144,8 +145,9 @@ class MarkInk:
         """
         x0, y0, x1, y1 = self.box
         y, x = np.mgrid[: y1 - y0, : x1 - x0].astype(np.float64)
-        u, v = x / x.shape[1] * 2 - 1, y / x.shape[0] * 2 - 1
-        affine = np.stack([np.ones_like(u), u, v], axis=-1).reshape(-1, 3)
+        u, v = (x / x.shape[1] * 2 - 1).ravel(), (y / x.shape[0] * 2 - 1).ravel()
+        affine = np.stack([np.ones_like(u), u, v], axis=-1)
+        light = np.stack([np.ones_like(u), u, v, u * v], axis=-1).astype(np.float32)
         start = np.stack([x.ravel() + x0, y.ravel() + y0], axis=1)
         offset = np.zeros((2, 3))
         weight, doubt, blur = 0.0, 0.0, BLURS[2]
@@ -153,24 +155,23 @@ class MarkInk:
         for _ in range(ROUNDS):
             expected = self.outline(weight, blur)
             slopes = [cv2.Sobel(expected, cv2.CV_32F, *order, scale=1 / 8).reshape(-1, 1) for order in ((1, 0), (0, 1))]
-            slope = np.concatenate([affine * part for part in slopes], axis=1)
-            for _ in range(STEPS):
+            slope = np.concatenate([affine * part for part in slopes], axis=1).astype(np.float32)
+            for step in range(STEPS + 1):
                 pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
                 if there.sum() < 80:
                     return None
-                error = (_ink(pixels, expected, there) - expected).ravel()
-                weighted = slope * (there.ravel() / (1 + (error / 0.3) ** 2) ** 2)[:, None]
-                normal = weighted.T @ slope
+                ink = _ink(pixels[there].astype(np.float32), light[there.ravel()], expected[there])
+                if step == STEPS:
+                    break
+                own, error = slope[there.ravel()], ink - expected[there]
+                weighted = own / ((1 + (error / 0.3) ** 2) ** 2)[:, None]
+                normal = (weighted.T @ own).astype(np.float64)
                 normal += np.eye(6) * (1e-3 * np.trace(normal) / 6 + 1e-6)
-                step = np.linalg.solve(normal, weighted.T @ error)
-                offset -= (step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-9))).reshape(2, 3)
-            pixels, there = _looked_up(crop, shown, start + affine @ offset.T, near)
-            if there.sum() < 80:
-                return None
-            ink = _ink(pixels, expected, there)
-            weight, doubt, blur = self._fitted(ink[there], there)
-        likeness = _alike(ink[there], self.outline(weight, blur)[there])
-        return Drawn(weight, doubt, blur, likeness, *self._colours(pixels, there), offset)
+                move = np.linalg.solve(normal, weighted.T @ error)
+                offset -= (move * min(1.0, 2.0 / max(float(np.abs(move).max()), 1e-9))).reshape(2, 3)
+            weight, doubt, blur = self._fitted(ink, there)
+        likeness = _alike(ink, self.outline(weight, blur)[there])
+        return Drawn(weight, doubt, blur, likeness, *self._colours(pixels.astype(np.float32), there), offset)
 
     def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
         """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
@@ -354,12 +355,12 @@ def _median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 def _looked_up(
     crop: Pixels, shown: NDArray[np.bool_], places: NDArray[np.float64], near: NDArray[np.bool_]
-) -> tuple[Floats, NDArray[np.bool_]]:
+) -> tuple[Pixels, NDArray[np.bool_]]:
     """(h, w, 3) the pixels at places (h w, 2) of a crop, and (h, w) which of those ``near`` the mark it shows."""
     at = places.reshape(*near.shape, 2).astype(np.float32)
     pixels = cv2.remap(crop, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     seen = cv2.remap(shown.astype(np.uint8), at, None, cv2.INTER_NEAREST, borderValue=0) > 0
-    return pixels.astype(np.float32), near & seen
+    return np.asarray(pixels, np.uint8), near & seen
 
 
 def _alike(first: Floats, second: Floats) -> float:
@@ -368,22 +369,16 @@ def _alike(first: Floats, second: Floats) -> float:
     return float((a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
 
 
-def _ink(pixels: Floats, outline: Floats, there: NDArray[np.bool_]) -> Floats:
-    """(h, w) how much of each pixel is ink, 0 where nothing is ``there``: ground (with a slope of light) and ink fitted
-    to the outline by robust least squares, each pixel projected on the line between their colours.
+def _ink(colours: Floats, light: Floats, outline: Floats) -> Floats:
+    """(n,) how much of each pixel, of ``colours`` (n, 3), is ink: ground, under a ``light`` (n, 4) that falls off, and
+    ink fitted to the ``outline`` (n,) by robust least squares, each pixel projected on the line between their colours.
     """
-    height, width = outline.shape
-    y, x = np.nonzero(there)
-    u, v = x / width - 0.5, y / height - 0.5
-    terms = np.stack([np.ones_like(u), u, v, u * v, outline[there]], axis=-1).astype(np.float32)
-    colours, weight = pixels[there], np.ones((len(u), 1), np.float32)
+    terms, weight = np.concatenate([light, outline[:, None]], axis=1), np.ones((len(light), 1), np.float32)
     fit = np.zeros((5, 3), np.float32)
     for _ in range(3):
         weighted = terms * weight
         fit = np.linalg.solve(weighted.T @ terms + 1e-3 * np.eye(5, dtype=np.float32), weighted.T @ colours)
-        off = np.sqrt(((colours - terms @ fit) ** 2).sum(axis=1))
-        weight = (1 / (1 + (off / (3 * max(float(np.median(off)), 2.0))) ** 2))[:, None]
+        off = np.sqrt(np.square(colours - terms @ fit) @ np.ones(3, np.float32))
+        weight = (1 / (1 + (off / (3 * max(middle(off), 2.0))) ** 2))[:, None]
     ink = fit[4]
-    found = np.zeros(outline.shape, np.float32)
-    found[there] = (colours - terms[:, :4] @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6)
-    return found
+    return np.asarray((colours - light @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6), np.float32)

@@ -13,13 +13,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "warped_places"]
+__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "middle", "warped_places"]
 
 Floats = NDArray[np.float32]
 
 STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 HIGHEST = STEPS[-1][1]  # degree of the warp
+SILENT = 1e-3  # say under which a pixel is left out
+RENEWED = 2  # iterations for which what tells how far to go stays: that it is a little old moves no end
 JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
 # Pixels over which grain is averaged out, and an edge is spread; chosen on seed 0 of metal and leather of
 # benchmarks/kinds.py, where sharper edges laid fewer of the genuine photos over each other
@@ -80,19 +82,22 @@ def warped_places(
         if agreement > best or best < enough:  # else the surroundings pull it off marks that are there
             offset, best = moved, agreement
     places, basis = _basis(target.shape, 1)
-    return np.asarray(places + basis @ offset.T, np.float32)
+    return np.ascontiguousarray((places + offset @ basis).T)
 
 
 def flattened(grey: Floats) -> Floats:
     """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow."""
     height, width = grey.shape
-    small = cv2.resize(grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    squares = cv2.resize(grey * grey, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    size = max(1, width // 4), max(1, height // 4)
     mean, square = (
-        cv2.resize(cv2.GaussianBlur(part, (0, 0), LIGHT, borderType=cv2.BORDER_REFLECT), (width, height))
-        for part in (small, squares)
+        cv2.GaussianBlur(
+            cv2.resize(part, size, interpolation=cv2.INTER_AREA), (0, 0), LIGHT, borderType=cv2.BORDER_REFLECT
+        )
+        for part in (grey, grey * grey)
     )
-    return np.asarray((grey - mean) / (np.sqrt(np.maximum(square - mean * mean, 0)) + 3.0), np.float32)
+    spread = np.sqrt(np.maximum(square - mean * mean, 0)) + np.float32(3.0)
+    mean, spread = (cv2.resize(part, (width, height)) for part in (mean, spread))
+    return np.asarray(cv2.divide(cv2.subtract(grey, mean), spread), np.float32)
 
 
 def correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
@@ -102,8 +107,8 @@ def correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> floa
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """One step of the fit on a grid of m of the frame's pixels, seen through ``blur``: their ``places`` (m, 2), the
-    ``basis`` (m, B) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
+    """One step of the fit on m of the frame's pixels, on a grid, seen through ``blur``: their ``places`` (2, m), the
+    ``basis`` (B, m) of the warp there, the genuine ``target`` (m,), its ``slope`` (m, 2 n) along the n terms that are
     fitted, the first ones, their stiffness ``stiff`` (2 n,), the pixels' ``say`` (m,), whether they are ``drawn``.
     """
 
@@ -121,22 +126,25 @@ class _Step:
 def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)
-    terms = basis[:, : len(_powers(degree))]
+    terms = basis[: len(_powers(degree))]
     target = flattened(cv2.GaussianBlur(typical, (0, 0), blur))
     gx, gy = (
-        cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].reshape(-1, 1)
-        for order in ((1, 0), (0, 1))
+        cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].ravel() for order in ((1, 0), (0, 1))
     )
     stiff = np.tile([STIFF ** max(0, 3 - i - j) for i, j in _powers(degree)], 2).astype(np.float32)
+    slope = np.concatenate([terms * gx, terms * gy]).T
+    told, shown = say[::stride, ::stride].ravel(), drawn[::stride, ::stride].ravel()
+    heard = (told > SILENT) | shown
+    kept = slice(None) if heard.all() else heard  # a slice copies nothing
     return _Step(
         blur=blur,
         iterations=iterations,
-        places=places,
-        basis=basis,
-        target=target[::stride, ::stride].ravel(),
-        slope=np.concatenate([terms * gx, terms * gy], axis=1),
-        say=say[::stride, ::stride].ravel(),
-        drawn=drawn[::stride, ::stride].ravel(),
+        places=places[:, kept],
+        basis=basis[:, kept],
+        target=target[::stride, ::stride].ravel()[kept],
+        slope=slope[kept],
+        say=told[kept],
+        drawn=shown[kept],
         stiff=stiff,
     )
 
@@ -148,24 +156,32 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
     """
     terms = step.slope.shape[1] // 2
     least = 400 / (round(step.blur) + 1) ** 2
-    for _ in range(step.iterations):
+    for iteration in range(step.iterations):
         seen, there = _at(step, look, shown, around, offset)
         error = seen - step.target
         if there.sum() < least:
             return offset
-        spread = max(1.4826 * float(np.median(np.abs(error[there]))), 0.05)
+        spread = max(1.4826 * middle(np.abs(error[there])), 0.05)
         weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
-        weighted = step.slope * weight[:, None]
-        normal = (weighted.T @ step.slope).astype(np.float64)
-        ridge = step.stiff * max(np.trace(normal) / len(normal), 1e-9)  # 0 where what is shown of the frame is flat
-        pull = weighted.T @ error + ridge * offset[:, :terms].ravel()
-        change = np.linalg.solve(normal + np.diag(ridge), pull).reshape(2, -1)
+        if iteration % RENEWED == 0:
+            half = step.slope * np.sqrt(weight)[:, None]
+            normal = (half.T @ half).astype(np.float64)
+            ridge = step.stiff * max(np.trace(normal) / len(normal), 1e-9)  # 0 where what is shown of the frame is flat
+            inverse = np.linalg.inv(normal + np.diag(ridge))
+        pull = (weight * error) @ step.slope + ridge * offset[:, :terms].ravel()
+        change = (inverse @ pull).reshape(2, -1)
         size = np.abs(change).max()
         offset = offset.copy()
         offset[:, :terms] -= change * min(1.0, 4.0 / max(size, 1e-9))
         if size < 0.02:
             break
     return offset
+
+
+def middle(values: Floats) -> float:
+    """The median of (n,) values, n > 0, or the upper one of two: NumPy's own takes five times as long."""
+    place = len(values) // 2
+    return float(np.partition(values, place)[place])
 
 
 def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> float:
@@ -177,18 +193,19 @@ def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Fl
 
 def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
-    places = (step.places + around + step.basis @ offset.T)[:, None]
-    seen = cv2.remap(look, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-    return seen, cv2.remap(shown, places, None, cv2.INTER_NEAREST, borderValue=0)[:, 0] > 0
+    x, y = step.places + (around + offset @ step.basis)
+    x, y = x[None], y[None]  # one row: OpenCV takes twice as long for a column
+    seen = cv2.remap(look, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    return seen, cv2.remap(shown, x, y, cv2.INTER_NEAREST, borderValue=0)[0] > 0
 
 
 @lru_cache(maxsize=64)
 def _basis(shape: tuple[int, ...], stride: int) -> tuple[Floats, Floats]:
-    """Every ``stride``-th pixel of a frame: its place (m, 2) x, y, and there the powers of the place (m, B)."""
+    """Every ``stride``-th pixel of a frame: its place (2, m) x, y, and there the powers of the place (B, m)."""
     y, x = np.mgrid[: shape[0] : stride, : shape[1] : stride].reshape(2, -1).astype(np.float32)
     u, v = x / shape[1] * 2 - 1, y / shape[0] * 2 - 1
-    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)], axis=1)
-    return np.stack([x, y], axis=1), np.asarray(basis, np.float32)
+    basis = np.stack([u**i * v**j for i, j in _powers(HIGHEST)])
+    return np.stack([x, y]), np.asarray(basis, np.float32)
 
 
 def _powers(degree: int) -> list[tuple[int, int]]:

@@ -46,22 +46,23 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     ``times`` that of what is drawn on the references all over.
     """
     seen, shown = whole.drawing_of(laid.crop), whole.product & laid.inside
-    height, width = seen.shape
     around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     least = np.full(seen.shape, np.inf, np.float32)
-    off, away = np.empty_like(seen), np.empty_like(seen)
+    part = _around(whole.product)
+    height, width = least[part].shape
+    off, away = np.empty_like(seen[part]), np.empty_like(seen[part])
     for drawing, inside in zip(whole.drawings, whole.inside, strict=True):
         both = shown & inside
         mine, genuine = seen[both], drawing[both]
         lit = around * np.float32(np.clip(mine @ genuine / max(float(mine @ mine), 1e-6), *GAIN))
-        nearest = np.full(seen.shape, np.inf, np.float32)
-        for y in range(2 * REACH + 1):
-            for x in range(2 * REACH + 1):
-                cv2.subtract(lit[y : y + height, x : x + width], drawing, dst=off)
+        nearest = np.full(off.shape, np.inf, np.float32)
+        for y in range(part[0].start, part[0].start + 2 * REACH + 1):
+            for x in range(part[1].start, part[1].start + 2 * REACH + 1):
+                cv2.subtract(lit[y : y + height, x : x + width], drawing[part], dst=off)
                 cv2.multiply(off, off, dst=off)
                 cv2.boxFilter(off, -1, (WINDOW, WINDOW), dst=away)
                 np.minimum(nearest, away, out=nearest)
-        np.minimum(least, nearest, out=least, where=inside)
+        np.minimum(least[part], nearest, out=least[part], where=inside[part])
     every = whole.drawings[:, whole.product]
     different = np.sqrt(np.maximum(least, 0) / max(float((every * every).mean()), 1e-6))  # rounding may fall below 0
     return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
@@ -86,6 +87,15 @@ def colours_differ(whole: WholeProduct, laid: Laid) -> Difference:
     return Difference(
         found.score, found.times, cv2.resize(found.map, laid.inside.shape[::-1], interpolation=cv2.INTER_NEAREST)
     )
+
+
+def _around(product: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The part of a frame (h, w) around the product that windows on it reach."""
+    down, across = (
+        slice(max(0, int(there[0]) - WINDOW), int(there[-1]) + WINDOW + 1)
+        for there in (np.flatnonzero(product.any(axis=axis)) for axis in (1, 0))
+    )
+    return down, across
 
 
 def _most(different: Floats, shown: NDArray[np.bool_], share: float, floor: float) -> Difference:

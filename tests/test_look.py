@@ -107,8 +107,9 @@ def test_a_place_where_neither_the_marks_nor_what_surrounds_them_are_is_none(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = [seen(printed(noise=3)), seen(printed(noise=3, bare=True))]
-    there, erased = Look().score(suspects(catalog, photos))
+    _, erased = Look().score(suspects(catalog, photos))
     assert erased.applicable
+    (there,) = Look().score(suspects(catalog, photos[:1]))  # in a batch of one, as it is below: the encoder sums alike
     monkeypatch.setattr(marks, "AMID", 0.99)
     still, accident = Look().score(suspects(catalog, photos))
     assert still.score == there.score

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import picture
 
-from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, marks
+from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, mark_warp, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
 from counterfeit_vision.marks import (
@@ -180,6 +180,22 @@ def test_a_mark_is_found_in_its_place_whatever_the_pose(stencil: Stencil, turn: 
     true = cv2.perspectiveTransform(corners, matrix)[:, 0]
     box = np.array(found.region.to_list()).reshape(2, 2)
     np.testing.assert_allclose(box, [true.min(axis=0), true.max(axis=0)], atol=5)
+
+
+@pytest.mark.parametrize("turn", [0.0, 20.0, -35.0])
+def test_the_warp_is_fitted_as_by_a_slow_twin(stencil: Stencil, turn: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that makes the whole step anew in each iteration, with NumPy's median, and hears every pixel."""
+    spin = np.vstack([cv2.getRotationMatrix2D((280, 200), turn, 0.8), [0, 0, 1]])
+    photo = seen(label(noise=3), np.array([[1, 0, 60], [0, 1, 40], [1e-4, 0, 1.0]]) @ spin, seed=11)
+    fast = find_marks(stencil, photo)
+    monkeypatch.setattr(mark_warp, "RENEWED", 1)
+    monkeypatch.setattr(mark_warp, "SILENT", -1.0)
+    monkeypatch.setattr(mark_warp, "middle", lambda values: float(np.median(values)))
+    slow = find_marks(replace(stencil), photo)
+    assert isinstance(fast, Found)
+    assert isinstance(slow, Found)
+    assert np.abs(fast.warp - slow.warp).max() < 0.1
+    assert fast.likeness == pytest.approx(slow.likeness, abs=1e-3)
 
 
 def test_darkness_and_blur_do_not_hide_it(stencil: Stencil) -> None:

@@ -16,7 +16,7 @@ from conftest import picture, suspects
 from PIL import Image
 
 import counterfeit_vision as cv
-from counterfeit_vision import ocr
+from counterfeit_vision import glyphs, ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
@@ -205,6 +205,23 @@ def test_each_letter_is_one_glyph() -> None:
     assert len(spans) == 4
     assert (spans[1:, 0] >= spans[:-1, 1]).all()
     assert len(glyph_spans(np.zeros((64, 100), np.float32))) == 0
+
+
+@pytest.mark.parametrize("pose", range(6))
+def test_a_line_is_laid_over_another_as_well_as_by_a_slow_twin(pose: int) -> None:
+    """One that looks for the affine map on the whole pictures, too, through as wide a window there."""
+    genuine, suspect = mark("SILVANO"), mark("SILVANO", pose=pose)
+    size = genuine.shape[1::-1]
+    drawn = [ink(cv2.resize(pixels, size)) for pixels in (genuine, suspect)]
+    assert drawn[0] is not None
+    assert drawn[1] is not None
+    matrix = np.eye(3, dtype=np.float32)
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, glyphs.STEPS, 1e-4)
+    _, matrix[:2] = cv2.findTransformECC(*drawn, matrix[:2].copy(), cv2.MOTION_AFFINE, criteria, None, 9)
+    _, matrix = cv2.findTransformECC(*drawn, matrix, cv2.MOTION_HOMOGRAPHY, criteria, None, glyphs.WINDOW)
+    fast = glyphs._refined(drawn[0], drawn[1], np.eye(3, dtype=np.float32))
+    one, other = (glyphs._correlation(drawn[0], glyphs._moved(drawn[1], found)) for found in (fast, matrix))
+    assert one > other - 0.002
 
 
 def test_what_lies_at_the_edge_of_a_genuine_line_is_no_glyph_of_it() -> None:

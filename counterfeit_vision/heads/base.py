@@ -218,10 +218,10 @@ class Suspects:
         if len(marks) == 1:
             return (found,)
         try:
-            photo = self.pixels(row)
+            halves = [self.pixels(row)]
         except DecodeError:
             return (None,) * len(marks)
-        return tuple(mark.lay(photo, found.warp) for mark in marks)
+        return tuple(mark.lay(halves, found.warp) for mark in marks)
 
     def close_up(self, row: int) -> CloseUp | None:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder

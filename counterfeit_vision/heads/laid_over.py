@@ -152,9 +152,9 @@ def on_photo(map_: Floats, laid: Laid, size: tuple[int, int]) -> Floats:
     scale = CELLS / max(size)
     shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
     heat = np.zeros(shape, np.float32)
-    x = np.clip((laid.warp[..., 0] * scale).astype(int), 0, shape[1] - 1)
-    y = np.clip((laid.warp[..., 1] * scale).astype(int), 0, shape[0] - 1)
-    np.maximum.at(heat, (y[laid.inside], x[laid.inside]), map_[laid.inside])
+    there = laid.inside & (map_ > 0)
+    x, y = (np.clip((laid.warp[there, axis] * scale).astype(int), 0, shape[1 - axis] - 1) for axis in (0, 1))
+    np.maximum.at(heat, (y, x), map_[there])
     return heat
 
 

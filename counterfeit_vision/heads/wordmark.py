@@ -272,7 +272,7 @@ def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
 def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], reader: Reader) -> Comparison | str:
     """A line of the marks on a photo that is laid over the genuine ones beside these, or why they are not compared.
 
-    It is read at its place; where it is suspicious there, in some other crops too, of which the least misspelt counts.
+    It is read at its place and, as long as it is suspicious, in some other crops, of which the least misspelt counts.
     Where it still is, or is no wordmark, it is looked for as on any photo, since the marks may lie a little off: of the
     two looks the less suspicious one counts. Nothing is said of a suspicious line that a hand is before.
     """
@@ -287,9 +287,11 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
 
     genuine = line.most_alike(here, GENUINE)
     looks = compared(here, genuine, placed=True)
-    if looks and looks[0].score >= LOOK_AGAIN:
-        crops = [line_at(photo, warp, larger(line.box, *crop), reader, beside=BESIDE) for crop in CROPS]
-        again = [look.misspelt for crop in crops if crop is not None for look in compared(crop, [])]
+    for crop in CROPS:
+        if not looks or looks[0].score < LOOK_AGAIN:
+            break
+        seen = line_at(photo, warp, larger(line.box, *crop), reader, beside=BESIDE)
+        again = [] if seen is None else [look.misspelt for look in compared(seen, [])]
         looks = [dataclasses.replace(looks[0], misspelt=min([looks[0].misspelt, *again]))]
     if looks and looks[0].score < LOOK_AGAIN:
         return looks[0]
