@@ -77,6 +77,19 @@ def test_light_and_blur_are_not_strange(details: MarkDetails, stencil: Stencil, 
     assert max(dim.score, soft.score) < fake.score
 
 
+def test_marks_that_differ_all_over_are_stranger_than_light_and_blur_make_them(
+    details: MarkDetails, stencil: Stencil, clip: TowerEncoder
+) -> None:
+    card = label("", noise=3)
+    cv2.putText(card, "VELMORA", (152, 258), cv2.FONT_HERSHEY_COMPLEX, 1.6, (30, 60, 110), 3, cv2.LINE_AA)
+    cv2.circle(card, (280, 140), 42, (30, 60, 110), -1)
+    cv2.rectangle(card, (250, 132), (310, 147), (225, 215, 195), -1)
+    _, typeface = compared(details, stencil, clip, seen(card))
+    _, genuine = compared(details, stencil, clip, seen(label(noise=3)))
+    _, soft = compared(details, stencil, clip, cv2.GaussianBlur(seen(label(noise=3)), (0, 0), 1.6))
+    assert typeface.score > max(genuine.score, soft.score) + 0.5
+
+
 def test_what_hides_the_marks_is_not_judged(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:
     covered = label(noise=3)
     covered[205:275, 150:520] = np.random.default_rng(0).integers(0, 255, (70, 370, 3))

@@ -10,7 +10,7 @@ from ..registration import grid_positions, register
 from ..types import Evidence, Region
 from ..wording import number
 from .base import Suspects
-from .laid_over import in_spreads, laid_over, unsaid
+from .laid_over import laid_over, unsaid
 
 __all__ = ["Patches"]
 
@@ -22,8 +22,8 @@ TOP = 0.05  # the share of the product's patches that makes the score, the most 
 MINIMUM_AGREEMENT = 0.02  # below it no reference could be laid over the photo
 # Residual of the product's patches on genuine photos of the market's seeds 0 and 1: median, spread
 USUAL = (0.36, 0.05)
-# Strangeness of genuine photos' marks, market's seeds 0 to 3: median, and mean excess over it
-MARKS_USUAL = ((1.04, 0.89, 0.79, 0.71, 0.71, 0.71), (0.33, 0.2, 0.2, 0.14, 0.14, 0.12))
+# Strangeness of genuine photos' marks, market 250 and cartons of grocery's training part: median, mean excess over it
+MARKS_USUAL = (0.7, 0.24)
 
 
 class Patches:
@@ -70,7 +70,7 @@ class Patches:
             goods,
             found,
             strangeness.map,
-            score=in_spreads(strangeness.score, found, *MARKS_USUAL),
+            score=(strangeness.score - MARKS_USUAL[0]) / MARKS_USUAL[1],
             text=f"the strangest detail of its marks differs {strangeness.strange:.1f} times as much as is usual "
             f"there, the others {strangeness.usual:.1f} times.",
         )
