@@ -26,6 +26,7 @@ from counterfeit_vision.marks import (
     make_stencil,
     mark_features,
     scaled,
+    sure_place,
 )
 
 BOX = Region(150, 90, 410, 270)
@@ -196,6 +197,26 @@ def test_the_warp_is_fitted_as_by_a_slow_twin(stencil: Stencil, turn: float, mon
     assert isinstance(slow, Found)
     assert np.abs(fast.warp - slow.warp).max() < 0.1
     assert fast.likeness == pytest.approx(slow.likeness, abs=1e-3)
+
+
+@pytest.mark.parametrize("turn", [0.0, 20.0, -35.0])
+def test_where_a_coarse_copy_leaves_no_doubt_the_marks_are_where_a_slow_twin_finds_them(
+    stencil: Stencil, turn: float
+) -> None:
+    spin = np.vstack([cv2.getRotationMatrix2D((280, 200), turn, 0.8), [0, 0, 1]])
+    photo = seen(label(noise=3), np.array([[1, 0, 60], [0, 1, 40], [1e-4, 0, 1.0]]) @ spin, seed=11)
+    fast, slow = sure_place(stencil, photo, mark_features(photo, coarse=True)), find_marks(stencil, photo)
+    assert isinstance(fast, Found)
+    assert isinstance(slow, Found)
+    assert np.abs(fast.warp - slow.warp)[stencil.drawn].max() < 0.5  # on bare ground nothing tells
+    assert fast.likeness == pytest.approx(slow.likeness, abs=0.01)
+
+
+@pytest.mark.parametrize("word", ["OLYMPIK", "XO"])
+def test_a_coarse_copy_is_not_sure_of_other_marks(stencil: Stencil, word: str) -> None:
+    photo = seen(label(word, noise=3))
+    assert sure_place(stencil, photo, mark_features(photo, coarse=True)) is None
+    assert sure_place(stencil, picture(5), mark_features(picture(5), coarse=True)) is None
 
 
 def test_darkness_and_blur_do_not_hide_it(stencil: Stencil) -> None:

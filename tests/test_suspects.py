@@ -98,10 +98,11 @@ def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    look = base.likely_place
-    monkeypatch.setattr(base, "likely_place", lambda *given: asked.append(1) or look(*given))
+    look, glance = base.likely_place, base.sure_place
+    monkeypatch.setattr(base, "likely_place", lambda *given: asked.append("all") or look(*given))
+    monkeypatch.setattr(base, "sure_place", lambda *given: asked.append("coarse") or glance(*given))
     Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
-    assert len(asked) == 1
+    assert asked == ["coarse"], "there is no doubt"
     blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
     assert blank.goods(0) == "velmora/two", "no marks at all"
     assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"
@@ -148,12 +149,12 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
 ) -> None:
     looked = []
 
-    def counted(photo: np.ndarray, *, relief: bool) -> Keypoints:
-        looked.append(1)
-        return mark_features(photo, relief=relief)
+    def counted(photo: np.ndarray, *, relief: bool, coarse: bool) -> Keypoints:
+        looked.append(coarse)
+        return mark_features(photo, relief=relief, coarse=coarse)
 
     monkeypatch.setattr(base, "mark_features", counted)
     found = batch(catalog, [seen(sibling(noise=3))], "one")
     assert found.goods(0) == "velmora/two"
     assert not isinstance(found.place(0), str)
-    assert len(looked) == 1
+    assert sorted(looked) == [False, True]

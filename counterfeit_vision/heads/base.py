@@ -16,7 +16,7 @@ from ..keypoints import Keypoints
 from ..laying import Laid
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
-from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, unlike
+from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, sure_place, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..types import Embeddings, Evidence, Listing
@@ -32,7 +32,9 @@ RIVALS = 2  # such products
 CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
 PLAIN = 0.65  # correlation with all of their marks
 LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
-POINTS_KEPT = 16  # photos whose local features stay in memory, a megabyte each: as many as threads look at
+POINTS_KEPT = (
+    32  # sets of local features that stay in memory, up to a megabyte each: of as many photos as threads look at
+)
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
 
@@ -54,7 +56,7 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _points: Once[tuple[int, bool], Keypoints] = field(
+    _points: Once[tuple[int, bool, bool], Keypoints] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
@@ -178,11 +180,16 @@ class Suspects:
             photo = self.pixels(row)
         except DecodeError as error:
             return str(error)
-        small = min(photo.shape[:2]) < SMALLEST
-        return likely_place(stencil, photo, None if small else self._features(row, photo, stencil.relief))
+        if min(photo.shape[:2]) < SMALLEST:
+            return likely_place(stencil, photo)
+        if not stencil.relief:
+            place = sure_place(stencil, photo, self._features(row, photo, coarse=True))
+            if place is not None:
+                return place
+        return likely_place(stencil, photo, self._features(row, photo, relief=stencil.relief))
 
-    def _features(self, row: int, photo: NDArray[np.uint8], relief: bool) -> Keypoints:
-        return self._points.get((row, relief), lambda: mark_features(photo, relief=relief))
+    def _features(self, row: int, photo: NDArray[np.uint8], *, relief: bool = False, coarse: bool = False) -> Keypoints:
+        return self._points.get((row, relief, coarse), lambda: mark_features(photo, relief=relief, coarse=coarse))
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
