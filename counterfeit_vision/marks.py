@@ -282,7 +282,9 @@ def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = Non
 
 
 def sure_place(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | None:
-    """The same where a few features, of a ``coarse`` copy of the photo, leave no doubt; else ``None``."""
+    """The :func:`likely_place`, where a few ``points``, those of a coarse copy of the photo, leave no doubt that the
+    marks are there; else ``None``.
+    """
     proposals = _views(stencil.keypoints, points, _alike(stencil.keypoints, points))[:TRIED]
     place = _best(None, stencil, [photo], proposals, blurred=False)
     return place if place is not None and place.likeness > SURE and min(place.likenesses) >= FOUND else None
