@@ -33,9 +33,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
 from counterfeit_vision.heads import Suspects
-from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, Traits, compare_traits, find_traits, is_copy
+from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, compare_traits, is_copy
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.traits import Traits, find_traits
 from counterfeit_vision.types import Failure
 
 Pair = tuple[Path, Path]

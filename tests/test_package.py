@@ -37,6 +37,7 @@ ORDER = [
     "stream",
     "manifests",
     "keypoints",
+    "traits",
     "local_correlation",
     "bending",
     "lookalikes",

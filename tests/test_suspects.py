@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,11 +12,11 @@ from test_marks import BOX, engraved, label, plates, seen
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Mark, Patches, Similarity, Suspects, base
+from counterfeit_vision.heads import Mark, Patches, Reuse, Similarity, Suspects, base, reuse
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.keypoints import Keypoints
 from counterfeit_vision.marks import mark_features
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
+from counterfeit_vision.traits import find_traits
 
 ONE = (cv.Region(230, 90, 330, 185), cv.Region(150, 205, 410, 270))
 TWO = (cv.Region(150, 90, 410, 150), cv.Region(195, 185, 365, 272))
@@ -149,12 +150,23 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
 ) -> None:
     looked = []
 
-    def counted(photo: np.ndarray, *, relief: bool, coarse: bool) -> Keypoints:
-        looked.append(coarse)
-        return mark_features(photo, relief=relief, coarse=coarse)
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def called(*given: object, **named: object) -> object:
+            looked.append(function.__name__)
+            return function(*given, **named)
 
-    monkeypatch.setattr(base, "mark_features", counted)
+        return called
+
+    for function in (find_traits, mark_features):
+        monkeypatch.setattr(base, function.__name__, counted(function))
     found = batch(catalog, [seen(sibling(noise=3))], "one")
     assert found.goods(0) == "velmora/two"
     assert not isinstance(found.place(0), str)
-    assert sorted(looked) == [False, True]
+    assert sorted(looked) == ["find_traits", "mark_features"]
+    compared = []
+    monkeypatch.setattr(
+        reuse, "find_traits", lambda pixels, **size: compared.append(pixels) or find_traits(pixels, **size)
+    )
+    Reuse().score(found)  # it compares the same features
+    assert compared
+    assert not any(np.array_equal(pixels, found.pixels(0)) for pixels in compared)

@@ -19,6 +19,7 @@ from ..mark_ink import Drawn
 from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, sure_place, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
+from ..traits import Traits, find_traits
 from ..types import Embeddings, Evidence, Listing
 from ..whole_product import WholeProduct
 
@@ -54,9 +55,10 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _points: Once[tuple[int, bool, bool], Keypoints] = field(
+    _points: Once[tuple[int, bool], Keypoints] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
+    _traits: Once[int, Traits] = field(default_factory=Once, init=False, repr=False)
     _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _alone: Once[int, tuple[Found | None, ...]] = field(default_factory=Once, init=False, repr=False)
@@ -89,6 +91,13 @@ class Suspects:
         if sum(kept.nbytes for kept in list(self._pixels.values())) + pixels.nbytes <= PIXELS_KEPT:
             self._pixels[row] = pixels
         return pixels
+
+    def traits(self, row: int) -> Traits:
+        """The photo's small grey copy and its local features, found once.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        """
+        return self._traits.get(row, lambda: find_traits(self.pixels(row)))
 
     def size(self, row: int) -> tuple[int, int]:
         """(width, height) of the upright photo."""
@@ -181,13 +190,13 @@ class Suspects:
         if min(photo.shape[:2]) < SMALLEST:
             return likely_place(stencil, photo)
         if not stencil.relief:
-            place = sure_place(stencil, photo, self._features(row, photo, coarse=True))
+            place = sure_place(stencil, photo, self.traits(row).on_original)
             if place is not None:
                 return place
         return likely_place(stencil, photo, self._features(row, photo, relief=stencil.relief))
 
-    def _features(self, row: int, photo: NDArray[np.uint8], *, relief: bool = False, coarse: bool = False) -> Keypoints:
-        return self._points.get((row, relief, coarse), lambda: mark_features(photo, relief=relief, coarse=coarse))
+    def _features(self, row: int, photo: NDArray[np.uint8], *, relief: bool) -> Keypoints:
+        return self._points.get((row, relief), lambda: mark_features(photo, relief=relief))
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""

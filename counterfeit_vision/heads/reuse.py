@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ..bending import bend, follow_corners
 from ..errors import DecodeError
-from ..keypoints import Keypoints, Plane, find_keypoints, match_keypoints, mirrored, shared_picture, shared_plane
+from ..keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
 from ..local_correlation import local_correlation
 from ..threads import Once
+from ..traits import Traits, find_traits, shrunk
 from ..types import Evidence, Region
 from ..wording import number
 from .base import Suspects
@@ -22,10 +23,8 @@ __all__ = [
     "SAME_PHOTO",
     "Comparison",
     "Reuse",
-    "Traits",
     "compare_photos",
     "compare_traits",
-    "find_traits",
     "is_copy",
 ]
 
@@ -44,8 +43,6 @@ SHORTLIST = 128  # references whose patches are compared: a crop to 40 % moves t
 CANDIDATES = 2
 KEPT = 256  # references whose traits stay in memory, at most 180 MB
 
-SIDE = 448  # pixels on the long side of the grey copy that local features are found on
-MOST = 800  # local features: enough for a crop to 40 %, and fast to match
 FEWEST = 8  # local features without which a photo has nothing to compare; matches from which support is full
 ARTWORK = 20  # matches on one plane that mean the same print
 
@@ -70,22 +67,6 @@ LOOSE = 1.2  # pixels of shared misfit at which the score is halved: copies have
 BENT = 0.19
 SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference
-
-
-@dataclass(frozen=True, eq=False)
-class Traits:
-    """What is compared of a photo: ``grey`` (h, w) uint8, at most :data:`SIDE` pixels a side, ``features`` on it, and
-    ``size`` (width, height) of the original, in whose pixels results speak.
-    """
-
-    grey: NDArray[np.uint8]
-    features: Keypoints
-    size: tuple[int, int]
-
-    def original(self, points: Floats) -> Floats:
-        """(n, 2) points on ``grey`` -> on the original photo."""
-        height, width = self.grey.shape
-        return np.asarray(points * (self.size[0] / width, self.size[1] / height), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +131,7 @@ class Reuse:
                 references=(reference.id,),
             )
         try:
-            photo = find_traits(suspects.pixels(row))
+            photo = suspects.traits(row)
         except DecodeError as error:  # the file has gone since it was encoded
             return Evidence.not_applicable(f"The photo can no longer be read: {error}")
         if len(photo.features) < FEWEST:
@@ -224,14 +205,6 @@ def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Compa
     return compare_traits(find_traits(first), find_traits(second))
 
 
-def find_traits(pixels: NDArray[np.uint8], *, size: tuple[int, int] | None = None) -> Traits:
-    """Traits of an RGB (h, w, 3) uint8 photo; ``size`` (width, height) of its original where this is a smaller copy."""
-    height, width = pixels.shape[:2]
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    grey = _shrunk(grey, SIDE)
-    return Traits(np.asarray(grey, np.uint8), find_keypoints(grey, most=MOST), size or (width, height))
-
-
 def compare_traits(first: Traits, second: Traits) -> Comparison:
     """See :func:`compare_photos`."""
     best: tuple[Plane, Floats, Floats, bool] | None = None
@@ -289,7 +262,7 @@ class _Laid:
 
 def _lay(first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64]) -> _Laid | None:
     """The second photo laid on the first by ``matrix``; ``None`` where it covers too little of it."""
-    small = _shrunk(first, GRID)
+    small = shrunk(first, GRID)
     height, width = small.shape
     back = np.diag([first.shape[1] / width, first.shape[0] / height, 1.0])
     to_second = matrix @ back
@@ -358,13 +331,6 @@ def _warped(
 ) -> NDArray[np.uint8]:
     """``picture`` as it lies on a grid of ``size``, whose pixels ``matrix`` takes to it; 0 outside."""
     return np.asarray(cv2.warpAffine(picture, matrix[:2], size, flags=how | cv2.WARP_INVERSE_MAP), np.uint8)
-
-
-def _shrunk(grey: NDArray[np.uint8] | cv2.typing.MatLike, side: int) -> NDArray[np.uint8]:
-    height, width = grey.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _box(overlap: NDArray[np.bool_], size: tuple[int, int]) -> Region | None:
