@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 23
+FORMAT = 24
 
 
 @dataclass(frozen=True)

@@ -47,15 +47,24 @@ def test_one_gross_claim_among_many_usual_ones_is_divided_by_their_number_only()
 
 
 def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
-    heads = ["similarity", "mark", "price"]
+    heads = ["similarity", "mark", "title"]
     assert COUNTS["similarity"] < COUNTS["product"] < COUNTS["patches"] < 1
-    assert not {"mark", "price", "title"} & set(COUNTS)
+    assert not {"mark", "title"} & set(COUNTS)
     merger = Merger.of(heads)
     raised = merger(20 * np.eye(3))
     assert raised[0] < raised[1]
     assert raised[1] == pytest.approx(raised[2])
     share = COUNTS["similarity"] / (2 + COUNTS["similarity"])  # a mean, so that usual claims are still worth 1
     assert raised[0] == pytest.approx(np.log(share * np.exp(0.6 * 5 * np.log(5)) + 1 - share))
+
+
+def test_the_price_which_is_not_of_the_photo_counts_twice_and_where_it_is_not_known_the_order_is_as_without() -> None:
+    with_price, without = Merger.of(["mark", "price", "ink"]), Merger.of(["mark", "ink"])
+    raised = with_price(20 * np.eye(3))
+    assert np.exp(raised[1]) - 1 == pytest.approx(2 * (np.exp(raised[0]) - 1))
+    unpriced = np.abs(np.random.default_rng(0).normal(0, 3, (50, 3)))
+    unpriced[:, 1] = np.nan
+    assert np.array_equal(np.argsort(with_price(unpriced)), np.argsort(without(unpriced[:, [0, 2]])))
 
 
 def test_a_claim_with_wild_genuine_scores_does_not_drown_the_others() -> None:
