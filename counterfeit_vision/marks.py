@@ -78,7 +78,7 @@ SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than t
 SURE = 0.8  # likeness that ends the search, and at which a close-up is recognised
 # Likeness of the place that a small copy tells, with every mark found in it, from which no other is looked for: on
 # market 250 and seed 0 of bags, watches and printed goods it is at most 1.5 pixels off what all features tell
-PLAIN = 0.7
+TRUSTED = 0.7
 MOST = 0.5  # of the marks' boxes, that a photo shows
 PART = 0.15  # of what is drawn in them, that a close-up shows
 
@@ -290,7 +290,7 @@ def sure_place(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | No
     """
     proposals = _views(stencil.keypoints, points, _alike(stencil.keypoints, points))[:TRIED]
     place = _best(None, stencil, [photo], proposals, blurred=False)
-    return place if place is not None and place.likeness > PLAIN and min(place.likenesses) >= FOUND else None
+    return place if place is not None and place.likeness > TRUSTED and min(place.likenesses) >= FOUND else None
 
 
 def cut(photo: Pixels, region: Region) -> Pixels:
