@@ -77,7 +77,8 @@ LONG = 2.0  # length over width from which a mark shows how it is turned
 SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
 SURE = 0.8  # likeness that ends the search, and at which a close-up is recognised
 # Likeness of the place that a small copy tells, with every mark found in it, from which no other is looked for: on
-# market 250 and seed 0 of bags, watches and printed goods it is at most 1.5 pixels off what all features tell
+# cost's market, market 250 and seed 0 of bags, watches and printed goods what is drawn is at most 1.5 of the photo's
+# pixels, in the median, off where all features tell
 TRUSTED = 0.7
 MOST = 0.5  # of the marks' boxes, that a photo shows
 PART = 0.15  # of what is drawn in them, that a close-up shows
