@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 24
+FORMAT = 25
 
 
 @dataclass(frozen=True)

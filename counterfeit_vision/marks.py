@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
 from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
+from .mark_relief import without_ink
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
 from .types import Region
 
@@ -197,13 +198,16 @@ def make_stencil(
 
     A reference that does not fit, or shows little of the marks, is left out. Regions of the others are not needed.
     ``features``: the photos' local features, where known. Where references are much alike by their edges, and not as
-    they are, the marks are a relief.
+    they are, the marks are a relief; and where no ink tells them, unless their edges are less alike.
     """
     printed, alike = _stencil(photos, regions, features, relief=False)
-    if isinstance(printed, str) or alike >= PRINTED or len(photos) < 2:
+    if isinstance(printed, str):
+        return printed
+    bare = without_ink(printed.crops, printed.boxes)
+    if not bare and (alike >= PRINTED or len(photos) < 2):
         return printed
     raised, clearer = _stencil(photos, regions, None, relief=True)
-    return printed if isinstance(raised, str) or clearer < alike + CLEARER else raised
+    return printed if isinstance(raised, str) or clearer < alike + (0 if bare else CLEARER) else raised
 
 
 def _stencil(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from counterfeit_vision.laying import _grey_at, places, to_grey
 from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
 from counterfeit_vision.marks import (
     FOUND,
+    PRINTED,
     SURE,
     Found,
     Stencil,
@@ -138,9 +140,34 @@ def test_what_is_engraved_otherwise_is_less_alike(relief: Stencil, light: float)
     assert likeness("") < FOUND, "the sign is there, and no word"
 
 
-def test_one_photo_alone_tells_no_relief_and_its_edges_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_ink_tells_a_mark_one_light_is_enough_to_see_that_it_is_a_relief() -> None:
+    same = [engraved(light=0), seen(engraved(light=0, noise=1)), seen(engraved(light=15, noise=2), seed=8)]
+    made, alone = make_stencil(same, [[BOX], [], []]), make_stencil(same[:1], [[BOX]])
+    assert isinstance(made, Stencil)
+    assert isinstance(alone, Stencil)
+    assert (made.relief, made.rows, alone.relief) == (True, (0, 1, 2), True)
+    assert replace(made, relief=False).alike > PRINTED, "as alike as prints are"
+    for light in (60, 120, 180, 240, 300):
+        found = find_marks(made, seen(engraved(light=light, noise=light), seed=7))
+        assert isinstance(found, Found), (light, found)
+
+
+def test_of_one_photo_of_a_print_the_edges_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "edges", lambda _: pytest.fail("they were"))
-    made = make_stencil([engraved(light=0)], [[BOX]])
+    made = make_stencil([label()], [[BOX]])
+    assert isinstance(made, Stencil)
+    assert not made.relief
+
+
+def test_what_has_no_ink_and_is_less_alike_by_its_edges_is_compared_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid = marks._stencil
+
+    def blurred(*given: Any, relief: bool) -> tuple[Stencil | str, float]:
+        made, alike = laid(*given, relief=relief)
+        return made, alike - (0.5 if relief else 0)
+
+    monkeypatch.setattr(marks, "_stencil", blurred)
+    made = make_stencil([engraved(light=0), seen(engraved(light=0, noise=1))], [[BOX], []])
     assert isinstance(made, Stencil)
     assert not made.relief
 

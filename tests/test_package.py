@@ -47,6 +47,7 @@ ORDER = [
     "registration",
     "mark_warp",
     "laying",
+    "mark_relief",
     "glyphs",
     "marks",
     "mark_library",

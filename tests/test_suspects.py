@@ -14,7 +14,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Mark, Patches, Reuse, Similarity, Suspects, base, reuse
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.marks import mark_features
+from counterfeit_vision.marks import FOUND, mark_features
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.traits import find_traits
 
@@ -127,6 +127,44 @@ def test_a_print_and_a_relief_are_each_found_in_their_own_way(tiny_encoder: Towe
         assert how[product] in mark.text
         assert mark.score is not None
         assert mark.score < 0.3
+
+
+@pytest.fixture(scope="module")
+def plate_and_card(tiny_encoder: TowerEncoder) -> cv.Catalog:
+    rows = [
+        cv.Reference(id=f"plate {row}", photo=photo, brand="velmora", product="plate", regions=() if row else ONE)
+        for row, photo in enumerate(plates())
+    ]
+    rows.append(cv.Reference(id="card", photo=label(), brand="velmora", product="card", regions=ONE))
+    return cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+
+
+def marked(catalog: cv.Catalog, product: str, photo: np.ndarray) -> cv.Evidence:
+    """What `mark` says of a photo that is claimed to show the product."""
+    listing = cv.Listing(id=product, photos=[photo], brand="velmora", product=product)
+    ((_, (row,), _),) = judge([listing], catalog, [Mark()], cache=False)
+    return row.evidence[0]
+
+
+@pytest.mark.parametrize(("product", "photo"), [("plate", engraved(light=140, noise=9)), ("card", label(noise=3))])
+def test_how_alike_a_relief_must_be_to_be_found_is_no_step_of_its_score(
+    product: str, photo: np.ndarray, plate_and_card: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, scores = base.likely_place, []
+    monkeypatch.setattr(base, "sure_place", lambda *_: None)
+    for likeness in (FOUND + 1e-4, FOUND - 1e-4, 0.2, 0.0, -0.1):
+        monkeypatch.setattr(
+            base,
+            "likely_place",
+            lambda *given, likeness=likeness: dataclasses.replace(
+                look(*given), likeness=likeness, likenesses=(likeness, likeness), beside=0.8
+            ),
+        )
+        scores.append(marked(plate_and_card, product, seen(photo, seed=7)).score)
+    relief = product == "plate"
+    assert (abs(scores[1] - scores[0]) < 1e-3) == relief
+    assert scores[-1] == scores[-2] == 1.8, "nothing of it is there, and what surrounds it is"
+    assert scores == sorted(scores)
 
 
 def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

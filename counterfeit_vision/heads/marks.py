@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..goods_marks import GoodsMarks
 from ..marks import FOUND, Stencil
 from ..types import Evidence
 from .base import Suspects
@@ -22,7 +23,8 @@ class Mark:
 
     Where no photo of a listing shows the marks, the score is 1, and more where what surrounds them on the goods was
     found: 1 + its correlation with the genuine surroundings. How much that says depends on how often genuine photos
-    lack the marks: a photo may show the back, or a hand that hides them and what surrounds them.
+    lack the marks: a photo may show the back, or a hand that hides them and what surrounds them. A relief's edges are
+    faint: the nearer to found marks they are, the less is missing, and the score has no step there.
 
     The ``region`` is where the marks are, or the one in whose place something else lies; or, where all are missing, the
     place amid surroundings that are as alike as found marks are. Either way the product is known.
@@ -50,7 +52,7 @@ class Mark:
         if len(laid) > 1:
             pairs = zip(laid, found.likenesses, strict=True)
             each = [together if one is None else one.likeness for one, together in pairs]
-        how = "correlation of edges" if isinstance(known.stencil, Stencil) and known.stencil.relief else "correlation"
+        how = "correlation of edges" if _is_relief(known) else "correlation"
         by_itself = f" together, {np.mean(each):.2f} each by itself" if len(each) > 1 else ""
         text = f"The marks of {suspects.product_of(goods)} are on the photo ({how} {found.likeness:.2f}{by_itself})"
         if least < FOUND:
@@ -67,9 +69,15 @@ class Mark:
         place = suspects.place(row)
         if isinstance(place, str):
             return Evidence(score=1.0, text=text)
-        beside = max(place[1].beside, 0.0)
+        beside, there = max(place[1].beside, 0.0), 0.0
+        if _is_relief(suspects.marks_of(place[0])):
+            there = min(max(place[1].likeness / FOUND, 0.0), 1.0)
         return Evidence(
-            score=1 + beside,
+            score=1 - FOUND * there + beside * (1 - there),
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
             region=place[1].region if beside >= FOUND else None,
         )
+
+
+def _is_relief(known: GoodsMarks) -> bool:
+    return isinstance(known.stencil, Stencil) and known.stencil.relief
