@@ -1,8 +1,8 @@
-"""Whether marks are raised or sunk in what they are on, and no ink tells them: stamped, engraved, moulded or woven in.
+"""Whether marks are raised or sunk in what they are on, and no ink tells them: stamped, engraved or moulded.
 
 Light from a side makes one flank of a stroke brighter than the ground and the other darker, in the ground's own colour.
-A print is darker all over, or brighter; one in several colours has their hues. So one photo tells, where references
-that were all taken in the same light agree as prints do.
+A print is darker all over, or brighter; one in several colours has their hues, but for black and white on grey. So one
+photo tells, where references that were all taken in the same light agree as those of a print do.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Pixels = NDArray[np.uint8]
 
 RING = 6  # pixels of a frame around a box that tell its ground
 DRAWN = 0.35  # of how far the boldest pixels are from the ground, from which one is part of the mark
-# On seeds 0 and 1 of stamped leather and of metal (benchmarks/kinds.py) the mark that is darkest or brightest all over
-# has 0.34 to 0.94 and 0.01 to 0.08; on the other kinds, seed 0, 20 of printed.py and markets 250 and 253 it has 0.97 to
-# 1. Of 31 cartons of grocery's training part four have less than 0.95, and hues of 0.16 to 0.28
+# Of a product's marks the most one-sided and the most coloured one have 0.49 to 0.94, and 0.01 to 0.08, on seeds 0 and 1
+# of stamped leather and of metal (benchmarks/kinds.py). The first is 0.97 to 1 on seed 0 of the other kinds, 20 of
+# printed.py and markets 250 and 253. Of 31 cartons of grocery's training part six have less; the second is 0.16 or more
 ONE_SIDED = 0.95  # share of a mark's darkness, less its brightness, from which it is ink
 COLOURED = 0.12  # of what its pixels differ from the ground, across the colour in which most do: it is another colour
 
