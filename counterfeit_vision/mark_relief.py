@@ -20,9 +20,10 @@ Pixels = NDArray[np.uint8]
 
 RING = 6  # pixels of a frame around a box that tell its ground
 DRAWN = 0.35  # of how far the boldest pixels are from the ground, from which one is part of the mark
-# Of a product's marks the most one-sided and the most coloured one have 0.49 to 0.94, and 0.01 to 0.08, on seeds 0 and 1
-# of stamped leather and of metal (benchmarks/kinds.py). The first is 0.97 to 1 on seed 0 of the other kinds, 20 of
-# printed.py and markets 250 and 253. Of 31 cartons of grocery's training part six have less; the second is 0.16 or more
+# Of a product's marks the most one-sided has 0.49 to 0.94, and the most coloured 0.01 to 0.08, on seeds 0 and 1 of
+# stamped leather and of metal (benchmarks/kinds.py). The first is 0.97 to 1 on seed 0 of the other kinds, 20 of
+# printed.py and markets 250 and 253. Of 31 cartons of grocery's training part five have less; of these the second is
+# 0.16 or more
 ONE_SIDED = 0.95  # share of a mark's darkness, less its brightness, from which it is ink
 COLOURED = 0.12  # of what its pixels differ from the ground, across the colour in which most do: it is another colour
 
