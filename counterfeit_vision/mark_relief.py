@@ -7,8 +7,8 @@ photo tells, where references that were all taken in the same light agree as tho
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from cv2 import GaussianBlur
 from numpy.typing import NDArray
 
 from .laying import to_grey
@@ -41,7 +41,7 @@ def _told(crop: Pixels, box: Floats) -> tuple[float, float]:
     """How one-sided and how coloured a mark is beside its ground, 0..1; (1, 1) where nothing tells the ground."""
     x0, y0, x1, y1 = (int(value) for value in box)
     left, top = max(0, x0 - RING), max(0, y0 - RING)
-    around = GaussianBlur(crop[top : y1 + RING, left : x1 + RING].astype(np.float32), (0, 0), 1.0)
+    around = cv2.GaussianBlur(crop[top : y1 + RING, left : x1 + RING].astype(np.float32), (0, 0), 1.0)
     inside = np.zeros(around.shape[:2], bool)
     inside[y0 - top : y1 - top, x0 - left : x1 - left] = True
     if inside.all() or not inside.any():

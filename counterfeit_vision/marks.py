@@ -66,7 +66,7 @@ BARE = 50  # pixels of the frame: less surroundings, or of a mark, tell nothing
 STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
 # On seed 0 of benchmarks/kinds.py, 20 of printed.py and market 240, prints have 0.73 to 1.0, those on shirts in folds
-# 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, whose references share their light, up to 0.81
+# 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, where some share their light, up to 0.81
 PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
 CLEARER = 0.1  # by which they must be more alike by their edges to be one
 NEAR = 24.0  # pixels of the copy of a photo, over which its edges are made equally strong

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, engraved, label, plates, seen
+from test_marks import engraved, label, plates, seen
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -109,26 +109,6 @@ def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"
 
 
-def test_a_print_and_a_relief_are_each_found_in_their_own_way(tiny_encoder: TowerEncoder) -> None:
-    rows = [
-        cv.Reference(id=f"plate {row}", photo=photo, brand="velmora", product="plate", regions=() if row else (BOX,))
-        for row, photo in enumerate(plates())
-    ]
-    rows.append(cv.Reference(id="card", photo=label(), brand="velmora", product="card", regions=(BOX,)))
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
-    photos = {"plate": seen(engraved(light=140, noise=9), seed=7), "card": seen(label(noise=3))}
-    how = {"plate": "correlation of edges 0.", "card": "photo (correlation 0."}
-    for product, photo in photos.items():
-        found = catalog.marks_in(photo, ["velmora/plate", "velmora/card"])
-        assert found[0] == f"velmora/{product}"
-        listing = cv.Listing(id=product, photos=[photo], brand="velmora", product=product)
-        ((_, (row,), _),) = judge([listing], catalog, [Mark()], cache=False)
-        (mark,) = row.evidence
-        assert how[product] in mark.text
-        assert mark.score is not None
-        assert mark.score < 0.3
-
-
 @pytest.fixture(scope="module")
 def plate_and_card(tiny_encoder: TowerEncoder) -> cv.Catalog:
     rows = [
@@ -144,6 +124,18 @@ def marked(catalog: cv.Catalog, product: str, photo: np.ndarray) -> cv.Evidence:
     listing = cv.Listing(id=product, photos=[photo], brand="velmora", product=product)
     ((_, (row,), _),) = judge([listing], catalog, [Mark()], cache=False)
     return row.evidence[0]
+
+
+def test_a_print_and_a_relief_are_each_found_in_their_own_way(plate_and_card: cv.Catalog) -> None:
+    photos = {"plate": seen(engraved(light=140, noise=9), seed=7), "card": seen(label(noise=3))}
+    how = {"plate": "(correlation of edges 0.", "card": "photo (correlation 0."}
+    for product, photo in photos.items():
+        found = plate_and_card.marks_in(photo, ["velmora/plate", "velmora/card"])
+        assert found[0] == f"velmora/{product}"
+        mark = marked(plate_and_card, product, photo)
+        assert how[product] in mark.text
+        assert mark.score is not None
+        assert mark.score < 0.3
 
 
 @pytest.mark.parametrize(("product", "photo"), [("plate", engraved(light=140, noise=9)), ("card", label(noise=3))])

@@ -69,13 +69,13 @@ class Mark:
         place = suspects.place(row)
         if isinstance(place, str):
             return Evidence(score=1.0, text=text)
-        beside, there = max(place[1].beside, 0.0), 0.0
-        if _is_relief(suspects.marks_of(place[0])):
-            there = min(max(place[1].likeness / FOUND, 0.0), 1.0)
+        goods, likeliest = place
+        relief, beside = _is_relief(suspects.marks_of(goods)), max(likeliest.beside, 0.0)
+        there = max(likeliest.likeness / FOUND, 0.0) if relief else 0.0  # below 1: it was not found
         return Evidence(
             score=1 - FOUND * there + beside * (1 - there),
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
-            region=place[1].region if beside >= FOUND else None,
+            region=likeliest.region if beside >= FOUND else None,
         )
 
 
