@@ -14,6 +14,7 @@ import functools
 import hashlib
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -146,14 +147,15 @@ def judge(
 
 def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:
     """Listings with their photos encoded. Photos of many listings share batches, so the stream runs ahead of us."""
-    waiting: list[tuple[Listing, int, list[Failure]]] = []
+    waiting: deque[tuple[Listing, int]] = deque()
 
-    def photos() -> Iterator[tuple[str, Photo]]:
+    def photos() -> Iterator[tuple[str, Photo | Failure]]:
         for item in read_listings(listings):
             if isinstance(item, Failure):
-                waiting.append((Listing(id=item.id, photos=()), 0, [item]))
+                waiting.append((Listing(id=item.id, photos=()), 1))
+                yield item.id, item
                 continue
-            waiting.append((item, len(item.photos), []))
+            waiting.append((item, len(item.photos)))
             names = (
                 [item.id] if len(item.photos) == 1 else [f"{item.id} photo {n}" for n in range(1, len(item.photos) + 1)]
             )
@@ -162,14 +164,10 @@ def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache
     encoded: list[EncodedPhoto] = []
     failures: list[Failure] = []
     for result in encode_photos(photos(), encoder=catalog.encoder, cache=cache):
-        while waiting[0][1] == 0:
-            yield waiting[0][0], [], waiting.pop(0)[2]
         (failures if isinstance(result, Failure) else encoded).append(result)  # type: ignore[arg-type]
         if len(encoded) + len(failures) == waiting[0][1]:
-            yield waiting.pop(0)[0], encoded, failures
+            yield waiting.popleft()[0], encoded, failures
             encoded, failures = [], []
-    for listing, _, failed in waiting:
-        yield listing, [], failed
 
 
 def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catalog: Catalog) -> Suspects:

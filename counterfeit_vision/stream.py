@@ -129,9 +129,10 @@ def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[
 
 
 def encode_photos(
-    photos: Iterable[tuple[str, Photo]], *, encoder: Encoder, cache: EmbeddingCache | bool = True
+    photos: Iterable[tuple[str, Photo | Failure]], *, encoder: Encoder, cache: EmbeddingCache | bool = True
 ) -> Generator[EncodedPhoto | Failure, None, None]:
-    """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order.
+    """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
+    is its own result.
 
     At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends
     the threads before it is raised.
@@ -181,7 +182,7 @@ def encode_photos(
 def _submit(
     pool: ThreadPoolExecutor,
     name: str,
-    photo: Photo,
+    photo: Photo | Failure,
     encoder: Encoder,
     store: EmbeddingCache | None,
     coming: WeakValueDictionary[str, Future[_Prepared | Failure]],
@@ -189,6 +190,8 @@ def _submit(
     """Start a photo, and return what waits for it. Files are hashed here, before any work: one that the cache holds, or
     that a thread has in hand under another name, costs no more than that.
     """
+    if isinstance(photo, Failure):
+        return lambda: photo
     if not isinstance(photo, str | bytes | os.PathLike):
         return pool.submit(_prepare, name, photo, photo, None, encoder).result
     try:
@@ -200,15 +203,17 @@ def _submit(
     if store is not None and (kept := store.get(sha256, _cache_key(encoder))):
         return lambda: _Prepared(name, photo, sha256, kept=kept)
     if (twin := coming.get(sha256)) is not None:
-        return lambda: _renamed(twin.result(), name, photo, encoder)
+        return lambda: _renamed(twin.result(), name, photo)
     future = coming[sha256] = pool.submit(_prepare, name, photo, data, sha256, encoder)
     return future.result
 
 
-def _renamed(twin: _Prepared | Failure, name: str, photo: Photo, encoder: Encoder) -> _Prepared | Failure:
+def _renamed(twin: _Prepared | Failure, name: str, photo: Photo) -> _Prepared | Failure:
     """The same bytes under another name; what is wrong with them is said again, of this file."""
     if isinstance(twin, Failure):
-        return _prepare(name, photo, photo, None, encoder)
+        error = twin.error
+        assert isinstance(error, DecodeError)
+        return Failure(name, "decode", DecodeError(photo_name(photo, name), error.reason, error.limit))
     return dataclasses.replace(twin, id=name, source=photo)
 
 

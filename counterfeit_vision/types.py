@@ -173,8 +173,29 @@ def _checked_price(kind: str, id: str, price: float | None, currency: str | None
     return float(price)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reference:
+def _alike(one: object, other: object) -> bool:
+    """As ``==``, but for arrays, of which that makes another array."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)  # type: ignore[arg-type]
+    return bool(one == other)
+
+
+class _Record:
+    """Equal to one of its kind that says the same; its photos may be arrays."""
+
+    id: str
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and _alike(tuple(vars(self).values()), tuple(vars(other).values()))
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reference(_Record):
     """One genuine photo and what it shows.
 
     ``id`` is unique in a catalogue. ``regions`` are the boxes of the brand's marks on the photo, if somebody drew them.
@@ -218,8 +239,8 @@ class Reference:
         return composed(self.brand), composed(self.product)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Listing(_Record):
     """One offer on a marketplace: its photos, and what it says about itself.
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
@@ -270,6 +291,12 @@ class Failure:
     stage: str
     error: Exception
 
+    def __post_init__(self) -> None:
+        error: BaseException | None = self.error
+        while error is not None:  # the frames that it went through hold all that was at hand there, as a photo's file
+            error.__traceback__ = error.__context__ = None
+            error = error.__cause__
+
     def to_dict(self) -> dict[str, str]:
         """Plain strings, ready for JSON."""
         return {"id": self.id, "stage": self.stage, "error": type(self.error).__name__, "message": str(self.error)}
@@ -284,7 +311,7 @@ def _check_rows(name: str, count: int, **columns: Sequence[Any] | NDArray[Any] |
             raise InputError(f"{name}: {column} has {len(values)} rows, expected {count}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Embeddings:
     """What an encoder sees in N photos, one aligned row each. Rows of photos that failed are absent.
 
@@ -319,7 +346,7 @@ class Embeddings:
         return f"<Embeddings {len(self)} photos, vectors {self.vectors.shape}, patches {patches}{failed}>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matches:
     """The nearest references of N photos, best first; always N rows, in input order.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import weakref
 from decimal import Decimal
 from pathlib import Path
 
@@ -200,6 +201,16 @@ def test_pixels_stay_out_of_a_repr() -> None:
     assert "photos" not in repr(Listing(id="l", photos=[b"\xff" * 1000]))
 
 
+def test_records_of_photos_in_memory_can_be_compared_and_put_in_a_set() -> None:
+    black, white = (np.full((4, 4, 3), level, np.uint8) for level in (0, 255))
+    listings = [Listing(id="l", photos=[photo]) for photo in (black, black.copy(), white, "a.jpg")]
+    references = [Reference(**REFERENCE | {"photo": photo}) for photo in (black, black.copy(), white, "r.jpg")]
+    for records in (listings, references):
+        assert [record == records[0] for record in records] == [True, True, False, False]
+        assert len(set(records)) == 3
+    assert listings[0] != Listing(id="l", photos=[black, black])
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +255,12 @@ def test_matches_that_are_not_aligned_are_refused(shapes: tuple) -> None:
         Matches(ids, products, scores)
 
 
+def test_rows_can_be_compared_and_put_in_a_set() -> None:
+    one, other = embeddings(), embeddings()
+    assert one != other
+    assert len({one, other, Matches(*[np.zeros((2, 5))] * 3), Matches(*[np.zeros((2, 5))] * 3)}) == 4
+
+
 def test_matches_describe_themselves() -> None:
     matches = Matches(np.full((2, 5), None), np.full((2, 5), None), np.zeros((2, 5), np.float32))
     assert len(matches) == 2
@@ -258,6 +275,31 @@ def test_a_failure_is_plain_strings() -> None:
     expected = {"id": "a", "stage": "decode", "error": "DecodeError", "message": "a.jpg: no pixels (limit: 5 bytes)"}
     assert failure.to_dict() == expected
     assert repr(failure) == "<Failure a [decode] DecodeError: a.jpg: no pixels (limit: 5 bytes)>"
+
+
+def test_a_failure_keeps_the_causes_of_its_error_and_not_their_frames() -> None:
+    class File:
+        pass
+
+    def read() -> weakref.ref[File]:
+        file = File()
+        try:
+            try:
+                raise OSError("no room")
+            except OSError as error:
+                raise DecodeError("a", "no pixels") from error
+        except DecodeError as error:
+            failures.append(Failure("a", "decode", error))
+        return weakref.ref(file)
+
+    failures: list[Failure] = []
+    users = KeyError("the user's own")
+    try:
+        raise users
+    except KeyError:
+        assert read()() is None
+    assert users.__traceback__ is not None
+    assert str(failures[0].error.__cause__) == "no room"
 
 
 def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
