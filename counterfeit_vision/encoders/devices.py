@@ -19,6 +19,11 @@ def device_of(name: str) -> torch.device:
     except (RuntimeError, TypeError) as error:
         raise InputError(f"device={name!r} is not a torch device, such as 'cpu' or 'cuda'") from error
     if on.type != "cuda":
+        try:
+            torch.zeros(1, device=on).cpu()
+        except Exception as error:  # each kind of device has its own for where it is absent
+            told = f"device={name!r}, but torch {torch.__version__} can't compute there"
+            raise InputError(f"{told}; type device='cpu'") from error
         return on
     if not torch.cuda.is_available():
         raise InputError(f"device={name!r}, but torch {torch.__version__} sees no CUDA device; type device='cpu'")

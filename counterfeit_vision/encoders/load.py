@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import InputError, WeightsError
+from ..errors import InputError
 from ..preprocess import Preprocess
-from ..weights import Recipe, cached_file, fetch, recipes
+from ..weights import Recipe, fetch, recipes
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,13 @@ def load_encoder(
         raise InputError(f"load_encoder({name!r}): need a name, as in `counterfeit-vision models list`, or a folder")
     name, weights = os.fspath(name), None if weights is None else os.fspath(weights)
     on = device_of(device)
-    recipe = recipes().get(name) if weights is None else None
+    recipe = recipes().get(name)
+    if recipe is not None and weights is not None:
+        raise InputError(
+            f"weights={weights!r}: the recipe {name!r} brings its own (as a file: put {name}.safetensors in a folder "
+            "and type: export CV_WEIGHTS=that-folder); for others name the open_clip architecture that they are for: "
+            f"load_encoder('ViT-B-16', weights={weights!r})"
+        )
     kind = _dtype(dtype, on, recipe)
     if recipe is not None:
         made = _by_recipe(recipe, progress=progress)
@@ -114,17 +120,15 @@ class _Made:
 def _by_recipe(recipe: Recipe, *, progress: bool) -> _Made:
     from . import clip, convnet
 
-    state, origin = fetch(recipe, progress=progress)
     forward: ClipForward | ConvnetForward
-    try:
-        if recipe.family == "clip":
-            tower = clip.build_tower(recipe.architecture, state)
-            forward = clip.ClipForward(tower, recipe.patch_layer)
-        else:
-            tower = convnet.build_tower(recipe.architecture, state)
-            forward = convnet.ConvnetForward(tower, recipe.patch_layer)
-    except WeightsError as error:
-        raise WeightsError(f"{error}; from {origin}. To fetch others, delete {cached_file(recipe)}") from error
+    build = clip.build_tower if recipe.family == "clip" else convnet.build_tower
+    towers: list[torch.nn.Module] = []
+    _, origin = fetch(recipe, fits=lambda state: towers.append(build(recipe.architecture, state)), progress=progress)
+    (tower,) = towers
+    if recipe.family == "clip":
+        forward = clip.ClipForward(tower, recipe.patch_layer)
+    else:
+        forward = convnet.ConvnetForward(tower, recipe.patch_layer)
     return _Made(
         name=recipe.name,
         tower=tower,

@@ -218,6 +218,7 @@ class TextTowerEncoder(TowerEncoder):
         """See :meth:`counterfeit_vision.encoders.base.TextEncoder.encode_text`."""
         if isinstance(texts, str):
             raise InputError(f"encode_text() got one text, expected a list: [{texts!r}]")
+        texts = list(texts)
         if not texts:
             return self.encode_text([""])[:0]
         batches = [texts[start : start + self.batch_size] for start in range(0, len(texts), self.batch_size)]
