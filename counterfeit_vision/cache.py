@@ -3,9 +3,9 @@
 said of listings.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
-file that cannot be read is set aside and begun anew, and one that can't be written any more, as on a full disk, is only
-read: a cache may forget, but it must never be wrong, nor end the work. Beyond its size, what was not asked for longest
-is forgotten, in the same transaction as what takes its place.
+file that cannot be read is set aside, with a warning, and begun anew, and one that can't be written any more, as on a
+full disk, is only read: a cache may forget, but it must never be wrong, nor end the work. Another program's database is
+refused. Beyond its size, what was not asked for longest is forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import itertools
 import math
 import os
 import sqlite3
@@ -51,6 +52,7 @@ CREATE TABLE IF NOT EXISTS uses (
 INSERT OR IGNORE INTO uses SELECT sha256, fingerprint, 0 FROM embeddings;
 COMMIT
 """
+TABLES = {"embeddings", "uses"}
 MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
 KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
 MARKS = 1_000  # uses noted in memory before they are written
@@ -119,10 +121,16 @@ class EmbeddingCache:
     def _connect(self, path: Path | str | None = None) -> sqlite3.Connection:
         connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
         try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if foreign := sorted(name for name in tables - TABLES if not name.startswith("sqlite_")):
+                raise InputError(
+                    f"embedding cache {self.path}: the file is another database, with the tables {', '.join(foreign)}; "
+                    "name another file"
+                )
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(SCHEMA)
-            if not connection.execute("SELECT name FROM sqlite_master WHERE name = 'uses'").fetchone():
+            if "uses" not in tables:
                 connection.executescript(USES)  # also for what an earlier version kept
             connection.execute(f"SELECT {COLUMNS}, checksum FROM embeddings LIMIT 0")
             connection.execute("SELECT sha256, fingerprint, used FROM uses LIMIT 0")
@@ -132,11 +140,16 @@ class EmbeddingCache:
         return connection
 
     def _begin_anew(self) -> sqlite3.Connection:
-        """Set the file aside, with SQLite's log, which must not be replayed onto a new one."""
+        """Set the file aside under a free name, with SQLite's log, which must not be replayed onto a new one."""
+        names = (self.path.with_suffix(f".damaged{number or ''}") for number in itertools.count())
+        aside = next(name for name in names if not name.exists())
         for ending in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{self.path}{ending}", f"{self.path.with_suffix('.damaged')}{ending}")
-        return self._open()
+                os.replace(f"{self.path}{ending}", f"{aside}{ending}")
+        connection = self._open()
+        message = f"embedding cache {self.path}: the file is damaged, or never was one; it is now {aside}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return connection
 
     @contextlib.contextmanager
     def _forgetting(self) -> Iterator[None]:
@@ -156,6 +169,11 @@ class EmbeddingCache:
                         self._stop_keeping(hindrance)
                 elif isinstance(error, sqlite3.OperationalError):
                     self._stop_keeping(error)
+                elif isinstance(error, sqlite3.ProgrammingError):
+                    told = (
+                        f"the cache {self.path} is closed; type EmbeddingCache({str(self.path)!r}) for one that is open"
+                    )
+                    raise InputError(told) from error
                 else:
                     raise
 
@@ -255,13 +273,15 @@ class EmbeddingCache:
         return len(rows)
 
     def __len__(self) -> int:
-        with self._lock:
-            return int(self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+        count = 0
+        with self._forgetting():
+            count = int(self._connection.execute("SELECT count(*) FROM embeddings").fetchone()[0])
+        return count
 
     def close(self) -> None:
         """Commit and let go of the file."""
         with self._lock:
-            with contextlib.suppress(sqlite3.ProgrammingError):
+            with contextlib.suppress(InputError):  # it is closed
                 self.commit()
             self._connection.close()
 

@@ -27,6 +27,7 @@ from counterfeit_vision.stream import embed, encode_photos
 from counterfeit_vision.weights import cache_dir
 
 TABLES = ("embeddings", "uses")
+SET_ASIDE = pytest.mark.filterwarnings("ignore:embedding cache .* it is now:RuntimeWarning")
 
 
 def photo(seed: int, *, patches: bool = True) -> CachedPhoto:
@@ -402,19 +403,60 @@ def test_a_file_beyond_its_size_waits_for_another_writer_before_it_forgets(tmp_p
         assert 5 < len(cache) < 15
 
 
+def test_a_closed_cache_is_refused_with_what_to_type(
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        pass
+    cache.close()
+    for use in (lambda: embed(photos, encoder=tiny_encoder, cache=cache), lambda: len(cache)):
+        with pytest.raises(InputError, match=r"e\.sqlite is closed; type EmbeddingCache\('.*e\.sqlite'\)"):
+            use()
+
+
 # --- damage ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all, but long enough to look like a file" * 20, b"\0" * 4096])
 def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "e.sqlite"
-    path.write_bytes(damage)
-    with EmbeddingCache(path) as cache:
+    for number, name in enumerate(("e.damaged", "e.damaged1", "e.damaged2")):
+        path.write_bytes(damage + bytes(number))
+        with pytest.warns(RuntimeWarning, match=rf"e\.sqlite: the file is damaged.*; it is now .*{name}$"):
+            cache = EmbeddingCache(path)
+        with cache:
+            cache.put(key(1), "f", photo(1))
+            assert same(cache.get(key(1), "f"), photo(1))
+    for number, name in enumerate(("e.damaged", "e.damaged1", "e.damaged2")):
+        assert (tmp_path / name).read_bytes() == damage + bytes(number)
+
+
+def test_a_file_that_turns_out_to_be_damaged_is_counted_anew(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        cache._connection.execute("DROP TABLE embeddings")
+        with pytest.warns(RuntimeWarning, match="it is now"):
+            assert len(cache) == 0
         cache.put(key(1), "f", photo(1))
-        assert same(cache.get(key(1), "f"), photo(1))
-    assert (tmp_path / "e.damaged").read_bytes() == damage
+        assert len(cache) == 1
 
 
+@pytest.mark.parametrize("tables", [["customers"], ["embeddings", "customers"]])
+def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path, tables: list[str]) -> None:
+    path = tmp_path / "shop.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        for table in tables:
+            other.execute(f"CREATE TABLE {table} (name TEXT)")
+        other.commit()
+    before = path.read_bytes()
+    with pytest.raises(
+        InputError, match=r"shop\.sqlite: the file is another database, with the tables customers; name"
+    ):
+        EmbeddingCache(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@SET_ASIDE
 def test_the_log_of_a_damaged_file_is_not_replayed_onto_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache:
@@ -441,6 +483,7 @@ def test_the_log_of_a_damaged_file_is_not_replayed_onto_the_new_one(tmp_path: Pa
     assert (tmp_path / "e.damaged").exists()
 
 
+@SET_ASIDE
 def test_a_database_with_another_table_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "e.sqlite"
     other = sqlite3.connect(path)
@@ -453,6 +496,7 @@ def test_a_database_with_another_table_is_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / "e.damaged").exists()
 
 
+@SET_ASIDE
 def test_a_flipped_byte_anywhere_is_forgotten_and_never_a_wrong_row(tmp_path: Path) -> None:
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache:
@@ -479,6 +523,7 @@ def test_a_flipped_byte_anywhere_is_forgotten_and_never_a_wrong_row(tmp_path: Pa
     assert forgotten > 20  # the flips did hit something
 
 
+@SET_ASIDE
 def test_a_truncated_file_is_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache:
