@@ -44,7 +44,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
     """As :func:`read_rows`, but a broken line is an error in its place, and what follows it can still be read."""
-    if not path.is_file():
+    if not _path(path).is_file():
         what = "that is a folder; name a csv, jsonl or parquet file" if path.is_dir() else "no such file"
         raise ManifestError(f"{path}: {what}")
     kind = path.suffix.lower()
@@ -77,7 +77,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 if cells is None:
                     return
                 if len(cells) > len(header):
-                    raise csv.Error("more cells than the header has columns")
+                    raise csv.Error(f"more cells than the header has columns: {_columns(header)}")
                 "".join(cells).encode()
             except (csv.Error, UnicodeEncodeError) as error:
                 since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
@@ -313,20 +313,25 @@ def id_of(row: Mapping[str, Any], otherwise: str) -> str:
 def _path(source: str | os.PathLike[str]) -> Path:
     if not os.fspath(source):  # Path makes the folder at hand of it
         raise InputError(f"{source!r} names no file or folder; for the folder at hand type '.'")
-    return Path(source)
+    path = Path(source)
+    try:
+        path.is_dir()
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise InputError(f"{path}: {error.strerror}") from error
+    return path
 
 
 def _photos_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
     """What is named as a photo is, sorted, also in folders that are linked to; none is entered within itself."""
     above |= {folder.resolve()}
     try:
-        items = sorted(folder.iterdir())
+        items = [(item, item.is_dir()) for item in sorted(folder.iterdir())]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read: {error.strerror}") from error
-    for item in items:
+    for item, is_folder in items:
         if item.suffix.lower() in PHOTO_SUFFIXES:
             yield item
-        if item.is_dir() and item.resolve() not in above:
+        if is_folder and item.resolve() not in above:
             yield from _photos_under(item, above)
 
 

@@ -77,7 +77,7 @@ def thumbnail(jpeg: bytes, side: int = 96) -> str:
                 return data_uri(jpeg)
             photo.thumbnail((side, side))
             return _encode(photo.convert("RGB"), "jpeg", quality=80)
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # of a hostile file Pillow raises nearly any
         return data_uri(jpeg)
 
 

@@ -415,6 +415,20 @@ def test_a_lazily_opened_image_that_is_damaged(tmp_path: Path) -> None:
         decode(image)
 
 
+def test_a_lazily_opened_image_whose_file_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(noise(8, 8)).save(path)
+    with Image.open(path) as image:
+        pass
+    with pytest.raises(
+        DecodeError, match=r"a\.png: its file was closed before it was read; call image\.load\(\) first"
+    ):
+        decode(image)
+    with Image.open(path) as image:
+        image.load()
+    np.testing.assert_array_equal(decode(image).pixels, noise(8, 8))
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
 def test_one_lazily_opened_image_may_be_given_to_many_threads(format: str) -> None:
     data = file_bytes(Image.fromarray(noise(400, 600)), format)
@@ -478,6 +492,9 @@ def test_other_formats_are_named() -> None:
     assert "accepted: JPEG" in caught.value.limit
     with pytest.raises(DecodeError, match="not an image of a known format"):
         decode(b"<html>404</html>")
+    for brand in (b"heic", b"mif1"):
+        with pytest.raises(DecodeError, match="starts like HEIC, which is not read; save the photo as JPEG"):
+            decode(b"\0\0\0\x18ftyp" + brand + bytes(40))
     with pytest.raises(DecodeError, match="starts like PNG, but its header is damaged"):
         decode(b"\x89PNG\r\n\x1a\n" + bytes(20))
     with pytest.raises(DecodeError, match="format PNG is not accepted"):

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,28 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, tree: Path, monke
     monkeypatch.setattr(Path, "iterdir", closed)
     with pytest.raises(InputError, match=r"genuine.*: the folder cannot be read: Permission denied"):
         read_references(tree)
+
+
+def test_a_folder_that_can_be_read_but_not_entered_is_named(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_dir = Path.is_dir
+
+    def closed(path: Path) -> bool:
+        if path.parent.name == "bag":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    for read in (read_references, lambda folder: list(read_listings(folder))):
+        with pytest.raises(InputError, match=r"bag: the folder cannot be read: Permission denied"):
+            read(tree)
+    with pytest.raises(InputError, match=r"l\.csv: Permission denied"):
+        next(read_rows(tree / "acme" / "bag" / "l.csv"))
+
+
+@pytest.mark.parametrize("read", [read_references, read_listings, lambda name: read_rows(Path(name))])
+def test_a_name_that_no_file_can_have_is_refused(read: Callable) -> None:
+    with pytest.raises(InputError, match=r"x{300}: "):
+        list(read("x" * 300))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -270,9 +292,10 @@ def test_a_csv_typed_by_hand_has_spaces_around_its_cells(tmp_path: Path) -> None
     assert (listing.photos, listing.seller) == ((tmp_path / "1.jpg", tmp_path / "2.jpg"), Seller("s1"))
 
 
+@pytest.mark.parametrize("product", ["bag", "bag, 12,50"])
 @pytest.mark.parametrize("mark", [";", "\t"])
-def test_other_marks_than_commas_between_cells_are_named(tmp_path: Path, mark: str) -> None:
-    rows = (("photo", "brand", "product"), ("1.jpg", "acme", "bag"))
+def test_other_marks_than_commas_between_cells_are_named(tmp_path: Path, mark: str, product: str) -> None:
+    rows = (("photo", "brand", "product"), ("1.jpg", "acme", product))
     (tmp_path / "r.csv").write_text("".join(mark.join(row) + "\n" for row in rows))
     with pytest.raises(ManifestError, match="separate cells by commas"):
         read_references(tmp_path / "r.csv")

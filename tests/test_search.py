@@ -384,6 +384,14 @@ def test_the_second_scan_is_rare_on_vectors_like_clips(monkeypatch: pytest.Monke
     assert len(looked) - 1 <= 20, f"{len(looked) - 1} of 200 queries were scanned twice"
 
 
+@pytest.mark.parametrize("make_index", INDEXES)
+def test_none_may_be_asked_for(make_index: Callable[[int], Index]) -> None:
+    index = make_index(8)
+    index.add(np.arange(3), vectors(3))
+    keys, scores = index.search(vectors(2), 0)
+    assert keys.shape == scores.shape == (2, 0)
+
+
 # --- one by one ------------------------------------------------------------------------------------------------------
 
 

@@ -198,6 +198,8 @@ def _from_image(image: PILImage, source: str, limits: Limits) -> Decoded:
         raise DecodeError(source, f"empty: {image.width} x {image.height} pixels")
     check_pixels(*image.size, source, limits)
     with _turns[id(image) % len(_turns)]:  # one image may be given many times, and Pillow loads it in one thread only
+        if getattr(image, "tile", None) and getattr(image, "fp", None) is None:
+            raise DecodeError(source, "its file was closed before it was read; call image.load() first")
         pixels = upright_rgb(image, source, limits)
     return _whole(pixels, _pixel_hash(pixels), image.format or "PIL")
 

@@ -65,6 +65,8 @@ def pillow_errors(source: str, limits: Limits, data: bytes = b"") -> Iterator[No
 
 
 def _unidentified(source: str, limits: Limits, data: bytes) -> DecodeError:
+    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
+        return DecodeError(source, "starts like HEIC, which is not read; save the photo as JPEG")
     pil().init()
     for name, (_, accepts) in pil().OPEN.items():
         with contextlib.suppress(Exception):  # short files: IndexError, struct.error

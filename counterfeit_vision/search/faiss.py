@@ -57,6 +57,8 @@ class FaissIndex:
         queries = check_vectors(queries, self.dim, "queries")
         keys = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
+        if not k:
+            return keys, scores
         options = {}
         if allowed is not None:
             selector = self._faiss.IDSelectorBatch(np.ascontiguousarray(allowed, np.int64))
