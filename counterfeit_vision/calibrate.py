@@ -30,7 +30,7 @@ from .errors import InputError
 from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
-from .usual import Usual, named, tail_p
+from .usual import LARGEST, Usual, named, tail_p
 
 __all__ = [
     "FIT_SHARE",
@@ -56,6 +56,8 @@ PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
 DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
+LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, where hardly any genuine photo differs
+DRAWS = 20_000  # of several rates of false alarms, to add them up
 
 
 def conformal_p(calibration: Floats, scores: Floats) -> Floats:
@@ -187,9 +189,10 @@ class Calibration:
         :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         check_alpha(alpha)
-        if np.isinf(scores).any():
-            row, column = np.argwhere(np.isinf(scores))[0]
-            raise InputError(f"head {heads[column]!r} gave an infinite score for genuine photo {row}")
+        if (np.abs(scores) > LARGEST).any():
+            row, column = np.argwhere(np.abs(scores) > LARGEST)[0]
+            infinite = "an infinite score" if np.isinf(scores[row, column]) else f"a score beyond {LARGEST:g}"
+            raise InputError(f"head {heads[column]!r} gave {infinite} for genuine photo {row}")
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
         codes = np.unique(names, return_inverse=True)[1]
         owners = np.arange(len(scores)) if per_photo else codes
@@ -247,7 +250,7 @@ class Calibration:
     @property
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""
-        return len(np.unique(self.groups))
+        return _different(self.groups)
 
     @property
     def can_tell(self) -> Bools:
@@ -268,7 +271,9 @@ class Calibration:
 
         For photos drawn independently that rate follows Beta(k, n + 1 - k), k = floor(alpha (n + 1)) (Vovk 2012;
         Angelopoulos & Bates 2021, section 3.2), at most: equal statistics make it lower. Its 95 % quantile is the
-        binomial limit of k - 1 hits of n (Clopper & Pearson 1934).
+        binomial limit of k - 1 hits of n (Clopper & Pearson 1934). n is what is ranked: groups, or listings where they
+        are fewer. With several sets of :meth:`peers` each has a rate of its own; the limit is that of their mean, each
+        counting as its share of the calibration, from seeded draws.
 
         >>> ones = np.ones((63, 1))
         >>> calibration = Calibration.fit(["a"], ones, {}, first=np.arange(63) < 8, alpha=0.05, generation="")
@@ -277,8 +282,13 @@ class Calibration:
         """
         if self.rounds:
             return None
-        reached = max(1, math.floor(round(self.alpha * (self.count + 1), DIGITS)))
-        return binomial_interval(reached - 1, self.count, 2 * LIMIT_LEVEL - 1)[1]
+        sets = {peers.tobytes(): peers for peers in map(self.peers, np.unique(self.strata).tolist())}
+        counts = np.array([min(_different(self.groups[own]), _different(self.listings[own])) for own in sets.values()])
+        reached = np.maximum(1, np.floor(np.round(self.alpha * (counts + 1), DIGITS)))
+        if len(counts) == 1:
+            return binomial_interval(int(reached[0]) - 1, int(counts[0]), 2 * LIMIT_LEVEL - 1)[1]
+        rates = np.random.default_rng(0).beta(reached, counts + 1 - reached, (DRAWS, len(counts)))
+        return float(np.quantile(rates @ (counts / counts.sum()), LIMIT_LEVEL))
 
     def promise(self, who: str) -> str:
         """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on."""
@@ -342,19 +352,25 @@ class Calibration:
         photos = len(scores) if photos is None else photos
         ranked = []
         for name in np.unique(names):
-            known = np.flatnonzero(self.peers(name))
-            _, first, listing, counts = np.unique(
-                self.listings[known], return_index=True, return_inverse=True, return_counts=True
-            )
-            order = np.argsort(first)
-            groups = self.groups[known[first[order]]]
-            if photos > counts.max() or len(np.unique(groups)) < conformal_needed(self.alpha):
+            theirs, groups, most = self._listings_evidence(self.peers(name))
+            if photos > most or _different(groups) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
-            theirs = np.full(len(counts), -np.inf)  # each its mean evidence
-            np.logaddexp.at(theirs, listing, self.merged[known])
             ours = mean_evidence(statistics[names == name])
-            ranked.append(float(self._ranked(ours[None], (theirs - np.log(counts))[order], groups)[0]))
+            ranked.append(float(self._ranked(ours[None], theirs, groups)[0]))
         return min(1.0, len(ranked) * min(ranked))
+
+    def _listings_evidence(self, some: Bools) -> tuple[Floats, Ints, int]:
+        """Of the listings that have some of these photos (n,), in their order: the mean evidence (L,) of those photos,
+        the group (L,), and how many such photos the largest has.
+        """
+        known = np.flatnonzero(some)
+        _, first, listing, counts = np.unique(
+            self.listings[known], return_index=True, return_inverse=True, return_counts=True
+        )
+        evidence = np.full(len(counts), -np.inf)
+        np.logaddexp.at(evidence, listing, self.merged[known])
+        order = np.argsort(first)
+        return (evidence - np.log(counts))[order], self.groups[known[first[order]]], int(counts.max())
 
     def _several_p(self, p: Floats, strata: NDArray[np.str_], photos: int) -> float:
         """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
@@ -363,7 +379,7 @@ class Calibration:
         However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
         so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
         """
-        least = 1 / (1 + min(len(np.unique(self.groups[self.peers(name)])) for name in np.unique(strata)))
+        least = 1 / (1 + min(_different(self.groups[self.peers(name)]) for name in np.unique(strata)))
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
@@ -395,26 +411,27 @@ class Calibration:
         """(n,) which calibration photos a photo of this stratum is ranked among.
 
         Its own, where they can reach alpha. Strata that can't are ranked together, and with them the smallest that can
-        until all of these do: each photo has one set of peers, which it belongs to itself, so alpha holds for all
-        photos together. A stratum that was never seen is ranked with the small ones, or among all where there are none.
+        until all of these do. The photo that is asked about is counted as one of its stratum: which strata are ranked
+        together is then the same whichever of these n + 1 is asked about, so alpha holds in each set of them, and for
+        all photos together. A stratum that was never seen is the smallest.
         """
-        own, pooled = self.strata == stratum, self._pooled
-        if own.any() and not pooled[own].any():
-            return np.asarray(own)
-        return pooled if pooled.any() else np.ones(len(own), bool)
+        names, codes, sizes = self._strata_sizes
+        if stratum not in names:
+            names, sizes = np.append(names, stratum), np.append(sizes, 0)
+        asked = names == stratum
+        sizes = sizes + asked
+        order, needed = np.argsort(sizes, kind="stable"), conformal_needed(self.alpha) + 1
+        together = int((sizes < needed).sum())
+        if together and (sums := sizes[order].cumsum())[together - 1] < needed:
+            together = int(np.searchsorted(sums, needed)) + 1
+        pooled = order[:together]
+        return np.asarray(np.isin(codes, pooled if asked[pooled].any() else np.flatnonzero(asked)))
 
     @cached_property
-    def _pooled(self) -> Bools:
-        """(n,) which photos are of strata that are ranked together, see :meth:`peers`."""
+    def _strata_sizes(self) -> tuple[NDArray[np.str_], Ints, Ints]:
+        """The strata by name (S,), the place there of each photo's (n,), and how many groups each has (S,)."""
         names, codes = np.unique(self.strata, return_inverse=True)
-        needed = conformal_needed(self.alpha)
-        size = np.array([len(np.unique(self.groups[codes == code])) for code in range(len(names))])
-        pooled = size < needed
-        for code in np.argsort(size, kind="stable") if pooled.any() else ():
-            if len(np.unique(self.groups[pooled[codes]])) >= needed:
-                break
-            pooled[code] = True
-        return np.asarray(pooled[codes])
+        return names, codes, np.array([_different(self.groups[codes == code]) for code in range(len(names))])
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
@@ -468,12 +485,12 @@ class Calibration:
 
         With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: their share
         of all labelled photos that were shown). Without, it orders listings and is no probability: 0.5 where the
-        p-value among all photos reaches alpha.
+        p-value among all calibration listings reaches alpha.
         """
         if self.probability is not None:
             return self.probability.of(merged, base_rate)
         level = self.alarm_level
-        spread = max(float(level - np.median(self.merged)) / 2, 1e-6)
+        spread = max(float(level - np.median(self._ranked_statistics)) / 2, LEAST_SPREAD)
         away = (merged - level) / spread
         far = np.maximum(np.abs(away) - FAR, 0)
         logit = np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))
@@ -481,10 +498,20 @@ class Calibration:
 
     @property
     def alarm_level(self) -> float:
-        """The statistic above which the p-value among all photos is at most alpha."""
-        falling = np.sort(self.merged[_one_each(self.groups)])[::-1]
+        """The statistic above which the p-value among all calibration listings is at most alpha."""
+        falling = np.sort(self._ranked_statistics)[::-1]
         p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
         return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
+
+    @cached_property
+    def _ranked_statistics(self) -> Floats:
+        """What a listing is ranked among where all strata are one: as in :meth:`listing_p`, a listing of each group, or
+        a photo where those are too few.
+        """
+        evidence, groups, _ = self._listings_evidence(np.ones(len(self.merged), bool))
+        if _different(groups) < conformal_needed(self.alpha):
+            evidence, groups = self.merged, self.groups
+        return evidence[_one_each(groups)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""
@@ -529,22 +556,28 @@ class Calibration:
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
         )
-        rows = {
-            len(values)
+        shapes = {
+            values.shape
             for values in (
-                calibration.scores, calibration.groups, calibration.listings, calibration.strata, calibration.kinds,
-                calibration.margins,
+                calibration.scores[:, 0], calibration.merged, calibration.groups, calibration.listings,
+                calibration.strata, calibration.kinds, calibration.margins,
             )
         }  # fmt: skip
-        if rows != {len(calibration.merged)} or rows == {0} or not np.isfinite(calibration.merged).all():
-            raise ValueError(f"{len(calibration.merged)} statistics, and other rows of {sorted(rows)}, do not fit")
+        if shapes != {(len(calibration.scores),)} or shapes == {(0,)}:
+            raise ValueError(f"scores of {len(calibration.scores)} photos, and rows of shapes {shapes}, do not fit")
+        statistics = np.isfinite(calibration.merged).all() and not np.isinf(calibration.margins).any()
+        if not statistics or (np.abs(calibration.scores) > LARGEST).any():
+            raise ValueError("a score, a statistic or a margin is no finite number")
         columns = {one.location.shape[1] for one in (calibration.usual, *calibration.rounds)}
         if columns | {len(calibration.merger.counts)} != {len(heads)}:
             raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
-        if not 0 < calibration.alpha < 1 or not all(peak > 0 for peak in calibration.peaks.values()):
+        if not 0 < calibration.alpha < 1 or not all(0 < peak < math.inf for peak in calibration.peaks.values()):
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
-        if calibration.rounds and len(calibration.rounds) != calibration.count:
-            raise ValueError(f"{len(calibration.rounds)} rounds for {calibration.count} groups")
+        if calibration.fitted_on < 1:
+            raise ValueError(f"fitted on {calibration.fitted_on} photos")
+        rounds = len(calibration.rounds)
+        if rounds and np.unique(calibration.groups).tolist() != list(range(rounds)):
+            raise ValueError(f"{rounds} rounds for other groups, {calibration.count} in number")
         return calibration
 
 
@@ -592,6 +625,10 @@ def _silent_as_usual(standardised: Floats) -> Floats:
     usual, as a single claim that does not apply does.
     """
     return np.where(np.isnan(standardised).all(axis=1, keepdims=True), 0.0, standardised)
+
+
+def _different(groups: Ints) -> int:
+    return len(np.unique(groups))
 
 
 def _one_each(groups: Ints) -> Ints:

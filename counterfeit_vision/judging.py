@@ -33,6 +33,7 @@ from .memory import Memory
 from .neighbours import runner_up
 from .stream import EncodedPhoto, encode_photos, progress_bar, stack
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
+from .usual import LARGEST
 
 __all__ = [
     "JudgedPhoto",
@@ -303,7 +304,7 @@ def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:
 
 def _no_number(listing: Listing, row: JudgedPhoto, heads: Sequence[Head]) -> Failure | None:
     for head, item in zip(heads, row.evidence, strict=True):
-        if item.applicable and not math.isfinite(item.score):
+        if item.applicable and not abs(item.score) <= LARGEST:
             error = InputError(
                 f"head {head.name!r} gave the score {item.score} for {row.photo.id}; where it has nothing to go on, "
                 "it has to return Evidence.not_applicable(reason)"

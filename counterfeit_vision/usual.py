@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Usual", "named", "shrinkage", "surprise", "tail_p"]
+__all__ = ["LARGEST", "Usual", "named", "shrinkage", "surprise", "tail_p"]
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +28,7 @@ COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
 OVER = 0.25  # of the photos, at least, that count as over the median: where most are at it, as a claim that has seldom
 # anything to say, one photo's accident is not what is usual
+LARGEST = 1e100  # of a score: beyond it, differences of scores are no numbers any more
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
 

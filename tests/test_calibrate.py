@@ -156,8 +156,9 @@ def test_it_survives_json() -> None:
     np.testing.assert_array_equal(again.p_values(again.merge(asked)), calibration.p_values(calibration.merge(asked)))
 
 
-def test_infinite_scores_are_named() -> None:
+@pytest.mark.parametrize(("score", "named"), [(np.inf, "an infinite score"), (-1.7e308, "a score beyond 1e\\+100")])
+def test_infinite_scores_are_named(score: float, named: str) -> None:
     scores = np.zeros((60, 2))
-    scores[7, 1] = np.inf
-    with pytest.raises(InputError, match="head 'b' gave an infinite score for genuine photo 7"):
+    scores[7, 1] = score
+    with pytest.raises(InputError, match=f"head 'b' gave {named} for genuine photo 7"):
         fitted(scores)

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from counterfeit_vision.calibrate import Calibration, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import benjamini_hochberg
 from counterfeit_vision.report import Report
 from counterfeit_vision.types import Failure, Verdict
@@ -176,24 +177,71 @@ def test_by_category_the_promise_holds_in_each_and_without_it_does_not() -> None
     assert together["shoe"] < 0.01
 
 
+def with_strata(strata: list[str], alpha: float = ALPHA) -> Calibration:
+    """``strata`` are those of the photos that are ranked; eight more are fitted on."""
+    scores = np.random.default_rng(8).standard_normal(len(strata) + 8)
+    first = np.arange(len(scores)) < 8
+    return Calibration.fit(
+        ["a"], scores[:, None], {}, first=first, alpha=alpha, generation="", strata=["bag"] * 8 + strata
+    )
+
+
 def test_small_categories_are_ranked_together_and_very_small_ones_with_the_smallest_of_the_others() -> None:
     def peers(**sizes: int) -> dict[str, int]:
-        kinds = [kind for kind, size in sizes.items() for _ in range(size)]
-        scores = np.random.default_rng(8).standard_normal(len(kinds) + 20)
-        first = np.arange(len(scores)) >= len(kinds)
-        calibration = Calibration.fit(
-            ["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="", strata=[*kinds, *["bag"] * 20]
-        )
-        found = {kind: calibration.peers(kind) for kind in sizes}
-        for kind, mine in found.items():  # each photo is ranked among the same ones as those that it is ranked among
-            assert mine[calibration.strata == kind].all()
-            assert all((found[other] == mine).all() for other in set(calibration.strata[mine].tolist()))
+        calibration = with_strata([kind for kind, size in sizes.items() for _ in range(size)])
         return {kind: int(calibration.peers(kind).sum()) for kind in (*sizes, "never seen")}
 
-    assert peers(bag=19, shoe=12, hat=9) == {"bag": 19, "shoe": 21, "hat": 21, "never seen": 21}
+    assert peers(bag=20, shoe=12, hat=9) == {"bag": 20, "shoe": 21, "hat": 21, "never seen": 21}
     assert peers(bag=30, shoe=18) == {"bag": 48, "shoe": 48, "never seen": 48}
     assert peers(bag=30, shoe=18, hat=25) == {"bag": 30, "shoe": 43, "hat": 43, "never seen": 43}
-    assert peers(bag=30, shoe=20) == {"bag": 30, "shoe": 20, "never seen": 50}
+    assert peers(bag=30, shoe=20) == {"bag": 30, "shoe": 20, "never seen": 20}
+
+
+def test_photos_that_could_be_exchanged_are_ranked_among_each_other() -> None:
+    """Whichever of n + 1 photos is the one that is asked about, the same of them are ranked together."""
+    random = np.random.default_rng(9)
+    for _ in range(30):
+        names = [f"kind {number}" for number in range(random.integers(2, 6))]
+        photos = random.choice(names, random.integers(20, 60), p=random.dirichlet(np.ones(len(names)))).tolist()
+        together = {}
+        for asked in range(len(photos)):
+            others = np.delete(np.arange(len(photos)), asked)
+            calibration = with_strata([photos[row] for row in others])
+            together[asked] = {asked, *others[calibration.peers(photos[asked])].tolist()}
+        assert all(together[other] == mine for mine in together.values() for other in mine)
+
+
+def test_alpha_holds_for_all_together_where_odd_kinds_are_as_large_as_has_to_be() -> None:
+    """Were those of which less than usual came ranked with the small ones, more than alpha of all would be flagged."""
+    random, rates = np.random.default_rng(5), []
+    odd, tiny, share = 10, 40, 10 * 19 / 390  # kinds, kinds, and of all photos the share that is odd
+    for _ in range(150):
+        strange = random.random(390) < share
+        kinds = np.where(strange, random.integers(0, odd, 390), odd + random.integers(0, tiny, 390))
+        calibration = with_strata([f"kind {kind}" for kind in kinds])
+        scores = random.standard_normal(390) + 5 * strange
+        flagged = {}
+        for kind in range(odd + tiny):
+            ordered = np.sort(scores[calibration.peers(f"kind {kind}")])[::-1]
+            level = ordered[math.floor(ALPHA * (len(ordered) + 1) + 1e-9) - 1]
+            flagged[kind] = norm.sf(level - 5 * (kind < odd))
+        rates.append(
+            share * np.mean([flagged[kind] for kind in range(odd)])
+            + (1 - share) * np.mean([flagged[kind] for kind in range(odd, odd + tiny)])
+        )
+    assert np.mean(rates) <= ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
+    assert np.mean(rates) >= 0.9 * ALPHA
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 10])
+def test_the_limit_is_that_of_all_kinds_together(kinds: int) -> None:
+    random, below = np.random.default_rng(6), []
+    strata = [f"kind {number % kinds}" for number in range(20 * kinds)]
+    limit = with_strata(strata).false_alarm_limit
+    for _ in range(2000):
+        top = random.standard_normal((kinds, 20)).max(axis=1)  # of 20 the most unusual is beyond alpha
+        below.append(norm.sf(top).mean() < limit)
+    assert np.mean(below) == pytest.approx(0.95, abs=3 * math.sqrt(0.05 * 0.95 / 2000) + 1e-3)
 
 
 def test_with_small_categories_alpha_still_holds_for_all_together() -> None:
@@ -244,6 +292,45 @@ def test_listings_of_many_photos_are_no_more_often_suspected_though_theirs_are_o
     assert np.mean(by_photos) > ALPHA + 0.005  # the smallest p-value times the number of photos does not keep it
     assert np.mean(by_listing) <= ALPHA + 3 * np.std(by_listing) / math.sqrt(len(by_listing))
     assert np.mean(by_listing) > ALPHA / 2
+
+
+@pytest.mark.parametrize("photos", [1, 4])
+def test_a_listing_that_reaches_alpha_has_a_risk_of_a_half_however_many_photos_listings_have(photos: int) -> None:
+    random = np.random.default_rng(20)
+    owner = np.repeat(np.arange(59), photos)
+    calibration = Calibration.fit(
+        ["a"], random.standard_normal((59 * photos, 1)), {}, first=split_groups(named(owner)), alpha=ALPHA,
+        generation="", groups=named(owner), listings=owner.tolist(),
+    )  # fmt: skip
+    asked = random.standard_normal((300, photos, 1)) + np.linspace(0, 3, 300)[:, None, None]
+    p = np.array([calibration.listing_p(rows) for rows in asked])
+    risk = np.array([calibration.risk(mean_evidence(calibration.merge(rows))[None])[0] for rows in asked])
+    assert 50 < (p <= ALPHA).sum() < 250
+    np.testing.assert_array_equal(p <= ALPHA, risk > 0.5)
+
+
+def test_the_risk_rises_where_one_sellers_photos_are_many_and_odd_or_nearly_all_are_the_same() -> None:
+    random = np.random.default_rng(21)
+    many = np.concatenate([random.standard_normal(60), 3 + 0.1 * random.standard_normal(300)])
+    same = np.concatenate([np.zeros(65), [0.2, 0.3, 0.4]])
+    for scores, groups in [(many, [*range(60), *[60] * 300]), (same, list(range(68)))]:
+        calibration = calibrated(scores, named(np.array(groups)))
+        statistics = calibration.alarm_level + np.arange(-3, 4, 0.25)
+        assert (np.diff(calibration.risk(statistics)) > 0).all()
+
+
+def test_the_limit_counts_listings_where_photos_are_counted_and_listings_have_several() -> None:
+    owner = np.repeat(np.arange(60), 5)
+    scores = np.random.default_rng(22).standard_normal((300, 1))
+    first = np.arange(300) < 100
+    by_photo = Calibration.fit(
+        ["a"], scores, {}, first=first, alpha=ALPHA, generation="", listings=owner.tolist(), per_photo=True
+    )
+    by_listing = Calibration.fit(
+        ["a"], scores, {}, first=first, alpha=ALPHA, generation="", listings=owner.tolist(), groups=named(owner)
+    )
+    assert by_photo.count == 200
+    assert by_photo.false_alarm_limit == by_listing.false_alarm_limit
 
 
 def test_more_photos_of_goods_that_are_a_little_odd_tell_more() -> None:
@@ -373,6 +460,10 @@ def test_benjamini_hochberg_is_its_slow_twin() -> None:
         k = max((k for k in range(len(p) + 1) if sum(q <= 0.1 * k / len(p) for q in p) >= k), default=0)
         assert benjamini_hochberg(p, 0.1) == [q <= 0.1 * k / len(p) for q in p]
     assert benjamini_hochberg([], 0.1) == []
+
+
+def test_equal_but_for_rounding_is_a_discovery() -> None:
+    assert sum(benjamini_hochberg([5 / 200] * 43 + [1.0] * 129, 0.1)) == 43  # 0.1 x 43 / 172
 
 
 def verdict(id: str, p: float, decision: str = "review", *, authorised: bool = False) -> Verdict:
