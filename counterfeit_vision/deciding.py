@@ -16,7 +16,7 @@ from .heads import Mark, Price, Reuse, Similarity
 from .heads.reuse import is_copy
 from .judging import JudgedPhoto, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
-from .policy import REVIEW_FACTOR, Findings, Policy
+from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
 from .types import Evidence, Failure, Listing, Verdict
 
 __all__ = ["Decider"]
@@ -98,7 +98,7 @@ class Decider:
             runner_up=other.product if other is not None and found.known else None,
             claims=claims,
             statistics=tuple(merged.tolist()),
-            authorised=self.policy.is_authorised(listing),
+            authorised=is_authorised(listing, self.policy.authorised),
             stale=self.is_stale,
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),

@@ -5,14 +5,14 @@ Every rule after the p-value can only take ``suspected`` away, so that none of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from .errors import InputError
 from .types import Decision, Listing, Seller, composed
 
-__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "pairs"]
+__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 
@@ -64,10 +64,10 @@ class Policy:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
-        share = f"{_percent(found.p_value)} % of genuine photos look this unusual"
+        share = f"{_percent(found.p_value, self.alpha)} % of genuine photos look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {name} (p {p:.3g})"
-        official = self.is_authorised(listing)
+        official = is_authorised(listing, self.authorised)
         grey = self._grey_market(found, official)
         if found.p_value <= self.alpha:
             if official:
@@ -76,7 +76,7 @@ class Policy:
                 return "review", f"{share}, but for the price alone. {grey}"
             if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
                 return "review", (
-                    f"{share}, but a fake is only {_percent(found.risk)} % probable, and the costs ask for "
+                    f"{share}, but a fake is only {_percent(found.risk, least_risk)} % probable, and the costs ask for "
                     f"{_percent(least_risk)} % before accusing; {leading}."
                 )
             return "suspected", f"{share} (alarm level {100 * self.alpha:g} %); {leading}."
@@ -97,23 +97,23 @@ class Policy:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * self.alpha:g} %; {leading}."
         return "clear", f"{share}: within what genuine photos show; {leading}."
 
-    def is_authorised(self, listing: Listing) -> bool:
-        """By platform and the id that the platform has verified: a display name proves nothing."""
-        seller = listing.seller
-        return isinstance(seller, Seller) and (composed(listing.platform), composed(seller.id)) in self.authorised
-
     def _grey_market(self, found: Findings, official: bool) -> str | None:
         """Looks genuine, is priced as none of the genuine ones, and is not sold by one of the authorised sellers."""
         price = found.claims.get("price")
-        level = REVIEW_FACTOR * self.alpha
         if not self.authorised or official or price is None or found.unpriced is None:
             return None
-        if price > level or found.unpriced <= level:
+        if price > self.alpha or found.unpriced <= REVIEW_FACTOR * self.alpha:
             return None
         return (
             f"Grey market, perhaps: it looks genuine (without the price, {_percent(found.unpriced)} % do), the seller "
             f"is not an authorised one, and the price is out of range (p {price:.3g})."
         )
+
+
+def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
+    """By platform and the id that the platform has verified, as :func:`pairs` gives them: a name proves nothing."""
+    seller = listing.seller
+    return isinstance(seller, Seller) and (composed(listing.platform), composed(seller.id)) in authorised
 
 
 def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
@@ -131,19 +131,23 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
             found.add((composed(seller[0]), composed(seller[1])))
-        elif isinstance(seller, Seller | str) and seller:
-            found.add((None, composed(seller.id if isinstance(seller, Seller) else seller)))
+        elif seller_id := seller.id if isinstance(seller, Seller) else isinstance(seller, str) and seller:
+            found.add((None, composed(seller_id)))
         else:
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)
 
 
-def _percent(share: float) -> str:
+def _percent(share: float, beside: float | None = None) -> str:
+    """In few digits, but as many as tell it from a level ``beside`` it.
+
+    >>> _percent(0.0512), _percent(0.9961), _percent(1.0), _percent(0.0502, 0.05), _percent(0.05, 0.05)
+    ('5.1', '99.6', '100', '5.02', '5')
     """
-    >>> _percent(0.0512), _percent(0.9961), _percent(1.0)
-    ('5.1', '99.6', '100')
-    """
-    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.3g}"
+    digits = 2 if share < 0.995 else 3
+    while beside not in (None, share) and digits < 17 and f"{share:.{digits}g}" == f"{beside:.{digits}g}":
+        digits += 1
+    return f"{100 * share:.{digits}g}"
 
 
 def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
@@ -155,5 +159,5 @@ def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
     if not 0 < fdr < 1:
         raise InputError(f"fdr={fdr!r}: need a share between 0 and 1, such as 0.1")
     ordered = sorted(p_values)
-    enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered)]
+    enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered) * (1 + 1e-9)]  # equal but for rounding
     return [p <= max(enough, default=-1.0) for p in p_values]

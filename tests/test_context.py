@@ -262,6 +262,13 @@ def test_only_the_verified_id_makes_a_seller_authorised(catalog: cv.Catalog) -> 
     assert 0.9 < misspelt.score < 1
 
 
+def test_an_authorised_seller_is_known_however_its_accents_are_written(catalog: cv.Catalog) -> None:
+    head = SellerName([("bazaar", "caf\u00e9-store")])
+    listing = cv.Listing(**{**vars(offer(seller=cv.Seller("cafe\u0301-store"))), "platform": "bazaar"})
+    (evidence,) = head.score(suspects(catalog, listing))
+    assert (evidence.score, "is authorised" in evidence.text) == (0, True)
+
+
 def test_a_seller_that_is_named_like_the_brand(catalog: cv.Catalog) -> None:
     assert seller_name(catalog, "official acrne outlet").score == 1  # rn is drawn like m
     assert "the brand" in seller_name(catalog, "acme-deals").text

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import Findings, Policy, pairs
+from counterfeit_vision.policy import Findings, Policy, is_authorised, pairs
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
@@ -66,9 +66,9 @@ def test_authorised_is_who_the_platform_has_verified_there() -> None:
 
 def test_an_authorised_seller_is_known_however_its_accents_are_written() -> None:
     typed, written = "Caf\u00e9", "Cafe\u0301"
-    assert Policy(ALPHA, authorised=pairs([(written, typed)])).is_authorised(listing(written, typed))
-    assert Policy(ALPHA, authorised=pairs([typed])).is_authorised(listing(written))
-    assert not Policy(ALPHA, authorised=pairs(["Cafe"])).is_authorised(listing(written))
+    assert is_authorised(listing(written, typed), pairs([(written, typed)]))
+    assert is_authorised(listing(written), pairs([typed]))
+    assert not is_authorised(listing(written), pairs(["Cafe"]))
 
 
 def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
@@ -148,6 +148,7 @@ def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_aut
         assert "Grey" not in own[1]
     assert word(policy, found(0.01, **{**cheap, "unpriced": 0.1}))[0] == "suspected"  # it does not look genuine
     assert "Grey" not in word(policy, found(0.5, claims={"price": 0.5}, unpriced=0.6))[1]  # priced as others
+    assert "Grey" not in word(policy, found(0.5, claims={"price": 0.06}, unpriced=0.6))[1]  # as one in seventeen is
     assert "Grey" not in word(policy, found(0.5, claims={"patches": 0.5}))[1]  # no price
 
 
@@ -161,3 +162,22 @@ def test_no_rule_adds_an_alarm() -> None:
             assert reason.endswith(".")
             assert said != "suspected" or (p <= ALPHA and seller == "other")
             assert said != "clear" or (p > 3 * ALPHA and known)
+
+
+@pytest.mark.parametrize(
+    ("facts", "costs", "said"),
+    [
+        (found(101 / 2001), None, "5.05 % of genuine photos look this unusual: unusual, but not beyond the alarm level of 5"),
+        (found(0.0499), None, "4.99 % of genuine photos look this unusual (alarm level 5 %)"),
+        (found(0.01, risk=0.4951), (1.0, 1.0), "a fake is only 49.5 % probable, and the costs ask for 50 %"),
+    ],
+)  # fmt: skip
+def test_two_shares_that_decide_do_not_read_the_same(
+    facts: Findings, costs: tuple[float, float] | None, said: str
+) -> None:
+    assert said in word(Policy(ALPHA, costs=costs), facts)[1]
+
+
+def test_a_seller_without_an_id_is_no_authorised_one() -> None:
+    with pytest.raises(InputError, match="authorised="):
+        pairs([Seller("", name="Brand")])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..encoders.base import TextEncoder
 from ..errors import InputError
 from ..lookalikes import likeness
-from ..policy import Authorised, pairs
+from ..policy import Authorised, is_authorised, pairs
 from ..types import Evidence, Listing, Seller
 from .base import Suspects
 
@@ -180,7 +180,7 @@ class SellerName:
         if not isinstance(listing.seller, Seller):
             return Evidence.not_applicable("The listing names no seller.")
         called = _called(listing.seller)
-        if (listing.platform, listing.seller.id) in self.authorised:
+        if is_authorised(listing, self.authorised):
             return Evidence(score=0.0, text=f"The seller {called} ({listing.seller.id}) is authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
         names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
