@@ -33,6 +33,7 @@ Matrix = NDArray[np.float64]
 LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find
 EVERY = 8  # pixels of a frame, whose places make a plane; four on its short side, at least
+COLOURED = 6.0  # levels between red, green and blue, where a picture has most: in black and white they are the same
 SMALLEST = 24  # pixels of the photo on a side of a square as large as the frame's image, less of which shows nothing
 
 
@@ -47,6 +48,10 @@ class Laid:
     warp: Floats
     crop: Pixels
     inside: NDArray[np.bool_]
+
+    def lacks_colours(self, genuine: Pixels) -> bool:
+        """Whether it is black and white where photos (n, h, w, 3) over the same frame all have colours."""
+        return _colour(self.crop) < COLOURED <= min(map(_colour, genuine))
 
 
 def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, blurred: bool) -> Laid | None:
@@ -70,6 +75,11 @@ def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, 
     warp = warp.reshape(height, width, 2)
     crop, inside = warped(photo, warp), _inside(warp, photo)
     return Laid(up @ matrix, mapped(up, warp.reshape(-1, 2)).reshape(warp.shape), crop, inside)
+
+
+def _colour(picture: Pixels) -> float:
+    few = picture[::4, ::4]
+    return float(np.quantile(few.max(axis=2) - few.min(axis=2), 0.99))
 
 
 def framed(photo: Pixels, matrix: Matrix, shape: tuple[int, int]) -> Pixels:

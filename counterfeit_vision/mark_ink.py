@@ -93,6 +93,14 @@ class MarkInk:
         """Whether most references show the outline: it may have been drawn from two marks that overlap."""
         return bool(self.genuine) and float(np.median([drawn.likeness for drawn in self.genuine])) >= LIKE
 
+    def lies_apart_from(self, other: MarkInk) -> bool:
+        """Whether the boxes share less than half of the smaller one: of one mark that has two boxes, one around its
+        word and one around all of it, neither tells of the other.
+        """
+        boxes = np.array([self.box, other.box]) + np.array([AIR, AIR, -AIR, -AIR])
+        shared = np.maximum(boxes[:, 2:].min(axis=0) - boxes[:, :2].max(axis=0), 0).prod()
+        return bool(shared < 0.5 * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1).min())
+
     @classmethod
     def all_of(cls, stencil: Stencil) -> tuple[MarkInk, ...]:
         """One for each mark of a stencil, in the order of its boxes."""
@@ -283,7 +291,7 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         least = min((one.weight - version for version in versions), key=abs)
         off.append((mark, least, float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))))
     for mark, by, doubt in off:
-        beside = [abs(by - other) for another, other, _ in off if another is not mark]
+        beside = [abs(by - other) for another, other, _ in off if mark.lies_apart_from(another)]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
         share = 2 * abs(by) / max(mark.box[3] - mark.box[1] - 2 * AIR, 1)  # a stroke has two sides
         how = "bolder" if by > 0 else "finer"

@@ -77,6 +77,8 @@ class MarkLayout:
         """The references' layout of the marks that a stencil has."""
         pairs = {}
         for one, two in itertools.combinations(range(len(marks)), 2):
+            if not marks[one].lies_apart_from(marks[two]):
+                continue
             seen = (
                 _beside(marks[one], marks[one].references[row], marks[two], marks[two].references[row], warp)
                 for row, warp in enumerate(stencil.warps)

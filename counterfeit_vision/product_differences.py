@@ -68,10 +68,12 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
 
 
-def colours_differ(whole: WholeProduct, laid: Laid) -> Difference:
+def colours_differ(whole: WholeProduct, laid: Laid) -> Difference | str:
     """In colour, whatever the light: in the logarithms of red, green and blue without their mean, each less its median
-    over the product, from the most alike reference.
+    over the product, from the most alike reference. Or why that can't be said.
     """
+    if laid.lacks_colours(whole.crops):
+        return "the photo is black and white"
     size = tuple(max(1, side // CELL) for side in laid.inside.shape[::-1])
     shown = _cells((whole.product & laid.inside).astype(np.float32), size) >= 0.5
     if not shown.any():

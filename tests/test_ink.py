@@ -13,9 +13,10 @@ from test_marks import label, seen
 from test_patches import catalogue, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Head, Ink, Strokes
+from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
 from counterfeit_vision.mark_ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
+from counterfeit_vision.mark_layout import MarkLayout
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.types import Region
 
@@ -134,6 +135,32 @@ def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[Ma
     for name, pixels in worse.items():
         assert strokes(stencil, marks, pixels).score < bold, name
         assert colours(stencil, marks, pixels).score < tinted, name
+
+
+@pytest.mark.parametrize(
+    "boxes", [(WORD, WORD), (WORD, Region(WORD.x0 - 20, 90, WORD.x1 + 20, WORD.y1 + 5))], ids=["twice", "in the logo's"]
+)
+def test_a_mark_with_two_boxes_is_not_compared_with_itself(boxes: tuple[Region, Region]) -> None:
+    """What all marks share is a bright photo; a mark shares everything with itself."""
+    photos = [label(), seen(label(noise=1)), seen(label(noise=2), seed=8)]
+    once, twice = (make_stencil(photos, [list(regions), [], []]) for regions in ((WORD,), boxes))
+    assert isinstance(once, Stencil)
+    assert isinstance(twice, Stencil)
+    bold = seen(card(bold=1.0, noise=3))
+    alone, both = (strokes(made, MarkInk.all_of(made), bold).score for made in (once, twice))
+    assert both > 0.7 * alone > 2
+    assert MarkLayout.of(twice, MarkInk.all_of(twice)).pairs == {}
+
+
+@pytest.mark.parametrize("head", [Ink(), Colours()])
+def test_a_black_and_white_photo_has_no_colours_to_compare(tiny_encoder: TowerEncoder, head: Head) -> None:
+    coloured = seen(card(noise=3))
+    grey = np.repeat(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    catalog = catalogue(tiny_encoder, [SIGN, WORD])
+    in_colour, without = head.score(suspects(catalog, [coloured, grey]))
+    assert in_colour.applicable
+    assert not without.applicable
+    assert without.text == "The photo is black and white."
 
 
 def test_a_finger_on_a_mark_is_not_ink_of_another_colour(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:

@@ -33,6 +33,7 @@ RIVALS = 2  # such products
 CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
 PLAIN = 0.65  # correlation with all of their marks
 LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
+THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks may be there and not be found
 POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
@@ -146,7 +147,7 @@ class Suspects:
     def _could_show_marks(self, row: int, goods: str) -> bool:
         """Whether the marks of those goods are known, and the photo can be read and is large enough to show them."""
         known = isinstance(self.marks_of(goods).stencil, Stencil)
-        return known and min(self.size(row)) >= SMALLEST and row not in self.unread
+        return known and max(self.size(row)) >= THUMBNAIL and row not in self.unread
 
     def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but

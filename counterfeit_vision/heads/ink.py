@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..mark_ink import compare_colours
+from ..marks import Stencil
 from ..types import Evidence
 from .base import Suspects
-from .laid_over import drawn_otherwise
+from .laid_over import drawn_otherwise, unsaid
 
 __all__ = ["Ink"]
 
@@ -25,4 +26,12 @@ class Ink:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: drawn_otherwise(suspects, row, compare_colours, USUAL))
+        return suspects.each(lambda row: self._one(suspects, row))
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        mark = suspects.mark(row)
+        if not isinstance(mark, str):
+            stencil = suspects.marks_of(mark[0]).stencil
+            if isinstance(stencil, Stencil) and mark[1].lacks_colours(stencil.crops):
+                return unsaid("the photo is black and white")
+        return drawn_otherwise(suspects, row, compare_colours, USUAL)

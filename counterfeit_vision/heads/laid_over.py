@@ -85,6 +85,7 @@ def drawn_otherwise(
     deviation = compare(suspects.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
     if isinstance(deviation, str):
         return unsaid(deviation)
+    times = f"{deviation.score:.1f} times what nine of ten rendered genuine photos stay below"
     return laid_over(
         suspects,
         row,
@@ -92,19 +93,20 @@ def drawn_otherwise(
         found,
         deviation.map,
         score=in_spreads(deviation.score, found, *usual),
-        text=f"what differs most in how a mark is drawn: {deviation.text}, {deviation.score:.1f} times what nine of "
-        "ten rendered genuine photos stay below.",
+        text=f"what differs most in how a mark is drawn: {deviation.text}, {times}."
+        if deviation.score >= 1
+        else f"how the marks are drawn differs as little as it usually does, {times}.",
     )
 
 
 def differs_as_a_whole(
     suspects: Suspects,
     row: int,
-    compare: Callable[[WholeProduct, Laid], Difference],
+    compare: Callable[[WholeProduct, Laid], Difference | str],
     text: str,
 ) -> Evidence:
-    """What ``compare`` says of a photo that is laid over the whole side of a product; ``text`` says what by how many
-    ``times`` (its field).
+    """What ``compare`` says of a photo that is laid over the whole side of a product, or why nothing; ``text`` says
+    what by how many ``times`` (its field).
     """
     over = suspects.whole(row)
     if isinstance(over, str):
@@ -114,6 +116,8 @@ def differs_as_a_whole(
         return no_mark(f"{mark}; another photo of the listing shows them")
     goods, whole, laid = over
     found = compare(whole, laid)
+    if isinstance(found, str):
+        return unsaid(found)
     return laid_over(
         suspects,
         row,
@@ -149,11 +153,13 @@ def side_by_side(
 
 def on_photo(map_: Floats, laid: Laid, size: tuple[int, int]) -> Floats:
     """A map over the frame -> (rows, columns) over the photo of ``size`` (width, height), largest in each cell."""
-    scale = CELLS / max(size)
-    shape = (max(1, round(size[1] * scale)), max(1, round(size[0] * scale)))
-    heat = np.zeros(shape, np.float32)
+    rows, columns = (max(1, round(side * CELLS / max(size))) for side in size[::-1])
+    heat = np.zeros((rows, columns), np.float32)
     there = laid.inside & (map_ > 0)
-    x, y = (np.clip((laid.warp[there, axis] * scale).astype(int), 0, shape[1 - axis] - 1) for axis in (0, 1))
+    x, y = (
+        np.clip((laid.warp[there, axis] * (cells / size[axis])).astype(int), 0, cells - 1)
+        for axis, cells in enumerate((columns, rows))
+    )
     np.maximum.at(heat, (y, x), map_[there])
     return heat
 

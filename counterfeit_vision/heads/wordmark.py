@@ -123,11 +123,13 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
     """
     if not line.text:
         return None
-    away = {
-        word: min(edit_distance(line.text, word), edit_distance(skeleton(line.text), skeleton(word))) for word in words
-    }
+    letters = {word: edit_distance(line.text, word) for word in words}
+    away = {word: min(letters[word], edit_distance(skeleton(line.text), skeleton(word))) for word in words}
     near = [word for word in words if away[word] <= max(1, NEAR * len(folded(word)))]
-    return (line, best, edit_distance(line.text, best)) if near and (best := min(near, key=away.__getitem__)) else None
+    if not near:
+        return None
+    best = min(near, key=lambda word: (away[word], letters[word]))
+    return line, best, letters[best]
 
 
 def _holds(text: str, words: Collection[str]) -> bool:
@@ -334,7 +336,7 @@ def _as_genuine(compared: Comparison) -> str:
 def _loosely(compared: Comparison, found: Found) -> str:
     if compared.count >= 1 or max(compared.misspelt, compared.redrawn or 0.0) < MISSPELT_SHOWN:
         return ""
-    return f" The marks lie loosely over the genuine ones (correlation {found.likeness:.2f}), so it counts less."
+    return f" The marks as a whole are little like the genuine ones ({found.likeness:.2f}), so it counts less."
 
 
 def _sentence(compared: Comparison) -> str:
