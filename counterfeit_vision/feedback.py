@@ -2,6 +2,7 @@
 
 The journal is one JSON object a line. Each line names the sha256 of the line before it, so that a changed, removed or
 inserted line is found. A line counts once it is written whole: what a crash left of one is cut off at the next.
+Nothing is added to a journal that was changed, nor to another file.
 
 Decisions move nothing by themselves. They are used when somebody calibrates again, and only as far as they may be:
 listings that were looked at *because* they looked odd are not like the traffic, and would make odd things usual.
@@ -9,6 +10,7 @@ listings that were looked at *because* they looked odd are not like the traffic,
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
@@ -30,7 +32,6 @@ Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
 KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
 SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
-ASKED = {*KEPT, "drawn"}
 START = "0" * 64  # what the first line names as the one before it
 
 
@@ -55,7 +56,8 @@ class Journal:
 
         ``verdict`` is what the inspector had said (or its ``to_dict``), ``by`` who decided. ``drawn`` says that the
         listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
-        ``at`` is an ISO 8601 time (default: now). Photos must be paths, so that they can be read again.
+        ``at`` is an ISO 8601 time (default: now). Photos must be paths, so that they can be read again. Raises
+        :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
         _check_word(decided)
         if not by:
@@ -85,64 +87,79 @@ class Journal:
             "note": note,
             "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        try:
+            plain: dict[str, Any] = json.loads(json.dumps(entry, default=float))  # numpy's numbers
+        except (TypeError, ValueError) as error:
+            raise InputError(f"listing {listing.id!r}: {error}; give plain texts and numbers") from error
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a+b") as file:
             lock(file.fileno())
-            whole = _whole_lines(file)
-            previous = _digest(whole[-1]) if whole else START
-            line = json.dumps({"previous": previous, **entry}, sort_keys=True).encode()  # any file's name in ASCII
-            file.truncate(sum(len(one) + 1 for one in whole))
-            file.write(line + b"\n")
+            file.seek(0)
+            _, head, whole = self._read(file.read())
+            file.truncate(whole)
+            file.write(_begun(head) + json.dumps(plain)[1:].encode() + b"\n")  # any file's name in ASCII
             file.flush()
             os.fsync(file.fileno())
-        return entry
+        return plain
 
     def entries(self) -> list[dict[str, Any]]:
         """All decisions, oldest first; a line that a crash cut off is no decision.
 
         Raises :class:`CatalogError` that names the first line which does not follow from the one before it.
         """
-        previous, found = START, []
-        for number, line in enumerate(self._lines(), 1):
-            try:
-                entry = json.loads(line)
-                if entry.pop("previous") != previous:
-                    raise ValueError("it does not name the line before it: a line was changed, removed or put in")
-                texts = isinstance(entry["listing"], str) and isinstance(entry["photos"], list)
-                if entry["decided"] not in DECIDED or not texts or not entry.keys() >= ASKED:
-                    raise ValueError("it is no decision")
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                raise CatalogError(f"{self.path}:{number}: not as it was written: {error}") from error
-            previous = _digest(line)
-            found.append(entry)
-        return found
+        return self._read(self._data())[0]
 
     @property
     def head(self) -> str:
         """sha256 of the last line: written down elsewhere, it seals all lines up to it."""
-        lines = self._lines()
-        return _digest(lines[-1]) if lines else START
+        return self._read(self._data())[1]
 
-    def _lines(self) -> list[bytes]:
-        if not self.path.exists():
-            return []
-        with open(self.path, "rb") as file:
-            return _whole_lines(file)
+    def _data(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def _read(self, data: bytes) -> tuple[list[dict[str, Any]], str, int]:
+        """The decisions in a journal's bytes, the sha256 of the last line, and how many bytes the whole lines take."""
+        previous, found = START, []
+        *lines, torn = data.split(b"\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+                if entry.pop("previous", None) != previous:
+                    raise ValueError("it does not name the line before it: a line was changed, removed or put in")
+                if entry["decided"] not in DECIDED or "drawn" not in entry:
+                    raise ValueError("it is no decision")
+                _listing(entry)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise self._changed(number, error) from error
+            previous = _digest(line)
+            found.append(entry)
+        begun = _begun(previous)
+        if torn[: len(begun)] != begun[: len(torn)]:  # a crash cuts off what was begun, and no more
+            raise self._changed(len(lines) + 1, "it does not begin as a decision does")
+        return found, previous, len(data) - len(torn)
+
+    def _changed(self, line: int, what: object) -> CatalogError:
+        advice = "restore the journal, or name another file"
+        return CatalogError(f"{self.path}:{line}: not as it was written: {what}; {advice}")
 
     def listings(self, decided: Decided) -> list[Listing]:
-        """What was decided so, each listing by its last decision; of genuine ones only those drawn at random.
+        """What was decided so, each listing by its last decision; of genuine ones only those once drawn at random.
 
         Two listings may have one id, on two platforms or with other photos; the second is then called "id (2)".
         """
         _check_word(decided)
-        last = {(entry["platform"], entry["listing"], str(entry["photos"])): entry for entry in self.entries()}
+        last: dict[tuple[str | None, ...], dict[str, Any]] = {}
+        for entry in self.entries():
+            key = (entry["platform"], entry["listing"], *entry["photos"])
+            last[key] = {**entry, "drawn": entry["drawn"] or last.get(key, entry)["drawn"]}
         known: Counter[str] = Counter()
         found = []
-        for (_, id, _), entry in last.items():
-            known[id] += 1
+        for entry in last.values():
+            listing = _listing(entry)
+            known[listing.id] += 1
             if entry["decided"] == decided and (decided != "genuine" or entry["drawn"]):
-                called = id if known[id] == 1 else f"{id} ({known[id]})"
-                found.append(Listing(id=called, photos=entry["photos"], **{name: entry[name] for name in KEPT}))
+                more = f" ({known[listing.id]})" if known[listing.id] > 1 else ""
+                found.append(dataclasses.replace(listing, id=listing.id + more))
         return found
 
 
@@ -191,10 +208,17 @@ def _moved(what: str, old: object, new: object) -> str:
     return f"{what}: {new} (as before)" if old == new else f"{what}: {old} -> {new}"
 
 
-def _whole_lines(file: BinaryIO) -> list[bytes]:
-    """Lines that end; what stands after the last newline was cut off."""
-    file.seek(0)
-    return file.read().split(b"\n")[:-1]
+def _listing(entry: Mapping[str, Any]) -> Listing:
+    """What an entry is about; ``ValueError``, ``KeyError`` or ``TypeError`` where it is about none."""
+    photos = entry["photos"]
+    if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
+        raise ValueError(f"photos {photos!r:.80} are no list of paths")
+    return Listing(id=entry["listing"], photos=photos, **{name: entry[name] for name in KEPT})
+
+
+def _begun(previous: str) -> bytes:
+    """What the line after the one with this sha256 begins with, so that a cut-off line can be told from all else."""
+    return b'{"previous": "%s", ' % previous.encode()
 
 
 def _digest(line: bytes) -> str:

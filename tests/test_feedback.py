@@ -53,6 +53,10 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     assert [item.id for item in fakes] == ["a"]
     assert (fakes[0].photos, fakes[0].price, fakes[0].seller.id) == (("/photos/a.jpg",), 3.0, "anna")
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # c was picked because it looked odd
+    journal.add(listing("b"), verdict("b"), "genuine", by="anna")
+    assert [item.id for item in journal.listings("genuine")] == ["b"]  # drawn all the same
+    journal.add(listing("b"), verdict("b"), "fake", by="anna")
+    assert [item.id for item in journal.listings("genuine")] == []
 
 
 def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: Path) -> None:
@@ -92,12 +96,35 @@ def test_what_a_crash_left_of_a_line_is_no_decision_and_is_cut_off_at_the_next(t
     journal = Journal(tmp_path / "j")
     journal.add(listing("a"), verdict("a"), "fake", by="anna")
     whole = journal.path.read_bytes()
-    for torn in (b"{", b'{"previous": "00', whole[:-1]):
-        journal.path.write_bytes(whole + torn)
+    journal.add(listing("b"), verdict("b"), "fake", by="anna")
+    line = journal.path.read_bytes().removeprefix(whole)
+    for cut in (1, 20, 82, 90, -1):
+        journal.path.write_bytes(whole + line[:cut])
         assert [entry["listing"] for entry in journal.entries()] == ["a"]
         journal.add(listing("b"), verdict("b"), "fake", by="anna")
         assert [entry["listing"] for entry in journal.entries()] == ["a", "b"]
         assert journal.path.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize(
+    "theirs", [b"\xff\xd8" + 99 * b"a", b'{"id": "l0"}\n{"id": "l1"}', b'{"format": 3}', b'{\n "format": 3\n}\n']
+)
+def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, theirs: bytes) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(theirs)
+    with pytest.raises(CatalogError, match=r"photo.jpg:1: .*; restore the journal, or name another file"):
+        Journal(path).add(listing(), verdict(), "fake", by="anna")
+    assert path.read_bytes() == theirs
+
+
+def test_numpys_numbers_are_kept_and_what_is_none_leaves_no_file(tmp_path: Path) -> None:
+    journal, said = Journal(tmp_path / "j"), verdict().to_dict()
+    with pytest.raises(InputError, match=r"listing 'a': .*; give plain texts and numbers"):
+        journal.add(listing(), {**said, "reason": object()}, "fake", by="anna")
+    assert not journal.path.exists()
+    entry = journal.add(listing(), {**said, "risk": np.float32(0.5), "statistics": [np.float64(2)]}, "fake", by="anna")
+    assert [entry] == journal.entries()
+    assert (entry["said"]["risk"], entry["said"]["statistics"]) == (0.5, [2.0])
 
 
 @pytest.mark.parametrize("harm", ["change", "remove", "swap", "insert", "garbage"])
@@ -114,8 +141,11 @@ def test_a_changed_journal_is_noticed(tmp_path: Path, harm: str) -> None:
         "garbage": [lines[0], b"\xff\xfe\n", *lines[2:]],
     }[harm]
     journal.path.write_bytes(b"".join(harmed))
-    with pytest.raises(CatalogError, match=r"j:[23]: not as it was written"):
-        journal.entries()
+    found = journal.path.read_bytes()
+    for use in (journal.entries, lambda: journal.add(listing("e"), verdict("e"), "fake", by="anna")):
+        with pytest.raises(CatalogError, match=r"j:[23]: not as it was written"):
+            use()
+    assert journal.path.read_bytes() == found
 
 
 def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
@@ -143,7 +173,17 @@ def test_a_journal_of_endless_brackets_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"listing": None}, {"listing": ["a"]}, {"photos": "a.jpg"}, {"drawn": None}, {"seller": None}]
+    "change",
+    [
+        {"listing": None},
+        {"listing": ["a"]},
+        {"photos": "a.jpg"},
+        {"photos": [3]},
+        {"platform": ["x"]},
+        {"price": "abc"},
+        {"drawn": None},
+        {"seller": None},
+    ],
 )
 def test_a_journal_of_no_listings_is_refused(tmp_path: Path, change: dict) -> None:
     journal = Journal(tmp_path / "j")
