@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache, opener
-from .catalog_folder import read_folder, table, unpacked, write_folder
+from .catalog_folder import open_folder, read_folder, recipe_of, table, write_folder
 from .decode import decode
 from .encoders.base import name_of, refuse_name
-from .errors import CatalogError, FingerprintError, InputError
+from .errors import CorruptCatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
 from .keypoints import Keypoints
@@ -33,7 +33,7 @@ from .marks import Found, Stencil, find_marks, make_stencil, mark_features
 from .memory import Memory
 from .neighbours import Neighbours, best_first, reference_scores
 from .preprocess import unpad
-from .references import KeptReferences, compared_patches, region_off_photo, small_copy
+from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
 from .threads import Once
 from .types import (
@@ -49,7 +49,6 @@ from .types import (
     check_list,
     composed,
 )
-from .weights import recipes
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -146,11 +145,7 @@ class Catalog:
                     rows.append(result)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
-        if all(reference.gallery == "known_fake" for reference in kept):
-            raise InputError(
-                f"the {len(kept)} reference photos that can be used are of gallery='known_fake', the first is "
-                f"{kept[0].id!r}; a catalogue needs genuine photos: add some with gallery='genuine' or 'official'"
-            )
+        refuse_without_genuine(kept)
         return cls(
             KeptReferences.of(encoder, kept, rows, find_marks=find_marks, cache=cache, progress=progress),
             encoder=encoder,
@@ -220,6 +215,7 @@ class Catalog:
         Raises :class:`FingerprintError` for another encoder's vectors.
         """
         self.check_fingerprint(photos.fingerprint, "the photos")
+        self._check_widths(photos)
         centred = self._centred(photos.vectors)
         if allowed is None and not self.genuine.all():
             allowed = np.flatnonzero(self.genuine)
@@ -531,6 +527,17 @@ class Catalog:
                 "encode both with one encoder: Catalog.build(source, encoder=encoder)"
             )
 
+    def _check_widths(self, photos: Embeddings) -> None:
+        """:class:`CorruptCatalogError` where this catalogue's numbers are not as many as its encoder gives."""
+        kept, given = [self.vectors.shape[1]], [photos.vectors.shape[1]]
+        if self.space is not None and photos.patches is not None:
+            kept, given = [*kept, len(self.space.scale)], [*given, photos.patches.shape[2]]
+        if kept != given:
+            raise CorruptCatalogError(
+                f"the catalogue's vectors and patches have {kept} numbers, its encoder's {given}; it was changed: "
+                "build it anew, or copy its folder again"
+            )
+
     # --- on disk ------------------------------------------------------------------------------------------------------
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
@@ -555,26 +562,17 @@ class Catalog:
         ``encoder`` defaults to the recipe it was built with, ``index`` and ``cache`` are as in :meth:`build`. Raises
         :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
+        path = Path(folder)
         if encoder is not None:
             refuse_name(encoder)
-        path = Path(folder)
-        manifest, contents = read_folder(path)
-        if encoder is None:
+
+        def find(manifest: dict[str, Any]) -> Encoder:
             from .encoders import load_encoder
 
-            if manifest["encoder"] not in recipes():  # a folder from elsewhere must not choose what is downloaded
-                raise CatalogError(
-                    f"{path} was built with the encoder {manifest['encoder']!r}, which is no recipe of this version; "
-                    "load that encoder yourself and type: Catalog.load(folder, encoder=encoder)"
-                )
-            encoder = load_encoder(manifest["encoder"])
-        if encoder.fingerprint != manifest["fingerprint"]:
-            raise FingerprintError(
-                f"{path} was built with {manifest['encoder']} {str(manifest['fingerprint'])[:12]}, "
-                f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
-                "load that one, or build the catalogue anew"
-            )
-        return cls(unpacked(path, manifest, contents), encoder=encoder, index=index, cache=cache)
+            return load_encoder(recipe_of(path, manifest)) if encoder is None else encoder
+
+        kept, found = open_folder(path, find)
+        return cls(kept, encoder=found, index=index, cache=cache)
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:

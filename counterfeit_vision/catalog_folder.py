@@ -6,34 +6,38 @@ A sealed folder (``sealed.py``) of a table, one JSON line a reference, and one s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .decode.limits import DEFAULT_LIMITS, check_pixels
 from .encoders.base import name_of
-from .errors import CorruptCatalogError
+from .errors import CatalogError, CorruptCatalogError, FingerprintError
+from .manifests import read_references
 from .mark_library import MarkLibrary
-from .references import KeptReferences
+from .references import KeptReferences, refuse_without_genuine, region_off_photo
 from .sealed import read_sealed, refuse_foreign, write_sealed
 from .search.tokens import PackedTokens, TokenSpace
 from .types import Reference, Region
+from .weights import recipes
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["read_folder", "refuse_folder", "table", "unpacked", "write_folder"]
+__all__ = ["open_folder", "read_folder", "recipe_of", "refuse_folder", "table", "write_folder"]
 
 FORMAT = 3
 ROLES = {"references", "arrays"}
+ABOUT = {"fingerprint": str, "encoder": str, "references": int, "grid": list}  # what the manifest says besides
 
 # Kind of numbers and sides of each array: N references, P patches, M marks; what bears one letter has one length.
 SHAPES = {
-    "vectors": "f ND", "content": "f N4", "centre": "f D", "copies": "u B", "foreground": "f NP",
-    "token_scale": "f E", "token_basis": "f ET", "token_codes": "u NPC", "token_scales": "f NP",
-    "mark_rows": "i M", "mark_vectors": "f MD",
+    "vectors": "float32 ND", "content": "float32 N4", "centre": "float32 D", "copies": "uint8 B",
+    "foreground": "float32 NP", "token_scale": "float32 E", "token_basis": "float32 ET", "token_codes": "uint8 NPC",
+    "token_scales": "float16 NP", "mark_rows": "int64 M", "mark_vectors": "float32 MD",
 }  # fmt: skip
 
 Arrays = dict[str, NDArray[Any]]
@@ -61,11 +65,43 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the contents by role, found whole; raises :class:`CorruptCatalogError`."""
-    about = {"fingerprint", "encoder", "references", "grid"}
-    return read_sealed(folder, format=FORMAT, roles=ROLES, about=about)
+    manifest, contents = read_sealed(folder, format=FORMAT, roles=ROLES, about=set(ABOUT))
+    for name, kind in ABOUT.items():
+        if type(manifest[name]) is not kind:
+            found = f"{name} is {manifest[name]!r:.60}, no {kind.__name__}"
+            raise CorruptCatalogError(f"{folder / 'manifest.json'}: {found}. Build the catalogue anew")
+    return manifest, contents
 
 
-def unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:
+def open_folder(folder: Path, find: Callable[[dict[str, Any]], Encoder]) -> tuple[KeptReferences, Encoder]:
+    """The references, and the encoder that ``find`` gives for the manifest. Raises :class:`CorruptCatalogError`, and
+    :class:`FingerprintError` for another encoder than theirs.
+    """
+    manifest, contents = read_folder(folder)
+    encoder = find(manifest)
+    if encoder.fingerprint != manifest["fingerprint"]:
+        raise FingerprintError(
+            f"{folder} was built with {manifest['encoder']} {manifest['fingerprint'][:12]}, "
+            f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
+            "load that one, or build the catalogue anew"
+        )
+    return _unpacked(folder, manifest, contents), encoder
+
+
+def recipe_of(folder: Path, manifest: dict[str, Any]) -> str:
+    """The recipe of the encoder. A folder from elsewhere must not choose what is downloaded: :class:`CatalogError` for
+    another name.
+    """
+    name: str = manifest["encoder"]
+    if name not in recipes():
+        raise CatalogError(
+            f"{folder} was built with the encoder {name!r}, which is no recipe of this version; load that encoder "
+            "yourself and type: Catalog.load(folder, encoder=encoder), or in a terminal --encoder FOLDER"
+        )
+    return name
+
+
+def _unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:
     """The references in what :func:`read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -109,7 +145,7 @@ def _arrays(kept: KeptReferences) -> Arrays:
 
 
 def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays) -> KeptReferences:
-    count = int(manifest["references"])
+    count = manifest["references"]
     grid = (int(manifest["grid"][0]), int(manifest["grid"][1]))
     if len(rows) != count:
         raise ValueError(f"{count} references, {len(rows)} rows in the table")
@@ -122,10 +158,16 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
     for row, end in zip(rows, ends.tolist(), strict=True):
         jpeg = blob[end - int(row["copy_bytes"]) : end]
         fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
-        references.append(Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields))
-        sizes.append((int(row["size"][0]), int(row["size"][1])))
-        if min(sizes[-1]) < 1:
-            raise ValueError(f"reference {row['id']!r} has a size of {sizes[-1]} pixels")
+        reference = Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields)
+        size = (int(row["size"][0]), int(row["size"][1]))
+        if min(size) < 1:
+            raise ValueError(f"reference {reference.id!r} has a size of {size} pixels")
+        check_pixels(*size, reference.id, DEFAULT_LIMITS)
+        if (fault := region_off_photo(reference, size)) is not None:
+            raise fault.error
+        references.append(reference)
+        sizes.append(size)
+    refuse_without_genuine(read_references(references))
     tokens = PackedTokens(arrays["token_codes"], arrays["token_scales"]) if "token_codes" in arrays else None
     return KeptReferences(
         references=tuple(references),
@@ -151,9 +193,9 @@ def _check_arrays(arrays: Arrays, count: int, grid: tuple[int, int]) -> None:
             continue
         array = arrays[name]
         wanted = [sides.setdefault(letter, size) for letter, size in zip(letters, array.shape, strict=False)]
-        if array.dtype.kind != kind or len(letters) != array.ndim or list(array.shape) != wanted:
+        if array.dtype.name != kind or len(letters) != array.ndim or list(array.shape) != wanted:
             raise ValueError(f"{name} are {array.dtype} {array.shape}, expected {kind} {letters} with {sides}")
-        if kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{name} hold what is no finite number")
     if sides.get("T", 0) != 2 * sides.get("C", 0) or not (arrays.get("token_scale", np.ones(1)) > 0).all():
         raise ValueError(f"the patches' codes do not fit their space: {sides}")

@@ -7,9 +7,9 @@ import dataclasses
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Literal, SupportsFloat
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from .deciding import Decider
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.reuse import is_copy
-from .inspector_folder import KeptInspector, read_inspector, write_inspector
+from .inspector_folder import KeptInspector, check_settings, read_inspector, write_inspector
 from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, told
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
@@ -64,6 +64,11 @@ class Inspector:
     ) -> None:
         if not isinstance(catalog, Catalog):
             raise InputError(f"Inspector({catalog!r:.60}): need a Catalog; type Inspector(Catalog.load(folder))")
+        if heads is not None and not isinstance(heads, Iterable):
+            raise InputError(f"heads={heads!r:.80}: need a list; type heads=[Mark(), Price()]")
+        if not isinstance(authorised, Iterable):
+            raise InputError(f"authorised={authorised!r:.80}: need a list, such as [('bazaar', 'brand-store')]")
+        check_settings(base_rate=base_rate, costs=costs)
         self.catalog = catalog
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
         self.base_rate, self.costs = base_rate, costs
@@ -75,19 +80,13 @@ class Inspector:
         self.doubts: tuple[str, ...] = ()
         self.by: str | None = None
         self._cache = cache
-        if strange := next((head for head in self.heads if isinstance(head, type) or not hasattr(head, "name")), None):
+        if strange := [head for head in self.heads if isinstance(head, type) or not hasattr(head, "name")]:
             raise InputError(
-                f"heads: {strange!r:.80} is no head; type heads=[Mark(), Price()], from counterfeit_vision.heads"
+                f"heads: {strange[0]!r:.80} is no head; type heads=[Mark(), Price()], from counterfeit_vision.heads"
             )
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
-        if base_rate is not None and not (isinstance(base_rate, SupportsFloat) and 0 < base_rate < 1):
-            raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
-        two = list(costs) if isinstance(costs, Sequence | np.ndarray) else []  # a set has no order
-        numbers = [cost for cost in two if isinstance(cost, SupportsFloat)]
-        if costs is not None and (len(numbers) != 2 or not all(math.isfinite(cost) and cost > 0 for cost in numbers)):
-            raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
 
     # --- calibrating --------------------------------------------------------------------------------------------------
 
@@ -221,12 +220,11 @@ class Inspector:
         if leave_one_out and fakes is not None:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
         check_alpha(alpha)
-        if by not in (None, "category", "brand", "product"):
-            raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
+        check_settings(by=by)
         if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
-        if isinstance(groups, str):
-            raise InputError(f"groups={groups!r}: need a list, with one name for each of genuine, and then of fakes")
+        if not isinstance(groups, Iterable | None) or isinstance(groups, str | bytes | Mapping | Set):
+            raise InputError(f"groups={groups!r:.80}: need a list, one name for each of genuine, and then of fakes")
 
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
@@ -383,12 +381,18 @@ class Inspector:
         """
         path = Path(folder)
         kept = read_inspector(path)
-        if heads is None:
-            heads = [Price(kept.rates) if isinstance(head, Price) else head for head in default_heads()]
-        inspector = cls(catalog, heads, base_rate=kept.base_rate, costs=kept.costs, cache=cache)
+        given = heads
+        if given is None:
+            given = [Price(kept.rates) if isinstance(head, Price) else head for head in default_heads()]
+        inspector = cls(catalog, given, base_rate=kept.base_rate, costs=kept.costs, cache=cache)
         catalog.check_fingerprint(kept.fingerprint, f"the genuine photos of {path}")
         if not isinstance(inspector.heads[-1], LearnedHead):
-            head = kept.learned_head(path, catalog.encoder, cache)
+            try:
+                head = kept.learned_head(path, catalog.encoder, cache)
+            except CatalogError:
+                if read_inspector(path).learned == kept.learned:
+                    raise
+                return cls.load(folder, catalog, heads, cache=cache)  # another save came between
             if head is not None:
                 inspector.heads, inspector.lesson = (*inspector.heads, head), head.lesson
         names = tuple(head.name for head in inspector.heads)

@@ -6,24 +6,46 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import numpy as np
 
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
-from .heads import LearnedHead
+from .heads import LearnedHead, Price
 from .policy import pairs
-from .sealed import alone, is_sealed, replace_file, sealed
+from .sealed import alone, is_sealed, remove_old, replace_file, sealed
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["KeptInspector", "read_inspector", "write_inspector"]
+__all__ = ["KeptInspector", "check_settings", "read_inspector", "write_inspector"]
 
 FORMAT = 25
+
+
+def check_settings(*, by: object = None, base_rate: object = None, costs: Any = None) -> None:
+    """:class:`InputError` for what can be no such settings of an inspector."""
+    if by not in (None, "category", "brand", "product"):
+        raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
+    if base_rate is not None and not 0 < _number(base_rate) < 1:
+        raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
+    two = list(costs) if isinstance(costs, Sequence) or np.ndim(costs) == 1 else []  # a set has no order
+    if costs is not None and (len(two) != 2 or not all(0 < _number(cost) < math.inf for cost in two)):
+        raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, SupportsFloat) else math.nan
+    except (TypeError, ValueError, OverflowError):  # an array, a duration, 10**400
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -74,9 +96,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
             replace_file(folder / _learned_file(sha256), head)
         plain = json.loads(json.dumps(data, default=float))  # numpy's numbers
         replace_file(folder / "inspector.json", sealed(plain))
-        for old in folder.iterdir():
-            if re.fullmatch(r"learned-[0-9a-f]{16}\.safetensors", old.name) and old.name != _learned_file(sha256 or ""):
-                old.unlink()
+        remove_old(folder, {"learned"}, {_learned_file(sha256 or "")})
 
 
 def _learned_file(sha256: str) -> str:
@@ -97,6 +117,7 @@ def read_inspector(folder: Path) -> KeptInspector:
             raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}; calibrate again")
         if not is_sealed(text, data):
             raise ValueError("changed: it does not match its own sha256; copy the folder again")
+        check_settings(by=data["by"], base_rate=data["base_rate"], costs=data["costs"])
         return KeptInspector(
             fingerprint=str(data["fingerprint"]),
             calibration=Calibration.from_dict(data["calibration"]),
@@ -104,7 +125,7 @@ def read_inspector(folder: Path) -> KeptInspector:
             by=data["by"],
             base_rate=None if data["base_rate"] is None else float(data["base_rate"]),
             costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),
-            rates={str(currency): float(rate) for currency, rate in data["rates"].items()},
+            rates=Price(data["rates"]).rates,
             learned=_sha256(data["learned"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

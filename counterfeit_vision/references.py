@@ -25,7 +25,14 @@ from .types import Embeddings, Failure, PhotoView, Reference, Region
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["COPY_SIDE", "KeptReferences", "compared_patches", "region_off_photo", "small_copy"]
+__all__ = [
+    "COPY_SIDE",
+    "KeptReferences",
+    "compared_patches",
+    "refuse_without_genuine",
+    "region_off_photo",
+    "small_copy",
+]
 
 COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
@@ -137,6 +144,15 @@ class KeptReferences:
     def masks(self) -> NDArray[np.bool_]:
         """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
         return compared_patches(self.foreground, self.content, self.grid)
+
+
+def refuse_without_genuine(references: Sequence[Reference]) -> None:
+    """:class:`InputError` for references, at least one, that are all known fakes."""
+    if all(reference.gallery == "known_fake" for reference in references):
+        raise InputError(
+            f"the {len(references)} reference photos that can be used are of gallery='known_fake', the first is "
+            f"{references[0].id!r}; a catalogue needs genuine photos: add some with gallery='genuine' or 'official'"
+        )
 
 
 def region_off_photo(reference: Reference, size: tuple[int, int]) -> Failure | None:

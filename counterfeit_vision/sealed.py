@@ -20,7 +20,17 @@ from typing import Any
 
 from .errors import CorruptCatalogError, InputError
 
-__all__ = ["alone", "is_sealed", "lock", "read_sealed", "refuse_foreign", "replace_file", "sealed", "write_sealed"]
+__all__ = [
+    "alone",
+    "is_sealed",
+    "lock",
+    "read_sealed",
+    "refuse_foreign",
+    "remove_old",
+    "replace_file",
+    "sealed",
+    "write_sealed",
+]
 
 MANIFEST = "manifest.json"
 
@@ -94,9 +104,14 @@ def write_sealed(folder: Path, about: Mapping[str, Any], files: Mapping[str, byt
             replace_file(folder / kept, data)
             listed[role] = {"name": kept, "bytes": len(data), "sha256": sha256}
         replace_file(folder / MANIFEST, sealed({**about, "files": listed}))
-        for old in folder.iterdir():
-            if _is_ours(old, roles) and old.name not in {file["name"] for file in listed.values()}:
-                old.unlink(missing_ok=True)
+        remove_old(folder, roles, {str(file["name"]) for file in listed.values()})
+
+
+def remove_old(folder: Path, roles: Collection[str], kept: Collection[str]) -> None:
+    """Take away what earlier saves left, and such as were cut off, but for the files of these names."""
+    for old in folder.iterdir():
+        if _is_ours(old, roles) and old.name not in kept:
+            old.unlink(missing_ok=True)
 
 
 def refuse_foreign(folder: Path, roles: Collection[str]) -> None:
@@ -168,7 +183,7 @@ def _read_files(
         }
         if missing := about - set(manifest):
             raise KeyError(*sorted(missing))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CorruptCatalogError(f"{path}: not a catalogue's manifest: {error!r}") from error
     if set(files) != roles:
         raise CorruptCatalogError(f"{path}: lists the files {sorted(files)}, expected {' and '.join(sorted(roles))}")

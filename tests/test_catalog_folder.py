@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import picture, write_photo, write_tiny_clip
 
-from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision import catalog_folder
 from counterfeit_vision import sealed as sealed_module
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
@@ -304,7 +304,7 @@ def test_the_recipe_that_it_was_built_with_is_loaded_by_default(
         asked.append(name)
         return tree_catalog.encoder
 
-    monkeypatch.setattr(catalog_module, "recipes", lambda: {"tiny": None})
+    monkeypatch.setattr(catalog_folder, "recipes", lambda: {"tiny": None})
     monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", load)
     assert len(Catalog.load(saved)) == 12
     assert asked == ["tiny"]
@@ -421,6 +421,19 @@ def test_a_manifest_that_lacks_a_field_is_refused(saved: Path, tiny_encoder: Tow
     refused_by_name(saved, tiny_encoder, "manifest.json")
 
 
+@pytest.mark.parametrize(
+    "change", [{"references": "12"}, {"encoder": ["x"]}, {"fingerprint": 7}, {"grid": "44"}], ids=str
+)
+def test_a_manifest_of_other_types_is_refused(saved: Path, tiny_encoder: TowerEncoder, change: dict) -> None:
+    reseal(saved, lambda manifest: manifest.update(change))
+    refused_by_name(saved, tiny_encoder, "manifest.json")
+
+
+def test_a_file_of_endless_bytes_is_refused(saved: Path, tiny_encoder: TowerEncoder) -> None:
+    reseal(saved, lambda manifest: manifest["files"]["arrays"].update(bytes=float("inf")))
+    refused_by_name(saved, tiny_encoder, "manifest.json")
+
+
 def test_another_format_is_refused_with_both_numbers(saved: Path) -> None:
     reseal(saved, lambda manifest: manifest.update(format=99))
     with pytest.raises(CorruptCatalogError, match="format 99; this version reads format 3"):
@@ -470,6 +483,10 @@ CHANGED_ROWS = {
     "a bad region": lambda rows: [rows[0] | {"regions": [[1, 2, 3]]}, *rows[1:]],
     "another gallery": lambda rows: [rows[0] | {"gallery": "x"}, *rows[1:]],
     "a size of nothing": lambda rows: [rows[0] | {"size": [0, 40]}, *rows[1:]],
+    "a size beyond all photos": lambda rows: [rows[0] | {"size": [10**400, 1]}, *rows[1:]],
+    "a region off the photo": lambda rows: [rows[0] | {"regions": [[-9, -9, -1, -1]]}, *rows[1:]],
+    "one id twice": lambda rows: [rows[0] | {"id": rows[1]["id"]}, *rows[1:]],
+    "nothing genuine": lambda rows: [row | {"gallery": "known_fake"} for row in rows],
     "a copy of nothing": lambda rows: [rows[0] | {"copy_bytes": 0}, *rows[1:]],
     "a longer copy": lambda rows: [rows[0] | {"copy_bytes": rows[0]["copy_bytes"] + 1}, *rows[1:]],
 }
@@ -509,6 +526,7 @@ def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerE
 CHANGED_ARRAYS = {
     "no number": lambda array: np.full_like(array, np.nan),
     "another kind": lambda array: array.astype(bool),
+    "more bits": lambda array: array.astype(array.dtype.kind + "8"),
     "one side less": lambda array: array.reshape(-1),
     "one side more": lambda array: array[..., None],
     "a shorter side": lambda array: array[..., :-1],
@@ -533,6 +551,21 @@ def test_arrays_of_another_kind_or_shape_are_refused_as_corrupt(
         rewrite(saved, "arrays", save(arrays | {name: changed}))
         with pytest.raises(CorruptCatalogError, match="do not fit together"):
             Catalog.load(saved, encoder=tiny_encoder)
+
+
+@pytest.mark.parametrize("names", [("vectors", "centre"), ("token_scale", "token_basis")])
+def test_arrays_of_fewer_numbers_than_the_encoder_gives_are_refused_at_the_first_photo(
+    saved: Path, tiny_encoder: TowerEncoder, tree_photos: list, names: tuple[str, str]
+) -> None:
+    from safetensors.numpy import load, save
+
+    (path,) = saved.glob("arrays-*")
+    arrays = load(path.read_bytes())
+    cut = np.s_[..., :8] if "vectors" in names else np.s_[:8]
+    arrays |= {name: np.ascontiguousarray(arrays[name][cut]) for name in names}
+    rewrite(saved, "arrays", save(arrays))
+    with pytest.raises(CorruptCatalogError, match=r"numbers, its encoder's \[48, 64\]; it was changed"):
+        Catalog.load(saved, encoder=tiny_encoder).search(tree_photos)
 
 
 @pytest.mark.parametrize("grid", [[10**18, 10**18], [-4, -4], [0, 0], [2, 2]], ids=str)

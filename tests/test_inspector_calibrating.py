@@ -208,6 +208,15 @@ def test_a_save_that_stops_half_way_leaves_the_inspector_that_was_there(
     inspector.save(folder)
     assert len(cv.Inspector.load(folder, tree_catalog, [Loud()], cache=False).heads) == 2
     assert len(list(folder.iterdir())) == 2  # nothing old is left
+    (folder / ".0123456789abcdef.tmp").write_bytes(b"of a save that was killed")
+    older, read = inspector_folder.read_inspector(folder), inspector_folder.read_inspector
+    inspector.calibrate(genuine, fakes=fakes[:30], alpha=0.1).save(folder)
+    assert len(list(folder.iterdir())) == 2
+    first = iter([older])
+    monkeypatch.setattr("counterfeit_vision.inspector.read_inspector", lambda path: next(first, None) or read(path))
+    again = cv.Inspector.load(folder, tree_catalog, [Loud()], cache=False)  # saved while it is read
+    assert again.calibration is not None
+    assert again.calibration.to_dict() == inspector.calibration.to_dict()
     mine = folder / "learned-mine.safetensors"
     mine.write_bytes(b"somebody's own")
     inspector.save(folder)
@@ -235,6 +244,10 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
         ({"costs": (None, 1)}, "costs="),
         ({"costs": {50, 1}}, "costs="),
         ({"heads": [Price]}, r"Price'> is no head; type heads=\[Mark\(\), Price\(\)\]"),
+        ({"heads": [None]}, "None is no head"),
+        ({"heads": Price()}, r"heads=<.*Price.*>: need a list"),
+        ({"base_rate": np.array([0.1, 0.2])}, "base_rate=array"),
+        ({"authorised": None}, r"authorised=None: need a list, such as \[\('bazaar'"),
         ({"heads": ["price"]}, r"'price' is no head; type heads=\[Mark\(\), Price\(\)\]"),
     ],
 )
@@ -270,6 +283,9 @@ def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) 
         (names, "60 names for 40 genuine listings and 0 fakes"),
         (names[:39], "more listings"),
         ("abc", "need a list"),
+        (dict.fromkeys(names[:40], "anna"), "need a list"),
+        (set(names[:40]), "need a list"),
+        (5, "groups=5: need a list"),
     ):
         with pytest.raises(cv.InputError, match=words):
             inspector.calibrate(GENUINE, groups=groups)
@@ -617,10 +633,18 @@ def test_a_number_that_was_altered_on_disk_is_found(tree_catalog: cv.Catalog, tm
     ("path", "value"),
     [
         (["base_rate"], "x"),
+        (["base_rate"], 7),
+        (["by"], "photo"),
+        (["by"], ["brand"]),
+        (["rates"], {"EUR": 0}),
         (["costs"], [None, 1]),
         (["costs"], 5),
         (["calibration", "alpha"], 0),
         (["calibration", "peaks"], {"loud": 0}),
+        (["calibration", "peaks"], {"loud": float("inf")}),
+        (["calibration", "fitted_on"], -1),
+        (["calibration", "margins", 0], float("inf")),
+        (["calibration", "scores", 0], [float("inf")]),
         (["calibration", "usual", "scale"], [[0.0]]),
         (["calibration", "usual", "location"], [[float("inf")]]),
         (["calibration", "usual"], {"kinds": [], "location": [[1, 2]], "scale": [[1, 2]]}),
@@ -641,6 +665,16 @@ def test_an_inspector_whose_numbers_do_not_fit_is_refused_before_it_judges(
     file.write_bytes(resealed(data))
     with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector: (?!.*sha256)"):
         inspector_folder.read_inspector(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["merged", "groups", "listings", "strata", "kinds", "margins"])
+def test_a_calibration_of_columns_is_refused(tree_catalog: cv.Catalog, name: str) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE)
+    assert inspector.calibration is not None
+    data = inspector.calibration.to_dict()
+    data[name] = [[value] for value in data[name]]
+    with pytest.raises(ValueError, match="do not fit"):
+        type(inspector.calibration).from_dict(data)
 
 
 def test_listings_of_many_photos_are_judged_a_few_at_a_time(

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CatalogError, InputError
+from ..errors import InputError
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -31,25 +31,27 @@ def encoder_of(args: argparse.Namespace, talk: Talk, name: str | None = None) ->
 def loaded(args: argparse.Namespace, talk: Talk) -> Catalog:
     """The catalogue with its encoder: ``--encoder``, else the recipe that the catalogue names."""
     from ..catalog import Catalog
-    from ..weights import recipes
+    from ..catalog_folder import open_folder, recipe_of
 
-    name = args.encoder or str(Catalog.verify(args.catalog)["encoder"])
-    if args.encoder is None and name not in recipes():
-        raise CatalogError(
-            f"{args.catalog} was built with the encoder {name!r}, which is no recipe of this version; "
-            "name it with --encoder, as when the catalogue was built"
-        )
-    talk.step(f"Loading the encoder {name} ...")
-    return Catalog.load(args.catalog, encoder=encoder_of(args, talk, name))
+    def find(manifest: dict[str, Any]) -> Encoder:
+        name = args.encoder or recipe_of(args.catalog, manifest)
+        talk.step(f"Loading the encoder {name} ...")
+        return encoder_of(args, talk, name)
+
+    kept, encoder = open_folder(args.catalog, find)
+    return Catalog(kept, encoder=encoder)
 
 
 def bare_catalog(folder: Path) -> Catalog:
     """A catalogue without its encoder: enough to tell what is in it, without weights."""
     from ..catalog import Catalog
+    from ..catalog_folder import open_folder
 
-    manifest = Catalog.verify(folder)
-    absent: Any = SimpleNamespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
-    return Catalog.load(folder, encoder=absent)
+    def absent(manifest: dict[str, Any]) -> Any:
+        return SimpleNamespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
+
+    kept, encoder = open_folder(folder, absent)
+    return Catalog(kept, encoder=encoder)
 
 
 def all_failures(report: Report) -> list[Failure]:
