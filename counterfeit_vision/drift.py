@@ -84,19 +84,27 @@ class Drift:
     def add(self, results: Iterable[Verdict | Failure]) -> Drift:
         """Watch these verdicts, too (a failure is passed over); returns itself.
 
-        Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, and for one
-        without statistics.
+        Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, for one without
+        statistics, and for what is no verdict.
         """
+        if not isinstance(results, Iterable):
+            raise InputError(f"add({results!r:.80}): need a list of verdicts; type drift.add([verdict])")
         for result in results:
-            if isinstance(result, Verdict):
-                if result.stale:
-                    raise InputError(f"verdict {result.id!r} is stale: calibrate on today's catalogue, then watch")
-                if not result.statistics:
-                    raise InputError(
-                        f"verdict {result.id!r} has no statistics, which an inspector's verdicts have; for a number of "
-                        "your own type drift.watch(id, statistic)"
-                    )
-                self.watch(result.id, result.statistics[0])
+            if isinstance(result, Failure):
+                continue
+            if not isinstance(result, Verdict):
+                raise InputError(
+                    f"add({results!r:.80}): {result!r:.80} is no verdict; type drift.add(inspector.inspect(photos)), "
+                    "for a number of your own drift.watch(id, statistic)"
+                )
+            if result.stale:
+                raise InputError(f"verdict {result.id!r} is stale: calibrate on today's catalogue, then watch")
+            if not result.statistics:
+                raise InputError(
+                    f"verdict {result.id!r} has no statistics, which an inspector's verdicts have; for a number of "
+                    "your own type drift.watch(id, statistic)"
+                )
+            self.watch(result.id, result.statistics[0])
         return self
 
     def watch(self, id: str, statistic: float) -> None:

@@ -347,6 +347,8 @@ def _plain(value: Any) -> Any:
 
 def _write(path: Path, text: str) -> Path:
     """Write UTF-8, whole or not at all; what UTF-8 cannot say is written as its escape."""
+    if path.is_dir():
+        raise InputError(f"{path}: that is a folder; name a file, or a folder that does not end in .html")
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, text.encode("utf-8", "backslashreplace"))
     return path

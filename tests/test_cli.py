@@ -220,7 +220,7 @@ SAID = {"id": "a", "decision": "clear", "risk": 0.1, "p_value": 0.5, "reason": "
         {"id": "a"},
         {"id": "a", "decision": "clear"},
         {"decision": "clear", "stage": "input"},
-        *({**SAID, "statistics": odd} for odd in ("x", ["x"], [None], {"a": 1}, [[1]], [float("nan")], 5)),
+        *({**SAID, "statistics": odd} for odd in ("x", ["x"], [None], {"a": 1}, [[1]], [float("nan")], 5, [10**400])),
     ],
 )
 def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str, object]) -> None:
@@ -420,10 +420,14 @@ def test_evaluate_names_listings_without_a_verdict(
     rows = [{key: value for key, value in row.items() if key not in whole} for row in lines(market.listings)[:2]]
     for row, listing in zip(rows, lines(market.listings), strict=False):
         row["photos"] = [str(market.folder / listing["photos"][0])]
+    rows[0] |= {"id": "half", "photos": [*rows[0]["photos"], "lost.jpg"]}
     source = write_lines(tmp_path / "l.jsonl", [*rows, {"id": "gone", "photos": ["gone.jpg"], "label": "fake"}])
-    said = run("evaluate", catalog, inspector, source, "--out", tmp_path / "e", "--draws", 20)
+    command = ("evaluate", catalog, inspector, source, "--out", tmp_path / "e", "--draws", 20)
+    said = run(*command)
     assert said.code == 1
     assert re.search(r"^  gone +decode +.*gone.jpg", said.out, re.MULTILINE)
+    assert re.search(r"^  half photo 2 +decode +.*lost.jpg", said.out, re.MULTILINE)
+    assert [row["error"] for row in run(*command, "--json").data["failures"]] == ["DecodeError", "DecodeError"]
 
 
 def test_what_cannot_be_evaluated_is_said_before_any_work(

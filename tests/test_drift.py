@@ -91,6 +91,14 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
     drift = Drift(calibrated(np.random.default_rng(5)))
     drift.add([verdict("a", 0.1), Failure("b", "decode", ValueError("no photo")), verdict("c", 0.2)])
     assert drift.seen == 2
+    for results, words in (
+        (verdict("a", 0.1), r"add\(<Verdict a.*need a list of verdicts"),
+        ("results/verdicts.jsonl", r"add\('results/verdicts.jsonl'\): 'r' is no verdict; type drift.add\(inspector"),
+        ([{"id": "a", "statistics": [9.0]}], r"\{'id': 'a'.* is no verdict; type drift.add\(inspector.inspect"),
+    ):
+        with pytest.raises(InputError, match=words):
+            drift.add(results)  # type: ignore[arg-type]
+    assert drift.seen == 2
     with pytest.raises(InputError, match="'d' is stale"):
         drift.add([verdict("d", 0.1, stale=True)])
     with pytest.raises(InputError, match=r"'e' has no statistics.*type drift.watch\(id, statistic\)"):

@@ -319,6 +319,18 @@ def test_files_that_are_no_evaluation(text: str, said: str, tmp_path: Path) -> N
         Evaluation.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("risk", "abc"), ("risk", float("nan")), ("risk", 10**400), ("id", ["a"]), ("kind", 5), ("draws", "5")],
+)
+def test_rows_of_other_types_are_refused(name: str, value: object, tmp_path: Path) -> None:
+    data = json.loads(json.dumps(EIGHT.to_dict()))
+    (data if name == "draws" else data["rows"][0])[name] = value
+    (tmp_path / "evaluation.json").write_text(json.dumps(data))
+    with pytest.raises(cv.InputError, match="not readable as an evaluation"):
+        Evaluation.load(tmp_path)
+
+
 def test_where_nothing_was_saved(tmp_path: Path) -> None:
     with pytest.raises(cv.InputError, match="no saved evaluation here"):
         Evaluation.load(tmp_path)
@@ -416,6 +428,12 @@ def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
         ("b", "genuine", 0.2),
     ]
     assert rows[1].failure == "decode: gone: no pixels"
+    half = cv.Failure("b photo 2", "decode", cv.DecodeError("b photo 2", "no pixels"))
+    puppet = Puppet({"a": 0.9, "b": 0.2})
+    puppet.failures["b"] = (half,)
+    failures = evaluate(puppet, path, draws=DRAWS).failures
+    assert [failure.id for failure in failures] == ["gone", "none", "a", "b photo 2"]
+    assert failures[-1] is half
     assert "has no photos" in rows[2].failure
     assert "stands twice" in rows[3].failure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -297,6 +298,8 @@ def test_svg_fill_rules() -> None:
         "<svg><path d='M0 0 A1 1 0 5 1 2 2Z'/></svg>",
         "<svg><path d='M0 0 H1e99 V3Z'/></svg>",
         "<svg><path d='M0 0 <script>'/></svg>",
+        "<svg><path d='M0 0L0 0 0 0z'/></svg>",
+        "<svg><path d='M0 0V1 2z'/></svg>",
         "x" * 300_000,
     ],
 )
@@ -305,6 +308,28 @@ def test_bad_svg_files_are_named(content: str, tmp_path: Path) -> None:
     file.write_text(content)
     with pytest.raises(InputError, match=r"bad\.svg"):
         read_svg(file)
+
+
+@pytest.mark.parametrize("content", ["<path " * 40_000, f"<path {'a' * 240_000}>", f"<path {'a ' * 120_000}>"])
+def test_a_file_without_an_end_is_read_in_no_time(content: str, tmp_path: Path) -> None:
+    (tmp_path / "long.svg").write_text(content)
+    begun = time.process_time()
+    with pytest.raises(InputError, match="no filled <path"):
+        read_svg(tmp_path / "long.svg")
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("radii", ["1e-200 1e-200", "1e-160 1e5", "1e5 1e-320"])
+def test_arcs_without_a_radius_are_lines(radii: str) -> None:
+    (outline,) = path_polygons(f"M0 0A{radii} 0 0 1 1 1L5 5Z")
+    assert outline.tolist() == [[0, 0], [1, 1], [5, 5]]
+
+
+@pytest.mark.parametrize("cell", [b"\xff\xfe", b"x" * 200_000])
+def test_a_table_of_marks_that_can_not_be_read_is_named(cell: bytes, tmp_path: Path) -> None:
+    (tmp_path / "marks.csv").write_bytes(b"file,title,hex\na.svg," + cell + b",112233\n")
+    with pytest.raises(InputError, match=r"marks\.csv: not readable as a csv in UTF-8"):
+        read_marks(tmp_path)
 
 
 def test_marks_from_svg_files(tmp_path: Path) -> None:

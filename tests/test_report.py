@@ -589,6 +589,13 @@ def test_a_file_is_not_taken_for_a_folder(results, tmp_path):
     assert taken.read_text() == "mine"
 
 
+def test_a_folder_is_not_taken_for_a_page(results, tmp_path):
+    (tmp_path / "x.html").mkdir()
+    for page in (Report(results), Explanation(results[0])):
+        with pytest.raises(InputError, match=r"x\.html: that is a folder; name a file"):
+            page.save(tmp_path / "x.html")
+
+
 def test_a_result_is_one_line_whatever_a_program_takes_for_the_end_of_one(tmp_path: Path):
     odd = "a\x0bb\x0cc\x1cd\x1de\x1ef\x85g\u2028h\u2029i\r\nj"
     Report([verdict(id=odd, reason=odd), verdict()]).save(tmp_path / "r")
@@ -778,6 +785,9 @@ def test_thumbnails_are_small_and_upright():
     uri = pictures.thumbnail(big, 40)
     assert Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))).size == (40, 20)
     assert pictures.thumbnail(b"no jpeg") == pictures.data_uri(b"no jpeg")
+    height = big.index(b"\xff\xc0") + 5
+    bomb = big[:height] + b"\xea\x60\xea\x60" + big[height + 4 :]  # 60,000 x 60,000 pixels
+    assert pictures.thumbnail(bomb) == pictures.data_uri(bomb)
     assert pictures.thumbnail(big, 400) == pictures.data_uri(big), "small as it is"
 
 

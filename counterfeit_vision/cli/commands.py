@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,7 +234,8 @@ def _verdicts(folder: Path) -> list[dict[str, Any]]:
 
 
 def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(one, int | float) and math.isfinite(one) for one in values)
+    most = sys.float_info.max  # JSON's numbers may be larger
+    return isinstance(values, list) and all(isinstance(one, int | float) and abs(one) <= most for one in values)
 
 
 def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
@@ -262,7 +263,6 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..evaluation import evaluate as run
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
-    from ..types import Failure
 
     refuse_out(args.out)
     refuse_missing(args.listings, "listings")
@@ -292,9 +292,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
         data["comparison"] = compared.to_dict()
     page = args.out / "evaluation.html"
     data |= {"page": str(page), "evaluation": str(args.out / "evaluation.json"), "listings": len(found)}
-    split = [(row.id, *(row.failure or "").partition(": ")[::2]) for row in found.rows if row.failure is not None]
-    failures = [Failure(id, stage, InputError(message)) for id, stage, message in split]
-    return Outcome(data, text, failures, page)
+    return Outcome(data, text, found.failures, page)
 
 
 def models_list(args: argparse.Namespace, talk: Talk) -> Outcome:

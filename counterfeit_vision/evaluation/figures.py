@@ -117,17 +117,15 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """``of`` is the figure, over the judged listings that it is ``about``. Where it is a share of listings ``counted``,
-    its limits are Clopper and Pearson's, which take listings for independent; the others bootstrap by group. ``shared``
-    is a share that bootstraps, too; but where it is all or none no draw differs, and its limits are Clopper and
-    Pearson's for as many trials as there are groups.
+    """``of`` is the figure, over the judged listings that it is ``about``. Its limits come from a bootstrap by
+    group; those of a ``share`` of listings from Clopper and Pearson, where each is a group of its own, and for as many
+    trials as there are groups where it is all or none, as no draw differs then.
     """
 
     title: str
     about: Callable[[Judged], bool]
     of: Callable[[Columns], float]
-    counted: bool = False
-    shared: bool = False
+    share: bool = False
 
 
 def _known(row: Judged) -> bool:
@@ -144,16 +142,19 @@ def _recall(k: int) -> Figure:
         f"Recall@{k} of the product, by the photo alone",
         lambda row: row.place is not None,
         lambda c: ((c.place > 0) & (c.place <= k)).mean(),
-        shared=True,
+        share=True,
     )
 
 
 FIGURES = {
     "false_accusations": Figure(
-        "Genuine listings that are suspected", lambda row: row.label == "genuine", lambda c: c.suspected.mean(), True
+        "Genuine listings that are suspected",
+        lambda row: row.label == "genuine",
+        lambda c: c.suspected.mean(),
+        share=True,
     ),
     "detections": Figure(
-        "Fakes that are suspected", lambda row: row.label == "fake", lambda c: c.suspected.mean(), True
+        "Fakes that are suspected", lambda row: row.label == "fake", lambda c: c.suspected.mean(), share=True
     ),
     "auroc": Figure("AUROC of the risk", _known, lambda c: metrics.auroc(c.fake, c.risk)),
     "average_precision": Figure(
@@ -182,7 +183,7 @@ FIGURES = {
         "Heat maps of suspected fakes that peak on the change",
         lambda row: row.peak is not None,
         lambda c: c.peak.mean(),
-        True,
+        share=True,
     ),
 }
 
@@ -197,11 +198,9 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
     columns, groups = Columns.of(used), [row.group for row in used]
     try:
         value = float(figure.of(columns))
-        if figure.counted:
-            interval = metrics.binomial_interval(round(value * len(used)), len(used))
-        elif figure.shared and value in (0, 1):
-            count = len(set(groups))
-            interval = metrics.binomial_interval(round(value * count), count)
+        apart = len(set(groups))
+        if figure.share and (apart == len(used) or value in (0, 1)):
+            interval = metrics.binomial_interval(round(value * apart), apart)
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
     except InputError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..errors import InputError
 from ..metrics import Bin, Difference
 from ..report import render_template
 from ..sealed import replace_file
-from ..types import DECISIONS
+from ..types import DECISIONS, Failure
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 
@@ -72,11 +73,19 @@ class Evaluation:
     :meth:`load`.
 
     ``rows`` are the listings in input order, ``about`` facts about the run. Listings without a verdict count in no
-    figure; the tables say how many there are.
+    figure; the tables say how many there are. ``failures`` are these and single photos of judged listings, known only
+    while judging.
     """
 
-    def __init__(self, rows: Sequence[Judged], *, about: Mapping[str, str] | None = None, draws: int = 1000) -> None:
-        self.rows, self.about, self.draws = tuple(rows), dict(about or {}), draws
+    def __init__(
+        self,
+        rows: Sequence[Judged],
+        *,
+        about: Mapping[str, str] | None = None,
+        draws: int = 1000,
+        failures: Sequence[Failure] = (),
+    ) -> None:
+        self.rows, self.about, self.draws, self.failures = tuple(rows), dict(about or {}), draws, tuple(failures)
 
     @property
     def judged(self) -> list[Judged]:
@@ -186,8 +195,11 @@ class Evaluation:
             data = json.loads(file.read_text(encoding="utf-8"))
             if data["format"] not in READ:
                 raise ValueError(f"format {data['format']!r}, this version reads {' and '.join(map(str, READ))}")
-            return cls([Judged(**row) for row in data["rows"]], about=data["about"], draws=data["draws"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            rows, draws = [_row(row) for row in data["rows"]], data["draws"]
+            if not isinstance(draws, int) or draws < 1:
+                raise ValueError(f"draws {draws!r:.60}")
+            return cls(rows, about=data["about"], draws=draws)
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error
 
     def to_dict(self) -> dict[str, Any]:
@@ -218,3 +230,14 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         return render_template("evaluation_notebook.html.j2", **self._shown())
+
+
+def _row(values: Mapping[str, Any]) -> Judged:
+    """A row as it was written; ``TypeError`` or ``OverflowError`` for values of other types, or that are not finite."""
+    row = Judged(**values)
+    for name, kind in get_type_hints(Judged).items():
+        value = getattr(row, name)
+        known = isinstance(value, kind) or (isinstance(value, int) and float in get_args(kind))
+        if not known or (isinstance(value, int | float) and not math.isfinite(value)):
+            raise TypeError(f"{name} {value!r:.60} in the row of {row.id!r:.60}")
+    return row

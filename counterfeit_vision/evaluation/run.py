@@ -70,12 +70,13 @@ def evaluate(
     truths = list(_truths(path, group))
     given = list(read_listings(path))
     results = inspector.stream([item for item in given if isinstance(item, Listing)], progress=progress)
-    rows = [
-        _judged(truth, item if isinstance(item, Failure) else next(results), inspector.catalog)
-        for truth, item in zip(truths, given, strict=True)
-    ]
+    rows, failures = [], list[Failure]()
+    for truth, item in zip(truths, given, strict=True):
+        result = item if isinstance(item, Failure) else next(results)
+        rows.append(_judged(truth, result, inspector.catalog))
+        failures += [result] if isinstance(result, Failure) else result.failures
     about = {**inspector.inspect([]).about, "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
-    return Evaluation(rows, about=about, draws=draws)
+    return Evaluation(rows, about=about, draws=draws, failures=failures)
 
 
 def _truths(path: Path, group: str) -> Iterator[_Truth]:

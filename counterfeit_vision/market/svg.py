@@ -26,9 +26,11 @@ MAX_BYTES = 256 * 1024
 MAX_NUMBERS = 50_000
 MAX_COORDINATE = 1e5
 MAX_FILES = 10_000
+TINY = 1e-9  # of a path's units: what is smaller has no shape
 
-_PATH = re.compile(r"<path\b([^>]*)>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+# Each letter is looked at a few times at most, however the file goes on.
+_PATH = re.compile(r"<path\b([^<>]*)>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"(?<![\w-])([\w-]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _COMMAND = re.compile(r"([MmLlHhVvCcSsQqTtAaZz])([^MmLlHhVvCcSsQqTtAaZz]*)")
 _ARITY = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
@@ -87,7 +89,7 @@ def _arc(start: Point, numbers: list[float]) -> Polygon:
     """An elliptical arc from endpoints to points: SVG 1.1, appendix F.6."""
     rx, ry, tilt, large, sweep, x, y = numbers
     rx, ry = abs(rx), abs(ry)
-    if rx == 0 or ry == 0 or start == (x, y):
+    if min(rx, ry) < TINY or math.dist(start, (x, y)) < TINY:
         return np.array([start, (x, y)])
     phi = math.radians(tilt)
     turn = np.array([[math.cos(phi), math.sin(phi)], [-math.sin(phi), math.cos(phi)]])
@@ -175,7 +177,9 @@ def read_svg(file: str | os.PathLike[str], *, title: str | None = None, colour: 
             outlines.append(attributes["d"].strip())
             rule = attributes.get("fill-rule", rule)
     joined = " ".join(outlines)
-    if not any(len(polygon) >= 3 for outline in outlines for polygon in path_polygons(outline, source=str(path))):
+    polygons = [polygon for outline in outlines for polygon in path_polygons(outline, source=str(path))]
+    filled = [polygon for polygon in polygons if len(polygon) >= 3]
+    if not filled or np.ptp(np.concatenate(filled), axis=0).min() < TINY:
         raise InputError(f"{path}: no filled <path d='...'> in it")
     rgb = colour if re.fullmatch(r"[0-9a-fA-F]{6}", colour) else "000000"
     name = title or path.stem
@@ -192,8 +196,11 @@ def read_marks(folder: str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
     table = root / "marks.csv"
     rows = [(file, file.stem, "") for file in sorted(root.glob("*.svg"))]
     if table.is_file():
-        with table.open(encoding="utf-8", newline="") as stream:
-            named = {Path(row.get("file") or "").name: row for row in csv.DictReader(stream)}
+        try:
+            with table.open(encoding="utf-8", newline="") as stream:
+                named = {Path(row.get("file") or "").name: row for row in csv.DictReader(stream)}
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{table}: not readable as a csv in UTF-8: {error}") from error
         rows = [
             (file, named[file.name].get("title") or title, named[file.name].get("hex") or "")
             for file, title, _ in rows
