@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,7 @@ from .types import (
     Region,
     check_list,
     composed,
+    plain,
 )
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ class Catalog:
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
+        self._names: dict[str, dict[str | None, list[str | None]]] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -143,6 +146,9 @@ class Catalog:
                 elif isinstance(result, EncodedPhoto):
                     kept.append(small_copy(reference, result))
                     rows.append(result)
+        for names in _spelt_otherwise(kept):
+            told = f"brands that differ in case or blanks alone: {', '.join(map(repr, names))}"
+            warnings.warn(f"{told}; give those that are one brand one name", RuntimeWarning, stacklevel=2)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
         refuse_without_genuine(kept)
@@ -318,8 +324,8 @@ class Catalog:
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
         for field, value in wanted.items():
-            if value is not None and composed(value) not in (known := self._rows_by(field)):
-                names = sorted(str(name) for name in known if name is not None)
+            if value is not None and not self._rows_named(field, value):
+                names = sorted(str(name) for name in self._rows_by(field) if name is not None)
                 more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
                 told = ", ".join(names[:NAMED]) + more
                 raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told or 'none at all'}")
@@ -338,7 +344,7 @@ class Catalog:
         """
         if listing.product is None:
             return np.zeros(0, np.int64)
-        brand = listing.brand if composed(listing.brand) in self._rows_by("brand") else None
+        brand = listing.brand if listing.brand is not None and self._rows_named("brand", listing.brand) else None
         return self.rows_of(brand=brand, product=listing.product)
 
     def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
@@ -347,9 +353,19 @@ class Catalog:
         for field, value in wanted.items():
             if value is not None:
                 own = np.zeros(len(self), bool)
-                own[self._rows_by(field).get(composed(value), [])] = True
+                own[self._rows_named(field, value)] = True
                 hits &= own
         return hits
+
+    def _rows_named(self, field: str, value: str) -> list[int]:
+        """The rows of a brand, product, category or gallery: of that name, or else of the one that differs from it in
+        case and blanks alone.
+        """
+        rows = self._rows_by(field)
+        if composed(value) in rows:
+            return rows[composed(value)]
+        alike = self._names_by(field).get(plain(value), [])
+        return rows[alike[0]] if len(alike) == 1 else []
 
     def _rows_by(self, field: str) -> dict[str | None, list[int]]:
         """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""
@@ -359,6 +375,15 @@ class Catalog:
                 rows.setdefault(composed(getattr(reference, field)), []).append(row)
             self._rows[field] = rows
         return self._rows[field]
+
+    def _names_by(self, field: str) -> dict[str | None, list[str | None]]:
+        """The names that differ in case and blanks alone. Cached, too."""
+        if field not in self._names:
+            names: dict[str | None, list[str | None]] = {}
+            for name in self._rows_by(field):
+                names.setdefault(plain(name), []).append(name)
+            self._names[field] = names
+        return self._names[field]
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""
@@ -593,7 +618,7 @@ class Catalog:
                 for name in GALLERIES
                 if (count := sum(reference.gallery == name for reference in self.references))
             },
-            "marks": self._marks_known(),
+            "products_by_marks": self._marks_known(),
             "encoder": name_of(self.encoder),
             "fingerprint": self.encoder.fingerprint,
             "vector_dimensions": int(self.vectors.shape[1]),
@@ -663,6 +688,14 @@ def _key(reference: Reference) -> str:
     brand, product = reference.names
     brand = brand.replace("\\", "\\\\").replace("/", "\\/")
     return f"{brand}/{product}"
+
+
+def _spelt_otherwise(references: Sequence[Reference]) -> list[list[str]]:
+    """The brands' names that differ in case and blanks alone, together."""
+    names: dict[str, set[str]] = {}
+    for reference in references:
+        names.setdefault(plain(reference.brand), set()).add(composed(reference.brand))
+    return [sorted(alike) for alike in names.values() if len(alike) > 1]
 
 
 def _top_two(cosines: NDArray[np.float32]) -> float:

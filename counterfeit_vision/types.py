@@ -43,6 +43,7 @@ __all__ = [
     "Verdict",
     "check_list",
     "composed",
+    "plain",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -118,12 +119,23 @@ def composed(name: Name) -> Name:
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
+def plain(name: Name) -> Name:
+    """A name without what people vary when they type it: case, and blanks around and between words.
+
+    >>> plain(" Maison  BELMORA")
+    'maison belmora'
+    """
+    return " ".join(composed(name).casefold().split()) if isinstance(name, str) else name
+
+
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
     """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
     if isinstance(photos, _ONE) or (
         isinstance(photos, np.ndarray) and photos.ndim < 4 and photos.dtype.kind not in "OU"
     ):
         raise InputError(f"{what}: need a list of photos; for one photo type {example}")
+    if isinstance(photos, Listing | Reference):
+        raise InputError(f"{what}: need a list, and got one {type(photos).__name__}, {photos.id!r}; put it in brackets")
     if isinstance(photos, Mapping) or hasattr(photos, "columns"):
         raise InputError(
             f"{what}: need a list of photos or Listing objects, not a {type(photos).__name__}; save a table as csv, "

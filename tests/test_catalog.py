@@ -535,6 +535,20 @@ def test_a_name_is_found_however_its_accents_are_written(references: list[Refere
         catalog.search([renamed[0].photo], brand=5)  # type: ignore[arg-type]
 
 
+def test_a_name_is_found_in_other_case_and_blanks_where_no_other_is_as_near(
+    references: list[Reference], tiny_encoder
+) -> None:
+    catalog = Catalog.build(references, encoder=tiny_encoder, find_marks=False)
+    listing = Listing(id="l", photos=["a.jpg"], brand=" ZETA", product="Mug ")
+    assert catalog.claimed_by(listing).tolist() == catalog.rows_of(product="mug").tolist() != []
+    assert catalog.search([references[0].photo], k=1, brand="Acme").ids[0, 0] == "r0"
+    two = [dataclasses.replace(row, brand=brand) for row, brand in zip(references, itertools.cycle(["Acme", "acme"]))]
+    with pytest.warns(RuntimeWarning, match="brands that differ in case or blanks alone: 'Acme', 'acme'"):
+        catalog = Catalog.build(two, encoder=tiny_encoder, find_marks=False)
+    assert 0 < len(catalog.rows_of(brand="acme")) < len(two)
+    assert len(catalog.rows_of(brand="ACME")) == 0
+
+
 def test_references_of_one_product_are_one_however_its_accents_are_written(
     references: list[Reference], tiny_encoder
 ) -> None:

@@ -168,12 +168,12 @@ def catalog(tiny_encoder: TowerEncoder) -> Catalog:
 def test_a_catalogue_keeps_what_was_found_and_says_so(
     catalog: Catalog, tiny_encoder: TowerEncoder, tmp_path: Path
 ) -> None:
-    assert catalog.info()["marks"] == {"given": 0, "found": 1, "unknown": 1}
+    assert catalog.info()["products_by_marks"] == {"given": 0, "found": 1, "unknown": 1}
     assert sum(catalog.kept.found) == 1
     catalog.save(tmp_path)
     Catalog.verify(tmp_path)
     again = Catalog.load(tmp_path, encoder=tiny_encoder)
-    assert again.info()["marks"] == catalog.info()["marks"]
+    assert again.info()["products_by_marks"] == catalog.info()["products_by_marks"]
     assert again.kept.found == catalog.kept.found
     assert again.generation == catalog.generation
     assert [row.regions for row in again.references] == [row.regions for row in catalog.references]
@@ -194,6 +194,6 @@ def test_claims_and_search_use_them_as_if_given(catalog: Catalog) -> None:
 def test_nobody_has_to_have_them_found(tiny_encoder: TowerEncoder) -> None:
     rows = references({"velmora/card": [card("VELMORA", turn, 3) for turn in (0.0, 12.0)]})
     catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
-    assert catalog.info()["marks"] == {"given": 0, "found": 0, "unknown": 1}
+    assert catalog.info()["products_by_marks"] == {"given": 0, "found": 0, "unknown": 1}
     with pytest.raises(InputError, match="no marks were found"):
         catalog.search([label()], by="mark")
