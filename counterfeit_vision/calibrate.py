@@ -130,6 +130,8 @@ class Calibration:
     - ``kinds`` (n,): what each photo was taken for, such as a brand, by which its scores are measured;
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
+    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked; 0 where that is not known.
+
     By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and
     ``usual`` from all photos.
     """
@@ -150,6 +152,7 @@ class Calibration:
     generation: str
     probability: Probability | None = None
     rounds: tuple[Usual, ...] = ()
+    smallest: int = 0
 
     @classmethod
     def fit(
@@ -171,6 +174,7 @@ class Calibration:
         fake_kinds: Sequence[str] | None = None,
         base_rate: float | None = None,
         per_photo: bool = False,
+        smallest: int = 0,
     ) -> Calibration:
         """From the ``scores`` (N, H) of genuine photos, NaN where a head did not apply, and the heads' heat ``peaks``
         (N,).
@@ -179,8 +183,8 @@ class Calibration:
           leaves each group out in turn; no fakes can be shown then.
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
-        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,) as in :class:`Calibration`; by default each photo is
-          a listing of its own.
+        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), and ``smallest``, as in :class:`Calibration`; by
+          default each photo is a listing of its own.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -245,6 +249,7 @@ class Calibration:
             generation=generation,
             probability=probability,
             rounds=rounds,
+            smallest=smallest,
         )
 
     @property
@@ -532,6 +537,7 @@ class Calibration:
             "generation": self.generation,
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
             "rounds": [usual.to_dict() for usual in self.rounds],
+            "smallest": self.smallest,
         }
 
     @classmethod
@@ -555,6 +561,7 @@ class Calibration:
             generation=str(data["generation"]),
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
+            smallest=int(data["smallest"]),
         )
         shapes = {
             values.shape

@@ -83,8 +83,12 @@ class Decider:
             marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
+            side=max(judged[worst].photo.view.size),
+            smallest=calibration.smallest,
         )
         decision, reason = self.policy.decide(listing, found)
+        if uncounted := [name for name, claim in claims.items() if claim.applicable and claim.p_value is None]:
+            reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(uncounted)}."
         return Verdict(
             id=listing.id,
             decision=decision,

@@ -33,6 +33,7 @@ from .types import Evidence, Failure, Listing, Verdict
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
+NAMED = 5  # photos of a kind, in an error
 COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
@@ -186,6 +187,7 @@ class Inspector:
                 fake_kinds=kinds_of(fake_rows, self.catalog),
                 base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
+                smallest=min((max(row.photo.view.size) for row in rows), default=0),
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
@@ -229,11 +231,10 @@ class Inspector:
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
         in_catalog = set(self.catalog.sha256)
-        for row in rows:
-            if row.photo.sha256 in in_catalog:
-                raise InputError(
-                    f"{row.photo.id} is a photo of the catalogue; calibrate with genuine photos that are not in it"
-                )
+        if known := [row.photo.id for row in rows if row.photo.sha256 in in_catalog]:
+            more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+            told = f"{', '.join(known[:NAMED])}{more} {'is a photo' if len(known) == 1 else 'are photos'}"
+            raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")
         reuse = said(rows, [head.name for head in self._given], Reuse.name)
         copies = [row for row, evidence in zip(rows, reuse, strict=True) if is_copy(evidence)]
         if len(copies) > COPIES_TOLD * len(rows):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .errors import InputError
-from .types import Decision, Listing, Seller, composed
+from .types import Decision, Listing, Seller, composed, plain
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
+SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
 
 Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 """A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named."""
@@ -30,6 +31,8 @@ class Findings:
       catalogue are on a photo, known or not.
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
+    - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
+      calibrated; 0 where they are not known.
     """
 
     p_value: float
@@ -41,6 +44,8 @@ class Findings:
     marked: bool = False
     copy: str | None = None
     unpriced: float | None = None
+    side: int = 0
+    smallest: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class Policy:
                 return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
             if grey:
                 return "review", f"{share}, but for the price alone. {grey}"
+            if found.side < SMALLER * found.smallest:
+                return "review", (
+                    f"{share}, but its photo has {found.side} pixels on the long side, and those that calibrated have "
+                    f"{found.smallest} or more: how genuine goods look on such small photos is not known; {leading}."
+                )
             if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
                 return "review", (
                     f"{share}, but a fake is only {_percent(found.risk, least_risk)} % probable, and the costs ask for "
@@ -111,9 +121,11 @@ class Policy:
 
 
 def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
-    """By platform and the id that the platform has verified, as :func:`pairs` gives them: a name proves nothing."""
+    """By platform, however its name is typed, and by the id that it has verified, letter for letter, as :func:`pairs`
+    gives them: a seller's name proves nothing.
+    """
     seller = listing.seller
-    return isinstance(seller, Seller) and (composed(listing.platform), composed(seller.id)) in authorised
+    return isinstance(seller, Seller) and (plain(listing.platform), composed(seller.id)) in authorised
 
 
 def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
@@ -123,14 +135,14 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
     """
     two_texts = isinstance(sellers, tuple) and [type(one) for one in sellers] == [str, str]  # a pair, or two ids?
-    if isinstance(sellers, str | Seller) or two_texts:
+    if isinstance(sellers, str | Seller | Mapping) or two_texts:
         raise InputError(f"authorised={sellers!r}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']")
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
         if isinstance(seller, tuple | list):  # JSON has no tuples
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
-            found.add((composed(seller[0]), composed(seller[1])))
+            found.add((plain(seller[0]), composed(seller[1])))
         elif seller_id := seller.id if isinstance(seller, Seller) else isinstance(seller, str) and seller:
             found.add((None, composed(seller_id)))
         else:

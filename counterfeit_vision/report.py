@@ -255,7 +255,8 @@ class Explanation:
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         lines += ["Stale: calibrated on another state of the catalogue; calibrate again."] if v.stale else []
         for name, claim in v.claims.items():
-            p = f"p {p_number(claim.p_value)}" if claim.applicable and claim.p_value is not None else "no say"
+            known = "uncounted" if claim.applicable else "no say"
+            p = known if claim.p_value is None else f"p {p_number(claim.p_value)}"
             lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
         lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
         lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]

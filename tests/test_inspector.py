@@ -442,8 +442,23 @@ def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv
 
 def test_photos_of_the_catalogue_are_no_calibration(catalog: cv.Catalog, market: cv.market.Market) -> None:
     photos = [reference.photo for reference in cv.manifests.read_references(market.catalogue)]
-    with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
+    with pytest.raises(cv.InputError, match=f", .*, .* and {len(photos) - 5} more are photos of the catalogue"):
         cv.Inspector(catalog, quick_heads()).calibrate(photos)
+    with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
+        cv.Inspector(catalog, quick_heads()).calibrate(photos[:1])
+
+
+def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    photos = [photo for listing in listings for photo in listing.photos]
+    inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(photos, alpha=0.2)
+    named, unnamed = inspector.inspect([listings[0], photos[0]], strict=True)
+    assert named.reason.endswith(" Not counted, as genuine photos that calibrated did not make it: product.")
+    assert "Product" not in unnamed.reason
+    assert "Not counted" not in unnamed.reason
+    assert any("uncounted" in line for line in str(named.explain()).splitlines())
 
 
 def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> None:

@@ -125,7 +125,7 @@ def test_marks_that_are_missed_amid_what_surrounds_them_count_more(catalog: Cata
     hidden = printed(noise=3, bare=True)
     hidden[40:330, 60:500] = cv2.GaussianBlur(hidden[40:330, 60:500], (0, 0), 25) // 2 + (90, 60, 40)
     erased, covered, nothing = Mark().score(
-        suspects(catalog, [seen(printed(noise=3, bare=True)), seen(hidden), np.full((80, 80, 3), 9, np.uint8)])
+        suspects(catalog, [seen(printed(noise=3, bare=True)), seen(hidden), np.full((160, 160, 3), 9, np.uint8)])
     )
     assert erased.score > covered.score + 0.3
     assert covered.score >= nothing.score == 1
@@ -162,7 +162,7 @@ def test_a_brand_with_a_slash_in_its_name_has_its_products(tiny_encoder: TowerEn
     ]
     catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
     assert len(set(catalog.goods)) == 3
-    batch = suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8)])
+    batch = suspects(catalog, [seen(label(noise=3)), np.full((160, 160, 3), 9, np.uint8)])
     batch = replace(batch, listings=[replace(one, brand="AC/DC", product="shirt") for one in batch.listings])
     there, missing = Mark().score(batch)
     assert there.text.startswith("The marks of shirt are on the photo")
@@ -175,7 +175,7 @@ def test_a_brand_with_a_slash_in_its_name_has_its_products(tiny_encoder: TowerEn
 
 
 def test_what_can_not_be_looked_at_is_said(tiny_encoder: TowerEncoder) -> None:
-    blank, small = np.full((80, 80, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
+    blank, small = np.full((160, 160, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
     nowhere, tiny = Look().score(suspects(catalogue(tiny_encoder, [BOX]), [blank, small]))
     assert not nowhere.applicable
     assert "features" in nowhere.text
@@ -218,7 +218,7 @@ def test_marks_are_encoded_once_for_all_heads(tiny_encoder: TowerEncoder, monkey
         return close_ups(encoder, squares)
 
     monkeypatch.setattr(base, "close_ups", counted)
-    photos = [seen(printed(noise=3)), np.full((80, 80, 3), 9, np.uint8), seen(printed(noise=4))]
+    photos = [seen(printed(noise=3)), np.full((160, 160, 3), 9, np.uint8), seen(printed(noise=4))]
     batch = suspects(catalog, photos)
     for head in (Mark(), Look(), Patches(), Look()):
         head.score(batch)

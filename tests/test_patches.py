@@ -203,9 +203,9 @@ def test_a_photo_is_judged_alike_alone_and_in_a_batch(tiny_encoder: TowerEncoder
 
 def test_the_mark_claim(tiny_encoder: TowerEncoder) -> None:
     catalog = catalogue(tiny_encoder, [BOX])
-    there, blank, small = Mark().score(
-        suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)])
-    )
+    thumbnail = cv2.resize(seen(label(noise=3)), (40, 30), interpolation=cv2.INTER_AREA)
+    blank_photo, speck = np.full((160, 160, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
+    there, blank, small, less = Mark().score(suspects(catalog, [seen(label(noise=3)), blank_photo, speck, thumbnail]))
     assert there.applicable
     assert there.score < 0.2
     assert blank.score == 1
@@ -213,13 +213,14 @@ def test_the_mark_claim(tiny_encoder: TowerEncoder) -> None:
     assert blank.text.startswith("The marks of card were not found on the photo:")
     assert not small.applicable  # nothing could have been seen on it
     assert small.text == "No mark was found: the photo is only 5 x 5 pixels."
+    assert not less.applicable  # they are there, and too small to be found
 
 
 def test_marks_need_be_on_one_photo_of_a_listing_only(tiny_encoder: TowerEncoder) -> None:
     """The back of the goods, beside their front, is not suspicious for having no mark; the back alone may be."""
     catalog = catalogue(tiny_encoder, [BOX])
     batch = suspects(
-        catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8), np.full((80, 80, 3), 9, np.uint8)]
+        catalog, [seen(label(noise=3)), np.full((160, 160, 3), 9, np.uint8), np.full((160, 160, 3), 9, np.uint8)]
     )
     pair = replace(batch, listings=[batch.listings[0], batch.listings[0], batch.listings[2]])
     front, back, alone = Mark().score(pair)
@@ -235,7 +236,7 @@ def test_marks_of_another_product_excuse_none_that_are_missing(tiny_encoder: Tow
         for name, photo in (("card", label()), ("note", label("OSTGREN")[:, ::-1].copy()))
     ]
     catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
-    batch = suspects(catalog, [seen(label(noise=3)), np.full((80, 80, 3), 9, np.uint8)])
+    batch = suspects(catalog, [seen(label(noise=3)), np.full((160, 160, 3), 9, np.uint8)])
     batch = replace(batch, listings=[Listing(id="both", photos=[])] * 2)
     for nearest, excused in ((0, True), (1, False)):
         found = replace(batch.neighbours, rows=np.array([[0], [nearest]]), scores=np.ones((2, 1), np.float32))

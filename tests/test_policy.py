@@ -71,6 +71,13 @@ def test_an_authorised_seller_is_known_however_its_accents_are_written() -> None
     assert not is_authorised(listing(written), pairs(["Cafe"]))
 
 
+def test_a_platform_is_known_however_it_is_typed_and_an_id_by_its_letters_alone() -> None:
+    assert is_authorised(listing("store-1", " Bazaar"), pairs([("bazaar", "store-1")]))
+    assert not is_authorised(listing("Store-1", "bazaar"), pairs([("bazaar", "store-1")]))
+    with pytest.raises(InputError, match="need a list, such as"):
+        pairs({"bazaar": "store-1"})  # type: ignore[arg-type]
+
+
 def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
     assert pairs([("b", "2"), Seller("z"), ("a", "9"), "k"]) == {(None, "k"), (None, "z"), ("a", "9"), ("b", "2")}
     for wrong in (("bazaar", ""), ("bazaar",), 12345, None, ""):
@@ -167,7 +174,7 @@ def test_no_rule_adds_an_alarm() -> None:
 @pytest.mark.parametrize(
     ("facts", "costs", "said"),
     [
-        (found(101 / 2001), None, "5.05 % of genuine photos look this unusual: unusual, but not beyond the alarm level of 5"),
+        (found(101 / 2001), None, "5.05 % of genuine photos look this unusual: unusual, but not beyond"),
         (found(0.0499), None, "4.99 % of genuine photos look this unusual (alarm level 5 %)"),
         (found(0.01, risk=0.4951), (1.0, 1.0), "a fake is only 49.5 % probable, and the costs ask for 50 %"),
     ],
@@ -176,6 +183,15 @@ def test_two_shares_that_decide_do_not_read_the_same(
     facts: Findings, costs: tuple[float, float] | None, said: str
 ) -> None:
     assert said in word(Policy(ALPHA, costs=costs), facts)[1]
+
+
+def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
+    small = {"side": 400, "smallest": 900}
+    said, reason = word(Policy(ALPHA), found(0.01, **small))
+    assert said == "review"
+    assert "its photo has 400 pixels on the long side, and those that calibrated have 900 or more" in reason
+    assert word(Policy(ALPHA), found(0.01, side=450, smallest=900))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, **small))[0] == "clear"
 
 
 def test_a_seller_without_an_id_is_no_authorised_one() -> None:

@@ -493,7 +493,7 @@ def test_a_claim_that_was_never_calibrated_says_that_it_does_not_count():
     words = assert_harmless(Report([odd]).to_html()).words()
     assert "The listing asks 2.00 EUR. Not calibrated: does not count" in words
     assert "not measured" not in words
-    assert "  Price             no say     The listing asks 2.00 EUR." in str(odd.explain()).splitlines()
+    assert "  Price             uncounted  The listing asks 2.00 EUR." in str(odd.explain()).splitlines()
 
 
 def test_odd_pictures_do_not_break_the_page():

@@ -316,12 +316,13 @@ def models_list(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def models_fetch(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..weights import cached_file, fetch, find_recipe, is_cached
+    from ..encoders import load_encoder
+    from ..weights import cached_file, find_recipe, is_cached
 
     recipe = find_recipe(args.name)
     if not is_cached(recipe):
         talk.step(f"Fetching {recipe.name}, {recipe.download_bytes / 1e6:.0f} MB or more ...")
-    _, origin = fetch(recipe, progress=not talk.quiet)
+    origin = load_encoder(recipe.name, progress=not talk.quiet).origin
     path = cached_file(recipe)
     data = {"name": recipe.name, "origin": origin, "path": str(path), "licence": recipe.licence}
     origin = "it was in the cache already" if origin.startswith("cache ") else f"from {origin}"
