@@ -21,6 +21,7 @@ from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scale
 from .mark_relief import without_ink
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
 from .types import Region
+from .wording import number
 
 __all__ = [
     "FOUND",
@@ -274,7 +275,7 @@ def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = Non
     frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
     proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
     if not proposals:
-        return f"{len(points)} local features of the photo, too few of them like those of the marks"
+        return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
     best: Found | None = None
     halves = [photo]
     for blurred in (False, True):

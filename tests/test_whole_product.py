@@ -215,7 +215,7 @@ def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
     assert striped.score > genuine.score + 0.5
     assert tinted.score > plain.score + 0.5
     assert striped.references == ("a", "b")
-    assert "times as strongly as it is drawn all over" in striped.text
+    assert "times as strongly as all of it stands out" in striped.text
     assert "%" in tinted.text
     assert striped.heatmap is not None
     assert striped.heatmap.shape == (48, 64)

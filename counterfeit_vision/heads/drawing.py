@@ -21,5 +21,5 @@ class Drawing:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        text = "what differs most on the whole product does so {times:.1f} times as strongly as it is drawn all over."
+        text = "the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
         return suspects.each(lambda row: differs_as_a_whole(suspects, row, drawing_differs, text))
