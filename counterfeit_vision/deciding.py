@@ -18,6 +18,7 @@ from .judging import JudgedPhoto, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
 from .types import Evidence, Failure, Listing, Verdict
+from .wording import percent
 
 __all__ = ["Decider"]
 
@@ -87,6 +88,13 @@ class Decider:
             smallest=calibration.smallest,
         )
         decision, reason = self.policy.decide(listing, found)
+        if decision == "suspected" and (likely := calibration.probability) is not None:
+            expected = likely.usual if self.base_rate is None else self.base_rate
+            if risk < expected:
+                reason += (
+                    f" It is little like the fakes that were shown: a fake is {percent(risk)} probable, where "
+                    f"{percent(expected)} are expected."
+                )
         if uncounted := [name for name, claim in claims.items() if claim.applicable and claim.p_value is None]:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(uncounted)}."
         return Verdict(

@@ -13,7 +13,7 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
-from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, split_groups
+from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, Calibration, split_groups
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
@@ -576,6 +576,12 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     assert "the costs ask for" in next(
         v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
     )
+    told = [verdict for verdict in report if "little like the fakes that were shown" in verdict.reason]
+    assert all(verdict.risk < len(fakes) / (len(genuine) + len(fakes)) for verdict in told)
+    monkeypatch.setattr(Calibration, "risk", lambda self, merged, base_rate: np.full(len(merged), 0.004))
+    doubted = [item.reason for item in rare.inspect(suspects, strict=True) if item.decision == "suspected"]
+    assert doubted
+    assert all("a fake is below 1 % probable, where 1 % are expected" in reason for reason in doubted)
 
 
 def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(
