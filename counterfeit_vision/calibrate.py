@@ -582,9 +582,9 @@ class Calibration:
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
         if calibration.fitted_on < 1:
             raise ValueError(f"fitted on {calibration.fitted_on} photos")
-        rounds = len(calibration.rounds)
-        if rounds and np.unique(calibration.groups).tolist() != list(range(rounds)):
-            raise ValueError(f"{rounds} rounds for other groups, {calibration.count} in number")
+        rounds, groups = len(calibration.rounds), np.unique(calibration.groups).tolist()
+        if rounds and groups != list(range(rounds)):
+            raise ValueError(f"{rounds} rounds for {len(groups)} groups, numbered {groups[0]} to {groups[-1]}")
         return calibration
 
 
