@@ -203,9 +203,11 @@ def test_a_photo_is_judged_alike_alone_and_in_a_batch(tiny_encoder: TowerEncoder
 
 def test_the_mark_claim(tiny_encoder: TowerEncoder) -> None:
     catalog = catalogue(tiny_encoder, [BOX])
+    thread = np.full((2, 300, 3), 9, np.uint8)
     thumbnail = cv2.resize(seen(label(noise=3)), (40, 30), interpolation=cv2.INTER_AREA)
     blank_photo, speck = np.full((160, 160, 3), 9, np.uint8), np.zeros((5, 5, 3), np.uint8)
-    there, blank, small, less = Mark().score(suspects(catalog, [seen(label(noise=3)), blank_photo, speck, thumbnail]))
+    photos = [seen(label(noise=3)), blank_photo, speck, thumbnail, thread]
+    there, blank, small, less, thin = Mark().score(suspects(catalog, photos))
     assert there.applicable
     assert there.score < 0.2
     assert blank.score == 1
@@ -214,6 +216,7 @@ def test_the_mark_claim(tiny_encoder: TowerEncoder) -> None:
     assert not small.applicable  # nothing could have been seen on it
     assert small.text == "No mark was found: the photo is only 5 x 5 pixels."
     assert not less.applicable  # they are there, and too small to be found
+    assert not thin.applicable
 
 
 def test_marks_need_be_on_one_photo_of_a_listing_only(tiny_encoder: TowerEncoder) -> None:

@@ -147,7 +147,8 @@ class Suspects:
     def _could_show_marks(self, row: int, goods: str) -> bool:
         """Whether the marks of those goods are known, and the photo can be read and is large enough to show them."""
         known = isinstance(self.marks_of(goods).stencil, Stencil)
-        return known and max(self.size(row)) >= THUMBNAIL and row not in self.unread
+        large = min(self.size(row)) >= SMALLEST and max(self.size(row)) >= THUMBNAIL
+        return known and large and row not in self.unread
 
     def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
