@@ -124,7 +124,9 @@ class Journal:
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
-                if entry.pop("previous", None) != previous:
+                if "previous" not in entry:
+                    raise ValueError("it is no line of a journal")
+                if entry.pop("previous") != previous:
                     raise ValueError("it does not name the line before it: a line was changed, removed or put in")
                 if entry["decided"] not in DECIDED or "drawn" not in entry:
                     raise ValueError("it is no decision")
