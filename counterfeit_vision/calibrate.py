@@ -292,8 +292,10 @@ class Calibration:
         reached = np.maximum(1, np.floor(np.round(self.alpha * (counts + 1), DIGITS)))
         if len(counts) == 1:
             return binomial_interval(int(reached[0]) - 1, int(counts[0]), 2 * LIMIT_LEVEL - 1)[1]
-        rates = np.random.default_rng(0).beta(reached, counts + 1 - reached, (DRAWS, len(counts)))
-        return float(np.quantile(rates @ (counts / counts.sum()), LIMIT_LEVEL))
+        random, flagged = np.random.default_rng(0), np.zeros(DRAWS)
+        for count, k in zip(counts, reached, strict=True):  # one by one: products may be thousands
+            flagged += count * random.beta(k, count + 1 - k, DRAWS)
+        return float(np.quantile(flagged / counts.sum(), LIMIT_LEVEL))
 
     def promise(self, who: str) -> str:
         """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on."""

@@ -18,7 +18,6 @@ from .judging import JudgedPhoto, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
 from .types import Evidence, Failure, Listing, Verdict
-from .wording import percent
 
 __all__ = ["Decider"]
 
@@ -49,6 +48,14 @@ class Decider:
     def is_stale(self) -> bool:
         """Whether the catalogue is of another generation than the one that was calibrated with."""
         return self.calibration.generation != self.catalog.generation
+
+    @property
+    def _expected(self) -> float | None:
+        """The share of fakes that is expected, where labelled ones were shown."""
+        probability = self.calibration.probability
+        if probability is None:
+            return None
+        return probability.usual if self.base_rate is None else self.base_rate
 
     def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
         """On a listing with these photos, each of which some claim applies to."""
@@ -86,17 +93,10 @@ class Decider:
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
             side=max(judged[worst].photo.view.size),
             smallest=calibration.smallest,
+            expected=self._expected,
+            uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
         )
         decision, reason = self.policy.decide(listing, found)
-        if decision == "suspected" and (likely := calibration.probability) is not None:
-            expected = likely.usual if self.base_rate is None else self.base_rate
-            if risk < expected:
-                reason += (
-                    f" It is little like the fakes that were shown: a fake is {percent(risk)} probable, where "
-                    f"{percent(expected)} are expected."
-                )
-        if uncounted := [name for name, claim in claims.items() if claim.applicable and claim.p_value is None]:
-            reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(uncounted)}."
         return Verdict(
             id=listing.id,
             decision=decision,

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from .errors import InputError
 from .types import Decision, Listing, Seller, composed, plain
+from .wording import percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
 
@@ -33,6 +34,8 @@ class Findings:
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
+    - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
+    - ``uncounted``: claims that it makes and no genuine photo that calibrated did.
     """
 
     p_value: float
@@ -46,6 +49,8 @@ class Findings:
     unpriced: float | None = None
     side: int = 0
     smallest: int = 0
+    expected: float | None = None
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,18 @@ class Policy:
     costs: tuple[float, float] | None = None
 
     def decide(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
-        """The word, and the sentence that names claims and numbers."""
+        """The word, and the sentences that name claims and numbers."""
+        decision, reason = self._word(listing, found)
+        if decision == "suspected" and found.expected is not None and found.risk < found.expected:
+            reason += (
+                f" It is little like the fakes that were shown: a fake is {percent(found.risk)} probable, where "
+                f"{percent(found.expected)} are expected."
+            )
+        if found.uncounted:
+            reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(found.uncounted)}."
+        return decision, reason
+
+    def _word(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
         if not found.known and found.marked:
             return "insufficient_evidence", (
                 "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
@@ -143,8 +159,8 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
             found.add((plain(seller[0]), composed(seller[1])))
-        elif seller_id := seller.id if isinstance(seller, Seller) else isinstance(seller, str) and seller:
-            found.add((None, composed(seller_id)))
+        elif isinstance(seller, Seller | str) and (verified := seller.id if isinstance(seller, Seller) else seller):
+            found.add((None, composed(verified)))
         else:
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)

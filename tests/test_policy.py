@@ -185,6 +185,16 @@ def test_two_shares_that_decide_do_not_read_the_same(
     assert said in word(Policy(ALPHA, costs=costs), facts)[1]
 
 
+def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -> None:
+    odd = found(0.01, risk=0.004, expected=0.1)
+    assert word(Policy(ALPHA), odd)[1].endswith("a fake is below 1 % probable, where 10 % are expected.")
+    for other in (found(0.01, risk=0.2, expected=0.1), found(0.01, risk=0.004), found(0.5, risk=0.004, expected=0.1)):
+        assert "little like" not in word(Policy(ALPHA), other)[1]
+    for known in (True, False):
+        silent = word(Policy(ALPHA), found(0.5, known=known, uncounted=("product", "price")))[1]
+        assert silent.endswith(" Not counted, as genuine photos that calibrated did not make it: product, price.")
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))
