@@ -28,6 +28,7 @@ from .errors import CorruptCatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, load_foreground, reference_foreground
 from .goods_marks import GoodsMarks
 from .keypoints import Keypoints
+from .lookalikes import folded
 from .manifests import read_references
 from .mark_library import MarkLibrary
 from .marks import Found, Stencil, find_marks, make_stencil, mark_features
@@ -49,7 +50,6 @@ from .types import (
     Region,
     check_list,
     composed,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Catalog:
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
         self._margins: dict[tuple[str, str], float] = {}
         self._rows: dict[str, dict[str | None, list[int]]] = {}
-        self._names: dict[str, dict[str | None, list[str | None]]] = {}
+        self._names: dict[str, dict[str, list[str]]] = {}
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +364,7 @@ class Catalog:
         rows = self._rows_by(field)
         if composed(value) in rows:
             return rows[composed(value)]
-        alike = self._names_by(field).get(plain(value), [])
+        alike = self._names_by(field).get(folded(value), []) if isinstance(value, str) else []
         return rows[alike[0]] if len(alike) == 1 else []
 
     def _rows_by(self, field: str) -> dict[str | None, list[int]]:
@@ -376,12 +376,12 @@ class Catalog:
             self._rows[field] = rows
         return self._rows[field]
 
-    def _names_by(self, field: str) -> dict[str | None, list[str | None]]:
+    def _names_by(self, field: str) -> dict[str, list[str]]:
         """The names that differ in case and blanks alone. Cached, too."""
         if field not in self._names:
-            names: dict[str | None, list[str | None]] = {}
-            for name in self._rows_by(field):
-                names.setdefault(plain(name), []).append(name)
+            names: dict[str, list[str]] = {}
+            for name in filter(None, self._rows_by(field)):
+                names.setdefault(folded(name), []).append(name)
             self._names[field] = names
         return self._names[field]
 
@@ -694,7 +694,7 @@ def _spelt_otherwise(references: Sequence[Reference]) -> list[list[str]]:
     """The brands' names that differ in case and blanks alone, together."""
     names: dict[str, set[str]] = {}
     for reference in references:
-        names.setdefault(plain(reference.brand), set()).add(composed(reference.brand))
+        names.setdefault(folded(reference.brand), set()).add(composed(reference.brand))
     return [sorted(alike) for alike in names.values() if len(alike) > 1]
 
 

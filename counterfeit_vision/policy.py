@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .errors import InputError
-from .types import Decision, Listing, Seller, composed, plain
+from .lookalikes import folded
+from .types import Decision, Listing, Seller, composed
 from .wording import percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
@@ -141,7 +142,11 @@ def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str
     gives them: a seller's name proves nothing.
     """
     seller = listing.seller
-    return isinstance(seller, Seller) and (plain(listing.platform), composed(seller.id)) in authorised
+    return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
+
+
+def _platform(listing: Listing) -> str | None:
+    return None if listing.platform is None else folded(listing.platform)
 
 
 def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
@@ -158,7 +163,7 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         if isinstance(seller, tuple | list):  # JSON has no tuples
             if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
-            found.add((plain(seller[0]), composed(seller[1])))
+            found.add((folded(seller[0]), composed(seller[1])))
         elif isinstance(seller, Seller | str) and (verified := seller.id if isinstance(seller, Seller) else seller):
             found.add((None, composed(verified)))
         else:

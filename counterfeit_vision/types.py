@@ -43,7 +43,6 @@ __all__ = [
     "Verdict",
     "check_list",
     "composed",
-    "plain",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -117,15 +116,6 @@ def composed(name: Name) -> Name:
     True
     """
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
-
-
-def plain(name: Name) -> Name:
-    """A name without what people vary when they type it: case, and blanks around and between words.
-
-    >>> plain(" Maison  BELMORA")
-    'maison belmora'
-    """
-    return " ".join(composed(name).casefold().split()) if isinstance(name, str) else name
 
 
 def check_list(photos: object, what: str, example: str = "[photo]") -> None:
