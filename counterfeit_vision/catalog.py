@@ -31,7 +31,7 @@ from .keypoints import Keypoints
 from .lookalikes import folded
 from .manifests import read_references
 from .mark_library import MarkLibrary
-from .marks import Found, Stencil, find_marks, make_stencil, mark_features
+from .marks import Found, MarkFeatures, Stencil, find_marks, make_stencil
 from .memory import Memory
 from .neighbours import Neighbours, best_first, reference_scores
 from .preprocess import unpad
@@ -274,14 +274,14 @@ class Catalog:
     def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
         best: tuple[str, Found] | None = None
-        reason, features = "no product to compare it with", dict[bool, Keypoints]()
+        reason, features = "no product to compare it with", dict[bool, MarkFeatures]()
         for name in goods:
             stencil = self.marks_of(name).stencil
             if isinstance(stencil, str):
                 reason = stencil
                 continue
             if stencil.relief not in features:
-                features[stencil.relief] = mark_features(pixels, relief=stencil.relief)
+                features[stencil.relief] = MarkFeatures.of(pixels, relief=stencil.relief)
             found = find_marks(stencil, pixels, features[stencil.relief])
             if isinstance(found, str):
                 reason = found

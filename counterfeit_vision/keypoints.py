@@ -5,6 +5,7 @@ Slow beside patch tokens (tens of milliseconds a photo), exact where they are co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,16 +16,19 @@ __all__ = [
     "Keypoints",
     "Plane",
     "find_keypoints",
+    "grey_of",
     "match_keypoints",
     "mirrored",
     "shared_picture",
     "shared_plane",
     "shared_views",
+    "spread_keypoints",
 ]
 
 Floats = NDArray[np.float32]
 
 RATIO = 0.85  # a match is kept where it is this much nearer than the next best (Lowe 2004 has 0.8, for larger sets)
+PARTS = 8  # of a picture's width, and of its height, each of which has its share of features that are spread
 TOLERANCE = 3.0  # pixels that a matched point may lie off the homography
 FEWEST = 6  # inliers below which a homography is an accident
 # SIFT's descriptor is 4 rows x 4 columns of 8 directions, along the feature's own direction: a mirror swaps the rows
@@ -69,9 +73,32 @@ class Plane:
 
 def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
     """The strongest local features of an RGB (h, w, 3) or grey (h, w) uint8 picture. None on a uniform one."""
-    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    found, descriptors = cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey, None)
-    if descriptors is None:
+    return _packed(*cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey_of(pixels), None))
+
+
+def spread_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
+    """The same of each of :data:`PARTS` x :data:`PARTS` parts of the picture, an equal share of ``most`` from each:
+    some lie on what is faint beside a carpet, where none of the strongest of all does.
+    """
+    grey = grey_of(pixels)
+    sift = cv2.SIFT.create(contrastThreshold=contrast)
+    found = sorted(sift.detect(grey, None), key=lambda point: -point.response)
+    places = np.array([point.pt for point in found], np.float32).reshape(-1, 2)
+    column, row = (np.minimum(places * PARTS / grey.shape[::-1], PARTS - 1)).astype(int).T
+    part = row * PARTS + column
+    share = most // PARTS**2
+    kept = np.sort(np.concatenate([np.flatnonzero(part == own)[:share] for own in range(PARTS**2)]))
+    return _packed(*sift.compute(grey, [found[place] for place in kept]))
+
+
+def grey_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) of an RGB (h, w, 3) or grey picture."""
+    return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _packed(found: Sequence[cv2.KeyPoint], descriptors: Floats | None) -> Keypoints:
+    """OpenCV's features as ours."""
+    if descriptors is None or not len(found):
         return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), np.zeros((0, 2), np.float32))
     root = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-9))
     x, y, size, angle = np.array([(*point.pt, point.size, point.angle) for point in found], np.float32).T

@@ -25,7 +25,7 @@ from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
 from .laying import scaled
 from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
-from .marks import Found, find_marks, make_stencil, mark_features
+from .marks import Found, MarkFeatures, find_marks, make_stencil
 from .memory import Memory
 from .preprocess import unpad
 from .stream import progress_bar
@@ -68,15 +68,17 @@ class Shown:
     """
 
     pixels: Pixels
-    features: Keypoints
+    features: MarkFeatures
     grey: Floats
     product: Floats
 
     @cached_property
     def on_product(self) -> Keypoints:
         """Those of the features."""
-        x, y = np.clip(self.features.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
-        return self.features.at(self.product[y, x] >= PRODUCT)
+        x, y = (
+            np.clip(self.features.strongest.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
+        )
+        return self.features.strongest.at(self.product[y, x] >= PRODUCT)
 
     @cached_property
     def drawn(self) -> Floats:
@@ -131,7 +133,7 @@ class _Album:
         if self._foreground is not None:
             share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
             product = cv2.resize(share, grey.shape[::-1])
-        return Shown(pixels, mark_features(pixels), grey, product)
+        return Shown(pixels, MarkFeatures.of(pixels), grey, product)
 
 
 def found_regions(

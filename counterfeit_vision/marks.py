@@ -16,7 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import Keypoints, find_keypoints, match_keypoints, shared_plane, shared_views
+from .keypoints import (
+    Keypoints,
+    find_keypoints,
+    grey_of,
+    match_keypoints,
+    shared_plane,
+    shared_views,
+    spread_keypoints,
+)
 from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from .mark_relief import without_ink
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
@@ -29,13 +37,13 @@ __all__ = [
     "SIDE",
     "SMALLEST",
     "Found",
+    "MarkFeatures",
     "Stencil",
     "cut",
     "find_marks",
     "lay_over",
     "likely_place",
     "make_stencil",
-    "mark_features",
     "region_around",
     "sure_place",
     "unlike",
@@ -49,6 +57,7 @@ LONGEST = 1024  # pixels on the long side of the copy of a photo in which local 
 SIDE = 256  # pixels on the long side of a frame
 SMALLEST = 16  # pixels on the shorter side of a photo, or of a reference's marks, that anything can be laid over
 MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mark says where it should be
+FEATURES = 2500  # of a photo, that are matched with those of the marks
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
 ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on another face, or on the room
@@ -103,6 +112,46 @@ class Found(Laid):
         """The box around all of them."""
         boxes = np.array([region.to_list() for region in self.regions])
         return Region(*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+
+
+@dataclass(frozen=True, eq=False)
+class MarkFeatures:
+    """The local features of a photo by which :func:`find_marks` proposes places, looked for when they are first asked
+    for: those of ``picture`` (h, w) uint8, a grey copy, ``times`` smaller than the photo; of a ``relief`` those of its
+    edges.
+    """
+
+    picture: Pixels
+    times: float
+    relief: bool
+
+    @classmethod
+    def of(cls, photo: Pixels, *, relief: bool = False) -> MarkFeatures:
+        """Of a photo (h, w, 3), which is not kept."""
+        times = max(1.0, max(photo.shape[:2]) / LONGEST)
+        copy = scaled(photo, 1 / times) if times > 1 else photo
+        if not relief:
+            return cls(grey_of(copy), times, relief)
+        strength = edges(to_grey(copy))
+        usual = cv2.GaussianBlur(strength, (0, 0), NEAR)
+        return cls(np.clip(EVEN * strength / (usual + FAINT), 0, 255).astype(np.uint8), times, relief)
+
+    @cached_property
+    def strongest(self) -> Keypoints:
+        """At most :data:`FEATURES`, but for such as are equally strong."""
+        return self._on_photo(find_keypoints(self.picture, most=FEATURES, contrast=CONTRAST))
+
+    @cached_property
+    def spread(self) -> Keypoints | None:
+        """As many, each part of the photo giving its share; ``None`` where the strongest are all there are. Else those
+        may all lie on a carpet, and none on what is stamped into the leather before it.
+        """
+        if len(self.strongest) < FEATURES:
+            return None
+        return self._on_photo(spread_keypoints(self.picture, most=FEATURES, contrast=CONTRAST))
+
+    def _on_photo(self, found: Keypoints) -> Keypoints:
+        return found if self.times == 1 else _moved(found, enlarging(1 / self.times))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +242,7 @@ class Stencil:
 
 
 def make_stencil(
-    photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[Keypoints] | None = None
+    photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[MarkFeatures] | None = None
 ) -> Stencil | str:
     """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
 
@@ -212,15 +261,19 @@ def make_stencil(
 
 
 def _stencil(
-    photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[Keypoints] | None, *, relief: bool
+    photos: Sequence[Pixels],
+    regions: Sequence[Sequence[Region]],
+    features: Sequence[MarkFeatures] | None,
+    *,
+    relief: bool,
 ) -> tuple[Stencil | str, float]:
     """:func:`make_stencil` of a relief or of what is none; and the mean likeness of the other references' marks to the
     first's, 0 where they were not found.
     """
     reason = None
+    features = features or [MarkFeatures.of(photo, relief=relief) for photo in photos]
     for main in (row for row, boxes in enumerate(regions) if boxes):
-        known = None if features is None else features[main]
-        first = _framed(main, photos[main], regions[main], known, relief=relief)
+        first = _framed(main, photos[main], features[main], regions[main])
         if isinstance(first, Stencil):
             break
         reason = reason or first
@@ -231,10 +284,11 @@ def _stencil(
     for row, photo in enumerate(photos):
         if row == main:
             continue
-        points = mark_features(photo, relief=relief) if features is None else features[row]
-        found = find_marks(first, photo, points)
-        alike[row] = found.likeness if isinstance(found, Found) else 0.0
-        if isinstance(found, Found) and found.inside[first.on_mark()].mean() >= MOST:
+        found, points = _looked_for(first, photo, features[row])
+        if isinstance(found, str) or found.likeness < FOUND:
+            continue
+        alike[row] = found.likeness
+        if found.inside[first.on_mark()].mean() >= MOST:
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, inverse(found.matrix))))
     near = [_near(keypoints, first.shape) for *_, keypoints in laid]
     stencil = Stencil(
@@ -254,11 +308,11 @@ def _stencil(
     return stencil, float(alike.sum() / max(len(photos) - 1, 1))
 
 
-def find_marks(stencil: Stencil, photo: Pixels, points: Keypoints | None = None) -> Found | str:
-    """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``points``: the photo's local
-    features, where known, as :func:`mark_features` finds them for such a stencil.
+def find_marks(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = None) -> Found | str:
+    """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``features``: the photo's, where
+    known, for such a stencil.
     """
-    place = likely_place(stencil, photo, points)
+    place = likely_place(stencil, photo, features)
     return place if isinstance(place, str) or place.likeness >= FOUND else unlike(place)
 
 
@@ -267,27 +321,11 @@ def unlike(place: Found) -> str:
     return f"what lies in the marks' place is not like them (correlation {place.likeness:.2f})"
 
 
-def likely_place(stencil: Stencil, photo: Pixels, points: Keypoints | None = None) -> Found | str:
+def likely_place(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = None) -> Found | str:
     """Where a stencil's marks would be on a photo (h, w, 3), whether they are there or not; or why nothing tells."""
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
-    points = mark_features(photo, relief=stencil.relief) if points is None else points
-    frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
-    proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
-    if not proposals:
-        return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
-    best: Found | None = None
-    halves = [photo]
-    for blurred in (False, True):
-        best = _best(best, stencil, halves, proposals, blurred=blurred)
-        if best is not None and min(best.likenesses) < FOUND and len(stencil.boxes) > 1:
-            fair = _views(frame, points, _evenly(stencil, points, pairs))
-            best = _best(best, stencil, halves, fair, blurred=blurred)
-        if best is not None and best.likeness >= FOUND:
-            return best
-    if best is None:
-        return "the marks would lie outside the photo, or folded"
-    return best if max(best.likeness / FOUND, best.beside / AMID) >= 1 else f"{unlike(best)}, nor is what surrounds it"
+    return _looked_for(stencil, photo, features or MarkFeatures.of(photo, relief=stencil.relief))[0]
 
 
 def sure_place(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | None:
@@ -316,9 +354,42 @@ def region_around(places: Floats, shape: tuple[int, ...]) -> Region:
 # --- registration -----------------------------------------------------------------------------------------------------
 
 
-def _framed(
-    row: int, photo: Pixels, regions: Sequence[Region], points: Keypoints | None, *, relief: bool
-) -> Stencil | str:
+def _looked_for(stencil: Stencil, photo: Pixels, features: MarkFeatures) -> tuple[Found | str, Keypoints]:
+    """The :func:`likely_place` by the strongest features, or, where the marks are not found by them, by those that are
+    spread; and those that told it.
+    """
+    place = _told(stencil, photo, features.strongest)
+    if _likeness(place) >= FOUND or features.spread is None:
+        return place, features.strongest
+    other = _told(stencil, photo, features.spread)
+    return (other, features.spread) if _likeness(other) >= FOUND else (place, features.strongest)
+
+
+def _likeness(place: Found | str) -> float:
+    return -1.0 if isinstance(place, str) else place.likeness
+
+
+def _told(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str:
+    """The :func:`likely_place` that the photo's local features ``points`` tell."""
+    frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
+    proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
+    if not proposals:
+        return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
+    best: Found | None = None
+    halves = [photo]
+    for blurred in (False, True):
+        best = _best(best, stencil, halves, proposals, blurred=blurred)
+        if best is not None and min(best.likenesses) < FOUND and len(stencil.boxes) > 1:
+            fair = _views(frame, points, _evenly(stencil, points, pairs))
+            best = _best(best, stencil, halves, fair, blurred=blurred)
+        if best is not None and best.likeness >= FOUND:
+            return best
+    if best is None:
+        return "the marks would lie outside the photo, or folded"
+    return best if max(best.likeness / FOUND, best.beside / AMID) >= 1 else f"{unlike(best)}, nor is what surrounds it"
+
+
+def _framed(row: int, photo: Pixels, features: MarkFeatures, regions: Sequence[Region]) -> Stencil | str:
     """The stencil of one reference photo (h, w, 3) alone, the ``row``-th of those given; or why it shows no marks."""
     boxes = np.array([region.to_list() for region in regions], np.float64)
     x0, y0 = boxes[:, :2].min(axis=0).tolist()
@@ -331,7 +402,7 @@ def _framed(
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(mark_features(photo, relief=relief) if points is None else points, inverse(matrix))
+    own = _moved(_telling(features, boxes), inverse(matrix))
     first = Stencil(
         crops=framed(photo, matrix, shape)[None],
         inside=np.ones((1, *shape), bool),
@@ -340,26 +411,20 @@ def _framed(
         warps=places(matrix, shape)[None],
         keypoints=own,
         around=own,
-        relief=relief,
+        relief=features.relief,
     )
     if first.spread[first.on_mark()].max() < BLANK:
         return "nothing is drawn in the regions around its marks"
     return first
 
 
-def mark_features(photo: Pixels, *, relief: bool = False) -> Keypoints:
-    """The local features of a photo (h, w, 3) that :func:`find_marks` matches, from a copy of at most ``LONGEST``; of a
-    ``relief`` those of its edges.
-    """
-    times = max(1.0, max(photo.shape[:2]) / LONGEST)
-    if times > 1:
-        photo = scaled(photo, 1 / times)
-    if relief:
-        strength = edges(to_grey(photo))
-        usual = cv2.GaussianBlur(strength, (0, 0), NEAR)
-        photo = np.clip(EVEN * strength / (usual + FAINT), 0, 255).astype(np.uint8)
-    found = find_keypoints(photo, most=2500, contrast=CONTRAST)
-    return found if times == 1 else _moved(found, enlarging(1 / times))
+def _telling(features: MarkFeatures, boxes: Matrix) -> Keypoints:
+    """A reference's strongest features, or, where hardly any is on its marks' ``boxes`` (m, 4), those that are spread."""
+    x, y = features.strongest.points.T[:, :, None]
+    x0, y0, x1, y1 = boxes.T
+    on_marks = ((x > x0) & (x < x1) & (y > y0) & (y < y1)).any(axis=1)
+    spread = features.spread if on_marks.sum() < SAY else None
+    return features.strongest if spread is None else spread
 
 
 def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:

@@ -13,13 +13,16 @@ from conftest import picture
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, mark_warp, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.keypoints import find_keypoints, spread_keypoints
 from counterfeit_vision.laying import _grey_at, places, to_grey
 from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
 from counterfeit_vision.marks import (
+    FEATURES,
     FOUND,
     PRINTED,
     SURE,
     Found,
+    MarkFeatures,
     Stencil,
     _wide_view,
     cut,
@@ -27,7 +30,6 @@ from counterfeit_vision.marks import (
     lay_over,
     likely_place,
     make_stencil,
-    mark_features,
     scaled,
     sure_place,
 )
@@ -310,6 +312,100 @@ def test_a_photo_is_not_halved_away(stencil: Stencil) -> None:
     assert lay_over(stencil, [corner], np.diag([100.0, 100.0, 1]), blurred=True) is None
 
 
+def carpet(seed: int) -> np.ndarray:
+    """A floor (1080, 1440, 3) with more, and stronger, local features than what is faint before it."""
+    random = np.random.default_rng(seed)
+    rough = cv2.resize(random.normal(0, 1, (360, 480)), (1440, 1080), interpolation=cv2.INTER_CUBIC)
+    grain = 25 * rough / rough.std() + random.normal(0, 3, rough.shape)
+    return np.clip(np.array([150, 130, 110]) + grain[..., None], 0, 255).astype(np.uint8)
+
+
+def faint(noise: int) -> np.ndarray:
+    """The card with a fifth of its contrast."""
+    card, grain = label(noise=noise).astype(float), np.random.default_rng(noise).normal(0, 2, (400, 560, 3))
+    return np.clip(card.mean(axis=(0, 1)) * 0.8 + 0.2 * card + grain, 0, 255).astype(np.uint8)
+
+
+def lying(card: np.ndarray, matrix: np.ndarray, seed: int) -> np.ndarray:
+    """The card on a carpet, through a homography."""
+    floor = carpet(seed)
+    laid = cv2.warpPerspective(card, matrix, (1440, 1080))
+    on = cv2.warpPerspective(np.full(card.shape[:2], 255, np.uint8), matrix, (1440, 1080)) > 127
+    return np.where(on[..., None], laid, floor).astype(np.uint8)
+
+
+ON_CARPET = np.array([[1.1, -0.1, 340], [0.1, 1.05, 210], [0, 0, 1]])
+
+
+def test_what_is_faint_is_found_on_a_carpet_that_has_all_the_strongest_features() -> None:
+    made = make_stencil([faint(0), seen(faint(1)), seen(faint(2), seed=8)], [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    photo = lying(faint(3), ON_CARPET, 1)
+    features = MarkFeatures.of(photo)
+    assert features.spread is not None
+    assert len(features.strongest) >= FEATURES >= len(features.spread)
+    found = find_marks(made, photo)
+    assert isinstance(found, Found)
+    assert found.likeness > 0.9
+    corners = np.array([[[150, 90], [410, 90], [410, 270], [150, 270]]], np.float32)
+    true = cv2.perspectiveTransform(corners, ON_CARPET)[0]
+    assert np.abs(found.region.to_list() - np.concatenate([true.min(axis=0), true.max(axis=0)])).max() < 8
+    assert isinstance(find_marks(made, carpet(1)), str)
+
+
+def test_a_reference_on_a_carpet_shows_what_is_faint() -> None:
+    corners = np.array([[[150, 90], [410, 90], [410, 270], [150, 270]]], np.float32)
+    true = cv2.perspectiveTransform(corners, ON_CARPET)[0]
+    box = Region(*true.min(axis=0).tolist(), *true.max(axis=0).tolist())
+    turned = np.array([[0.9, -0.25, 300], [0.2, 0.95, 200], [1e-4, 0, 1]])
+    made = make_stencil([lying(faint(0), ON_CARPET, 1), lying(faint(1), turned, 2)], [[box], []])
+    assert isinstance(made, Stencil)
+    assert len(made.rows) == 2
+    found = find_marks(made, seen(faint(3)))
+    assert isinstance(found, Found)
+    assert found.likeness > 0.9
+
+
+def test_where_the_strongest_are_all_there_are_no_others_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: object, **named: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(marks, "spread_keypoints", refused)
+    assert isinstance(likely_place(_made(), np.full((300, 300, 3), 128, np.uint8)), str)
+    assert MarkFeatures.of(label()).spread is None
+
+
+def _made() -> Stencil:
+    made = make_stencil([label()], [[BOX]])
+    assert isinstance(made, Stencil)
+    return made
+
+
+def test_features_are_the_strongest_of_each_part_as_a_slow_twin_picks_them() -> None:
+    picture_of = cv2.cvtColor(carpet(3)[:700, :900], cv2.COLOR_RGB2GRAY)
+    fast = spread_keypoints(picture_of, most=640, contrast=0.01)
+    known = cv2.SIFT.create(contrastThreshold=0.01).detect(picture_of, None)
+    slow = []
+    for down in range(8):
+        for along in range(8):
+            own = [
+                point for point in known if int(point.pt[0] * 8 / 900) == along and int(point.pt[1] * 8 / 700) == down
+            ]
+            slow += sorted(point.response for point in own)[-10:]
+    places = {point.pt: point.response for point in known}
+    chosen = [places[(float(x), float(y))] for x, y in fast.points]
+    assert sorted(chosen) == pytest.approx(sorted(slow))
+    whole = find_keypoints(picture_of, most=100_000, contrast=0.01)  # and their descriptors are theirs
+    rows = [int(np.abs(whole.points - place).sum(axis=1).argmin()) for place in fast.points[:50]]
+    near = (whole.descriptors[rows] * fast.descriptors[:50]).sum(axis=1)
+    assert np.median(near) > 0.999
+
+
+@pytest.mark.parametrize("shape", [(9, 400), (400, 9), (64, 64)])
+def test_of_a_uniform_or_thin_picture_no_features_are_spread(shape: tuple[int, int]) -> None:
+    assert len(spread_keypoints(np.full(shape, 128, np.uint8))) == 0
+
+
 def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
     random = np.random.default_rng(0)
     carton = np.full((600, 800, 3), 220, np.uint8)
@@ -322,14 +418,14 @@ def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
     made = make_stencil([carton], [[Region(320, 245, 480, 355)]])
     assert isinstance(made, Stencil)
     tilt = np.array([[0.5, 0.05, 20], [-0.04, 0.5, 60], [1e-4, 0, 1]])
-    (view,) = _wide_view(made.around, mark_features(seen(other, tilt)))
+    (view,) = _wide_view(made.around, MarkFeatures.of(seen(other, tilt)).strongest)
     frame = np.array([[[0, 0]], [[0, made.shape[0]]], [[made.shape[1], 0]]], np.float32)
     on_carton = cv2.perspectiveTransform(frame, view)
     x0, y0, scale = 320 - 0.35 * 160, 245 - 0.35 * 160, (160 + 0.7 * 160) / max(made.shape)
     true = cv2.perspectiveTransform(frame * scale + np.array([x0, y0], np.float32), tilt)
     np.testing.assert_allclose(on_carton, true, atol=2)
     assert "what lies in the marks' place" in str(find_marks(made, seen(other, tilt)))
-    assert _wide_view(made.around, mark_features(np.full((300, 300, 3), 128, np.uint8))) == []
+    assert _wide_view(made.around, MarkFeatures.of(np.full((300, 300, 3), 128, np.uint8)).strongest) == []
 
 
 def test_no_region_no_stencil() -> None:

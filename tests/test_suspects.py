@@ -11,10 +11,12 @@ import pytest
 from test_marks import engraved, label, plates, seen
 
 import counterfeit_vision as cv
+from counterfeit_vision import marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Mark, Patches, Reuse, Similarity, Suspects, base, reuse
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.marks import FOUND, mark_features
+from counterfeit_vision.keypoints import find_keypoints
+from counterfeit_vision.marks import FOUND
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.traits import find_traits
 
@@ -187,12 +189,12 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
 
         return called
 
-    for function in (find_traits, mark_features):
-        monkeypatch.setattr(base, function.__name__, counted(function))
+    monkeypatch.setattr(base, "find_traits", counted(find_traits))
+    monkeypatch.setattr(marks, "find_keypoints", counted(find_keypoints))
     found = batch(catalog, [seen(sibling(noise=3))], "one")
     assert found.goods(0) == "velmora/two"
     assert not isinstance(found.place(0), str)
-    assert sorted(looked) == ["find_traits", "mark_features"]
+    assert sorted(looked) == ["find_keypoints", "find_traits"]
     compared = []
     monkeypatch.setattr(
         reuse, "find_traits", lambda pixels, **size: compared.append(pixels) or find_traits(pixels, **size)

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from ..catalog import Catalog, Neighbours
 from ..errors import DecodeError
 from ..goods_marks import GoodsMarks
-from ..keypoints import Keypoints
 from ..laying import Laid
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
-from ..marks import FOUND, SMALLEST, Found, Stencil, likely_place, mark_features, sure_place, unlike
+from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, likely_place, sure_place, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..traits import Traits, find_traits
@@ -56,7 +55,7 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
-    _points: Once[tuple[int, bool], Keypoints] = field(
+    _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
     _traits: Once[int, Traits] = field(default_factory=Once, init=False, repr=False)
@@ -195,10 +194,9 @@ class Suspects:
             place = sure_place(stencil, photo, self.traits(row).on_original)
             if place is not None:
                 return place
-        return likely_place(stencil, photo, self._features(row, photo, relief=stencil.relief))
-
-    def _features(self, row: int, photo: NDArray[np.uint8], *, relief: bool) -> Keypoints:
-        return self._points.get((row, relief), lambda: mark_features(photo, relief=relief))
+        relief = stencil.relief
+        features = self._features.get((row, relief), lambda: MarkFeatures.of(photo, relief=relief))
+        return likely_place(stencil, photo, features)
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
