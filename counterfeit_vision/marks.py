@@ -419,7 +419,7 @@ def _framed(row: int, photo: Pixels, features: MarkFeatures, regions: Sequence[R
 
 
 def _telling(features: MarkFeatures, boxes: Matrix) -> Keypoints:
-    """A reference's strongest features, or, where hardly any is on its marks' ``boxes`` (m, 4), those that are spread."""
+    """A reference's strongest features, or, where hardly any is on its marks' ``boxes`` (m, 4), what is spread."""
     x, y = features.strongest.points.T[:, :, None]
     x0, y0, x1, y1 = boxes.T
     on_marks = ((x > x0) & (x < x1) & (y > y0) & (y < y1)).any(axis=1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from conftest import picture
+from test_marks import label, seen
+from test_suspects import ONE, TWO, sibling
 from test_wordmark import suspects
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Product
-from counterfeit_vision.heads.product import USUAL
+from counterfeit_vision.heads.product import FITS, USUAL
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -111,3 +113,55 @@ def test_goods_with_more_references_than_are_near_are_told_from_others(tiny_enco
     assert right.applicable
     assert wrong.score > 0 > right.score
     assert right.references[0].startswith("zeta")
+
+
+def cards(encoder: TowerEncoder, **options: bool) -> cv.Catalog:
+    rows = [
+        cv.Reference(id="one", photo=label(), brand="velmora", product="one", regions=ONE),
+        cv.Reference(id="two", photo=sibling(), brand="velmora", product="two", regions=TWO),
+    ]
+    return cv.Catalog.build(rows, encoder=encoder, cache=False, **options)
+
+
+def test_a_photo_that_looks_more_like_another_product_is_laid_over_both(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = cards(tiny_encoder)
+    ask = {"brand": "velmora", "product": "one"}
+    wrong = cv.Listing(id="wrong", photos=[seen(sibling(noise=3))], **ask)
+    right = cv.Listing(id="right", photos=[seen(label(noise=3))], **ask)
+    found = suspects(catalog, wrong, right)
+    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))  # dark, say
+    fake, genuine = Product().score(found)
+    assert fake.text.startswith("The photo looks more like two (")
+    assert genuine.text.startswith("The photo looks more like ")
+    place = found.place_of(0, "velmora/two")
+    assert not isinstance(place, str)
+    assert fake.region == place.region
+    assert genuine.region is None
+    margins = [float(found.neighbours.scores[row].max()) + 1 for row in range(2)]
+    assert fake.score > margins[0] + FITS * 0.3, "it fits the other product's marks better"
+    assert genuine.score < margins[1] - FITS * 0.3, "and the claimed one's, though it looks like another"
+    assert "; laid over both, it fits the marks and what surrounds them by 1." in fake.text
+
+
+def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = cv.Listing(id="right", photos=[seen(label(noise=3))], brand="velmora", product="one")
+    found = suspects(cards(tiny_encoder), listing)
+    monkeypatch.setattr(found.catalog, "likeness", lambda photos, row, groups: np.full(len(groups), 2.0))
+    monkeypatch.setattr(type(found), "place_of", lambda *given: pytest.fail("it looks like the claimed product"))
+    (sure,) = Product().score(found)
+    assert sure.score < 0
+    monkeypatch.undo()
+    plain = [
+        cv.Reference(id=name, photo=np.full((90, 90, 3), 50 * place, np.uint8), brand="acme", product=name)
+        for place, name in enumerate(("one", "two"), 1)
+    ]
+    catalog = cv.Catalog.build(plain, encoder=tiny_encoder, cache=False)
+    found = suspects(catalog, cv.Listing(id="bare", photos=[label()], brand="acme", product="one"))
+    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    (bare,) = Product().score(found)
+    assert bare.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1)
+    assert "laid over" not in bare.text

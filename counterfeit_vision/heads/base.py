@@ -140,7 +140,7 @@ class Suspects:
 
     def _likeness(self, row: int, goods: str) -> tuple[float, float]:
         """Of the marks of those goods to what lies in their place: of all together, and of the one least alike."""
-        place = self._place_of(row, goods)
+        place = self.place_of(row, goods)
         return (-1.0, -1.0) if isinstance(place, str) else (place.likeness, min(place.likeness, *place.likenesses))
 
     def _could_show_marks(self, row: int, goods: str) -> bool:
@@ -174,10 +174,11 @@ class Suspects:
         nothing tells. Looked for once.
         """
         goods = self.goods(row)
-        place = self._place_of(row, goods)
+        place = self.place_of(row, goods)
         return place if isinstance(place, str) else (goods, place)
 
-    def _place_of(self, row: int, goods: str) -> Found | str:
+    def place_of(self, row: int, goods: str) -> Found | str:
+        """The same for any ``goods``, by their key."""
         return self._places.get((row, goods), lambda: self._look_for_place(row, goods))
 
     def _look_for_place(self, row: int, goods: str) -> Found | str:
