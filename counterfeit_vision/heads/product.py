@@ -13,9 +13,9 @@ from .base import Suspects
 
 __all__ = ["Product"]
 
-# Of the difference in how well the photo fits the marks of either; of six between 0.05 and 0.8 the first with which
-# nearly all that is gained on cartons of grocery's training part (deal 2) is
-FITS = 0.5
+# Of the difference in how well a photo fits either's marks. Chosen on cartons of grocery's training part, deals 1 and 2:
+# more finds another brand a little better, and less another product of the brand
+FITS = 0.3
 USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
 
@@ -27,7 +27,7 @@ class Product:
     like each other, and a bag's photos less like each other than a carton's. Where the listing names only a brand, the
     same for brands, and nothing is taken off.
 
-    A photo that looks more like the other is laid over both: half of the difference in how alike the marks and what
+    A photo that looks more like the other is laid over both: 0.3 of the difference in how alike the marks and what
     surrounds them are is added. So variants that bear one logo are told apart by what is printed beside it, and a dark
     photo of the claimed product, like any other by its looks, is known by its marks. The ``region`` is where those of
     the other product were found, if they fit better.
