@@ -13,8 +13,8 @@ from .base import Suspects
 
 __all__ = ["Product"]
 
-# Of the difference in how well a photo fits either's marks. Chosen on cartons of grocery's training part, deals 1 and 2:
-# more finds another brand a little better, and less another product of the brand
+# Of the difference in how well a photo fits either's marks: on cartons of grocery's training part, deals 1 and 2, more
+# finds another brand's a little better, and less another product of the brand
 FITS = 0.3
 USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
