@@ -12,7 +12,8 @@ from test_wordmark import suspects
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Product
-from counterfeit_vision.heads.product import FITS, USUAL
+from counterfeit_vision.heads import product as product_claim
+from counterfeit_vision.heads.product import FITS, KNOWN, USUAL
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -165,3 +166,20 @@ def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
     (bare,) = Product().score(found)
     assert bare.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1)
     assert "laid over" not in bare.text
+
+
+@pytest.mark.parametrize(
+    ("other", "own", "more"),
+    [(1.5, 0.2, 1.3), (0.2, 0.1, 0.1), (0.0, 1.0, 0), (0.3, 1.6, KNOWN - 1.6), (1.4, 1.6, -0.2)],
+)
+def test_only_marks_that_fit_well_take_suspicion_away(
+    other: float, own: float, more: float, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = cards(tiny_encoder)
+    found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
+    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: goods)
+    monkeypatch.setattr(product_claim, "_fit", lambda goods: own if goods == "velmora/one" else other)
+    (said,) = Product().score(found)
+    assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + FITS * more)
+    assert said.region is None, "nothing was found"

@@ -16,6 +16,7 @@ __all__ = ["Product"]
 # Of the difference in how well a photo fits either's marks: on cartons of grocery's training part, deals 1 and 2, more
 # finds another brand's a little better, and less another product of the brand
 FITS = 0.3
+KNOWN = 1.1  # fit from which marks tell the claimed product; less have another product's photos that bear its logo
 USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
 
@@ -27,10 +28,11 @@ class Product:
     like each other, and a bag's photos less like each other than a carton's. Where the listing names only a brand, the
     same for brands, and nothing is taken off.
 
-    A photo that looks more like the other is laid over both: 0.3 of the difference in how alike the marks and what
+    A photo that looks more like the other is laid over both, and 0.3 of the difference in how alike the marks and what
     surrounds them are is added. So variants that bear one logo are told apart by what is printed beside it, and a dark
-    photo of the claimed product, like any other by its looks, is known by its marks. The ``region`` is where those of
-    the other product were found, if they fit better.
+    photo of the claimed product, like any other by its looks, is known by its marks. That takes suspicion away only
+    where the claimed product's fit well: its logo may be on other goods. The ``region`` is where the marks of the other
+    product were found, if they fit better.
     """
 
     name = "product"
@@ -87,7 +89,7 @@ def _laid_over_both(suspects: Suspects, row: int, evidence: Evidence, goods: str
     more = f"; laid over both, it fits the marks and what surrounds them by {other:.2f} and by {own:.2f}, of 2"
     return dataclasses.replace(
         evidence,
-        score=evidence.score + FITS * (other - own),
+        score=evidence.score + FITS * (other - own if other > own else min(max(other, KNOWN) - own, 0.0)),
         text=f"{evidence.text[:-1]}{more}.",
         region=place.region if isinstance(place, Found) and place.likeness >= FOUND and other > own else None,
     )
