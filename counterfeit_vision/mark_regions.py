@@ -75,10 +75,9 @@ class Shown:
     @cached_property
     def on_product(self) -> Keypoints:
         """Those of the features."""
-        x, y = (
-            np.clip(self.features.strongest.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
-        )
-        return self.features.strongest.at(self.product[y, x] >= PRODUCT)
+        found = self.features.strongest
+        x, y = np.clip(found.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
+        return found.at(self.product[y, x] >= PRODUCT)
 
     @cached_property
     def drawn(self) -> Floats:

@@ -323,8 +323,6 @@ def unlike(place: Found) -> str:
 
 def likely_place(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = None) -> Found | str:
     """Where a stencil's marks would be on a photo (h, w, 3), whether they are there or not; or why nothing tells."""
-    if min(photo.shape[:2]) < SMALLEST:
-        return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels"
     return _looked_for(stencil, photo, features or MarkFeatures.of(photo, relief=stencil.relief))[0]
 
 
@@ -358,6 +356,8 @@ def _looked_for(stencil: Stencil, photo: Pixels, features: MarkFeatures) -> tupl
     """The :func:`likely_place` by the strongest features, or, where the marks are not found by them, by those that are
     spread; and those that told it.
     """
+    if min(photo.shape[:2]) < SMALLEST:
+        return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels", features.strongest
     place = _told(stencil, photo, features.strongest)
     if _likeness(place) >= FOUND or features.spread is None:
         return place, features.strongest

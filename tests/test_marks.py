@@ -463,6 +463,14 @@ def test_what_is_left_of_a_box_at_the_edge_of_its_photo_may_be_thin(height: int)
     assert isinstance(find_marks(made, seen(label(noise=3))), Found)
 
 
+@pytest.mark.parametrize("shape", [(8, 900, 3), (900, 8, 3), (1, 3000, 3)])
+def test_a_reference_as_thin_as_a_thread_is_left_out(shape: tuple[int, int, int]) -> None:
+    thin = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    made = make_stencil([label(), seen(label(noise=1)), thin], [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    assert made.rows == (0, 1)
+
+
 def test_a_reference_of_something_else_is_left_out() -> None:
     made = make_stencil([label(), cv2.resize(picture(3), (500, 400))], [[BOX], []])
     assert isinstance(made, Stencil)
