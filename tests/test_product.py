@@ -180,6 +180,27 @@ def test_only_marks_that_fit_well_take_suspicion_away(
     monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: goods)
     monkeypatch.setattr(product_claim, "_fit", lambda goods: own if goods == "velmora/one" else other)
+    monkeypatch.setattr(product_claim, "_found", lambda goods: goods == "velmora/one")
     (said,) = Product().score(found)
     assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + FITS * more)
-    assert said.region is None, "nothing was found"
+    assert said.region is None, "the other's were not found"
+
+
+@pytest.mark.parametrize(("brand", "more"), [("velmora", 0.0), ("zeta", FITS * 1.3)])
+def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
+    brand: str, more: float, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the claimed product's marks were missed, those of its sibling are the same."""
+    rows = [
+        cv.Reference(id="one", photo=label(), brand="velmora", product="one", regions=ONE),
+        cv.Reference(id="two", photo=sibling(), brand=brand, product="two", regions=TWO),
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
+    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: "too few local features")
+    fits = iter((0.0, 1.3))
+    monkeypatch.setattr(product_claim, "_fit", lambda place: next(fits))
+    (said,) = Product().score(found)
+    assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + more)
+    assert ("laid over both" in said.text) == (more > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeGuard
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class Product:
     A photo that looks more like the other is laid over both, and 0.3 of the difference in how alike the marks and what
     surrounds them are is added. So variants that bear one logo are told apart by what is printed beside it, and a dark
     photo of the claimed product, like any other by its looks, is known by its marks. That takes suspicion away only
-    where the claimed product's fit well: its logo may be on other goods. The ``region`` is where the marks of the other
+    where the claimed product's fit well: its logo may be on other goods. And where its own marks are not found, those
+    of another product of the brand add none: they may be the same. The ``region`` is where the marks of the other
     product were found, if they fit better.
     """
 
@@ -84,15 +86,22 @@ def _laid_over_both(suspects: Suspects, row: int, evidence: Evidence, goods: str
     """The evidence with what the marks say, where those of both goods are known."""
     if any(isinstance(suspects.marks_of(key).stencil, str) for key in (goods, rival)):
         return evidence
-    place = suspects.place_of(row, rival)
-    own, other = _fit(suspects.place_of(row, goods)), _fit(place)
+    claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
+    own, other = _fit(claimed), _fit(place)
+    first = [suspects.catalog.references[int(suspects.marks_of(key).rows[0])] for key in (goods, rival)]
+    if other > own and not _found(claimed) and first[0].brand == first[1].brand:
+        return evidence
     more = f"; laid over both, it fits the marks and what surrounds them by {other:.2f} and by {own:.2f}, of 2"
     return dataclasses.replace(
         evidence,
         score=evidence.score + FITS * (other - own if other > own else min(max(other, KNOWN) - own, 0.0)),
         text=f"{evidence.text[:-1]}{more}.",
-        region=place.region if isinstance(place, Found) and place.likeness >= FOUND and other > own else None,
+        region=place.region if _found(place) and other > own else None,
     )
+
+
+def _found(place: Found | str) -> TypeGuard[Found]:
+    return not isinstance(place, str) and place.likeness >= FOUND
 
 
 def _fit(place: Found | str) -> float:
