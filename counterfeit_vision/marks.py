@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeGuard
 
 import cv2
 import numpy as np
@@ -41,6 +42,7 @@ __all__ = [
     "Stencil",
     "cut",
     "find_marks",
+    "is_found",
     "lay_over",
     "likely_place",
     "make_stencil",
@@ -285,7 +287,7 @@ def _stencil(
         if row == main:
             continue
         found, points = _looked_for(first, photo, features[row])
-        if isinstance(found, str) or found.likeness < FOUND:
+        if not is_found(found):
             continue
         alike[row] = found.likeness
         if found.inside[first.on_mark()].mean() >= MOST:
@@ -313,7 +315,12 @@ def find_marks(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = 
     known, for such a stencil.
     """
     place = likely_place(stencil, photo, features)
-    return place if isinstance(place, str) or place.likeness >= FOUND else unlike(place)
+    return place if isinstance(place, str) or is_found(place) else unlike(place)
+
+
+def is_found(place: Found | str) -> TypeGuard[Found]:
+    """Whether the marks are in their :func:`likely_place`."""
+    return not isinstance(place, str) and place.likeness >= FOUND
 
 
 def unlike(place: Found) -> str:
@@ -358,18 +365,14 @@ def _looked_for(stencil: Stencil, photo: Pixels, features: MarkFeatures) -> tupl
     """
     if min(photo.shape[:2]) < SMALLEST:
         return f"the photo is only {photo.shape[1]} x {photo.shape[0]} pixels", features.strongest
-    place = _told(stencil, photo, features.strongest)
-    if _likeness(place) >= FOUND or features.spread is None:
+    place = _place_by(stencil, photo, features.strongest)
+    if is_found(place) or features.spread is None:
         return place, features.strongest
-    other = _told(stencil, photo, features.spread)
-    return (other, features.spread) if _likeness(other) >= FOUND else (place, features.strongest)
+    other = _place_by(stencil, photo, features.spread)
+    return (other, features.spread) if is_found(other) else (place, features.strongest)
 
 
-def _likeness(place: Found | str) -> float:
-    return -1.0 if isinstance(place, str) else place.likeness
-
-
-def _told(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str:
+def _place_by(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str:
     """The :func:`likely_place` that the photo's local features ``points`` tell."""
     frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
     proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
@@ -402,7 +405,7 @@ def _framed(row: int, photo: Pixels, features: MarkFeatures, regions: Sequence[R
     scale = SIDE / max(x1 - x0, y1 - y0)
     shape = (round((y1 - y0) * scale), round((x1 - x0) * scale))
     matrix = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-    own = _moved(_telling(features, boxes), inverse(matrix))
+    own = _moved(_describing(features, boxes), inverse(matrix))
     first = Stencil(
         crops=framed(photo, matrix, shape)[None],
         inside=np.ones((1, *shape), bool),
@@ -418,7 +421,7 @@ def _framed(row: int, photo: Pixels, features: MarkFeatures, regions: Sequence[R
     return first
 
 
-def _telling(features: MarkFeatures, boxes: Matrix) -> Keypoints:
+def _describing(features: MarkFeatures, boxes: Matrix) -> Keypoints:
     """A reference's strongest features, or, where hardly any is on its marks' ``boxes`` (m, 4), what is spread."""
     x, y = features.strongest.points.T[:, :, None]
     x0, y0, x1, y1 = boxes.T

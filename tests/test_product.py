@@ -180,7 +180,7 @@ def test_only_marks_that_fit_well_take_suspicion_away(
     monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: goods)
     monkeypatch.setattr(product_claim, "_fit", lambda goods: own if goods == "velmora/one" else other)
-    monkeypatch.setattr(product_claim, "_found", lambda goods: goods == "velmora/one")
+    monkeypatch.setattr(product_claim, "is_found", lambda goods: goods == "velmora/one")
     (said,) = Product().score(found)
     assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + FITS * more)
     assert said.region is None, "the other's were not found"

@@ -15,7 +15,7 @@ from ..goods_marks import GoodsMarks
 from ..laying import Laid
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
-from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, likely_place, sure_place, unlike
+from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..traits import Traits, find_traits
@@ -202,7 +202,7 @@ class Suspects:
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
         place = self.place(row)
-        return place if isinstance(place, str) or place[1].likeness >= FOUND else unlike(place[1])
+        return place if isinstance(place, str) or is_found(place[1]) else unlike(place[1])
 
     def lacks_mark(self, row: int) -> bool:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
