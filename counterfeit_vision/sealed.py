@@ -26,6 +26,7 @@ __all__ = [
     "lock",
     "read_sealed",
     "refuse_foreign",
+    "refuse_table",
     "remove_old",
     "replace_file",
     "sealed",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+# Endings of files by which somebody who names them expects one file, not a folder
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -47,6 +50,12 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def refuse_table(folder: Path, otherwise: str = "name a folder") -> None:
+    """:class:`InputError` for a new folder that is named like a file. ``otherwise``: the next thing to type."""
+    if folder.suffix.lower() in TABLES and not folder.is_dir():
+        raise InputError(f"{folder}: a folder is written here, no {folder.suffix} file; {otherwise}")
 
 
 @contextlib.contextmanager

@@ -677,11 +677,14 @@ def test_out_that_cannot_be_written(run: Run, catalog: Path, inspector: Path, tr
         ("calibrate", catalog, tree, "--out", file),
         ("inspect", catalog, inspector, tree, "--out", file),
         ("inspect", catalog, inspector, tree, "--out", file / "below"),
+        ("inspect", catalog, inspector, tree, "--out", tmp_path / "new.csv"),
+        ("calibrate", catalog, tree, "--out", tmp_path / "new.json"),
     ):
         said = run(*arguments, "--quiet")
         assert said.code == 2, arguments
         assert re.fullmatch(
-            r"error: .*(file: that is a file|full: the folder holds something else|in \S*file; name another place).*\n",
+            r"error: .*(file: that is a file|full: the folder holds something else|in \S*file; name another place|"
+            r"no .(csv|json) file; name a folder).*\n",
             said.err,
         ), said.err
     assert (tmp_path / "full" / "novel.txt").read_text() == "mine"

@@ -589,6 +589,15 @@ def test_a_file_is_not_taken_for_a_folder(results, tmp_path):
     assert taken.read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["results.csv", "results.JSONL", "results.htm"])
+def test_a_folder_is_not_named_like_a_table(results, tmp_path, name):
+    with pytest.raises(InputError, match=r"a folder is written here, no \.\w+ file; .*report\.to_frame\(\)\.to_csv"):
+        Report(results).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / name).mkdir()  # who made it wants it so
+    assert (Report(results).save(tmp_path / name) / "verdicts.jsonl").exists()
+
+
 def test_a_folder_is_not_taken_for_a_page(results, tmp_path):
     (tmp_path / "x.html").mkdir()
     for page in (Report(results), Explanation(results[0])):
