@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["pack", "unpack"]
 
 SHAPE = "shape"  # the member that says how the arrays, which are numbered, belong together
+LEVEL = 1  # of deflate: numpy's, 6, takes twice the time and saves 4 % of what a product's marks take
 
 
 def pack(value: object) -> bytes:
@@ -29,7 +30,10 @@ def pack(value: object) -> bytes:
     arrays: list[NDArray[Any]] = []
     shape, file = np.array(json.dumps(_shape(value, arrays, {}))), io.BytesIO()
     members: dict[str, Any] = {SHAPE: shape} | {str(place): array for place, array in enumerate(arrays)}
-    np.savez_compressed(file, **members)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, array in members.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
     return file.getvalue()
 
 
