@@ -13,7 +13,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Product
 from counterfeit_vision.heads import product as product_claim
-from counterfeit_vision.heads.product import FITS, KNOWN, USUAL
+from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -170,7 +170,15 @@ def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
 
 @pytest.mark.parametrize(
     ("other", "own", "more"),
-    [(1.5, 0.2, 1.3), (0.2, 0.1, 0.1), (0.0, 1.0, 0), (0.3, 1.6, KNOWN - 1.6), (1.4, 1.6, -0.2)],
+    [
+        (1.5, 0.2, 1.3 - ALIKE),
+        (0.2, 0.1, 0),
+        (0.0, 1.0, 0),
+        (0.3, 1.6, KNOWN - 1.6 + ALIKE),
+        (1.4, 1.6, 0),
+        (1.3, 1.6, ALIKE - 0.3),
+        (1.6, 1.5, 0),
+    ],
 )
 def test_only_marks_that_fit_well_take_suspicion_away(
     other: float, own: float, more: float, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +194,7 @@ def test_only_marks_that_fit_well_take_suspicion_away(
     assert said.region is None, "the other's were not found"
 
 
-@pytest.mark.parametrize(("brand", "more"), [("velmora", 0.0), ("zeta", FITS * 1.3)])
+@pytest.mark.parametrize(("brand", "more"), [("velmora", 0.0), ("zeta", FITS * (1.3 - ALIKE))])
 def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
     brand: str, more: float, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
