@@ -14,6 +14,7 @@ OUTLINES = str.maketrans(
     "АВЕКМНОРСТУХІЈЅасеорхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικ015|",
     "ABEKMHOPCTYXIJSaceopxyijshdqwABEZHIKMNOPTYXaovpikolsl",
 )
+LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
 
@@ -76,13 +77,24 @@ def likeness(text: str, name: str) -> float:
 def lookalike_words(text: str, name: str) -> list[str]:
     """The words of a title that look like a brand's name but are spelt otherwise, as they stand there.
 
-    >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas")
-    ['АDIDAS']
+    Those of plain letters alone may be other words: they are only told of a long name that the title does not spell
+    right, and numbers never are.
+
+    >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
+    (['АDIDAS'], [])
     """
     words = re.findall(r"[\w|]+", text)
     length = len(re.findall(r"[\w|]+", name))
     runs = [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
-    return [run for run in runs if skeleton(run) == skeleton(name) and _unaccented(run) != _unaccented(name)]
+    spelt = any(_unaccented(run) == _unaccented(name) for run in runs)
+    false = [run for run in runs if skeleton(run) == skeleton(name) and _unaccented(run) != _unaccented(name)]
+    words_alone = spelt or len(folded(name)) < LONG
+    return [run for run in false if not (run.isascii() and _is_plain(run, letters_too=words_alone))]
+
+
+def _is_plain(run: str, *, letters_too: bool) -> bool:
+    """Whether each word of it is a number, or, with ``letters_too``, nothing but letters."""
+    return all(word.isdigit() or (letters_too and word.isalpha()) for word in run.split())
 
 
 def _unaccented(text: str) -> str:
