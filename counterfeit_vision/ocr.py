@@ -24,7 +24,7 @@ from . import weights
 from .errors import WeightsError, require
 from .threads import Once
 
-__all__ = ["LOWEST", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
+__all__ = ["LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -22,7 +22,14 @@ from counterfeit_vision.errors import MissingExtraError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
+from counterfeit_vision.heads.wordmark import (
+    DRAWN_OTHERWISE,
+    MISSPELT_SHOWN,
+    READ_COUNTS,
+    Comparison,
+    Wordmark,
+    compare_wordmark,
+)
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
 from counterfeit_vision.marks import Found, Stencil
@@ -268,6 +275,13 @@ def test_edits_are_letters(first: str, second: str, edits: int) -> None:
         ("L0uis Vuitton bag", "Louis Vuitton", ["L0uis Vuitton"]),
         ("ADIDAS adidas Ａdidas", "Adidas", []),  # case and width are no deceit
         ("Chloe bag", "Chloé", []),
+        ("Clark boots, dark brown", "Clark", []),  # another word
+        ("dark boots, size 50", "Clark", []),
+        ("shirt, size 50", "SO", []),
+        ("modern lamp", "Modem", []),
+        ("Armani and arrnani", "Armani", []),
+        ("Armani, Arm4ni, Аrmani", "Armani", ["Аrmani"]),
+        ("C1ark boots", "Clark", ["C1ark"]),
         ("", "Nike", []),
         ("华为 phone", "华为", []),
     ],
@@ -609,6 +623,56 @@ def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader
     assert "Silvanо" in false.text
     assert true.region is not None
     assert (false.region, false.crops) == (None, None)  # nothing is wrong on the photo
+
+
+def other_goods(text: str) -> np.ndarray:
+    """A photo 520 x 300 of something else that bears a text, light on dark, in another typeface."""
+    photo = np.full((300, 520, 3), (60, 40, 45), np.uint8)
+    photo[:60] = picture(3, 60, 520)
+    cv2.putText(photo, text, (90, 200), cv2.FONT_HERSHEY_DUPLEX, 2.0, (220, 214, 200), 4, cv2.LINE_AA)
+    return photo
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("SILVAMO", True), ("S1LVANO", True), ("SILVANO", False), ("SILVAN", False), ("SALVADOR", False)],
+)
+def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
+    text: str, told: bool, tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    catalog = catalogue(tiny_encoder)
+    asked = [
+        cv.Listing(id="product", photos=[other_goods(text)], brand="Silvano", product="bag"),
+        cv.Listing(id="brand", photos=[other_goods(text)], brand="Silvano"),
+        cv.Listing(id="nothing", photos=[other_goods(text)]),
+        cv.Listing(id="other", photos=[other_goods(text)], brand="Norvik"),
+    ]
+    product, brand, *others = Wordmark().score(suspects(catalog, *asked))
+    assert (product.applicable, brand.applicable) == (told, told)
+    assert not any(evidence.applicable for evidence in others), "nobody said that it is one of the brand's"
+    if told:
+        assert product.score > MISSPELT_SHOWN
+        assert f"the photo reads {text!r}, nearly 'Silvano'" in product.text
+        assert product.region is not None
+        assert 80 < product.region.x0 < product.region.x1 < 500
+        assert 130 < product.region.y0 < product.region.y1 < 240
+        assert product.crops is not None
+    else:
+        assert "No mark to read" in product.text
+
+
+def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalogue(
+    tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    catalog, photo, false = catalogue(tiny_encoder), goods(mark("SILVANO"), 7), "Silvanо"  # with a Cyrillic o
+    asked = [
+        cv.Listing(id=f"{title} {brand}", photos=[photo], brand=brand, product="bag", title=f"{title} bag")
+        for title, brand in ((false, false), ("Silvano", false), ("Silvano", "silvano"), (false, None))
+    ]
+    both, field, right, title = Wordmark().score(suspects(catalog, *asked))
+    assert min(both.score, field.score, title.score) >= 1 > right.score
+    assert "The title spells Silvano in other letters" in both.text
+    assert f"The listing's brand spells Silvano in other letters that look alike: {false!r}" in field.text
 
 
 def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from ..glyphs import Glyphs, compare_glyphs, is_covered
 from ..goods_marks import GoodsMarks
 from ..lookalikes import edit_distance, folded, lookalike_words, skeleton
 from ..marks import Found, Stencil, region_around
-from ..ocr import Reader, Reading, TextLine, rectified, shared_reader
+from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView
@@ -42,6 +42,7 @@ CROPS = ((0.0, 0.12, 0.0), (0.15, 0.05, 0.0), (0.0, 0.05, 0.08), (0.0, 0.05, -0.
 # mean excess of genuine photos of the market's seeds 0 to 3 is 0.2, then 0.07, 0.03 and 0.01. Reading suffers less.
 LIKENESS, COUNTS = (0.76, 0.83, 0.88, 0.92), (0.06, 0.18, 0.4, 1.0)
 READ_COUNTS = 0.4  # what spelling counts at least
+NAME = 5  # letters of a brand's name from which few words are a letter off it
 TITLE_SCORE = 1.0  # of a title that spells the brand in letters of another alphabet
 
 
@@ -189,7 +190,7 @@ class Wordmark:
             return Evidence.not_applicable(reader)
         mark = suspects.mark(row)
         if isinstance(mark, str):
-            return Evidence.not_applicable(f"No mark to read: {mark}.")
+            return self._elsewhere(suspects, row, mark, reader)
         (goods, found), catalog = mark, suspects.catalog
         keys = suspects.marks_of(goods).shown_by
         brand = catalog.references[int(keys[0])].brand
@@ -219,15 +220,52 @@ class Wordmark:
             crops=crops,
         )
 
+    def _elsewhere(self, suspects: Suspects, row: int, why: str, reader: Reader) -> Evidence:
+        """Where the marks, which bear the brand's name, were not found: that name a letter off on whatever the photo
+        shows. Spelt right it says nothing: it stands on receipts and on the brand's other goods.
+        """
+        silent, name = Evidence.not_applicable(f"No mark to read: {why}."), _brand_of(suspects, row)
+        genuine = self._printed(suspects, row, name, reader)
+        if genuine is None:
+            return silent
+        photo = suspects.pixels(row)
+        lines = reader.lines(photo, side=PHOTO_SIDE)
+        if any(folded(line.text) == folded(name) for line in lines):
+            return silent
+        told = [(_least_misspelt(photo, line, name, reader), line) for line in lines if _is_miss(line.text, name)]
+        misspelt, line = max(told, key=lambda one: one[0], default=(0.0, genuine))
+        if misspelt < MISSPELT_SHOWN:
+            return silent
+        return Evidence(
+            score=misspelt,
+            text=f"The marks were not found, but the photo reads {line.text!r}, nearly {name!r} (misspelling "
+            f"{misspelt:.2f} of 1): {why}.",
+            region=region_around(line.box, photo.shape),
+            crops=(_view("this photo", line), _view("genuine", genuine)),
+        )
+
+    def _printed(self, suspects: Suspects, row: int, name: str, reader: Reader) -> TextLine | None:
+        """How the product that a listing names, or its brand's nearest, bears the brand's name, where its marks were
+        looked for on the photo in vain; ``None`` for a name that is short enough to be nearly met by accident.
+        """
+        catalog, listing, goods = suspects.catalog, suspects.listings[row], suspects.goods(row)
+        named = len(catalog.claimed_by(listing)) or name == listing.brand
+        of_brand = catalog.references[int(suspects.marks_of(goods).rows[0])].brand == name
+        if not named or not of_brand or len(folded(name)) < NAME or not suspects.lacks_mark(row):
+            return None
+        lines = (one for line in self._wordmarks(suspects, goods, reader).lines for one in line.genuine)
+        return next((one for one in lines if folded(one.text) == folded(name)), None)
+
     def _titled(self, suspects: Suspects, row: int, evidence: Evidence) -> Evidence:
-        """With what the listing's title does to the brand's name."""
-        listing = suspects.listings[row]
-        brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
-        false = lookalike_words(listing.title or "", brand)
-        if not false or (evidence.applicable and evidence.score >= TITLE_SCORE):
-            return evidence
-        text = f"The title spells {brand} in other letters that look alike: {false[0]!r}."
-        return Evidence(TITLE_SCORE, f"{text} {evidence.text}" if evidence.applicable else text)  # no spot on the photo
+        """With what the listing's title, or its brand, does to the brand's name."""
+        listing, brand = suspects.listings[row], _brand_of(suspects, row)
+        for field, text in (("title", listing.title), ("listing's brand", listing.brand)):
+            false = lookalike_words(text or "", brand)
+            if false and not (evidence.applicable and evidence.score >= TITLE_SCORE):
+                told = f"The {field} spells {brand} in other letters that look alike: {false[0]!r}."
+                told = f"{told} {evidence.text}" if evidence.applicable else told
+                return Evidence(TITLE_SCORE, told)  # no spot on the photo
+        return evidence
 
     def reader(self) -> Reader | str:
         """The reader, loaded on first use, or why there is none."""
@@ -251,6 +289,17 @@ class Wordmark:
             return marks.memory(name, kinds, lambda: _learned(catalog, marks, reader))
 
         return self._known.get((catalog.generation, goods), learn)
+
+
+def _brand_of(suspects: Suspects, row: int) -> str:
+    """As the catalogue spells the brand that a listing names, or else that of the nearest reference: what a seller
+    types may be what is false.
+    """
+    catalog, listing = suspects.catalog, suspects.listings[row]
+    named = catalog.claimed_by(listing)
+    if not len(named) and listing.brand is not None:
+        named = catalog.rows_of(brand=listing.brand)
+    return catalog.references[int(named[0] if len(named) else suspects.neighbours.rows[row, 0])].brand
 
 
 def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
@@ -306,6 +355,18 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
     if covered and all(covered):
         return f"something is before a part of it, and {best.line.text!r} is what is read"
     return best
+
+
+def _is_miss(text: str, name: str) -> bool:
+    """Whether a text is the name but for a letter, or looks like it, and is not what is seen of it beside a hand."""
+    off = edit_distance(text, name)
+    return not _part_of(text, name) and (off == 1 or (off > 1 and skeleton(text) == skeleton(name)))
+
+
+def _least_misspelt(photo: Pixels, line: TextLine, name: str, reader: Reader) -> float:
+    """How misspelt a line of a photo is, read once more in a crop of its own."""
+    looks = (compare_wordmark([one], [], [name], reader) for one in (line, *lines_near(photo, line.box, reader)))
+    return min(look.misspelt for look in looks if look is not None)
 
 
 def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
