@@ -38,6 +38,7 @@ from .usual import LARGEST
 __all__ = [
     "JudgedPhoto",
     "Listings",
+    "distinct",
     "encoded_listings",
     "judge",
     "kinds_of",
@@ -72,6 +73,14 @@ class JudgedPhoto:
     runner_up: int = -1
     margin: float = math.nan
     found: tuple[int, ...] = ()
+
+
+def distinct(rows: Sequence[JudgedPhoto]) -> list[int]:
+    """The number of each photo of a listing that is no other one again, however its file is written: in other bytes a
+    harmless photo is still one.
+    """
+    pictures = [(row.photo.view.size, row.photo.view.jpeg) for row in rows]
+    return [number for number, picture in enumerate(pictures) if pictures.index(picture) == number]
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:

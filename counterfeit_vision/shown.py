@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from .errors import InputError
-from .judging import JudgedPhoto, told
+from .judging import JudgedPhoto, distinct, told
 from .types import Failure, Listing
 
 __all__ = ["Shown", "show", "show_fakes"]
@@ -57,7 +57,7 @@ def show(
                 silent.append(Failure(listing.id, "input", error))
                 shown.photos.add(row.photo.sha256)
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
-        once = {row.photo.sha256: row for row in reversed(rows)}
+        once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
         if rows and once.keys() <= shown.photos:
             error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
             once, silent = {}, [*silent, Failure(listing.id, "input", error)]
