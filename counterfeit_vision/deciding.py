@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from .calibrate import Calibration
 from .catalog import Catalog
-from .heads import Mark, Price, Reuse, Similarity
+from .heads import Mark, Price, Reuse, Similarity, Wordmark
 from .heads.reuse import is_copy
-from .judging import JudgedPhoto, kinds_of, said, scores_of, strata_of
+from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
 from .types import Evidence, Failure, Listing, Verdict
+from .usual import tail_p
 
 __all__ = ["Decider"]
 
@@ -66,7 +67,8 @@ class Decider:
         each = calibration.p_of(scores, strata, kinds)
         claims_p = self._claims_p(scores, kinds)
         marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
-        known = self._known(listing, judged, claims_p, marked)
+        misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
+        known = self._known(listing, judged, claims_p, marked) | (misspelt & ~marked)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
         worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
         best = catalog.references[judged[worst].neighbours[0]]
@@ -75,7 +77,7 @@ class Decider:
         strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
         claims = self._claims(listing, judged, claims_p, strength[worst], counted)
         copied = claims.get(Reuse.name)
-        once = np.sort(np.unique([row.photo.sha256 for row in judged], return_index=True)[1])
+        once = np.array(distinct(judged))
         p_value, risk = self._p_and_risk(scores, merged, kinds, strata, once, known)
         found = Findings(
             p_value=p_value,
@@ -94,6 +96,8 @@ class Decider:
             side=max(judged[worst].photo.view.size),
             smallest=calibration.smallest,
             expected=self._expected,
+            unread=len(failures),
+            alone=self._alone(scores[worst], kinds[worst]),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
         )
         decision, reason = self.policy.decide(listing, found)
@@ -140,6 +144,11 @@ class Decider:
             p_values.append(self.calibration.listing_p(scores[some], *mine, photos=len(once)))
             risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
         return max(p_values), min(risks)
+
+    def _alone(self, scores: Floats, kind: str) -> dict[str, float]:
+        """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""
+        p = tail_p(self.calibration.usual(scores[None], [kind])[0])
+        return {name: float(share) for name, share in zip(self.heads, p, strict=True) if not math.isnan(share)}
 
     def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
         """(N, H) each claim's p-value among genuine photos; that of likeness to the catalogue, also among those of the

@@ -6,13 +6,13 @@ Every rule after the p-value can only take ``suspected`` away, so that none of t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import percent
+from .wording import number, percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
 
@@ -37,6 +37,9 @@ class Findings:
       calibrated; 0 where they are not known.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and no genuine photo that calibrated did.
+    - ``unread``: how many more photos it has, which could not be read.
+    - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
+      rank among a few dozen photos none is small enough to conflict with the others.
     """
 
     p_value: float
@@ -52,6 +55,8 @@ class Findings:
     smallest: int = 0
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
+    unread: int = 0
+    alone: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ class Policy:
             )
         if found.uncounted:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(found.uncounted)}."
+        if found.unread:
+            reason += f" {number(found.unread, 'more photo')} of it could not be read."
+            decision = "insufficient_evidence" if decision == "clear" else decision
         return decision, reason
 
     def _word(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
@@ -111,7 +119,7 @@ class Policy:
         if found.copy and not official:
             return "review", f"{found.copy} {share}; {leading}."
         # Being unlike the catalogue is no sign of a fake: what is too unlike is not known.
-        wrong = {name: p for name, p in found.claims.items() if name != "similarity"}
+        wrong = {name: p for name, p in found.alone.items() if name != "similarity"}
         name, p = min(wrong.items(), key=lambda claim: claim[1], default=("", 1.0))
         if wrong and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
             return "insufficient_evidence", (

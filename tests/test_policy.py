@@ -107,18 +107,25 @@ def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
 
 @pytest.mark.parametrize("p", [0.06, 0.9])
 def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflict(p: float) -> None:
-    said, reason = word(Policy(ALPHA), found(p, claims={"wordmark": 0.02, "patches": 0.9}))
+    said, reason = word(Policy(ALPHA), found(p, alone={"wordmark": 0.02, "patches": 0.9}))
     assert said == "insufficient_evidence"  # 0.02 <= 0.05 / 2 claims
     assert "The claims conflict: wordmark alone" in reason
-    assert word(Policy(ALPHA), found(p, claims={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
-    assert word(Policy(ALPHA), found(0.05, claims={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
+    assert word(Policy(ALPHA), found(p, alone={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.05, alone={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
 
 
 def test_being_unlike_the_catalogue_is_in_conflict_with_nothing() -> None:
     claims = {"similarity": 0.001, "patches": 0.9}
-    assert word(Policy(ALPHA), found(0.9, claims=claims))[0] == "clear"
-    assert word(Policy(ALPHA), found(0.9, claims={"similarity": 0.001}))[0] == "clear"
-    assert word(Policy(ALPHA), found(0.9, claims={**claims, "wordmark": 0.02}))[0] == "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.9, alone=claims))[0] == "clear"
+    assert word(Policy(ALPHA), found(0.9, alone={"similarity": 0.001}))[0] == "clear"
+    assert word(Policy(ALPHA), found(0.9, alone={**claims, "wordmark": 0.02}))[0] == "insufficient_evidence"
+
+
+def test_photos_that_could_not_be_read_are_never_clear() -> None:
+    for p, decision in ((0.01, "suspected"), (0.1, "review"), (0.9, "insufficient_evidence")):
+        said, reason = word(Policy(ALPHA), found(p, unread=2))
+        assert said == decision
+        assert reason.endswith(" 2 more photos of it could not be read.")
 
 
 def test_the_claim_that_is_named_is_the_first() -> None:
@@ -129,9 +136,9 @@ def test_the_claim_that_is_named_is_the_first() -> None:
 
 def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
     claims = {"wordmark": 0.02, "patches": 0.9}
-    assert word(Policy(ALPHA), found(0.9, claims=claims))[0] == "insufficient_evidence"
-    assert word(Policy(ALPHA), found(0.9, claims=claims, photos=2))[0] == "clear"  # the smallest of two: 0.04
-    assert word(Policy(ALPHA), found(0.9, claims={**claims, "wordmark": 0.01}, photos=2))[0] == "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.9, alone=claims))[0] == "insufficient_evidence"
+    assert word(Policy(ALPHA), found(0.9, alone=claims, photos=2))[0] == "clear"  # the smallest of two: 0.04
+    assert word(Policy(ALPHA), found(0.9, alone={**claims, "wordmark": 0.01}, photos=2))[0] == "insufficient_evidence"
 
 
 def test_shares_are_written_out() -> None:
