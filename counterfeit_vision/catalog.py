@@ -123,8 +123,9 @@ class Catalog:
         rows.
 
         ``index`` makes an index for vectors of a given length; the default is exact: FAISS, or torch on the encoder's
-        GPU. A photo that can't be used, or a region off its photo, is one of ``failures``; with ``strict`` the first
-        raises. The marks of products without ``regions`` are looked for once, here, unless ``find_marks`` is false.
+        GPU. A photo that can't be used, or a region less than half of which lies on its photo or that is given as a
+        fraction of it, is one of ``failures``; with ``strict`` the first raises. The marks of products without
+        ``regions`` are looked for once, here, unless ``find_marks`` is false.
         ``cache`` keeps the photos' embeddings and what takes long to learn of each product's marks, so that a catalogue
         that has grown is built anew in little time; ``False`` does without.
         Raises :class:`InputError` when nothing genuine is left.

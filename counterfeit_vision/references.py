@@ -156,12 +156,23 @@ def refuse_without_genuine(references: Sequence[Reference]) -> None:
 
 
 def region_off_photo(reference: Reference, size: tuple[int, int]) -> Failure | None:
-    """That a region lies wholly outside the reference's photo of ``size`` (width, height), if one does."""
+    """That a region lies by less than half on the reference's photo of ``size`` (width, height), if one does, or that
+    all are fractions of it.
+    """
+    fractions = all(abs(side) <= 1 for region in reference.regions for side in region.to_list())
     for region in reference.regions:
-        if region.x1 <= 0 or region.y1 <= 0 or region.x0 >= size[0] or region.y0 >= size[1]:
-            reason = f"region {region.to_list()} lies outside the photo of {size[0]} x {size[1]} pixels"
-            advice = "give regions as x0 y0 x1 y1 in pixels of the upright photo"
-            return Failure(reference.id, "input", InputError(f"Reference {reference.id!r}: {reason}; {advice}"))
+        box = region.to_list()
+        width, height = (max(0.0, min(box[axis + 2], size[axis]) - max(box[axis], 0)) for axis in (0, 1))
+        if fractions:
+            reason = f"regions such as {box} look like fractions of the photo of {size[0]} x {size[1]} pixels"
+            advice = "regions are pixels: multiply by its width and height"
+        elif width * height < region.area / 2:
+            share = f"{100 * width * height / region.area:.3g} %"
+            reason = f"of region {box} {share} lies on the photo of {size[0]} x {size[1]} pixels"
+            advice = "give regions as x0 y0 x1 y1 in pixels of the upright photo, not of a larger copy"
+        else:
+            continue
+        return Failure(reference.id, "input", InputError(f"Reference {reference.id!r}: {reason}; {advice}"))
     return None
 
 

@@ -119,7 +119,7 @@ def test_strict_raises_at_the_first_failure_and_leaves_no_thread(
 def test_a_region_is_cut_to_its_photo(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
     sizes = [(56, 40), (56, 40), (40, 56)]  # (width, height); the last one is turned upright first
     references[2] = dataclasses.replace(references[2], photo=turned(references[2].photo))
-    boxes = [Region(-5, 10, 30, 1e6), Region(1.5, 2, 30, 40), Region(20, -9, 90, 50)]
+    boxes = [Region(-5, 10, 30, 60), Region(1.5, 2, 30, 40), Region(20, -9, 50, 50)]
     rows = [dataclasses.replace(row, regions=[box]) for row, box in zip(references, boxes, strict=False)]
     catalog = Catalog.build(rows, encoder=tiny_encoder)
     assert list(catalog.sizes) == sizes
@@ -129,20 +129,39 @@ def test_a_region_is_cut_to_its_photo(references: list[Reference], tiny_encoder:
 
 
 @pytest.mark.parametrize(
-    "box", [Region(56, 1, 90, 9), Region(-9, 1, 0, 9), Region(1, 40, 9, 44), Region(1, -9, 9, -1)], ids=str
+    ("box", "share"),
+    [
+        (Region(56, 1, 90, 9), "0 %"),
+        (Region(-9, 1, 0, 9), "0 %"),
+        (Region(1, 40, 9, 44), "0 %"),
+        (Region(1, -9, 9, -1), "0 %"),
+        (Region(-5, 10, 30, 1e6), "0.00257 %"),
+        (Region(40, 20, 80, 60), "20 %"),  # drawn on a larger copy
+    ],
+    ids=str,
 )
 def test_a_reference_with_a_region_off_its_photo_is_a_failure_that_names_both(
-    references: list[Reference], tiny_encoder: TowerEncoder, box: Region
+    references: list[Reference], tiny_encoder: TowerEncoder, box: Region, share: str
 ) -> None:
     references[1] = dataclasses.replace(references[1], regions=[Region(1, 2, 30, 40), box])
     catalog = Catalog.build(references[:3], encoder=tiny_encoder)
     assert [reference.id for reference in catalog.references] == ["r0", "r2"]
     (failure,) = catalog.failures
     assert (failure.id, failure.stage) == ("r1", "input")
-    for words in ("'r1'", str(box.to_list()), "56 x 40 pixels", "x0 y0 x1 y1"):
+    for words in ("'r1'", f"{box.to_list()} {share} lies", "56 x 40 pixels", "x0 y0 x1 y1"):
         assert words in str(failure.error)
     with pytest.raises(InputError, match="'r1'"):
         Catalog.build(references[:3], encoder=tiny_encoder, strict=True)
+
+
+def test_regions_that_are_fractions_of_the_photo_are_a_failure(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    references[1] = dataclasses.replace(references[1], regions=[Region(0, 0, 1, 0.5), Region(-0.1, 0.2, 0.3, 0.4)])
+    (failure,) = Catalog.build(references[:3], encoder=tiny_encoder).failures
+    assert (failure.id, failure.stage) == ("r1", "input")
+    for words in ("'r1'", "[0.0, 0.0, 1.0, 0.5]", "fractions of the photo of 56 x 40 pixels", "multiply by its width"):
+        assert words in str(failure.error)
 
 
 def test_a_catalogue_of_which_no_photo_can_be_used_is_refused(
