@@ -8,14 +8,16 @@ where a figure needs both.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+from .types import NOTHING
 
 __all__ = [
     "Bin",
@@ -238,20 +240,21 @@ def bootstrap_interval(
     """The interval (``level``) of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with
     replacement.
 
-    Draws on which the statistic is not defined (one class only) are left out; :class:`InputError` where none is left.
+    Draws on which the statistic is not defined (one class only), an :class:`InputError` or NaN, are left out;
+    :class:`InputError` where none is left.
     """
     if not len(groups):
         raise InputError("bootstrap_interval: needs a group at least, got none")
+    _refuse_unknown("bootstrap_interval", "groups", np.asarray(groups, dtype=object))
     _, inverse = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
         rows = np.concatenate([members[pick] for pick in rng.integers(0, len(members), len(members))])
-        try:
+        with contextlib.suppress(InputError):  # a draw of one class only says nothing
             values.append(statistic(rows))
-        except InputError:  # a draw of one class only says nothing
-            continue
+    values = [value for value in values if value == value]  # others' figures are NaN there
     if not values:
         raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(members)} groups has a figure")
     outside = (1 - _share("bootstrap_interval", "level", level)) / 2
@@ -336,22 +339,33 @@ def _crossing(below: Callable[[float], bool]) -> float:
 
 
 def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
-    told, values = np.asarray(labels), np.asarray(scores, np.float64)
+    told, values = np.asarray(labels), np.asarray(scores)
     if told.shape != values.shape or told.ndim != 1:
         raise InputError(f"{what}: {name} {told.shape} and scores {values.shape} do not align")
     if not len(values):
         raise InputError(f"{what}: no rows")
-    if told.dtype == object:  # of a data frame, say: None would be falsy
-        told = np.array([np.nan if label is None else label for label in told.tolist()], dtype=object)
     for kind, column in ((name, told), ("scores", values)):
-        unknown = np.flatnonzero(column != column)  # a NaN would be truthy
-        if len(unknown):
-            raise InputError(f"{what}: {kind}: row {unknown[0]} is NaN; leave out what is not known")
+        _refuse_unknown(what, kind, column)
     neither = np.flatnonzero((told != 0) & (told != 1))  # a text or -1 would be truthy
     if len(neither):
         label = told.tolist()[neither[0]]
         raise InputError(f"{what}: {name}: row {neither[0]} is {label!r}, need True or False, 1 or 0")
-    return told.astype(bool), values
+    if values.dtype.kind not in "biuf":
+        for row, value in enumerate(values.tolist()):
+            if not isinstance(value, SupportsFloat):
+                raise InputError(f"{what}: scores: row {row} is {value!r}, need a number")
+    return told.astype(bool), values.astype(np.float64)
+
+
+def _refuse_unknown(what: str, name: str, column: NDArray[Any]) -> None:
+    """:class:`InputError` where a row holds nothing: NaN, which would be truthy, or a data frame's None or pd.NA."""
+    if column.dtype == object:
+        cells = column.tolist()
+        unknown = [cell is None or (not isinstance(cell, str) and str(cell) in NOTHING) for cell in cells]
+    else:
+        unknown = column != column
+    if np.any(unknown):
+        raise InputError(f"{what}: {name}: row {np.argmax(unknown)} is NaN; leave out what is not known")
 
 
 def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECISIONS",
     "GALLERIES",
+    "NOTHING",
     "Decision",
     "Embeddings",
     "Evidence",

@@ -178,6 +178,30 @@ def test_a_bootstrap_without_one_figure_is_refused() -> None:
         bootstrap_interval(lambda rows: auroc(labels[rows], labels[rows]), list("abcd"))
 
 
+def test_draws_whose_figure_is_nan_are_left_out() -> None:
+    """As scikit-learn's AUROC is on a draw of one class only."""
+    labels, scores = np.array([0] * 18 + [1, 1]), np.arange(20.0) % 7
+    groups = [str(row) for row in range(20)]
+
+    def figure(rows: np.ndarray) -> float:
+        return auroc(labels[rows], scores[rows]) if len(set(labels[rows].tolist())) == 2 else float("nan")
+
+    wanted = bootstrap_interval(lambda rows: auroc(labels[rows], scores[rows]), groups)
+    assert bootstrap_interval(figure, groups) == wanted
+    found = paired_difference(lambda rows: 0.0, figure, groups)
+    assert (found.low, found.high) == wanted
+    with pytest.raises(InputError, match="not one of 1000 draws of 20 groups has a figure"):
+        bootstrap_interval(lambda rows: float("nan"), groups)
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan"), np.datetime64("NaT")], ids=str)
+def test_a_group_that_is_not_known_is_refused(unknown: object) -> None:
+    groups = ["anna", "bert", unknown, "nan"]
+    for figure in (bootstrap_interval, lambda mean, groups: paired_difference(mean, mean, groups)):
+        with pytest.raises(InputError, match="groups: row 2 is NaN; leave out what is not known"):
+            figure(lambda rows: 0.0, groups)
+
+
 def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
     """Two runs that share nearly all of their noise: each interval is wide, that of the difference is not."""
     random = np.random.default_rng(0)
@@ -229,11 +253,25 @@ def test_each_refuses_by_name_what_has_no_figure(name: str) -> None:
         ([float("nan"), 1], [0.1, 0.2], "(labels|wrong): row 0 is NaN"),
         (np.array([0, float("nan")], dtype=object), [0.1, 0.2], "(labels|wrong): row 1 is NaN"),
         ([1, None], [0.1, 0.2], "(labels|wrong): row 1 is NaN"),
+        ([0, 1], [0.1, None], "scores: row 1 is NaN"),
+        ([0, 1], ["0.1", "0.2"], "scores: row 0 is '0.1', need a number"),
+        ([0, 1], np.array([0.1, "high"], dtype=object), "scores: row 1 is 'high', need a number"),
         ([], [], "no rows"),
     ):
         with pytest.raises(InputError, match=said) as raised:
             figure(labels, scores)
         assert str(raised.value).startswith(name.removesuffix("_area"))
+
+
+def test_what_pandas_has_where_nothing_is_is_refused_by_its_row() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="auroc: labels: row 1 is NaN"):
+        auroc(pandas.array([True, pandas.NA], dtype="boolean"), [0.1, 0.2])
+    with pytest.raises(InputError, match="auroc: scores: row 0 is NaN"):
+        auroc([0, 1], pandas.array([pandas.NA, 0.2], dtype="Float64"))
+    with pytest.raises(InputError, match="bootstrap_interval: groups: row 1 is NaN"):
+        bootstrap_interval(lambda rows: 0.0, pandas.Series(["a", pandas.NA], dtype="string"))
+    assert auroc(pandas.array([0, 1], dtype="Int64"), pandas.Series([0.1, 0.2], dtype=object)) == 1
 
 
 @pytest.mark.parametrize("name", TWO_CLASSES)
