@@ -353,6 +353,7 @@ class Puppet:
         self.risks, self.heat, self.product, self.given = risks, heat or {}, product, []
         self.failures: dict[str, tuple[cv.Failure, ...]] = {}
         self.nearest: tuple[str, ...] = ()
+        self.brand: str | None = None
 
     def inspect(self, listings: Iterable[cv.Listing]) -> Report:
         return Report(list(self.stream(listings)), about={"Encoder": "none"})
@@ -376,7 +377,7 @@ class Puppet:
                 p_value=0.5,
                 reason="",
                 product=self.product,
-                brand=None,
+                brand=self.brand,
                 claims=claims,
                 nearest=self.nearest,
                 failures=self.failures.get(listing.id, ()),
@@ -494,15 +495,38 @@ def test_what_a_genuine_listing_shows_is_compared_with_what_the_verdict_names(tm
     assert not row.misnamed  # the same text, an accent being a letter of its own
 
 
-def test_the_place_of_a_product_is_that_of_its_brands_own_where_the_file_tells_the_brand(
-    tmp_path: Path, references: list[cv.Reference], tiny_encoder: Encoder
-) -> None:
-    twins = [
+def twins(references: list[cv.Reference]) -> list[cv.Reference]:
+    """The same products of the other brand."""
+    return [
         dataclasses.replace(row, brand="zeta" if row.brand == "acme" else "acme", id=f"{row.id} twin")
         for row in references
     ]
+
+
+def test_the_product_that_a_listing_shows_is_known_by_its_brand_and_however_it_is_spelt(
+    tmp_path: Path, references: list[cv.Reference], tiny_encoder: Encoder
+) -> None:
+    puppet = Puppet(dict.fromkeys("abcdef", 0.1), product="bag")
+    puppet.catalog = cv.Catalog.build([*references, *twins(references)], encoder=tiny_encoder)
+    puppet.brand = "acme"
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "genuine", "product": "Bag ", "brand": "ACME"},
+        {"id": "b", "label": "genuine", "shows": "B ag"},
+        {"id": "c", "label": "genuine", "product": "BAG", "brand": "unheard of"},
+        {"id": "d", "label": "genuine", "product": "bag", "brand": "Zeta"},
+        {"id": "e", "label": "genuine", "shows": "cap"},
+        {"id": "f", "label": "fake", "product": "bag", "brand": "zeta"},
+    )
+    misnamed = [row.misnamed for row in evaluate(puppet, path, draws=DRAWS).rows]
+    assert misnamed == [False, False, False, True, True, False]
+
+
+def test_the_place_of_a_product_is_that_of_its_brands_own_where_the_file_tells_the_brand(
+    tmp_path: Path, references: list[cv.Reference], tiny_encoder: Encoder
+) -> None:
     puppet = Puppet(dict.fromkeys("abcde", 0.1))
-    puppet.catalog = cv.Catalog.build([*references, *twins], encoder=tiny_encoder)
+    puppet.catalog = cv.Catalog.build([*references, *twins(references)], encoder=tiny_encoder)
     bag = next(row for row in references if row.product == "bag")
     puppet.nearest = ("r11", f"{bag.id} twin", bag.id)
     path = write(

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..catalog import Catalog
 from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
+from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
-from ..types import Evidence, Failure, Listing, Verdict, composed
+from ..types import Evidence, Failure, Listing, Verdict
 from .figures import Judged
 from .result import Evaluation
 
@@ -126,7 +128,7 @@ def _judged(truth: _Truth, result: Verdict | Failure, catalog: Catalog) -> Judge
         likeness=result.claims["similarity"].p_value if "similarity" in result.claims else None,
         margin_p=result.margin_p,
         named=result.brand or "",
-        misnamed=None not in (truth.product, result.product) and composed(truth.product) != composed(result.product),
+        misnamed=_is_misnamed(truth, result, catalog),
         place=_place(truth, result, catalog),
     )
     first = 0 if not result.failures else None  # else the first judged photo may not be the one that the mask is of
@@ -137,15 +139,33 @@ def _judged(truth: _Truth, result: Verdict | Failure, catalog: Catalog) -> Judge
     return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid)) if grid else row
 
 
-def _place(truth: _Truth, verdict: Verdict, catalog: Catalog) -> int | None:
-    """At which place among the nearest references the true product comes first, as in :class:`Judged`; the brand's own,
-    where several have one of that name and the file tells the brand.
+def _is_misnamed(truth: _Truth, verdict: Verdict, catalog: Catalog) -> bool:
+    """Whether a verdict names other goods than the listing shows; how they are spelt, by case and blanks, is no
+    difference.
     """
+    if truth.product is None or verdict.product is None:
+        return False
+    shown, named = (
+        {folded(catalog.goods[row]) for row in rows}
+        for rows in (_rows_shown(truth, catalog), catalog.rows_of(brand=verdict.brand, product=verdict.product))
+    )
+    return not shown & named if shown else folded(truth.product) != folded(verdict.product)
+
+
+def _place(truth: _Truth, verdict: Verdict, catalog: Catalog) -> int | None:
+    """At which place among the nearest references the true product comes first, as in :class:`Judged`."""
     if truth.product is None:
         return None
-    rows = catalog.rows_of(brand=truth.row.brand, product=truth.product)
-    right = {catalog.references[row].id for row in (rows if len(rows) else catalog.rows_of(product=truth.product))}
+    right = {catalog.references[row].id for row in _rows_shown(truth, catalog)}
     return next((place for place, id in enumerate(verdict.nearest, 1) if id in right), 0) if right else None
+
+
+def _rows_shown(truth: _Truth, catalog: Catalog) -> NDArray[np.int64]:
+    """The references of the true product, of which the file tells the name; the brand's own, where several have one of
+    that name and the file tells the brand.
+    """
+    rows = catalog.rows_of(brand=truth.row.brand, product=truth.product)
+    return rows if len(rows) else catalog.rows_of(product=truth.product)
 
 
 def _peak(claim: Evidence, change: Path, product: Path | None, grid: int) -> dict[str, Any]:
