@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .sealed import lock
@@ -60,8 +62,12 @@ class Journal:
         :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
         _check_word(decided)
-        if not by:
-            raise InputError("by='': name who decided")
+        if not isinstance(by, str) or not by:
+            raise InputError(f"by={by!r:.80}: name who decided, as a text")
+        if not isinstance(drawn, bool | np.bool_):  # of a frame's column, numpy's; any text would be true
+            raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
+        if at is not None and not _is_time(at):
+            raise InputError(f"at={at!r:.80}: need an ISO 8601 time, a text such as '2026-01-31T09:30:00+00:00'")
         photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
         if not photos or len(photos) < len(listing.photos):
             raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
@@ -82,10 +88,10 @@ class Journal:
             "platform": listing.platform,
             "said": {name: said[name] for name in SAID},
             "decided": decided,
-            "drawn": bool(drawn),  # of a frame's column, numpy's
+            "drawn": bool(drawn),
             "by": by,
             "note": note,
-            "at": at or datetime.now(UTC).isoformat(timespec="seconds"),
+            "at": datetime.now(UTC).isoformat(timespec="seconds") if at is None else at,
         }
         try:
             plain: dict[str, Any] = json.loads(json.dumps(entry, default=float))  # numpy's numbers
@@ -199,6 +205,13 @@ class Change:
 def _check_word(decided: str) -> None:
     if decided not in DECIDED:
         raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
+
+
+def _is_time(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _limit(calibration: Calibration) -> str:

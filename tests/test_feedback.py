@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,33 @@ def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "j"), str(n)]) for n in range(3)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0]
     assert len(Journal(tmp_path / "j").entries()) == 60
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"drawn": "False"}, "drawn='False': need True or False; of a text type drawn=text == 'True'"),
+        ({"drawn": 1}, "drawn=1: need True or False"),
+        ({"drawn": None}, "drawn=None: need True or False"),
+        ({"by": 7}, "by=7: name who decided, as a text"),
+        ({"by": None}, "by=None: name who decided, as a text"),
+        ({"at": "yesterday"}, "at='yesterday': need an ISO 8601 time, a text such as '2026-01-31T09:30:00"),
+        ({"at": ""}, "at='': need an ISO 8601 time"),
+        ({"at": 1769850000}, "at=1769850000: need an ISO 8601 time"),
+        ({"at": datetime(2026, 1, 31)}, r"at=datetime\.datetime\(2026, 1, 31, 0, 0\): need an ISO 8601 time"),
+    ],
+    ids=str,
+)
+def test_who_decided_and_when_and_whether_it_was_drawn_are_said_as_they_are_kept(
+    tmp_path: Path, given: dict, said: str
+) -> None:
+    journal = Journal(tmp_path / "j")
+    with pytest.raises(InputError, match=said):
+        journal.add(listing(), verdict(), "genuine", **{"by": "anna", **given})
+    assert not journal.path.exists()
+    times = ["2026-01-31", "2026-01-31T09:30:00Z"]
+    kept = [journal.add(listing(), verdict(), "genuine", by="anna", drawn=True, at=time) for time in times]
+    assert [entry["at"] for entry in kept] == times
 
 
 def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
