@@ -147,9 +147,9 @@ class Catalog:
                 elif isinstance(result, EncodedPhoto):
                     kept.append(small_copy(reference, result))
                     rows.append(result)
-        for names in _spelt_otherwise(kept):
-            told = f"brands that differ in case or blanks alone: {', '.join(map(repr, names))}"
-            warnings.warn(f"{told}; give those that are one brand one name", RuntimeWarning, stacklevel=2)
+        for what, of, names in _spelt_otherwise(kept):
+            told = f"{what}s{of} that differ in case or blanks alone: {', '.join(map(repr, names))}"
+            warnings.warn(f"{told}; give those that are one {what} one name", RuntimeWarning, stacklevel=2)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
         refuse_without_genuine(kept)
@@ -360,13 +360,13 @@ class Catalog:
 
     def _rows_named(self, field: str, value: str) -> list[int]:
         """The rows of a brand, product, category or gallery: of that name, or else of the one that differs from it in
-        case and blanks alone.
+        case and blanks alone; of products, all that do, as of brands that have products of one name.
         """
         rows = self._rows_by(field)
         if composed(value) in rows:
             return rows[composed(value)]
         alike = self._names_by(field).get(folded(value), []) if isinstance(value, str) else []
-        return rows[alike[0]] if len(alike) == 1 else []
+        return [row for name in alike for row in rows[name]] if len(alike) == 1 or field == "product" else []
 
     def _rows_by(self, field: str) -> dict[str | None, list[int]]:
         """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""
@@ -691,12 +691,16 @@ def _key(reference: Reference) -> str:
     return f"{brand}/{product}"
 
 
-def _spelt_otherwise(references: Sequence[Reference]) -> list[list[str]]:
-    """The brands' names that differ in case and blanks alone, together."""
-    names: dict[str, set[str]] = {}
+def _spelt_otherwise(references: Sequence[Reference]) -> list[tuple[str, str, list[str]]]:
+    """The brands' names that differ in case and blanks alone, together, and those of each brand's products: what they
+    name, of which brand, and they.
+    """
+    names: dict[tuple[str, str, str], set[str]] = {}
     for reference in references:
-        names.setdefault(folded(reference.brand), set()).add(composed(reference.brand))
-    return [sorted(alike) for alike in names.values() if len(alike) > 1]
+        brand, product = reference.names
+        names.setdefault(("brand", "", folded(brand)), set()).add(brand)
+        names.setdefault(("product", f" of {brand!r}", folded(product)), set()).add(product)
+    return [(what, of, sorted(alike)) for (what, of, _), alike in names.items() if len(alike) > 1]
 
 
 def _top_two(cosines: NDArray[np.float32]) -> float:

@@ -568,6 +568,19 @@ def test_a_name_is_found_in_other_case_and_blanks_where_no_other_is_as_near(
     assert len(catalog.rows_of(brand="ACME")) == 0
 
 
+def test_products_of_a_brand_that_are_spelt_in_two_ways_are_told_and_found_together_by_a_third(
+    references: list[Reference], tiny_encoder
+) -> None:
+    bags, ways = [row for row in references if row.product == "bag"], itertools.cycle(["Bag", "bag "])
+    two = [dataclasses.replace(row, product=product) for row, product in zip(bags, ways, strict=False)]
+    told = r"products of 'acme' that differ in case or blanks alone: 'Bag', 'bag '; give those that are one product one"
+    with pytest.warns(RuntimeWarning, match=told):
+        catalog = Catalog.build(two, encoder=tiny_encoder, find_marks=False)
+    both, one = (catalog.claimed_by(Listing(id="l", photos=["a.jpg"], product=name)) for name in ("BAG", "Bag"))
+    assert both.tolist() == list(range(len(two)))
+    assert {catalog.references[row].product for row in one} == {"Bag"}
+
+
 def test_references_of_one_product_are_one_however_its_accents_are_written(
     references: list[Reference], tiny_encoder
 ) -> None:
