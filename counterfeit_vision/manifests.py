@@ -193,7 +193,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
         values["photo"] = path.parent / row["photo"]
         values["id"] = id_of(row, str(row["photo"]))
         with _at(path, number):
-            values["regions"] = [_region(box) for box in _json_cell(row.get("regions", []))]
+            values["regions"] = _regions(row.get("regions", []))
             values["price"] = _number(row.get("price"))
             yield Reference(**values)
 
@@ -286,7 +286,7 @@ def _refuse_without_photos(path: Path) -> None:
 def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
     if "photos" not in row and "photo" not in row:
         raise InputError(f"column 'photos' is missing; the row has {_columns(row)}")
-    photos = _json_cell(row["photos"]) if "photos" in row else [row["photo"]]
+    photos = _json_cell("photos", row["photos"], "a.jpg|b.jpg, or ") if "photos" in row else [row["photo"]]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise InputError(f"column 'photos' holds {str(photos)[:80]}, expected a list of paths")
     return [path.parent / photo for photo in photos if photo]
@@ -341,8 +341,10 @@ def _columns(names: Iterable[str]) -> str:
     return f"{words} (separate cells by commas)" if ";" in words or "\t" in words else words
 
 
-def _json_cell(value: Any) -> Any:
-    """A list as it is; a text that looks like JSON parsed; a csv's ``a.jpg|b.jpg`` split."""
+def _json_cell(column: str, value: Any, otherwise: str = "") -> Any:
+    """A list as it is; a text that looks like JSON parsed; a csv's ``a.jpg|b.jpg`` split. ``otherwise`` is what may be
+    typed in a JSON list's place.
+    """
     if not isinstance(value, str):
         return value
     if not value.lstrip().startswith("["):
@@ -350,7 +352,16 @@ def _json_cell(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise InputError(f"{value[:80]!r} begins as a JSON list does, and is none: {error}") from error
+        told = f"column {column!r}: {value[:80]!r} begins as a JSON list does, and is none: {error}"
+        raise InputError(f"{told}; type {otherwise}a JSON list, in Python json.dumps(list)") from error
+
+
+def _regions(cell: Any) -> list[Region]:
+    boxes = _json_cell("regions", cell)
+    if not isinstance(boxes, list):
+        told = f"column 'regions' holds {str(boxes)[:80]}, expected a list of boxes in pixels"
+        raise InputError(f"{told}, such as [[10, 20, 110, 70]]")
+    return [_region(box) for box in boxes]
 
 
 def _region(box: Any) -> Region:

@@ -216,7 +216,10 @@ def test_a_missing_column_is_named_with_file_line_and_what_there_is(tmp_path: Pa
         ({"regions": [[5, 5, 1, 1]]}, "x0 < x1"),
         ({"regions": [[5, 5, 1]]}, "y1"),
         ({"regions": "[[1, 2"}, "Expecting"),
-        ({"regions": 5}, "int"),
+        ({"regions": "[(1, 2, 30, 40)]"}, "column 'regions': '[(1, 2, 30, 40)]' begins as a JSON list does"),
+        ({"regions": "[[1, 2"}, "; type a JSON list, in Python json.dumps(list)"),
+        ({"regions": 5}, "column 'regions' holds 5, expected a list of boxes in pixels, such as [[10, 20, 110, 70]]"),
+        ({"regions": {}}, "column 'regions' holds {}, expected a list of boxes in pixels"),
         ({"price": "twelve"}, "twelve"),
         ({"price": -1}, ">= 0"),
         ({"price": "nan"}, "finite"),
@@ -510,6 +513,11 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
             {"id": "x", "photos": "[new] 1.jpg"},
             "'[new] 1.jpg' begins as a JSON list does, and is none: Expecting value",
         ),
+        (
+            {"id": "x", "photos": "['a.jpg', 'b.jpg']"},  # as pandas writes a list into a csv
+            "column 'photos': \"['a.jpg', 'b.jpg']\" begins as a JSON list does",
+        ),
+        ({"id": "x", "photos": "['a.jpg']"}, "; type a.jpg|b.jpg, or a JSON list, in Python json.dumps(list)"),
         ({"id": "x", "photos": ["a.jpg"], "price": "cheap"}, "cheap"),
         ({"id": "x", "photos": ["a.jpg"], "price": 3}, "no currency"),
         ({"id": "x", "photos": ["a.jpg"], "price": 10**400, "currency": "EUR"}, "too large"),
