@@ -191,6 +191,27 @@ def test_too_few_photos_or_groups_are_refused_with_both_numbers() -> None:
             LearnedHead(Clip(), cache=False).fit(genuine, ["b.jpg", "c.jpg"], groups=["a", "b"])  # type: ignore[arg-type]
 
 
+def test_a_photo_that_is_given_several_times_counts_once() -> None:
+    genuine = [photo(row) for row in range(12)]
+    fakes = [photo(1000 + row, product=2.0) for row in range(10)]
+    groups = [str(row) for row in range(22)]
+    once = LearnedHead(Clip(), cache=False).fit_encoded(genuine, fakes, groups)  # type: ignore[arg-type]
+    more = [*groups[:12], *(str(row) for row in range(100, 104)), *groups[12:], "200"]
+    twice = LearnedHead(Clip(), cache=False).fit_encoded([*genuine, *genuine[:4]], [*fakes, fakes[9]], more)  # type: ignore[arg-type]
+    assert twice.lesson == once.lesson
+    own = [*range(12), *range(4), *range(12, 22), 21]
+    np.testing.assert_array_equal(twice.held_out, once.held_out[own])
+    with pytest.raises(InputError, match="1 fakes of 1 groups are too few"):
+        LearnedHead(Clip(), cache=False).fit_encoded(genuine, fakes[:1] * 12, [str(row) for row in range(24)])  # type: ignore[arg-type]
+
+
+def test_a_photo_that_is_given_as_genuine_and_as_a_fake_is_refused() -> None:
+    photos = [photo(row) for row in range(24)]
+    said = "photo 7: the same photo is given as a fake and, as photo 7, as genuine; leave it out"
+    with pytest.raises(InputError, match=said):
+        LearnedHead(Clip(), cache=False).fit_encoded(photos[:12], [*photos[12:], photos[7]], list("abcde" * 5))  # type: ignore[arg-type]
+
+
 def test_one_photo_or_a_folder_is_no_list_of_photos(head: LearnedHead) -> None:
     for one in ("photo.jpg", Path("photo.jpg"), np.zeros((6, 8, 3), np.uint8)):
         with pytest.raises(InputError, match=r"score\(\): need a list of photos.* type score\(\[photo\]\)"):
@@ -255,7 +276,8 @@ def test_a_head_that_could_not_be_read_out_is_refused(
 
 
 def test_photos_in_scores_out_and_a_bad_one_is_nan(photos: list[Path], lite: object) -> None:
-    genuine, fakes = photos[:4] * 3, photos[4:] * 3  # the same few photos: only the door is tested here
+    cut = [decode(path).pixels[more:] for path in photos for more in (0, 4, 8)]
+    genuine, fakes = cut[:12], cut[12:]  # the same few photos: only the door is tested here
     head = LearnedHead(lite, cache=False).fit(genuine, fakes, groups=[str(row) for row in range(24)])  # type: ignore[arg-type]
     scores = head.score([photos[0], b"no photo", photos[5]])
     assert scores.shape == (3,)

@@ -136,8 +136,8 @@ class LearnedHead:
 
         ``groups`` names, for the genuine photos and then the fakes, what belongs together (a scene, a seller): no group
         is ever on both sides of a test. Without it every photo counts as a group, and the test is too kind where a
-        seller has many photos. Raises :class:`InputError` for too few photos or groups and for photos that can't be
-        read.
+        seller has many photos. A photo that is given several times counts once. Raises :class:`InputError` for too few
+        photos or groups, for photos that can't be read, and for one that is given as genuine and as a fake.
         """
         check_list(genuine, "fit(genuine=...)")
         check_list(fakes, "fit(fakes=...)")
@@ -160,13 +160,22 @@ class LearnedHead:
         self, genuine: Sequence[EncodedPhoto], fakes: Sequence[EncodedPhoto], groups: Sequence[str]
     ) -> LearnedHead:
         """The same, on photos that are encoded already. ``held_out`` is then each photo's score, out of fold."""
-        photos = [*genuine, *fakes]
-        fake = np.arange(len(photos)) >= len(genuine)
-        _check_enough(np.asarray(groups, dtype=str), fake)
+        photos, names = [*genuine, *fakes], np.asarray(groups, dtype=str)
+        known = {photo.sha256: photo.id for photo in genuine}
+        for photo in fakes:
+            if photo.sha256 in known:
+                told = f"{photo.id}: the same photo is given as a fake and, as {known[photo.sha256]}, as genuine"
+                raise InputError(f"{told}; leave it out of one of the two, or of both")
+        first: dict[str, int] = {}  # a file that is given twice would be on both sides of a test
+        place = np.array([first.setdefault(photo.sha256, len(first)) for photo in photos], np.int64)
+        once = np.unique(place, return_index=True)[1]
+        photos, fake = [photos[row] for row in once], once >= len(genuine)
+        _check_enough(names[once], fake)
         product, room, sure = look_closer(photos, self.encoder, self._cache)
-        return self.fit_features(
-            product, room if sure else None, np.stack([_trivial(photo) for photo in photos]), fake, groups
-        )
+        trivial = np.stack([_trivial(photo) for photo in photos])
+        self.fit_features(product, room if sure else None, trivial, fake, names[once].tolist())
+        self.held_out = self.held_out[place]
+        return self
 
     def fit_features(
         self,
