@@ -20,9 +20,11 @@ from .catalog import Catalog
 from .deciding import Decider
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
+from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, check_settings, read_inspector, write_inspector
 from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, told
+from .manifests import read_listings
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
 from .report import Report
@@ -227,6 +229,10 @@ class Inspector:
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
         if not isinstance(groups, Iterable | None) or isinstance(groups, str | bytes | Mapping | Set):
             raise InputError(f"groups={groups!r:.80}: need a list, one name for each of genuine, and then of fakes")
+        if isinstance(fakes, str | os.PathLike | list | tuple):
+            photos = [len(item.photos) if isinstance(item, Listing) else 1 for item in read_listings(fakes)]
+            if why := too_few("fakes", sum(photos), len(photos)):
+                raise InputError(f"{why}. Bring more, or calibrate without fakes")
 
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""

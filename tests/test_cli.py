@@ -25,6 +25,7 @@ from counterfeit_vision.cli import commands, main, make_parser
 from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
+from counterfeit_vision.feedback import Journal
 from counterfeit_vision.market import Market, render
 from counterfeit_vision.stream import embed
 
@@ -181,6 +182,22 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     journal.write_bytes(journal.read_bytes().replace(b"anna", b"anne", 1))
     said = run("calibrate", catalog, market.calibration, "--out", own, "--journal", journal)
     assert "journal.jsonl:2: not as it was written" in said.err
+
+
+def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_says_so(
+    run: Run, catalog: Path, market: Market, tmp_path: Path
+):
+    journal = Journal(tmp_path / "journal.jsonl")
+    for row in lines(market.listings)[:3]:
+        listing = Listing(id=row["id"], photos=[str(market.folder / row["photos"][0])])
+        journal.add(listing, {**SAID, "id": row["id"], "statistics": []}, "fake", by="anna")
+    command = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path)
+    said = run(*command, "--quiet")
+    assert (said.code, "From fakes" in said.out) == (0, False)
+    told = "3 fakes of 3 groups are too few to learn from: at least 10 of 4 groups are needed"
+    assert said.err == f"note: {journal.path}: {told}; calibrating on the genuine listings alone\n"
+    said = run(*command, "--fakes", market.folder / "photos" / Path(row["photos"][0]).name)
+    assert (said.code, "too few to learn from" in said.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,18 @@ def test_what_no_photo_can_mend_is_refused_before_any_is_judged(tree_catalog: cv
     assert judged == []
 
 
+@pytest.mark.parametrize(
+    "fakes", [GENUINE[:9], [cv.Listing(id=f"{n}", photos=GENUINE[5 * n : 5 * n + 5]) for n in range(3)], "tree"]
+)
+def test_too_few_fakes_are_refused_before_any_photo_is_judged(tree_catalog: cv.Catalog, tree: Path, fakes) -> None:
+    judged = []
+    photos = (judged.append(photo) or photo for photo in GENUINE)
+    fakes = tree / "acme" / "bag" if fakes == "tree" else fakes
+    with pytest.raises(cv.InputError, match="too few to learn from: at least 10 of 4 groups are needed"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(photos, fakes=fakes)
+    assert judged == []
+
+
 def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
     monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))

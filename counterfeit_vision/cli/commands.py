@@ -75,6 +75,7 @@ def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..feedback import Change, Journal
+    from ..heads.learned import too_few
     from ..inspector import Inspector
 
     refuse_out(args.out)
@@ -83,7 +84,12 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
             refuse_missing(path, what)
     journal = None if args.journal is None else Journal(args.journal)
     genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"))
-    fakes, broken_fakes = _with(args.fakes, [] if journal is None else journal.listings("fake"))
+    decided = [] if journal is None else journal.listings("fake")
+    fakes, broken_fakes = _with(args.fakes, decided)
+    photos = {photo for item in decided for photo in item.photos}
+    if decided and args.fakes is None and (why := too_few("fakes", len(photos), len(decided))):
+        fakes = None
+        talk.note(f"note: {args.journal}: {why}; calibrating on the genuine listings alone")
     before = _calibration_in(args.out, talk)
     catalog = loaded(args, talk)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")

@@ -33,7 +33,7 @@ from .closeups import look_closer
 if TYPE_CHECKING:
     from ..encoders.base import Encoder
 
-__all__ = ["LearnedHead", "Lesson"]
+__all__ = ["LearnedHead", "Lesson", "too_few"]
 
 Floats = NDArray[np.float64]
 
@@ -342,14 +342,22 @@ def _trivial(photo: EncodedPhoto) -> NDArray[np.float32]:
     return np.concatenate([thumbnail, histogram, sizes])
 
 
+def too_few(what: str, photos: int, groups: int) -> str:
+    """Why nothing can be learned from so many photos of so many groups; empty where it can.
+
+    >>> too_few("fakes", 3, 2)
+    '3 fakes of 2 groups are too few to learn from: at least 10 of 4 groups are needed'
+    """
+    if photos >= FEWEST and groups >= FEWEST_GROUPS:
+        return ""
+    needed = f"at least {FEWEST} of {FEWEST_GROUPS} groups are needed"
+    return f"{photos} {what} of {groups} groups are too few to learn from: {needed}"
+
+
 def _check_enough(groups: NDArray[np.str_], fake: NDArray[np.bool_]) -> None:
     for what, mine in (("genuine photos", ~fake), ("fakes", fake)):
-        count, names = int(mine.sum()), len(set(groups[mine].tolist()))
-        if count < FEWEST or names < FEWEST_GROUPS:
-            raise InputError(
-                f"{count} {what} of {names} groups are too few to learn from: at least {FEWEST} of {FEWEST_GROUPS} "
-                "groups are needed. Bring more, or calibrate without fakes"
-            )
+        if why := too_few(what, int(mine.sum()), len(set(groups[mine].tolist()))):
+            raise InputError(f"{why}. Bring more, or calibrate without fakes")
 
 
 def _folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
