@@ -26,7 +26,7 @@ from market_scores import Scores
 
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
-from counterfeit_vision.heads import Mark, Reuse, Similarity
+from counterfeit_vision.heads import Mark, Reuse, Similarity, Wordmark
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.marks import FOUND
 from counterfeit_vision.merge import Merger
@@ -78,13 +78,14 @@ def answered(
     heads: np.ndarray, known: np.ndarray, kinds: np.ndarray, asked: np.ndarray, asked_kinds: np.ndarray
 ) -> np.ndarray:
     """(N,) which photos are judged: they look enough like the catalogue, are copies of its photos, or bear the marks of
-    the product that their listing names (each names one), or what surrounds them.
+    the product that their listing names (each names one), or what surrounds them, or nearly the brand's name.
     """
     calibration = fitted(heads, known, kinds)
     likeness = calibration.known_p(asked, Similarity.name, asked_kinds.tolist())
     unlike = asked[:, heads.tolist().index(Mark.name)]
     copied = asked[:, heads.tolist().index(Reuse.name)] >= COPY
-    return np.asarray((likeness > calibration.unknown_level) | copied | (unlike < 1) | (unlike >= 1 + FOUND))
+    read = ~np.isnan(asked[:, heads.tolist().index(Wordmark.name)])
+    return np.asarray((likeness > calibration.unknown_level) | copied | (unlike < 1) | (unlike >= 1 + FOUND) | read)
 
 
 def by_seed(scores: Scores, columns: list[int], say: Callable[..., np.ndarray] = flagged) -> np.ndarray:

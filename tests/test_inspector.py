@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
@@ -116,7 +117,9 @@ def test_bad_inputs_are_failures_in_their_places(
     assert "no photos" in str(results[2].error)
     assert "twice" in str(results[3].error)
     assert len(results[4].failures) == 1
-    assert results[4].risk == results[1].risk  # the photo that failed changes nothing
+    assert results[4].risk == results[1].risk  # the photo that failed changes nothing, but for the word
+    assert results[4].decision != "clear"
+    assert results[4].reason.endswith(" 1 more photo of it could not be read.")
     with pytest.raises(cv.DecodeError):
         inspector.inspect(listings, strict=True)
 
@@ -409,6 +412,40 @@ def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_lo
     assert claimed.p_value == silent.p_value
     inspector.calibration.margins[:] = -np.inf
     assert all(verdict.decision == "suspected" for verdict in inspector.inspect(offers, strict=True))
+
+
+class Misspelt:
+    """Stands for the claim about the brand's name: on photos of noise it is read a letter off."""
+
+    name = "wordmark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        noise = [len(np.unique(suspects.pixels(row)[::9, ::9])) > 250 for row in range(len(suspects))]
+        read = cv.Evidence(score=1.0, text="It reads.", region=cv.Region(0, 0, 9, 9))
+        return [read if yes else cv.Evidence.not_applicable("No mark to read.") for yes in noise]
+
+
+def test_goods_that_bear_nearly_the_brands_name_are_judged(catalog: cv.Catalog, market: cv.market.Market) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    offer = cv.Listing(id="knock-off", photos=[noise], product=catalog.products[0])
+    silent, told = (
+        cv.Inspector(catalog, heads).calibrate(market.calibration, alpha=0.1).inspect([offer], strict=True)[0]
+        for heads in ([Similarity()], [Similarity(), Misspelt()])
+    )
+    assert (silent.decision, told.decision) == ("insufficient_evidence", "suspected")
+
+
+def test_a_picture_of_a_listing_counts_once_however_its_file_is_written(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
+) -> None:
+    photos = [market.folder / row["photos"][0] for row in rows if row["label"] == "fake"][:1]
+    photos += [market.folder / row["photos"][0] for row in rows if row["label"] == "genuine"][:1]
+    again = [photos[1].read_bytes() + bytes(1), np.asarray(Image.open(photos[1]).convert("RGB"))]
+    twice, more = inspector.inspect(
+        [cv.Listing(id="two", photos=photos), cv.Listing(id="four", photos=[*photos, *again])], strict=True
+    )
+    assert len(more.photos) == 4
+    assert (more.p_value, more.decision) == (twice.p_value, twice.decision)
 
 
 class Copied:
