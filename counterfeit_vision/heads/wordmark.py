@@ -228,7 +228,10 @@ class Wordmark:
         genuine = self._printed(suspects, row, name, reader)
         if genuine is None:
             return silent
-        photo = suspects.pixels(row)
+        try:
+            photo = suspects.pixels(row)
+        except DecodeError:  # the file has gone since the marks were looked for
+            return silent
         lines = reader.lines(photo, side=PHOTO_SIDE)
         if any(folded(line.text) == folded(name) for line in lines):
             return silent
