@@ -233,7 +233,7 @@ class Wordmark:
         except DecodeError:  # the file has gone since the marks were looked for
             return silent
         lines = reader.lines(photo, side=PHOTO_SIDE)
-        if any(folded(line.text) == folded(name) for line in lines):
+        if any(_letters(line.text) == _letters(name) for line in lines):
             return silent
         told = [(_least_misspelt(photo, line, name, reader), line) for line in lines if _is_miss(line.text, name)]
         misspelt, line = max(told, key=lambda one: one[0], default=(0.0, genuine))
@@ -361,9 +361,19 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
 
 
 def _is_miss(text: str, name: str) -> bool:
-    """Whether a text is the name but for a letter, or looks like it, and is not what is seen of it beside a hand."""
-    off = edit_distance(text, name)
-    return not _part_of(text, name) and (off == 1 or (off > 1 and skeleton(text) == skeleton(name)))
+    """Whether a text is the name but for a letter, or looks like it, and is not what is seen of it beside a hand.
+
+    >>> [_is_miss(text, "Silvano") for text in ("SILVAMO", "S1LVAN0", "'Silvano", "SILVAN", "SALVADOR")]
+    [True, True, False, False, False]
+    """
+    read, right = _letters(text), _letters(name)
+    off = edit_distance(read, right)
+    return not _part_of(read, right) and (off == 1 or (off > 1 and skeleton(read) == skeleton(right)))
+
+
+def _letters(text: str) -> str:
+    """Its letters and digits, as they are compared: a speck is read as a mark beside them."""
+    return "".join(letter for letter in folded(text) if letter.isalnum())
 
 
 def _least_misspelt(photo: Pixels, line: TextLine, name: str, reader: Reader) -> float:
