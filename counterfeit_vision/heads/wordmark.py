@@ -159,6 +159,8 @@ class Wordmark:
 
     The brand's wordmarks are its name and what is read alike on two of the product's references. ``score`` is
     :attr:`Comparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least 1.
+    Where the marks were looked for in vain, it is how misspelt the brand's name is on
+    whatever the photo shows; without it, or spelt right, the claim does not apply.
     Without onnxruntime or its models a head made with ``optional=True`` says so for each photo; otherwise
     :class:`~counterfeit_vision.errors.MissingExtraError` or :class:`~counterfeit_vision.WeightsError` is raised when it
     is made.
