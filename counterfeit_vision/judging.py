@@ -49,6 +49,7 @@ __all__ = [
     "told",
 ]
 
+SAME = 1e-4  # of a score: an encoder's rounding in one batch and in another
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
 FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
@@ -77,10 +78,19 @@ class JudgedPhoto:
 
 def distinct(rows: Sequence[JudgedPhoto]) -> list[int]:
     """The number of each photo of a listing that is no other one again, however its file is written: in other bytes a
-    harmless photo is still one.
+    harmless photo is still one. It is where its small copy is the same, and what all claims say.
     """
-    pictures = [(row.photo.view.size, row.photo.view.jpeg) for row in rows]
-    return [number for number, picture in enumerate(pictures) if pictures.index(picture) == number]
+    scores = [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows]
+    kept: list[int] = []
+    for number, row in enumerate(rows):
+        again = (other for other in kept if _looks_same(rows[other].photo.view, row.photo.view))
+        if not any(np.allclose(scores[number], scores[other], rtol=SAME, atol=SAME, equal_nan=True) for other in again):
+            kept.append(number)
+    return kept
+
+
+def _looks_same(first: PhotoView, second: PhotoView) -> bool:
+    return (first.size, first.jpeg) == (second.size, second.jpeg)
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
