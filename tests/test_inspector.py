@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
 from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, Calibration, split_groups
+from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
@@ -440,10 +440,12 @@ def test_a_picture_of_a_listing_counts_once_however_its_file_is_written(
 ) -> None:
     photos = [market.folder / row["photos"][0] for row in rows if row["label"] == "fake"][:1]
     photos += [market.folder / row["photos"][0] for row in rows if row["label"] == "genuine"][:1]
-    again = [photos[1].read_bytes() + bytes(1), np.asarray(Image.open(photos[1]).convert("RGB"))]
-    twice, more = inspector.inspect(
-        [cv.Listing(id="two", photos=photos), cv.Listing(id="four", photos=[*photos, *again])], strict=True
-    )
+    again = [photos[1].read_bytes() + bytes(1), decode(photos[1]).pixels]
+    asked = [cv.Listing(id="two", photos=photos), cv.Listing(id="four", photos=[*photos, *again])]
+    (_, two, _), (_, four, _) = judging.judge(asked, inspector.catalog, inspector.heads, cache=False)
+    assert len({row.photo.sha256 for row in four}) == 4
+    assert judging.distinct(four) == judging.distinct(two) == [0, 1]
+    twice, more = inspector.inspect(asked, strict=True)
     assert len(more.photos) == 4
     assert (more.p_value, more.decision) == (twice.p_value, twice.decision)
 
