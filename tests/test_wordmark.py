@@ -643,7 +643,7 @@ def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
     catalog = catalogue(tiny_encoder)
     asked = [
         cv.Listing(id="product", photos=[other_goods(text)], brand="Silvano", product="bag"),
-        cv.Listing(id="brand", photos=[other_goods(text)], brand="Silvano"),
+        cv.Listing(id="brand", photos=[other_goods(text)], brand="silvano "),
         cv.Listing(id="nothing", photos=[other_goods(text)]),
         cv.Listing(id="other", photos=[other_goods(text)], brand="Norvik"),
     ]
@@ -659,6 +659,16 @@ def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
         assert product.crops is not None
     else:
         assert "No mark to read" in product.text
+
+
+def test_a_name_among_specks_is_not_misspelt(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three of them it is no near miss of the name, and nothing is compared."""
+    monkeypatch.setattr(wordmark, "lines_near", lambda *given: [])
+    (line,) = reader.lines(mark("SILVAMO"))
+    specks = dataclasses.replace(line, reading=dataclasses.replace(line.reading, text="'SILVAMO!?"))
+    assert wordmark._is_miss(specks.text, "Silvano")
+    assert wordmark._least_misspelt(line.pixels, specks, "Silvano", reader) == 0
+    assert wordmark._least_misspelt(line.pixels, line, "Silvano", reader) > MISSPELT_SHOWN
 
 
 def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalogue(

@@ -159,8 +159,8 @@ class Wordmark:
 
     The brand's wordmarks are its name and what is read alike on two of the product's references. ``score`` is
     :attr:`Comparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least 1.
-    Where the marks were looked for in vain, it is how misspelt the brand's name is on
-    whatever the photo shows; without it, or spelt right, the claim does not apply.
+    Where the marks were looked for in vain, it is how misspelt the brand's name is on whatever the photo shows; without
+    it, or spelt right, the claim does not apply.
     Without onnxruntime or its models a head made with ``optional=True`` says so for each photo; otherwise
     :class:`~counterfeit_vision.errors.MissingExtraError` or :class:`~counterfeit_vision.WeightsError` is raised when it
     is made.
@@ -254,7 +254,7 @@ class Wordmark:
         looked for on the photo in vain; ``None`` for a name that is short enough to be nearly met by accident.
         """
         catalog, listing, goods = suspects.catalog, suspects.listings[row], suspects.goods(row)
-        named = len(catalog.claimed_by(listing)) or name == listing.brand
+        named = len(catalog.claimed_by(listing)) or folded(name) == folded(listing.brand or "")
         of_brand = catalog.references[int(suspects.marks_of(goods).rows[0])].brand == name
         if not named or not of_brand or len(folded(name)) < NAME or not suspects.lacks_mark(row):
             return None
@@ -379,9 +379,9 @@ def _letters(text: str) -> str:
 
 
 def _least_misspelt(photo: Pixels, line: TextLine, name: str, reader: Reader) -> float:
-    """How misspelt a line of a photo is, read once more in a crop of its own."""
+    """How misspelt a line of a photo is, read once more in a crop of its own; 0 where more stands there."""
     looks = (compare_wordmark([one], [], [name], reader) for one in (line, *lines_near(photo, line.box, reader)))
-    return min(look.misspelt for look in looks if look is not None)
+    return min((look.misspelt for look in looks if look is not None), default=0.0)
 
 
 def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
