@@ -80,17 +80,19 @@ def distinct(rows: Sequence[JudgedPhoto]) -> list[int]:
     """The number of each photo of a listing that is no other one again, however its file is written: in other bytes a
     harmless photo is still one. It is where its small copy is the same, and what all claims say.
     """
-    scores = [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows]
     kept: list[int] = []
     for number, row in enumerate(rows):
-        again = (other for other in kept if _looks_same(rows[other].photo.view, row.photo.view))
-        if not any(np.allclose(scores[number], scores[other], rtol=SAME, atol=SAME, equal_nan=True) for other in again):
+        if not any(_is_again(row, rows[other]) for other in kept):
             kept.append(number)
     return kept
 
 
-def _looks_same(first: PhotoView, second: PhotoView) -> bool:
-    return (first.size, first.jpeg) == (second.size, second.jpeg)
+def _is_again(row: JudgedPhoto, other: JudgedPhoto) -> bool:
+    first, second = row.photo.view, other.photo.view
+    if (first.size, first.jpeg) != (second.size, second.jpeg):
+        return False
+    mine, theirs = scores_of([row, other], len(row.evidence))
+    return np.allclose(mine, theirs, rtol=SAME, atol=SAME, equal_nan=True)
 
 
 def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:

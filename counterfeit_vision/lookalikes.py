@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["edit_distance", "folded", "likeness", "lookalike_words", "skeleton"]
+__all__ = ["edit_distance", "folded", "likeness", "lookalike_words", "skeleton", "unaccented"]
 
 # A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
 OUTLINES = str.maketrans(
@@ -49,7 +49,7 @@ def skeleton(word: str) -> str:
     >>> skeleton("ΝΙКЕ") == skeleton("nlke") == skeleton("Nike")
     True
     """
-    plain = _unaccented(unicodedata.normalize("NFKC", word).translate(OUTLINES))
+    plain = unaccented(unicodedata.normalize("NFKC", word).translate(OUTLINES))
     for group, letter in SAME:
         plain = plain.replace(group, letter)
     return plain
@@ -86,8 +86,8 @@ def lookalike_words(text: str, name: str) -> list[str]:
     words = re.findall(r"[\w|]+", text)
     length = len(re.findall(r"[\w|]+", name))
     runs = [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
-    spelt = any(_unaccented(run) == _unaccented(name) for run in runs)
-    false = [run for run in runs if skeleton(run) == skeleton(name) and _unaccented(run) != _unaccented(name)]
+    spelt = any(unaccented(run) == unaccented(name) for run in runs)
+    false = [run for run in runs if skeleton(run) == skeleton(name) and unaccented(run) != unaccented(name)]
     words_alone = spelt or len(folded(name)) < LONG
     return [run for run in false if not (run.isascii() and _is_plain(run, letters_too=words_alone))]
 
@@ -97,6 +97,11 @@ def _is_plain(run: str, *, letters_too: bool) -> bool:
     return all(word.isdigit() or (letters_too and word.isalpha()) for word in run.split())
 
 
-def _unaccented(text: str) -> str:
+def unaccented(text: str) -> str:
+    """Its letters and digits, folded, without accents; and the stroke |, which is drawn like a letter.
+
+    >>> unaccented("Chloé '24")
+    'chloe24'
+    """
     kept = (c for c in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(c))
     return "".join(c for c in kept if c.isalnum() or c == "|")

@@ -25,8 +25,8 @@ __all__ = [
     "is_sealed",
     "lock",
     "read_sealed",
+    "refuse_file_name",
     "refuse_foreign",
-    "refuse_table",
     "remove_old",
     "replace_file",
     "sealed",
@@ -35,7 +35,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 # Endings of files by which somebody who names them expects one file, not a folder
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
+FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -52,9 +52,9 @@ def replace_file(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
-def refuse_table(folder: Path, otherwise: str = "name a folder") -> None:
+def refuse_file_name(folder: Path, otherwise: str = "name a folder") -> None:
     """:class:`InputError` for a new folder that is named like a file. ``otherwise``: the next thing to type."""
-    if folder.suffix.lower() in TABLES and not folder.is_dir():
+    if folder.suffix.lower() in FILE_ENDINGS and not folder.is_dir():
         raise InputError(f"{folder}: a folder is written here, no {folder.suffix} file; {otherwise}")
 
 

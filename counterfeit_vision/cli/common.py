@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..sealed import refuse_table
+from ..sealed import refuse_file_name
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def refuse_out(out: Path, *, page: bool = False) -> None:
     if out.exists() and out.is_dir() == page:
         raise InputError(f"{out}: that is a {'folder; name a file' if page else 'file; name a folder'}")
     if not page:
-        refuse_table(out)
+        refuse_file_name(out)
     above = next((folder for folder in (out, *out.absolute().parents) if folder.is_dir()), Path("/"))
     blocked = next((folder for folder in out.absolute().parents if folder.exists() and not folder.is_dir()), None)
     if blocked is not None or not os.access(above, os.W_OK | os.X_OK):

@@ -19,7 +19,7 @@ from .. import metrics
 from ..errors import InputError
 from ..metrics import Bin, Difference
 from ..report import render_template
-from ..sealed import refuse_table, replace_file
+from ..sealed import refuse_file_name, replace_file
 from ..types import DECISIONS, Failure
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
@@ -177,7 +177,7 @@ class Evaluation:
         target = Path(folder)
         if target.exists() and not target.is_dir():
             raise InputError(f"{target}: that is a file; name a folder")
-        refuse_table(target)
+        refuse_file_name(target)
         compared = None if baseline is None else self.compare(baseline)
         page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
