@@ -105,13 +105,19 @@ def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
     assert word(policy, found(0.01, copy="It is a copy."))[0] == "suspected"
 
 
-@pytest.mark.parametrize("p", [0.06, 0.9])
+@pytest.mark.parametrize("p", [0.16, 0.9])
 def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflict(p: float) -> None:
     said, reason = word(Policy(ALPHA), found(p, alone={"wordmark": 0.02, "patches": 0.9}))
     assert said == "insufficient_evidence"  # 0.02 <= 0.05 / 2 claims
     assert "The claims conflict: wordmark alone" in reason
     assert word(Policy(ALPHA), found(p, alone={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
     assert word(Policy(ALPHA), found(0.05, alone={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
+
+
+def test_what_is_unusual_by_all_claims_goes_to_a_person_whatever_one_says_alone() -> None:
+    said, reason = word(Policy(ALPHA), found(0.15, alone={"wordmark": 0.001, "patches": 0.9}))
+    assert said == "review"
+    assert "unusual, but not beyond the alarm level" in reason
 
 
 def test_being_unlike_the_catalogue_is_in_conflict_with_nothing() -> None:
