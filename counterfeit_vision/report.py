@@ -201,8 +201,8 @@ class Report(Sequence[Result]):
     def to_frame(self) -> pandas.DataFrame:
         """One row a listing, in order: the verdict, ``{claim}_score`` and ``{claim}_p`` of each claim, the failure.
 
-        Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns; a failed
-        listing its message in ``failure``.
+        Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns. ``failure``
+        says why a listing failed, or which photos of a judged one (it has a ``decision``) did.
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})
@@ -213,7 +213,8 @@ class Report(Sequence[Result]):
             usable = [claim if claim is not None and claim.applicable else None for claim in found]
             columns[f"{name}_score"] = [None if claim is None else claim.score for claim in usable]
             columns[f"{name}_p"] = [None if claim is None else claim.p_value for claim in usable]
-        columns["failure"] = [_message(result) if isinstance(result, Failure) else None for result in self._results]
+        failed = [[result] if isinstance(result, Failure) else result.failures for result in self._results]
+        columns["failure"] = ["; ".join(map(_message, failures)) or None for failures in failed]
         frame = pd.DataFrame(columns)
         numbers = ["risk", "probability", "p_value", *(f"{name}_{kind}" for name in names for kind in ("score", "p"))]
         return frame.astype(dict.fromkeys(numbers, "float64"))

@@ -644,7 +644,16 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame.loc[2, "failure"] == "broken.jpg: no image in it"
     assert np.isnan(frame.loc[2, "risk"])
     assert frame["probability"].isna().all()
-    assert frame["failure"].notna().sum() == 1
+    assert frame.loc[3, "failure"] == "second.jpg: no image in it"  # of a listing that was judged by its other photo
+    assert frame.loc[3, "decision"] is not None
+    assert frame["failure"].notna().sum() == 2
+
+
+def test_the_frame_names_each_photo_of_a_judged_listing_that_failed():
+    pytest.importorskip("pandas")
+    failed = tuple(Failure(name, "decode", DecodeError(name, "no image in it")) for name in ("a.jpg", "b.jpg"))
+    frame = Report([verdict(failures=failed)]).to_frame()
+    assert frame["failure"].tolist() == ["a.jpg: no image in it; b.jpg: no image in it"]
 
 
 def test_no_claim_has_a_column_that_is_called_like_something_else_of_a_verdict():
