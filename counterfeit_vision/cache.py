@@ -293,6 +293,10 @@ class EmbeddingCache:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Callable[[], EmbeddingCache], tuple[()]]:
+        """Another process opens the file for itself."""
+        return functools.partial(EmbeddingCache, self.path, max_bytes=self.max_bytes), ()
+
     def __repr__(self) -> str:
         return f"<EmbeddingCache {self.path}>"
 
@@ -332,14 +336,15 @@ def _is_damage(error: sqlite3.Error) -> bool:
 
 
 def _is_no_room(error: Exception, folder: Path) -> bool:
-    """Whether the disk is full, or the ``folder`` can only be read. SQLite calls the first a disk's error, too, where
-    it finds no room for what it shares between processes, and cannot open a file in the second.
+    """Whether the disk is full, or the ``folder``, or a file in it, can only be read. SQLite calls the first a disk's
+    error, too, where it finds no room for what it shares between processes, and may be unable to open a file in the
+    second.
     """
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     read_only = code == sqlite3.SQLITE_CANTOPEN and not os.access(folder, os.W_OK)
-    return read_only or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return read_only or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
 def _checksum(*row: str | bytes | int | None) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Decider:
     """Decides about listings by a ``calibration`` of the claims about photos beside ``catalog``; ``by`` and
-    ``base_rate`` are the :class:`~counterfeit_vision.Inspector`'s.
+    ``base_rate`` are the :class:`~counterfeit_vision.Inspector`'s, and ``unable`` says why some of its heads make no
+    claim though they were calibrated.
     """
 
     catalog: Catalog
@@ -39,6 +40,7 @@ class Decider:
     policy: Policy
     by: str | None = None
     base_rate: float | None = None
+    unable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ class Decider:
             unread=len(failures),
             alone=self._alone(scores[worst], kinds[worst]),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
+            unmade=tuple(self.unable),
         )
         decision, reason = self.policy.decide(listing, found)
         return Verdict(

@@ -311,7 +311,8 @@ class Inspector:
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
         """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
-        by the calibration that was there at the first. Warns where that is of another generation of the catalogue.
+        by the calibration that was there at the first. Warns where that is of another generation of the catalogue, or
+        has claims that cannot be made here, as what reads wordmarks is absent.
         """
         now = copy.copy(self)  # another thread may calibrate meanwhile
         if now.calibration is None:
@@ -319,6 +320,8 @@ class Inspector:
         decider = now._decider(now.calibration)
         if decider.is_stale:
             warnings.warn(STALE, RuntimeWarning, stacklevel=2)
+        for name, why in decider.unable.items():
+            warnings.warn(f"{name} makes no claim, though it was calibrated: {why}", RuntimeWarning, stacklevel=2)
         can_tell = now.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
             rows, silent = told(judged, listing, can_tell)
@@ -336,7 +339,9 @@ class Inspector:
 
     def _decider(self, calibration: Calibration) -> Decider:
         policy = Policy(calibration.alpha, self.authorised, self.costs)
-        return Decider(self.catalog, calibration, policy, self.by, self.base_rate)
+        told = zip(self.heads, calibration.can_tell.tolist(), strict=True)
+        unable = {head.name: why for head, counts in told if counts and (why := getattr(head, "unable", None))}
+        return Decider(self.catalog, calibration, policy, self.by, self.base_rate, unable)
 
     def _about(self) -> dict[str, str]:
         calibration = self.calibration
@@ -352,7 +357,9 @@ class Inspector:
             "Claims": ", ".join(head.name for head in self.heads),
         }
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
-        return facts | ({"Stale": STALE} if self._decider(calibration).is_stale else {})
+        decider = self._decider(calibration)
+        facts |= {"Stale": STALE} if decider.is_stale else {}
+        return facts | {f"No {name}, which was calibrated": why for name, why in decider.unable.items()}
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 

@@ -239,13 +239,15 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
     named: set[str] = set()
     for number, item in enumerate(source):
         if isinstance(item, Listing):
+            named.add(item.id)
             yield f"item {number}", item
         elif isinstance(item, Mapping):
             error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
             yield f"item {number}", Failure(id_of(item, f"item {number}"), "input", error)
         else:
             name = (os.fsdecode(item) if isinstance(item, str | os.PathLike) else "") or f"photo {number}"
-            name = f"{name} (photo {number})" if name in named else name  # the same path may be given twice
+            while name in named:  # the same path may be given twice, or a listing be called so
+                name = f"{name} (photo {number})"
             named.add(name)
             yield f"item {number}", Listing(id=name, photos=[item])
 
@@ -371,6 +373,8 @@ def _region(box: Any) -> Region:
 
 
 def _number(value: Any) -> float | None:
+    if isinstance(value, str) and not value.strip():
+        return None
     try:
         return None if value is None else float(value)
     except (TypeError, ValueError) as error:

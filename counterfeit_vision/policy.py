@@ -37,6 +37,7 @@ class Findings:
       calibrated; 0 where they are not known.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and no genuine photo that calibrated did.
+    - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
@@ -55,6 +56,7 @@ class Findings:
     smallest: int = 0
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
+    unmade: tuple[str, ...] = ()
     unread: int = 0
     alone: Mapping[str, float] = field(default_factory=dict)
 
@@ -79,6 +81,8 @@ class Policy:
             )
         if found.uncounted:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(found.uncounted)}."
+        if found.unmade:
+            reason += f" Not asked, as it cannot be here, though it was calibrated: {', '.join(found.unmade)}."
         if found.unread:
             reason += f" {number(found.unread, 'more photo')} of it could not be read."
             decision = "insufficient_evidence" if decision == "clear" else decision
@@ -170,7 +174,7 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
         if isinstance(seller, tuple | list):  # JSON has no tuples
-            if len(seller) != 2 or not all(isinstance(part, str) and part for part in seller):
+            if len(seller) != 2 or not all(isinstance(part, str) and part.strip() for part in seller):
                 raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
             found.add((folded(seller[0]), composed(seller[1])))
         elif isinstance(seller, Seller | str) and (verified := seller.id if isinstance(seller, Seller) else seller):

@@ -299,6 +299,9 @@ class Head(Protocol):
     A head may have a text ``fingerprint`` of all that its evidence depends on beside the listing, its photos and the
     catalogue: its settings, and, where it is your own, its version. What it says is then kept on disk, and it is not
     asked about the same listing again.
+
+    A head that cannot make its claim for now, as something that it needs is absent, may say why in a text ``unable``:
+    where its claim was calibrated, whoever asks is told so.
     """
 
     @property

@@ -144,7 +144,7 @@ def side_by_side(
     mine, theirs = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
-            (suspects.photos.ids[row], laid.crop, "laid over the genuine"),
+            ("this photo", laid.crop, "laid over the genuine"),
             (references[0], genuine, suspects.product_of(goods)),
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ CROPS = ((0.0, 0.12, 0.0), (0.15, 0.05, 0.0), (0.0, 0.05, 0.08), (0.0, 0.05, -0.
 LIKENESS, COUNTS = (0.76, 0.83, 0.88, 0.92), (0.06, 0.18, 0.4, 1.0)
 READ_COUNTS = 0.4  # what spelling counts at least
 NAME = 5  # letters of a brand's name from which few words are a letter off it
+PATIENCE = 600.0  # seconds until models that could not be had are asked for again
 TITLE_SCORE = 1.0  # of a title that spells the brand in letters of another alphabet
 
 
@@ -161,9 +163,9 @@ class Wordmark:
     :attr:`Comparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least 1.
     Where the marks were looked for in vain, it is how misspelt the brand's name is on whatever the photo shows; without
     it, or spelt right, the claim does not apply.
-    Without onnxruntime or its models a head made with ``optional=True`` says so for each photo; otherwise
-    :class:`~counterfeit_vision.errors.MissingExtraError` or :class:`~counterfeit_vision.WeightsError` is raised when it
-    is made.
+    Without onnxruntime or its models a head made with ``optional=True`` says so for each photo, and asks for models
+    again ten minutes later; otherwise :class:`~counterfeit_vision.errors.MissingExtraError` or
+    :class:`~counterfeit_vision.WeightsError` is raised when it is made.
     """
 
     name = "wordmark"
@@ -171,6 +173,7 @@ class Wordmark:
     def __init__(self, *, optional: bool = False) -> None:
         self._optional = optional
         self._reader: Reader | str | None = None
+        self._ask_again = float("inf")
         self._known: Once[tuple[str, str], Wordmarks] = Once(KEPT)
         if not optional:
             self._reader = shared_reader()
@@ -272,14 +275,22 @@ class Wordmark:
                 return Evidence(TITLE_SCORE, told)  # no spot on the photo
         return evidence
 
+    @property
+    def unable(self) -> str | None:
+        """See :class:`counterfeit_vision.heads.Head`: why there is no reader."""
+        reader = self.reader()
+        return reader if isinstance(reader, str) else None
+
     def reader(self) -> Reader | str:
         """The reader, loaded on first use, or why there is none."""
-        if self._reader is None:
+        if self._reader is None or (isinstance(self._reader, str) and time.monotonic() > self._ask_again):
             try:
                 self._reader = shared_reader()
             except (MissingExtraError, WeightsError) as error:
                 if not self._optional:
                     raise
+                if isinstance(error, WeightsError):  # whoever has them may be out of reach for now
+                    self._ask_again = time.monotonic() + PATIENCE
                 self._reader = str(error).splitlines()[0]
         return self._reader
 
