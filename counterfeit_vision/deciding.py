@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .calibrate import Calibration
 from .catalog import Catalog
@@ -17,12 +19,13 @@ from .heads.reuse import is_copy
 from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
-from .types import Evidence, Failure, Listing, Verdict
+from .types import Evidence, Failure, Listing, PhotoView, Verdict
 from .usual import tail_p
 
 __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
+BLANK = 2.0  # grey levels by which a photo that shows anything varies: white alone is like a packshot's ground
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
 Floats = NDArray[np.float64]
@@ -165,8 +168,8 @@ class Decider:
     def _known(
         self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Floats, marked: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """Which photos show something that the catalogue knows: they look like it, are copies of its photos, or are
-        ``marked``.
+        """Which photos show something that the catalogue knows: they look like it and are not blank, are copies of its
+        photos, or are ``marked``.
 
         A brand has its marks on other goods, too. So it has to be the product that the listing names, or one that
         stands out from the next.
@@ -174,6 +177,7 @@ class Decider:
         if Similarity.name not in self.heads:
             return np.ones(len(claims_p), bool)
         alike = claims_p[:, self.heads.index(Similarity.name)] > self.calibration.unknown_level
+        alike &= [not is_blank(row.photo.view) for row in judged]
         copied = np.array([is_copy(evidence) for evidence in said(judged, self.heads, Reuse.name)])
         named = len(self.catalog.claimed_by(listing)) > 0
         stands_out = self.calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
@@ -215,6 +219,14 @@ class Decider:
                 heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
             )
         return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
+
+
+def is_blank(photo: PhotoView) -> bool:
+    """Whether a photo shows nothing: it has one colour all over."""
+    if not photo.jpeg:
+        return False
+    grey = np.asarray(Image.open(io.BytesIO(photo.jpeg)).convert("L"))
+    return float(grey.std()) < BLANK
 
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:

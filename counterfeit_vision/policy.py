@@ -122,8 +122,8 @@ class Policy:
         unusual = found.p_value <= REVIEW_FACTOR * self.alpha
         if found.copy and not official:
             return "review", f"{found.copy} {share}; {leading}."
-        # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what is
-        # too unlike is not known.
+        # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what
+        # is too unlike is not known.
         wrong = {name: p for name, p in found.alone.items() if name != "similarity"}
         name, p = min(wrong.items(), key=lambda claim: claim[1], default=("", 1.0))
         if wrong and not unusual and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos

@@ -473,6 +473,27 @@ def test_a_copy_of_a_catalogued_photo_is_known_however_it_was_disguised(
     assert copied.product is not None
 
 
+class Alike:
+    """Stands for the claim of likeness to the catalogue, and finds every photo alike."""
+
+    name = "similarity"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(score=0.1, text="Told.") for _ in range(len(suspects))]
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_blank_photo_shows_nothing_that_is_known_however_like_a_packshots_ground_it_is(
+    level: int, catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    inspector = cv.Inspector(catalog, [Alike(), Copied()]).calibrate(market.calibration, alpha=0.1)
+    blank, tag = np.full((200, 300, 3), level, np.uint8), np.full((200, 300, 3), level, np.uint8)
+    tag[90:110, 140:160] = (200, 30, 60)
+    nothing, small = inspector.inspect([blank, tag], strict=True)
+    assert (nothing.decision, nothing.product) == ("insufficient_evidence", None)
+    assert small.product is not None
+
+
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
     genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)

@@ -13,7 +13,7 @@ from test_marks import engraved, label, plates, seen
 import counterfeit_vision as cv
 from counterfeit_vision import marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Mark, Patches, Reuse, Similarity, Suspects, base, reuse
+from counterfeit_vision.heads import Colours, Mark, Patches, Reuse, Similarity, Suspects, base, reuse
 from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.keypoints import find_keypoints
 from counterfeit_vision.marks import FOUND
@@ -97,15 +97,41 @@ def test_a_claim_is_taken_at_its_word(catalog: cv.Catalog) -> None:
     assert mark.score > 0.2, "as the other card has the same word"
 
 
-def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
+def banded(colour: tuple[int, int, int], *, noise: int = 0) -> np.ndarray:
+    """The card, with a band of a colour under its marks."""
+    card = label(noise=noise)
+    card[300:360] = np.clip(card[300:360].astype(int) - 225 + colour, 0, 255)
+    return card
+
+
+def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_encoder: TowerEncoder) -> None:
+    colours = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
+    rows = [
+        cv.Reference(id=name, photo=banded(colour), brand="velmora", product=name, regions=ONE)
+        for name, colour in colours.items()
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    photos = [seen(banded(colour, noise=3)) for colour in colours.values()]
+    for first in ("blue", "green"):
+        found = batch(catalog, photos[:2], first)
+        assert [found.goods(row) for row in range(2)] == ["velmora/blue", "velmora/green"]
+        assert [evidence.references[0] for evidence in Colours().score(found)] == ["blue", "green"]
+    grey = np.repeat(photos[1].mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert batch(catalog, [grey], "blue").goods(0) == "velmora/blue", "nothing tells its colours"
+    assert batch(catalog, photos[1:2], "blue", product="blue").goods(0) == "velmora/blue", "it is claimed to be that"
+
+
+def test_other_products_are_asked_only_where_they_are_as_near(
     catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     look, glance = base.likely_place, base.sure_place
     monkeypatch.setattr(base, "likely_place", lambda *given: asked.append("all") or look(*given))
     monkeypatch.setattr(base, "sure_place", lambda *given: asked.append("coarse") or glance(*given))
-    Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
+    Mark().score(batch(catalog, [seen(label(noise=3))], "one", second=0.8))
     assert asked == ["coarse"], "there is no doubt"
+    Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
+    assert asked == ["coarse", "coarse", "coarse", "all"], "the other may bear the same marks in other colours"
     blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
     assert blank.goods(0) == "velmora/two", "no marks at all"
     assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"

@@ -16,6 +16,7 @@ from ..laying import Laid
 from ..mark_details import CloseUp, close_ups
 from ..mark_ink import Drawn
 from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
+from ..product_differences import colours_differ
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..traits import Traits, find_traits
@@ -32,6 +33,7 @@ RIVALS = 2  # such products
 CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
 PLAIN = 0.65  # correlation with all of their marks
 LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
+COLOURED = 2.0  # times by which its colours are nearer where it bears the same marks
 THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks may be there and not be found
 POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
@@ -63,7 +65,9 @@ class Suspects:
     _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
     _alone: Once[int, tuple[Found | None, ...]] = field(default_factory=Once, init=False, repr=False)
     _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
-    _wholes: Once[int, tuple[str, WholeProduct, Laid] | str] = field(default_factory=Once, init=False, repr=False)
+    _wholes: Once[tuple[int, str], tuple[WholeProduct, Laid] | str] = field(
+        default_factory=Once, init=False, repr=False
+    )
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -105,8 +109,9 @@ class Suspects:
 
     def goods(self, row: int) -> str:
         """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name). Where none is
-        claimed, of the nearest one; or, where that one's marks are not all on the photo, of another product of its
-        brand that is as near and whose marks all are, and fit better: products of a brand may look much alike.
+        claimed, of the nearest one; or of another product of its brand that is as near and whose marks all are on the
+        photo: where the nearest one's are not, and fit worse, or where only the colours tell the two apart, and its own
+        are those of the photo. Products of a brand may look much alike.
         """
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if len(claimed):
@@ -120,12 +125,30 @@ class Suspects:
         nearest, *others = self._alike(row)
         if not others or not self._could_show_marks(row, nearest):
             return nearest
-        alike, least = self._likeness(row, nearest)
-        if least >= FOUND:
-            return nearest
-        rivals = {name: self._likeness(row, name) for name in others}
-        fitting = [name for name, (whole, worst) in rivals.items() if worst >= PLAIN and whole > alike + LEAD]
-        return max(fitting, key=rivals.__getitem__, default=nearest)
+        fits = {name: self._likeness(row, name) for name in (nearest, *others)}
+        plain = [name for name, (_, worst) in fits.items() if worst >= PLAIN]
+        best, (alike, least) = nearest, fits[nearest]
+        if least < FOUND:
+            better = [name for name in plain if fits[name][0] > alike + LEAD]
+            best = max(better, key=fits.__getitem__, default=nearest)
+        same = [name for name in plain if abs(fits[name][0] - fits[best][0]) <= LEAD]
+        return self._of_its_colours(row, best, same)
+
+    def _of_its_colours(self, row: int, best: str, same: Sequence[str]) -> str:
+        """Of goods whose marks fit the ``same``: the ``best``, or one whose colours are far nearer to the photo's."""
+        if best not in same or len(same) < 2:
+            return best
+        off = {name: self._colours_off(row, name) for name in same}
+        nearest = min(off, key=off.__getitem__)
+        return nearest if off[nearest] < off[best] - np.log(COLOURED) else best
+
+    def _colours_off(self, row: int, goods: str) -> float:
+        """How far the photo's colours are from those of the goods, as a logarithm; infinite where that can't be
+        told.
+        """
+        over = self._over_whole(row, goods)
+        difference = over if isinstance(over, str) else colours_differ(*over)
+        return np.inf if isinstance(difference, str) else difference.score
 
     def _alike(self, row: int) -> list[str]:
         """The nearest goods, and at most :data:`RIVALS` others of its brand that the photo is hardly less like."""
@@ -269,20 +292,25 @@ class Suspects:
         """The photo over the whole side of its :meth:`goods` that bears the marks, and that key; or why it can't be
         laid over it. Laid once.
         """
-        return self._wholes.get(row, lambda: self._lay_whole(row))
+        goods = self.goods(row)
+        over = self._over_whole(row, goods)
+        return over if isinstance(over, str) else (goods, *over)
 
-    def _lay_whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
-        place = self.place(row)
+    def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
+        return self._wholes.get((row, goods), lambda: self._lay_over_whole(row, goods))
+
+    def _lay_over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
+        place = self.place_of(row, goods)
         if isinstance(place, str):
             return place
-        whole = self.marks_of(place[0]).whole
+        whole = self.marks_of(goods).whole
         if whole is None:
             return "this encoder gives no patch tokens, which tell the product from the room"
         try:
-            laid = whole.lay(self.pixels(row), place[1].warp)
+            laid = whole.lay(self.pixels(row), place.warp)
         except DecodeError as error:
             return str(error)
-        return laid if isinstance(laid, str) else (place[0], whole, laid)
+        return laid if isinstance(laid, str) else (whole, laid)
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most
