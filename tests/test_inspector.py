@@ -486,7 +486,7 @@ class Alike:
 def test_a_blank_photo_shows_nothing_that_is_known_however_like_a_packshots_ground_it_is(
     level: int, catalog: cv.Catalog, market: cv.market.Market
 ) -> None:
-    inspector = cv.Inspector(catalog, [Alike(), Copied()]).calibrate(market.calibration, alpha=0.1)
+    inspector = cv.Inspector(catalog, [Alike()]).calibrate(market.calibration, alpha=0.1)
     blank, tag = np.full((200, 300, 3), level, np.uint8), np.full((200, 300, 3), level, np.uint8)
     tag[90:110, 140:160] = (200, 30, 60)
     nothing, small = inspector.inspect([blank, tag], strict=True)
