@@ -82,7 +82,9 @@ class Policy:
         if found.uncounted:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(found.uncounted)}."
         if found.unmade:
-            reason += f" Not asked, as it cannot be here, though it was calibrated: {', '.join(found.unmade)}."
+            reason += (
+                f" Not asked, though it was calibrated, as what it needs is absent here: {', '.join(found.unmade)}."
+            )
         if found.unread:
             reason += f" {number(found.unread, 'more photo')} of it could not be read."
             decision = "insufficient_evidence" if decision == "clear" else decision

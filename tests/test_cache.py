@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import pickle
 import re
 import sqlite3
 import subprocess
@@ -112,6 +113,15 @@ def test_two_open_caches_share_what_was_committed(tmp_path: Path) -> None:
         two.put(key(2), "f", photo(2))
         two.commit()
         assert same(one.get(key(2), "f"), photo(2))
+
+
+def test_what_another_process_is_given_opens_the_same_file(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite", max_bytes=5_000_000) as one:
+        one.put(key(1), "f", photo(1))
+        one.commit()
+        with pickle.loads(pickle.dumps(one)) as two:
+            assert (two.path, two.max_bytes) == (one.path, one.max_bytes)
+            assert same(two.get(key(1), "f"), photo(1))
 
 
 @pytest.mark.parametrize("attempt", range(15))  # the moment at which both make the file is short
@@ -353,6 +363,27 @@ def test_a_folder_that_can_only_be_read_is_done_without(
         cache = EmbeddingCache(tmp_path / place)
     with cache:
         cache.put(key(1), "f", photo(1))
+        assert cache.get(key(1), "f") is None
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_READONLY_DIRECTORY])
+def test_a_file_that_can_only_be_read_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def read_only(*arguments: object, **options: object) -> sqlite3.Connection:
+        if arguments[0] != ":memory:":
+            error = sqlite3.OperationalError("attempt to write a readonly database")
+            error.sqlite_errorcode = code  # type: ignore[misc]
+            raise error
+        return connect(*arguments, **options)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    with pytest.warns(RuntimeWarning, match="readonly database; from here on nothing more is kept"):
+        cache = EmbeddingCache(tmp_path / "e.sqlite")
+    with cache:
+        cache.put(key(1), "f", photo(1))
+        cache.commit()
         assert cache.get(key(1), "f") is None
 
 

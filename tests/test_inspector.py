@@ -521,6 +521,33 @@ def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
     assert any("uncounted" in line for line in str(named.explain()).splitlines())
 
 
+class Absent:
+    """A head that can do without what it needs, and then says why."""
+
+    name = "absent"
+    unable: str | None = None
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        if self.unable is not None:
+            return [cv.Evidence.not_applicable(self.unable) for _ in suspects.listings]
+        return [cv.Evidence(score=float(vector[0]), text="As bright as it is.") for vector in suspects.photos.vectors]
+
+
+def test_a_claim_that_was_calibrated_and_cannot_be_made_here_is_told_of(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    head = Absent()
+    inspector = cv.Inspector(catalog, [Similarity(), head]).calibrate(market.calibration, alpha=0.1)
+    able = inspector.inspect(market.listings)  # warns of nothing
+    assert not any("Not asked" in verdict.reason for verdict in able)
+    head.unable = "There is nothing to read with."
+    with pytest.warns(RuntimeWarning, match=r"absent makes no claim, though it was calibrated: There is nothing"):
+        report = inspector.inspect(market.listings)
+    assert report.about.items() - able.about.items() == {("No absent, which was calibrated", head.unable)}
+    told = " Not asked, though it was calibrated, as what it needs is absent here: absent."
+    assert all(verdict.reason.endswith(told) for verdict in report)
+
+
 def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> None:
     with pytest.raises(cv.NotCalibratedError, match=r"inspector\.calibrate\(genuine=photos\)"):
         cv.Inspector(catalog).inspect([])

@@ -189,6 +189,14 @@ def test_nulls_in_a_jsonl_are_as_if_left_out(tmp_path: Path) -> None:
     assert (reference.gallery, reference.regions, reference.price) == ("genuine", (), None)
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_price_in_a_jsonl_is_as_if_left_out(tmp_path: Path, blank: str) -> None:
+    row = {"id": "a", "photos": ["1.jpg"], "price": blank}
+    (listing,) = read_listings(write(tmp_path / "l.jsonl", row))
+    assert isinstance(listing, Listing)
+    assert listing.price is None
+
+
 def test_ids_that_are_numbers_become_texts(tmp_path: Path) -> None:
     (reference,) = read_references(write(tmp_path / "r.jsonl", FULL | {"id": 7}))
     assert reference.id == "7"
@@ -652,6 +660,15 @@ def test_bare_photos_become_listings_of_one_photo_with_ids_of_their_own() -> Non
     for listing, photo in zip(listings, photos, strict=True):
         assert isinstance(listing, Listing)
         assert listing.photos[0] is photo
+
+
+@pytest.mark.parametrize(
+    ("taken", "id"),
+    [(("photo 1",), "photo 1 (photo 1)"), (("photo 2", "photo 2 (photo 2)"), "photo 2 (photo 2) (photo 2)")],
+)
+def test_a_bare_photo_beside_a_listing_that_is_called_like_it_has_another_id(taken: tuple[str, ...], id: str) -> None:
+    given = [*(Listing(id=name, photos=["a.jpg"]) for name in taken), picture(0)]
+    assert [item.id for item in read_listings(given) if isinstance(item, Listing)] == [*taken, id]
 
 
 def test_photos_may_come_from_a_generator_that_is_read_lazily() -> None:

@@ -208,6 +208,15 @@ def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -
         assert silent.endswith(" Not counted, as genuine photos that calibrated did not make it: product, price.")
 
 
+def test_what_was_calibrated_and_cannot_be_asked_here_is_said() -> None:
+    for known in (True, False):
+        reason = word(Policy(ALPHA), found(0.5, known=known, unmade=("wordmark", "title")))[1]
+        assert reason.endswith(
+            " Not asked, though it was calibrated, as what it needs is absent here: wordmark, title."
+        )
+    assert "Not asked" not in word(Policy(ALPHA), found(0.5))[1]
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))
@@ -220,3 +229,9 @@ def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> Non
 def test_a_seller_without_an_id_is_no_authorised_one() -> None:
     with pytest.raises(InputError, match="authorised="):
         pairs([Seller("", name="Brand")])
+
+
+@pytest.mark.parametrize("seller", [(" ", "x"), ("a", " "), ["a", "\t"], ("", "x")])
+def test_a_blank_platform_or_id_is_no_authorised_seller(seller: tuple[str, str] | list[str]) -> None:
+    with pytest.raises(InputError, match=r"authorised=.*: need \(platform, the platform's verified id\), two texts"):
+        pairs([seller])

@@ -20,7 +20,7 @@ from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
-from counterfeit_vision.heads import Mark, Similarity, Suspects, default_heads, wordmark
+from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
 from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.mark_details import MarkDetails
 from counterfeit_vision.mark_ink import MarkInk
@@ -325,6 +325,16 @@ def test_another_claim_another_catalogue_or_other_settings_are_another_question(
         rows = [dataclasses.replace(two.references[0], product="another")]
         heard(Catalog.build(rows, encoder=tiny_encoder, cache=False), [one], listings("VELMORA"), cache)
         assert one.rows == 3
+
+
+def test_what_is_remembered_of_one_listing_names_it_nowhere_to_another(two: Catalog, tmp_path: Path) -> None:
+    (first,) = listings("VELMQRA")
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for asked in (dataclasses.replace(first, id="first"), dataclasses.replace(first, id="second")):
+            ((_, (row,), _),) = judge([asked], two, [Mark(), Look(), Ink()], cache=cache)
+    crops = [view.id for evidence in row.evidence for view in evidence.crops or ()]
+    assert "this photo" in crops
+    assert not any("first" in id for id in crops)
 
 
 def test_where_the_index_is_ones_own_heads_are_asked_each_time(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:

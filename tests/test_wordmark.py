@@ -8,6 +8,7 @@ import dataclasses
 import sys
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 import counterfeit_vision as cv
 from counterfeit_vision import glyphs, ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.errors import MissingExtraError
+from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
@@ -694,3 +695,25 @@ def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.Mon
     (evidence,) = Wordmark(optional=True).score(suspects(catalog, listing(mark("SILVANO"))))
     assert not evidence.applicable
     assert "counterfeit-vision[ocr]" in evidence.text
+
+
+def test_models_that_could_not_be_had_are_asked_for_again_a_while_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked, models = [0.0], [], object()
+
+    def shared_reader() -> object:
+        asked.append(now[0])
+        if now[0] < wordmark.PATIENCE:
+            raise WeightsError("no connection\nWithout one, bring the models")
+        return models
+
+    monkeypatch.setattr(wordmark, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(wordmark, "shared_reader", shared_reader)
+    head = Wordmark(optional=True)
+    assert head.unable == head.reader() == "no connection"
+    now[0] = wordmark.PATIENCE - 1
+    assert head.unable == "no connection"
+    assert asked == [0.0]
+    now[0] = wordmark.PATIENCE + 1
+    assert head.unable is None
+    assert head.reader() is models
+    assert asked == [0.0, wordmark.PATIENCE + 1]
