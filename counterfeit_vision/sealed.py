@@ -39,7 +39,7 @@ FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", 
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it has its old content or the new one at every instant."""
+    """Write a file so that it has its old content or the new one at every instant. An error of the disk names it."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:  # with the permissions of any new file; those of mkstemp are the owner's
@@ -47,6 +47,10 @@ def replace_file(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk says no name
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()

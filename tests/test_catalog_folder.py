@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -158,6 +159,18 @@ def test_a_manifest_of_another_kind_is_never_replaced(tree_catalog: Catalog, tmp
         tree_catalog.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
     assert (tmp_path / "manifest.json").read_text() == manifest
+
+
+def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "page.html").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as told:
+        sealed_module.replace_file(tmp_path / "page.html", b"new")
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(tmp_path / "page.html"))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.html", b"old")]
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync"])
