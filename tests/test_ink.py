@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from typing import Any
 
@@ -239,6 +240,8 @@ def test_the_heads_say_what_differs_and_show_it(
     genuine, fake, blank = head.score(suspects(catalog, photos))
     assert fake.score > genuine.score + 1
     assert word in fake.text
+    times = r"differs by 0\.\d times what nine of ten rendered genuine photos stay below\."
+    assert re.search(rf"how the marks are drawn {times}$", genuine.text), "whether it is usual, its p-value says"
     assert fake.references == ("a", "b")
     assert fake.crops is not None
     assert fake.heatmap is not None

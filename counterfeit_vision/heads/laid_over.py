@@ -95,7 +95,7 @@ def drawn_otherwise(
         score=in_spreads(deviation.score, found, *usual),
         text=f"what differs most in how a mark is drawn: {deviation.text}, {times}."
         if deviation.score >= 1
-        else f"how the marks are drawn differs as little as it usually does, {times}.",
+        else f"how the marks are drawn differs by {times}.",
     )
 
 
