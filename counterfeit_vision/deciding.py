@@ -19,7 +19,7 @@ from .heads.reuse import is_copy
 from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
-from .types import Evidence, Failure, Listing, PhotoView, Verdict
+from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 from .usual import tail_p
 
 __all__ = ["Decider"]
@@ -117,7 +117,7 @@ class Decider:
             product=best.product if found.known else None,
             brand=best.brand if found.known else None,
             margin_p=margin_p if found.known else None,
-            runner_up=other.product if other is not None and found.known else None,
+            runner_up=_beside(best, other) if other is not None and found.known else None,
             claims=claims,
             statistics=tuple(merged.tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
@@ -227,6 +227,11 @@ def is_blank(photo: PhotoView) -> bool:
         return False
     grey = np.asarray(Image.open(io.BytesIO(photo.jpeg)).convert("L"))
     return float(grey.std()) < BLANK
+
+
+def _beside(best: Reference, other: Reference) -> str:
+    """Another product's name, with its brand where that is another, too: the products may have one name."""
+    return other.product if other.names[0] == best.names[0] else f"{other.product} of {other.brand}"
 
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:

@@ -445,7 +445,7 @@ class Verdict:
     - ``p_value``: share of genuine photos at least this unusual, with the conformal guarantee.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
     - ``margin_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
-      at most a tenth, ``runner_up`` names the next: it may as well be that one.
+      at most a tenth, ``runner_up`` names the next, with its brand where that is another: it may as well be that one.
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk, which rises with

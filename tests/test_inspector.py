@@ -16,6 +16,7 @@ from counterfeit_vision import judging
 from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, Calibration, split_groups
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import Encoder
+from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
 
@@ -546,6 +547,33 @@ def test_a_claim_that_was_calibrated_and_cannot_be_made_here_is_told_of(
     assert report.about.items() - able.about.items() == {("No absent, which was calibrated", head.unable)}
     told = " Not asked, though it was calibrated, as what it needs is absent here: absent."
     assert all(verdict.reason.endswith(told) for verdict in report)
+
+
+def test_the_runner_up_is_named_with_its_brand_where_that_is_another(tiny_encoder: TowerEncoder) -> None:
+    def can(red: int, seed: int) -> np.ndarray:
+        """A can that is more like the blue one or the red one; ``seed`` of its noise."""
+        pixels = np.full((60, 60, 3), (red, 90, 200 - red), np.int16)
+        pixels[20:40, 15:45] = (220, 220, 200)
+        return np.clip(pixels + np.random.default_rng(seed).integers(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
+
+    def doubtful(*goods: tuple[str, str]) -> cv.Verdict:
+        rows = [
+            cv.Reference(id=f"{red} {seed}", photo=can(red, seed), brand=brand, product=product)
+            for (brand, product), red in zip(goods, (10, 190), strict=True)
+            for seed in range(2)
+        ]
+        catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+        genuine, others = ([can(red, seed) for red in range(0, 201, 5)] for seed in (8, 9))
+        inspector = cv.Inspector(catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
+        return min(inspector.inspect(others, strict=True), key=lambda verdict: verdict.margin_p)
+
+    one = doubtful(("Nestle", "can"), ("Coca Cola", "can"))
+    named = {"Nestle": "can of Coca Cola", "Coca Cola": "can of Nestle"}
+    assert one.runner_up == named[str(one.brand)]
+    assert f"Nearest product: can ({one.brand})" in str(one.explain())
+    assert f"It may as well be {one.runner_up}, which is nearly as alike." in str(one.explain())
+    other = doubtful(("Nestle", "blue"), ("Nestle", "red"))
+    assert {other.product, other.runner_up} == {"blue", "red"}
 
 
 def test_uncalibrated_it_refuses_and_says_what_to_do(catalog: cv.Catalog) -> None:
