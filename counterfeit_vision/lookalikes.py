@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["edit_distance", "folded", "likeness", "lookalike_words", "skeleton", "unaccented"]
+__all__ = ["bare", "edit_distance", "folded", "likeness", "lookalike_words", "skeleton", "spellings", "unaccented"]
 
 # A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
 OUTLINES = str.maketrans(
@@ -105,3 +105,23 @@ def unaccented(text: str) -> str:
     """
     kept = (c for c in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(c))
     return "".join(c for c in kept if c.isalnum() or c == "|")
+
+
+def bare(text: str) -> str:
+    """As a name is compared with what goods print: :func:`unaccented`; as it is, folded, where nothing is left of it.
+
+    >>> bare("Coca-Cola") == bare("COCA COLA"), bare("&")
+    (True, '&')
+    """
+    return unaccented(text) or folded(text)
+
+
+def spellings(name: str) -> frozenset[str]:
+    """What a text is, :func:`bare`, that prints a name: people type it without its accents, hyphens or apostrophes, and
+    `and` for &.
+
+    >>> [bare(text) in spellings("Marks and Spencer") for text in ("MARKS & SPENCER", "MarksandSpencer", "Marks")]
+    [True, True, False]
+    """
+    short = re.sub(r"(?<=\w)\s+and\s+(?=\w)", " & ", name, flags=re.IGNORECASE)
+    return frozenset({bare(name), bare(short), bare(short.replace("&", " and "))})

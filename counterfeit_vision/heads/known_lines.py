@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..catalog import Catalog
 from ..glyphs import ink
 from ..goods_marks import GoodsMarks
-from ..lookalikes import edit_distance, folded
+from ..lookalikes import bare, edit_distance, folded, spellings
 from ..marks import Stencil, cut
 from ..ocr import LOWEST, Reader, TextLine, rectified
 from ..types import Region
@@ -110,23 +110,24 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
             shown.append((box, [(number, line) for number, line in read if line is not None and line.text]))
     counts: Counter[str] = Counter()
     for _, lines in shown:
-        for word, count in Counter(folded(line.text) for _, line in lines).items():
+        for word, count in Counter(bare(line.text) for _, line in lines).items():
             counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
-    known = {folded(name)} | {
+    names = spellings(name)
+    known = names | {
         word  # what is nearly the name is the name, misread
         for word, count in counts.items()
         if count > 1
         and word.isalnum()
         and not word.isdigit()  # an emblem's stripes are read as 1111
         and len(word) >= _shortest(word)
-        and edit_distance(word, folded(name)) > NEAR * len(folded(name))
+        and all(edit_distance(word, one) > NEAR * len(one) for one in (folded(name), *names))
     }
-    named = [(box, [(number, line) for number, line in lines if folded(line.text) in known]) for box, lines in shown]
+    named = [(box, [(number, line) for number, line in lines if bare(line.text) in known]) for box, lines in shown]
     kept: list[tuple[Floats, list[tuple[int, TextLine]]]] = []
     for box, lines in sorted(named, key=lambda pair: (-_names(pair[1], name), -len(pair[1]))):
         if lines and not any(_is_one(box, other) for other, _ in kept):
             kept.append((box, lines))
-    kept = [(box, lines) for box, lines in kept if _ends(laid, box, {folded(line.text) for _, line in lines}, reader)]
+    kept = [(box, lines) for box, lines in kept if _ends(laid, box, {bare(line.text) for _, line in lines}, reader)]
     heights = [_height(box) for box, lines in kept if _names(lines, name)] or [_height(box) for box, _ in kept]
     tallest = max(heights, default=0.0)
     kept = [(box, lines) for box, lines in kept if _height(box) >= PROMINENT * tallest]
@@ -195,8 +196,8 @@ def _ends(shown: Sequence[tuple[Pixels, Floats]], box: Floats, words: Collection
     for photo, warp in shown:
         here = line_at(photo, warp, box, reader, beside=BESIDE)
         if here is not None:
-            near = [here] if folded(here.text) in words else lines_near(photo, at(warp, box[None])[0], reader)
-            told.append(any(folded(line.text) in words for line in near))
+            near = [here] if bare(here.text) in words else lines_near(photo, at(warp, box[None])[0], reader)
+            told.append(any(bare(line.text) in words for line in near))
     return 2 * sum(told) > len(told)
 
 
@@ -255,7 +256,8 @@ def at(warp: Floats, points: Floats) -> Floats:
 
 def _names(lines: Sequence[tuple[int, TextLine]], name: str) -> int:
     """How many of the lines are the name."""
-    return sum(folded(line.text) == folded(name) for _, line in lines)
+    names = spellings(name)
+    return sum(bare(line.text) in names for _, line in lines)
 
 
 def _height(box: Floats) -> float:

@@ -14,7 +14,7 @@ from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
 from ..goods_marks import GoodsMarks
-from ..lookalikes import edit_distance, folded, lookalike_words, skeleton, unaccented
+from ..lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
 from ..marks import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..stream import small_jpeg
@@ -98,15 +98,15 @@ def compare_wordmark(
 def _compared(
     line: TextLine, word: str, edits: int, genuine: Sequence[TextLine], reader: Reader, placed: bool
 ) -> Comparison:
-    forms = {word, word.upper(), word.lower(), word.title()} | {
-        one.text for one in genuine if folded(one.text) == folded(word)
-    }
+    named = spellings(word)
+    printed = [one for one in genuine if bare(one.text) in named]
+    forms = {word, word.upper(), word.lower(), word.title()} | {one.text for one in printed}
     if _holds(line.text, forms):
         forms.add(line.text)
     surprise = reader.log_likelihood(line.reading, line.text) - max(
         reader.log_likelihood(line.reading, form) for form in forms
     )
-    same = [one for one in genuine if folded(one.text) == folded(word) and _same_case(one.text, line.text)]
+    same = [one for one in printed if _same_case(one.text, line.text)]
     best: tuple[float, Glyphs, TextLine] | None = None
     for one in same:
         glyphs = compare_glyphs(one.pixels, one.box, line.pixels, line.box, placed=placed)
@@ -240,7 +240,8 @@ class Wordmark:
         lines = reader.lines(photo, side=PHOTO_SIDE)
         if any(_letters(line.text) == _letters(name) for line in lines):
             return silent
-        told = [(_least_misspelt(photo, line, name, reader), line) for line in lines if _is_miss(line.text, name)]
+        names = list(dict.fromkeys([name, genuine.text]))
+        told = [(_least_misspelt(photo, line, names, reader), line) for line in lines if _is_miss(line.text, name)]
         misspelt, line = max(told, key=lambda one: one[0], default=(0.0, genuine))
         if misspelt < MISSPELT_SHOWN:
             return silent
@@ -261,8 +262,8 @@ class Wordmark:
         of_brand = catalog.references[int(suspects.marks_of(goods).rows[0])].brand == name
         if not named or not of_brand or len(folded(name)) < NAME or not suspects.lacks_mark(row):
             return None
-        lines = (one for line in self._wordmarks(suspects, goods, reader).lines for one in line.genuine)
-        return next((one for one in lines if folded(one.text) == folded(name)), None)
+        names, known = spellings(name), self._wordmarks(suspects, goods, reader)
+        return next((one for line in known.lines for one in line.genuine if bare(one.text) in names), None)
 
     def _titled(self, suspects: Suspects, row: int, evidence: Evidence) -> Evidence:
         """With what the listing's title, or its brand, does to the brand's name."""
@@ -389,9 +390,11 @@ def _letters(text: str) -> str:
     return unaccented(text).replace("|", "")
 
 
-def _least_misspelt(photo: Pixels, line: TextLine, name: str, reader: Reader) -> float:
-    """How misspelt a line of a photo is, read once more in a crop of its own; 0 where more stands there."""
-    looks = (compare_wordmark([one], [], [name], reader) for one in (line, *lines_near(photo, line.box, reader)))
+def _least_misspelt(photo: Pixels, line: TextLine, names: Sequence[str], reader: Reader) -> float:
+    """How misspelt a line of a photo is, read once more in a crop of its own; 0 where more stands there. ``names`` are
+    the forms of the name.
+    """
+    looks = (compare_wordmark([one], [], names, reader) for one in (line, *lines_near(photo, line.box, reader)))
     return min((look.misspelt for look in looks if look is not None), default=0.0)
 
 
