@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import picture, suspects
 from PIL import Image, ImageDraw, ImageFont
+from test_marks import label
 
 import counterfeit_vision as cv
 from counterfeit_vision import glyphs, ocr
@@ -660,6 +661,31 @@ def test_a_name_is_known_without_the_marks_that_its_goods_print(
     right, wrong = Wordmark().score(suspects(catalog, *shown))
     assert right.score < DRAWN_OTHERWISE < 0.2 < wrong.score
     assert f"reads {false!r}, 1 letter off" in wrong.text
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize(
+    ("brand", "text", "said"),
+    [
+        ("Восход", "", "The reader has no letters for Восход."),
+        ("Norvik", "", "No wordmark of Norvik can be read on its genuine photos."),
+        ("Восход", "SILVANO", "drawn as on the genuine goods"),
+    ],
+)
+def test_a_brand_that_the_reader_has_no_letters_for_is_named_as_such(
+    brand: str, text: str, said: str, tiny_encoder: TowerEncoder
+) -> None:
+    photos = [label("", noise=n) if not text else goods(mark(text, pose=20 + n), n) for n in range(2)]
+    size = mark(text).shape if text else ()
+    box = cv.Region(40, 90, 40 + size[1], 90 + size[0]) if text else cv.Region(235, 95, 325, 185)
+    rows = [
+        cv.Reference(id=f"{n}", photo=photo, brand=brand, product="bag", regions=[box])
+        for n, photo in enumerate(photos)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    (evidence,) = Wordmark().score(suspects(catalog, cv.Listing(id="x", photos=photos[:1], brand=brand)))
+    assert said in evidence.text
+    assert evidence.applicable == bool(text)
 
 
 def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:

@@ -200,6 +200,8 @@ class Wordmark:
         keys = suspects.marks_of(goods).shown_by
         brand = catalog.references[int(keys[0])].brand
         known = self._wordmarks(suspects, goods, reader)
+        if not known.lines and not reader.knows(brand):
+            return Evidence.not_applicable(f"The reader has no letters for {brand}.")
         if not known.lines:
             return Evidence.not_applicable(f"No wordmark of {brand} can be read on its genuine photos.")
         try:
