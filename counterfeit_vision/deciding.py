@@ -25,7 +25,7 @@ from .usual import tail_p
 __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
-BLANK = 2.0  # grey levels by which a photo that shows anything varies: white alone is like a packshot's ground
+BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
 Floats = NDArray[np.float64]
@@ -225,8 +225,8 @@ def is_blank(photo: PhotoView) -> bool:
     """Whether a photo shows nothing: it has one colour all over."""
     if not photo.jpeg:
         return False
-    grey = np.asarray(Image.open(io.BytesIO(photo.jpeg)).convert("L"))
-    return float(grey.std()) < BLANK
+    pixels = np.asarray(Image.open(io.BytesIO(photo.jpeg)).convert("RGB"))
+    return float(pixels.std(axis=(0, 1)).max()) < BLANK
 
 
 def _beside(best: Reference, other: Reference) -> str:
