@@ -359,7 +359,7 @@ class Inspector:
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
         decider = self._decider(calibration)
         facts |= {"Stale": STALE} if decider.is_stale else {}
-        return facts | {f"No {name}, which was calibrated": why for name, why in decider.unable.items()}
+        return facts | {f"Not asked: {name}": why for name, why in decider.unable.items()}
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 

@@ -544,7 +544,7 @@ def test_a_claim_that_was_calibrated_and_cannot_be_made_here_is_told_of(
     head.unable = "There is nothing to read with."
     with pytest.warns(RuntimeWarning, match=r"absent makes no claim, though it was calibrated: There is nothing"):
         report = inspector.inspect(market.listings)
-    assert report.about.items() - able.about.items() == {("No absent, which was calibrated", head.unable)}
+    assert report.about.items() - able.about.items() == {("Not asked: absent", head.unable)}
     told = " Not asked, though it was calibrated, as what it needs is absent here: absent."
     assert all(verdict.reason.endswith(told) for verdict in report)
 

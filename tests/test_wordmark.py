@@ -667,7 +667,7 @@ def test_a_name_is_known_without_the_marks_that_its_goods_print(
 @pytest.mark.parametrize(
     ("brand", "text", "said"),
     [
-        ("Восход", "", "The reader has no letters for Восход."),
+        ("Восход", "", "The reader lacks letters of Восход."),
         ("Norvik", "", "No wordmark of Norvik can be read on its genuine photos."),
         ("Восход", "SILVANO", "drawn as on the genuine goods"),
     ],

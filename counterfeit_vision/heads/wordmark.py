@@ -201,7 +201,7 @@ class Wordmark:
         brand = catalog.references[int(keys[0])].brand
         known = self._wordmarks(suspects, goods, reader)
         if not known.lines and not reader.knows(brand):
-            return Evidence.not_applicable(f"The reader has no letters for {brand}.")
+            return Evidence.not_applicable(f"The reader lacks letters of {brand}.")
         if not known.lines:
             return Evidence.not_applicable(f"No wordmark of {brand} can be read on its genuine photos.")
         try:
