@@ -116,22 +116,22 @@ def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_
         found = batch(catalog, photos[:2], first)
         assert [found.goods(row) for row in range(2)] == ["velmora/blue", "velmora/green"]
         assert [evidence.references[0] for evidence in Colours().score(found)] == ["blue", "green"]
+    faded = seen(banded((130, 150, 170), noise=3))
+    assert batch(catalog, [faded], "blue").goods(0) == "velmora/blue", "its colours are not plainly others"
     grey = np.repeat(photos[1].mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     assert batch(catalog, [grey], "blue").goods(0) == "velmora/blue", "nothing tells its colours"
     assert batch(catalog, photos[1:2], "blue", product="blue").goods(0) == "velmora/blue", "it is claimed to be that"
 
 
-def test_other_products_are_asked_only_where_they_are_as_near(
+def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
     look, glance = base.likely_place, base.sure_place
     monkeypatch.setattr(base, "likely_place", lambda *given: asked.append("all") or look(*given))
     monkeypatch.setattr(base, "sure_place", lambda *given: asked.append("coarse") or glance(*given))
-    Mark().score(batch(catalog, [seen(label(noise=3))], "one", second=0.8))
-    assert asked == ["coarse"], "there is no doubt"
     Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
-    assert asked == ["coarse", "coarse", "coarse", "all"], "the other may bear the same marks in other colours"
+    assert asked == ["coarse"], "there is no doubt"
     blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
     assert blank.goods(0) == "velmora/two", "no marks at all"
     assert batch(catalog, [seen(label(noise=3))], "pen").goods(0) == "zeta/pen", "its marks are not known"
