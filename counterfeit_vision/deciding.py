@@ -177,7 +177,7 @@ class Decider:
         if Similarity.name not in self.heads:
             return np.ones(len(claims_p), bool)
         alike = claims_p[:, self.heads.index(Similarity.name)] > self.calibration.unknown_level
-        alike &= [not is_blank(row.photo.view) for row in judged]
+        alike &= [not _is_blank(row.photo.view) for row in judged]
         copied = np.array([is_copy(evidence) for evidence in said(judged, self.heads, Reuse.name)])
         named = len(self.catalog.claimed_by(listing)) > 0
         stands_out = self.calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
@@ -221,7 +221,7 @@ class Decider:
         return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
 
 
-def is_blank(photo: PhotoView) -> bool:
+def _is_blank(photo: PhotoView) -> bool:
     """Whether a photo shows nothing: it has one colour all over."""
     if not photo.jpeg:
         return False

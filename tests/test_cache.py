@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -339,6 +340,20 @@ def test_a_disk_that_is_full_from_the_start_is_done_without(
         assert cache.get(key(1), "f") is None
 
 
+def refusing(message: str, code: int) -> Callable[..., sqlite3.Connection]:
+    """What stands for ``sqlite3.connect`` where no file can be used, but memory can."""
+    connect = sqlite3.connect
+
+    def refused(*arguments: object, **options: object) -> sqlite3.Connection:
+        if arguments[0] != ":memory:":
+            error = sqlite3.OperationalError(message)
+            error.sqlite_errorcode = code  # type: ignore[misc]
+            raise error
+        return connect(*arguments, **options)
+
+    return refused
+
+
 @pytest.mark.parametrize("place", ["e.sqlite", "below/e.sqlite"])
 def test_a_folder_that_can_only_be_read_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -346,18 +361,10 @@ def test_a_folder_that_can_only_be_read_is_done_without(
     def read_only(path: Path, **options: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    def unopened(*arguments: object, **options: object) -> sqlite3.Connection:
-        if arguments[0] != ":memory:":
-            error = sqlite3.OperationalError("unable to open database file")
-            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN  # type: ignore[misc]
-            raise error
-        return connect(*arguments, **options)
-
-    connect = sqlite3.connect
     if "/" in place:
         monkeypatch.setattr(Path, "mkdir", read_only)
     else:
-        monkeypatch.setattr(sqlite3, "connect", unopened)
+        monkeypatch.setattr(sqlite3, "connect", refusing("unable to open database file", sqlite3.SQLITE_CANTOPEN))
         monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.warns(RuntimeWarning, match="nothing more is kept"):
         cache = EmbeddingCache(tmp_path / place)
@@ -370,15 +377,7 @@ def test_a_folder_that_can_only_be_read_is_done_without(
 def test_a_file_that_can_only_be_read_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def read_only(*arguments: object, **options: object) -> sqlite3.Connection:
-        if arguments[0] != ":memory:":
-            error = sqlite3.OperationalError("attempt to write a readonly database")
-            error.sqlite_errorcode = code  # type: ignore[misc]
-            raise error
-        return connect(*arguments, **options)
-
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", read_only)
+    monkeypatch.setattr(sqlite3, "connect", refusing("attempt to write a readonly database", code))
     with pytest.warns(RuntimeWarning, match="readonly database; from here on nothing more is kept"):
         cache = EmbeddingCache(tmp_path / "e.sqlite")
     with cache:

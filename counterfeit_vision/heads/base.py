@@ -33,8 +33,8 @@ RIVALS = 2  # such products
 CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
 PLAIN = 0.65  # correlation with all of their marks
 LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
-# Or, of those that bear the same marks, one of other colours: chosen there, on deal 3, where of 379 photos one is taken
-# for the right product by it and none for a wrong one, which a photo that is a little off in colour would be
+# Or, of those that bear the same marks, one of other colours: chosen on such cartons, deal 3, where one photo of 379 is
+# taken for the right product by it and none for a wrong one, as some are where any nearer colour decides
 ALIKE = 0.1  # likeness to such products, by which the nearest is nearer
 ODD = 0.6  # parts of a colour by which its own are plainly others than the photo's
 NEARER = 2.0  # times by which the other's are nearer
