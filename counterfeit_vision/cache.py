@@ -4,8 +4,9 @@ said of listings.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
 file that cannot be read is set aside, with a warning, and begun anew, and one that can't be written any more, as on a
-full disk, is only read: a cache may forget, but it must never be wrong, nor end the work. Another program's database is
-refused. Beyond its size, what was not asked for longest is forgotten, in the same transaction as what takes its place.
+full disk or in a folder of another, is only read: a cache may forget, but it must never be wrong, nor end the work.
+Another program's database is refused. Beyond its size, what was not asked for longest is forgotten, in the same
+transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class EmbeddingCache:
                     f"embedding cache {self.path}: {error}; "
                     "set CV_CACHE to another folder, or pass cache=False to do without"
                 ) from error
-            self._connection = self._connect(":memory:")
+            self._connection = self._read_only() or self._connect(":memory:")
             self._stop_keeping(error)
 
     def _open(self) -> sqlite3.Connection:
@@ -137,6 +138,23 @@ class EmbeddingCache:
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def _read_only(self) -> sqlite3.Connection | None:
+        """The file as it is, such as one that was brought with a machine's image; ``None`` where it can't be read.
+
+        In a folder where nobody can write SQLite must be told that nobody does.
+        """
+        frozen = "" if os.access(self.path.parent, os.W_OK) else "&immutable=1"
+        connection = None
+        try:
+            place = f"{self.path.absolute().as_uri()}?mode=ro{frozen}"
+            connection = sqlite3.connect(place, uri=True, timeout=PATIENCE, check_same_thread=False)
+            connection.execute(f"SELECT {COLUMNS}, checksum FROM embeddings LIMIT 1").fetchone()
+        except sqlite3.Error:
+            if connection is not None:
+                connection.close()
+            return None
         return connection
 
     def _begin_anew(self) -> sqlite3.Connection:

@@ -341,11 +341,11 @@ def test_a_disk_that_is_full_from_the_start_is_done_without(
 
 
 def refusing(message: str, code: int) -> Callable[..., sqlite3.Connection]:
-    """What stands for ``sqlite3.connect`` where no file can be used, but memory can."""
+    """What stands for ``sqlite3.connect`` where no file can be written, but memory can be, and a file be read."""
     connect = sqlite3.connect
 
     def refused(*arguments: object, **options: object) -> sqlite3.Connection:
-        if arguments[0] != ":memory:":
+        if arguments[0] != ":memory:" and "uri" not in options:
             error = sqlite3.OperationalError(message)
             error.sqlite_errorcode = code  # type: ignore[misc]
             raise error
@@ -384,6 +384,26 @@ def test_a_file_that_can_only_be_read_is_done_without(
         cache.put(key(1), "f", photo(1))
         cache.commit()
         assert cache.get(key(1), "f") is None
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_file_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool) -> None:
+    path = tmp_path / "e #1.sqlite"
+    with EmbeddingCache(path) as cache:
+        cache.put(key(1), "f", photo(1))
+    before = path.read_bytes()
+    refused = refusing("attempt to write a readonly database", sqlite3.SQLITE_READONLY)
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: writable)
+    with pytest.warns(RuntimeWarning, match="nothing more is kept"):
+        cache = EmbeddingCache(path)
+    with cache:
+        cache.put(key(2), "f", photo(2))
+        cache.commit()
+        assert len(cache) == 1
+        assert same(cache.get(key(1), "f"), photo(1))
+        assert cache.get(key(2), "f") is None
+    assert path.read_bytes() == before
 
 
 def test_another_process_that_writes_for_too_long_is_not_waited_for_again(
