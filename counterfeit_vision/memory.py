@@ -22,6 +22,7 @@ import numpy as np
 from .cache import CachedPhoto, EmbeddingCache
 from .errors import InputError
 from .packing import pack, unpack
+from .weights import recipe_folder
 
 __all__ = ["Memory"]
 
@@ -69,13 +70,13 @@ class Memory:
 
 @functools.cache
 def _code() -> str:
-    """The sha256 of this package's code and of the versions of what it computes with: what another one has worked out
-    may be something else.
+    """The sha256 of this package's code, of the small heads that come with it and of the versions of what it computes
+    with: what others have worked out may be something else.
     """
     digest = hashlib.sha256()
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             digest.update(f"{name} {metadata.version(name)} ".encode())
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
+    for file in sorted([*Path(__file__).parent.rglob("*.py"), *recipe_folder().rglob("*.safetensors")]):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -3,8 +3,8 @@
 A source is read lazily; a few threads decode and prepare photos ahead of the encoder; full batches go through the
 encoder; what comes out stands in input order, one :class:`EncodedPhoto` or one :class:`~counterfeit_vision.Failure` for
 each photo. Where the encoder's device works on its own (a GPU), the next batch is begun before the last is collected.
-Photos are known by the sha256 of their bytes: what the cache holds, or what stood earlier in the same batch, is not
-encoded again.
+Photos are known by the sha256 of their bytes: what the cache holds, or what stands in the same batch or the one before
+it, is not encoded again; bytes that a thread has in hand are not decoded again.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import dataclasses
 import hashlib
 import io
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -34,9 +35,14 @@ from .types import Embeddings, Failure, Photo, PhotoView, check_list
 __all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack", "within"]
 
 T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
+QUEUED = (
+    4  # files a thread that are read and not decoded yet: each may take as much as a whole batch of prepared photos
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +140,13 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result.
 
-    At most a few batches are held in memory. Closing the iterator early, or a fault of the source or the encoder, ends
+    At most a few batches are held in memory, and the bytes of a few files that wait to be decoded. Closing the iterator early, or a fault of the source or the encoder, ends
     the threads before it is raised.
     """
     refuse_name(encoder)
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
-        pool = ThreadPoolExecutor(
-            max_workers=min(16, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode"
-        )
+        pool = _Decoders(min(16, os.cpu_count() or 1))
         resources.callback(pool.shutdown, wait=True, cancel_futures=True)
         source = iter(photos)
         begun: deque[_Batch] = deque()
@@ -177,6 +181,21 @@ def encode_photos(
                     yield from _finish(begun.popleft(), encoder, store)
         while begun:
             yield from _finish(begun.popleft(), encoder, store)
+
+
+class _Decoders(ThreadPoolExecutor):
+    """Threads that prepare photos. Who submits one waits while :data:`QUEUED` a thread wait to be decoded."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, thread_name_prefix="counterfeit-vision-decode")
+        self._room = threading.Semaphore(QUEUED * threads)
+
+    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """As the pool's."""
+        self._room.acquire()
+        future = super().submit(call, *args, **kwargs)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
 
 
 def _submit(

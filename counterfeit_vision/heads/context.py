@@ -32,8 +32,8 @@ class Price:
 
     ``score`` = (median of the references' log prices - log price) / spread; above the usual price it falls below 0. The
     spread is the references' own (median absolute deviation), at least :data:`SPREAD`, and just that with fewer than
-    :data:`PRICES_FOR_SPREAD` prices. The product is the one that the listing claims, else the one that the photo looks
-    like most. ``rates`` are what one unit of a currency is worth, such as ``{"EUR": 1, "USD": 0.92}``: without them
+    :data:`PRICES_FOR_SPREAD` prices. The product is the one that the listing claims, else the one that the photo is
+    taken for. ``rates`` are what one unit of a currency is worth, such as ``{"EUR": 1, "USD": 0.92}``: without them
     prices in another currency are not compared.
     """
 
@@ -198,7 +198,8 @@ def _called(seller: Seller) -> str:
 
 
 def _code(currency: str) -> str:
-    """
+    """A currency's code as it is compared.
+
     >>> _code(" eur")
     'EUR'
     """
@@ -211,12 +212,12 @@ def _claim(listing: Listing) -> str:
 
 
 def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
-    """The product that is sold, and its references: as claimed, else the one that the photo looks like most."""
+    """The product that is sold, and its references: as claimed, else the one that the photo is taken for."""
     listing, catalog = suspects.listings[row], suspects.catalog
     if listing.product is not None:
         claimed = catalog.claimed_by(listing)
         if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
             claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
         return listing.product, claimed
-    nearest = catalog.references[int(suspects.neighbours.rows[row, 0])]
-    return nearest.product, catalog.rows_of(brand=nearest.brand, product=nearest.product)
+    goods = suspects.goods(row)
+    return suspects.product_of(goods), np.flatnonzero((catalog.goods == goods) & catalog.genuine)

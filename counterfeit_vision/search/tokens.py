@@ -7,6 +7,7 @@ in 4 bits each with one float16 scale: 196 tokens x (80 + 2) bytes. Comparisons 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,10 @@ class TokenSpace:
         """Learn the space from references' raw patch tokens (N, P, E), in a fixed sample of them."""
         flat = patches.reshape(-1, patches.shape[-1])
         step = -(-len(flat) // SAMPLE)
+        while (
+            math.gcd(step, math.isqrt(patches.shape[1])) > 2
+        ):  # in step with the grid's rows: a few columns, no others
+            step += 1
         sample = flat[::step].astype(np.float32)
         scale = np.maximum(sample.std(axis=0), 1e-6)
         tokens = _unit(sample / scale)
