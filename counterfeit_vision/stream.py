@@ -140,8 +140,8 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result.
 
-    At most a few batches are held in memory, and the bytes of a few files that wait to be decoded. Closing the iterator early, or a fault of the source or the encoder, ends
-    the threads before it is raised.
+    At most a few batches are held in memory, and the bytes of a few files that wait to be decoded. Closing the iterator
+    early, or a fault of the source or the encoder, ends the threads before it is raised.
     """
     refuse_name(encoder)
     with contextlib.ExitStack() as resources:
