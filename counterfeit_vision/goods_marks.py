@@ -86,9 +86,12 @@ class GoodsMarks:
     def whole(self) -> WholeProduct | None:
         """The side that bears the marks, whole; ``None`` where there is no stencil, or nothing tells the product."""
         stencil, keys = self.stencil, self.shown_by.tolist()
-        if isinstance(stencil, str) or (product := self.product(keys[0])) is None:
+        if isinstance(stencil, str):
             return None
-        name = f"whole {hashlib.sha256(product.tobytes()).hexdigest()}"
+        products = [product for key in keys if (product := self.product(key)) is not None]
+        if len(products) < len(keys):
+            return None
+        name = f"whole {hashlib.sha256(b''.join(product.tobytes() for product in products)).hexdigest()}"
         return self.memory(
-            name, [WholeProduct], lambda: WholeProduct.of(stencil, [self.photos(key) for key in keys], product)
+            name, [WholeProduct], lambda: WholeProduct.of(stencil, [self.photos(key) for key in keys], products)
         )

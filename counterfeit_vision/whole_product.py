@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
 SIDE = 256  # pixels on the long side of a frame
-SURELY = 0.5  # how surely the first reference shows the product there, from which it is compared
+SURELY = 0.5  # how surely the references show the product there, from which it is compared
 STRAY = 0.005  # share of such pixels on each side that the frame may leave out
 RIM = 12  # pixels of the frame at the product's edge that are not compared: the foreground is as coarse as patches
 FEWEST = 400  # pixels of the frame without the rim: with fewer, the rim is compared as well
@@ -40,7 +40,7 @@ FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, c
 @dataclass(frozen=True, eq=False)
 class WholeProduct:
     """n references over one frame (h, w): ``crops`` (n, h, w, 3) uint8, ``inside`` (n, h, w) bool where they show it at
-    all; ``product`` (h, w) bool where the first shows the product; ``matrix`` (3, 3) float64 takes x, y, 1 of the frame
+    all; ``product`` (h, w) bool where they show the product; ``matrix`` (3, 3) float64 takes x, y, 1 of the frame
     to the stencil's; ``rows`` (n,) which of the stencil's references these are; a ``relief`` is compared by its edges.
     """
 
@@ -52,38 +52,40 @@ class WholeProduct:
     relief: bool
 
     @classmethod
-    def of(cls, stencil: Stencil, photos: Sequence[Pixels], product: Floats) -> WholeProduct:
-        """The ``photos`` (h, w, 3) that the stencil was made of; ``product`` is a map over the first of them, of any
-        size: how surely it shows the product, 0..1.
+    def of(cls, stencil: Stencil, photos: Sequence[Pixels], products: Sequence[Floats]) -> WholeProduct:
+        """The ``photos`` (h, w, 3) that the stencil was made of; ``products`` are maps over them, of any size: how
+        surely each shows the product, 0..1. The first one's makes the frame; where in it the product is all of them
+        tell, as a map is as coarse as patches and takes what is beside the product in one room for a part of it.
         """
         first, plane = photos[0], plane_of(stencil.warps[0])
-        sure = cv2.resize(product, first.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        if not (sure >= SURELY).any():
-            sure = np.ones_like(sure)
-        y, x = np.nonzero(sure >= SURELY)
+        sure = [
+            cv2.resize(product, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            for photo, product in zip(photos, products, strict=True)
+        ]
+        sure = [one if (one >= SURELY).any() else np.ones_like(one) for one in sure]
+        y, x = np.nonzero(sure[0] >= SURELY)
         (x0, x1), (y0, y1) = (np.quantile(there, (STRAY, 1 - STRAY)) for there in (x, y))
         scale = SIDE / max(x1 - x0, y1 - y0, 1.0)
         shape = (max(2, round((y1 - y0) * scale)), max(2, round((x1 - x0) * scale)))
         onto = np.array([[1 / scale, 0, x0], [0, 1 / scale, y0], [0, 0, 1.0]])
-        there = (cv2.remap(sure, places(onto, shape), None, cv2.INTER_LINEAR) >= SURELY).astype(np.uint8)
-        if not there.any():  # specks beside the frame
-            there[:] = 1
-        inner = cv2.erode(there, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
-        crop = framed(first, onto, shape)
+        crop, everywhere = framed(first, onto, shape), np.ones(shape, bool)
+        seen = [cv2.remap(sure[0], places(onto, shape), None, cv2.INTER_LINEAR)]
         alone = cls(
             crops=crop[None],
-            inside=np.ones((1, *shape), bool),
-            product=(inner if inner.sum() >= FEWEST else there) > 0,
+            inside=everywhere[None],
+            product=_compared(seen[0]),
             matrix=inverse(plane) @ onto,
             rows=(0,),
             relief=stencil.relief,
         )
         laid = [alone.lay(photo, warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
         others = {row: one for row, one in enumerate(laid, 1) if isinstance(one, Laid)}
+        inside = np.stack([everywhere, *(one.inside for one in others.values())])
+        seen += [cv2.remap(sure[row], one.warp, None, cv2.INTER_LINEAR) for row, one in others.items()]
         return cls(
             crops=np.stack([crop, *(one.crop for one in others.values())]),
-            inside=np.concatenate([alone.inside, *(one.inside[None] for one in others.values())]),
-            product=alone.product,
+            inside=inside,
+            product=_compared(np.average(seen, axis=0, weights=inside)),
             matrix=alone.matrix,
             rows=(0, *others),
             relief=alone.relief,
@@ -121,3 +123,12 @@ class WholeProduct:
         drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
         say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
         return make_target(grey, say.astype(np.float32), drawn, relief=self.relief)
+
+
+def _compared(sure: Floats) -> NDArray[np.bool_]:
+    """(h, w) what is compared of a frame, of which it is known how surely it shows the product."""
+    there = (sure >= SURELY).astype(np.uint8)
+    if not there.any():  # specks beside the frame
+        there[:] = 1
+    inner = cv2.erode(there, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
+    return np.asarray((inner if inner.sum() >= FEWEST else there) > 0)

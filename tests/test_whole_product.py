@@ -47,7 +47,7 @@ def stencil() -> Stencil:
 
 @pytest.fixture(scope="module")
 def whole(stencil: Stencil) -> WholeProduct:
-    return WholeProduct.of(stencil, references(), np.ones((7, 7), np.float32))
+    return WholeProduct.of(stencil, references(), [np.ones((7, 7), np.float32)] * 3)
 
 
 def over(stencil: Stencil, whole: WholeProduct, photo: np.ndarray) -> Laid:
@@ -106,7 +106,7 @@ def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> Non
     photos = plates()
     made = make_stencil(photos, [[BOX], [], []])
     assert isinstance(made, Stencil)
-    known = WholeProduct.of(made, photos, np.ones((7, 7), np.float32))
+    known = WholeProduct.of(made, photos, [np.ones((7, 7), np.float32)] * 3)
     assert (known.relief, known.rows) == (True, (0, 1, 2))
     laid = [over(made, known, seen(engraved(light=light, noise=9), seed=6)) for light in (60, 180, 300)]
     edges, grey = (np.mean([drawing_differs(one, photo).score for photo in laid])
@@ -121,10 +121,22 @@ def test_the_room_is_not_the_product() -> None:
     product = cv2.resize(on, (40, 30), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     made = make_stencil(rooms, [[Region(*box.tolist())], []])
     assert isinstance(made, Stencil)
-    known, blind = (WholeProduct.of(made, rooms, map_) for map_ in (product, np.ones((30, 40), np.float32)))
+    known, blind = (WholeProduct.of(made, rooms, [map_] * 2) for map_ in (product, np.ones((30, 40), np.float32)))
     photo = seen(printed(noise=3), seed=13)
     score, with_room = (drawing_differs(one, over(made, one, photo)).score for one in (known, blind))
     assert score < with_room - 0.5
+
+
+def test_what_one_reference_takes_for_the_product_and_the_others_do_not_is_not_compared() -> None:
+    photos = [printed(noise=noise) for noise in (0, 1, 2)]
+    made = make_stencil(photos, [[BOX], [], []])
+    assert isinstance(made, Stencil)
+    leaks, tells = np.ones((20, 28), np.float32), np.ones((20, 28), np.float32)
+    tells[:, 20:] = 0
+    first, every = (WholeProduct.of(made, photos, [leaks, *others]).product for others in ([leaks] * 2, [tells] * 2))
+    assert first[:, 200:].any()
+    assert not every[:, 190:].any()
+    assert np.array_equal(first[:, :160], every[:, :160])
 
 
 def test_the_drawing_is_compared_as_a_slow_twin_does(whole: WholeProduct, stencil: Stencil) -> None:
@@ -173,13 +185,15 @@ def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct
 
 def test_a_reference_that_can_not_be_laid_over_the_others_is_left_out(stencil: Stencil) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    made = WholeProduct.of(stencil, [printed(), noise, seen(printed(noise=2), seed=8)], np.ones((7, 7), np.float32))
+    made = WholeProduct.of(
+        stencil, [printed(), noise, seen(printed(noise=2), seed=8)], [np.ones((7, 7), np.float32)] * 3
+    )
     assert made.rows == (0, 2)
     assert len(made.crops) == len(made.inside) == 2
 
 
 def test_a_product_that_no_patch_shows_is_the_whole_photo(stencil: Stencil, whole: WholeProduct) -> None:
-    none = WholeProduct.of(stencil, references(), np.zeros((7, 7), np.float32))
+    none = WholeProduct.of(stencil, references(), [np.zeros((7, 7), np.float32)] * 3)
     assert np.array_equal(none.product, whole.product)
 
 
@@ -188,7 +202,7 @@ def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: lis
     map_ = np.zeros((400, 560), np.float32)  # as large as the photo: pixels, not patches
     for place in sure:
         map_[place] = 1
-    made = WholeProduct.of(stencil, references(), map_)
+    made = WholeProduct.of(stencil, references(), [map_] * 3)
     place = likely_place(stencil, seen(printed(noise=3)))
     assert isinstance(place, Found)
     laid = made.lay(seen(printed(noise=3)), place.warp)

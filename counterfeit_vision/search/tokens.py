@@ -58,9 +58,7 @@ class TokenSpace:
         """Learn the space from references' raw patch tokens (N, P, E), in a fixed sample of them."""
         flat = patches.reshape(-1, patches.shape[-1])
         step = -(-len(flat) // SAMPLE)
-        while (
-            math.gcd(step, math.isqrt(patches.shape[1])) > 2
-        ):  # in step with the grid's rows: a few columns, no others
+        while math.gcd(step, math.isqrt(patches.shape[1])) > 2:  # else few of the grid's columns are seen, or one
             step += 1
         sample = flat[::step].astype(np.float32)
         scale = np.maximum(sample.std(axis=0), 1e-6)
