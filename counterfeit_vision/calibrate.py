@@ -30,7 +30,7 @@ from .errors import InputError
 from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
-from .usual import LARGEST, Usual, named, tail_p
+from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
 __all__ = [
     "FIT_SHARE",
@@ -210,7 +210,8 @@ class Calibration:
         def usual_of(some: Bools) -> Usual:
             """What is usual for these photos. Of a claim that one group alone makes, nobody knows how it varies."""
             alone = [len(np.unique(codes[some & made])) < 2 for made in ~np.isnan(scores.T)]
-            return Usual.fit(np.where(alone, np.nan, scores[some]), taken[some].tolist())
+            least = [LEAST_EXCESS.get(head, 0.0) for head in heads]
+            return Usual.fit(np.where(alone, np.nan, scores[some]), taken[some].tolist(), least)
 
         usual = usual_of(fitted)
         standardised = _silent_as_usual(usual(scores, taken.tolist()))

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,15 +76,17 @@ class Decider:
         misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
         known = self._known(listing, judged, claims_p, marked) | (misspelt & ~marked)
         counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
-        worst = int(counted[np.lexsort((-merged[counted], each[counted]))[0]])
+        own = known & ~self._borrowed(judged)
+        telling = np.flatnonzero(own) if own.any() else counted
+        worst = int(telling[np.lexsort((-merged[telling], each[telling]))[0]])
         best = catalog.references[judged[worst].neighbours[0]]
         margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
         other = catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
         strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
-        claims = self._claims(listing, judged, claims_p, strength[worst], counted)
+        claims = self._claims(listing, judged, claims_p, strength[worst], counted, telling)
         copied = claims.get(Reuse.name)
         once = np.array(distinct(judged))
-        p_value, risk = self._p_and_risk(scores, merged, kinds, strata, once, known)
+        p_value, risk = self._p_and_risk(scores, merged, kinds, strata, once, [known, own])
         found = Findings(
             p_value=p_value,
             risk=risk,
@@ -97,6 +100,8 @@ class Decider:
             photos=len(once),
             marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
+            catalogued=bool(known.any())
+            and all(judged[row].photo.sha256 in self._genuine_files for row in counted.tolist()),
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
             side=max(judged[worst].photo.view.size),
             smallest=calibration.smallest,
@@ -136,16 +141,18 @@ class Decider:
         kinds: Sequence[str],
         strata: Sequence[str],
         once: NDArray[np.int64],
-        known: NDArray[np.bool_],
+        parts: Sequence[NDArray[np.bool_]],
     ) -> tuple[float, float]:
         """The p-value and the risk of a listing with these photos, of which those in ``once`` count, each file once.
 
-        Photos that the catalogue does not know accuse nobody; nor does leaving them out, as calibration listings are
-        ranked with all of theirs. So the listing is ranked with them and without: the larger p-value counts, and the
-        smaller risk.
+        Photos that the catalogue does not know accuse nobody, nor does a genuine photo of the brand's beside the
+        seller's own; nor does leaving them out, as calibration listings are ranked with all of theirs. So the listing
+        is ranked with all photos and with each of the ``parts`` (N,) of them that has any: the largest p-value counts,
+        and the smallest risk.
         """
         p_values, risks = [], []
-        for some in [once] if known.all() or not known.any() else [once, once[known[once]]]:
+        some_of_them = [once[part[once]] for part in parts if part.any() and not part.all()]
+        for some in [once, *some_of_them]:
             mine = [strata[row] for row in some], [kinds[row] for row in some]
             p_values.append(self.calibration.listing_p(scores[some], *mine, photos=len(once)))
             risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
@@ -164,6 +171,21 @@ class Decider:
         if Similarity.name in self.heads:
             p[:, self.heads.index(Similarity.name)] = self.calibration.known_p(scores, Similarity.name, kinds)
         return p
+
+    @cached_property
+    def _known_fakes(self) -> frozenset[str]:
+        return frozenset(one.id for one in self.catalog.references if one.gallery == "known_fake")
+
+    @cached_property
+    def _genuine_files(self) -> frozenset[str]:
+        """The sha256 of the catalogue's genuine photos."""
+        files = zip(self.catalog.references, self.catalog.sha256, strict=True)
+        return frozenset(sha256 for one, sha256 in files if one.gallery != "known_fake")
+
+    def _borrowed(self, judged: Sequence[JudgedPhoto]) -> NDArray[np.bool_]:
+        """Which photos are proven copies of genuine ones: they show genuine goods, whatever the seller sells."""
+        proof = said(judged, self.heads, Reuse.name)
+        return np.array([is_copy(one) and one.references[0] not in self._known_fakes for one in proof], bool)
 
     def _known(
         self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Floats, marked: NDArray[np.bool_]
@@ -190,18 +212,21 @@ class Decider:
         claims_p: Floats,
         strength: Floats,
         counted: NDArray[np.int64],
+        telling: NDArray[np.int64],
     ) -> dict[str, Evidence]:
-        """For each head its most suspicious photo among those that count, with p-value and a heat map in alarm
-        levels; first the claim of most ``strength`` (H,) on the photo that decides, and those that say nothing last.
+        """For each head its most suspicious photo among the ``telling`` ones, of copies among all that are ``counted``,
+        with p-value and a heat map in alarm levels; first the claim of most ``strength`` (H,) on the photo that
+        decides, and those that say nothing last.
         """
         claims = {}
         loud = dict(zip(self.heads, strength.tolist(), strict=True))
         for column, name in enumerate(self.heads):
-            applied = [int(row) for row in counted if judged[int(row)].evidence[column].applicable]
+            asked = (counted if name == Reuse.name else telling).tolist()
+            applied = [row for row in asked if judged[row].evidence[column].applicable]
             if not applied:
-                claims[name] = judged[int(counted[0])].evidence[column]
+                claims[name] = judged[asked[0]].evidence[column]
                 continue
-            row = max(applied, key=lambda number: judged[number].evidence[column].score)
+            row = max(applied, key=lambda number: self._loudness(judged[number].evidence[column], name))
             evidence = judged[row].evidence[column]
             p = float(claims_p[row, column])
             level = self.calibration.peaks.get(name)
@@ -219,6 +244,11 @@ class Decider:
                 heatmap=heat if heat is None or level is None else (heat / level).astype(np.float32),
             )
         return dict(sorted(claims.items(), key=lambda claim: (not claim[1].applicable, -loud[claim[0]])))
+
+    def _loudness(self, evidence: Evidence, head: str) -> tuple[bool, float]:
+        """By which the photo is chosen that a claim speaks of: a copy of a known fake before one of a genuine photo."""
+        fake = head == Reuse.name and is_copy(evidence) and evidence.references[0] in self._known_fakes
+        return fake, evidence.score
 
 
 def _is_blank(photo: PhotoView) -> bool:

@@ -19,12 +19,18 @@ SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after 
 
 
 def folded(text: str) -> str:
-    """As it is compared: compatibility forms, case and blanks taken out (NFKC, case-folded).
+    """As it is compared: compatibility forms, case, blanks and letters that nobody sees taken out (NFKC, case-folded,
+    without format characters).
 
-    >>> folded("ＡＤＩ das")
-    'adidas'
+    >>> folded("ＡＤＩ das"), folded("adi\u200bdas")
+    ('adidas', 'adidas')
     """
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return "".join(_seen(unicodedata.normalize("NFKC", text)).casefold().split())
+
+
+def _seen(text: str) -> str:
+    """Without format characters, such as a space of no width."""
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
 def edit_distance(first: str, second: str) -> int:
@@ -83,7 +89,7 @@ def lookalike_words(text: str, name: str) -> list[str]:
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
     """
-    words = re.findall(r"[\w|]+", text)
+    words = re.findall(r"[\w|]+", _seen(text))
     length = len(re.findall(r"[\w|]+", name))
     runs = [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
     spelt = any(unaccented(run) == unaccented(name) for run in runs)

@@ -31,7 +31,8 @@ class Findings:
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
       catalogue are on a photo, known or not.
-    - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is.
+    - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``catalogued``:
+      whether all that it shows are the very files of the catalogue's genuine photos.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
@@ -51,6 +52,7 @@ class Findings:
     photos: int = 1
     marked: bool = False
     copy: str | None = None
+    catalogued: bool = False
     unpriced: float | None = None
     side: int = 0
     smallest: int = 0
@@ -103,11 +105,17 @@ class Policy:
         share = f"{_percent(found.p_value, self.alpha)} % of genuine photos look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {name} (p {p:.3g})"
+        copied = f"{found.copy} " if found.copy else ""
         official = is_authorised(listing, self.authorised)
         grey = self._grey_market(found, official)
         if found.p_value <= self.alpha:
             if official:
-                return "review", f"{share}, but the seller is authorised, so a person decides; {leading}."
+                return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
+            if found.catalogued:
+                return "review", (
+                    f"{copied}All that it shows is in the catalogue, and no photo of the catalogue calibrates: how "
+                    "usual that is for genuine listings is not known, so a person decides."
+                )
             if grey:
                 return "review", f"{share}, but for the price alone. {grey}"
             if found.side < SMALLER * found.smallest:
@@ -120,10 +128,10 @@ class Policy:
                     f"{share}, but a fake is only {_percent(found.risk, least_risk)} % probable, and the costs ask for "
                     f"{_percent(least_risk)} % before accusing; {leading}."
                 )
-            return "suspected", f"{share} (alarm level {100 * self.alpha:g} %); {leading}."
+            return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
         unusual = found.p_value <= REVIEW_FACTOR * self.alpha
         if found.copy and not official:
-            return "review", f"{found.copy} {share}; {leading}."
+            return "review", f"{copied}{share}; {leading}."
         # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what
         # is too unlike is not known.
         wrong = {name: p for name, p in found.alone.items() if name != "similarity"}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "Usual", "named", "shrinkage", "surprise", "tail_p"]
+__all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "named", "shrinkage", "surprise", "tail_p"]
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +28,10 @@ COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
 OVER = 0.25  # of the photos, at least, that count as over the median: where most are at it, as a claim that has seldom
 # anything to say, one photo's accident is not what is usual
+# The least mean excess of a claim, in its own unit. List prices, which a catalogue's own table may have put into all
+# listings that calibrate, do not show how far honest sellers go below them: a tenth is nothing unusual. Nor is a
+# hundredth of a correlation with the genuine marks where all photos are as good as can be told.
+LEAST_EXCESS = {"price": 0.4, "mark": 0.01}
 LARGEST = 1e100  # of a score: beyond it, differences of scores are no numbers any more
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 
@@ -43,8 +47,10 @@ class Usual:
     scale: Floats
 
     @classmethod
-    def fit(cls, scores: Floats, kinds: Sequence[str] | None = None) -> Usual:
-        """From the scores (N, H) of genuine photos, NaN where a claim did not apply, and what each was taken for."""
+    def fit(cls, scores: Floats, kinds: Sequence[str] | None = None, least: Sequence[float] | None = None) -> Usual:
+        """From the scores (N, H) of genuine photos, NaN where a claim did not apply, and what each was taken for;
+        ``least`` (H,) are claims' smallest mean excesses.
+        """
         names = named(kinds, len(scores))
         known = tuple(sorted(set(names.tolist()) - {""}))
         location, scale = (np.full((len(known) + 1, scores.shape[1]), np.nan) for _ in range(2))
@@ -54,7 +60,8 @@ class Usual:
             if not len(told):
                 continue
             middle = float(np.median(told))
-            floor = max(1e-3 * max(1.0, abs(middle)), 1e-9)
+            given = 0.0 if least is None else least[column]
+            floor = max(1e-3 * max(1.0, abs(middle)), 1e-9, given)
             spread = max(_mean(_excess(told, middle)), floor)
             location[:, column], scale[:, column] = middle, spread
             kept = {row: own for row, name in enumerate(known, 1) if len(own := values[seen & (names == name)])}
@@ -67,7 +74,7 @@ class Usual:
                 # photos like all photos lie farther over the median of a kind that has less than they
                 drawn = max(spread, _mean(_excess(told, float(location[row, column]))))
                 # as far as photos tell it, half of them lie over the median
-                scale[row, column] = (over.sum() + wider / 2 * drawn) / (len(over) + wider / 2)
+                scale[row, column] = max((over.sum() + wider / 2 * drawn) / (len(over) + wider / 2), given)
         return cls(known, location, scale)
 
     def __call__(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:

@@ -653,6 +653,38 @@ def test_a_proven_copy_is_never_clear_unless_the_seller_is_authorised(
     assert official.decision != "suspected"
 
 
+def test_a_genuine_photo_of_the_brands_beside_a_sellers_own_goes_to_a_person_and_its_file_alone_does(
+    catalog: cv.Catalog, market: cv.market.Market
+) -> None:
+    inspector = cv.Inspector(catalog, [Similarity(), Reuse()]).calibrate(market.calibration, alpha=0.1)
+    usual = next(one for one in inspector.inspect(market.calibration, strict=True) if one.p_value > 0.5)
+    own = next(one for one in cv.manifests.read_listings(market.calibration) if one.id == usual.id).photos[0]
+    file = cv.manifests.read_references(market.catalogue)[0].photo
+    cut = cv.decode.decode(file).pixels[10:-10, 10:-10]
+    beside, edited, alone, disguised = inspector.inspect(
+        [cv.Listing(id=str(n), photos=photos) for n, photos in enumerate([[file, own], [own, cut], [file], [cut]])],
+        strict=True,
+    )
+    for verdict, copy, photo in ((beside, "Photo 1: The very file", 0), (edited, "Photo 2: The same photo", 1)):
+        assert (verdict.decision, verdict.claims["reuse"].photo) == ("review", photo)
+        assert verdict.reason.startswith(copy)
+        assert verdict.p_value >= usual.p_value
+        assert verdict.risk == pytest.approx(usual.risk)
+    assert alone.decision == "review"
+    assert "All that it shows is in the catalogue" in alone.reason
+    assert disguised.decision == "suspected"
+
+
+def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(tmp_path: Path, market: cv.market.Market) -> None:
+    first, second, *rest = cv.manifests.read_references(market.catalogue)
+    references = [first, dataclasses.replace(second, gallery="known_fake"), *rest]
+    catalog = cv.Catalog.build(references, encoder=cv.load_encoder("efficientnet-lite0"))
+    inspector = cv.Inspector(catalog, [Similarity(), Reuse()]).calibrate(market.calibration, alpha=0.1)
+    verdict = inspector.inspect([cv.Listing(id="a", photos=[first.photo, second.photo])], strict=True)[0]
+    assert verdict.decision == "suspected"
+    assert verdict.reason.startswith(f"Photo 2: The very file of {second.id} (known fake).")
+
+
 # --- with labelled fakes ----------------------------------------------------------------------------------------------
 
 

@@ -102,7 +102,14 @@ def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
     said, reason = word(policy, found(0.9, copy="It is a copy of official-1."))
     assert (said, reason.startswith("It is a copy of official-1.")) == ("review", True)
     assert word(policy, found(0.9, copy="It is a copy."), listing("own-shop"))[0] == "clear"
-    assert word(policy, found(0.01, copy="It is a copy."))[0] == "suspected"
+    said, reason = word(policy, found(0.01, copy="It is a copy."))
+    assert (said, reason.startswith("It is a copy. 1 % of")) == ("suspected", True)
+
+
+def test_the_very_file_of_a_genuine_photo_accuses_nobody_as_none_calibrates() -> None:
+    said, reason = word(Policy(ALPHA), found(0.01, copy="The very file of official-1.", catalogued=True))
+    assert said == "review"
+    assert "All that it shows is in the catalogue" in reason
 
 
 @pytest.mark.parametrize("p", [0.16, 0.9])
@@ -173,11 +180,13 @@ def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_aut
 
 
 def test_no_rule_adds_an_alarm() -> None:
-    grid = itertools.product((0.01, 0.06, 0.5), (True, False), ("copy", None), (None, 0.6, 0.01), (0.001, 0.4))
+    copies = (("copy", True), ("copy", False), (None, False))
+    grid = itertools.product((0.01, 0.06, 0.5), (True, False), copies, (None, 0.6, 0.01), (0.001, 0.4))
     policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]), costs=(1.0, 1.0))
-    for p, known, copy, unpriced, claim in grid:
+    for p, known, (copy, catalogued), unpriced, claim in grid:
         for seller in ("store-1", "other"):
-            facts = found(p, known=known, copy=copy, unpriced=unpriced, claims={"patches": claim, "price": claim})
+            claims = {"patches": claim, "price": claim}
+            facts = found(p, known=known, copy=copy, catalogued=catalogued, unpriced=unpriced, claims=claims)
             said, reason = policy.decide(listing(seller, "bazaar"), facts)
             assert reason.endswith(".")
             assert said != "suspected" or (p <= ALPHA and seller == "other")

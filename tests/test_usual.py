@@ -16,6 +16,17 @@ def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:
     assert surprise(np.array([2.0]))[0] == pytest.approx(5 * np.log(1.4))  # (1 + 2 / 5) ** 5
 
 
+def test_a_claim_that_never_varies_is_measured_in_its_least_mean_excess() -> None:
+    same, kinds = np.zeros((40, 2)), ["a"] * 30 + ["b"] * 10
+    usual = Usual.fit(same, kinds, [0.5, 0.0])
+    for kind in ("", "a", "b"):
+        z = usual(np.array([[1.0, 1.0]]), [kind])[0]
+        assert z[0] == pytest.approx(2.0)
+        assert z[1] > 900
+    varied = np.random.default_rng(0).exponential(3, (40, 2))
+    np.testing.assert_array_equal(Usual.fit(varied, kinds, [0.5, 0.0]).scale, Usual.fit(varied, kinds).scale)
+
+
 def test_a_kind_of_which_many_were_seen_is_measured_by_itself_and_one_of_few_as_all_are() -> None:
     random = np.random.default_rng(0)
     carton, bag = random.exponential(1, (5000, 1)), 10 + random.exponential(5, (5000, 1))
