@@ -93,6 +93,13 @@ def test_the_claimed_product_counts_and_else_the_one_that_the_photo_shows(catalo
     assert price(catalog, offer("bag", brand="zeta", **asks)).applicable is False  # zeta makes no bag
 
 
+def test_where_marks_told_the_product_its_price_counts_and_not_that_of_the_nearest(catalog: cv.Catalog) -> None:
+    asked = suspects(catalog, offer(None, looks=100, price=20, currency="EUR"))
+    asked._taken_for[0] = "acme/belt"  # what a claim about marks leaves there
+    (evidence,) = Price().score(asked)
+    assert "50 % below the usual 40.00 EUR of belt" in evidence.text
+
+
 def test_wild_prices_are_outvoted_and_widen_the_spread(catalog: cv.Catalog) -> None:
     prices = [(100, "EUR")] * 5 + [(100_000, "EUR"), (0.01, "EUR")]
     assert price(repriced(catalog, *prices), offer(price=50, currency="EUR")).score == pytest.approx(math.log(2) / 0.25)

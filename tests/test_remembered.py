@@ -125,6 +125,18 @@ def test_what_was_learned_once_is_not_learned_again(tmp_path: Path, monkeypatch:
     assert len(calls) == 4
 
 
+def test_what_another_small_head_of_the_package_told_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "foreground").mkdir()
+    monkeypatch.setattr(memory, "recipe_folder", lambda: tmp_path)
+    codes = set()
+    for weights in (b"one", b"two"):
+        (tmp_path / "foreground" / "a.safetensors").write_bytes(weights)
+        codes.add(memory._code.__wrapped__())
+    assert len(codes) == 2
+
+
 def test_without_a_cache_it_is_learned_each_time() -> None:
     make, calls = counted(1)
     for _ in range(2):

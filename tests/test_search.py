@@ -678,3 +678,12 @@ def test_what_matches_everywhere_alike_says_nothing() -> None:
     first, second = specific_likeness(best, cohort, np.ones((2, 1), bool))
     assert first == pytest.approx(0.7 / 2**0.5)
     assert second == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("photos", [700, 1400, 2800])
+def test_the_space_is_learned_from_all_columns_of_the_grid(photos: int) -> None:
+    """In steps of 7, 14 and 28 tokens a sample would see one column of 14, or two."""
+    tokens = np.zeros((photos, 14, 14, 4), np.float16)
+    tokens[..., 0] = np.random.default_rng(0).standard_normal((photos, 14, 14))
+    tokens[:, :, [1, 5, 12], 1] = np.random.default_rng(1).standard_normal((photos, 14, 3))
+    assert TokenSpace.fit(tokens.reshape(photos, 196, 4)).scale[1] > 0.3

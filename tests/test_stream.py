@@ -23,7 +23,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.judging import encoded_listings
 from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
+from counterfeit_vision.stream import AHEAD, QUEUED, EncodedPhoto, embed, encode_photos
 from counterfeit_vision.types import Embeddings, Failure, Listing
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -509,3 +509,28 @@ def test_rows_of_another_precision_are_not_taken_from_the_cache(
         own = embed(photos, encoder=half, cache=False).vectors
         embed(photos, encoder=full, cache=cache)
         np.testing.assert_array_equal(embed(photos, encoder=half, cache=cache).vectors, own)
+
+
+def test_few_files_wait_to_be_decoded(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.batch_size, read, decoding = 32, [], threading.Event()
+    monkeypatch.setattr(stream_module.os, "cpu_count", lambda: 1)
+    decode = stream_module.decode
+
+    def held(*photo: object, **options: object) -> object:
+        assert decoding.wait(60)
+        return decode(*photo, **options)
+
+    monkeypatch.setattr(stream_module, "decode", held)
+
+    def source() -> Iterator[tuple[str, bytes]]:
+        for pair in named(40):
+            read.append(pair[0])
+            if len(read) == QUEUED + 1:  # the one that has to wait
+                threading.Timer(0.2, decoding.set).start()
+                held_back.append(len(read))
+            assert len(read) <= QUEUED + 1 or decoding.is_set()
+            yield pair
+
+    held_back: list[int] = []
+    assert [row.id for row in encode_photos(source(), encoder=small, cache=False)] == [name for name, _ in named(40)]
+    assert held_back == [QUEUED + 1]

@@ -219,5 +219,6 @@ def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
         if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
             claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
         return listing.product, claimed
-    goods = suspects.goods(row)
-    return suspects.product_of(goods), np.flatnonzero((catalog.goods == goods) & catalog.genuine)
+    nearest = int(suspects.near(row)[0][0])
+    same = catalog.goods == catalog.goods[nearest]
+    return catalog.references[nearest].product, np.flatnonzero(same & catalog.genuine)
