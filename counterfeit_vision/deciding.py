@@ -65,7 +65,7 @@ class Decider:
         return probability.usual if self.base_rate is None else self.base_rate
 
     def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
-        """On a listing with these photos, each of which some claim applies to."""
+        """The verdict on a listing; at least one claim applies to each of these photos."""
         calibration, catalog = self.calibration, self.catalog
         scores = scores_of(judged, len(self.heads))
         kinds, strata = kinds_of(judged, catalog), strata_of(judged, catalog, self.by)

@@ -125,8 +125,8 @@ def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> 
 def told(
     judged: Sequence[JudgedPhoto], listing: Listing, known: NDArray[np.bool_] | None = None
 ) -> tuple[list[JudgedPhoto], list[Failure]]:
-    """The photos that some claim applies to, of those that are ``known`` (H,) where given, and a failure for each of
-    the others.
+    """The photos to which a claim applies, of the heads in ``known`` (H,) where given, and a failure for each of the
+    others.
     """
     loud: list[JudgedPhoto] = []
     silent: list[Failure] = []

@@ -48,7 +48,9 @@ UNUSUAL = 0.15
 LINES = 40
 """Matched points that are drawn: more hide the photos."""
 
+HEAT_SIDE = 160  # pixels on the long side of a heat map
 MATCHED_HEIGHT = 240
+MATCHED_SIDE = 360  # pixels of each photo, at most
 MATCHED_GAP = 12
 """Of a drawing of matched points, in its own units."""
 
@@ -81,12 +83,12 @@ def thumbnail(jpeg: bytes, side: int = 96) -> str:
         return data_uri(jpeg)
 
 
-def heat_overlay(heatmap: NDArray[np.float32], size: tuple[int, int], side: int = 160) -> str | None:
+def heat_overlay(heatmap: NDArray[np.float32], size: tuple[int, int]) -> str | None:
     """A see-through PNG to be stretched over the photo, as a data URI; ``None`` where nothing is worth drawing.
 
     ``heatmap`` (h, w) covers the whole upright photo, 0 = as usual, 1 = the alarm level; ``size`` is the photo's
-    (width, height) in pixels, ``side`` the longest side of the PNG. Colour and opacity grow from :data:`HEAT_FROM` to
-    1.5 times the alarm level, and stay there.
+    (width, height) in pixels. Colour and opacity grow from :data:`HEAT_FROM` to 1.5 times the alarm level, and stay
+    there.
 
     >>> heat_overlay(np.full((7, 7), 0.4, np.float32), (640, 480)) is None
     True
@@ -96,7 +98,7 @@ def heat_overlay(heatmap: NDArray[np.float32], size: tuple[int, int], side: int 
     heat = np.nan_to_num(np.asarray(heatmap, np.float32), posinf=2.0, neginf=0.0)
     if heat.max(initial=0.0) <= HEAT_FROM:
         return None
-    scale = side / max(size)
+    scale = HEAT_SIDE / max(size)
     target = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     smooth = np.asarray(Image.fromarray(heat).resize(target, Image.Resampling.BILINEAR))
     channels = [np.interp(smooth, _HEAT_LEVELS, levels) for levels in zip(*_HEAT_RGBA, strict=True)]
@@ -138,8 +140,10 @@ def boxes(claims: Claims, photo: int, size: tuple[int, int]) -> list[tuple[str, 
 
 
 def crops(claim: Evidence) -> tuple[PhotoView, ...]:
-    """The suspect's spot and the genuine one, where the claim is unusual enough to be looked at; else nothing."""
-    return claim.crops if claim.crops is not None and _is_unusual(claim) else ()
+    """The suspect's spot and the genuine one, where the claim is unusual enough to be looked at and no points are drawn
+    on them (:func:`matched`); else nothing.
+    """
+    return claim.crops if claim.crops is not None and claim.points is None and _is_unusual(claim) else ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,7 @@ class Matched:
     - ``width`` and ``height`` of the drawing, in its own units.
     - ``photos``: one or two of (data URI, left edge, width).
     - ``lines``: x y on the first photo, x y on the second, of the points that are drawn, out of ``count``.
+    - ``beside``: what the second photo is, such as "genuine".
     """
 
     width: float
@@ -156,18 +161,23 @@ class Matched:
     photos: tuple[tuple[str, float, float], ...]
     lines: tuple[tuple[float, float, float, float], ...]
     count: int
+    beside: str
 
 
-def matched(claim: Evidence, verdict: Verdict, side: int = 360) -> Matched | None:
-    """At most :data:`LINES` of an unusual claim's matched points, on the suspect's photo and on the genuine one.
+def matched(claim: Evidence, verdict: Verdict) -> Matched | None:
+    """At most :data:`LINES` of an unusual claim's matched points, on the suspect's photo and on the other one: what the
+    claim shows beside it, or a genuine one of the verdict's.
 
-    Without the genuine photo among the verdict's they are marked on the suspect's alone. Both get one height, and at
-    most ``side`` pixels. ``None`` where there is no suspect's photo to show, or no point on it.
+    Without the other photo they are marked on the suspect's alone. Both get one height, and at most
+    :data:`MATCHED_SIDE` pixels. ``None`` where there is no suspect's photo to show, or no point on it.
     """
     if claim.points is None or not _is_unusual(claim) or claim.photo >= len(verdict.photos):
         return None
-    genuine = [view for view in verdict.genuine if view.id in claim.references[:1] and view.jpeg]
-    views = [verdict.photos[claim.photo], *genuine[:1]]
+    if claim.crops is not None:
+        other, beside = [claim.crops[1]], claim.crops[1].caption
+    else:
+        other, beside = [view for view in verdict.genuine if view.id in claim.references[:1] and view.jpeg], "genuine"
+    views = [verdict.photos[claim.photo], *other[:1]]
     if not views[0].jpeg:
         return None
     points = np.asarray(claim.points, np.float64).reshape(-1, 2, 2)[:, : len(views)]
@@ -183,9 +193,10 @@ def matched(claim: Evidence, verdict: Verdict, side: int = 360) -> Matched | Non
     return Matched(
         width=lefts[-1] + widths[-1],
         height=MATCHED_HEIGHT,
-        photos=tuple(zip([thumbnail(view.jpeg, side) for view in views], lefts, widths, strict=True)),
+        photos=tuple(zip([thumbnail(view.jpeg, MATCHED_SIDE) for view in views], lefts, widths, strict=True)),
         lines=tuple(map(tuple, np.stack([x[:, 0], y[:, 0], x[:, -1], y[:, -1]], axis=1).tolist())),
         count=len(places),
+        beside=beside,
     )
 
 

@@ -15,7 +15,7 @@ from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
 from counterfeit_vision.heads import Look, Mark, Patches, Suspects
-from counterfeit_vision.heads.marks import CERTAIN
+from counterfeit_vision.heads.mark import CERTAIN
 from counterfeit_vision.laying import framed, plane_of, scaled
 from counterfeit_vision.mark_alone import MOST, MarkAlone
 from counterfeit_vision.mark_details import MarkDetails, Strangeness, close_ups

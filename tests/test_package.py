@@ -91,7 +91,7 @@ EXCEPTIONS = {
     ("types", "report"),  # Verdict.explain() shows itself; loaded when it is called
 }
 ONLY_ERRORS_AND_TYPES = {"market"}  # the benchmark shares nothing with what it measures
-TORCH = {"encoders", "search", "preprocess", "weights", "threads", "heads/patches", "testing"}
+TORCH = {"encoders", "search", "preprocess", "weights", "threads"}
 FAISS = {"search/faiss"}
 
 

@@ -15,7 +15,7 @@ from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects, base
 from counterfeit_vision.heads.laid_over import in_spreads
-from counterfeit_vision.heads.marks import Mark
+from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.mark_alone import MarkAlone
 from counterfeit_vision.mark_details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil

@@ -398,6 +398,16 @@ def test_matched_points_join_the_two_photos():
     assert (heights[0], heights[-1]) == pytest.approx((20 / 480, 460 / 480)), "from end to end"
 
 
+def test_a_copied_photo_is_shown_beside_the_copy_though_it_is_no_near_one():
+    pair = (view(), dataclasses.replace(view(), id="r9", caption="known fake"))
+    claim = dataclasses.replace(SEEN["reuse"], references=("r9",), crops=pair)
+    page = assert_harmless(verdict(claims={"reuse": claim})._repr_html_())
+    assert len(page.all("line")) == pictures.LINES
+    assert "This listing and known fake r9 : 40 of 100 matched points" in page.words()
+    file = dataclasses.replace(claim, points=None)
+    assert "Copied known fake" in assert_harmless(verdict(claims={"reuse": file})._repr_html_()).words()
+
+
 def test_points_stand_alone_where_the_genuine_photo_is_not_shown():
     for genuine in ((), (PhotoView("r2", view().jpeg, (640, 480)),), (PhotoView("r1", b"", (640, 480)),)):
         page = assert_harmless(verdict(claims=SEEN, genuine=genuine)._repr_html_())

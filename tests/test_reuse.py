@@ -287,6 +287,8 @@ def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> 
         assert item.points is not None
         assert item.points[:, 2:].max() > 700  # the original's pixels, not the kept copy's
         assert item.region is not None
+        assert item.crops is not None
+        assert (item.crops[1].id, item.crops[1].caption) == (gallery, gallery.replace("_", " "))
     assert "mirrored" in evidence[0].text
     assert evidence[3].score == max(item.score for item in evidence)
     assert "very file of official" in evidence[3].text

@@ -1,5 +1,5 @@
-"""What can be said about a photo, one claim a file. Every head has one method, ``score``; a user's own head uses the
-same door.
+"""What can be said about a photo: claims, and what they share (``base``, ``closeups``, ``known_lines``, ``laid_over``).
+Every head has one method, ``score``; a user's own head uses the same door.
 """
 
 from .base import Head, Suspects
@@ -10,7 +10,7 @@ from .ink import Ink
 from .layout import Layout
 from .learned import LearnedHead, Lesson
 from .look import Look
-from .marks import Mark
+from .mark import Mark
 from .patches import Patches
 from .product import Product
 from .reuse import Reuse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import cv2
@@ -14,7 +15,7 @@ from ..keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_pict
 from ..local_correlation import local_correlation
 from ..threads import Once
 from ..traits import Traits, find_traits, shrunk
-from ..types import Evidence, Region
+from ..types import Evidence, PhotoView, Region
 from ..wording import number
 from .base import Suspects
 
@@ -129,6 +130,7 @@ class Reuse:
                 text=f"The very file of {reference.id} ({_words(reference.gallery)}).",
                 region=Region(0, 0, *suspects.size(row)),
                 references=(reference.id,),
+                crops=_side_by_side(suspects, row, catalog.sha256.index(sha256)),
             )
         try:
             photo = suspects.traits(row)
@@ -162,6 +164,7 @@ class Reuse:
             region=match.region if match.same_photo else None,
             references=tuple(catalog.references[keys[place]].id for place in order),
             points=match.points if match.same_photo else match.artwork if len(match.artwork) else None,
+            crops=_side_by_side(suspects, row, keys[best]) if match.same_photo else None,
         )
 
     def _traits(self, suspects: Suspects, key: int) -> Traits:
@@ -348,3 +351,12 @@ def _no_points() -> Floats:
 
 def _words(gallery: str) -> str:
     return gallery.replace("_", " ")
+
+
+def _side_by_side(suspects: Suspects, row: int, key: int) -> tuple[PhotoView, PhotoView]:
+    """A photo and the one that it copies, of which the caption says what it is: it need not be near the rest."""
+    catalog = suspects.catalog
+    return (
+        dataclasses.replace(suspects.encoded[row].view, id="this photo"),
+        dataclasses.replace(catalog.view(key), caption=_words(catalog.references[key].gallery)),
+    )

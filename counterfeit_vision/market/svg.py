@@ -48,7 +48,7 @@ class SvgMark:
     colour: tuple[int, int, int]
 
     def shape(self) -> Shape:
-        """One element per connected outline group: SVG knows no letters, so it is one element."""
+        """Height 1, centred, y down; one element, as a path does not tell letters apart."""
         return _shape(self.path, self.rule)
 
 
