@@ -71,7 +71,6 @@ class Inspector:
             raise InputError(f"heads={heads!r:.80}: need a list; type heads=[Mark(), Price()]")
         if not isinstance(authorised, Iterable):
             raise InputError(f"authorised={authorised!r:.80}: need a list, such as [('bazaar', 'brand-store')]")
-        check_settings(base_rate=base_rate, costs=costs)
         self.catalog = catalog
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
         self.base_rate, self.costs = base_rate, costs
@@ -90,6 +89,29 @@ class Inspector:
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
+
+    @property
+    def base_rate(self) -> float | None:
+        """The share of fakes that is expected; may be assigned after a calibration with labelled fakes."""
+        return self._base_rate
+
+    @base_rate.setter
+    def base_rate(self, share: float | None) -> None:
+        check_settings(base_rate=share)
+        self._base_rate = None if share is None else float(share)
+
+    @property
+    def costs(self) -> tuple[float, float] | None:
+        """What a false accusation and a missed fake cost; may be assigned as :attr:`base_rate`."""
+        return self._costs
+
+    @costs.setter
+    def costs(self, costs: tuple[float, float] | None) -> None:
+        check_settings(costs=costs)
+        self._costs = None
+        if costs is not None:
+            accusation, missed = costs
+            self._costs = float(accusation), float(missed)
 
     # --- calibrating --------------------------------------------------------------------------------------------------
 
@@ -217,8 +239,7 @@ class Inspector:
         leave_one_out: bool,
     ) -> None:
         """What no photo can mend is refused before they are judged, which may take hours."""
-        if fakes is None and (self.base_rate is not None or self.costs is not None):
-            raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
+        self._check_probable(fakes is not None)
         if per not in ("group", "photo"):
             raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
         if leave_one_out and fakes is not None:
@@ -233,6 +254,11 @@ class Inspector:
             photos = [len(item.photos) if isinstance(item, Listing) else 1 for item in read_listings(fakes)]
             if why := too_few("fakes", sum(photos), len(photos)):
                 raise InputError(f"{why}. Bring more, or calibrate without fakes")
+
+    def _check_probable(self, probable: bool) -> None:
+        """:class:`InputError` where ``risk`` is no probability and settings ask for one."""
+        if not probable and (self.base_rate is not None or self.costs is not None):
+            raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
 
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
@@ -315,14 +341,12 @@ class Inspector:
         has claims that cannot be made here, as what reads wordmarks is absent.
         """
         now = copy.copy(self)  # another thread may calibrate meanwhile
-        if now.calibration is None:
-            raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
-        decider = now._decider(now.calibration)
+        decider = now._decider()
         if decider.is_stale:
             warnings.warn(STALE, RuntimeWarning, stacklevel=2)
         for name, why in decider.unable.items():
             warnings.warn(f"{name} makes no claim, though it was calibrated: {why}", RuntimeWarning, stacklevel=2)
-        can_tell = now.calibration.can_tell
+        can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
             rows, silent = told(judged, listing, can_tell)
             failures += silent
@@ -337,16 +361,19 @@ class Inspector:
     ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
         return judge(listings, self.catalog, heads, cache=self._cache, progress=progress)
 
-    def _decider(self, calibration: Calibration) -> Decider:
+    def _decider(self) -> Decider:
+        calibration = self.calibration
+        if calibration is None:
+            raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
+        self._check_probable(calibration.probability is not None)
         policy = Policy(calibration.alpha, self.authorised, self.costs)
         told = zip(self.heads, calibration.can_tell.tolist(), strict=True)
         unable = {head.name: why for head, counts in told if counts and (why := getattr(head, "unable", None))}
         return Decider(self.catalog, calibration, policy, self.by, self.base_rate, unable)
 
     def _about(self) -> dict[str, str]:
-        calibration = self.calibration
-        assert calibration is not None
-        info = self.catalog.info()
+        decider, info = self._decider(), self.catalog.info()
+        calibration = decider.calibration
         facts = {
             "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
             "Calibration": f"{_counted(calibration)} for p-values, {calibration.fitted_on} to standardise"
@@ -357,7 +384,6 @@ class Inspector:
             "Claims": ", ".join(head.name for head in self.heads),
         }
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
-        decider = self._decider(calibration)
         facts |= {"Stale": STALE} if decider.is_stale else {}
         return facts | {f"Not asked: {name}": why for name, why in decider.unable.items()}
 

@@ -279,6 +279,25 @@ def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path
     assert (again.base_rate, again.costs, again.calibration.alpha) == (0.25, (5, 1.5), 0.125)
 
 
+def test_settings_that_are_assigned_are_checked_as_given_ones_are(inspector: cv.Inspector) -> None:
+    with pytest.raises(cv.InputError, match="costs=5: need two numbers"):
+        inspector.costs = 5  # type: ignore[assignment]
+    with pytest.raises(cv.InputError, match="base_rate=2: need a share"):
+        inspector.base_rate = 2
+    assert (inspector.base_rate, inspector.costs) == (None, None)
+
+
+@pytest.mark.parametrize("setting", [{"costs": (5, 1)}, {"base_rate": 0.02}])
+def test_no_verdict_takes_for_a_probability_what_is_none(inspector: cv.Inspector, setting: dict) -> None:
+    for name, value in setting.items():
+        setattr(inspector, name, value)
+    with pytest.raises(cv.InputError, match=r"base_rate and costs need a probability: calibrate\(genuine="):
+        inspector.inspect([flat(90)])
+    for name in setting:
+        setattr(inspector, name, None)
+    assert len(inspector.inspect([flat(90)]).verdicts) == 1
+
+
 def test_an_inspector_is_not_saved_over_a_file(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(cv.InputError, match="file: an inspector is a folder, this is a file; name an empty or a new"):
