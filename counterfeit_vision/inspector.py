@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,7 @@ from .policy import Authorised, Policy, pairs
 from .report import Report
 from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict
+from .types import Evidence, Failure, Listing, Verdict, group_names
 
 __all__ = ["Inspector"]
 
@@ -151,8 +151,9 @@ class Inspector:
         copies of catalogue photos.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
         """
-        self._check_options(fakes, groups, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
-        groups = None if groups is None else [str(name) for name in groups]  # a frame's column may hold anything
+        self._check_options(fakes, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
+        if groups is not None:  # a frame's column may hold anything
+            groups = [str(name) for name in group_names(groups, "each of genuine, and then of fakes")]
         per_photo = per == "photo"
         shown = show(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
@@ -231,7 +232,6 @@ class Inspector:
     def _check_options(
         self,
         fakes: Listings | None,
-        groups: Sequence[str] | None,
         *,
         alpha: float,
         by: str | None,
@@ -248,8 +248,6 @@ class Inspector:
         check_settings(by=by)
         if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
-        if not isinstance(groups, Iterable | None) or isinstance(groups, str | bytes | Mapping | Set):
-            raise InputError(f"groups={groups!r:.80}: need a list, one name for each of genuine, and then of fakes")
         if isinstance(fakes, str | os.PathLike | list | tuple):
             photos = [len(item.photos) if isinstance(item, Listing) else 1 for item in read_listings(fakes)]
             if why := too_few("fakes", sum(photos), len(photos)):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .types import NOTHING
+from .types import group_names, is_nothing
 
 __all__ = [
     "Bin",
@@ -243,10 +243,10 @@ def bootstrap_interval(
     Draws on which the statistic is not defined (one class only), an :class:`InputError` or NaN, are left out;
     :class:`InputError` where none is left.
     """
-    if not len(groups):
+    names = group_names(groups, "each row", "bootstrap_interval: groups")
+    if not names:
         raise InputError("bootstrap_interval: needs a group at least, got none")
-    _refuse_unknown("bootstrap_interval", "groups", np.asarray(groups, dtype=object))
-    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    _, inverse = np.unique(np.asarray(names), return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     rng = np.random.default_rng(seed)
     values = []
@@ -297,8 +297,8 @@ def paired_difference(
     >>> found.difference
     0.25
     """
-    everything = np.arange(len(groups))
     low, high = bootstrap_interval(lambda rows: second(rows) - first(rows), groups, draws=draws, seed=seed, level=level)
+    everything = np.arange(len(groups))
     return Difference(first(everything), second(everything), low, high)
 
 
@@ -359,11 +359,7 @@ def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tupl
 
 def _refuse_unknown(what: str, name: str, column: NDArray[Any]) -> None:
     """:class:`InputError` where a row holds nothing: NaN, which would be truthy, or a data frame's None or pd.NA."""
-    if column.dtype == object:
-        cells = column.tolist()
-        unknown = [cell is None or (not isinstance(cell, str) and str(cell) in NOTHING) for cell in cells]
-    else:
-        unknown = column != column
+    unknown = [is_nothing(cell) for cell in column.tolist()] if column.dtype == object else column != column
     if np.any(unknown):
         raise InputError(f"{what}: {name}: row {np.argmax(unknown)} is NaN; leave out what is not known")
 

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, TypeVar
 
@@ -44,6 +44,8 @@ __all__ = [
     "Verdict",
     "check_list",
     "composed",
+    "group_names",
+    "is_nothing",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -134,6 +136,25 @@ def check_list(photos: object, what: str, example: str = "[photo]") -> None:
         )
     if not isinstance(photos, Iterable):
         raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type {example}")
+
+
+def is_nothing(value: object) -> bool:
+    """Whether it says nothing: ``None``, or what stands in a data frame's empty cell (NaN, NaT, ``pd.NA``)."""
+    return value is None or (not isinstance(value, str) and str(value) in NOTHING)
+
+
+def group_names(groups: object, of: str, what: str = "groups") -> list[Any]:
+    """The names of what belongs together, one ``of`` each. :class:`InputError` for what is no list of names, and for
+    one that names nothing: all of those would count as one group.
+    """
+    if not isinstance(groups, Iterable) or isinstance(groups, str | bytes | Mapping | Set):
+        raise InputError(f"{what}={groups!r:.80}: need a list, one name for {of}")
+    names = list(groups)
+    for row, name in enumerate(names):
+        if is_nothing(name):
+            advice = "name the seller, or give such a listing a name of its own"
+            raise InputError(f"{what}: row {row} is {name}; {advice}")
+    return names
 
 
 def _check_id(kind: str, value: object) -> None:

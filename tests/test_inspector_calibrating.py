@@ -326,6 +326,15 @@ def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) 
     assert f"; p-values from {inspector.calibration.count} photos; " in repr(inspector)
 
 
+@pytest.mark.parametrize("unknown", [None, float("nan"), np.datetime64("NaT")], ids=str)
+def test_listings_whose_seller_is_not_known_are_no_group(tree_catalog: cv.Catalog, unknown: object) -> None:
+    names = [*(f"seller {number}" for number in range(30)), *[unknown] * 10]
+    with pytest.raises(
+        cv.InputError, match=r"^groups: row 30 is (None|nan|NaT); name the seller, or give such a listing a name of"
+    ):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, groups=names)  # type: ignore[arg-type]
+
+
 def test_an_inspector_says_of_how_many_groups_its_photos_are(tree_catalog: cv.Catalog) -> None:
     genuine = [*GENUINE, *(flat(41 + 3 * number) for number in range(40))]
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)

@@ -198,7 +198,14 @@ def test_draws_whose_figure_is_nan_are_left_out() -> None:
 def test_a_group_that_is_not_known_is_refused(unknown: object) -> None:
     groups = ["anna", "bert", unknown, "nan"]
     for figure in (bootstrap_interval, lambda mean, groups: paired_difference(mean, mean, groups)):
-        with pytest.raises(InputError, match="groups: row 2 is NaN; leave out what is not known"):
+        with pytest.raises(InputError, match=rf"bootstrap_interval: groups: row 2 is {str(unknown)[:3]}.*; name the"):
+            figure(lambda rows: 0.0, groups)
+
+
+@pytest.mark.parametrize("groups", [None, "abc", 3, {"a": 1}])
+def test_groups_that_are_no_list_of_names_are_refused(groups: object) -> None:
+    for figure in (bootstrap_interval, lambda mean, groups: paired_difference(mean, mean, groups)):
+        with pytest.raises(InputError, match=r"bootstrap_interval: groups=.*: need a list, one name for each row"):
             figure(lambda rows: 0.0, groups)
 
 
@@ -269,7 +276,7 @@ def test_what_pandas_has_where_nothing_is_is_refused_by_its_row() -> None:
         auroc(pandas.array([True, pandas.NA], dtype="boolean"), [0.1, 0.2])
     with pytest.raises(InputError, match="auroc: scores: row 0 is NaN"):
         auroc([0, 1], pandas.array([pandas.NA, 0.2], dtype="Float64"))
-    with pytest.raises(InputError, match="bootstrap_interval: groups: row 1 is NaN"):
+    with pytest.raises(InputError, match="bootstrap_interval: groups: row 1 is <NA>"):
         bootstrap_interval(lambda rows: 0.0, pandas.Series(["a", pandas.NA], dtype="string"))
     assert auroc(pandas.array([0, 1], dtype="Int64"), pandas.Series([0.1, 0.2], dtype=object)) == 1
 
