@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .errors import CatalogError, InputError
 from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import alone, is_sealed, remove_old, replace_file, sealed
+from .types import as_number
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -34,18 +35,11 @@ def check_settings(*, by: object = None, base_rate: object = None, costs: Any = 
     """:class:`InputError` for what can be no such settings of an inspector."""
     if by not in (None, "category", "brand", "product"):
         raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
-    if base_rate is not None and not 0 < _number(base_rate) < 1:
+    if base_rate is not None and not 0 < as_number(base_rate) < 1:
         raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
     two = list(costs) if isinstance(costs, Sequence) or np.ndim(costs) == 1 else []  # a set has no order
-    if costs is not None and (len(two) != 2 or not all(0 < _number(cost) < math.inf for cost in two)):
+    if costs is not None and (len(two) != 2 or not all(0 < as_number(cost) < math.inf for cost in two)):
         raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value) if isinstance(value, SupportsFloat) else math.nan
-    except (TypeError, ValueError, OverflowError):  # an array, a duration, 10**400
-        return math.nan
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .types import group_names, is_nothing
+from .types import as_number, group_names, is_nothing
 
 __all__ = [
     "Bin",
@@ -117,29 +117,44 @@ def _counts(positive: Bools, values: Floats) -> tuple[Floats, Floats]:
 # --- retrieval --------------------------------------------------------------------------------------------------------
 
 
-def recall_at_k(found: NDArray[np.object_], truth: Sequence[str], k: int) -> float:
+def recall_at_k(found: ArrayLike, truth: Sequence[str], k: int) -> float:
     """Share of rows whose true product is among the first ``k`` of ``found`` (N, >= k).
 
-    >>> recall_at_k(np.array([["a", "b"], ["c", "b"]], dtype=object), ["b", "b"], 1)
+    >>> recall_at_k([["a", "b"], ["c", "b"]], ["b", "b"], 1)
     0.0
     """
-    _same_rows("recall_at_k", found, truth)
-    return float(np.mean([name in row[:k] for row, name in zip(found.tolist(), truth, strict=True)]))
+    rows = _names("recall_at_k", found, truth)
+    if not 1 <= as_number(k, whole=True) <= rows.shape[1]:
+        columns = rows.shape[1]
+        raise InputError(f"recall_at_k: k={k!r}, need a whole number from 1 to {columns}, the columns of found")
+    return float(np.mean([name in row[:k] for row, name in zip(rows.tolist(), truth, strict=True)]))
 
 
-def mean_average_precision(found: NDArray[np.object_], truth: Sequence[str], relevant: Sequence[int]) -> float:
+def mean_average_precision(found: ArrayLike, truth: Sequence[str], relevant: Sequence[int]) -> float:
     """Mean over rows of average precision: ``found`` (N, k) best first, ``relevant`` how many right answers each row
-    has.
+    has, found or not.
 
-    >>> mean_average_precision(np.array([["a", "b", "a"]], dtype=object), ["a"], [2])
+    >>> mean_average_precision([["a", "b", "a"]], ["a"], [2])
     0.8333333333333333
     """
-    _same_rows("mean_average_precision", found, truth, relevant)
+    rows = _names("mean_average_precision", found, truth, relevant)
     values = []
-    for row, name, total in zip(found.tolist(), truth, relevant, strict=True):
+    for number, (row, name, total) in enumerate(zip(rows.tolist(), truth, relevant, strict=True)):
         hits = np.flatnonzero([item == name for item in row])
+        if not len(hits) <= as_number(total):
+            told = f"row {number} of found has {len(hits)} right answers, and relevant says {total!r}"
+            raise InputError(f"mean_average_precision: {told}; count all that there are, found or not")
         values.append(float(((np.arange(len(hits)) + 1) / (hits + 1)).sum() / max(1, total)))
     return float(np.mean(values))
+
+
+def _names(what: str, found: ArrayLike, *columns: Sequence[object]) -> NDArray[np.object_]:
+    """``found`` as an array (N, k), with as many rows as each of ``columns``."""
+    rows = np.asarray(found, dtype=object)
+    if rows.ndim != 2:
+        raise InputError(f"{what}: found has the shape {rows.shape}, need (N, k): of each row k names, the best first")
+    _same_rows(what, rows, *columns)
+    return rows
 
 
 def _same_rows(name: str, *columns: Sequence[object] | NDArray[np.object_]) -> None:

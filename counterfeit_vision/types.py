@@ -13,7 +13,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ __all__ = [
     "Region",
     "Seller",
     "Verdict",
+    "as_number",
     "check_list",
     "composed",
     "group_names",
@@ -85,7 +86,7 @@ class Region:
 
     def __post_init__(self) -> None:
         values = (self.x0, self.y0, self.x1, self.y1)
-        if not all(map(_is_finite, values)) or self.x1 <= self.x0 or self.y1 <= self.y0:
+        if not all(math.isfinite(as_number(value)) for value in values) or self.x1 <= self.x0 or self.y1 <= self.y0:
             raise InputError(f"Region{values}: need finite x0 < x1 and y0 < y1, in pixels of the upright photo")
 
     @property
@@ -138,6 +139,16 @@ def check_list(photos: object, what: str, example: str = "[photo]") -> None:
         raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type {example}")
 
 
+def as_number(value: object, *, whole: bool = False) -> float:
+    """As a float; NaN, which lies in no range, for what is no number (a text, ``None``), or no ``whole`` one."""
+    if isinstance(value, str | bytes) or not isinstance(value, SupportsIndex if whole else SupportsFloat):
+        return math.nan  # numpy's texts can be made a float
+    try:
+        return float(value)
+    except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
+        return math.nan
+
+
 def is_nothing(value: object) -> bool:
     """Whether it says nothing: ``None``, or what stands in a data frame's empty cell (NaN, NaT, ``pd.NA``)."""
     return value is None or (not isinstance(value, str) and str(value) in NOTHING)
@@ -179,18 +190,11 @@ def _leave_out_empty(record: object, *names: str) -> None:
             object.__setattr__(record, name, None)
 
 
-def _is_finite(value: object) -> bool:
-    try:
-        return isinstance(value, SupportsFloat) and math.isfinite(value)
-    except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
-        return False
-
-
 def _checked_price(kind: str, id: str, price: float | None, currency: str | None) -> float | None:
     """As a float: data frames and databases give numbers of their own (``int64``, ``Decimal``), which JSON lacks."""
     if price is None:
         return None
-    if not _is_finite(price) or price < 0:
+    if not math.isfinite(as_number(price)) or price < 0:
         raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0; if unknown, type price=None")
     if currency is None:
         raise InputError(f"{kind} {id!r}: price={price!r} has no currency; add currency='EUR' or another ISO 4217 code")

@@ -79,6 +79,34 @@ def test_retrieval_figures_by_hand() -> None:
     assert mean_average_precision(found, ["a", "b", "b"], [2, 1, 1]) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 2 + 0) / 3)
 
 
+def test_lists_are_as_good_as_arrays() -> None:
+    assert recall_at_k([["a", "b"], ["c", "b"]], ["b", "b"], np.int64(2)) == 1
+    assert mean_average_precision([["a", "b"], ["c", "b"]], ["b", "b"], [1, 1]) == 0.5
+
+
+@pytest.mark.parametrize("k", [0, -1, 3, 1.5, "x", None])
+def test_recall_is_of_as_many_as_were_found(k: object) -> None:
+    with pytest.raises(InputError, match=r"recall_at_k: k=.*, need a whole number from 1 to 2, the columns of found"):
+        recall_at_k([["a", "b"], ["c", "b"]], ["a", "b"], k)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("found", [["a", "b"], "ab", [["a", "b"], ["c"]], [[["a"]]]])
+def test_what_was_found_is_a_table(found: object) -> None:
+    for figure in (
+        lambda found: recall_at_k(found, ["a", "b"], 1),
+        lambda found: mean_average_precision(found, ["a", "b"], [1, 1]),
+    ):
+        with pytest.raises(InputError, match=r": found has the shape \(.*\), need \(N, k\)"):
+            figure(found)
+
+
+@pytest.mark.parametrize("relevant", [1, 0, None, "2"])
+def test_more_right_answers_than_there_are_is_refused(relevant: object) -> None:
+    said = "row 1 of found has 2 right answers, and relevant says"
+    with pytest.raises(InputError, match=f"mean_average_precision: {said} {relevant!r}; count all"):
+        mean_average_precision([["c", "a"], ["a", "a"]], ["a", "a"], [1, relevant])  # type: ignore[list-item]
+
+
 # --- abstention -------------------------------------------------------------------------------------------------------
 
 
