@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .types import as_number, as_path
 from .weights import cache_dir
 
 __all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener"]
@@ -86,12 +87,13 @@ class EmbeddingCache:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, *, max_bytes: int = MAX_BYTES) -> None:
-        if max_bytes < 1:
-            raise InputError(f"EmbeddingCache(max_bytes={max_bytes}): need 1 or more; cache=False does without")
+        if not as_number(max_bytes) >= 1:
+            raise InputError(f"EmbeddingCache(max_bytes={max_bytes!r}): need 1 or more; cache=False does without")
         self.max_bytes = max_bytes
         self._uses: dict[tuple[str, str], float] = {}
         self._keeping, self._lock = True, threading.RLock()
-        self.path = Path(path) if path is not None else cache_dir() / "embeddings.sqlite"
+        usual = cache_dir() / "embeddings.sqlite"
+        self.path = usual if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .calibrate import Calibration
 from .errors import InputError
-from .types import Failure, Verdict
+from .types import Failure, Verdict, as_number
 
 __all__ = ["Alarm", "Drift"]
 
@@ -61,7 +61,7 @@ class Drift:
             raise InputError(
                 f"Drift({calibration!r:.60}): need a calibration; type Drift(inspector.calibration), once calibrated"
             )
-        if not 0 < delta < 1:
+        if not 0 < as_number(delta) < 1:
             raise InputError(f"delta={delta!r}: need a chance of a false alarm between 0 and 1, such as 0.01")
         if calibration.rounds:
             raise InputError("this calibration left each group out in turn; to watch for drift, keep a part aside")
@@ -109,7 +109,7 @@ class Drift:
 
     def watch(self, id: str, statistic: float) -> None:
         """One more photo's merged statistic; :class:`InputError` for what is no finite number."""
-        if not math.isfinite(statistic):
+        if not math.isfinite(as_number(statistic)):
             raise InputError(f"watch({id!r}): statistic={statistic!r}; need a finite number, such as a verdict's")
         lower, upper = bisect.bisect_left(self._known, statistic), bisect.bisect_right(self._known, statistic)
         above, equal = len(self._known) - upper, upper - lower + 1

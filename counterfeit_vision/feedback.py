@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +25,7 @@ import numpy as np
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .sealed import lock
-from .types import Listing, Verdict
+from .types import Listing, Verdict, as_path, is_time
 
 __all__ = ["Change", "Journal"]
 
@@ -41,7 +40,7 @@ class Journal:
     """Reviewers' decisions in one file, which is made at the first of them."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "Journal", "decisions.jsonl")
 
     def add(
         self,
@@ -66,7 +65,7 @@ class Journal:
             raise InputError(f"by={by!r:.80}: name who decided, as a text")
         if not isinstance(drawn, bool | np.bool_):  # of a frame's column, numpy's; any text would be true
             raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
-        if at is not None and not _is_time(at):
+        if at is not None and not is_time(at):
             raise InputError(f"at={at!r:.80}: need an ISO 8601 time, a text such as '2026-01-31T09:30:00+00:00'")
         photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
         if not photos or len(photos) < len(listing.photos):
@@ -205,13 +204,6 @@ class Change:
 def _check_word(decided: str) -> None:
     if decided not in DECIDED:
         raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
-
-
-def _is_time(text: object) -> bool:
-    try:
-        return isinstance(text, str) and bool(datetime.fromisoformat(text))
-    except ValueError:
-        return False
 
 
 def _limit(calibration: Calibration) -> str:

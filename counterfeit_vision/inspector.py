@@ -30,7 +30,7 @@ from .policy import Authorised, Policy, pairs
 from .report import Report
 from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict, group_names
+from .types import Evidence, Failure, Listing, Verdict, as_path, group_names
 
 __all__ = ["Inspector"]
 
@@ -400,8 +400,9 @@ class Inspector:
             costs=self.costs,
             rates=next((head.rates for head in self.heads if isinstance(head, Price)), {}),
         )
-        write_inspector(Path(folder), kept, self.heads[-1] if isinstance(self.heads[-1], LearnedHead) else None)
-        return Path(folder)
+        path = as_path(folder, "inspector.save", "inspector")
+        write_inspector(path, kept, self.heads[-1] if isinstance(self.heads[-1], LearnedHead) else None)
+        return path
 
     @classmethod
     def load(
@@ -417,7 +418,7 @@ class Inspector:
         Heads that were given to the inspector have to be given again, but for the learned one; without ``heads``,
         :class:`Price` has the rates that it had.
         """
-        path = Path(folder)
+        path = as_path(folder, "Inspector.load", "inspector")
         kept = read_inspector(path)
         given = heads
         if given is None:

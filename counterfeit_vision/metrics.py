@@ -210,8 +210,8 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -
     [Bin(rows=2, probability=0.15000000000000002, share=0.5), Bin(rows=2, probability=0.7, share=0.5)]
     """
     positive, values = _probabilities("reliability", labels, probabilities)
-    if bins < 1:
-        raise InputError(f"reliability: bins={bins}, need 1 or more")
+    if not as_number(bins, whole=True) >= 1:
+        raise InputError(f"reliability: bins={bins!r}, need 1 or more")
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each probability's rows
     place = (middle * bins / len(values)).astype(int)[inverse]
@@ -263,6 +263,8 @@ def bootstrap_interval(
         raise InputError("bootstrap_interval: needs a group at least, got none")
     _, inverse = np.unique(np.asarray(names), return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+    if not as_number(draws, whole=True) >= 1:
+        raise InputError(f"bootstrap_interval: draws={draws!r}, need 1 or more")
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
@@ -325,8 +327,8 @@ def binomial_interval(hits: int, count: int, level: float = 0.95) -> tuple[float
     >>> [round(limit, 4) for limit in binomial_interval(0, 60)]
     [0.0, 0.0596]
     """
-    if not 0 <= hits <= count:
-        raise InputError(f"binomial_interval: {hits} hits of {count}")
+    if not 0 <= as_number(hits, whole=True) <= as_number(count, whole=True):
+        raise InputError(f"binomial_interval: {hits!r} hits of {count!r}, need whole numbers, the first no larger")
     tail = (1 - _share("binomial_interval", "level", level)) / 2
     factorials = np.append(0, np.log(np.arange(1, count + 1)).cumsum())  # logarithms
     ways = factorials[-1] - factorials - factorials[::-1]
@@ -396,6 +398,6 @@ def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tu
 
 
 def _share(what: str, name: str, value: float) -> float:
-    if not 0 < value < 1:
+    if not 0 < as_number(value) < 1:
         raise InputError(f"{what}: {name}={value!r}, need a share between 0 and 1")
     return value

@@ -22,7 +22,7 @@ from . import pictures
 from .errors import InputError, require
 from .policy import benjamini_hochberg
 from .sealed import refuse_file_name, replace_file
-from .types import DECISIONS, Failure, Verdict
+from .types import DECISIONS, Failure, Verdict, as_path
 from .wording import number, p_number, p_sentence, p_share, percent, printable
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Report(Sequence[Result]):
         title: str = "Counterfeit inspection",
         about: Mapping[str, object] | None = None,
     ) -> None:
+        if not isinstance(results, Iterable):
+            raise InputError(f"Report({results!r:.60}): need a list of verdicts; type Report([verdict])")
         self._results = tuple(results)
         for index, result in enumerate(self._results):
             if not isinstance(result, Verdict | Failure):
@@ -184,7 +186,7 @@ class Report(Sequence[Result]):
         :class:`InputError` for a file that is there, and for a folder named like one, such as ``results.csv``: tables
         are what :meth:`to_frame` is for.
         """
-        target = Path(path)
+        target = as_path(path, "report.save", "results")
         if target.suffix.lower() == ".html":
             return _write(target, self.to_html())
         if target.exists() and not target.is_dir():
@@ -277,7 +279,7 @@ class Explanation:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to ``path``, whole or not at all."""
-        return _write(Path(path), self.to_html())
+        return _write(as_path(path, "explanation.save", "listing.html"), self.to_html())
 
 
 def _risk_name(verdicts: Iterable[Verdict]) -> str:

@@ -13,6 +13,8 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
@@ -43,10 +45,12 @@ __all__ = [
     "Seller",
     "Verdict",
     "as_number",
+    "as_path",
     "check_list",
     "composed",
     "group_names",
     "is_nothing",
+    "is_time",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -63,6 +67,9 @@ DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence
 
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
+
+CHANNELS = ("online", "offline")
+"""Where a listing was seen; the first where it does not say."""
 
 NOTHING = ("nan", "NaT", "<NA>")
 """What pandas has in a cell that is empty, as text."""
@@ -147,6 +154,21 @@ def as_number(value: object, *, whole: bool = False) -> float:
         return float(value)
     except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
         return math.nan
+
+
+def as_path(path: object, call: str, example: str) -> Path:
+    """:class:`InputError`, with the ``call`` to type, for what is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{call}({path!r:.60}): need a path; type {call}({example!r})")
+    return Path(path)
+
+
+def is_time(text: object) -> bool:
+    """Whether it is an ISO 8601 time, as text."""
+    try:
+        return isinstance(text, str) and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def is_nothing(value: object) -> bool:
@@ -245,6 +267,8 @@ class Reference(_Record):
         for name in ("brand", "product"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise InputError(f"Reference {self.id!r}: {name}={getattr(self, name)!r} is not a non-empty string")
+        if self.photo is None:
+            raise InputError(f"Reference {self.id!r}: photo=None; type photo='photo.jpg', or give its bytes or pixels")
         if self.gallery not in GALLERIES:
             raise InputError(
                 f"Reference {self.id!r}: gallery={self.gallery!r}; the galleries are {', '.join(GALLERIES)}"
@@ -302,7 +326,16 @@ class Listing(_Record):
                 f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "
                 "type seller='12345'"
             )
-        _leave_out_empty(self, "seller", *texts)
+        _leave_out_empty(self, "seller", "channel", *texts)
+        if not self.channel:
+            object.__setattr__(self, "channel", CHANNELS[0])
+        if self.channel not in CHANNELS:
+            raise InputError(f"Listing {self.id!r}: channel={self.channel!r}; the channels are {', '.join(CHANNELS)}")
+        if self.captured_at is not None and not is_time(self.captured_at):
+            raise InputError(
+                f"Listing {self.id!r}: captured_at={self.captured_at!r} is no ISO 8601 time; "
+                "type captured_at='2026-01-31T09:30:00+00:00'"
+            )
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))

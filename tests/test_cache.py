@@ -667,3 +667,12 @@ def test_cache_false_leaves_the_disk_alone(
     monkeypatch.setenv("CV_CACHE", str(tmp_path / "never"))
     embed(photos, encoder=tiny_encoder, cache=False)
     assert not (tmp_path / "never").exists()
+
+
+def test_a_cache_is_a_file_of_some_size() -> None:
+    with pytest.raises(
+        InputError, match=r"EmbeddingCache\(3\): need a path; type EmbeddingCache\('embeddings\.sqlite'\)"
+    ):
+        EmbeddingCache(3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"EmbeddingCache\(max_bytes='1'\): need 1 or more"):
+        EmbeddingCache(max_bytes="1")  # type: ignore[arg-type]

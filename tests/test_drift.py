@@ -87,6 +87,15 @@ def test_two_runs_say_the_same_ties_included() -> None:
     assert repr(watched(calibration, scores, 0.01)) == repr(watched(calibration, scores, 0.01))
 
 
+@pytest.mark.parametrize("value", ["x", None, "0.5", float("nan")])
+def test_what_is_no_number_is_neither_watched_nor_a_chance(value) -> None:
+    calibration = calibrated(np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"delta=.*: need a chance of a false alarm between 0 and 1"):
+        Drift(calibration, delta=value)
+    with pytest.raises(InputError, match=r"watch\('a'\): statistic=.*; need a finite number"):
+        Drift(calibration).watch("a", value)
+
+
 def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> None:
     drift = Drift(calibrated(np.random.default_rng(5)))
     drift.add([verdict("a", 0.1), Failure("b", "decode", ValueError("no photo")), verdict("c", 0.2)])

@@ -331,6 +331,18 @@ def test_rows_of_other_types_are_refused(name: str, value: object, tmp_path: Pat
         Evaluation.load(tmp_path)
 
 
+def test_what_is_no_path_is_refused() -> None:
+    for call in (Evaluation.load, EIGHT.save, EIGHT.compare):
+        with pytest.raises(cv.InputError, match=r"[Ee]valuation\.\w+\(None\): need a path; type"):
+            call(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("draws", ["a", None, 1.5, 0])
+def test_draws_are_counted_in_whole_numbers(draws: object) -> None:
+    with pytest.raises(cv.InputError, match=f"draws={draws!r}: intervals need 1 or more"):
+        evaluate(Puppet({}), "listings.csv", draws=draws)  # type: ignore[arg-type]
+
+
 def test_where_nothing_was_saved(tmp_path: Path) -> None:
     with pytest.raises(cv.InputError, match="no saved evaluation here"):
         Evaluation.load(tmp_path)

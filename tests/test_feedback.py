@@ -265,3 +265,8 @@ def test_a_change_says_what_moved_and_what_did_not() -> None:
     assert change.now_suspected <= 0.3
     assert Change(calibrated(60, 0.1), calibrated(60, 0.1, heads=2)).now_suspected is None
     json.dumps(change.now_suspected)
+
+
+def test_a_journal_is_a_file() -> None:
+    with pytest.raises(InputError, match=r"Journal\(None\): need a path; type Journal\('decisions\.jsonl'\)"):
+        Journal(None)  # type: ignore[arg-type]

@@ -298,6 +298,15 @@ def test_no_verdict_takes_for_a_probability_what_is_none(inspector: cv.Inspector
     assert len(inspector.inspect([flat(90)]).verdicts) == 1
 
 
+def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:
+    with pytest.raises(
+        cv.InputError, match=r"Inspector\.load\(None\): need a path; type Inspector\.load\('inspector'\)"
+    ):
+        cv.Inspector.load(None, inspector.catalog)  # type: ignore[arg-type]
+    with pytest.raises(cv.InputError, match=r"inspector\.save\(3\): need a path"):
+        inspector.save(3)  # type: ignore[arg-type]
+
+
 def test_an_inspector_is_not_saved_over_a_file(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(cv.InputError, match="file: an inspector is a folder, this is a file; name an empty or a new"):

@@ -331,6 +331,19 @@ def test_rates_and_bins_outside_their_range_are_refused() -> None:
         reliability([0, 1], [0, 1], 0)
 
 
+@pytest.mark.parametrize("value", ["x", None, "0.5", [0.5], np.str_("0.5")])
+def test_what_is_no_number_is_refused_where_one_is_asked_for(value) -> None:
+    with pytest.raises(InputError, match=r"fpr_at_tpr: tpr=.*, need a share"):
+        fpr_at_tpr([0, 1], [1, 2], value)
+    with pytest.raises(InputError, match=r"reliability: bins=.*, need 1 or more"):
+        reliability([0, 1], [0, 1], value)
+    with pytest.raises(InputError, match=r"bootstrap_interval: draws=.*, need 1 or more"):
+        bootstrap_interval(lambda rows: 0.0, ["a"], draws=value)
+    for hits, count in ((value, 3), (1, value), (1.5, 3)):
+        with pytest.raises(InputError, match=r"binomial_interval: .* hits of .*, need whole numbers"):
+            binomial_interval(hits, count)
+
+
 def test_figures_of_nothing_or_of_rows_that_do_not_align_are_refused_by_name() -> None:
     found = np.array([["a", "b"]], dtype=object)
     for truth in ([], ["a", "b"]):

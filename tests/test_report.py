@@ -281,10 +281,8 @@ def test_whatever_a_seller_writes_stays_text(text, tmp_path):
         currency=text,
         seller=Seller(text, text),
         platform=text,
-        channel=text,
         region=text,
         url=text,
-        captured_at=text,
     )
     broken = Failure(text, text, ValueError(text))
     photo = PhotoView(text, text.encode("utf-8", "replace"), (640, 480), text)
@@ -915,3 +913,16 @@ def test_a_product_that_may_as_well_be_another_is_named_with_it():
     assert "It may as well be Runner <3>, which is nearly as alike." in str(alike.explain())
     assert "It may as well be <bdi>Runner &lt;3&gt;</bdi>" in alike.explain().to_html()
     assert "may as well" not in str(verdict().explain()) + verdict().explain().to_html()
+
+
+@pytest.mark.parametrize("fdr", ["x", None, "0.1", 1.5, np.str_("0.1")])
+def test_a_share_of_false_discoveries_is_a_number(fdr):
+    with pytest.raises(InputError, match=r"fdr=.*: need a share between 0 and 1"):
+        Report([]).discoveries(fdr)
+
+
+def test_what_is_no_path_and_no_list_of_results_is_refused():
+    with pytest.raises(InputError, match=r"report\.save\(None\): need a path; type report\.save\('results'\)"):
+        Report([]).save(None)
+    with pytest.raises(InputError, match=r"Report\(None\): need a list of verdicts; type Report\(\[verdict\]\)"):
+        Report(None)

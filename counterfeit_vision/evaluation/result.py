@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..metrics import Bin, Difference
 from ..report import render_template
 from ..sealed import refuse_file_name, replace_file
-from ..types import DECISIONS, Failure
+from ..types import DECISIONS, Failure, as_path
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 
@@ -174,7 +174,7 @@ class Evaluation:
         With a ``baseline`` both hold the comparison. Raises :class:`~counterfeit_vision.MissingExtraError` without
         matplotlib.
         """
-        target = Path(folder)
+        target = as_path(folder, "evaluation.save", "evaluation")
         if target.exists() and not target.is_dir():
             raise InputError(f"{target}: that is a file; name a folder")
         refuse_file_name(target)
@@ -189,7 +189,8 @@ class Evaluation:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Evaluation:
         """Read back what :meth:`save` wrote: the folder, or its ``evaluation.json``."""
-        file = Path(path) / "evaluation.json" if Path(path).is_dir() else Path(path)
+        given = as_path(path, "Evaluation.load", "evaluation")
+        file = given / "evaluation.json" if given.is_dir() else given
         if not file.is_file():
             raise InputError(f"{path}: no saved evaluation here; make one with: evaluate(...).save(folder)")
         try:

@@ -20,7 +20,7 @@ from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
-from ..types import Evidence, Failure, Listing, Verdict
+from ..types import Evidence, Failure, Listing, Verdict, as_number
 from .figures import Judged
 from .result import Evaluation
 
@@ -62,8 +62,8 @@ def evaluate(
     ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError`, before anything is judged, for a row without a
     label or without a group, and for a fake whose masks can't be read or differ in size.
     """
-    if draws < 1:
-        raise InputError(f"draws={draws}: intervals need 1 or more")
+    if not as_number(draws, whole=True) >= 1:
+        raise InputError(f"draws={draws!r}: intervals need 1 or more")
     if not isinstance(listings, str | os.PathLike):
         raise InputError(
             f"evaluate(): need a csv, jsonl or parquet file of labelled listings, not a {type(listings).__name__}"
