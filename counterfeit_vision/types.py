@@ -224,16 +224,20 @@ def _checked_price(kind: str, id: str, price: float | None, currency: str | None
 
 
 def _alike(one: object, other: object) -> bool:
-    """As ``==``, but for arrays, of which that makes another array."""
+    """As ``==``, but for arrays, of which that makes another array, and for NaN and errors, which equal no copy."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return type(one) is type(other) and np.array_equal(one, other)  # type: ignore[arg-type]
+    if isinstance(one, BaseException):
+        return type(one) is type(other) and str(one) == str(other)
+    if isinstance(one, float) and math.isnan(one):
+        return isinstance(other, float) and math.isnan(other)
     return bool(one == other)
 
 
 class _Record:
-    """Equal to one of its kind that says the same; its photos may be arrays."""
+    """Equal to one of its kind that says the same; what it holds may be arrays."""
 
     id: str
 
@@ -341,8 +345,8 @@ class Listing(_Record):
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))
 
 
-@dataclass(frozen=True)
-class Failure:
+@dataclass(frozen=True, eq=False)
+class Failure(_Record):
     """One input that gave no result. It stands where the result would have stood.
 
     ``stage`` is where it stopped (``"input"``, ``"decode"``, ``"score"``).
@@ -447,7 +451,7 @@ class PhotoView:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(_Record):
     """One claim about a listing, and what it rests on.
 
     - ``score``: raw, higher = more suspicious; ``nan`` where the claim does not apply.
@@ -473,6 +477,9 @@ class Evidence:
     crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
     applicable: bool = True
 
+    def __hash__(self) -> int:
+        return hash(self.text)
+
     @classmethod
     def not_applicable(cls, reason: str) -> Evidence:
         """The claim that says nothing, and why."""
@@ -493,8 +500,8 @@ class Evidence:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Verdict(_Record):
     """What the library says about one listing.
 
     - ``decision``: one of :data:`DECISIONS`; ``reason`` is the sentence that names the claims and numbers behind it.

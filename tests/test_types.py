@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import pickle
 import weakref
 from decimal import Decimal
 from pathlib import Path
@@ -414,3 +415,26 @@ def test_a_missing_extra_is_told_with_the_line_to_type() -> None:
     ):
         require("no_such_module", extra="plot", purpose="drawing")
     assert require("json", extra="plot", purpose="drawing") is json
+
+
+def test_a_verdict_equals_its_copy_and_can_be_in_a_set() -> None:
+    """With arrays, what does not apply (NaN) and photos that failed, as all of these come from other processes."""
+    heat, points = np.eye(3, dtype=np.float32), np.ones((2, 4), np.float32)
+    claims = {
+        "patches": Evidence(1.5, "Odd.", 0.01, heatmap=heat, points=points),
+        "price": Evidence.not_applicable("No price."),
+    }
+    listing = Listing(id="l", photos=[np.zeros((2, 2, 3), np.uint8)])
+    failures = (Failure("l photo 2", "decode", DecodeError("b.jpg", "no pixels")),)
+    verdict = Verdict(
+        id="l", decision="suspected", risk=0.9, p_value=0.01, reason="Odd.", product="p", brand="b", claims=claims,
+        listing=listing, failures=failures,
+    )  # fmt: skip
+    copy = pickle.loads(pickle.dumps(verdict))
+    assert copy == verdict
+    assert {copy, verdict} == {verdict}
+    assert {claims["price"], copy.claims["price"], failures[0], copy.failures[0]} == {claims["price"], failures[0]}
+    other = dataclasses.replace(claims["patches"], heatmap=heat[::-1])
+    for change in ({"claims": {**claims, "patches": other}}, {"risk": 0.8}, {"failures": ()}):
+        assert verdict.replace(**change) != verdict
+    assert verdict != "l"
