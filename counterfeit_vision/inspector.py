@@ -372,8 +372,10 @@ class Inspector:
     def _about(self) -> dict[str, str]:
         decider, info = self._decider(), self.catalog.info()
         calibration = decider.calibration
+        fakes = info["galleries"].get("known_fake", 0)
+        genuine = f"{info['references'] - fakes} genuine photos" + (f" and {fakes} of known fakes" if fakes else "")
         facts = {
-            "Catalogue": f"{info['references']} genuine photos; products: {info['products']}, brands: {info['brands']}",
+            "Catalogue": f"{genuine}; products: {info['products']}, brands: {info['brands']}",
             "Calibration": f"{_counted(calibration)} for p-values, {calibration.fitted_on} to standardise"
             + (", each group left out in turn" if calibration.rounds else "")
             + ("" if self.by is None else f"; each {self.by} by itself where it has enough"),

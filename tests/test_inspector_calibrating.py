@@ -298,6 +298,20 @@ def test_no_verdict_takes_for_a_probability_what_is_none(inspector: cv.Inspector
     assert len(inspector.inspect([flat(90)]).verdicts) == 1
 
 
+def test_known_fakes_of_the_catalogue_are_counted_apart(references: list[cv.Reference], tiny_encoder: Encoder) -> None:
+    fakes = [
+        cv.Reference(id=f"fake {seed}", photo=picture(seed), brand="acme", product="mug", gallery="known_fake")
+        for seed in (300, 301)
+    ]
+    for more, told in (
+        (fakes, "12 genuine photos and 2 of known fakes; products"),
+        ([], "12 genuine photos; products"),
+    ):
+        catalog = cv.Catalog.build([*references, *more], encoder=tiny_encoder, cache=False)
+        inspector = cv.Inspector(catalog, [Loud()], cache=False).calibrate(GENUINE)
+        assert inspector.inspect([]).about["Catalogue"].startswith(told)
+
+
 def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:
     with pytest.raises(
         cv.InputError, match=r"Inspector\.load\(None\): need a path; type Inspector\.load\('inspector'\)"
