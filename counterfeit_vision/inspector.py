@@ -331,7 +331,7 @@ class Inspector:
             if strict and isinstance(result, Failure):
                 raise result.error
             results.append(result)
-        return Report(results, about=now._about())
+        return Report(results, about=now.about())
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
         """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
@@ -369,7 +369,8 @@ class Inspector:
         unable = {head.name: why for head, counts in told if counts and (why := getattr(head, "unable", None))}
         return Decider(self.catalog, calibration, policy, self.by, self.base_rate, unable)
 
-    def _about(self) -> dict[str, str]:
+    def about(self) -> dict[str, str]:
+        """The facts that a report has in its head: the catalogue, the calibration and what it promises, the claims."""
         decider, info = self._decider(), self.catalog.info()
         calibration = decider.calibration
         fakes = info["galleries"].get("known_fake", 0)

@@ -430,6 +430,25 @@ def test_an_evaluation_is_kept_though_its_baseline_is_of_other_listings(
     assert Evaluation.load(tmp_path / "after").rows == (row,)
 
 
+def test_an_evaluation_beside_a_baseline_is_drawn_and_compared_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    about = {"label": "genuine", "kind": "genuine", "brand": "acme", "category": "bag"}
+    row = Judged(id="a", group="a", decision="clear", risk=0.1, p_value=0.5, **about)
+    Evaluation([row], draws=20).save(tmp_path / "before")
+    monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
+    monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
+    monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: Evaluation([row], draws=20))
+    done: list[str] = []
+    compare = Evaluation.compare
+    monkeypatch.setattr(Evaluation, "compare", lambda *given: done.append("compared") or compare(*given))
+    monkeypatch.setattr("counterfeit_vision.evaluation.charts.draw", lambda run: done.append("drawn") or {})
+    said = run("evaluate", *[tmp_path] * 3, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    assert (said.code, "On 1 listing with a verdict in both runs" in said.out) == (0, True)
+    assert done == ["compared", "drawn"]
+    assert json.loads((tmp_path / "after" / "evaluation.json").read_text())["comparison"]["listings"] == 1
+
+
 def test_evaluate_names_listings_without_a_verdict(
     run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
 ):

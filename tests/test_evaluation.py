@@ -21,7 +21,6 @@ from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts
 from counterfeit_vision.evaluation.figures import Columns
 from counterfeit_vision.heads import Product, Similarity
 from counterfeit_vision.metrics import binomial_interval, recall_at_k
-from counterfeit_vision.report import Report
 
 DRAWS = 50
 
@@ -367,8 +366,8 @@ class Puppet:
         self.nearest: tuple[str, ...] = ()
         self.brand: str | None = None
 
-    def inspect(self, listings: Iterable[cv.Listing]) -> Report:
-        return Report(list(self.stream(listings)), about={"Encoder": "none"})
+    def about(self) -> dict[str, str]:
+        return {"Encoder": "none"}
 
     def stream(self, listings: Iterable[cv.Listing], *, progress: bool = False) -> Iterator[cv.Verdict | cv.Failure]:
         for listing in listings:

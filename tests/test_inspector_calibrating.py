@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import picture
+from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder, judging
@@ -310,6 +311,17 @@ def test_known_fakes_of_the_catalogue_are_counted_apart(references: list[cv.Refe
         catalog = cv.Catalog.build([*references, *more], encoder=tiny_encoder, cache=False)
         inspector = cv.Inspector(catalog, [Loud()], cache=False).calibrate(GENUINE)
         assert inspector.inspect([]).about["Catalogue"].startswith(told)
+
+
+def test_an_evaluation_warns_once_of_what_is_stale(inspector: cv.Inspector, tmp_path: Path) -> None:
+    Image.fromarray(picture(7)).save(tmp_path / "a.png")
+    (tmp_path / "listings.csv").write_text("photo,label\na.png,genuine\n")
+    assert inspector.calibration is not None
+    inspector.calibration = dataclasses.replace(inspector.calibration, generation="another")
+    with pytest.warns(RuntimeWarning, match="stale") as warned:
+        found = cv.evaluate(inspector, tmp_path / "listings.csv", draws=5)
+    assert len(warned) == 1
+    assert "Stale" in found.about
 
 
 def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:

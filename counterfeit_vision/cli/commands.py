@@ -279,17 +279,18 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     talk.step(f"Inspecting the labelled listings of {args.listings} ...")
     found = run(inspector, args.listings, group=args.group, draws=args.draws, progress=talk.bars)
     talk.step("Working out figures and intervals ...")
-    found.save(args.out)  # first by itself: a baseline of other listings is refused
-    if baseline is not None:
-        found.save(args.out, baseline=baseline)
+    compared = None
+    try:
+        compared = None if baseline is None else found.compare(baseline)
+    finally:
+        found.save(args.out, baseline=compared)  # also where the baseline is of other listings and is refused
     text = decision_table({printable(line.name): line.decisions for line in found.tables["kind"]})
     rows = [["FIGURE", "VALUE", "95 % INTERVAL"]]
     for name, value in found.figures.items():
         rows.append([FIGURES[name].title, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"])
     text += ["", *table(rows)]
     data = {name: value for name, value in found.to_dict().items() if name in ("figures", "tables")}
-    if baseline is not None:
-        compared = found.compare(baseline)
+    if compared is not None:
         rows = [["FIGURE", "BASELINE", "THIS RUN", "DIFFERENCE", "95 % INTERVAL"]]
         for name, item in compared.figures.items():
             pair, difference = (f"{item.first:.3f}", f"{item.second:.3f}"), f"{item.difference:+.3f}"

@@ -167,18 +167,21 @@ class Evaluation:
     # --- keeping and showing ------------------------------------------------------------------------------------------
 
     def save(
-        self, folder: str | os.PathLike[str], *, baseline: Evaluation | str | os.PathLike[str] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        baseline: Evaluation | Comparison | str | os.PathLike[str] | None = None,
     ) -> Path:
         """Write ``evaluation.html``, one page with its charts inside, and ``evaluation.json``; -> the folder.
 
-        With a ``baseline`` both hold the comparison. Raises :class:`~counterfeit_vision.MissingExtraError` without
-        matplotlib.
+        With a ``baseline``, or what :meth:`compare` said of one, both hold the comparison. Raises
+        :class:`~counterfeit_vision.MissingExtraError` without matplotlib.
         """
         target = as_path(folder, "evaluation.save", "evaluation")
         if target.exists() and not target.is_dir():
             raise InputError(f"{target}: that is a file; name a folder")
         refuse_file_name(target)
-        compared = None if baseline is None else self.compare(baseline)
+        compared = baseline if isinstance(baseline, Comparison | None) else self.compare(baseline)
         page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
         target.mkdir(parents=True, exist_ok=True)

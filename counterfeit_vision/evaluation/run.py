@@ -77,7 +77,7 @@ def evaluate(
         result = item if isinstance(item, Failure) else next(results)
         rows.append(_judged(truth, result, inspector.catalog))
         failures += [result] if isinstance(result, Failure) else result.failures
-    about = {**inspector.inspect([]).about, "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
+    about = {**inspector.about(), "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
     return Evaluation(rows, about=about, draws=draws, failures=failures)
 
 
