@@ -20,7 +20,7 @@ from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .heads import LearnedHead, Price
 from .policy import pairs
-from .sealed import alone, is_sealed, remove_old, replace_file, sealed
+from .sealed import alone, is_sealed, refuse_file, remove_old, replace_file, sealed
 from .types import as_number
 
 if TYPE_CHECKING:
@@ -67,10 +67,9 @@ class KeptInspector:
 
 def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
     """The learned head first, in a file of its own: at any moment what the JSON file names is there. Raises
-    :class:`InputError` for a file.
+    :class:`InputError` for a file, and for a new folder that is named like one.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: an inspector is a folder, this is a file; name an empty or a new one")
+    refuse_file(folder)
     folder.mkdir(parents=True, exist_ok=True)
     head = None if learned is None else learned.to_bytes()
     sha256 = None if head is None else hashlib.sha256(head).hexdigest()

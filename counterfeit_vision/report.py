@@ -21,7 +21,7 @@ import numpy as np
 from . import pictures
 from .errors import InputError, require
 from .policy import benjamini_hochberg
-from .sealed import refuse_file_name, replace_file
+from .sealed import refuse_file, replace_file
 from .types import DECISIONS, Failure, Verdict, as_path
 from .wording import number, p_number, p_sentence, p_share, percent, printable
 
@@ -189,11 +189,7 @@ class Report(Sequence[Result]):
         target = as_path(path, "report.save", "results")
         if target.suffix.lower() == ".html":
             return _write(target, self.to_html())
-        if target.exists() and not target.is_dir():
-            raise InputError(
-                f"Report.save({str(target)!r}): that is a file; name a folder, or a file that ends in .html"
-            )
-        refuse_file_name(target, "name a folder, or a file that ends in .html; a table: report.to_frame().to_csv(...)")
+        refuse_file(target, "name a folder, or a file that ends in .html; a table: report.to_frame().to_csv(...)")
         rows = [_plain({"kind": type(result).__name__.lower(), **result.to_dict()}) for result in self._results]
         lines = "".join(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n" for row in rows)
         _write(target / "verdicts.jsonl", lines)

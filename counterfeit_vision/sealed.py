@@ -25,7 +25,7 @@ __all__ = [
     "is_sealed",
     "lock",
     "read_sealed",
-    "refuse_file_name",
+    "refuse_file",
     "refuse_foreign",
     "remove_old",
     "replace_file",
@@ -56,8 +56,12 @@ def replace_file(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
-def refuse_file_name(folder: Path, otherwise: str = "name a folder") -> None:
-    """:class:`InputError` for a new folder that is named like a file. ``otherwise``: the next thing to type."""
+def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:
+    """:class:`InputError` for a file, and for a new folder that is named like one. ``otherwise``: the next thing to
+    type.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: that is a file; {otherwise}")
     if folder.suffix.lower() in FILE_ENDINGS and not folder.is_dir():
         raise InputError(f"{folder}: a folder is written here, no {folder.suffix} file; {otherwise}")
 
@@ -129,8 +133,7 @@ def remove_old(folder: Path, roles: Collection[str], kept: Collection[str]) -> N
 
 def refuse_foreign(folder: Path, roles: Collection[str]) -> None:
     """:class:`InputError` for a file, or a folder that holds something else: :func:`write_sealed` would refuse it."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: a catalogue is a folder, this is a file")
+    refuse_file(folder)
     if foreign := _foreign(folder, roles):
         raise InputError(f"{folder}: the folder holds something else ({foreign}); name an empty or a new one")
 

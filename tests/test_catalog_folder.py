@@ -126,8 +126,14 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tree_catal
     with pytest.raises(InputError, match=r"holds something else \(thesis\.txt\); name an empty or a new one"):
         tree_catalog.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-    with pytest.raises(InputError, match="a catalogue is a folder, this is a file"):
+    with pytest.raises(InputError, match=r"thesis\.txt: that is a file; name a folder"):
         tree_catalog.save(tmp_path / "thesis.txt")
+
+
+def test_a_catalogue_is_not_saved_in_a_folder_that_is_named_like_a_file(tree_catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.json: a folder is written here, no \.json file; name a folder"):
+        tree_catalog.save(tmp_path / "x.json")
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_somebodys_notes_beside_a_catalogue_stay(

@@ -335,8 +335,16 @@ def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:
 
 def test_an_inspector_is_not_saved_over_a_file(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(cv.InputError, match="file: an inspector is a folder, this is a file; name an empty or a new"):
+    with pytest.raises(cv.InputError, match="file: that is a file; name a folder"):
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=0.125).save(tmp_path / "file")
+
+
+def test_an_inspector_is_not_saved_in_a_folder_that_is_named_like_a_file(
+    inspector: cv.Inspector, tmp_path: Path
+) -> None:
+    with pytest.raises(cv.InputError, match=r"x\.json: a folder is written here, no \.json file; name a folder"):
+        inspector.save(tmp_path / "x.json")
+    assert not (tmp_path / "x.json").exists()
 
 
 # --- groups and copies -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..sealed import refuse_file_name
+from ..sealed import refuse_file
 from .output import Talk
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def all_failures(report: Report) -> list[Failure]:
 
 def refuse_out(out: Path, *, page: bool = False) -> None:
     """:class:`InputError` before any work is done, where the results could not be written after it."""
-    if out.exists() and out.is_dir() == page:
-        raise InputError(f"{out}: that is a {'folder; name a file' if page else 'file; name a folder'}")
     if not page:
-        refuse_file_name(out)
+        refuse_file(out)
+    elif out.is_dir():
+        raise InputError(f"{out}: that is a folder; name a file")
     above = next((folder for folder in (out, *out.absolute().parents) if folder.is_dir()), Path("/"))
     blocked = next((folder for folder in out.absolute().parents if folder.exists() and not folder.is_dir()), None)
     if blocked is not None or not os.access(above, os.W_OK | os.X_OK):

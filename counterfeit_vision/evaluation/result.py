@@ -19,7 +19,7 @@ from .. import metrics
 from ..errors import InputError
 from ..metrics import Bin, Difference
 from ..report import render_template
-from ..sealed import refuse_file_name, replace_file
+from ..sealed import refuse_file, replace_file
 from ..types import DECISIONS, Failure, as_path
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
@@ -178,9 +178,7 @@ class Evaluation:
         :class:`~counterfeit_vision.MissingExtraError` without matplotlib.
         """
         target = as_path(folder, "evaluation.save", "evaluation")
-        if target.exists() and not target.is_dir():
-            raise InputError(f"{target}: that is a file; name a folder")
-        refuse_file_name(target)
+        refuse_file(target)
         compared = baseline if isinstance(baseline, Comparison | None) else self.compare(baseline)
         page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
