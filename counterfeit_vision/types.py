@@ -514,8 +514,8 @@ class Verdict(_Record):
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk, which rises with
-      it continuously, come from the log of the mean of their exponentials (their mean evidence); from that of the
-      photos which the catalogue knows, where that is smaller.
+      it continuously, come from the log of the mean of their exponentials (their mean evidence), in which a photo that
+      is shown twice counts once; from that of the photos which the catalogue knows, where that is smaller.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, that gave no pixels or that no claim applies to.

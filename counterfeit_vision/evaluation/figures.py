@@ -117,9 +117,9 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """``of`` is the figure, over the judged listings that it is ``about``. Its limits come from a bootstrap by
-    group; those of a ``share`` of listings from Clopper and Pearson, where each is a group of its own, and for as many
-    trials as there are groups where it is all or none, as no draw differs then.
+    """``of`` is the figure, over the judged listings that it is ``about``. Limits come from a bootstrap over groups. A
+    ``share`` takes Clopper-Pearson limits where every listing is its own group; and where the share is 0 or 1, which no
+    draw changes, for as many trials as there are groups.
     """
 
     title: str

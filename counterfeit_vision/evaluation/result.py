@@ -27,7 +27,6 @@ from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 __all__ = ["Comparison", "Evaluation", "Line"]
 
 FORMAT = 3
-READ = (2, FORMAT)  # in 2, nothing tells recall
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
 
 
@@ -196,8 +195,8 @@ class Evaluation:
             raise InputError(f"{path}: no saved evaluation here; make one with: evaluate(...).save(folder)")
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            if data["format"] not in READ:
-                raise ValueError(f"format {data['format']!r}, this version reads {' and '.join(map(str, READ))}")
+            if data["format"] != FORMAT:
+                raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
             rows, draws = [_row(row) for row in data["rows"]], data["draws"]
             if not isinstance(draws, int) or draws < 1:
                 raise ValueError(f"draws {draws!r:.60}")

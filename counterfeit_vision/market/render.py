@@ -371,7 +371,7 @@ def _already(root: Path, parameters: dict[str, Any]) -> bool:
             raise InputError(f"{root} holds a catalogue that is not a rendered market; choose another folder")
         return False
     try:
-        found = {"photos": 1, **json.loads(note.read_text("utf-8"))}  # as markets had before they were counted
+        found = dict(json.loads(note.read_text("utf-8")))
         complete = found.pop("complete")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{note} is damaged ({error}); choose another folder or delete this one") from error
