@@ -48,6 +48,7 @@ from .types import (
     PhotoView,
     Reference,
     Region,
+    as_path,
     check_list,
     composed,
 )
@@ -570,7 +571,7 @@ class Catalog:
         """Write the catalogue into ``folder``. The manifest is replaced last, so the folder holds the old or the new
         one, whole.
         """
-        target = Path(folder)
+        target = as_path(folder, "catalog.save", "catalog")
         write_folder(target, dataclasses.replace(self.kept, marks=self.marks), self.encoder)
         return target
 
@@ -588,7 +589,7 @@ class Catalog:
         ``encoder`` defaults to the recipe it was built with, ``index`` and ``cache`` are as in :meth:`build`. Raises
         :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
-        path = Path(folder)
+        path = as_path(folder, "Catalog.load", "catalog")
         if encoder is not None:
             refuse_name(encoder)
 
@@ -605,7 +606,7 @@ class Catalog:
         """The manifest, after every file was found whole; :class:`CorruptCatalogError` names what is missing or
         changed.
         """
-        return read_folder(Path(folder))[0]
+        return read_folder(as_path(folder, "Catalog.verify", "catalog"))[0]
 
     def info(self) -> dict[str, Any]:
         """What is in it, in plain values."""

@@ -25,7 +25,7 @@ import numpy as np
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .sealed import lock
-from .types import Listing, Verdict, as_path, is_time
+from .types import Listing, Verdict, as_path
 
 __all__ = ["Change", "Journal"]
 
@@ -65,7 +65,7 @@ class Journal:
             raise InputError(f"by={by!r:.80}: name who decided, as a text")
         if not isinstance(drawn, bool | np.bool_):  # of a frame's column, numpy's; any text would be true
             raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
-        if at is not None and not is_time(at):
+        if at is not None and not _is_time(at):
             raise InputError(f"at={at!r:.80}: need an ISO 8601 time, a text such as '2026-01-31T09:30:00+00:00'")
         photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
         if not photos or len(photos) < len(listing.photos):
@@ -230,3 +230,10 @@ def _begun(previous: str) -> bytes:
 
 def _digest(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
+
+
+def _is_time(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False

@@ -604,3 +604,13 @@ def test_references_of_one_product_are_one_however_its_accents_are_written(
 def test_how_many_are_searched_is_a_whole_number(k: object, tree_catalog: Catalog) -> None:
     with pytest.raises(InputError, match=re.escape(f"search(k={k!r}): need a whole number, 1 or more")):
         tree_catalog.search([picture(5)], k=k)
+
+
+def test_what_is_no_path_is_told_as_that(tree_catalog: Catalog) -> None:
+    for call, name in (
+        (Catalog.load, "Catalog.load"),
+        (Catalog.verify, "Catalog.verify"),
+        (tree_catalog.save, "catalog.save"),
+    ):
+        with pytest.raises(InputError, match=rf"{name}\(None\): need a path; type"):
+            call(None)

@@ -383,3 +383,12 @@ def test_what_all_photos_of_a_seller_share_is_not_taken_for_the_goods(monkeypatc
             found.append(auroc(truth, head.score_features(new.astype(np.float32))))
     with_effect, without = reached.values()
     assert np.mean(with_effect) > np.mean(without) + 0.01
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_groups_that_name_nothing_are_refused(lite: object, missing: object) -> None:
+    photos = [np.full((40, 40, 3), 50 * number, np.uint8) for number in range(4)]
+    with pytest.raises(InputError, match=r"groups: row 2 is (None|nan); name the seller"):
+        LearnedHead(lite).fit(photos[:2], photos[2:], groups=["a", "b", missing, "d"])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="groups=3: need a list"):
+        LearnedHead(lite).fit(photos[:2], photos[2:], groups=3)  # type: ignore[arg-type]

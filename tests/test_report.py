@@ -281,8 +281,10 @@ def test_whatever_a_seller_writes_stays_text(text, tmp_path):
         currency=text,
         seller=Seller(text, text),
         platform=text,
+        channel=text,
         region=text,
         url=text,
+        captured_at=text,
     )
     broken = Failure(text, text, ValueError(text))
     photo = PhotoView(text, text.encode("utf-8", "replace"), (640, 480), text)

@@ -26,7 +26,7 @@ from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
 from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
-from ..types import Evidence, Failure, Photo, check_list
+from ..types import Evidence, Failure, Photo, check_list, group_names
 from .base import Suspects
 from .closeups import look_closer
 
@@ -143,7 +143,9 @@ class LearnedHead:
         check_list(fakes, "fit(fakes=...)")
         genuine, fakes = list(genuine), list(fakes)
         photos = [*genuine, *fakes]
-        names = [f"photo {row}" for row in range(len(photos))] if groups is None else [str(name) for name in groups]
+        names = [f"photo {row}" for row in range(len(photos))]
+        if groups is not None:
+            names = [str(name) for name in group_names(groups, "each genuine photo and then each fake")]
         if len(names) != len(photos):
             raise InputError(
                 f"groups has {len(names)} names for {len(genuine)} genuine photos and {len(fakes)} fakes: "
