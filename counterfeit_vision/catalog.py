@@ -389,7 +389,24 @@ class Catalog:
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""
-        return [rows[self.goods[rows] == goods] for goods in dict.fromkeys(self.goods[rows].tolist())]
+        groups: dict[str, list[int]] = {}
+        for row, goods in zip(rows.tolist(), self.goods[rows].tolist(), strict=True):
+            groups.setdefault(goods, []).append(row)
+        return [np.array(group, rows.dtype) for group in groups.values()]
+
+    def most_alike(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> tuple[str, float]:
+        """Of the products that some ``rows``, at least one, show, the one that a photo is most like, as in ``goods``,
+        and how much. Of more than :data:`SHORTLIST` rows only products of as many are compared, those whose vectors
+        are nearest: a brand may have thousands of photos.
+        """
+        if len(rows) > SHORTLIST:
+            near, _ = self.index.search(self._centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
+            found = set(self.goods[near[near >= 0]].tolist())
+            rows = rows[[goods in found for goods in self.goods[rows].tolist()]]
+        groups = self.by_product(rows)
+        likeness = self.likeness(photos, row, groups)
+        best = int(likeness.argmax())
+        return str(self.goods[groups[best][0]]), float(likeness[best])
 
     def likeness(self, photos: Embeddings, row: int, groups: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """How much one photo is like each group of references of one product: (G,) float32, on the scale of

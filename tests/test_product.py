@@ -10,6 +10,7 @@ from test_suspects import ONE, TWO, sibling
 from test_wordmark import suspects
 
 import counterfeit_vision as cv
+from counterfeit_vision import catalog as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Product
 from counterfeit_vision.heads import product as product_claim
@@ -114,6 +115,32 @@ def test_goods_with_more_references_than_are_near_are_told_from_others(tiny_enco
     assert right.applicable
     assert wrong.score > 0 > right.score
     assert right.references[0].startswith("zeta")
+
+
+def test_of_a_brand_with_many_photos_only_near_products_are_compared(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        cv.Reference(id=f"{product} {n}", photo=shot(product, n), brand="acme", product=str(product))
+        for product in range(8)
+        for n in range(3)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    photo = cv.embed([shot(4, 99)], encoder=tiny_encoder, cache=False)
+    compared: list[list[int]] = []
+    likeness = catalog.likeness
+    monkeypatch.setattr(
+        catalog, "likeness", lambda *given: compared.append(np.concatenate(given[2]).tolist()) or likeness(*given)
+    )
+    monkeypatch.setattr(module, "SHORTLIST", 24)
+    every = catalog.most_alike(photo, 0, np.arange(24))
+    assert compared[0] == list(range(24))
+    monkeypatch.setattr(module, "SHORTLIST", 4)
+    some = catalog.most_alike(photo, 0, np.arange(24))
+    assert len(compared[1]) <= 12
+    assert {12, 13, 14} <= set(compared[1]), "all photos of the product that it shows"
+    assert some[0] == every[0] == "acme/4"
+    assert some[1] == pytest.approx(every[1], abs=1e-6)
 
 
 def cards(encoder: TowerEncoder, **options: bool) -> cv.Catalog:

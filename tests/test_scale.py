@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from counterfeit_vision import mark_regions
+from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.mark_library import MarkLibrary
 from counterfeit_vision.references import _centre
@@ -55,3 +58,15 @@ def test_regions_of_a_brand_with_many_products(monkeypatch: pytest.MonkeyPatch) 
         assert tracemalloc.get_traced_memory()[1] < 4 << 20  # 31 MB with the square
     finally:
         tracemalloc.stop()
+
+
+def test_rows_of_many_products_are_grouped() -> None:
+    goods = np.random.default_rng(0).permutation(np.repeat([f"acme/{row}" for row in range(MANY)], 2)).astype(object)
+    catalog: Any = SimpleNamespace(goods=goods)
+    rows = np.arange(1, 2 * MANY)
+    start = time.process_time()
+    groups = Catalog.by_product(catalog, rows)
+    assert time.process_time() - start < 1
+    assert [len(set(goods[group])) for group in groups] == [1] * MANY
+    assert sorted(np.concatenate(groups)) == rows.tolist()
+    assert all((np.diff(group) > 0).all() for group in groups)

@@ -59,9 +59,8 @@ class Product:
             return Evidence.not_applicable("The listing names no product and no brand.")
         if not len(rows):
             return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
-        groups, same = catalog.by_product(rows), set(catalog.goods[rows])
-        likeness = catalog.likeness(suspects.photos, row, groups)
-        own, goods = float(likeness.max()), str(catalog.goods[groups[int(likeness.argmax())][0]])
+        same = set(catalog.goods[rows])
+        goods, own = catalog.most_alike(suspects.photos, row, rows)
         near = zip(found.rows[row], found.scores[row], strict=True)
         others = [(float(score), int(key)) for key, score in near if key >= 0 and catalog.goods[key] not in same]
         if not others:  # the claimed goods have many references: of the rest, the nearest
