@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import picture
@@ -12,7 +14,7 @@ from test_wordmark import suspects
 import counterfeit_vision as cv
 from counterfeit_vision import catalog as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Product
+from counterfeit_vision.heads import Price, Product
 from counterfeit_vision.heads import product as product_claim
 from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
 
@@ -84,6 +86,33 @@ def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder)
     assert genuine.text.endswith(f"); among its genuine photos cap leads by {lead:.2f}."), "what it is measured by"
     assert both.text == "Every reference is of the claimed product, cap."
     assert misspelt.text == both.text
+
+
+def test_of_brands_that_share_a_name_none_of_them_near_the_photo_is_of_the_more_alike(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    goods = [("acme", "cap", 1, 2), ("zeta", "cap", 3, 2), *(("acme", str(seed), seed, 1) for seed in range(5, 9))]
+    rows = [
+        cv.Reference(
+            id=f"{brand} {product} {n}", photo=shot(seed, n), brand=brand, product=product, price=seed, currency="EUR"
+        )
+        for brand, product, seed, many in goods
+        for n in range(many)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    listings = [
+        cv.Listing(id=str(n), photos=[shot(seed, 99)], product="cap", price=3, currency="EUR")
+        for n, seed in enumerate((1, 3, 3))
+    ]
+    found = suspects(catalog, *listings)
+    near = dataclasses.replace(
+        found.neighbours, rows=np.array([[4, 5], [4, 5], [0, 5]]), scores=np.ones((3, 2), np.float32)
+    )
+    found = dataclasses.replace(found, neighbours=near)
+    assert [found.goods(row) for row in range(3)] == ["acme/cap", "zeta/cap", "acme/cap"], "the last is near"
+    assert ["usual 1.00 EUR" in price.text for price in Price().score(found)] == [True, False, True]
+    assert found.goods(1) == found.most_alike(1, catalog.rows_of(product="cap"))[0]
+    assert [found.near(row)[0].tolist() for row in range(3)] == near.rows.tolist(), "of nothing that is near"
 
 
 def test_an_encoder_without_patches_has_margins_too(lite: TowerEncoder) -> None:

@@ -61,6 +61,7 @@ class Suspects:
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
     _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
@@ -112,18 +113,26 @@ class Suspects:
         return self.encoded[row].view.size
 
     def goods(self, row: int) -> str:
-        """The key in ``catalog.goods`` of the claimed product (the nearest, if brands share its name). Where none is
+        """The key in ``catalog.goods`` of the claimed product; if brands share its name, the nearest, or, where none is
+        near, the one that the photo is most like, which the claim ``product`` speaks of, too. Where none is
         claimed, of the nearest one; or of another product of its brand that is as near and whose marks all are on the
         photo: where the nearest one's are not, and fit worse, or where only the colours tell the two apart, and its own
         are those of the photo. Products of a brand may look much alike.
         """
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if len(claimed):
-            near = [*near[np.isin(near, claimed)], claimed[0]]
-            return str(self.catalog.goods[near[0]])
+            several = len(set(self.catalog.goods[claimed])) > 1
+            near = near[np.isin(near, claimed)] if several else claimed
+            return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
         if row not in self._taken_for:
             self._taken_for[row] = self._recognise(row)
         return self._taken_for[row]
+
+    def most_alike(self, row: int, claimed: NDArray[np.int64]) -> tuple[str, float]:
+        """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
+        Compared once.
+        """
+        return self._most_alike.get(row, lambda: self.catalog.most_alike(self.photos, row, claimed))
 
     def _recognise(self, row: int) -> str:
         nearest, siblings = self._siblings(row)

@@ -60,7 +60,7 @@ class Product:
         if not len(rows):
             return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
         same = set(catalog.goods[rows])
-        goods, own = catalog.most_alike(suspects.photos, row, rows)
+        goods, own = suspects.most_alike(row, rows)
         near = zip(found.rows[row], found.scores[row], strict=True)
         others = [(float(score), int(key)) for key, score in near if key >= 0 and catalog.goods[key] not in same]
         if not others:  # the claimed goods have many references: of the rest, the nearest
