@@ -349,6 +349,14 @@ class Catalog:
         brand = listing.brand if listing.brand is not None and self._rows_named("brand", listing.brand) else None
         return self.rows_of(brand=brand, product=listing.product)
 
+    def reference_of(self, goods: str) -> Reference:
+        """The first reference of one of ``goods``."""
+        return self.references[int(np.argmax(self.goods == goods))]
+
+    def has_namesake(self, reference: Reference) -> bool:
+        """Whether other brands have a product of that name, too."""
+        return len(set(self.goods[self._rows_by("product")[reference.names[1]]])) > 1
+
     def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
         """(N,) which references have all of these; ``None`` is no restriction."""
         hits = np.ones(len(self), bool)

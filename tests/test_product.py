@@ -14,7 +14,7 @@ from test_wordmark import suspects
 import counterfeit_vision as cv
 from counterfeit_vision import catalog as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Price, Product
+from counterfeit_vision.heads import Price, Product, Similarity
 from counterfeit_vision.heads import product as product_claim
 from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
 
@@ -84,8 +84,32 @@ def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder)
     assert "looks less like cap of acme" in genuine.text
     lead = -catalog.usual_margin("zeta/cap", "acme/cap")
     assert genuine.text.endswith(f"); among its genuine photos cap leads by {lead:.2f}."), "what it is measured by"
+    nearest = [evidence.text.split(" (")[0] for evidence in Similarity().score(found)]
+    named = ["cap of zeta", "cap", "cap of zeta", "cap of zeta"]
+    assert nearest == [f"The nearest product is {name}" for name in named], "of a listing that names zeta it is plain"
     assert both.text == "Every reference is of the claimed product, cap."
     assert misspelt.text == both.text
+
+
+def test_goods_of_another_brand_are_named_with_it(tiny_encoder: TowerEncoder) -> None:
+    goods = [("acme", "mug", 1), ("acme", "jug", 3), ("zeta", "pot", 5)]
+    rows = [
+        cv.Reference(id=product, photo=shot(seed, 0), brand=brand, product=product) for brand, product, seed in goods
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    photos = {"jug": shot(3, 9), "pot": shot(5, 9)}
+    found = suspects(
+        catalog,
+        *(cv.Listing(id=name, photos=[photo], brand="ACME", product="mug") for name, photo in photos.items()),
+        cv.Listing(id="bare", photos=[photos["pot"]]),
+    )
+    sibling, other, _ = (evidence.text for evidence in Product().score(found))
+    assert "more like jug (" in sibling
+    assert "more like pot of zeta (" in other
+    nearest = [
+        evidence.text.split(" (")[0].removeprefix("The nearest product is ") for evidence in Similarity().score(found)
+    ]
+    assert nearest == ["jug", "pot of zeta", "pot"]
 
 
 def test_of_brands_that_share_a_name_none_of_them_near_the_photo_is_of_the_more_alike(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..lookalikes import folded
 from ..types import Evidence
 from .base import Suspects
 
@@ -29,14 +30,16 @@ class Similarity:
         catalog, found = suspects.catalog, suspects.neighbours
         results = []
         for row in range(len(suspects)):
-            best = catalog.references[int(found.rows[row, 0])]
+            best, brand = catalog.references[int(found.rows[row, 0])], suspects.listings[row].brand
+            told = catalog.has_namesake(best) if brand is None else folded(brand) != folded(best.brand)
+            name = f"{best.product} of {best.brand}" if told else best.product
             similarity = float(found.scores[row, 0])
             others = found.cohort[row][found.cohort_goods != catalog.goods[found.rows[row, 0]]]
             usual = float(np.mean(others)) if len(others) else 0.0
             results.append(
                 Evidence(
                     score=usual - similarity - COSINE_WEIGHT * float(found.cosine[row]),
-                    text=f"The nearest product is {best.product} (likeness {similarity:.2f}; others {usual:.2f}).",
+                    text=f"The nearest product is {name} (likeness {similarity:.2f}; others {usual:.2f}).",
                     references=tuple(catalog.references[int(key)].id for key in found.rows[row][:3] if key >= 0),
                 )
             )
