@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "check_settings", "read_inspector", "write_inspector"]
 
-FORMAT = 29
+FORMAT = 30
 
 
 def check_settings(*, by: object = None, base_rate: object = None, costs: Any = None) -> None:

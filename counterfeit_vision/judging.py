@@ -116,9 +116,13 @@ def kinds_of(rows: Sequence[JudgedPhoto], catalog: Catalog) -> list[str]:
 
 
 def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> list[str]:
-    """What each photo is calibrated with: category, brand or product of the reference that it looks like most."""
+    """What each photo is calibrated with: category, brand or product of the reference that it looks like most; a
+    product by its key in ``catalog.goods``, as brands may have products of one name.
+    """
     if by is None:
         return [""] * len(rows)
+    if by == "product":
+        return [str(catalog.goods[row.neighbours[0]]) for row in rows]
     return [composed(str(getattr(catalog.references[row.neighbours[0]], by) or "")) for row in rows]
 
 

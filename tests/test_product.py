@@ -17,6 +17,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Price, Product, Similarity
 from counterfeit_vision.heads import product as product_claim
 from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
+from counterfeit_vision.judging import judge, strata_of
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -110,6 +111,17 @@ def test_goods_of_another_brand_are_named_with_it(tiny_encoder: TowerEncoder) ->
         evidence.text.split(" (")[0].removeprefix("The nearest product is ") for evidence in Similarity().score(found)
     ]
     assert nearest == ["jug", "pot of zeta", "pot"]
+
+
+def test_products_of_one_name_are_calibrated_each_by_itself(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        cv.Reference(id=brand, photo=shot(n, 0), brand=brand, product="cap") for n, brand in enumerate(("acme", "zeta"))
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    judged = [row for _, (row,), _ in judge([shot(n, 9) for n in range(2)], catalog, [Similarity()], cache=False)]
+    assert strata_of(judged, catalog, "product") == ["acme/cap", "zeta/cap"]
+    assert strata_of(judged, catalog, "brand") == ["acme", "zeta"]
+    assert strata_of(judged, catalog, None) == ["", ""]
 
 
 def test_of_brands_that_share_a_name_none_of_them_near_the_photo_is_of_the_more_alike(
