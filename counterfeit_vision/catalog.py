@@ -33,7 +33,7 @@ from .manifests import read_references
 from .mark_library import MarkLibrary
 from .marks import Found, MarkFeatures, Stencil, find_marks, make_stencil
 from .memory import Memory
-from .neighbours import Neighbours, best_first, reference_scores
+from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .preprocess import unpad
 from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos, progress_bar
@@ -63,6 +63,7 @@ SHORTLIST = 64  # references whose patches are compared with a photo's
 COHORT_REFERENCES = 4  # photos of each of them
 COHORT = 32  # products that say how alike unrelated goods look
 VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
+USUAL_REFERENCES = 32  # photos of a product that say how alike such photos are; each is compared with all others
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
@@ -429,10 +430,12 @@ class Catalog:
 
     def usual_margin(self, goods: str, other: str) -> float:
         """How much more like the references of ``other`` those of ``goods`` are than like each other: the median over
-        the references, each compared without itself; mostly below 0, and 0 for a single reference. Cached.
+        the references, each compared without itself; mostly below 0, and 0 for a single reference. Of more than
+        :data:`USUAL_REFERENCES` of either, as many are compared, evenly spread. Cached.
         """
         if (goods, other) not in self._margins:
-            rows, others = (np.flatnonzero((self.goods == name) & self.genuine) for name in (goods, other))
+            both = (np.flatnonzero((self.goods == name) & self.genuine).tolist() for name in (goods, other))
+            rows, others = (np.array(evenly_spread(every, USUAL_REFERENCES), np.int64) for every in both)
             margins = [0.0]
             if len(rows) > 1:
                 tokens = None if self.tokens is None else self.kept.patches(rows).astype(np.float32)
@@ -563,8 +566,9 @@ class Catalog:
         """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
         genuine = np.where(self.genuine, self.goods, "")
         names = np.unique(self.goods[self.genuine].astype(str))
-        chosen = np.unique(np.linspace(0, len(names) - 1, min(COHORT, len(names))).round().astype(int))
-        return tuple(np.flatnonzero(genuine == names[place])[:COHORT_REFERENCES] for place in chosen)
+        return tuple(
+            np.flatnonzero(genuine == name)[:COHORT_REFERENCES] for name in evenly_spread(names.tolist(), COHORT)
+        )
 
     @cached_property
     def cohort_goods(self) -> NDArray[np.object_]:

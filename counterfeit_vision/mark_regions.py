@@ -27,6 +27,7 @@ from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
 from .marks import Found, MarkFeatures, find_marks, make_stencil
 from .memory import Memory
+from .neighbours import evenly_spread
 from .preprocess import unpad
 from .stream import progress_bar
 from .threads import Once, each
@@ -172,7 +173,7 @@ def found_regions(
 
     def look(product: tuple[list[int], list[int]]) -> tuple[int, tuple[Region, ...]]:
         rows, of_brand = product
-        own, kin = _some(rows, OWN), _some([row for row in of_brand if row != rows[0]], KIN)
+        own, kin = evenly_spread(rows, OWN), evenly_spread([row for row in of_brand if row != rows[0]], KIN)
         official = [references[row].gallery == "official" for row in own]
 
         def found() -> tuple[int, tuple[Region, ...]]:
@@ -210,11 +211,6 @@ def _found(own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool])
                     best, main, found = float(worth[place] * alike), place, boxes
                 break
     return main, found
-
-
-def _some(rows: Sequence[int], most: int) -> list[int]:
-    """At most so many, evenly spread."""
-    return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
 
 def _alike(photo: Shown, boxes: list[Region], others: Sequence[Shown]) -> float:

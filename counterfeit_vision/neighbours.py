@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Neighbours", "best_first", "reference_scores", "runner_up"]
+__all__ = ["Neighbours", "best_first", "evenly_spread", "reference_scores", "runner_up"]
+
+Item = TypeVar("Item")
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -29,6 +32,15 @@ class Neighbours:
     cosine: Floats
     cohort: Floats
     cohort_goods: NDArray[np.object_]
+
+
+def evenly_spread(rows: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of some references or products, evenly spread.
+
+    >>> evenly_spread([10, 11, 12, 13, 14], 3)
+    [10, 12, 14]
+    """
+    return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
 
 def runner_up(rows: Rows, scores: Floats, goods: NDArray[np.object_]) -> tuple[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,27 @@ def test_variants_are_like_each_other_and_a_lone_photo_tells_nothing(catalog: cv
     assert far < near < 0
     assert catalog.usual_margin("acme/lone", "acme/red") == 0
     assert catalog.usual_margin("acme/red", "acme/rose") == near  # kept
+
+
+def test_of_many_photos_of_a_product_some_say_what_is_usual(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        cv.Reference(id=f"{seed} {n}", photo=shot(seed, n), brand="acme", product=str(seed))
+        for seed in (1, 3)
+        for n in range(5)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    monkeypatch.setattr(module, "USUAL_REFERENCES", 3)
+    compared, likeness = [], catalog._likeness
+
+    def spy(*given: Any, without: int) -> np.ndarray:
+        compared.append((without, *(group.tolist() for group in given[3])))
+        return likeness(*given, without=without)
+
+    monkeypatch.setattr(catalog, "_likeness", spy)
+    assert catalog.usual_margin("acme/1", "acme/3") < 0
+    assert compared == [(0, [5, 7, 9], [2, 4]), (2, [5, 7, 9], [0, 4]), (4, [5, 7, 9], [0, 2])]
 
 
 def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:
