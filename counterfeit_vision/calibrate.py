@@ -66,8 +66,13 @@ def conformal_p(calibration: Floats, scores: Floats) -> Floats:
     >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
     [0.5, 0.25]
     """
-    above = len(calibration) - np.searchsorted(np.sort(calibration), scores, side="left")
-    return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(calibration)))
+    return _p_among(np.sort(calibration), scores)
+
+
+def _p_among(rising: Floats, scores: Floats) -> Floats:
+    """:func:`conformal_p`, among calibration scores that are sorted."""
+    above = len(rising) - np.searchsorted(rising, scores, side="left")
+    return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
 
 
 def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
@@ -447,7 +452,7 @@ class Calibration:
         taken for a bag is less like one than bags are, though one odd bag among twenty may be less like them still.
         """
         column = self.heads.index(head)
-        ranked = self.head_p_values(scores)[:, column]
+        ranked = self._head_p(column, scores[:, column])
         return np.asarray(np.fmin(ranked, tail_p(self.usual(scores, kinds)[:, column])))
 
     @property
@@ -467,12 +472,21 @@ class Calibration:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
         calibrated.
         """
-        columns = []
-        for column in range(len(self.heads)):
-            known = np.flatnonzero(~np.isnan(self.scores[:, column]))
-            p = conformal_p(self.scores[known[_one_each(self.groups[known])], column], scores[:, column])
-            columns.append(p if len(known) else np.full(len(scores), np.nan))
-        return np.stack(columns, axis=1)
+        return np.stack([self._head_p(column, scores[:, column]) for column in range(len(self.heads))], axis=1)
+
+    def _head_p(self, column: int, scores: Floats) -> Floats:
+        """One column of :meth:`head_p_values`."""
+        rising = self._rising[column]
+        return _p_among(rising, scores) if len(rising) else np.full(len(scores), np.nan)
+
+    @cached_property
+    def _rising(self) -> tuple[Floats, ...]:
+        """Of each head the scores that its own are ranked among, one of each group, sorted."""
+        applied = [np.flatnonzero(~np.isnan(column)) for column in self.scores.T]
+        return tuple(
+            np.sort(column[known[_one_each(self.groups[known])]])
+            for column, known in zip(self.scores.T, applied, strict=True)
+        )
 
     def p_without(self, scores: Floats, head: str, kind: str = "") -> float | None:
         """The p-value among all photos of one photo's scores (H,), with the claim ``head`` left out of theirs and its

@@ -465,7 +465,10 @@ class Catalog:
         compared. ``without`` is a row that counts as if it were not in the catalogue.
         """
         centred = self._centred(vector[None])[0]
-        cosine = np.array([_top_two(self._centred(self.vectors[group]) @ centred) for group in groups], np.float32)
+        unique, inverse = np.unique(np.concatenate(groups), return_inverse=True)
+        vectors = self._centred(self.vectors[unique])
+        places = np.split(inverse, np.cumsum([len(group) for group in groups])[:-1])
+        cosine = np.array([_top_two(vectors[place] @ centred) for place in places], np.float32)
         if tokens is None or mask is None:
             return cosine
         from .search.late import best_matches, specific_likeness

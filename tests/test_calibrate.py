@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from counterfeit_vision import calibrate
 from counterfeit_vision.calibrate import Calibration, conformal_p, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import merge
@@ -162,3 +163,21 @@ def test_infinite_scores_are_named(score: float, named: str) -> None:
     scores[7, 1] = score
     with pytest.raises(InputError, match=f"head 'b' gave {named} for genuine photo 7"):
         fitted(scores)
+
+
+def test_each_verdict_ranks_among_scores_that_were_drawn_and_sorted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = np.random.default_rng(0).standard_normal((60, 3))
+    scores[::2, 1] = scores[:, 2] = np.nan
+    names = [str(row // 2) for row in range(60)]
+    calibration = Calibration.fit(
+        ["similarity", "rare", "never"], scores, {}, first=split_groups(names), alpha=0.1, generation="", groups=names
+    )
+    asked = np.array([[0.5, 0.5, 0.5], [np.nan, -3.0, np.nan]])
+    first = calibration.head_p_values(asked)
+    monkeypatch.setattr(calibrate, "_one_each", lambda groups: pytest.fail("drawn again"))
+    np.testing.assert_array_equal(calibration.head_p_values(asked), first)
+    assert np.isnan(first).tolist() == [[False, False, True], [True, False, True]]
+    drawn = calibration._rising[1]
+    assert len(drawn) == calibration.count
+    np.testing.assert_array_equal(first[:, 1], conformal_p(drawn, asked[:, 1]))
+    assert calibration.known_p(asked, "similarity", ["", ""])[0] <= first[0, 0]
