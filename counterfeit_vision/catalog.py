@@ -25,7 +25,7 @@ from .catalog_folder import open_folder, read_folder, recipe_of, table, write_fo
 from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CorruptCatalogError, FingerprintError, InputError
-from .foreground import ASKING, Foreground, load_foreground, reference_foreground
+from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .goods_marks import GoodsMarks
 from .keypoints import Keypoints
 from .lookalikes import folded
@@ -536,7 +536,7 @@ class Catalog:
     @cached_property
     def _head(self) -> Foreground | None:
         dimensions = 0 if self.space is None else len(self.space.scale)
-        return load_foreground(getattr(self.encoder, "recipe", None), dimensions)
+        return head_of(self.encoder, dimensions)
 
     def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         shifted = vectors - self.centre

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from .preprocess import patch_mask
 from .weights import recipe_folder
 
-__all__ = ["ASKING", "FEWEST", "PRODUCT", "Foreground", "load_foreground", "product_mask", "reference_foreground"]
+__all__ = [
+    "ASKING",
+    "FEWEST",
+    "PRODUCT",
+    "Foreground",
+    "head_of",
+    "load_foreground",
+    "product_mask",
+    "reference_foreground",
+]
 
 Tokens = NDArray[np.float16]
 Floats = NDArray[np.float32]
@@ -74,6 +83,11 @@ def load_foreground(recipe: str | None, dimensions: int) -> Foreground | None:
 
     head = Foreground(**load_file(path))
     return head if head.weight.shape == (dimensions,) else None
+
+
+def head_of(encoder: object, dimensions: int) -> Foreground | None:
+    """The same of an encoder, which has a recipe unless it is a user's own."""
+    return load_foreground(getattr(encoder, "recipe", None), dimensions)
 
 
 def product_mask(foreground: Floats, on_photo: NDArray[np.bool_], least: float = PRODUCT) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache
 from .decode import decode
 from .errors import InputError
-from .foreground import PRODUCT, load_foreground, product_mask
+from .foreground import PRODUCT, head_of, product_mask
 from .mark_library import MarkLibrary
 from .mark_regions import found_regions
 from .preprocess import patch_mask
@@ -204,7 +204,7 @@ def compared_patches(
 def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:
     if photos.patches is None:
         return None
-    head = load_foreground(getattr(encoder, "recipe", None), photos.patches.shape[2])
+    head = head_of(encoder, photos.patches.shape[2])
     return None if head is None else head(photos.patches, photos.content, photos.grid)
 
 

@@ -77,7 +77,8 @@ def register(similarity: Floats, weights: Floats, grid: tuple[int, int]) -> Regi
         proposed = _affine(homogeneous[triples], targets[row, triples])
         off = np.linalg.norm(np.einsum("hij,rj->hri", proposed, homogeneous[voters]) - targets[row, voters], axis=2)
         support = (votes[row, voters] * np.exp(-((off / TOLERANCE) ** 2))).sum(axis=1)
-        support[~_plausible(proposed, homogeneous[triples])] = -1
+        spread = np.abs(np.linalg.det(homogeneous[triples].astype(np.float64)))
+        support[~(_plausible(proposed) & (spread > SMALLEST_AREA))] = -1
         if support.max() > 0:
             maps[row] = _refine(
                 proposed[support.argmax()], homogeneous[voters], targets[row, voters], votes[row, voters]
@@ -103,13 +104,12 @@ def _affine(source: Floats, target: Floats) -> Floats:
     return np.linalg.solve(safe, target).transpose(0, 2, 1).astype(np.float32)
 
 
-def _plausible(maps: Floats, source: Floats) -> NDArray[np.bool_]:
+def _plausible(maps: Floats) -> NDArray[np.bool_]:
     linear = maps[:, :, :2]
     determinant = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
     stretch = (linear**2).sum(axis=(1, 2)) / np.maximum(determinant, 1e-6)
-    spread = np.abs(np.linalg.det(source.astype(np.float64)))
     inside = (determinant > SCALE_RANGE[0]) & (determinant < SCALE_RANGE[1])
-    return np.asarray(inside & (stretch < ANISOTROPY) & (spread > SMALLEST_AREA))
+    return np.asarray(inside & (stretch < ANISOTROPY))
 
 
 def _refine(start: Floats, points: Floats, targets: Floats, votes: Floats) -> Floats:
@@ -120,7 +120,7 @@ def _refine(start: Floats, points: Floats, targets: Floats, votes: Floats) -> Fl
         weight = votes * np.exp(-((off / (1.2 * TOLERANCE)) ** 2))
         normal = (points * weight[:, None]).T @ points + 1e-3 * np.eye(3)
         refined = np.linalg.solve(normal, (points * weight[:, None]).T @ targets).T.astype(np.float32)
-        if not _plausible(refined[None], points[None, :3] * 0 + np.eye(3, dtype=np.float32) * 10)[0]:
+        if not _plausible(refined[None])[0]:
             break
         best = refined
     return best

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import Encoder, precision_of
-from ..foreground import FEWEST, PRODUCT, Foreground, load_foreground
+from ..foreground import FEWEST, PRODUCT, Foreground, head_of
 from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
 from ..stream import EncodedPhoto, within
@@ -43,7 +43,7 @@ def look_closer(
     if photos[0].patches is None:
         vectors = np.stack([photo.vector for photo in photos])
         return vectors, vectors, False
-    head = load_foreground(getattr(encoder, "recipe", None), photos[0].patches.shape[1])
+    head = head_of(encoder, photos[0].patches.shape[1])
     with opened(cache) as store:
         rows = {photo.sha256: _looked(photo, encoder, head, store) for photo in {p.sha256: p for p in photos}.values()}
     product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
