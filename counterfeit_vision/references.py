@@ -71,17 +71,17 @@ class KeptReferences:
         cls,
         encoder: Encoder,
         references: Sequence[Reference],
-        photos: Sequence[EncodedPhoto],
+        photos: list[EncodedPhoto],
         *,
         find_marks: bool = True,
         cache: EmbeddingCache | bool = False,
         progress: bool = False,
     ) -> KeptReferences:
         """Of references with their kept copies and their encoded photos, at least one. With ``find_marks`` the marks of
-        products without regions are looked for, unless the ``cache`` knows them.
+        products without regions are looked for, unless the ``cache`` knows them. The ``photos`` lose their patches.
         """
-        embeddings = stack(photos, encoder=encoder)
-        patches = embeddings.patches
+        patches = _taken(photos)
+        embeddings = dataclasses.replace(stack(photos, encoder=encoder), patches=patches)
         space = None if patches is None else TokenSpace.fit(patches)
         foreground, sizes = _foreground(encoder, embeddings), tuple(photo.view.size for photo in photos)
         found: list[tuple[Region, ...]] = [()] * len(references)
@@ -199,6 +199,19 @@ def compared_patches(
     """
     on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in content])
     return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo, least)
+
+
+def _taken(photos: list[EncodedPhoto]) -> NDArray[np.float16] | None:
+    """(N, P, E) the photos' patches. Each photo is let go of as it is copied: a third of a megabyte each, all twice
+    would be the most memory that a catalogue ever takes.
+    """
+    if photos[0].patches is None:
+        return None
+    patches = np.empty((len(photos), *photos[0].patches.shape), np.float16)
+    for place, photo in enumerate(photos):
+        patches[place] = photo.patches
+        photos[place] = dataclasses.replace(photo, patches=None)
+    return patches
 
 
 def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:

@@ -15,8 +15,9 @@ from counterfeit_vision import mark_regions
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.mark_library import MarkLibrary
-from counterfeit_vision.references import _centre
-from counterfeit_vision.types import Reference, Region
+from counterfeit_vision.references import _centre, _taken
+from counterfeit_vision.stream import EncodedPhoto
+from counterfeit_vision.types import PhotoView, Reference, Region
 
 MANY = 20_000  # with the square, each of these takes seconds, or gigabytes
 
@@ -70,3 +71,24 @@ def test_rows_of_many_products_are_grouped() -> None:
     assert [len(set(goods[group])) for group in groups] == [1] * MANY
     assert sorted(np.concatenate(groups)) == rows.tolist()
     assert all((np.diff(group) > 0).all() for group in groups)
+
+
+def test_patches_of_many_photos_are_never_in_memory_twice() -> None:
+    def photo(row: int, patches: np.ndarray) -> EncodedPhoto:
+        view = PhotoView(str(row), b"", (1, 1))
+        return EncodedPhoto(str(row), "", np.zeros(4, np.float32), patches, (7, 7), np.zeros(4, np.float32), view, b"")
+
+    tracemalloc.start()
+    try:
+        batches = [np.full((32, 49, 64), batch, np.float16) for batch in range(50)]
+        photos = [photo(row, batches[row // 32][row % 32]) for row in range(32 * 50)]
+        del batches
+        before, _ = tracemalloc.get_traced_memory()
+        taken = _taken(photos)
+        now, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken is not None
+    assert taken[:, 0, 0].tolist() == [row // 32 for row in range(32 * 50)]
+    assert all(one.patches is None for one in photos)
+    assert now < 1.1 * before
