@@ -40,9 +40,7 @@ P = ParamSpec("P")
 
 VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
-QUEUED = (
-    4  # files a thread that are read and not decoded yet: each may take as much as a whole batch of prepared photos
-)
+UNDECODED = 32 << 20  # bytes a thread of files that are read and not decoded yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +138,8 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result.
 
-    At most a few batches are held in memory, and the bytes of a few files that wait to be decoded. Closing the iterator
-    early, or a fault of the source or the encoder, ends the threads before it is raised.
+    At most a few batches are held in memory, and of files that wait to be decoded a few or small ones. Closing the
+    iterator early, or a fault of the source or the encoder, ends the threads before it is raised.
     """
     refuse_name(encoder)
     with contextlib.ExitStack() as resources:
@@ -184,22 +182,31 @@ def encode_photos(
 
 
 class _Decoders(ThreadPoolExecutor):
-    """Threads that prepare photos. Who submits one waits while :data:`QUEUED` a thread wait to be decoded."""
+    """Threads that prepare photos. Who brings a file waits while others of :data:`UNDECODED` bytes a thread are not
+    decoded yet; small ones are all taken, so that threads have work while the encoder has it.
+    """
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads, thread_name_prefix="counterfeit-vision-decode")
-        self._room = threading.Semaphore(QUEUED * threads)
+        self._most, self._held, self._less = UNDECODED * threads, 0, threading.Condition()
 
-    def submit(self, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """As the pool's."""
-        self._room.acquire()
-        future = super().submit(call, *args, **kwargs)
-        future.add_done_callback(lambda _: self._room.release())
+    def submit_file(self, size: int, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """As :meth:`submit`, of a file of ``size`` bytes; one alone may be of any size."""
+        with self._less:
+            self._less.wait_for(lambda: not self._held or self._held + size <= self._most)
+            self._held += size
+        future = self.submit(call, *args, **kwargs)
+        future.add_done_callback(lambda _: self._let_go(size))
         return future
+
+    def _let_go(self, size: int) -> None:
+        with self._less:
+            self._held -= size
+            self._less.notify_all()
 
 
 def _submit(
-    pool: ThreadPoolExecutor,
+    pool: _Decoders,
     name: str,
     photo: Photo | Failure,
     encoder: Encoder,
@@ -223,7 +230,7 @@ def _submit(
         return lambda: _Prepared(name, photo, sha256, kept=kept)
     if (twin := coming.get(sha256)) is not None:
         return lambda: _renamed(twin.result(), name, photo)
-    future = coming[sha256] = pool.submit(_prepare, name, photo, data, sha256, encoder)
+    future = coming[sha256] = pool.submit_file(len(data), _prepare, name, photo, data, sha256, encoder)
     return future.result
 
 

@@ -675,7 +675,7 @@ def test_a_genuine_photo_of_the_brands_beside_a_sellers_own_goes_to_a_person_and
     assert disguised.decision == "suspected"
 
 
-def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(tmp_path: Path, market: cv.market.Market) -> None:
+def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(market: cv.market.Market) -> None:
     first, second, *rest = cv.manifests.read_references(market.catalogue)
     references = [first, dataclasses.replace(second, gallery="known_fake"), *rest]
     catalog = cv.Catalog.build(references, encoder=cv.load_encoder("efficientnet-lite0"))

@@ -23,7 +23,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.judging import encoded_listings
 from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.stream import AHEAD, QUEUED, EncodedPhoto, embed, encode_photos
+from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
 from counterfeit_vision.types import Embeddings, Failure, Listing
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -511,9 +511,17 @@ def test_rows_of_another_precision_are_not_taken_from_the_cache(
         np.testing.assert_array_equal(embed(photos, encoder=half, cache=cache).vectors, own)
 
 
-def test_few_files_wait_to_be_decoded(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
-    small.batch_size, read, decoding = 32, [], threading.Event()
+@pytest.mark.parametrize("room", [1, 6, None])
+def test_large_files_wait_to_be_read_and_small_ones_do_not(
+    small: Small, monkeypatch: pytest.MonkeyPatch, room: int | None
+) -> None:
+    """``room`` is for so many of the files; ``None`` leaves what there is."""
+    files = named(40)
+    small.batch_size, read, decoding = 16, [], threading.Event()
+    largest = 40 if room is None else room + 1  # the one that has to wait is read, too
     monkeypatch.setattr(stream_module.os, "cpu_count", lambda: 1)
+    if room is not None:
+        monkeypatch.setattr(stream_module, "UNDECODED", sum(len(data) for _, data in files[:room]))
     decode = stream_module.decode
 
     def held(*photo: object, **options: object) -> object:
@@ -523,14 +531,11 @@ def test_few_files_wait_to_be_decoded(small: Small, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(stream_module, "decode", held)
 
     def source() -> Iterator[tuple[str, bytes]]:
-        for pair in named(40):
+        for pair in files:
             read.append(pair[0])
-            if len(read) == QUEUED + 1:  # the one that has to wait
+            if len(read) == min(largest, AHEAD * 16):
                 threading.Timer(0.2, decoding.set).start()
-                held_back.append(len(read))
-            assert len(read) <= QUEUED + 1 or decoding.is_set()
+            assert len(read) <= largest or decoding.is_set()
             yield pair
 
-    held_back: list[int] = []
-    assert [row.id for row in encode_photos(source(), encoder=small, cache=False)] == [name for name, _ in named(40)]
-    assert held_back == [QUEUED + 1]
+    assert [row.id for row in encode_photos(source(), encoder=small, cache=False)] == [name for name, _ in files]
