@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import counterfeit_vision as cv
+from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.heads import Head, Suspects, Title, base, default_heads
 from counterfeit_vision.judging import judge
 from counterfeit_vision.testing import check_head
@@ -25,17 +27,37 @@ def test_a_head_keeps_the_contract(head: Head, tree_catalog: cv.Catalog, tree_ph
 
 
 @pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
-def test_threads_change_nothing(head: Head, tree_catalog: cv.Catalog, tree_photos: list[Path | bytes]) -> None:
+def test_threads_change_nothing(
+    head: Head, tree_catalog: cv.Catalog, tree_photos: list[Path | bytes], tmp_path: Path
+) -> None:
     twice = [*tree_photos, *tree_photos[:3]]  # what threads share is asked for by several at once
+    embedded = tmp_path / "embedded.sqlite"  # the same for both: some processors' matrix products depend on threads
+    with EmbeddingCache(embedded) as cache:
+        cv.embed(twice, encoder=tree_catalog.encoder, cache=cache)
     before = torch.get_num_threads()
     said = {}
     for threads in (1, 4):
         torch.set_num_threads(threads)
         try:
-            said[threads] = [repr(rows[0].evidence) for _, rows, _ in judge(twice, tree_catalog, [head], cache=False)]
+            with EmbeddingCache(shutil.copy(embedded, tmp_path / f"{threads}.sqlite")) as cache:
+                said[threads] = [
+                    repr(rows[0].evidence) for _, rows, _ in judge(twice, tree_catalog, [head], cache=cache)
+                ]
         finally:
             torch.set_num_threads(before)
     assert said[1] == said[4]
+
+
+def test_threads_change_embeddings_by_rounding_alone(tree_catalog: cv.Catalog, tree_photos: list[Path | bytes]) -> None:
+    before = torch.get_num_threads()
+    vectors = []
+    for threads in (1, 4):
+        torch.set_num_threads(threads)
+        try:
+            vectors.append(cv.embed(tree_photos, encoder=tree_catalog.encoder, cache=False).vectors)
+        finally:
+            torch.set_num_threads(before)
+    np.testing.assert_allclose(*vectors, rtol=0, atol=1e-6)
 
 
 def test_marks_close_up_are_encoded_once_whoever_asks(
