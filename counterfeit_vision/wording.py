@@ -6,6 +6,8 @@ import math
 
 __all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable"]
 
+MOST = 0.95  # a share of genuine listings from which on it is nearly all
+
 
 def number(count: int, thing: str) -> str:
     """How many of a thing there are.
@@ -17,7 +19,7 @@ def number(count: int, thing: str) -> str:
 
 
 def p_share(p: float | None) -> str:
-    """A p-value as a count of genuine photos.
+    """A p-value as a count of genuine listings.
 
     >>> p_share(0.02), p_share(0.6), p_share(0.0031)
     ('about 1 in 50', 'about 6 in 10', 'about 1 in 320')
@@ -25,7 +27,7 @@ def p_share(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return "not measured"
     if p > 0.34:
-        return "nearly all" if p >= 0.95 else f"about {math.floor(10 * p + 0.5)} in 10"
+        return "nearly all" if p >= MOST else f"about {math.floor(10 * p + 0.5)} in 10"
     ways = round(1 / max(p, 1e-6))
     return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
 
@@ -34,13 +36,15 @@ def p_sentence(p: float | None) -> str:
     """A p-value as a sentence.
 
     >>> p_sentence(0.02)
-    'About 1 in 50 genuine photos looks at least this unusual (p 0.020).'
+    'At most about 1 in 50 genuine listings looks at least this unusual (p 0.020).'
     """
     if p is None or not math.isfinite(p):
-        return "It was not measured how unusual this is among genuine photos."
+        return "It was not measured how unusual this is among genuine listings."
+    if p >= MOST:
+        return f"It looks as usual as genuine listings do (p {p_number(p)})."
     share = p_share(p)
     looks = "looks" if " 1 in " in share else "look"
-    return f"{share.capitalize()} genuine photos {looks} at least this unusual (p {p_number(p)})."
+    return f"At most {share} genuine listings {looks} at least this unusual (p {p_number(p)})."
 
 
 def p_number(p: float | None) -> str:

@@ -157,6 +157,50 @@ def test_calibrate_says_what_is_promised(run: Run, catalog: Path, market: Market
     assert (said.data["photos_for_p_values"], said.data["failures"]) == (19, [])
 
 
+def test_listings_of_a_seller_are_one_group_where_it_is_asked_for(
+    run: Run, catalog: Path, market: Market, tmp_path: Path
+):
+    rows = [json.loads(line) for line in market.calibration.read_text().splitlines()]
+    sold = market.folder / "sold.jsonl"
+    calibrate = ("calibrate", catalog, sold, "--out", tmp_path / "i", "--group", "seller")
+
+    def write(sellers: list[str | None]) -> None:
+        lines = [
+            json.dumps(row | {"seller": seller, "platform": "bazaar"})
+            for row, seller in zip(rows, sellers, strict=True)
+        ]
+        sold.write_text("\n".join(lines))
+
+    write([f"seller {number % 10}" for number in range(30)])
+    said = run(*calibrate)
+    assert said.code == 2
+    assert "10 groups (30 genuine photos) are too few" in said.err
+    said = run(*calibrate, "--alpha", "0.4")
+    assert said.code == 0
+    assert re.search(r"for p-values of \d sellers", said.out)
+    write([None] * 30)  # each by itself
+    assert run(*calibrate, "--json").data["groups_for_p_values"] == 19
+
+
+def test_sellers_of_two_platforms_are_two_groups():
+    sellers = [("bazaar", "anna"), ("market", "anna"), ("bazaar", "anna"), (None, None)]
+    listings = [
+        Listing(id=str(number), photos=["a.jpg"], platform=platform, seller=seller)
+        for number, (platform, seller) in enumerate(sellers)
+    ]
+    groups = [commands._group(listing, "seller") for listing in listings]
+    assert (len(set(groups)), groups[0] == groups[2], groups[3]) == (3, True, "listing 3")
+
+
+def test_costs_and_a_base_rate_ask_for_fakes_and_are_kept(run: Run, catalog: Path, market: Market, tmp_path: Path):
+    calibrate = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--costs", "50", "1")
+    said = run(*calibrate, "--base-rate", "0.02")
+    assert (said.code, "base_rate and costs need a probability" in said.err) == (2, True)
+    assert run(*calibrate, "--base-rate", "2").code == 2
+    told = make_parser().parse_args(list(map(str, (*calibrate, "--base-rate", "0.02", "--fakes", market.listings))))
+    assert (told.base_rate, told.costs) == (0.02, [50.0, 1.0])
+
+
 def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_with(
     run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path
 ):
@@ -171,6 +215,7 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
             "feedback", journal, market.listings, results, "--id", id, "--decided", "genuine", "--by", "anna", *drawn
         )
         assert (said.code, "anna decided: genuine" in said.out) == (0, True)
+        assert f"Its head is {Journal(journal).head}" in said.out
     assert (inspector / "inspector.json").read_bytes() == kept
     shutil.copytree(inspector, own)
     said = run("calibrate", catalog, market.calibration, "--out", own, "--alpha", "0.1", "--journal", journal)

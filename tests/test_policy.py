@@ -103,7 +103,7 @@ def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
     assert (said, reason.startswith("It is a copy of official-1.")) == ("review", True)
     assert word(policy, found(0.9, copy="It is a copy."), listing("own-shop"))[0] == "clear"
     said, reason = word(policy, found(0.01, copy="It is a copy."))
-    assert (said, reason.startswith("It is a copy. 1 % of")) == ("suspected", True)
+    assert (said, reason.startswith("It is a copy. At most 1 % of")) == ("suspected", True)
 
 
 def test_the_very_file_of_a_genuine_photo_accuses_nobody_as_none_calibrates() -> None:
@@ -155,7 +155,7 @@ def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
 
 
 def test_shares_are_written_out() -> None:
-    assert word(Policy(ALPHA), found(1.0))[1].startswith("100 % of genuine photos")
+    assert word(Policy(ALPHA), found(1.0))[1].startswith("At most 100 % of genuine listings")
     assert (
         "only 99.8 % probable, and the costs ask for 99.9 %"
         in word(Policy(ALPHA, costs=(999.0, 1.0)), found(0.01, risk=0.998))[1]
@@ -196,8 +196,8 @@ def test_no_rule_adds_an_alarm() -> None:
 @pytest.mark.parametrize(
     ("facts", "costs", "said"),
     [
-        (found(101 / 2001), None, "5.05 % of genuine photos look this unusual: unusual, but not beyond"),
-        (found(0.0499), None, "4.99 % of genuine photos look this unusual (alarm level 5 %)"),
+        (found(101 / 2001), None, "At most 5.05 % of genuine listings look this unusual: unusual, but not beyond"),
+        (found(0.0499), None, "At most 4.99 % of genuine listings look this unusual (alarm level 5 %)"),
         (found(0.01, risk=0.4951), (1.0, 1.0), "a fake is only 49.5 % probable, and the costs ask for 50 %"),
     ],
 )  # fmt: skip

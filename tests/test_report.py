@@ -208,7 +208,7 @@ def test_the_page_says_what_was_found(results):
         "6 listings inspected",
         "412 photos",
         "Reason of high.",
-        "About 1 in 250 genuine photos looks at least this unusual (p 0.004).",
+        "At most about 1 in 250 genuine listings looks at least this unusual (p 0.004).",
         "Fine detail",
         "The mark deviates.",
         "No wordmark is known for this brand.",
@@ -738,7 +738,7 @@ def test_explanations_print_as_text(results):
     assert text.splitlines() == [
         "high: SUSPECTED, risk 0.97",
         "Reason of high.",
-        "About 1 in 250 genuine photos looks at least this unusual (p 0.004).",
+        "At most about 1 in 250 genuine listings looks at least this unusual (p 0.004).",
         "Nearest product: Runner 2 (Ostrelle)",
         "  Fine detail       p 0.010    The mark deviates.",
         "  Known product     p 0.400    Nearest product is Runner 2.",

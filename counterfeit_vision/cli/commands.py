@@ -83,9 +83,10 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         if path is not None:
             refuse_missing(path, what)
     journal = None if args.journal is None else Journal(args.journal)
-    genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"))
+    apart = args.group is None
+    genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"), as_it_is=apart)
     decided = [] if journal is None else journal.listings("fake")
-    fakes, broken_fakes = _with(args.fakes, decided)
+    fakes, broken_fakes = _with(args.fakes, decided, as_it_is=apart)
     photos = {photo for item in decided for photo in item.photos}
     if decided and args.fakes is None and (why := too_few("fakes", len(photos), len(decided))):
         fakes = None
@@ -94,11 +95,12 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     catalog = loaded(args, talk)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
     sellers = [tuple(seller.split("/", 1)) if "/" in seller else seller for seller in args.authorised]
-    inspector = Inspector(catalog, authorised=sellers)
+    inspector = Inspector(catalog, authorised=sellers, base_rate=args.base_rate, costs=args.costs)
     try:
         inspector.calibrate(
             genuine,
             fakes=fakes,
+            groups=None if apart else [_group(item, args.group) for item in (*genuine, *(fakes or ()))],
             alpha=args.alpha,
             by=args.by,
             leave_one_out=args.leave_one_out,
@@ -111,7 +113,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
-    data, text = _told(calibration)
+    data, text = _told(calibration, args.group or "listing")
     data = {"inspector": str(args.out), **data, "doubts": list(inspector.doubts)}
     if inspector.lesson is not None:
         text.append(f"From fakes: {inspector.lesson}.")
@@ -135,8 +137,8 @@ def _calibration_in(folder: Path, talk: Talk) -> Calibration | None:
         return None
 
 
-def _told(calibration: Calibration) -> tuple[dict[str, Any], list[str]]:
-    """A calibration's numbers, and in words what they promise."""
+def _told(calibration: Calibration, group: str) -> tuple[dict[str, Any], list[str]]:
+    """A calibration's numbers, and in words what they promise. ``group`` is what belongs together."""
     photos = len(calibration.merged)
     used = photos if calibration.rounds else calibration.fitted_on + photos
     smallest = 1 / (calibration.count + 1)
@@ -150,7 +152,7 @@ def _told(calibration: Calibration) -> tuple[dict[str, Any], list[str]]:
         "smallest_p_value": smallest,
         "false_alarm_limit": calibration.false_alarm_limit,
     }
-    of = "" if photos == calibration.count else f" of {calibration.count} listings"
+    of = "" if photos == calibration.count else f" of {number(calibration.count, group)}"
     return data, [
         f"Calibrated on {used} genuine photos: {calibration.fitted_on} to standardise, {photos} for "
         f"p-values{of} (the smallest is {smallest:.3g}).",
@@ -158,14 +160,23 @@ def _told(calibration: Calibration) -> tuple[dict[str, Any], list[str]]:
     ]
 
 
-def _with(source: Path | None, more: list[Listing]) -> tuple[Any, list[Failure]]:
+def _group(listing: Listing, field: str) -> str:
+    """What a listing belongs to; to itself where it names nothing. Sellers of two platforms are two."""
+    value = getattr(listing, field)
+    if value is None:
+        return f"listing {listing.id}"
+    return f"{listing.platform}/{value.id or value.name}" if field == "seller" else str(value)
+
+
+def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) -> tuple[Any, list[Failure]]:
     """A file or folder of listings and, after it, more of them, of a journal, but those that the file has, too; and
-    those of the file that can't be read. Another listing may have the same id.
+    those of the file that can't be read. Another listing may have the same id. ``as_it_is``: the file or folder itself
+    will do where there are no more.
     """
     from ..manifests import read_listings
     from ..types import Failure, Listing
 
-    if not more:
+    if not more and (as_it_is or source is None):
         return source, []
     given = [] if source is None else list(read_listings(source))
     listings = [item for item in given if isinstance(item, Listing)]
@@ -197,7 +208,11 @@ def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
     entry = journal.add(listing, said, args.decided, by=args.by, drawn=args.drawn, note=args.note)
     count = len(journal.entries())
     words = f"{args.id} was said to be {said['decision']}; {args.by} decided: {args.decided}."
-    text = [words, f"{number(count, 'decision')} in the journal; they move nothing until you calibrate with --journal."]
+    text = [
+        words,
+        f"{number(count, 'decision')} in the journal; they move nothing until you calibrate with --journal.",
+        f"Its head is {journal.head}: kept elsewhere, it tells whether the last line changed or lines were cut off.",
+    ]
     return Outcome({"journal": str(args.journal), "decisions": count, "head": journal.head, **entry}, text)
 
 

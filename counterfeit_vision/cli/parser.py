@@ -25,7 +25,8 @@ exit codes:
   130  interrupted
 
 Results go to stdout, the path of what was written last; progress and notes go to stderr.
-Weights, embeddings and what was learned and claimed are kept in $CV_CACHE (default: ~/.cache/counterfeit-vision).
+Weights, embeddings and small copies of photos, and what was learned and claimed, are kept in $CV_CACHE
+(default: ~/.cache/counterfeit-vision).
 """
 
 LABELLED = """\
@@ -229,6 +230,23 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--fakes", type=_path, help="labelled fakes, as the genuine photos are given: a head learns from them"
+    )
+    parser.add_argument(
+        "--base-rate", type=_share, metavar="SHARE", help="of fakes that is expected among listings; needs --fakes"
+    )
+    parser.add_argument(
+        "--costs",
+        type=float,
+        nargs=2,
+        metavar=("ACCUSATION", "MISSED"),
+        help="of a false accusation and of a missed fake, in any unit: what would be suspected and is not probable "
+        "enough a fake for them goes to review; needs --fakes",
+    )
+    parser.add_argument(
+        "--group",
+        choices=("seller", "platform", "region"),
+        help="listings that have it in common belong together: the promise is then about those of a new one, and "
+        "counts groups (default: each listing by itself)",
     )
     parser.add_argument(
         "--by", choices=("category", "brand", "product"), help="calibrate each by itself, where it has photos enough"
