@@ -80,10 +80,12 @@ def open_folder(folder: Path, find: Callable[[dict[str, Any]], Encoder]) -> tupl
     manifest, contents = read_folder(folder)
     encoder = find(manifest)
     if encoder.fingerprint != manifest["fingerprint"]:
+        advice = "load that one"
+        if name_of(encoder) == manifest["encoder"]:
+            advice = "its weights (a hub's or a package's) or its decode= were others: load it as it was"
         raise FingerprintError(
             f"{folder} was built with {manifest['encoder']} {manifest['fingerprint'][:12]}, "
-            f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; "
-            "load that one, or build the catalogue anew"
+            f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; {advice}, or build the catalogue anew"
         )
     return _unpacked(folder, manifest, contents), encoder
 

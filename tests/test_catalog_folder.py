@@ -307,6 +307,9 @@ def test_another_encoder_is_refused_with_both_names(saved: Path, tmp_path: Path)
     other = load_encoder(str(write_tiny_clip(tmp_path / "other", seed=5)))
     with pytest.raises(FingerprintError, match=r"built with tiny .*, this encoder is other .*; load that one"):
         Catalog.load(saved, encoder=other)
+    namesake = load_encoder(str(write_tiny_clip(tmp_path / "elsewhere" / "tiny", seed=5)))
+    with pytest.raises(FingerprintError, match=r"this encoder is tiny .*; its weights .* or its decode= were others"):
+        Catalog.load(saved, encoder=namesake)
 
 
 def test_a_folder_does_not_choose_which_weights_are_fetched(saved: Path) -> None:
