@@ -106,7 +106,7 @@ class Decider:
             side=max(judged[worst].photo.view.size),
             smallest=calibration.smallest,
             expected=self._expected,
-            unread=len(failures),
+            unread=sum(failure.stage == "decode" for failure in failures),
             alone=self._alone(scores[worst], kinds[worst]),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
             unmade=tuple(self.unable),

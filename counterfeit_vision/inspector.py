@@ -347,7 +347,7 @@ class Inspector:
             warnings.warn(f"{name} makes no claim, though it was calibrated: {why}", RuntimeWarning, stacklevel=2)
         can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
-            rows, silent = told(judged, listing, can_tell)
+            rows, silent = told(judged, can_tell)
             failures += silent
             if rows:
                 yield decider.verdict(listing, rows, failures)

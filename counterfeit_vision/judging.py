@@ -127,7 +127,7 @@ def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> 
 
 
 def told(
-    judged: Sequence[JudgedPhoto], listing: Listing, known: NDArray[np.bool_] | None = None
+    judged: Sequence[JudgedPhoto], known: NDArray[np.bool_] | None = None
 ) -> tuple[list[JudgedPhoto], list[Failure]]:
     """The photos to which a claim applies, of the heads in ``known`` (H,) where given, and a failure for each of the
     others.
@@ -141,7 +141,7 @@ def told(
             continue
         why = next((item.text for item in row.evidence if not item.applicable), "it was never calibrated")
         error = InputError(f"{row.photo.id}: no claim applies that genuine photos have calibrated ({why})")
-        silent.append(Failure(listing.id, "score", error))
+        silent.append(Failure(row.photo.id, "score", error))
     return loud, silent
 
 

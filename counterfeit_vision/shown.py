@@ -50,11 +50,11 @@ def show(
     for listing, photos, failed in judged:
         if groups is not None and shown.count >= len(groups):
             raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
-        rows, silent = told(photos, listing)
+        rows, silent = told(photos)
         for row in rows:
             if why := no_lesson.get(row.photo.sha256):
                 error = InputError(f"{row.photo.id}: the same photo {why}, so it teaches nothing about fakes")
-                silent.append(Failure(listing.id, "input", error))
+                silent.append(Failure(row.photo.id, "input", error))
                 shown.photos.add(row.photo.sha256)
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}

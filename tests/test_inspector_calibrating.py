@@ -442,7 +442,7 @@ def test_fakes_that_the_catalogue_knows_do_not_teach_that_fakes_are_copies(
         inspector.calibrate(GENUINE, fakes=shown)
     assert taught == ["half photo 2", *(f"photo {number}" for number in range(2, 11))]
     known_ones = [str(failure.error) for failure in inspector.failures]
-    assert len(known_ones) == 2
+    assert [failure.id for failure in inspector.failures] == ["known", "half photo 1"]
     assert all("is a known fake of the catalogue, so it teaches nothing about fakes" in error for error in known_ones)
 
 
@@ -635,7 +635,8 @@ def test_a_photo_that_no_claim_applies_to_takes_no_neighbour_with_it(tree_catalo
     assert "no claim applies that genuine photos have calibrated (Too bright.)" in str(failure.error)
     report = inspector.inspect([flat(60), flat(250), flat(70), cv.Listing(id="half", photos=[flat(250), flat(80)])])
     assert [type(item).__name__ for item in report] == ["Verdict", "Failure", "Verdict", "Verdict"]
-    assert [item.stage for item in report[3].failures] == ["score"]
+    assert [(item.id, item.stage) for item in report[3].failures] == [("half photo 1", "score")]
+    assert (report[3].decision, report[3].reason) == ("clear", inspector.inspect([flat(80)])[0].reason), "it was read"
 
 
 class Bright(Loud):
