@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -196,10 +197,21 @@ def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache
             encoded, failures = [], []
 
 
-def suspects_of(owners: Sequence[Listing], photos: Sequence[EncodedPhoto], catalog: Catalog) -> Suspects:
-    """What the heads are given of encoded photos, at least one, and the listing that each belongs to."""
+def suspects_of(
+    owners: Sequence[Listing],
+    photos: Sequence[EncodedPhoto],
+    catalog: Catalog,
+    known: Mapping[int, JudgedPhoto] = MappingProxyType({}),
+) -> Suspects:
+    """What the heads are given of encoded photos, at least one, and the listing that each belongs to; ``known`` are
+    those, by row, of which other heads have spoken.
+    """
     embeddings = stack(photos, encoder=catalog.encoder)
-    return Suspects(embeddings, owners, photos, catalog, catalog.neighbours(embeddings, NEIGHBOURS))
+    suspects = Suspects(embeddings, owners, photos, catalog, catalog.neighbours(embeddings, NEIGHBOURS))
+    for row, judged in known.items():
+        if judged.neighbours != judged.found:
+            suspects.taken_for[row] = str(catalog.goods[judged.neighbours[0]])
+    return suspects
 
 
 class _Memory:
@@ -256,6 +268,7 @@ def _score(
         [item for item, rows in zip(pending, known, strict=True) if rows is not None and others],
         catalog,
         [heads[place] for place in others],
+        [row for rows in known if rows is not None for row in rows],
     )
     for (listing, _, failures), before in zip(pending, known, strict=True):
         unread: list[Failure] = []
@@ -288,13 +301,16 @@ def _together(
 
 
 def _heard(
-    pending: Sequence[_Encoded], catalog: Catalog, heads: Sequence[Head]
+    pending: Sequence[_Encoded], catalog: Catalog, heads: Sequence[Head], known: Sequence[JudgedPhoto] = ()
 ) -> Iterator[tuple[list[JudgedPhoto], list[Failure]]]:
-    """For each listing what the heads say of its photos, and the photos that could no longer be read."""
+    """For each listing what the heads say of its photos, of which other heads' evidence is ``known`` or of none, and
+    the photos that could no longer be read.
+    """
     rows = [photo for _, photos, _ in pending for photo in photos]
     if rows:
-        suspects = suspects_of([listing for listing, photos, _ in pending for _ in photos], rows, catalog)
-        columns = [list(head.score(suspects)) for head in heads]
+        owners = [listing for listing, photos, _ in pending for _ in photos]
+        suspects = suspects_of(owners, rows, catalog, dict(enumerate(known)))
+        columns = _asked(suspects, heads)
         for head, column in zip(heads, columns, strict=True):
             if len(column) != len(rows):
                 raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(rows)} photos")
@@ -321,6 +337,21 @@ def _heard(
         ]
         start += len(photos)
         yield judged, unread
+
+
+def _asked(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
+    """What each head says of the photos. Where one took a photo for the nearest product, and a later one told by its
+    marks that it is another, the first is asked again: the order of heads decides nothing.
+    """
+    columns, guesses = [], []
+    for head in heads:
+        suspects.guessed.clear()
+        columns.append(list(head.score(suspects)))
+        guesses.append(frozenset(suspects.guessed))
+    return [
+        list(head.score(suspects)) if any(map(suspects.is_another, guessed)) else column
+        for head, column, guessed in zip(heads, columns, guesses, strict=True)
+    ]
 
 
 def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:

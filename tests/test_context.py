@@ -95,7 +95,7 @@ def test_the_claimed_product_counts_and_else_the_one_that_the_photo_shows(catalo
 
 def test_where_marks_told_the_product_its_price_counts_and_not_that_of_the_nearest(catalog: cv.Catalog) -> None:
     asked = suspects(catalog, offer(None, looks=100, price=20, currency="EUR"))
-    asked._taken_for[0] = "acme/belt"  # what a claim about marks leaves there
+    asked.taken_for[0] = "acme/belt"  # what a claim about marks leaves there
     (evidence,) = Price().score(asked)
     assert "50 % below the usual 40.00 EUR of belt" in evidence.text
 

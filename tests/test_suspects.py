@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +13,9 @@ from test_marks import engraved, label, plates, seen
 
 import counterfeit_vision as cv
 from counterfeit_vision import marks
+from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Colours, Mark, Patches, Reuse, Similarity, Suspects, base, reuse
+from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, base, reuse
 from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.keypoints import find_keypoints
 from counterfeit_vision.marks import FOUND
@@ -187,20 +189,52 @@ def test_how_alike_a_relief_must_be_to_be_found_is_no_step_of_its_score(
     assert scores == sorted(scores)
 
 
-def test_the_verdict_names_that_product(catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder says that each photo is most like the product one, and no less like the others."""
     neighbours = cv.Catalog.neighbours
 
-    def mistaken(self: cv.Catalog, *given: object, **named: object) -> object:
-        found = neighbours(self, *given, **named)  # type: ignore[arg-type]
-        order = np.argsort(self.products[found.rows] != "one", axis=1, kind="stable")
-        rows, scores = np.take_along_axis(found.rows, order, 1), np.full_like(found.scores, 0.5)
-        return dataclasses.replace(found, rows=rows, scores=scores)
+    def found(self: cv.Catalog, *given: object, **named: object) -> object:
+        near = neighbours(self, *given, **named)  # type: ignore[arg-type]
+        order = np.argsort(self.products[near.rows] != "one", axis=1, kind="stable")
+        rows, scores = np.take_along_axis(near.rows, order, 1), np.full_like(near.scores, 0.5)
+        return dataclasses.replace(near, rows=rows, scores=scores)
 
-    monkeypatch.setattr(cv.Catalog, "neighbours", mistaken)
+    monkeypatch.setattr(cv.Catalog, "neighbours", found)
+
+
+@pytest.mark.usefixtures("mistaken")
+def test_the_verdict_names_that_product(catalog: cv.Catalog) -> None:
     for heads, product in (([Similarity(), Mark()], "two"), ([Similarity()], "one")):
         ((_, (row,), _),) = judge([seen(sibling(noise=3))], catalog, heads, cache=False)
         assert catalog.products[row.neighbours[0]] == product
         assert catalog.products[row.runner_up] != product
+
+
+class Forgetful(Price):
+    """Of which nothing is kept on disk, as it does not say what it depends on."""
+
+
+@pytest.mark.usefixtures("mistaken")
+def test_what_a_photo_is_taken_for_is_no_matter_of_the_order_of_heads_nor_of_what_is_known(
+    catalog: cv.Catalog, tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = {"one": 100.0, "two": 10.0, "pen": 1.0}
+    rows = [dataclasses.replace(row, price=costs[row.product], currency="EUR") for row in catalog.references]
+    priced = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    asks = cv.Listing(id="asks", photos=[seen(sibling(noise=3))], price=10.0, currency="EUR")
+
+    def judged(*heads: Head, cache: EmbeddingCache | bool = False) -> tuple[str, float]:
+        ((_, (row,), _),) = judge([asks], priced, heads, cache=cache)
+        (price,) = (item for item, head in zip(row.evidence, heads, strict=True) if isinstance(head, Price))
+        return priced.products[row.neighbours[0]], price.score
+
+    assert judged(Mark(), Price()) == judged(Price(), Mark()) == judged(Mark(), Forgetful()) == ("two", 0.0)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert [judged(Mark(), Forgetful(), cache=cache) for _ in range(2)] == [("two", 0.0)] * 2
+    monkeypatch.setattr(Suspects, "_recognise", lambda *_: pytest.fail("no head needs the marks"))
+    product, score = judged(Similarity(), Price())
+    assert (product, score) == ("one", pytest.approx(np.log(10) / 0.25))
 
 
 def test_local_features_are_found_once_however_many_products_a_photo_may_show(

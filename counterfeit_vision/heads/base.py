@@ -49,8 +49,9 @@ class Suspects:
 
     ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
     out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), ``neighbours``
-    their nearest genuine references in ``catalog``. ``unread`` are the photos whose file had gone or changed
-    when a head asked for its pixels.
+    their nearest genuine references in ``catalog``. ``taken_for`` are the :meth:`goods` of photos of which no product
+    is claimed, as far as a head asked for them; ``guessed`` are the photos that a head took for the nearest product, as
+    none had. ``unread`` are the photos whose file had gone or changed when a head asked for its pixels.
     """
 
     photos: Embeddings
@@ -58,9 +59,10 @@ class Suspects:
     encoded: Sequence[EncodedPhoto]
     catalog: Catalog
     neighbours: Neighbours
+    taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    guessed: set[int] = field(default_factory=set, init=False, repr=False)
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
-    _taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
     _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
@@ -124,9 +126,9 @@ class Suspects:
             several = len(set(self.catalog.goods[claimed])) > 1
             near = near[np.isin(near, claimed)] if several else claimed
             return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
-        if row not in self._taken_for:
-            self._taken_for[row] = self._recognise(row)
-        return self._taken_for[row]
+        if row not in self.taken_for:
+            self.taken_for[row] = self._recognise(row)
+        return self.taken_for[row]
 
     def most_alike(self, row: int, claimed: NDArray[np.int64]) -> tuple[str, float]:
         """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
@@ -190,15 +192,21 @@ class Suspects:
 
     def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
-        for those of the :meth:`goods` that it was taken for, which come before all others.
+        for those of the :meth:`goods` that it was taken for, which come before all others. Marks are not looked for
+        here: where no head does, the nearest will do, and where one does later, this one is asked again.
         """
         rows, scores = self.neighbours.rows[row], self.neighbours.scores[row]
-        nearest = self.catalog.goods[rows[0]]
-        taken_for = self._taken_for.get(row, nearest)
-        if taken_for == nearest:
+        if row not in self.taken_for:
+            self.guessed.add(row)
+        if not self.is_another(row):
             return rows, scores
-        order = np.argsort(self.catalog.goods[rows] != taken_for, kind="stable")
+        order = np.argsort(self.catalog.goods[rows] != self.taken_for[row], kind="stable")
         return rows[order], scores[order]
+
+    def is_another(self, row: int) -> bool:
+        """Whether a photo was taken for another product than the nearest."""
+        nearest = self.catalog.goods[self.neighbours.rows[row, 0]]
+        return bool(self.taken_for.get(row, nearest) != nearest)
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
