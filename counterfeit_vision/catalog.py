@@ -396,6 +396,14 @@ class Catalog:
             self._names[field] = names
         return self._names[field]
 
+    @cached_property
+    def row_of_file(self) -> Mapping[str, int]:
+        """The row of each file, by its sha256; of one in several galleries, that in the first of :data:`GALLERIES`: a
+        proven fake may show the brand's own picture, which proves no fake.
+        """
+        order = [(GALLERIES.index(reference.gallery), row) for row, reference in enumerate(self.references)]
+        return {self.sha256[row]: row for _, row in sorted(order, reverse=True)}
+
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""
         groups: dict[str, list[int]] = {}

@@ -101,7 +101,7 @@ class Decider:
             marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             catalogued=bool(known.any())
-            and all(judged[row].photo.sha256 in self._genuine_files for row in counted.tolist()),
+            and all(self._is_genuine_file(judged[row].photo.sha256) for row in counted.tolist()),
             unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
             side=max(judged[worst].photo.view.size),
             smallest=calibration.smallest,
@@ -176,11 +176,10 @@ class Decider:
     def _known_fakes(self) -> frozenset[str]:
         return frozenset(one.id for one in self.catalog.references if one.gallery == "known_fake")
 
-    @cached_property
-    def _genuine_files(self) -> frozenset[str]:
-        """The sha256 of the catalogue's genuine photos."""
-        files = zip(self.catalog.references, self.catalog.sha256, strict=True)
-        return frozenset(sha256 for one, sha256 in files if one.gallery != "known_fake")
+    def _is_genuine_file(self, sha256: str) -> bool:
+        """Whether a photo is the very file of one of the catalogue's genuine photos."""
+        row = self.catalog.row_of_file.get(sha256)
+        return row is not None and bool(self.catalog.genuine[row])
 
     def _borrowed(self, judged: Sequence[JudgedPhoto]) -> NDArray[np.bool_]:
         """Which photos are proven copies of genuine ones: they show genuine goods, whatever the seller sells."""

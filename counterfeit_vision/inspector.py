@@ -261,8 +261,7 @@ class Inspector:
 
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
-        in_catalog = set(self.catalog.sha256)
-        if known := [row.photo.id for row in rows if row.photo.sha256 in in_catalog]:
+        if known := [row.photo.id for row in rows if row.photo.sha256 in self.catalog.row_of_file]:
             more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
             told = f"{', '.join(known[:NAMED])}{more} {'is a photo' if len(known) == 1 else 'are photos'}"
             raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from counterfeit_vision import Catalog, Listing, Reference
+from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.base import Head
 from counterfeit_vision.heads.reuse import ANOTHER, SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
+from counterfeit_vision.judging import judge
 from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
@@ -299,6 +301,20 @@ def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> 
     assert evidence[5].points is None
     assert evidence[5].score < evidence[4].score < min(item.score for item in evidence[:4])
     assert not evidence[6].applicable
+
+
+@pytest.mark.parametrize("galleries", [("official", "known_fake"), ("known_fake", "official")])
+def test_a_fake_that_stole_the_brands_picture_makes_no_fake_of_it(
+    galleries: tuple[str, str], tiny_encoder: TowerEncoder
+) -> None:
+    stolen = photo(10, 20)
+    rows = [Reference(id=name, photo=stolen, brand="acme", product="bag", gallery=name) for name in galleries]
+    rows.append(Reference(id="other", photo=photo(11, 21), brand="acme", product="bag"))
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    asked = [Listing(id=str(number), photos=[one]) for number, one in enumerate([stolen, recompressed(stolen, 40)])]
+    (file,), (copied,) = ([row.evidence[0] for row in rows] for _, rows, _ in judge(asked, catalog, [Reuse()]))
+    assert file.text == "The very file of official (official)."
+    assert (copied.references[0], is_copy(copied)) == ("official", True)
 
 
 def test_a_copy_is_found_where_all_others_are_more_alike_by_patches(

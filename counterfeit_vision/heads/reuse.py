@@ -122,15 +122,15 @@ class Reuse:
 
     def _one(self, suspects: Suspects, row: int, near: NDArray[np.int64]) -> Evidence:
         catalog = suspects.catalog
-        sha256 = suspects.encoded[row].sha256
-        if sha256 in catalog.sha256:
-            reference = catalog.references[catalog.sha256.index(sha256)]
+        file = catalog.row_of_file.get(suspects.encoded[row].sha256)
+        if file is not None:
+            reference = catalog.references[file]
             return Evidence(
                 score=_sureness(1.0),
                 text=f"The very file of {reference.id} ({_words(reference.gallery)}).",
                 region=Region(0, 0, *suspects.size(row)),
                 references=(reference.id,),
-                crops=_side_by_side(suspects, row, catalog.sha256.index(sha256)),
+                crops=_side_by_side(suspects, row, file),
             )
         try:
             photo = suspects.traits(row)
@@ -141,7 +141,7 @@ class Reuse:
         by_vector = near[np.argsort(-(catalog.vectors[near] @ suspects.photos.vectors[row]), kind="stable")]
         keys = list(dict.fromkeys([*near[:CANDIDATES].tolist(), *by_vector[:CANDIDATES].tolist()]))
         found = [compare_traits(photo, self._traits(suspects, key)) for key in keys]
-        best = max(range(len(found)), key=lambda place: found[place].score)
+        best = max(range(len(found)), key=lambda place: (found[place].score, catalog.genuine[keys[place]]))
         match, reference = found[best], catalog.references[keys[best]]
         order = [best, *(place for place in range(len(found)) if place != best)]
         name = f"{reference.id} ({_words(reference.gallery)})"
