@@ -99,6 +99,19 @@ def test_a_claim_is_taken_at_its_word(catalog: cv.Catalog) -> None:
     assert mark.score > 0.2, "as the other card has the same word"
 
 
+def test_what_a_listing_claims_is_looked_up_once_a_photo_however_many_it_has(
+    catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, look = [], cv.Catalog.claimed_by
+    monkeypatch.setattr(cv.Catalog, "claimed_by", lambda *given: asked.append(1) or look(*given))
+    blank = [np.full((200, 200, 3), 9 + row, np.uint8) for row in range(12)]
+    found = batch(catalog, blank, "two", product="one")
+    found = dataclasses.replace(found, listings=[found.listings[0]] * len(found))
+    for head in (Mark(), Colours()):
+        head.score(found)
+    assert len(asked) == len(found)
+
+
 def banded(colour: tuple[int, int, int], *, noise: int = 0) -> np.ndarray:
     """The card, with a band of a colour under its marks."""
     card = label(noise=noise)

@@ -63,6 +63,7 @@ class Suspects:
     guessed: set[int] = field(default_factory=set, init=False, repr=False)
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
+    _claimed: Once[int, str | None] = field(default_factory=Once, init=False, repr=False)
     _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
@@ -121,14 +122,20 @@ class Suspects:
         photo: where the nearest one's are not, and fit worse, or where only the colours tell the two apart, and its own
         are those of the photo. Products of a brand may look much alike.
         """
-        claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
-        if len(claimed):
-            several = len(set(self.catalog.goods[claimed])) > 1
-            near = near[np.isin(near, claimed)] if several else claimed
-            return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
+        claimed = self._claimed.get(row, lambda: self._claimed_goods(row))
+        if claimed is not None:
+            return claimed
         if row not in self.taken_for:
             self.taken_for[row] = self._recognise(row)
         return self.taken_for[row]
+
+    def _claimed_goods(self, row: int) -> str | None:
+        claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
+        if not len(claimed):
+            return None
+        several = len(set(self.catalog.goods[claimed])) > 1
+        near = near[np.isin(near, claimed)] if several else claimed
+        return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
 
     def most_alike(self, row: int, claimed: NDArray[np.int64]) -> tuple[str, float]:
         """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
