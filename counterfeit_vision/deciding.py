@@ -151,10 +151,10 @@ class Decider:
         and the smallest risk.
         """
         p_values, risks = [], []
-        some_of_them = [once[part[once]] for part in parts if part.any() and not part.all()]
+        some_of_them = [mine for part in parts if 0 < len(mine := once[part[once]]) < len(once)]
         for some in [once, *some_of_them]:
-            mine = [strata[row] for row in some], [kinds[row] for row in some]
-            p_values.append(self.calibration.listing_p(scores[some], *mine, photos=len(once)))
+            of = [strata[row] for row in some], [kinds[row] for row in some]
+            p_values.append(self.calibration.listing_p(scores[some], *of, photos=len(once)))
             risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
         return max(p_values), min(risks)
 

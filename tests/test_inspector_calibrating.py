@@ -537,6 +537,29 @@ def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog)
     assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
 
 
+class Unlike(Loud):
+    """The same, as how unlike the catalogue it is."""
+
+    name = "similarity"
+
+
+class MarkedLater(Loud):
+    """The same, as the claim about marks, which finds them on a listing's second photo."""
+
+    name = "mark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        first, *others = super().score(suspects)
+        return [first, *(dataclasses.replace(one, region=cv.Region(0, 0, 9, 9)) for one in others)]
+
+
+def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Unlike(), MarkedLater()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([cv.Listing(id="twice", photos=[flat(250)] * 2, product="bag")], strict=True)
+    (once,) = inspector.inspect([cv.Listing(id="once", photos=[flat(250)], product="bag")], strict=True)
+    assert (verdict.decision, verdict.p_value, verdict.risk) == ("suspected", once.p_value, once.risk)
+
+
 class Strange(Loud):
     """How colourful a photo is: nothing in the catalogue is."""
 
