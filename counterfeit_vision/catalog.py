@@ -206,7 +206,8 @@ class Catalog:
         found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
         neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
         if by == "mark":
-            neighbours = self._by_mark([photos[place[name]] for name in found.ids], neighbours, k, rows, cache)
+            named = {name: photos[place[name]] for name in found.ids}
+            neighbours = self._by_mark(named, neighbours, k, rows, cache)
         ids = np.full((len(photos), k), None, dtype=object)
         products = ids.copy()
         scores = np.full((len(photos), k), -np.inf, np.float32)
@@ -294,19 +295,21 @@ class Catalog:
 
     def _by_mark(
         self,
-        photos: Sequence[Photo],
+        photos: Mapping[str, Photo],
         near: Neighbours,
         k: int,
         allowed: NDArray[np.int64] | None,
         cache: EmbeddingCache | bool,
     ) -> Neighbours:
-        """The references whose marks are most like those found in each photo; a row without marks stays empty."""
+        """The references whose marks are most like those found in each photo, by its name; a row without marks stays
+        empty.
+        """
         marks = self._library.get("", lambda: self._encoded_marks(cache))
         none = np.zeros(0, np.int64), np.zeros(0, np.float32)
         ranked = []
         usable = self.genuine[marks.rows] if allowed is None else np.isin(marks.rows, allowed)
-        for place, photo in enumerate(photos):
-            pixels = decode(photo, name=f"photo {place}").pixels
+        for place, (name, photo) in enumerate(photos.items()):
+            pixels = decode(photo, name=name).pixels
             goods = list(dict.fromkeys(self.goods[[key for key in near.rows[place] if key >= 0]].tolist()))
             found = self.marks_in(pixels, goods[:MARK_CANDIDATES])
             if isinstance(found, str) or not usable.any():

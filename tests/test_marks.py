@@ -12,7 +12,10 @@ import pytest
 from conftest import picture
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, mark_warp, marks
+from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import DecodeError
 from counterfeit_vision.keypoints import find_keypoints, spread_keypoints
 from counterfeit_vision.laying import _grey_at, places, to_grey
 from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
@@ -558,6 +561,16 @@ def test_search_by_mark(tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch:
             encoded.clear()
             np.testing.assert_array_equal(answers.ids, found.ids)
             np.testing.assert_allclose(answers.scores, found.scores, atol=1e-6)
+
+
+def test_a_photo_that_goes_before_its_marks_are_cut_is_named_by_its_place(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Reference(id="v", photo=label(), brand="velmora", product="card", regions=[BOX])]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    monkeypatch.setattr(catalog_module, "decode", lambda _, *, name: decode(b"", name=name))
+    with pytest.raises(DecodeError, match="photo 1"):
+        catalog.search([b"no photo", label()], by="mark", cache=False)
 
 
 def test_search_by_mark_needs_marks(tiny_encoder: TowerEncoder) -> None:
