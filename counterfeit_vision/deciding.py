@@ -223,7 +223,7 @@ class Decider:
             asked = (counted if name == Reuse.name else telling).tolist()
             applied = [row for row in asked if judged[row].evidence[column].applicable]
             if not applied:
-                claims[name] = judged[asked[0]].evidence[column]
+                claims[name] = dataclasses.replace(judged[asked[0]].evidence[column], photo=asked[0])
                 continue
             row = max(applied, key=lambda number: self._loudness(judged[number].evidence[column], name))
             evidence = judged[row].evidence[column]

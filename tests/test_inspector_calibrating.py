@@ -537,6 +537,24 @@ def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog)
     assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
 
 
+class Dark(Loud):
+    """The same, of the darkest photos only."""
+
+    name = "dark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score < 45 else cv.Evidence.not_applicable("Too bright.") for item in found]
+
+
+def test_a_claim_that_does_not_apply_says_of_which_photo(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Unlike(), Dark()], cache=False).calibrate(GENUINE)
+    strange, known = flat(240), flat(60)
+    known[:20] += 10  # no blank one
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[strange, known])], strict=True)
+    assert [(claim.photo, claim.applicable) for claim in verdict.claims.values()] == [(1, True), (1, False)]
+
+
 class Unlike(Loud):
     """The same, as how unlike the catalogue it is."""
 
