@@ -225,6 +225,13 @@ def test_nothing_learned_yet_says_what_to_type() -> None:
         LearnedHead(Clip(), cache=False).score_encoded([photo(0)])  # type: ignore[arg-type]
 
 
+def test_a_head_is_kept_at_a_path(head: LearnedHead) -> None:
+    with pytest.raises(InputError, match=r"head\.save\(5\): need a path; type head\.save\('head\.safetensors'\)"):
+        head.save(5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"LearnedHead\.load\(None\): need a path"):
+        LearnedHead.load(None, Clip())  # type: ignore[arg-type]
+
+
 def test_it_survives_the_disk_and_refuses_another_encoder(head: LearnedHead, tmp_path: Path) -> None:
     path = head.save(tmp_path / "head.safetensors")
     again = LearnedHead.load(path, Clip())  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
 from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
-from ..types import Evidence, Failure, Photo, check_list, group_names
+from ..types import Evidence, Failure, Photo, as_path, check_list, group_names
 from .base import Suspects
 from .closeups import look_closer
 
@@ -277,7 +277,7 @@ class LearnedHead:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what was learned, as safetensors; :meth:`load` reads it."""
-        target = Path(path)
+        target = as_path(path, "head.save", "head.safetensors")
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, self.to_bytes())
         return target
@@ -301,7 +301,7 @@ class LearnedHead:
         """
         from safetensors import SafetensorError, safe_open
 
-        head = cls(encoder, cache=cache)
+        path, head = as_path(path, "LearnedHead.load", "head.safetensors"), cls(encoder, cache=cache)
         try:
             with safe_open(path, "numpy") as file:
                 about = file.metadata() or {}
