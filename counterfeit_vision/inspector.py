@@ -392,19 +392,20 @@ class Inspector:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Keep the calibration and the settings; the catalogue is saved by itself. -> the folder."""
-        if self.calibration is None:
+        now = copy.copy(self)  # another thread may calibrate meanwhile
+        if now.calibration is None:
             raise NotCalibratedError("nothing to save yet: inspector.calibrate(genuine=photos) comes first")
         kept = KeptInspector(
-            fingerprint=self.catalog.encoder.fingerprint,
-            calibration=self.calibration,
-            authorised=self.authorised,
-            by=self.by,
-            base_rate=self.base_rate,
-            costs=self.costs,
-            rates=next((head.rates for head in self.heads if isinstance(head, Price)), {}),
+            fingerprint=now.catalog.encoder.fingerprint,
+            calibration=now.calibration,
+            authorised=now.authorised,
+            by=now.by,
+            base_rate=now.base_rate,
+            costs=now.costs,
+            rates=next((head.rates for head in now.heads if isinstance(head, Price)), {}),
         )
         path = as_path(folder, "inspector.save", "inspector")
-        write_inspector(path, kept, self.heads[-1] if isinstance(self.heads[-1], LearnedHead) else None)
+        write_inspector(path, kept, now.heads[-1] if isinstance(now.heads[-1], LearnedHead) else None)
         return path
 
     @classmethod

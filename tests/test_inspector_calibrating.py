@@ -173,6 +173,26 @@ def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(
     assert [head.name for head in inspector.heads] == ["loud", "learned"]
 
 
+def test_what_is_saved_is_of_one_piece_where_another_thread_calibrates_meanwhile(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    learns_anything(monkeypatch)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
+    settings, others = cv.Inspector.costs, [fakes]
+
+    def just_then(self: cv.Inspector) -> tuple[float, float] | None:
+        if others:
+            inspector.calibrate(genuine, fakes=others.pop(), alpha=0.1)
+        return settings.fget(self)
+
+    monkeypatch.setattr(cv.Inspector, "costs", settings.getter(just_then))
+    inspector.save(tmp_path / "inspector")
+    assert [head.name for head in inspector.heads] == ["loud", "learned"]
+    kept = cv.Inspector.load(tmp_path / "inspector", tree_catalog, [Loud()], cache=False)
+    assert [head.name for head in kept.heads] == ["loud"]
+
+
 def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_no_fake(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
