@@ -8,7 +8,7 @@
     │   └── DuplicateIdError            two references or listings with one id
     ├── DecodeError (ValueError)        one photo gives no pixels: file, reason, limit
     ├── WeightsError (RuntimeError)     no source of weights worked: every source with its reason
-    ├── CatalogError (RuntimeError)     a catalogue folder cannot be used
+    ├── CatalogError (RuntimeError)     a catalogue, an inspector or a journal on disk cannot be used
     │   ├── CorruptCatalogError         a file is missing, truncated or changed
     │   └── FingerprintError            its vectors come from another encoder
     ├── NotCalibratedError (RuntimeError)
@@ -73,11 +73,11 @@ class WeightsError(CounterfeitVisionError, RuntimeError):
 
 
 class CatalogError(CounterfeitVisionError, RuntimeError):
-    """A catalogue folder cannot be used."""
+    """A catalogue, an inspector or a journal on disk cannot be used."""
 
 
 class CorruptCatalogError(CatalogError):
-    """A file of a catalogue is missing, truncated or changed."""
+    """A file of a catalogue, or of a learned head, is missing, truncated or changed."""
 
 
 class FingerprintError(CatalogError):

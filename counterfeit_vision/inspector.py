@@ -324,7 +324,7 @@ class Inspector:
     def inspect(self, listings: Listings, *, strict: bool = False, progress: bool = False) -> Report:
         """Judge photos, listings, or a file or folder of them: one :class:`Verdict` or :class:`Failure` each, in order.
 
-        With ``strict`` the first failure raises.
+        With ``strict`` the first listing without a verdict raises its error.
         """
         now, results = copy.copy(self), []
         for result in now.stream(listings, progress=progress):

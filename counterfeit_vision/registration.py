@@ -20,7 +20,7 @@ TRIPLES = 192  # maps tried for each reference
 TOLERANCE = 1.2  # patches: how far from its mapped place a match may lie and still agree
 SMALLEST_AREA = 4.0  # twice the area, in square patches, of a triple that may propose a map
 SCALE_RANGE = (0.08, 8.0)  # areas a map may shrink or grow to; it never mirrors
-ANISOTROPY = 4.5  # squared Frobenius norm over determinant: 2 = a similarity, 4.5 = one side seen at about 70 degrees
+ANISOTROPY = 4.5  # squared Frobenius norm over determinant: 2 = a similarity, 4.5 = one side seen at about 76 degrees
 REFINEMENTS = 3
 
 

@@ -237,7 +237,7 @@ class _Record:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reference(_Record):
-    """One genuine photo and what it shows.
+    """One photo, of a genuine good or a proven fake, and what it shows.
 
     ``id`` is unique in a catalogue. ``regions`` are the boxes of the brand's marks on the photo, if somebody drew them.
     ``gallery`` is one of :data:`GALLERIES`. ``price`` is the product's usual price in ``currency`` (ISO 4217).
@@ -435,11 +435,12 @@ class Evidence(_Record):
     """One claim about a listing, and what it rests on.
 
     - ``score``: raw, higher = more suspicious; ``nan`` where the claim does not apply.
-    - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration.
+    - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration, and where the
+      claim is not counted, as no genuine photo that calibrated made it.
     - ``photo``: which of the verdict's ``photos`` the claim is about, from 0.
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
       alarm level (the peak that one genuine photo in twenty reaches).
-    - ``references``: ids of the genuine photos it was compared with.
+    - ``references``: ids of the catalogue's photos it was compared with.
     - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
@@ -496,7 +497,8 @@ class Verdict(_Record):
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk, which rises with
       it continuously, come from the log of the mean of their exponentials (their mean evidence), in which a photo that
-      is shown twice counts once; from that of the photos which the catalogue knows, where that is smaller.
+      is shown twice counts once; from that of the photos which the catalogue knows, or of those of them that are no
+      proven copies of genuine ones, where that is smaller.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, that gave no pixels or that no claim applies to.
@@ -531,8 +533,8 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the pictures and the nearest references. Nearly all of its bytes are
-        the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the listing, the pictures and the nearest references. Nearly all of its
+        bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,

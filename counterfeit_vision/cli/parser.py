@@ -18,10 +18,10 @@ __all__ = ["make_parser"]
 
 EXIT_CODES = """\
 exit codes:
-  0    all is fine
+  0    all is fine, also where drift gives an alarm: read its output
   1    some inputs failed: they are named in the output, the results of the others are written
   2    wrong input or usage
-  3    the weights or the catalogue cannot be used
+  3    the weights, the catalogue, the inspector or the journal cannot be used
   130  interrupted
 
 Results go to stdout, the path of what was written last; progress and notes go to stderr.
@@ -307,7 +307,8 @@ def _add_drift(under: argparse._SubParsersAction[Any]) -> None:
         "--delta",
         type=_share,
         default=0.01,
-        help="chance of ever giving an alarm while nothing changes (default: %(default)s)",
+        help="chance of ever giving an alarm while nothing changes (default: %(default)s); the output tells of an "
+        "alarm, the exit code is 0 all the same",
     )
 
 

@@ -372,7 +372,7 @@ class Head(Protocol):
         """One :class:`~counterfeit_vision.Evidence` a photo, in order.
 
         ``score`` is continuous, higher = more suspicious. A head with nothing to go on gives
-        ``Evidence.not_applicable(reason)``, never a made-up middle. A photo's evidence does not depend on its batch
-        mates.
+        ``Evidence.not_applicable(reason)``, never a made-up middle. A photo's evidence depends on its own listing only,
+        whose other photos may count, and not on its batch mates.
         """
         ...
