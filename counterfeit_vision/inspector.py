@@ -23,7 +23,7 @@ from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, check_settings, read_inspector, write_inspector
-from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, told
+from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, usable
 from .manifests import read_listings
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
@@ -346,7 +346,7 @@ class Inspector:
             warnings.warn(f"{name} makes no claim, though it was calibrated: {why}", RuntimeWarning, stacklevel=2)
         can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
-            rows, silent = told(judged, can_tell)
+            rows, silent = usable(judged, can_tell)
             failures += silent
             if rows:
                 yield decider.verdict(listing, rows, failures)

@@ -47,7 +47,7 @@ __all__ = [
     "scores_of",
     "strata_of",
     "suspects_of",
-    "told",
+    "usable",
 ]
 
 SAME = 1e-4  # of a score: an encoder's rounding in one batch and in another
@@ -127,7 +127,7 @@ def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> 
     return [composed(str(getattr(catalog.references[row.neighbours[0]], by) or "")) for row in rows]
 
 
-def told(
+def usable(
     judged: Sequence[JudgedPhoto], known: NDArray[np.bool_] | None = None
 ) -> tuple[list[JudgedPhoto], list[Failure]]:
     """The photos to which a claim applies, of the heads in ``known`` (H,) where given, and a failure for each of the

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from .errors import InputError
-from .judging import JudgedPhoto, distinct, told
+from .judging import JudgedPhoto, distinct, usable
 from .types import Failure, Listing
 
 __all__ = ["Shown", "show", "show_fakes"]
@@ -50,7 +50,7 @@ def show(
     for listing, photos, failed in judged:
         if groups is not None and shown.count >= len(groups):
             raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
-        rows, silent = told(photos)
+        rows, silent = usable(photos)
         for row in rows:
             if why := no_lesson.get(row.photo.sha256):
                 error = InputError(f"{row.photo.id}: the same photo {why}, so it teaches nothing about fakes")

@@ -17,7 +17,16 @@ from ..whole_product import WholeProduct
 from ..wording import number
 from .base import Suspects
 
-__all__ = ["differs_as_a_whole", "drawn_otherwise", "in_spreads", "laid_over", "no_mark", "side_by_side", "unsaid"]
+__all__ = [
+    "differs_as_a_whole",
+    "drawn_otherwise",
+    "in_spreads",
+    "laid_over",
+    "no_mark",
+    "no_mark_but_elsewhere",
+    "side_by_side",
+    "unsaid",
+]
 
 Floats = NDArray[np.float32]
 
@@ -31,6 +40,11 @@ LIKENESS = (0.54, 0.66, 0.76, 0.83, 0.88, 0.95)
 def no_mark(reason: str) -> Evidence:
     """Not found is not proof of a fake, a photo may show the back: the claim does not apply."""
     return Evidence.not_applicable(f"No mark was found: {reason}.")
+
+
+def no_mark_but_elsewhere(reason: str) -> Evidence:
+    """The same, where another photo of the listing shows them."""
+    return no_mark(f"{reason}; another photo of the listing shows them")
 
 
 def unsaid(reason: str) -> Evidence:
@@ -58,7 +72,7 @@ def laid_over(
     """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the frame: that of the
     ``whole`` product, or the marks' stencil's.
     """
-    references, crops = side_by_side(suspects, row, goods, laid, whole)
+    references, crops = side_by_side(suspects, goods, laid, whole)
     return Evidence(
         score=score,
         text=f"Laid over {number(len(references), 'genuine photo')} of {suspects.product_of(goods)}, {text}",
@@ -113,7 +127,7 @@ def differs_as_a_whole(
         return unsaid(over)
     mark = suspects.mark(row)
     if isinstance(mark, str) and suspects.shown_elsewhere(row):
-        return no_mark(f"{mark}; another photo of the listing shows them")
+        return no_mark_but_elsewhere(mark)
     goods, whole, laid = over
     found = compare(whole, laid)
     if isinstance(found, str):
@@ -131,7 +145,7 @@ def differs_as_a_whole(
 
 
 def side_by_side(
-    suspects: Suspects, row: int, goods: str, laid: Laid, whole: WholeProduct | None = None
+    suspects: Suspects, goods: str, laid: Laid, whole: WholeProduct | None = None
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
     """The ids of the genuine photos that a photo is laid over, ``whole`` or its marks; and its crop beside the first
     one's.

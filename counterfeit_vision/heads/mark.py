@@ -8,7 +8,7 @@ from ..goods_marks import GoodsMarks
 from ..marks import FOUND, Stencil
 from ..types import Evidence
 from .base import Suspects
-from .laid_over import no_mark
+from .laid_over import no_mark, no_mark_but_elsewhere
 
 __all__ = ["Mark"]
 
@@ -41,7 +41,7 @@ class Mark:
         mark = suspects.mark(row)
         if isinstance(mark, str):
             if suspects.shown_elsewhere(row):
-                return no_mark(f"{mark}; another photo of the listing shows them")
+                return no_mark_but_elsewhere(mark)
             if not suspects.lacks_mark(row):
                 return no_mark(mark)
             return self._lacking(suspects, row, mark)
