@@ -512,6 +512,8 @@ class Catalog:
 
     def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
+        if self.foreground is not None:
+            return np.asarray(self.foreground[rows], np.float32)
         for row in rows.tolist():
             if row not in self._weights:
                 self._weights[row] = self._product_weight(row)
@@ -519,8 +521,6 @@ class Catalog:
 
     def _product_weight(self, row: int) -> NDArray[np.float32]:
         assert self.tokens is not None
-        if self.foreground is not None:
-            return np.asarray(self.foreground[row], np.float32)
         own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
         own = own[own != row][:FOREGROUND_REFERENCES]
         unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]

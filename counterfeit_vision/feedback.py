@@ -26,7 +26,7 @@ import numpy as np
 from .calibrate import Calibration
 from .errors import CatalogError, InputError
 from .sealed import lock
-from .types import Listing, Verdict, as_path
+from .types import Listing, Seller, Verdict, as_path
 
 __all__ = ["Change", "Journal"]
 
@@ -84,7 +84,7 @@ class Journal:
             "title": listing.title,
             "price": listing.price,
             "currency": listing.currency,
-            "seller": None if listing.seller is None else getattr(listing.seller, "id", listing.seller),
+            "seller": listing.seller.id if isinstance(listing.seller, Seller) else None,
             "platform": listing.platform,
             "said": {name: said[name] for name in SAID},
             "decided": decided,

@@ -61,7 +61,7 @@ class Usual:
                 continue
             middle = float(np.median(told))
             given = 0.0 if least is None else least[column]
-            floor = max(1e-3 * max(1.0, abs(middle)), 1e-9, given)
+            floor = max(1e-3 * max(1.0, abs(middle)), given)
             spread = max(_mean(_excess(told, middle)), floor)
             location[:, column], scale[:, column] = middle, spread
             kept = {row: own for row, name in enumerate(known, 1) if len(own := values[seen & (names == name)])}

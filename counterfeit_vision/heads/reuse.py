@@ -179,9 +179,9 @@ class Reuse:
         )
 
 
-def is_copy(evidence: Evidence | None) -> bool:
+def is_copy(evidence: Evidence) -> bool:
     """Whether evidence of :class:`Reuse` proves a copy of the first of its ``references``."""
-    return evidence is not None and evidence.applicable and evidence.score >= COPY
+    return evidence.applicable and evidence.score >= COPY
 
 
 def _sureness(score: float) -> float:

@@ -46,7 +46,6 @@ class Alteration:
     """Redraws the artwork: ``apply(artwork, wanted share, rng)``; it ``fits`` where there is something to redraw."""
 
     name: str
-    what: str
     apply: Callable[[Artwork, Range, Rng], Artwork]
     fits: Callable[[Artwork], bool] = lambda artwork: True
 
@@ -56,7 +55,6 @@ class Substitution:
     """Shows another product; ``knock_off(artwork, marks to imitate, rng)`` imitates the brand's marks on it."""
 
     name: str
-    what: str
     knock_off: Callable[[Artwork, Artwork, Rng], Artwork]
 
 
@@ -65,7 +63,6 @@ class Theft:
     """Re-uses the brand's own photo: ``disguise(photo, product mask, strength, rng)`` gives both anew."""
 
     name: str
-    what: str
     disguise: Callable[[Image.Image, Image.Image, str, Rng], tuple[Image.Image, Image.Image]]
 
 
@@ -180,10 +177,12 @@ def _letters(artwork: Artwork, wanted: Range, rng: Rng, choices: Callable[[str],
 
 
 def _letter_swap(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """A letter of the wordmark is another letter."""
     return _letters(artwork, wanted, rng, lambda letter: _LETTERS)
 
 
 def _homoglyph(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """Letters of the wordmark are look-alikes."""
     return _letters(artwork, wanted, rng, lambda letter: _LOOKALIKES.get(letter, ()))
 
 
@@ -207,6 +206,7 @@ def _colour(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
 
 
 def _wrong_font(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """The wordmark is set in a slightly different typeface."""
     word = _word_mark(artwork)[1]
     own = word.face
 
@@ -230,11 +230,13 @@ def _wrong_font(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
 
 
 def _stroke(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """The strokes of a mark are too heavy or too light."""
     sign = 1.0 if rng.random() < 0.65 else -1.0
     return _tuned_mark(artwork, None, wanted, rng, lambda mark, m: replace(mark, bold=mark.bold + sign * 0.07 * m))
 
 
 def _proportion(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """A mark is stretched or squeezed."""
     wider = rng.random() < 0.5
 
     def change(mark: Mark, m: float) -> Mark:
@@ -244,6 +246,7 @@ def _proportion(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
 
 
 def _moved(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """A mark is not in its place."""
     angle = rng.uniform(0, 2 * np.pi)
     x, y = 0.3 * float(np.cos(angle)), 0.3 * float(np.sin(angle))
 
@@ -254,6 +257,7 @@ def _moved(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
 
 
 def _rotated(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
+    """A mark is turned."""
     sign = 1.0 if rng.random() < 0.5 else -1.0
     return _tuned_mark(artwork, None, wanted, rng, lambda mark, m: replace(mark, angle=mark.angle + sign * 40 * m))
 
@@ -381,20 +385,18 @@ def _disguise(photo: Image.Image, mask: Image.Image, strength: str, rng: Rng) ->
 ATTACKS: dict[str, Attack] = {
     attack.name: attack
     for attack in (
-        Alteration("letter_swap", "a letter of the wordmark is another letter", _letter_swap),
-        Alteration("colour", "a part of a mark has a wrong colour", _colour),
-        Substitution("wrong_product", "the photo shows another product with an imitation of the marks", _knock_off),
-        Theft("stolen_photo", "the photo is the brand's own, re-used", _disguise),
-        Alteration("homoglyph", "letters of the wordmark are look-alikes", _homoglyph),
-        Alteration("wrong_font", "the wordmark is set in a slightly different typeface", _wrong_font),
-        Alteration("stroke", "the strokes of a mark are too heavy or too light", _stroke),
-        Alteration("proportion", "a mark is stretched or squeezed", _proportion),
-        Alteration("moved", "a mark is not in its place", _moved),
-        Alteration("rotated", "a mark is turned", _rotated),
-        Alteration("mirrored", "letters of the wordmark, or the logo, are the wrong way round", _mirrored),
-        Alteration(
-            "wrong_pattern", "the pattern is heavier, lighter or turned", _wrong_pattern, lambda a: bool(_patterns(a))
-        ),
+        Alteration("letter_swap", _letter_swap),
+        Alteration("colour", _colour),
+        Substitution("wrong_product", _knock_off),
+        Theft("stolen_photo", _disguise),
+        Alteration("homoglyph", _homoglyph),
+        Alteration("wrong_font", _wrong_font),
+        Alteration("stroke", _stroke),
+        Alteration("proportion", _proportion),
+        Alteration("moved", _moved),
+        Alteration("rotated", _rotated),
+        Alteration("mirrored", _mirrored),
+        Alteration("wrong_pattern", _wrong_pattern, lambda a: bool(_patterns(a))),
     )
 }
 """By name, in the order in which listings cycle through them."""
