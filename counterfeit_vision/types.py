@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -324,6 +324,11 @@ class Listing(_Record):
             object.__setattr__(self, "seller", Seller(self.seller))
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: what it says about itself, without its photos and what it leaves out."""
+        said = {name: value for name, value in vars(self).items() if name != "photos" and value is not None}
+        return said | ({} if self.seller is None else {"seller": dataclasses.asdict(cast("Seller", self.seller))})
+
 
 @dataclass(frozen=True, eq=False)
 class Failure(_Record):
@@ -533,11 +538,13 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the listing, the pictures and the nearest references. Nearly all of its
-        bytes are the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the pictures, of which there are the names, and the nearest references.
+        Nearly all of its bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,
+            "listing": None if self.listing is None else self.listing.to_dict(),
+            "photos": [photo.id for photo in self.photos],
             "decision": self.decision,
             "risk": self.risk,
             "p_value": self.p_value,

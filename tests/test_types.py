@@ -31,6 +31,7 @@ from counterfeit_vision.types import (
     Matches,
     Reference,
     Region,
+    PhotoView,
     Seller,
     Verdict,
 )
@@ -360,6 +361,27 @@ def test_a_verdict_is_json_without_nan() -> None:
     assert data["decision"] == "review"
     assert data["claims"]["wordmark"]["applicable"] is False
     assert data["failures"][0]["error"] == "DecodeError"
+
+
+def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> None:
+    offer = Listing(
+        id="l", photos=[b"..."], title="bag", price=9, currency="EUR", seller=Seller("7", "Anna"), platform="bazaar"
+    )
+    data = verdict(listing=offer, photos=(PhotoView("front.jpg", b"", (9, 9)),)).to_dict()
+    assert json.loads(json.dumps(data["listing"])) == {
+        "id": "l",
+        "title": "bag",
+        "price": 9.0,
+        "currency": "EUR",
+        "seller": {"id": "7", "name": "Anna"},
+        "platform": "bazaar",
+        "channel": "online",
+    }
+    assert data["photos"] == ["front.jpg"]
+    assert (verdict().to_dict()["listing"], Listing(id="l", photos=[b"..."]).to_dict()) == (
+        None,
+        {"id": "l", "channel": "online"},
+    )
 
 
 def test_a_changed_copy_of_a_verdict_is_checked_too() -> None:
