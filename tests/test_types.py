@@ -29,9 +29,9 @@ from counterfeit_vision.types import (
     Failure,
     Listing,
     Matches,
+    PhotoView,
     Reference,
     Region,
-    PhotoView,
     Seller,
     Verdict,
 )
