@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,13 @@ from .errors import InputError
 from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
+from .types import as_share
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
 __all__ = [
     "FIT_SHARE",
     "FIT_SHARE_WITH_FAKES",
     "Calibration",
-    "check_alpha",
     "conformal_needed",
     "conformal_p",
     "jackknife_p",
@@ -89,12 +89,6 @@ def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
     [0.5, 0.5]
     """
     return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
-
-
-def check_alpha(alpha: float) -> None:
-    """:class:`InputError` for an alarm level that is no share of genuine photos."""
-    if not isinstance(alpha, SupportsFloat) or not 0 < alpha < 1:
-        raise InputError(f"alpha={alpha!r}: need a share between 0 and 1, such as 0.05")
 
 
 def conformal_needed(alpha: float) -> int:
@@ -197,7 +191,7 @@ class Calibration:
         A claim is calibrated where photos of two groups that were fitted on make it (:attr:`can_tell`). Raises
         :class:`InputError` with the number of photos that ``alpha`` needs.
         """
-        check_alpha(alpha)
+        alpha = as_share(alpha, "alpha", 0.05)
         if (np.abs(scores) > LARGEST).any():
             row, column = np.argwhere(np.abs(scores) > LARGEST)[0]
             infinite = "an infinite score" if np.isinf(scores[row, column]) else f"a score beyond {LARGEST:g}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from .calibrate import Calibration
 from .errors import InputError
-from .types import Failure, Verdict, as_number
+from .types import Failure, Verdict, as_number, as_share
 
 __all__ = ["Alarm", "Drift"]
 
@@ -61,12 +61,10 @@ class Drift:
             raise InputError(
                 f"Drift({calibration!r:.60}): need a calibration; type Drift(inspector.calibration), once calibrated"
             )
-        if not 0 < as_number(delta) < 1:
-            raise InputError(f"delta={delta!r}: need a chance of a false alarm between 0 and 1, such as 0.01")
         if calibration.rounds:
             raise InputError("this calibration left each group out in turn; to watch for drift, keep a part aside")
         _, one = np.unique(calibration.groups, return_index=True)
-        self.delta = delta
+        self.delta = as_share(delta, "delta", 0.01)
         self.alarm: Alarm | None = None
         self.seen = 0
         self._known = sorted(calibration.merged[one].tolist())

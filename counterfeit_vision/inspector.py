@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
-from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, check_alpha, conformal_needed, split_groups
+from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
 from .deciding import Decider
 from .errors import CatalogError, InputError, NotCalibratedError
@@ -30,7 +30,7 @@ from .policy import Authorised, Policy, pairs
 from .report import Report
 from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict, as_path, group_names
+from .types import Evidence, Failure, Listing, Verdict, as_path, as_share, group_names
 
 __all__ = ["Inspector"]
 
@@ -152,7 +152,8 @@ class Inspector:
         copies of catalogue photos.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
         """
-        self._check_options(fakes, alpha=alpha, by=by, per=per, leave_one_out=leave_one_out)
+        alpha = as_share(alpha, "alpha", 0.05)
+        self._check_options(fakes, by=by, per=per, leave_one_out=leave_one_out)
         if groups is not None:  # a frame's column may hold anything
             groups = [str(name) for name in group_names(groups, "each of genuine, and then of fakes")]
         per_photo = per == "photo"
@@ -234,7 +235,6 @@ class Inspector:
         self,
         fakes: Listings | None,
         *,
-        alpha: float,
         by: str | None,
         per: str,
         leave_one_out: bool,
@@ -245,7 +245,6 @@ class Inspector:
             raise InputError(f"per={per!r}: the promise counts 'group' or 'photo'")
         if leave_one_out and fakes is not None:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
-        check_alpha(alpha)
         check_settings(by=by)
         if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")

@@ -21,7 +21,7 @@ from .errors import CatalogError, InputError
 from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import alone, is_sealed, refuse_file, remove_old, replace_file, sealed
-from .types import as_number
+from .types import as_number, as_share
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -35,8 +35,8 @@ def check_settings(*, by: object = None, base_rate: object = None, costs: Any = 
     """:class:`InputError` for what can be no such settings of an inspector."""
     if by not in (None, "category", "brand", "product"):
         raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
-    if base_rate is not None and not 0 < as_number(base_rate) < 1:
-        raise InputError(f"base_rate={base_rate!r}: need a share of fakes between 0 and 1, such as 0.02")
+    if base_rate is not None:
+        as_share(base_rate, "base_rate", 0.02)
     two = list(costs) if isinstance(costs, Sequence) or np.ndim(costs) == 1 else []  # a set has no order
     if costs is not None and (len(two) != 2 or not all(0 < as_number(cost) < math.inf for cost in two)):
         raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .types import as_number, group_names, is_nothing
+from .types import as_number, as_share, group_names, is_nothing
 
 __all__ = [
     "Bin",
@@ -92,7 +92,7 @@ def fpr_at_tpr(labels: ArrayLike, scores: ArrayLike, tpr: float = 0.95) -> float
     """
     positive, values = _two_classes("fpr_at_tpr", labels, scores)
     true, false = _counts(positive, values)
-    enough = true >= _share("fpr_at_tpr", "tpr", tpr) * true[-1] - ROUNDING
+    enough = true >= as_share(tpr, "fpr_at_tpr: tpr", 0.95) * true[-1] - ROUNDING
     return float(false[enough][0] / false[-1])
 
 
@@ -103,7 +103,7 @@ def recall_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float = 0.05) -> fl
     0.5
     """
     false, true = roc_curve(*_two_classes("recall_at_fpr", labels, scores))
-    return float(true[false <= _share("recall_at_fpr", "fpr", fpr) + ROUNDING][-1])
+    return float(true[false <= as_share(fpr, "recall_at_fpr: fpr", 0.05) + ROUNDING][-1])
 
 
 def _counts(positive: Bools, values: Floats) -> tuple[Floats, Floats]:
@@ -274,7 +274,7 @@ def bootstrap_interval(
     values = [value for value in values if value == value]  # others' figures are NaN there
     if not values:
         raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(members)} groups has a figure")
-    outside = (1 - _share("bootstrap_interval", "level", level)) / 2
+    outside = (1 - as_share(level, "bootstrap_interval: level", 0.95)) / 2
     low, high = np.quantile(values, [outside, 1 - outside])
     return float(low), float(high)
 
@@ -329,7 +329,7 @@ def binomial_interval(hits: int, count: int, level: float = 0.95) -> tuple[float
     """
     if not 0 <= as_number(hits, whole=True) <= as_number(count, whole=True):
         raise InputError(f"binomial_interval: {hits!r} hits of {count!r}, need whole numbers, the first no larger")
-    tail = (1 - _share("binomial_interval", "level", level)) / 2
+    tail = (1 - as_share(level, "binomial_interval: level", 0.95)) / 2
     factorials = np.append(0, np.log(np.arange(1, count + 1)).cumsum())  # logarithms
     ways = factorials[-1] - factorials - factorials[::-1]
 
@@ -395,9 +395,3 @@ def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tu
     if len(outside):
         raise InputError(f"{what}: row {outside[0]} is {values[outside[0]]:g}, no probability in 0..1")
     return positive, values
-
-
-def _share(what: str, name: str, value: float) -> float:
-    if not 0 < as_number(value) < 1:
-        raise InputError(f"{what}: {name}={value!r}, need a share between 0 and 1")
-    return value

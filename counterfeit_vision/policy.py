@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from .errors import InputError
 from .lookalikes import folded
-from .types import Decision, Listing, Seller, as_number, composed
+from .types import Decision, Listing, Seller, as_share, composed
 from .wording import number, percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
@@ -212,8 +212,7 @@ def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
     >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.9], 0.08)
     [True, True, True, False]
     """
-    if not 0 < as_number(fdr) < 1:
-        raise InputError(f"fdr={fdr!r}: need a share between 0 and 1, such as 0.1")
+    fdr = as_share(fdr, "fdr", 0.1)
     ordered = sorted(p_values)
     enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered) * (1 + 1e-9)]  # equal but for rounding
     return [p <= max(enough, default=-1.0) for p in p_values]

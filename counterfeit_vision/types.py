@@ -45,6 +45,7 @@ __all__ = [
     "Verdict",
     "as_number",
     "as_path",
+    "as_share",
     "check_list",
     "composed",
     "group_names",
@@ -149,6 +150,16 @@ def as_number(value: object, *, whole: bool = False) -> float:
         return float(value)
     except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
         return math.nan
+
+
+def as_share(value: object, what: str, such_as: float) -> float:
+    """As a float. :class:`InputError`, with ``what`` it is and a share ``such_as`` can be typed, for what is no share
+    between 0 and 1.
+    """
+    share = as_number(value)
+    if not 0 < share < 1:
+        raise InputError(f"{what}={value!r}: need a share between 0 and 1, such as {such_as:g}")
+    return share
 
 
 def as_path(path: object, call: str, example: str) -> Path:

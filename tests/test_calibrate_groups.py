@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -464,6 +465,10 @@ def test_benjamini_hochberg_is_its_slow_twin() -> None:
 
 def test_equal_but_for_rounding_is_a_discovery() -> None:
     assert sum(benjamini_hochberg([5 / 200] * 43 + [1.0] * 129, 0.1)) == 43  # 0.1 x 43 / 172
+
+
+def test_a_share_of_false_discoveries_may_be_a_number_of_any_kind() -> None:
+    assert benjamini_hochberg([0.01, 0.04, 0.9], Decimal("0.1")) == [True, True, False]
 
 
 def verdict(id: str, p: float, decision: str = "review", *, authorised: bool = False) -> Verdict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -90,10 +92,14 @@ def test_two_runs_say_the_same_ties_included() -> None:
 @pytest.mark.parametrize("value", ["x", None, "0.5", float("nan")])
 def test_what_is_no_number_is_neither_watched_nor_a_chance(value) -> None:
     calibration = calibrated(np.random.default_rng(0))
-    with pytest.raises(InputError, match=r"delta=.*: need a chance of a false alarm between 0 and 1"):
+    with pytest.raises(InputError, match=r"delta=.*: need a share between 0 and 1"):
         Drift(calibration, delta=value)
     with pytest.raises(InputError, match=r"watch\('a'\): statistic=.*; need a finite number"):
         Drift(calibration).watch("a", value)
+
+
+def test_a_chance_may_be_a_number_of_any_kind() -> None:
+    assert repr(Drift(calibrated(np.random.default_rng(0)), delta=Fraction(1, 8))).endswith("(alarm at 8)>")
 
 
 def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> None:

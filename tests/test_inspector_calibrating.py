@@ -10,6 +10,8 @@ import pickle
 import re
 import warnings
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -298,6 +300,14 @@ def test_settings_may_be_numpys_numbers(tree_catalog: cv.Catalog, tmp_path: Path
     again = cv.Inspector.load(inspector.save(tmp_path / "inspector"), tree_catalog, [Loud()], cache=False)
     assert again.calibration is not None
     assert (again.base_rate, again.costs, again.calibration.alpha) == (0.25, (5, 1.5), 0.125)
+
+
+@pytest.mark.parametrize("alpha", [Decimal("0.125"), Fraction(1, 8)])
+def test_an_alarm_level_may_be_a_number_of_any_kind(tree_catalog: cv.Catalog, alpha) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=alpha)
+    assert said(inspector, [flat(250), flat(90)]) == ["suspected", "clear"]
+    assert inspector.calibration is not None
+    assert json.loads(json.dumps(inspector.calibration.to_dict()))["alpha"] == 0.125
 
 
 def test_settings_that_are_assigned_are_checked_as_given_ones_are(inspector: cv.Inspector) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -333,7 +335,7 @@ def test_rates_and_bins_outside_their_range_are_refused() -> None:
 
 @pytest.mark.parametrize("value", ["x", None, "0.5", [0.5], np.str_("0.5")])
 def test_what_is_no_number_is_refused_where_one_is_asked_for(value) -> None:
-    with pytest.raises(InputError, match=r"fpr_at_tpr: tpr=.*, need a share"):
+    with pytest.raises(InputError, match=r"fpr_at_tpr: tpr=.*: need a share"):
         fpr_at_tpr([0, 1], [1, 2], value)
     with pytest.raises(InputError, match=r"reliability: bins=.*, need 1 or more"):
         reliability([0, 1], [0, 1], value)
@@ -342,6 +344,17 @@ def test_what_is_no_number_is_refused_where_one_is_asked_for(value) -> None:
     for hits, count in ((value, 3), (1, value), (1.5, 3)):
         with pytest.raises(InputError, match=r"binomial_interval: .* hits of .*, need whole numbers"):
             binomial_interval(hits, count)
+
+
+def test_a_share_may_be_a_number_of_any_kind() -> None:
+    labels, scores = tied(0)
+    for name, share in ((fpr_at_tpr, 0.25), (recall_at_fpr, 0.75)):
+        assert (
+            name(labels, scores, Decimal(share)) == name(labels, scores, Fraction(share)) == name(labels, scores, share)
+        )
+    level = Decimal("0.5")
+    assert bootstrap_interval(np.mean, ["a"], draws=2, level=level) == (0, 0)  # type: ignore[arg-type]
+    assert binomial_interval(1, 3, level) == binomial_interval(1, 3, 0.5)  # type: ignore[arg-type]
 
 
 def test_figures_of_nothing_or_of_rows_that_do_not_align_are_refused_by_name() -> None:
