@@ -30,8 +30,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import as_number, as_path
 from .errors import InputError
-from .types import as_number, as_path
 from .weights import cache_dir
 
 __all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener"]

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import as_share
 from .errors import InputError
 from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
-from .types import as_share
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
 __all__ = [

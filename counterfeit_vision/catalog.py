@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, read_folder, recipe_of, table, write_folder
+from .checks import as_path
 from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CorruptCatalogError, FingerprintError, InputError
@@ -48,7 +49,6 @@ from .types import (
     PhotoView,
     Reference,
     Region,
-    as_path,
     check_list,
     composed,
 )

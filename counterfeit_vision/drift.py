@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .calibrate import Calibration
+from .checks import as_number, as_share
 from .errors import InputError
-from .types import Failure, Verdict, as_number, as_share
+from .types import Failure, Verdict
 
 __all__ = ["Alarm", "Drift"]
 

@@ -24,9 +24,10 @@ from typing import Any, Literal
 import numpy as np
 
 from .calibrate import Calibration
+from .checks import as_path
 from .errors import CatalogError, InputError
 from .sealed import lock
-from .types import Listing, Seller, Verdict, as_path
+from .types import Listing, Seller, Verdict
 
 __all__ = ["Change", "Journal"]
 

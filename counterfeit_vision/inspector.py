@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
 from .catalog import Catalog
+from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.learned import too_few
 from .heads.reuse import is_copy
-from .inspector_folder import KeptInspector, check_settings, read_inspector, write_inspector
+from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, usable
 from .manifests import read_listings
 from .merge import stand_apart
@@ -30,7 +31,7 @@ from .policy import Authorised, Policy, pairs
 from .report import Report
 from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict, as_path, as_share, group_names
+from .types import Evidence, Failure, Listing, Verdict
 
 __all__ = ["Inspector"]
 

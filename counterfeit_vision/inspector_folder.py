@@ -6,40 +6,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from .cache import EmbeddingCache
 from .calibrate import Calibration
-from .errors import CatalogError, InputError
+from .checks import check_settings
+from .errors import CatalogError
 from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import alone, is_sealed, refuse_file, remove_old, replace_file, sealed
-from .types import as_number, as_share
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["KeptInspector", "check_settings", "read_inspector", "write_inspector"]
+__all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
 FORMAT = 30
-
-
-def check_settings(*, by: object = None, base_rate: object = None, costs: Any = None) -> None:
-    """:class:`InputError` for what can be no such settings of an inspector."""
-    if by not in (None, "category", "brand", "product"):
-        raise InputError(f"by={by!r}: calibrate by 'category', 'brand' or 'product', or all together (None)")
-    if base_rate is not None:
-        as_share(base_rate, "base_rate", 0.02)
-    two = list(costs) if isinstance(costs, Sequence) or np.ndim(costs) == 1 else []  # a set has no order
-    if costs is not None and (len(two) != 2 or not all(0 < as_number(cost) < math.inf for cost in two)):
-        raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
 
 
 @dataclass(frozen=True)

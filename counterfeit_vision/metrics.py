@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .checks import as_number, as_share, group_names, is_nothing
 from .errors import InputError
-from .types import as_number, as_share, group_names, is_nothing
 
 __all__ = [
     "Bin",

@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from .checks import as_share
 from .errors import InputError
 from .lookalikes import folded
-from .types import Decision, Listing, Seller, as_share, composed
+from .types import Decision, Listing, Seller, composed
 from .wording import number, percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 import numpy as np
 
 from . import pictures
+from .checks import as_path
 from .errors import InputError, require
 from .policy import benjamini_hochberg
 from .sealed import refuse_file, replace_file
-from .types import DECISIONS, Failure, Verdict, as_path
+from .types import DECISIONS, Failure, Verdict
 from .wording import number, p_number, p_sentence, p_share, percent, printable
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ import dataclasses
 import math
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import as_number, is_nothing
 from .errors import InputError
 from .wording import printable
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DECISIONS",
     "GALLERIES",
-    "NOTHING",
     "Decision",
     "Embeddings",
     "Evidence",
@@ -43,13 +42,8 @@ __all__ = [
     "Region",
     "Seller",
     "Verdict",
-    "as_number",
-    "as_path",
-    "as_share",
     "check_list",
     "composed",
-    "group_names",
-    "is_nothing",
 ]
 
 Photo: TypeAlias = "str | os.PathLike[str] | bytes | Image | NDArray[np.uint8]"
@@ -66,9 +60,6 @@ DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence
 
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
-
-NOTHING = ("nan", "NaT", "<NA>")
-"""What pandas has in a cell that is empty, as text."""
 
 GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
 """What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""
@@ -142,52 +133,6 @@ def check_list(photos: object, what: str, example: str = "[photo]") -> None:
         raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type {example}")
 
 
-def as_number(value: object, *, whole: bool = False) -> float:
-    """As a float; NaN, which lies in no range, for what is no number (a text, ``None``), or no ``whole`` one."""
-    if isinstance(value, str | bytes) or not isinstance(value, SupportsIndex if whole else SupportsFloat):
-        return math.nan  # numpy's texts can be made a float
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")
-        return math.nan
-
-
-def as_share(value: object, what: str, such_as: float) -> float:
-    """As a float. :class:`InputError`, with ``what`` it is and a share ``such_as`` can be typed, for what is no share
-    between 0 and 1.
-    """
-    share = as_number(value)
-    if not 0 < share < 1:
-        raise InputError(f"{what}={value!r}: need a share between 0 and 1, such as {such_as:g}")
-    return share
-
-
-def as_path(path: object, call: str, example: str) -> Path:
-    """:class:`InputError`, with the ``call`` to type, for what is no path."""
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{call}({path!r:.60}): need a path; type {call}({example!r})")
-    return Path(path)
-
-
-def is_nothing(value: object) -> bool:
-    """Whether it says nothing: ``None``, or what stands in a data frame's empty cell (NaN, NaT, ``pd.NA``)."""
-    return value is None or (not isinstance(value, str) and str(value) in NOTHING)
-
-
-def group_names(groups: object, of: str, what: str = "groups") -> list[Any]:
-    """The names of what belongs together, one ``of`` each. :class:`InputError` for what is no list of names, and for
-    one that names nothing: all of those would count as one group.
-    """
-    if not isinstance(groups, Iterable) or isinstance(groups, str | bytes | Mapping | Set):
-        raise InputError(f"{what}={groups!r:.80}: need a list, one name for {of}")
-    names = list(groups)
-    for row, name in enumerate(names):
-        if is_nothing(name):
-            advice = "name the seller, or give such a listing a name of its own"
-            raise InputError(f"{what}: row {row} is {name}; {advice}")
-    return names
-
-
 def _check_id(kind: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise InputError(f"{kind}(id={value!r}): an id is a non-empty string")
@@ -196,7 +141,7 @@ def _check_id(kind: str, value: object) -> None:
 def _check_texts(kind: str, id: str, /, **texts: object) -> None:
     for name, value in texts.items():
         if not isinstance(value, str | None):
-            meant = None if str(value) in NOTHING else str(value)
+            meant = None if is_nothing(value) else str(value)
             raise InputError(f"{kind} {id!r}: {name}={value!r} is neither a text nor None; type {name}={meant!r}")
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             told = f"{name} has {len(value):,} characters (limit: {LONGEST_TEXT:,})"

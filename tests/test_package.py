@@ -22,6 +22,7 @@ CHECKOUT = PACKAGE.parent
 # A room imports only rooms above it.
 ORDER = [
     "errors",
+    "checks",
     "wording",
     "types",
     "metrics",

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 
 from .. import metrics
+from ..checks import as_path
 from ..errors import InputError
 from ..metrics import Bin, Difference
 from ..report import render_template
 from ..sealed import refuse_file, replace_file
-from ..types import DECISIONS, Failure, as_path
+from ..types import DECISIONS, Failure
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
 

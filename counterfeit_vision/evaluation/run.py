@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import Catalog
+from ..checks import as_number
 from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
-from ..types import Evidence, Failure, Listing, Verdict, as_number
+from ..types import Evidence, Failure, Listing, Verdict
 from .figures import Judged
 from .result import Evaluation
 

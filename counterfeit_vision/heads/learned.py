@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import EmbeddingCache
+from ..checks import group_names
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
 from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
 from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
-from ..types import Evidence, Failure, Photo, as_path, check_list, group_names
+from ..types import Evidence, Failure, Photo, check_list
 from .base import Suspects
 from .closeups import look_closer
 
