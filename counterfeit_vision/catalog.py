@@ -29,11 +29,11 @@ from .errors import CorruptCatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .goods_marks import GoodsMarks
 from .keypoints import Keypoints
-from .lookalikes import folded
 from .manifests import read_references
 from .mark_library import MarkLibrary
 from .marks import Found, MarkFeatures, Stencil, find_marks, make_stencil
 from .memory import Memory
+from .names import Names, goods_of, spelt_otherwise
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .preprocess import unpad
 from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
@@ -50,7 +50,6 @@ from .types import (
     Reference,
     Region,
     check_list,
-    composed,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +67,6 @@ FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tel
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
-NAMED = 20  # brands that are named where another was asked for
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -96,7 +94,7 @@ class Catalog:
         self.vectors, self.content, self.centre, self.grid = kept.vectors, kept.content, kept.centre, kept.grid
         self.space, self.tokens, self.foreground, self.marks = kept.space, kept.tokens, kept.foreground, kept.marks
         self.products = np.array([reference.product for reference in self.references], dtype=object)
-        self.goods = np.array([_key(reference) for reference in self.references], dtype=object)
+        self.goods = np.array([goods_of(reference) for reference in self.references], dtype=object)
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
         self._make_index, self._open_cache = index, opener(cache)
         self._weights: dict[int, NDArray[np.float32]] = {}
@@ -104,8 +102,7 @@ class Catalog:
         self._library: Once[str, MarkLibrary] = Once()
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
         self._margins: dict[tuple[str, str], float] = {}
-        self._rows: dict[str, dict[str | None, list[int]]] = {}
-        self._names: dict[str, dict[str, list[str]]] = {}
+        self._names = Names(self.references)
 
     # --- making one ---------------------------------------------------------------------------------------------------
 
@@ -149,7 +146,7 @@ class Catalog:
                 elif isinstance(result, EncodedPhoto):
                     kept.append(small_copy(reference, result))
                     rows.append(result)
-        for what, of, names in _spelt_otherwise(kept):
+        for what, of, names in spelt_otherwise(kept):
             told = f"{what}s{of} that differ in case or blanks alone: {', '.join(map(repr, names))}"
             warnings.warn(f"{told}; give those that are one {what} one name", RuntimeWarning, stacklevel=2)
         if not rows:
@@ -329,20 +326,15 @@ class Catalog:
 
     def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
         """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
-        for field, value in wanted.items():
-            if value is not None and not self._rows_named(field, value):
-                names = sorted(str(name) for name in self._rows_by(field) if name is not None)
-                more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-                told = ", ".join(names[:NAMED]) + more
-                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told or 'none at all'}")
+        self._names.refuse_unknown(**wanted)
         if all(value is None for value in wanted.values()):
             return None
-        hits = self._having(**wanted)
+        hits = self._names.having(**wanted)
         return np.flatnonzero(hits if wanted.get("gallery") else self.genuine & hits).astype(np.int64)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's genuine references; empty where there are none."""
-        return np.flatnonzero(self.genuine & self._having(brand=brand, product=product)).astype(np.int64)
+        return np.flatnonzero(self.genuine & self._names.having(brand=brand, product=product)).astype(np.int64)
 
     def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
         """The rows of the product that a listing names; empty where it names none, or none of the catalogue. A brand
@@ -350,7 +342,7 @@ class Catalog:
         """
         if listing.product is None:
             return np.zeros(0, np.int64)
-        brand = listing.brand if listing.brand is not None and self._rows_named("brand", listing.brand) else None
+        brand = listing.brand if listing.brand is not None and self._names.rows("brand", listing.brand) else None
         return self.rows_of(brand=brand, product=listing.product)
 
     def reference_of(self, goods: str) -> Reference:
@@ -359,45 +351,7 @@ class Catalog:
 
     def has_namesake(self, reference: Reference) -> bool:
         """Whether other brands have a product of that name, too."""
-        return len(set(self.goods[self._rows_by("product")[reference.names[1]]])) > 1
-
-    def _having(self, **wanted: str | None) -> NDArray[np.bool_]:
-        """(N,) which references have all of these; ``None`` is no restriction."""
-        hits = np.ones(len(self), bool)
-        for field, value in wanted.items():
-            if value is not None:
-                own = np.zeros(len(self), bool)
-                own[self._rows_named(field, value)] = True
-                hits &= own
-        return hits
-
-    def _rows_named(self, field: str, value: str) -> list[int]:
-        """The rows of a brand, product, category or gallery: of that name, or else of the one that differs from it in
-        case and blanks alone; of products, all that do, as of brands that have products of one name.
-        """
-        rows = self._rows_by(field)
-        if composed(value) in rows:
-            return rows[composed(value)]
-        alike = self._names_by(field).get(folded(value), []) if isinstance(value, str) else []
-        return [row for name in alike for row in rows[name]] if len(alike) == 1 or field == "product" else []
-
-    def _rows_by(self, field: str) -> dict[str | None, list[int]]:
-        """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""
-        if field not in self._rows:
-            rows: dict[str | None, list[int]] = {}
-            for row, reference in enumerate(self.references):
-                rows.setdefault(composed(getattr(reference, field)), []).append(row)
-            self._rows[field] = rows
-        return self._rows[field]
-
-    def _names_by(self, field: str) -> dict[str, list[str]]:
-        """The names that differ in case and blanks alone. Cached, too."""
-        if field not in self._names:
-            names: dict[str, list[str]] = {}
-            for name in filter(None, self._rows_by(field)):
-                names.setdefault(folded(name), []).append(name)
-            self._names[field] = names
-        return self._names[field]
+        return len(set(self.goods[self._names.by("product")[reference.names[1]]])) > 1
 
     @cached_property
     def row_of_file(self) -> Mapping[str, int]:
@@ -656,7 +610,7 @@ class Catalog:
         tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
         return {
             "references": len(self),
-            "brands": len(self._rows_by("brand")),
+            "brands": len(self._names.by("brand")),
             "products": len(set(self.goods.tolist())),
             "galleries": {
                 name: count
@@ -726,25 +680,6 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, fact in info.items()
     }
     return [(name.replace("_", " "), fact) for name, fact in words.items()]
-
-
-def _key(reference: Reference) -> str:
-    """Brand/product. A slash in the brand's name is escaped: a/b of brand c is not b of brand c/a."""
-    brand, product = reference.names
-    brand = brand.replace("\\", "\\\\").replace("/", "\\/")
-    return f"{brand}/{product}"
-
-
-def _spelt_otherwise(references: Sequence[Reference]) -> list[tuple[str, str, list[str]]]:
-    """The brands' names that differ in case and blanks alone, together, and those of each brand's products: what they
-    name, of which brand, and they.
-    """
-    names: dict[tuple[str, str, str], set[str]] = {}
-    for reference in references:
-        brand, product = reference.names
-        names.setdefault(("brand", "", folded(brand)), set()).add(brand)
-        names.setdefault(("product", f" of {brand!r}", folded(product)), set()).add(product)
-    return [(what, of, sorted(alike)) for (what, of, _), alike in names.items() if len(alike) > 1]
 
 
 def _top_two(cosines: NDArray[np.float32]) -> float:

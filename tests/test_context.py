@@ -22,6 +22,7 @@ from counterfeit_vision.encoders.runtime import TextTowerEncoder, TowerEncoder
 from counterfeit_vision.heads.base import Head
 from counterfeit_vision.heads.context import Price, SellerName, Title
 from counterfeit_vision.lookalikes import likeness
+from counterfeit_vision.names import Names
 
 EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
 
@@ -58,7 +59,7 @@ def repriced(catalog: cv.Catalog, *prices: tuple[float, str]) -> cv.Catalog:
     changed.genuine = np.ones(len(changed.references), bool)
     changed.goods = catalog.goods.copy()
     changed.goods[bag : bag + len(bags)] = "acme/bag"
-    changed._rows = {}  # what the catalogue remembers of its references
+    changed._names = Names(changed.references)
     return changed
 
 

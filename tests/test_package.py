@@ -64,6 +64,7 @@ ORDER = [
     "whole_product",
     "product_differences",
     "goods_marks",
+    "names",
     "catalog",
     "policy",
     "heads",
