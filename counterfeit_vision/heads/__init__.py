@@ -4,7 +4,6 @@ Every head has one method, ``score``; a user's own head uses the same door.
 
 from .base import Head, Suspects
 from .colours import Colours
-from .context import Price, SellerName, Title
 from .drawing import Drawing
 from .ink import Ink
 from .layout import Layout
@@ -12,10 +11,13 @@ from .learned import LearnedHead, Lesson
 from .look import Look
 from .mark import Mark
 from .patches import Patches
+from .price import Price
 from .product import Product
 from .reuse import Reuse
+from .seller import SellerName
 from .similarity import Similarity
 from .strokes import Strokes
+from .title import Title
 from .wordmark import Wordmark
 
 __all__ = [

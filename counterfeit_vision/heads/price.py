@@ -1,0 +1,119 @@
+"""The claim that a listing asks less than the product usually costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..types import Evidence
+from .base import Suspects
+
+__all__ = ["Price"]
+
+SPREAD = 0.25  # log units, about a quarter: our choice, as list prices do not show how far honest sellers go below them
+PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
+NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
+RATES = (1e-9, 1e9)  # of what currencies are worth
+REFERENCES_SHOWN = 3
+
+
+class Price:
+    """How far a listing's price is below the usual price of the product.
+
+    ``score`` = (median of the references' log prices - log price) / spread; above the usual price it falls below 0. The
+    spread is the references' own (median absolute deviation), at least :data:`SPREAD`, and just that with fewer than
+    :data:`PRICES_FOR_SPREAD` prices. The product is the one that the listing claims, else the one that the photo is
+    taken for. ``rates`` are what one unit of a currency is worth, such as ``{"EUR": 1, "USD": 0.92}``: without them
+    prices in another currency are not compared.
+    """
+
+    name = "price"
+
+    def __init__(self, rates: Mapping[str, float] | None = None) -> None:
+        given = {_code(currency): rate for currency, rate in (rates or {}).items()}
+        for currency, rate in given.items():
+            if not isinstance(rate, SupportsFloat) or not RATES[0] <= rate <= RATES[1]:
+                raise InputError(
+                    f"Price(rates=...): {currency} at {rate!r}; need a number in {RATES[0]:g}..{RATES[1]:g}"
+                )
+        self.rates = {currency: float(rate) for currency, rate in given.items()}
+
+    @property
+    def fingerprint(self) -> str:
+        """See :class:`counterfeit_vision.heads.Head`."""
+        return repr(sorted(self.rates.items()))
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        listing, references = suspects.listings[row], suspects.catalog.references
+        if listing.price is None or listing.currency is None:
+            return Evidence.not_applicable("The listing names no price.")
+        currency = _code(listing.currency)
+        if listing.price == 0:
+            return Evidence.not_applicable(f"The listing asks 0 {currency}, which is no price.")
+        product, rows = _sold(suspects, row)
+        if not len(rows):
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}.")
+        priced = [references[int(key)] for key in rows if references[int(key)].price]
+        if not priced:
+            return Evidence.not_applicable(f"No genuine reference of {product} has a price.")
+        found = [(item, self._worth(item.price or 0, _code(item.currency or ""), currency)) for item in priced]
+        prices = np.array([worth for _, worth in found if worth is not None])
+        if not len(prices):
+            theirs = ", ".join(sorted({_code(item.currency or "") for item in priced}))
+            return Evidence.not_applicable(
+                f"The listing asks {currency}, the references of {product} have prices in {theirs}, "
+                "and no rate between them was given."
+            )
+        logs = np.log(prices)
+        middle = float(np.median(logs))
+        spread = SPREAD
+        if len(logs) >= PRICES_FOR_SPREAD:
+            spread = max(spread, NORMAL * float(np.median(np.abs(logs - middle))))
+        usual = math.exp(middle)
+        share = 100 * (listing.price / usual - 1)
+        return Evidence(
+            score=(middle - math.log(listing.price)) / spread,
+            text=f"The listing asks {listing.price:,.2f} {currency}, {abs(share):.0f} % "
+            f"{'below' if share < 0 else 'above'} the usual {usual:,.2f} {currency} of {product} "
+            f"(priced references: {len(prices)}).",
+            references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
+        )
+
+    def _worth(self, price: float, currency: str, wanted: str) -> float | None:
+        """A price in the wanted currency; ``None`` where that would be a guess."""
+        if currency == wanted:
+            return price
+        if currency in self.rates and wanted in self.rates:
+            return price * self.rates[currency] / self.rates[wanted]
+        return None
+
+
+def _code(currency: str) -> str:
+    """A currency's code as it is compared.
+
+    >>> _code(" eur")
+    'EUR'
+    """
+    return currency.strip().upper()
+
+
+def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
+    """The product that is sold, and its references: as claimed, else the one that the photo is taken for."""
+    listing, catalog = suspects.listings[row], suspects.catalog
+    if listing.product is not None:
+        claimed = catalog.claimed_by(listing)
+        if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
+            claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
+        return listing.product, claimed
+    nearest = int(suspects.near(row)[0][0])
+    same = catalog.goods == catalog.goods[nearest]
+    return catalog.references[nearest].product, np.flatnonzero(same & catalog.genuine)

@@ -1,0 +1,54 @@
+"""The claim that a seller is named like one that the brand has authorised, and is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..lookalikes import likeness
+from ..policy import Authorised, is_authorised, pairs
+from ..types import Evidence, Seller
+from .base import Suspects
+
+__all__ = ["SellerName"]
+
+
+class SellerName:
+    """How much a seller that is not authorised is named like one that is, or like the brand.
+
+    ``authorised`` are the brand's own shop and its dealers, as :class:`~counterfeit_vision.Inspector` takes them: only
+    the platform and the id that it has verified make a seller one of them, whatever its display name says. ``score`` =
+    the largest :func:`~counterfeit_vision.lookalikes.likeness` of the display name (the id, where there is none) with
+    theirs and the brand's, 0..1; 0 for an authorised seller.
+    """
+
+    name = "seller"
+
+    def __init__(self, authorised: Iterable[Authorised]) -> None:
+        given = authorised if isinstance(authorised, str | Seller | tuple) else list(authorised)
+        self.authorised = pairs(given)
+        self.names = [_called(one) if isinstance(one, Seller) else next(iter(pairs([one])))[1] for one in given]
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        """See :meth:`counterfeit_vision.heads.Head.score`."""
+        return [self._one(suspects, row) for row in range(len(suspects))]
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        listing = suspects.listings[row]
+        if not isinstance(listing.seller, Seller):
+            return Evidence.not_applicable("The listing names no seller.")
+        called = _called(listing.seller)
+        if is_authorised(listing, self.authorised):
+            return Evidence(score=0.0, text=f"The seller {called} ({listing.seller.id}) is authorised.")
+        brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
+        names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
+        alike = {name: likeness(called, name) for name in names}
+        nearest = max(alike, key=alike.__getitem__)
+        return Evidence(
+            score=alike[nearest],
+            text=f"The seller {called} ({listing.seller.id}) is not authorised; its name is like {nearest}, "
+            f"{names[nearest]}, by {alike[nearest]:.2f} of 1.",
+        )
+
+
+def _called(seller: Seller) -> str:
+    return seller.name or seller.id

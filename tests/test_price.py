@@ -1,0 +1,152 @@
+"""Price: the numbers by hand, and every case in which there is nothing to go on."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture, suspects
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads.price import Price
+from counterfeit_vision.names import Names
+
+EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
+
+
+@pytest.fixture(scope="module")
+def catalog(tiny_encoder: TowerEncoder, tree: Path) -> cv.Catalog:
+    """Prices in euro as in ``EUR``; the caps have none."""
+    references = []
+    for path in sorted(tree.rglob("*.jpg")):
+        brand, product = path.parts[-3:-1]
+        price = EUR[f"{brand}/{product}"]
+        references.append(
+            cv.Reference(
+                id=f"{brand}-{product}-{path.stem}",
+                photo=path,
+                brand=brand,
+                product=product,
+                price=price,
+                currency=None if price is None else "EUR",
+            )
+        )
+    return cv.Catalog.build(references, encoder=tiny_encoder)
+
+
+def repriced(catalog: cv.Catalog, *prices: tuple[float, str]) -> cv.Catalog:
+    """The catalogue with these prices on the references of acme/bag, and its rows as often as there are prices."""
+    bag = int(catalog.rows_of(product="bag")[0])
+    changed = copy.copy(catalog)
+    bags = [
+        dataclasses.replace(catalog.references[bag], id=f"bag-{number}", price=price, currency=currency)
+        for number, (price, currency) in enumerate(prices)
+    ]
+    changed.references = (*catalog.references[:bag], *bags)
+    changed.genuine = np.ones(len(changed.references), bool)
+    changed.goods = catalog.goods.copy()
+    changed.goods[bag : bag + len(bags)] = "acme/bag"
+    changed._names = Names(changed.references)
+    return changed
+
+
+def offer(product: str | None = "bag", looks: int = 100, **more: object) -> cv.Listing:
+    """A listing whose photo is ``picture(looks)``: 100 is the bag's, 101 the belt's, 102 the cap's, 103 the mug's."""
+    return cv.Listing(id="x", photos=[picture(looks)], product=product, **more)
+
+
+def price(catalog: cv.Catalog, listing: cv.Listing, rates: dict[str, float] | None = None) -> cv.Evidence:
+    (evidence,) = Price(rates).score(suspects(catalog, listing))
+    return evidence
+
+
+def test_the_score_is_how_far_the_price_is_below_the_usual_in_log_units(catalog: cv.Catalog) -> None:
+    half = price(catalog, offer(price=50, currency="EUR"))
+    assert half.score == pytest.approx(math.log(2) / 0.25)
+    assert half.text == "The listing asks 50.00 EUR, 50 % below the usual 100.00 EUR of bag (priced references: 3)."
+    assert half.references == ("acme-bag-0", "acme-bag-1", "acme-bag-2")
+    assert price(catalog, offer(price=100, currency="eur ")).score == pytest.approx(0)
+    above = price(catalog, offer(price=300, currency="EUR"))
+    assert above.score < 0
+    assert "200 % above the usual" in above.text
+
+
+def test_the_claimed_product_counts_and_else_the_one_that_the_photo_shows(catalog: cv.Catalog) -> None:
+    asks = {"price": 40, "currency": "EUR", "looks": 101}
+    assert price(catalog, offer("bag", **asks)).score == pytest.approx(math.log(100 / 40) / 0.25)
+    assert price(catalog, offer(None, **asks)).score == pytest.approx(0)  # it looks like a belt
+    assert price(catalog, offer("bag", brand="zeta", **asks)).applicable is False  # zeta makes no bag
+
+
+def test_where_marks_told_the_product_its_price_counts_and_not_that_of_the_nearest(catalog: cv.Catalog) -> None:
+    asked = suspects(catalog, offer(None, looks=100, price=20, currency="EUR"))
+    asked.taken_for[0] = "acme/belt"  # what a claim about marks leaves there
+    (evidence,) = Price().score(asked)
+    assert "50 % below the usual 40.00 EUR of belt" in evidence.text
+
+
+def test_wild_prices_are_outvoted_and_widen_the_spread(catalog: cv.Catalog) -> None:
+    prices = [(100, "EUR")] * 5 + [(100_000, "EUR"), (0.01, "EUR")]
+    assert price(repriced(catalog, *prices), offer(price=50, currency="EUR")).score == pytest.approx(math.log(2) / 0.25)
+    wide = repriced(catalog, *[(100 * 2**n, "EUR") for n in (-2, -1, 0, 1, 2)])
+    spread = 1.4826 * math.log(2)
+    assert price(wide, offer(price=50, currency="EUR")).score == pytest.approx(math.log(2) / spread)
+    few = repriced(catalog, *[(100 * 2**n, "EUR") for n in (-1, 0, 1)])  # too few to show a spread
+    assert price(few, offer(price=50, currency="EUR")).score == pytest.approx(math.log(2) / 0.25)
+
+
+def test_another_currency_needs_a_rate_and_is_never_guessed(catalog: cv.Catalog) -> None:
+    asks = offer(price=50, currency="USD")
+    unknown = price(catalog, asks)
+    assert not unknown.applicable
+    assert unknown.text == (
+        "The listing asks USD, the references of bag have prices in EUR, and no rate between them was given."
+    )
+    assert not price(catalog, asks, {"USD": 0.5}).applicable  # one half of a rate
+    found = price(catalog, asks, {"usd": 0.5, "EUR": 1})
+    assert found.score == pytest.approx(math.log(4) / 0.25)  # 100 EUR are 200 USD
+    assert "75 % below the usual 200.00 USD" in found.text
+    mixed = repriced(catalog, (100, "EUR"), (80, "USD"))
+    assert "usual 80.00 USD of bag (priced references: 1)" in price(mixed, asks).text
+
+
+@pytest.mark.parametrize(
+    ("listing", "said"),
+    [
+        (offer(), "The listing names no price."),
+        (offer(price=0, currency="EUR"), "The listing asks 0 EUR, which is no price."),
+        (offer("boat", price=9, currency="EUR"), "The catalogue holds no photo of the claimed product, boat."),
+        (offer("cap", price=9, currency="EUR"), "No genuine reference of cap has a price."),
+        (offer("pen", price=9, currency="EUR"), "No genuine reference of pen has a price."),  # theirs is 0
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_without_two_prices_nothing_is_said(catalog: cv.Catalog, listing: cv.Listing, said: str) -> None:
+    evidence = price(catalog, listing)
+    assert (evidence.applicable, evidence.text) == (False, said)
+    assert math.isnan(evidence.score)
+
+
+def test_the_prices_of_known_fakes_are_not_usual(catalog: cv.Catalog) -> None:
+    cheap = repriced(catalog, (100, "EUR"), (20, "EUR"), (20, "EUR"))
+    cheap.genuine = np.array([*cheap.genuine[:-2], False, False])
+    assert price(cheap, offer(price=20, currency="EUR")).score == pytest.approx(math.log(5) / 0.25)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e200, 1e-200, "0.9"])
+def test_rates_that_are_none_are_refused(rate: float) -> None:
+    with pytest.raises(cv.InputError, match=f"USD at {re.escape(repr(rate))}"):
+        Price({"usd": rate})
+
+
+def test_a_lower_price_is_more_suspicious_all_the_way(catalog: cv.Catalog) -> None:
+    listings = [offer(price=float(asked), currency="EUR") for asked in (400, 120, 99, 60, 20, 1, 0.01)]
+    scores = [evidence.score for evidence in Price().score(suspects(catalog, *listings))]
+    assert scores == sorted(scores)
+    assert len(set(scores)) == len(scores)

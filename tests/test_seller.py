@@ -1,0 +1,53 @@
+"""Seller: who is authorised, and whose name is like one that is."""
+
+from __future__ import annotations
+
+from conftest import picture, suspects
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads.base import Head
+from counterfeit_vision.heads.seller import SellerName
+from counterfeit_vision.lookalikes import likeness
+
+
+def seller_name(tree_catalog: cv.Catalog, seller: cv.Seller | str | None, brand: str | None = "acme") -> cv.Evidence:
+    head = SellerName([cv.Seller("shop-1", "Harbour Leather"), "acme-store"])
+    assert isinstance(head, Head)
+    (evidence,) = head.score(
+        suspects(tree_catalog, cv.Listing(id="x", photos=[picture(100)], brand=brand, seller=seller))
+    )
+    return evidence
+
+
+def test_only_the_verified_id_makes_a_seller_authorised(tree_catalog: cv.Catalog) -> None:
+    true = seller_name(tree_catalog, cv.Seller("shop-1", "Harbour Leather"))
+    assert (true.score, true.text) == (0, "The seller Harbour Leather (shop-1) is authorised.")
+    assert seller_name(tree_catalog, "acme-store").score == 0
+    false = seller_name(tree_catalog, cv.Seller("x9", "Harb0ur Leather"))
+    assert false.score == 1
+    assert (
+        "Harb0ur Leather (x9) is not authorised; its name is like Harbour Leather, an authorised seller" in false.text
+    )
+    misspelt = seller_name(tree_catalog, cv.Seller("x9", "Harbor Leather"))
+    assert 0.9 < misspelt.score < 1
+
+
+def test_an_authorised_seller_is_known_however_its_accents_are_written(tree_catalog: cv.Catalog) -> None:
+    head = SellerName([("bazaar", "caf\u00e9-store")])
+    listing = cv.Listing(id="x", photos=[picture(100)], seller="cafe\u0301-store", platform="bazaar")
+    (evidence,) = head.score(suspects(tree_catalog, listing))
+    assert (evidence.score, "is authorised" in evidence.text) == (0, True)
+
+
+def test_a_seller_that_is_named_like_the_brand(tree_catalog: cv.Catalog) -> None:
+    assert seller_name(tree_catalog, "official acrne outlet").score == 1  # rn is drawn like m
+    assert "the brand" in seller_name(tree_catalog, "acme-deals").text
+    assert seller_name(tree_catalog, "lena86").score < 0.5
+    photo_shows_acme = seller_name(tree_catalog, "acme-deals", brand=None)
+    assert photo_shows_acme.score == 1
+
+
+def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
+    evidence = seller_name(tree_catalog, None)
+    assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")
+    assert likeness("anything", "") == 0
