@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache, opener
 from .decode import decode
 from .foreground import PRODUCT
-from .keypoints import Keypoints, match_keypoints, shared_plane, shared_views
+from .keypoints import Keypoints, grey_of, match_keypoints, shared_plane, shared_views
 from .laying import scaled
 from .local_correlation import local_correlation
 from .mark_outlines import whole_marks
@@ -128,7 +128,7 @@ class _Album:
         assert isinstance(photo, bytes)
         pixels = decode(photo, name=self._references[row].id).pixels
         small = scaled(pixels, SIDE / max(pixels.shape[:2]))
-        grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), SMOOTH)
+        grey = cv2.GaussianBlur(grey_of(small).astype(np.float32), (0, 0), SMOOTH)
         product = np.ones(grey.shape, np.float32)
         if self._foreground is not None:
             share = unpad(self._foreground[row].reshape(self._grid), self._content[row])

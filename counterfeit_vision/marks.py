@@ -27,6 +27,7 @@ from .keypoints import (
     spread_keypoints,
 )
 from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
+from .local_correlation import local_spread
 from .mark_relief import without_ink
 from .mark_warp import Target, compared, correlation, edges, flattened, make_target
 from .types import Region
@@ -75,8 +76,7 @@ AIR = 0.1  # of a box's shorter side, around it, that is not yet its surrounding
 # goods it is an accident, with up to 0.16 on nine of ten cartons of grocery's training part
 AMID = 0.2
 BARE = 50  # pixels of the frame: less surroundings, or of a mark, tell nothing
-STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
-BLANK = 1.0  # grey level of spread in that window: where none of a reference's boxes has more, nothing is drawn in them
+BLANK = 1.0  # grey level of local spread: where none of a reference's boxes has more, nothing is drawn in them
 # On seed 0 of benchmarks/kinds.py, 20 of printed.py and market 240, prints have 0.73 to 1.0, those on shirts in folds
 # 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, where some share their light, up to 0.81
 PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
@@ -205,9 +205,7 @@ class Stencil:
     @cached_property
     def spread(self) -> Floats:
         """(h, w): the spread of grey levels around each pixel of :attr:`picture`."""
-        grey = self.picture
-        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
-        return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)), np.float32)
+        return local_spread(self.picture)
 
     @cached_property
     def drawn(self) -> NDArray[np.bool_]:

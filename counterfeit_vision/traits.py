@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import Keypoints, find_keypoints
+from .keypoints import Keypoints, find_keypoints, grey_of
 
 __all__ = ["Traits", "find_traits", "shrunk"]
 
@@ -44,7 +44,7 @@ class Traits:
 def find_traits(pixels: NDArray[np.uint8], *, size: tuple[int, int] | None = None) -> Traits:
     """Traits of an RGB (h, w, 3) uint8 photo; ``size`` (width, height) of its original where this is a smaller copy."""
     height, width = pixels.shape[:2]
-    grey = shrunk(np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8), SIDE)
+    grey = shrunk(grey_of(pixels), SIDE)
     return Traits(grey, find_keypoints(grey, most=MOST), size or (width, height))
 
 

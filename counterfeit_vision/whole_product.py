@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
+from .local_correlation import local_spread
 from .mark_warp import Target, compared, correlation, make_target
 from .marks import Stencil
 
@@ -32,7 +33,6 @@ FEWEST = 400  # pixels of the frame without the rim: with fewer, the rim is comp
 SHOWN = 0.3  # of the product's pixels, that a photo must show
 LIKE = 0.2  # correlation of what is drawn, under which a photo lies wrongly
 ENOUGH = 0.3  # the same, over which a step of the warp must make it better
-STROKE = 11  # pixels of the frame: the window in which it is seen whether anything is drawn
 DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
 FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
 
@@ -118,8 +118,7 @@ class WholeProduct:
     def target(self) -> Target:
         """What a photo is warped onto: the references' median, where it shows the product."""
         grey = usual_picture(self.crops, relief=self.relief)
-        mean, square = (cv2.boxFilter(part, -1, (STROKE, STROKE)) for part in (grey, grey * grey))
-        spread = np.sqrt(np.maximum(square - mean * mean, 0))
+        spread = local_spread(grey)
         drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
         say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
         return make_target(grey, say.astype(np.float32), drawn, relief=self.relief)
