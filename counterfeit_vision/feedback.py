@@ -26,7 +26,7 @@ import numpy as np
 from .calibrate import Calibration
 from .checks import as_path
 from .errors import CatalogError, InputError
-from .sealed import lock
+from .files import lock
 from .types import Listing, Seller, Verdict
 
 __all__ = ["Change", "Journal"]

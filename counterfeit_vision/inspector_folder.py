@@ -15,9 +15,10 @@ from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .checks import check_settings
 from .errors import CatalogError
+from .files import alone, refuse_file, replace_file
 from .heads import LearnedHead, Price
 from .policy import pairs
-from .sealed import alone, is_sealed, refuse_file, remove_old, replace_file, sealed
+from .sealed import is_sealed, remove_old, sealed
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder

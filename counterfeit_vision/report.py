@@ -21,8 +21,8 @@ import numpy as np
 from . import pictures
 from .checks import as_path
 from .errors import InputError, require
+from .files import refuse_file, replace_file
 from .policy import benjamini_hochberg
-from .sealed import refuse_file, replace_file
 from .types import DECISIONS, Failure, Verdict
 from .wording import number, p_number, p_sentence, p_share, percent, printable
 

@@ -7,88 +7,27 @@ has been checked.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
-import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import CorruptCatalogError, InputError
+from .files import alone, refuse_file, replace_file
 
 __all__ = [
-    "alone",
     "is_sealed",
-    "lock",
     "read_sealed",
-    "refuse_file",
     "refuse_foreign",
     "remove_old",
-    "replace_file",
     "sealed",
     "write_sealed",
 ]
 
 MANIFEST = "manifest.json"
-# Endings of files by which somebody who names them expects one file, not a folder
-FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it has its old content or the new one at every instant. An error of the disk names it."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:  # with the permissions of any new file; those of mkstemp are the owner's
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # a full disk says no name
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:
-    """:class:`InputError` for a file, and for a new folder that is named like one. ``otherwise``: the next thing to
-    type.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: that is a file; {otherwise}")
-    if folder.suffix.lower() in FILE_ENDINGS and not folder.is_dir():
-        raise InputError(f"{folder}: a folder is written here, no {folder.suffix} file; {otherwise}")
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
-    if os.name == "nt":  # which opens no folders: one writer at a time, please
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network disks lock no folders
-            lock(descriptor)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def lock(descriptor: int) -> None:
-    """Wait until no other process holds an open file or folder, and hold it until it is closed. On Windows nothing is
-    held.
-    """
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def sealed(manifest: Mapping[str, Any]) -> bytes:

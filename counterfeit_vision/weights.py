@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, WeightsError
-from .sealed import replace_file
+from .files import replace_file
 
 if TYPE_CHECKING:
     import torch

@@ -28,6 +28,7 @@ ORDER = [
     "metrics",
     "decode",
     "preprocess",
+    "files",
     "sealed",
     "weights",
     "encoders",

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..sealed import refuse_file
+from ..files import refuse_file
 from .output import Talk
 
 if TYPE_CHECKING:

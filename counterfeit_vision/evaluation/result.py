@@ -18,9 +18,9 @@ import numpy as np
 from .. import metrics
 from ..checks import as_path
 from ..errors import InputError
+from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
 from ..report import render_template
-from ..sealed import refuse_file, replace_file
 from ..types import DECISIONS, Failure
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired

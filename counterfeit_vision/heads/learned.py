@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import EmbeddingCache
-from ..checks import group_names
+from ..checks import as_path, group_names
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
+from ..files import replace_file
 from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
-from ..sealed import replace_file
 from ..stream import EncodedPhoto, encode_photos
 from ..types import Evidence, Failure, Photo, check_list
 from .base import Suspects
