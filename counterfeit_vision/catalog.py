@@ -36,8 +36,9 @@ from .memory import Memory
 from .names import Names, goods_of, spelt_otherwise
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .preprocess import unpad
+from .progress import progress_bar
 from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
-from .stream import EncodedPhoto, embed, encode_photos, progress_bar
+from .stream import EncodedPhoto, embed, encode_photos
 from .threads import Once
 from .types import (
     GALLERIES,

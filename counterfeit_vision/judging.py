@@ -32,7 +32,8 @@ from .heads import Head, Suspects
 from .manifests import read_listings
 from .memory import Memory
 from .neighbours import runner_up
-from .stream import EncodedPhoto, encode_photos, progress_bar, stack
+from .progress import progress_bar
+from .stream import EncodedPhoto, encode_photos, stack
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 from .usual import LARGEST
 

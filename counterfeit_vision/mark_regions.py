@@ -29,7 +29,7 @@ from .marks import Found, MarkFeatures, find_marks, make_stencil
 from .memory import Memory
 from .neighbours import evenly_spread
 from .preprocess import unpad
-from .stream import progress_bar
+from .progress import progress_bar
 from .threads import Once, each
 from .types import Reference, Region
 

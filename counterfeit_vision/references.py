@@ -19,7 +19,8 @@ from .mark_library import MarkLibrary
 from .mark_regions import found_regions
 from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
-from .stream import EncodedPhoto, small_jpeg, stack
+from .small import small_jpeg
+from .stream import EncodedPhoto, stack
 from .types import Embeddings, Failure, PhotoView, Reference, Region
 
 if TYPE_CHECKING:

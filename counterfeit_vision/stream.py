@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import os
 import threading
 from collections import deque
@@ -29,16 +28,16 @@ from .cache import CachedPhoto, EmbeddingCache, opened
 from .decode import decode, photo_name, read_bytes
 from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_name
 from .errors import DecodeError, InputError
-from .preprocess import resized
+from .progress import progress_bar
+from .small import small_jpeg
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
-__all__ = ["EncodedPhoto", "embed", "encode_photos", "progress_bar", "small_jpeg", "stack", "within"]
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "stack"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 P = ParamSpec("P")
 
-VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
 UNDECODED = 32 << 20  # bytes a thread of files that are read and not decoded yet
 
@@ -261,23 +260,6 @@ def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder
     return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
 
 
-def within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8 -> the same, made smaller where a side is longer than ``side``."""
-    height, width = pixels.shape[:2]
-    if (longest := max(height, width)) <= side:
-        return pixels
-    return resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
-
-
-def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
-    """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(within(pixels, side)).save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
-
-
 @dataclass(eq=False)
 class _Batch:
     """Photos whose encoding has begun: ``collect`` waits for the rows of ``fresh``. Others are ``known`` by their hash,
@@ -358,13 +340,3 @@ def _check_rows(rows: Embeddings, count: int, encoder: Encoder) -> None:
         fault = "vectors that are no finite numbers"
     if fault:
         raise InputError(f"the encoder {encoder!r} gave {fault}; try check_encoder(encoder)")
-
-
-def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: bool) -> Iterable[T]:
-    """``items``, with a bar on stderr where ``progress`` asks for one."""
-    if not progress:
-        return items
-    from tqdm.auto import tqdm
-
-    bar: Iterable[T] = tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True)
-    return bar

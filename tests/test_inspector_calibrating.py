@@ -31,7 +31,8 @@ from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.references import COPY_SIDE
 from counterfeit_vision.sealed import sealed
-from counterfeit_vision.stream import EncodedPhoto, encode_photos, small_jpeg
+from counterfeit_vision.small import small_jpeg
+from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 
 class Loud:

@@ -19,7 +19,8 @@ from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.heads.closeups import look_closer, parts_of
 from counterfeit_vision.metrics import auroc
 from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.stream import EncodedPhoto, small_jpeg
+from counterfeit_vision.small import small_jpeg
+from counterfeit_vision.stream import EncodedPhoto
 from counterfeit_vision.types import Embeddings, PhotoView
 
 GRID = (14, 14)

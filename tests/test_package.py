@@ -28,6 +28,8 @@ ORDER = [
     "metrics",
     "decode",
     "preprocess",
+    "small",
+    "progress",
     "files",
     "sealed",
     "weights",

@@ -40,7 +40,7 @@ STAGES = {
 def bench(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..encoders.runtime import TowerEncoder
     from ..inspector import Inspector
-    from ..stream import progress_bar
+    from ..progress import progress_bar
 
     if args.photos < 1:
         raise InputError(f"--photos {args.photos}: need 1 or more")

@@ -16,7 +16,8 @@ from ..encoders.base import Encoder, precision_of
 from ..foreground import FEWEST, PRODUCT, Foreground, head_of
 from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
-from ..stream import EncodedPhoto, within
+from ..small import within
+from ..stream import EncodedPhoto
 
 __all__ = ["look_closer", "parts_of"]
 

@@ -11,7 +11,7 @@ from ..laying import Laid
 from ..mark_ink import Drawn, InkDeviation, MarkInk
 from ..marks import Found, Stencil, region_around
 from ..product_differences import Difference
-from ..stream import small_jpeg
+from ..small import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from ..whole_product import WholeProduct
 from ..wording import number

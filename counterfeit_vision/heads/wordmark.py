@@ -17,7 +17,7 @@ from ..goods_marks import GoodsMarks
 from ..lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
 from ..marks import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
-from ..stream import small_jpeg
+from ..small import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView
 from .base import Suspects

@@ -1,0 +1,31 @@
+"""Pictures made small: for what looks at no more pixels, and as the JPEG that people are shown."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .preprocess import resized
+
+__all__ = ["small_jpeg", "within"]
+
+VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
+
+
+def within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8 -> the same, made smaller where a side is longer than ``side``."""
+    height, width = pixels.shape[:2]
+    if (longest := max(height, width)) <= side:
+        return pixels
+    return resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
+
+
+def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
+    """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(within(pixels, side)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
