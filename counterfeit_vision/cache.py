@@ -57,9 +57,10 @@ COMMIT
 TABLES = {"embeddings", "uses"}
 MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
 KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
-MARKS = 1_000  # uses noted in memory before they are written
+NOTED = 1_000  # uses noted in memory before they are written
 PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
+NOTHING = np.zeros(0, np.float32)
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
 
 
@@ -73,6 +74,11 @@ class CachedPhoto:
     content: NDArray[np.float32]
     size: tuple[int, int]
     view: bytes
+
+    @classmethod
+    def bare(cls, vector: NDArray[np.float32] = NOTHING, view: bytes = b"") -> CachedPhoto:
+        """A row that holds no more than these: what was worked out of a photo, or of several."""
+        return cls(vector, None, (0, 0), NOTHING, (0, 0), view)
 
 
 class EmbeddingCache:
@@ -220,7 +226,7 @@ class EmbeddingCache:
             return None
         with self._lock:
             self._uses[sha256, fingerprint] = time.time()
-            if len(self._uses) >= MARKS:
+            if len(self._uses) >= NOTED:
                 self.commit()
         vector, patches, rows, columns, content, width, height, view, _ = row
         return CachedPhoto(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["MarkLibrary"]
 
 Pixels = NDArray[np.uint8]
-NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ def _vectors(encoder: Encoder, squares: Iterator[Pixels], cache: EmbeddingCache 
                 vectors |= dict(zip(new, encoder.encode(np.stack(list(new.values()))).vectors, strict=True))
             if store is not None:
                 for name in new:
-                    store.put(name, space, CachedPhoto(vectors[name], None, (0, 0), NOTHING, (0, 0), b""))
+                    store.put(name, space, CachedPhoto.bare(vectors[name]))
                 store.commit()
             rows += [vectors[name] for name in names]
     return np.stack(rows)

@@ -17,8 +17,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from .cache import CachedPhoto, EmbeddingCache
 from .errors import InputError
 from .packing import pack, unpack
@@ -27,7 +25,6 @@ from .weights import recipe_folder
 __all__ = ["Memory"]
 
 Known = TypeVar("Known")
-NOTHING = np.zeros(0, np.float32)
 LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg", "torch")
 
 
@@ -62,7 +59,7 @@ class Memory:
         """Keep it, if it can be kept."""
         with contextlib.suppress(InputError):
             if self.open_cache is not None:
-                packed = CachedPhoto(NOTHING, None, (0, 0), NOTHING, (0, 0), pack(value))
+                packed = CachedPhoto.bare(view=pack(value))
                 with self.open_cache() as cache:
                     cache.put(self.sha256, f"{name} {_code()}", packed)
                     cache.commit()

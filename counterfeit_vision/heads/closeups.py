@@ -98,7 +98,7 @@ def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: Embedding
         return known.vector
     features = _features(photo, share, encoder)
     if store is not None:
-        store.put(photo.sha256, key, CachedPhoto(features, None, (0, 0), photo.content, photo.view.size, b""))
+        store.put(photo.sha256, key, CachedPhoto.bare(features))
         store.commit()
     return features
 
