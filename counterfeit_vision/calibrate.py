@@ -20,7 +20,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -216,15 +216,10 @@ class Calibration:
         standardised = _silent_as_usual(usual(scores, taken.tolist()))
         merger, probability = Merger.of(heads), None
         if fakes is not None:
-            shown = np.concatenate([standardised[fitted], _silent_as_usual(usual(fakes, fake_kinds))])
-            fake = np.arange(len(shown)) >= fitted.sum()
-
-            def learn(some: Floats, false: Bools, unweighed: Merger = merger) -> Merger:
-                return unweighed.learn(heads, some, false)
-
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
             share = len(fakes) / (len(scores) + len(fakes)) if base_rate is None else base_rate
-            merger, probability = learn(shown, fake), Probability.fit(learn, shown, fake, both, share)
+            told = _silent_as_usual(usual(fakes, fake_kinds))
+            merger, probability = _weighed(heads, standardised[fitted], told, both, share)
         numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
         rounds: tuple[Usual, ...] = ()
         merged = merger(standardised[ranked])
@@ -636,6 +631,18 @@ def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: boo
         + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
         + (", or leave one out" if alone and first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
     )
+
+
+def _weighed(
+    heads: Sequence[str], genuine: Floats, fakes: Floats, groups: NDArray[np.str_], share: float
+) -> tuple[Merger, Probability]:
+    """The merger with weights, and the probability of a fake, from standardised claims (n, H) of genuine photos and
+    (m, H) of fakes, of ``groups`` (n + m,), for a ``share`` of fakes.
+    """
+    shown = np.concatenate([genuine, fakes])
+    fake = np.arange(len(shown)) >= len(genuine)
+    learn = partial(Merger.of(heads).learn, heads)
+    return learn(shown, fake), Probability.fit(learn, shown, fake, groups, share)
 
 
 def _silent_as_usual(standardised: Floats) -> Floats:

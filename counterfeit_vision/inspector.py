@@ -8,6 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,21 @@ STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
     "promised. Calibrate again with genuine photos"
 )
+
+
+@dataclass(frozen=True)
+class _Taught:
+    """What a calibration is fitted to: what ``heads`` say of genuine photos (``rows``), of which the ``first`` part is
+    fitted on (``None``: each group is left out in turn), and of ``fakes``, which are of ``fake_groups``; and the
+    ``lesson`` of the head that learned from these.
+    """
+
+    heads: tuple[Head, ...]
+    lesson: Lesson | None
+    first: NDArray[np.bool_] | None
+    rows: list[JudgedPhoto]
+    fakes: list[JudgedPhoto]
+    fake_groups: list[str]
 
 
 class Inspector:
@@ -160,10 +176,9 @@ class Inspector:
         per_photo = per == "photo"
         shown = show(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
-        rows, names = shown.rows, shown.groups
-        self._check_genuine(rows)
-        strata = strata_of(rows, self.catalog, by)
-        if by is not None and rows and len(set(strata)) < 2:
+        self._check_genuine(shown.rows)
+        strata = strata_of(shown.rows, self.catalog, by)
+        if by is not None and shown.rows and len(set(strata)) < 2:
             what = strata[0] or "not named"
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {what}{self._unusable()}")
         false = Shown()
@@ -176,43 +191,27 @@ class Inspector:
                 "name one for each, in their order"
             )
         self.failures += tuple(false.failures)
-        counted, share = len(names if per_photo else set(names)), FIT_SHARE
-        if fakes is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
-            share = FIT_SHARE_WITH_FAKES
-        first = None if leave_one_out else split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
-        heads, lesson, fake_rows, fake_names = self._given, None, false.rows, false.groups
-        if fakes is not None and first is not None:
-            fake_rows, fake_names = false.outside({name for name, mine in zip(names, first, strict=True) if not mine})
-            try:
-                head, rows, fake_rows = self._learn(rows, names, first, fake_rows, fake_names)
-            except InputError as error:
-                left = len(false.rows) - len(fake_rows)
-                why = f"{left} of {len(false.rows)} fakes are of groups whose genuine photos give the p-values"
-                hint = f" ({why}: those are not learned from)" if left else ""
-                raise InputError(f"{error}{hint}{self._unusable()}") from error
-            lesson = head.lesson
-            if lesson is not None and lesson.useful:
-                heads = (*heads, head)
+        taught = self._teach(
+            shown, None if fakes is None else false, alpha=alpha, per_photo=per_photo, leave_one_out=leave_one_out
+        )
+        heads, rows = taught.heads, taught.rows
         scores = scores_of(rows, len(heads))
-        peaks = {
-            head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(heads)
-        }
         try:
             calibration = Calibration.fit(
                 [head.name for head in heads],
                 scores,
-                {name: values for name, values in peaks.items() if np.isfinite(values).any()},
-                first=first,
+                _peaks(rows, heads),
+                first=taught.first,
                 alpha=alpha,
                 generation=self.catalog.generation,
-                groups=names,
+                groups=shown.groups,
                 listings=shown.listings,
                 strata=strata,
                 kinds=kinds_of(rows, self.catalog),
                 margins=np.array([row.margin for row in rows]),
-                fakes=None if fakes is None else scores_of(fake_rows, len(heads)),
-                fake_groups=fake_names,
-                fake_kinds=kinds_of(fake_rows, self.catalog),
+                fakes=None if fakes is None else scores_of(taught.fakes, len(heads)),
+                fake_groups=taught.fake_groups,
+                fake_kinds=kinds_of(taught.fakes, self.catalog),
                 base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
                 smallest=min((max(row.photo.view.size) for row in rows), default=0),
@@ -222,7 +221,7 @@ class Inspector:
         doubted = stand_apart(scores) | np.array([row.photo.sha256 in false.photos for row in rows], bool)
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
-        vars(self).update(heads=heads, lesson=lesson, by=by, calibration=calibration, doubts=doubts)
+        vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, doubts=doubts)
         if doubts:
             warnings.warn(
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
@@ -281,6 +280,29 @@ class Inspector:
         if not self.failures:
             return ""
         return f". {len(self.failures)} more could not be used; the first: {self.failures[0].error}"
+
+    def _teach(
+        self, shown: Shown, false: Shown | None, *, alpha: float, per_photo: bool, leave_one_out: bool
+    ) -> _Taught:
+        """Part the genuine photos, and learn from the fakes, if any were shown."""
+        names = shown.groups
+        counted, share = len(names if per_photo else set(names)), FIT_SHARE
+        if false is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
+            share = FIT_SHARE_WITH_FAKES
+        first = None if leave_one_out else split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
+        if false is None or first is None:
+            return _Taught(self._given, None, first, shown.rows, [], [])
+        fakes, fake_names = false.outside({name for name, mine in zip(names, first, strict=True) if not mine})
+        try:
+            head, rows, fakes = self._learn(shown.rows, names, first, fakes, fake_names)
+        except InputError as error:
+            left = len(false.rows) - len(fakes)
+            why = f"{left} of {len(false.rows)} fakes are of groups whose genuine photos give the p-values"
+            hint = f" ({why}: those are not learned from)" if left else ""
+            raise InputError(f"{error}{hint}{self._unusable()}") from error
+        useful = head.lesson is not None and head.lesson.useful
+        heads = (*self._given, head) if useful else self._given
+        return _Taught(heads, head.lesson, first, rows, fakes, fake_names)
 
     def _learn(
         self,
@@ -456,6 +478,12 @@ def _counted(calibration: Calibration) -> str:
     """What stands behind the p-values: "39 photos", "60 photos of 20 groups"."""
     photos, groups = len(calibration.merged), calibration.count
     return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups"
+
+
+def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, NDArray[np.float64]]:
+    """(N,) the photos' heat peaks by each head that drew one."""
+    peaks = {head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(heads)}
+    return {name: values for name, values in peaks.items() if np.isfinite(values).any()}
 
 
 def _peak(evidence: Evidence) -> float:

@@ -17,6 +17,8 @@ from .output import Outcome, Talk, decision_table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..inspector import Inspector
+    from ..market import Market
     from ..report import Report
     from ..types import Verdict
 
@@ -27,61 +29,23 @@ ALPHA = 0.05  # of genuine listings that may be suspected
 
 def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..calibrate import photos_needed
-    from ..catalog import Catalog
-    from ..inspector import Inspector
-    from ..market import render
-    from ..report import Report
-    from ..types import Verdict
 
     folder: Path = args.folder
     refuse_out(folder)
     if args.genuine < (least := photos_needed(ALPHA)):
         raise InputError(f"--genuine {args.genuine}: to calibrate for alpha={ALPHA}, at least {least} are needed")
-    photos = f"{args.genuine + args.listings} photos and a catalogue"
-    talk.step(f"1/5 Rendering a market of {args.brands} invented brands in {folder / 'market'} ({photos}) ...")
-    try:
-        market = render(
-            folder / "market",
-            seed=args.seed,
-            brands=args.brands,
-            listings=args.listings,
-            calibration=args.genuine,
-            references=6,
-            strength=args.strength,
-            size=args.size,
-            progress=talk.bars,
-        )
-    except InputError as error:
-        if (folder / "market" / "market.json").exists():
-            raise InputError(f"{error}; such as: --folder {folder}-{args.seed}-{args.strength}") from error
-        raise
-    talk.step(f"2/5 Loading the encoder {args.encoder} ...")
-    encoder = encoder_of(args, talk)
-    talk.step("3/5 Building the catalogue of genuine photos ...")
-    catalog = Catalog.build(market.catalogue, encoder=encoder, progress=talk.bars)
-    catalog.save(folder / "catalog")
-    talk.step(f"4/5 Calibrating on {args.genuine} genuine photos that are not in the catalogue ...")
-    inspector = Inspector(catalog).calibrate(market.calibration, alpha=ALPHA, progress=talk.bars)
-    inspector.save(folder / "inspector")
+    market = _rendered(args, talk)
+    inspector = _calibrated(args, talk, market)
     talk.step(f"5/5 Inspecting {args.listings} listings ...")
     report = inspector.inspect(market.listings, progress=talk.bars)
-
     truth = {row["id"]: row for row in map(json.loads, market.listings.read_text(encoding="utf-8").splitlines())}
-    shown = Report(
-        [_with_truth(result, truth[result.id]) if isinstance(result, Verdict) else result for result in report],
-        title="Demo: a rendered market of invented brands",
-        about={
-            **report.about,
-            "Truth": "each listing's title ends with what the market knows: genuine, or which attack",
-        },
-    )
-    shown.save(folder)
+    _beside_truth(report, truth).save(folder)
     page = folder / "report.html"
-    table = _truth_table(report.verdicts, truth)
     if args.open:
         import webbrowser
 
         webbrowser.open(page.resolve().as_uri())
+    table = _truth_table(report.verdicts, truth)
     data = {
         "report": str(page),
         "verdicts": str(folder / "verdicts.jsonl"),
@@ -92,6 +56,61 @@ def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
         "by_label": {name: dict(counts) for name, counts in table.items()},
     }
     return Outcome(data, _demo_text(report, table, truth, inspector.calibration, args), all_failures(report), page)
+
+
+def _rendered(args: argparse.Namespace, talk: Talk) -> Market:
+    from ..market import render
+
+    folder = args.folder / "market"
+    photos = f"{args.genuine + args.listings} photos and a catalogue"
+    talk.step(f"1/5 Rendering a market of {args.brands} invented brands in {folder} ({photos}) ...")
+    try:
+        return render(
+            folder,
+            seed=args.seed,
+            brands=args.brands,
+            listings=args.listings,
+            calibration=args.genuine,
+            references=6,
+            strength=args.strength,
+            size=args.size,
+            progress=talk.bars,
+        )
+    except InputError as error:
+        if (folder / "market.json").exists():
+            raise InputError(f"{error}; such as: --folder {args.folder}-{args.seed}-{args.strength}") from error
+        raise
+
+
+def _calibrated(args: argparse.Namespace, talk: Talk, market: Market) -> Inspector:
+    """An inspector for the market, kept beside its catalogue."""
+    from ..catalog import Catalog
+    from ..inspector import Inspector
+
+    talk.step(f"2/5 Loading the encoder {args.encoder} ...")
+    encoder = encoder_of(args, talk)
+    talk.step("3/5 Building the catalogue of genuine photos ...")
+    catalog = Catalog.build(market.catalogue, encoder=encoder, progress=talk.bars)
+    catalog.save(args.folder / "catalog")
+    talk.step(f"4/5 Calibrating on {args.genuine} genuine photos that are not in the catalogue ...")
+    inspector = Inspector(catalog).calibrate(market.calibration, alpha=ALPHA, progress=talk.bars)
+    inspector.save(args.folder / "inspector")
+    return inspector
+
+
+def _beside_truth(report: Report, truth: dict[str, dict[str, Any]]) -> Report:
+    """The same report, with what the market knows in each title."""
+    from ..report import Report
+    from ..types import Verdict
+
+    return Report(
+        [_with_truth(result, truth[result.id]) if isinstance(result, Verdict) else result for result in report],
+        title="Demo: a rendered market of invented brands",
+        about={
+            **report.about,
+            "Truth": "each listing's title ends with what the market knows: genuine, or which attack",
+        },
+    )
 
 
 def _kind(row: dict[str, Any]) -> str:
