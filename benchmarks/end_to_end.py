@@ -30,7 +30,8 @@ from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.decode import decode
 from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.stream import encode_photos, small_jpeg
+from counterfeit_vision.small import small_jpeg
+from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.types import Embeddings
 
 RENDERED = 40
