@@ -24,7 +24,7 @@ from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
-from counterfeit_vision.heads.base import Suspects
+from counterfeit_vision.heads import Suspects
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.types import Listing, Reference

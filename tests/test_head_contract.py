@@ -13,7 +13,7 @@ import torch
 
 import counterfeit_vision as cv
 from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.heads import Head, Suspects, Title, base, default_heads
+from counterfeit_vision.heads import Head, Suspects, Title, default_heads
 from counterfeit_vision.judging import judge
 from counterfeit_vision.testing import check_head
 
@@ -79,7 +79,7 @@ def test_marks_close_up_are_encoded_once_whoever_asks(
             suspects.each(suspects.close_up)
             return [cv.Evidence(score=0.0, text="Seen.")] * len(suspects)
 
-    monkeypatch.setattr(base, "close_ups", slowly)
+    monkeypatch.setattr("counterfeit_vision.heads.suspects.close_ups", slowly)
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:

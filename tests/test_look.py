@@ -12,7 +12,7 @@ from test_patches import catalogue, suspects
 
 from counterfeit_vision import Catalog, Embeddings, Reference, Region, marks
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Look, Mark, Patches, base
+from counterfeit_vision.heads import Look, Mark, Patches
 from counterfeit_vision.heads.look import FLOOR
 from counterfeit_vision.mark_details import CloseUp, close_ups
 from counterfeit_vision.marks import FOUND, Found, likely_place
@@ -217,7 +217,7 @@ def test_marks_are_encoded_once_for_all_heads(tiny_encoder: TowerEncoder, monkey
         encoded.append(len(squares))
         return close_ups(encoder, squares)
 
-    monkeypatch.setattr(base, "close_ups", counted)
+    monkeypatch.setattr("counterfeit_vision.heads.suspects.close_ups", counted)
     photos = [seen(printed(noise=3)), np.full((160, 160, 3), 9, np.uint8), seen(printed(noise=4))]
     batch = suspects(catalog, photos)
     for head in (Mark(), Look(), Patches(), Look()):

@@ -13,7 +13,7 @@ from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Patches, Reuse, Suspects, base
+from counterfeit_vision.heads import Patches, Reuse, Suspects
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.mark_alone import MarkAlone
@@ -320,7 +320,7 @@ def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
     for head in (Mark(), Patches(), Reuse()):
         head.score(batch)
     assert decoded == ["photo 0", "photo 1"]
-    monkeypatch.setattr(base, "PIXELS_KEPT", photo.nbytes)
+    monkeypatch.setattr("counterfeit_vision.heads.suspects.PIXELS_KEPT", photo.nbytes)
     monkeypatch.setattr(stream, "decode", decode)
     batch = suspects(catalog, [photo, photo])
     monkeypatch.setattr(stream, "decode", counted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conftest import picture, suspects
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads.base import Head
+from counterfeit_vision.heads import Head
 from counterfeit_vision.heads.seller import SellerName
 from counterfeit_vision.lookalikes import likeness
 

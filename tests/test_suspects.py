@@ -15,7 +15,8 @@ import counterfeit_vision as cv
 from counterfeit_vision import marks
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, base, reuse
+from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, reuse
+from counterfeit_vision.heads import suspects as module
 from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.keypoints import find_keypoints
 from counterfeit_vision.marks import FOUND
@@ -142,9 +143,9 @@ def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    look, glance = base.likely_place, base.sure_place
-    monkeypatch.setattr(base, "likely_place", lambda *given: asked.append("all") or look(*given))
-    monkeypatch.setattr(base, "sure_place", lambda *given: asked.append("coarse") or glance(*given))
+    look, glance = module.likely_place, module.sure_place
+    monkeypatch.setattr(module, "likely_place", lambda *given: asked.append("all") or look(*given))
+    monkeypatch.setattr(module, "sure_place", lambda *given: asked.append("coarse") or glance(*given))
     Mark().score(batch(catalog, [seen(label(noise=3))], "one"))
     assert asked == ["coarse"], "there is no doubt"
     blank = batch(catalog, [np.full((80, 80, 3), 9, np.uint8)], "two")
@@ -185,11 +186,11 @@ def test_a_print_and_a_relief_are_each_found_in_their_own_way(plate_and_card: cv
 def test_how_alike_a_relief_must_be_to_be_found_is_no_step_of_its_score(
     product: str, photo: np.ndarray, plate_and_card: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, scores = base.likely_place, []
-    monkeypatch.setattr(base, "sure_place", lambda *_: None)
+    look, scores = module.likely_place, []
+    monkeypatch.setattr(module, "sure_place", lambda *_: None)
     for likeness in (FOUND + 1e-4, FOUND - 1e-4, 0.2, 0.0, -0.1):
         monkeypatch.setattr(
-            base,
+            module,
             "likely_place",
             lambda *given, likeness=likeness: dataclasses.replace(
                 look(*given), likeness=likeness, likenesses=(likeness, likeness), beside=0.8
@@ -262,7 +263,7 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
 
         return called
 
-    monkeypatch.setattr(base, "find_traits", counted(find_traits))
+    monkeypatch.setattr(module, "find_traits", counted(find_traits))
     monkeypatch.setattr(marks, "find_keypoints", counted(find_keypoints))
     found = batch(catalog, [seen(sibling(noise=3))], "one")
     assert found.goods(0) == "velmora/two"

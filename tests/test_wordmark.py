@@ -591,7 +591,7 @@ def test_a_line_that_fills_a_large_photo_takes_little_memory(monkeypatch: pytest
 def test_a_photo_whose_file_goes_between_two_claims_ends_nothing(
     tiny_encoder: TowerEncoder, reader: Reader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("counterfeit_vision.heads.base.PIXELS_KEPT", 0)  # as where a batch's photos are large
+    monkeypatch.setattr("counterfeit_vision.heads.suspects.PIXELS_KEPT", 0)  # as where a batch's photos are large
     path = tmp_path / "photo.png"
     Image.fromarray(goods(mark("SILVANO", pose=1), 7)).save(path)
     batch = suspects(catalogue(tiny_encoder), cv.Listing(id="x", photos=[path], brand="Silvano"))

@@ -1,8 +1,8 @@
-"""What can be said about a photo: claims, and what they share (``base``, ``closeups``, ``known_lines``, ``laid_over``).
-Every head has one method, ``score``; a user's own head uses the same door.
+"""What can be said about a photo: claims, and what they share (``suspects``, ``closeups``, ``laid_over``,
+``known_lines``). Every head has one method, ``score``; a user's own head uses the same door.
 """
 
-from .base import Head, Suspects
+from .base import Head
 from .colours import Colours
 from .drawing import Drawing
 from .ink import Ink
@@ -17,6 +17,7 @@ from .reuse import Reuse
 from .seller import SellerName
 from .similarity import Similarity
 from .strokes import Strokes
+from .suspects import Suspects
 from .title import Title
 from .wordmark import Wordmark
 

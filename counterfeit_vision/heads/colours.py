@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..product_differences import colours_differ
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import differs_as_a_whole
+from .suspects import Suspects
 
 __all__ = ["Colours"]
 

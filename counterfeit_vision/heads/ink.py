@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..mark_ink import compare_colours
 from ..marks import Stencil
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import drawn_otherwise, unsaid
+from .suspects import Suspects
 
 __all__ = ["Ink"]
 

@@ -15,7 +15,7 @@ from ..small import small_jpeg
 from ..types import Evidence, PhotoView, Region
 from ..whole_product import WholeProduct
 from ..wording import number
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = [
     "differs_as_a_whole",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import laid_over, no_mark, unsaid
+from .suspects import Suspects
 
 __all__ = ["Layout"]
 

@@ -28,8 +28,8 @@ from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
 from ..stream import EncodedPhoto, encode_photos
 from ..types import Evidence, Failure, Photo, check_list
-from .base import Suspects
 from .closeups import look_closer
+from .suspects import Suspects
 
 if TYPE_CHECKING:
     from ..encoders.base import Encoder

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import no_mark_but_elsewhere, side_by_side, unsaid
+from .suspects import Suspects
 
 __all__ = ["Look"]
 

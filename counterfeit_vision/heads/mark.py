@@ -7,8 +7,8 @@ import numpy as np
 from ..goods_marks import GoodsMarks
 from ..marks import FOUND, Stencil
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import no_mark, no_mark_but_elsewhere
+from .suspects import Suspects
 
 __all__ = ["Mark"]
 

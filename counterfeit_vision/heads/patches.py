@@ -9,8 +9,8 @@ from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
 from ..wording import number
-from .base import Suspects
 from .laid_over import laid_over, unsaid
+from .suspects import Suspects
 
 __all__ = ["Patches"]
 

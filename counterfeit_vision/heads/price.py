@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..types import Evidence
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = ["Price"]
 

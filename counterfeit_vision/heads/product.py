@@ -9,7 +9,7 @@ import numpy as np
 from ..marks import Found, is_found
 from ..stream import stack
 from ..types import Evidence
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = ["Product"]
 

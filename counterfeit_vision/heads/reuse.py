@@ -17,7 +17,7 @@ from ..threads import Once
 from ..traits import Traits, find_traits, shrunk
 from ..types import Evidence, PhotoView, Region
 from ..wording import number
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = [
     "COPY",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..lookalikes import likeness
 from ..policy import Authorised, is_authorised, pairs
 from ..types import Evidence, Seller
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = ["SellerName"]
 

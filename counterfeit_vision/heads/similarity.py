@@ -6,7 +6,7 @@ import numpy as np
 
 from ..lookalikes import folded
 from ..types import Evidence
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = ["Similarity"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..mark_ink import compare_strokes
 from ..types import Evidence
-from .base import Suspects
 from .laid_over import drawn_otherwise
+from .suspects import Suspects
 
 __all__ = ["Strokes"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..encoders.base import TextEncoder
 from ..types import Evidence, Listing
-from .base import Suspects
+from .suspects import Suspects
 
 __all__ = ["Title"]
 

@@ -20,8 +20,8 @@ from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reade
 from ..small import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView
-from .base import Suspects
 from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, larger, line_at, lines_near, wordmarks_of
+from .suspects import Suspects
 
 __all__ = ["Comparison", "Wordmark", "compare_wordmark"]
 

@@ -1,0 +1,351 @@
+"""What heads are given: some photos, their listings, and all that is found on them, once whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..catalog import Catalog, Neighbours
+from ..errors import DecodeError
+from ..goods_marks import GoodsMarks
+from ..laying import Laid
+from ..mark_details import CloseUp, close_ups
+from ..mark_ink import Drawn
+from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
+from ..product_differences import colours_differ
+from ..stream import EncodedPhoto
+from ..threads import Once, each
+from ..traits import Traits, find_traits
+from ..types import Embeddings, Listing
+from ..whole_product import WholeProduct
+
+__all__ = ["Suspects"]
+
+Value = TypeVar("Value")
+
+# A photo of which no product is claimed may show another near product of the brand than the nearest. Chosen on cartons
+# of grocery's training part, with four photos a product and with one, on printed goods 71 to 73 and on market 240
+RIVALS = 2  # such products
+CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
+PLAIN = 0.65  # correlation with all of their marks
+LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
+# Or, of those that bear the same marks, one of other colours: chosen on such cartons, deal 3, where one photo of 379 is
+# taken for the right product by it and none for a wrong one, as some are where any nearer colour decides
+ALIKE = 0.1  # likeness to such products, by which the nearest is nearer
+ODD = 0.6  # parts of a colour by which its own are plainly others than the photo's
+NEARER = 2.0  # times by which the other's are nearer
+THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks may be there and not be found
+POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
+PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """A batch of N photos to be judged, one aligned row each.
+
+    ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
+    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), ``neighbours``
+    their nearest genuine references in ``catalog``. ``taken_for`` are the :meth:`goods` of photos of which no product
+    is claimed, as far as a head asked for them; ``guessed`` are the photos that a head took for the nearest product, as
+    none had. ``unread`` are the photos whose file had gone or changed when a head asked for its pixels.
+    """
+
+    photos: Embeddings
+    listings: Sequence[Listing]
+    encoded: Sequence[EncodedPhoto]
+    catalog: Catalog
+    neighbours: Neighbours
+    taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
+    guessed: set[int] = field(default_factory=set, init=False, repr=False)
+    unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
+    _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
+    _claimed: Once[int, str | None] = field(default_factory=Once, init=False, repr=False)
+    _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
+    _features: Once[tuple[int, bool], MarkFeatures] = field(
+        default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
+    )
+    _traits: Once[int, Traits] = field(default_factory=Once, init=False, repr=False)
+    _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
+    _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
+    _alone: Once[int, tuple[Found | None, ...]] = field(default_factory=Once, init=False, repr=False)
+    _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
+    _wholes: Once[tuple[int, str], tuple[WholeProduct, Laid] | str] = field(
+        default_factory=Once, init=False, repr=False
+    )
+    _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def each(self, function: Callable[[int], Value]) -> list[Value]:
+        """``function`` of each row, in order, in several threads where there are cores, so it must be safe to call from
+        threads; the methods of this batch are.
+        """
+        return list(each(function, range(len(self))))
+
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
+        that asks and kept for the others, as far as :data:`PIXELS_KEPT` goes.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        """
+        if row in self._pixels:
+            return self._pixels[row]
+        try:
+            pixels = self.encoded[row].pixels()
+        except DecodeError as error:
+            self.unread[row] = error
+            raise
+        if sum(kept.nbytes for kept in list(self._pixels.values())) + pixels.nbytes <= PIXELS_KEPT:
+            self._pixels[row] = pixels
+        return pixels
+
+    def traits(self, row: int) -> Traits:
+        """The photo's small grey copy and its local features, found once.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        """
+        return self._traits.get(row, lambda: find_traits(self.pixels(row)))
+
+    def size(self, row: int) -> tuple[int, int]:
+        """(width, height) of the upright photo."""
+        return self.encoded[row].view.size
+
+    def goods(self, row: int) -> str:
+        """The key in ``catalog.goods`` of the claimed product; if brands share its name, the nearest, or, where none is
+        near, the one that the photo is most like, which the claim ``product`` speaks of, too. Where none is
+        claimed, of the nearest one; or of another product of its brand that is as near and whose marks all are on the
+        photo: where the nearest one's are not, and fit worse, or where only the colours tell the two apart, and its own
+        are those of the photo. Products of a brand may look much alike.
+        """
+        claimed = self._claimed.get(row, lambda: self._claimed_goods(row))
+        if claimed is not None:
+            return claimed
+        if row not in self.taken_for:
+            self.taken_for[row] = self._recognise(row)
+        return self.taken_for[row]
+
+    def _claimed_goods(self, row: int) -> str | None:
+        claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
+        if not len(claimed):
+            return None
+        several = len(set(self.catalog.goods[claimed])) > 1
+        near = near[np.isin(near, claimed)] if several else claimed
+        return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
+
+    def most_alike(self, row: int, claimed: NDArray[np.int64]) -> tuple[str, float]:
+        """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
+        Compared once.
+        """
+        return self._most_alike.get(row, lambda: self.catalog.most_alike(self.photos, row, claimed))
+
+    def _recognise(self, row: int) -> str:
+        nearest, siblings = self._siblings(row)
+        if not siblings or not self._could_show_marks(row, nearest):
+            return nearest
+        best, (alike, least) = nearest, self._likeness(row, nearest)
+        if least < FOUND:
+            rivals = {name: self._likeness(row, name) for name, less in siblings.items() if less < CLOSE}
+            fitting = [name for name, (whole, worst) in rivals.items() if worst >= PLAIN and whole > alike + LEAD]
+            best = max(fitting, key=rivals.__getitem__, default=nearest)
+        return self._of_its_colours(row, best, (nearest, *siblings))
+
+    def _of_its_colours(self, row: int, best: str, goods: Sequence[str]) -> str:
+        """The ``best`` of some goods; or, where its colours are plainly others than the photo's, the one whose marks
+        fit no worse and whose colours are nearer.
+        """
+        (alike, least), off = self._likeness(row, best), self._colours_off(row, best)
+        if least < PLAIN or off is None or off < np.log(ODD):
+            return best
+        fits = {name: self._likeness(row, name) for name in goods if name != best}
+        same = [name for name, (whole, worst) in fits.items() if worst >= PLAIN and abs(whole - alike) <= LEAD]
+        colours = {name: their for name in same if (their := self._colours_off(row, name)) is not None}
+        other = min(colours, key=colours.__getitem__, default=best)
+        return other if other != best and colours[other] < off - np.log(NEARER) else best
+
+    def _colours_off(self, row: int, goods: str) -> float | None:
+        """How far the photo's colours are from those of the goods, as a logarithm; ``None`` where nothing tells."""
+        over = self._over_whole(row, goods)
+        difference = over if isinstance(over, str) else colours_differ(*over)
+        return None if isinstance(difference, str) else difference.score
+
+    def _siblings(self, row: int) -> tuple[str, dict[str, float]]:
+        """The nearest goods, and of its brand at most :data:`RIVALS` others, with how much less like them the photo
+        is.
+        """
+        best: dict[str, tuple[float, str]] = {}
+        for key, score in zip(self.neighbours.rows[row].tolist(), self.neighbours.scores[row].tolist(), strict=True):
+            if key >= 0:
+                best.setdefault(str(self.catalog.goods[key]), (score, self.catalog.references[key].names[0]))
+        nearest, *others = best
+        likeness, brand = best[nearest]
+        less = {name: likeness - best[name][0] for name in others if best[name][1] == brand}
+        return nearest, {name: less[name] for name in list(less)[:RIVALS] if less[name] < ALIKE}
+
+    def _likeness(self, row: int, goods: str) -> tuple[float, float]:
+        """Of the marks of those goods to what lies in their place: of all together, and of the one least alike."""
+        place = self.place_of(row, goods)
+        return (-1.0, -1.0) if isinstance(place, str) else (place.likeness, min(place.likeness, *place.likenesses))
+
+    def _could_show_marks(self, row: int, goods: str) -> bool:
+        """Whether the marks of those goods are known, and the photo can be read and is large enough to show them."""
+        known = isinstance(self.marks_of(goods).stencil, Stencil)
+        large = min(self.size(row)) >= SMALLEST and max(self.size(row)) >= THUMBNAIL
+        return known and large and row not in self.unread
+
+    def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
+        for those of the :meth:`goods` that it was taken for, which come before all others. Marks are not looked for
+        here: where no head does, the nearest will do, and where one does later, this one is asked again.
+        """
+        rows, scores = self.neighbours.rows[row], self.neighbours.scores[row]
+        if row not in self.taken_for:
+            self.guessed.add(row)
+        if not self.is_another(row):
+            return rows, scores
+        order = np.argsort(self.catalog.goods[rows] != self.taken_for[row], kind="stable")
+        return rows[order], scores[order]
+
+    def is_another(self, row: int) -> bool:
+        """Whether a photo was taken for another product than the nearest."""
+        nearest = self.catalog.goods[self.neighbours.rows[row, 0]]
+        return bool(self.taken_for.get(row, nearest) != nearest)
+
+    def marks_of(self, goods: str) -> GoodsMarks:
+        """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
+        return self._marks.get(goods, lambda: self.catalog.marks_of(goods))
+
+    def product_of(self, goods: str) -> str:
+        """The name of the product of that key."""
+        return self.catalog.references[int(self.marks_of(goods).rows[0])].product
+
+    def place(self, row: int) -> tuple[str, Found] | str:
+        """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
+        nothing tells. Looked for once.
+        """
+        goods = self.goods(row)
+        place = self.place_of(row, goods)
+        return place if isinstance(place, str) else (goods, place)
+
+    def place_of(self, row: int, goods: str) -> Found | str:
+        """The same for any ``goods``, by their key."""
+        return self._places.get((row, goods), lambda: self._look_for_place(row, goods))
+
+    def _look_for_place(self, row: int, goods: str) -> Found | str:
+        stencil = self.marks_of(goods).stencil
+        if isinstance(stencil, str):
+            return stencil
+        try:
+            photo = self.pixels(row)
+        except DecodeError as error:
+            return str(error)
+        if min(photo.shape[:2]) < SMALLEST:
+            return likely_place(stencil, photo)
+        if not stencil.relief:
+            place = sure_place(stencil, photo, self.traits(row).on_original)
+            if place is not None:
+                return place
+        relief = stencil.relief
+        features = self._features.get((row, relief), lambda: MarkFeatures.of(photo, relief=relief))
+        return likely_place(stencil, photo, features)
+
+    def mark(self, row: int) -> tuple[str, Found] | str:
+        """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
+        place = self.place(row)
+        return place if isinstance(place, str) or is_found(place[1]) else unlike(place[1])
+
+    def lacks_mark(self, row: int) -> bool:
+        """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
+        return isinstance(self.mark(row), str) and self._could_show_marks(row, self.goods(row))
+
+    def shown_elsewhere(self, row: int) -> bool:
+        """Whether another photo of the same listing shows the marks of the same product."""
+        return any(
+            other != row
+            and listing is self.listings[row]
+            and self.goods(other) == self.goods(row)
+            and not isinstance(self.mark(other), str)
+            for other, listing in enumerate(self.listings)
+        )
+
+    def alone(self, row: int) -> tuple[Found | None, ...]:
+        """What lies in the place of each of the marks, whose :meth:`place` is known, over a frame of its own, ``None``
+        where the photo does not show it; empty where the place is not known. Laid once.
+        """
+        return self._alone.get(row, lambda: self._lay_alone(row))
+
+    def _lay_alone(self, row: int) -> tuple[Found | None, ...]:
+        place = self.place(row)
+        if isinstance(place, str):
+            return ()
+        goods, found = place
+        marks = self.marks_of(goods).alone
+        if len(marks) == 1:
+            return (found,)
+        try:
+            halves = [self.pixels(row)]
+        except DecodeError:
+            return (None,) * len(marks)
+        return tuple(mark.lay(halves, found.warp) for mark in marks)
+
+    def close_up(self, row: int) -> CloseUp | None:
+        """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
+        gives no patches. All rows are encoded when the first is asked for.
+        """
+        return self._close_ups.get(None, self._look_closely).get(row)
+
+    def _look_closely(self) -> dict[int, CloseUp]:
+        if self.catalog.tokens is None:
+            return {}
+        squares = {}
+        for row, seen in enumerate(self.each(self.alone)):
+            if seen and (details := self.marks_of(self.goods(row)).details) is not None:
+                squares[row] = details.square(seen, self.catalog.encoder)
+        return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
+
+    def drawn(self, row: int) -> tuple[Drawn | None, ...]:
+        """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too
+        little of it is shown; empty where none were found. Measured once.
+        """
+        return self._drawn.get(row, lambda: self._measure(row))
+
+    def _measure(self, row: int) -> tuple[Drawn | None, ...]:
+        mark = self.mark(row)
+        if isinstance(mark, str):
+            return ()
+        return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
+
+    def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
+        """The photo over the whole side of its :meth:`goods` that bears the marks, and that key; or why it can't be
+        laid over it. Laid once.
+        """
+        goods = self.goods(row)
+        over = self._over_whole(row, goods)
+        return over if isinstance(over, str) else (goods, *over)
+
+    def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
+        return self._wholes.get((row, goods), lambda: self._lay_over_whole(row, goods))
+
+    def _lay_over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
+        place = self.place_of(row, goods)
+        if isinstance(place, str):
+            return place
+        whole = self.marks_of(goods).whole
+        if whole is None:
+            return "this encoder gives no patch tokens, which tell the product from the room"
+        try:
+            laid = whole.lay(self.pixels(row), place.warp)
+        except DecodeError as error:
+            return str(error)
+        return laid if isinstance(laid, str) else (whole, laid)
+
+    def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
+        """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most
+        ``most``.
+        """
+        found, goods = self.near(row)[0], self.catalog.goods
+        return np.array([key for key in found if key >= 0 and goods[key] == goods[found[0]]][:most], np.int64)
