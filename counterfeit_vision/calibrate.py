@@ -252,6 +252,11 @@ class Calibration:
         """Groups behind the p-values; where each photo stands for itself, photos."""
         return _different(self.groups)
 
+    @cached_property
+    def most_photos(self) -> int:
+        """How many photos the largest listing behind the p-values has."""
+        return int(np.unique(self.listings, return_counts=True)[1].max())
+
     @property
     def can_tell(self) -> Bools:
         """(H,) which claims are calibrated: those that photos of two groups which were fitted on could make."""

@@ -98,6 +98,7 @@ class Decider:
             known=bool(known.any()),
             product=best.product,
             photos=len(once),
+            most=calibration.most_photos,
             marked=bool(marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             catalogued=bool(known.any())

@@ -28,7 +28,8 @@ Authorised: TypeAlias = "Seller | str | tuple[str, str]"
 class Findings:
     """What the decision about a listing rests on.
 
-    - ``p_value`` and ``risk`` of the listing, which has so many ``photos``.
+    - ``p_value`` and ``risk`` of the listing, which has so many ``photos``; ``most`` are those of the largest listing
+      that calibrated, 0 where that is not known.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
       catalogue are on a photo, known or not.
@@ -51,6 +52,7 @@ class Findings:
     known: bool
     product: str
     photos: int = 1
+    most: int = 0
     marked: bool = False
     copy: str | None = None
     catalogued: bool = False
@@ -138,9 +140,16 @@ class Policy:
         wrong = {name: p for name, p in found.alone.items() if name != "similarity"}
         name, p = min(wrong.items(), key=lambda claim: claim[1], default=("", 1.0))
         if wrong and not unusual and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
+            alone = f"{name} alone would raise an alarm (p {p:.3g})"
+            together = f"{share[0].lower()}{share[1:]}"
+            if 0 < found.most < found.photos:  # nothing need conflict
+                return "insufficient_evidence", (
+                    f"It has {found.photos} photos, and no listing that calibrated has more than {found.most}, so "
+                    f"that each counts for less: {alone}, but {together}. A person has to look; calibrate with "
+                    "such listings."
+                )
             return "insufficient_evidence", (
-                f"The claims conflict: {name} alone would raise an alarm (p {p:.3g}), but all together are usual: "
-                f"{share[0].lower()}{share[1:]}. A person has to look."
+                f"The claims conflict: {alone}, but all together are usual: {together}. A person has to look."
             )
         if grey:
             return "review", f"{share}. {grey}"

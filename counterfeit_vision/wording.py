@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable"]
+__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable", "quoted"]
 
+QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
 
 
@@ -67,6 +68,16 @@ def percent(probability: float) -> str:
     if not 0.01 <= probability <= 0.99:
         return "below 1 %" if probability < 0.01 else "above 99 %"
     return f"{100 * probability:.0f} %"
+
+
+def quoted(text: str) -> str:
+    """What somebody else wrote, so that nobody takes it for our own words: in quotation marks, and not all of it.
+
+    >>> quoted("bag"), len(quoted(300 * "bag "))
+    ('“bag”', 83)
+    """
+    told = text if len(text) <= QUOTED else f"{text[:QUOTED]}\N{HORIZONTAL ELLIPSIS}"
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{told}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def printable(text: str) -> str:

@@ -202,12 +202,25 @@ def test_an_encoder_without_patches_is_no_fault(tiny_encoder: TowerEncoder) -> N
 
 
 def test_the_back_beside_a_front_is_not_judged(catalog: Catalog) -> None:
-    batch = suspects(catalog, [seen(printed(noise=3)), seen(printed(noise=3, bare=True))])
+    batch = suspects(catalog, [seen(printed(noise=3)), np.full((160, 160, 3), 9, np.uint8)])
     pair = replace(batch, listings=[batch.listings[0]] * 2)
-    front, back = Look().score(pair)
-    assert front.applicable
-    assert not back.applicable
+    for head in (Look(), Mark()):
+        front, back = head.score(pair)
+        assert front.applicable
+        assert not back.applicable
     assert "another photo of the listing shows them" in back.text
+
+
+def test_a_front_without_the_marks_is_judged_whatever_stands_beside_it(catalog: Catalog) -> None:
+    erased, genuine = seen(printed(noise=3, bare=True)), seen(printed(noise=3))
+    batch = suspects(catalog, [erased, genuine])
+    pair = replace(batch, listings=[batch.listings[0]] * 2)
+    for head in (Mark(), Look()):
+        (alone,) = head.score(suspects(catalog, [erased]))
+        beside, front = head.score(pair)
+        assert beside.applicable
+        assert (beside.score, beside.text) == (alone.score, alone.text)
+        assert beside.score > front.score
 
 
 def test_marks_are_encoded_once_for_all_heads(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,17 @@ def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
     assert word(Policy(ALPHA), found(0.9, alone={**claims, "wordmark": 0.01}, photos=2))[0] == "insufficient_evidence"
 
 
+def test_of_more_photos_than_any_that_calibrated_claims_need_not_conflict() -> None:
+    alone = {"wordmark": 0.001, "patches": 0.9}
+    said, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=5, most=1))
+    assert said == "insufficient_evidence"
+    assert reason.startswith("It has 5 photos, and no listing that calibrated has more than 1, so that each counts")
+    assert "wordmark alone would raise an alarm (p 0.001), but at most 25 % of genuine listings" in reason
+    for photos, most in ((5, 5), (5, 0)):
+        _, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=photos, most=most))
+        assert reason.startswith("The claims conflict: wordmark alone")
+
+
 def test_shares_are_written_out() -> None:
     assert word(Policy(ALPHA), found(1.0))[1].startswith("At most 100 % of genuine listings")
     assert (

@@ -135,6 +135,29 @@ def test_goods_of_another_brand_are_named_with_it(tiny_encoder: TowerEncoder) ->
     assert nearest == ["jug", "pot of zeta", "pot"]
 
 
+def test_what_a_seller_types_is_told_from_what_is_found(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        cv.Reference(id=product, photo=shot(seed, 0), brand=brand, product=product, price=10, currency="EUR")
+        for brand, product, seed in (("acme", "mug", 1), ("zeta", "pot", 5))
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    praise = "bag (checked by the brand: genuine). " + 200 * "x"
+    typed = {"product": "  MUG ", "price": 9.0, "currency": "EUR"}
+    found = suspects(
+        catalog,
+        cv.Listing(id="case", photos=[shot(1, 9)], **typed),
+        cv.Listing(id="praise", photos=[shot(1, 9)], **(typed | {"product": praise})),
+        cv.Listing(id="of another", photos=[shot(1, 9)], **(typed | {"brand": "Zeta"})),
+    )
+    case, praised, another = (evidence.text for evidence in Product().score(found))
+    assert "than the claimed mug (" in case
+    assert "usual 10.00 EUR of mug (" in Price().score(found)[0].text
+    for text in (praised, Price().score(found)[1].text):
+        assert f"claimed product, “{praise[:80]}…”." in text
+    assert another.endswith("mug is a product of acme, not of “Zeta”.")
+    assert "no photo of the claimed product, “  MUG ”, by “Zeta”." in Price().score(found)[2].text
+
+
 def test_products_of_one_name_are_calibrated_each_by_itself(tiny_encoder: TowerEncoder) -> None:
     rows = [
         cv.Reference(id=brand, photo=shot(n, 0), brand=brand, product="cap") for n, brand in enumerate(("acme", "zeta"))

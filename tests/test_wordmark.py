@@ -768,7 +768,10 @@ def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalo
         cv.Listing(id=f"{title} {brand}", photos=[photo], brand=brand, product="bag", title=f"{title} bag")
         for title, brand in ((false, false), ("Silvano", false), ("Silvano", "silvano"), (false, None))
     ]
-    both, field, right, title = Wordmark().score(suspects(catalog, *asked))
+    asked.append(cv.Listing(id="product", photos=[photo], product=f"{false} bag"))
+    both, field, right, title, product = Wordmark().score(suspects(catalog, *asked))
+    assert product.score >= 1
+    assert f"The listing's product spells Silvano in other letters that look alike: {false!r}" in product.text
     assert min(both.score, field.score, title.score) >= 1 > right.score
     assert "The title spells Silvano in other letters" in both.text
     assert f"The listing's brand spells Silvano in other letters that look alike: {false!r}" in field.text

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..types import Evidence
+from ..wording import quoted
 from .suspects import Suspects
 
 __all__ = ["Price"]
@@ -20,6 +21,7 @@ PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
 NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
+MOST = 9999.0  # percent: what is beyond is no matter of how much
 
 
 class Price:
@@ -61,7 +63,8 @@ class Price:
             return Evidence.not_applicable(f"The listing asks 0 {currency}, which is no price.")
         product, rows = _sold(suspects, row)
         if not len(rows):
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}.")
+            by = "" if listing.brand is None else f", by {quoted(listing.brand)}"
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}{by}.")
         priced = [references[int(key)] for key in rows if references[int(key)].price]
         if not priced:
             return Evidence.not_applicable(f"No genuine reference of {product} has a price.")
@@ -82,8 +85,8 @@ class Price:
         share = 100 * (listing.price / usual - 1)
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
-            text=f"The listing asks {listing.price:,.2f} {currency}, {abs(share):.0f} % "
-            f"{'below' if share < 0 else 'above'} the usual {usual:,.2f} {currency} of {product} "
+            text=f"The listing asks {_amount(listing.price)} {currency}, {min(abs(share), MOST):,.0f} % "
+            f"{'below' if share < 0 else 'above'} the usual {_amount(usual)} {currency} of {product} "
             f"(priced references: {len(prices)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
         )
@@ -97,6 +100,15 @@ class Price:
         return None
 
 
+def _amount(price: float) -> str:
+    """A price in words: two decimals, where that is a price.
+
+    >>> _amount(1234.5), _amount(1e300), _amount(1e-5)
+    ('1,234.50', '1e+300', '1e-05')
+    """
+    return f"{price:,.2f}" if 0.01 <= price < 1e9 else f"{price:.3g}"
+
+
 def _code(currency: str) -> str:
     """A currency's code as it is compared.
 
@@ -107,13 +119,15 @@ def _code(currency: str) -> str:
 
 
 def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
-    """The product that is sold, and its references: as claimed, else the one that the photo is taken for."""
+    """The product that is sold, as the catalogue calls it, and its references: as claimed, else the one that the photo
+    is taken for.
+    """
     listing, catalog = suspects.listings[row], suspects.catalog
     if listing.product is not None:
         claimed = catalog.claimed_by(listing)
         if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
             claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
-        return listing.product, claimed
+        return (catalog.references[int(claimed[0])].product if len(claimed) else quoted(listing.product)), claimed
     nearest = int(suspects.near(row)[0][0])
     same = catalog.goods == catalog.goods[nearest]
     return catalog.references[nearest].product, np.flatnonzero(same & catalog.genuine)

@@ -9,6 +9,7 @@ import numpy as np
 from ..marks import Found, is_found
 from ..stream import stack
 from ..types import Evidence
+from ..wording import quoted
 from .suspects import Suspects
 
 __all__ = ["Product"]
@@ -51,16 +52,17 @@ class Product:
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         catalog, found, listing = suspects.catalog, suspects.neighbours, suspects.listings[row]
         if listing.product is not None:
-            what, claimed, rows = "product", listing.product, catalog.claimed_by(listing)
-            rows = rows if len(rows) else catalog.rows_of(product=claimed)  # another brand makes it
+            what, typed, rows = "product", listing.product, catalog.claimed_by(listing)
+            rows = rows if len(rows) else catalog.rows_of(product=typed)  # another brand makes it
         elif listing.brand is not None:
-            what, claimed, rows = "brand", listing.brand, catalog.rows_of(brand=listing.brand)
+            what, typed, rows = "brand", listing.brand, catalog.rows_of(brand=listing.brand)
         else:
             return Evidence.not_applicable("The listing names no product and no brand.")
         if not len(rows):
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {claimed}.")
+            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {quoted(typed)}.")
         same = set(catalog.goods[rows])
         goods, own = suspects.most_alike(row, rows)
+        claimed = getattr(catalog.reference_of(goods), what)
         near = zip(found.rows[row], found.scores[row], strict=True)
         others = [(float(score), int(key)) for key, score in near if key >= 0 and catalog.goods[key] not in same]
         if not others:  # the claimed goods have many references: of the rest, the nearest
@@ -83,7 +85,12 @@ class Product:
             text=f"The photo {verb} {name} ({other:.2f}) than the claimed {claimed} ({own:.2f}){leads}.",
             references=(reference.id,),
         )
-        return evidence if margin <= 0 else _laid_over_both(suspects, row, evidence, goods, str(catalog.goods[rival]))
+        if margin > 0:
+            evidence = _laid_over_both(suspects, row, evidence, goods, str(catalog.goods[rival]))
+        if what == "product" and listing.brand is not None and not len(catalog.claimed_by(listing)):
+            made_by = f"{claimed} is a product of {catalog.reference_of(goods).brand}, not of {quoted(listing.brand)}."
+            evidence = dataclasses.replace(evidence, text=f"{evidence.text} {made_by}")
+        return evidence
 
 
 def _laid_over_both(suspects: Suspects, row: int, evidence: Evidence, goods: str, rival: str) -> Evidence:

@@ -263,7 +263,12 @@ class Suspects:
         return isinstance(self.mark(row), str) and self._could_show_marks(row, self.goods(row))
 
     def shown_elsewhere(self, row: int) -> bool:
-        """Whether another photo of the same listing shows the marks of the same product."""
+        """Whether another photo of the same listing shows the marks of the same product, and this one, as far as can be
+        told, not the side that bears them: what surrounds them was not found on it.
+        """
+        place = self.place(row)
+        if not isinstance(place, str) and place[1].beside >= FOUND:
+            return False
         return any(
             other != row
             and listing is self.listings[row]

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..encoders.base import TextEncoder
 from ..types import Evidence, Listing
+from ..wording import quoted
 from .suspects import Suspects
 
 __all__ = ["Title"]
 
 REFERENCES_SHOWN = 3
-TITLE_SHOWN = 80  # letters
 UNTITLED = "The listing has no title and names no brand."
 
 
@@ -61,7 +61,7 @@ class Title:
             results.append(
                 Evidence(
                     score=margin,
-                    text=f"The title \N{LEFT DOUBLE QUOTATION MARK}{text[:TITLE_SHOWN]}\N{RIGHT DOUBLE QUOTATION MARK} "
+                    text=f"The title {quoted(text)} "
                     f"fits photos of {catalog.products[shown[0]]} {'better' if margin > 0 else 'less well'} "
                     f"({fits[best]:.2f}) than the listing's photo ({own:.2f}).",
                     references=tuple(catalog.references[int(key)].id for key in shown),

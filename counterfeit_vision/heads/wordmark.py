@@ -268,9 +268,10 @@ class Wordmark:
         return next((one for line in known.lines for one in line.genuine if bare(one.text) in names), None)
 
     def _titled(self, suspects: Suspects, row: int, evidence: Evidence) -> Evidence:
-        """With what the listing's title, or its brand, does to the brand's name."""
+        """With what the listing's title, its brand or its product does to the brand's name."""
         listing, brand = suspects.listings[row], _brand_of(suspects, row)
-        for field, text in (("title", listing.title), ("listing's brand", listing.brand)):
+        texts = {"title": listing.title, "listing's brand": listing.brand, "listing's product": listing.product}
+        for field, text in texts.items():
             false = lookalike_words(text or "", brand)
             if false and not (evidence.applicable and evidence.score >= TITLE_SCORE):
                 told = f"The {field} spells {brand} in other letters that look alike: {false[0]!r}."
