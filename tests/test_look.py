@@ -223,6 +223,28 @@ def test_a_front_without_the_marks_is_judged_whatever_stands_beside_it(catalog: 
         assert beside.score > front.score
 
 
+def test_a_fake_that_is_sold_as_another_product_is_judged_by_what_it_is_a_fake_of(clip: TowerEncoder) -> None:
+    tile = np.tile(np.kron([[40, 200], [200, 40]], np.ones((30, 30))).astype(np.uint8)[..., None], (6, 9, 3))
+    cv2.putText(tile, "MIRANDA", (90, 200), cv2.FONT_HERSHEY_DUPLEX, 2.4, (250, 40, 40), 8, cv2.LINE_AA)
+    rows = [
+        Reference(id="a", photo=printed(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="b", photo=seen(printed(noise=1)), brand="velmora", product="card"),
+        Reference(id="t", photo=tile, brand="velmora", product="tile", regions=[Region(85, 140, 480, 215)]),
+    ]
+    catalog = Catalog.build(rows, encoder=clip, cache=False, find_marks=False)
+    batch = suspects(catalog, [seen(printed("VELNORA", noise=3)), seen(printed(noise=3, bare=True)), seen(tile)])
+    claimed = replace(batch, listings=[replace(one, product="tile") for one in batch.listings])
+    assert [claimed.goods(row) for row in range(3)] == ["velmora/tile"] * 3
+    assert [claimed.shown(row) for row in range(3)] == ["velmora/card", "velmora/card", "velmora/tile"]
+    for head in (Look(), Patches()):
+        told, honest = head.score(claimed), head.score(batch)
+        assert [(one.score, one.text) for one in told[:2]] == [(one.score, one.text) for one in honest[:2]]
+        assert told[2].applicable
+    lacking = Mark().score(claimed)
+    assert min(lacking[0].score, lacking[1].score) >= 1 > lacking[2].score
+    assert "The marks of tile were not found on the photo" in lacking[0].text
+
+
 def test_marks_are_encoded_once_for_all_heads(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog, encoded = cards(tiny_encoder), []
 

@@ -38,14 +38,14 @@ class Mark:
         return suspects.each(lambda row: self._one(suspects, row))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
-        mark = suspects.mark(row)
-        if isinstance(mark, str):
+        goods = suspects.goods(row)
+        found = suspects.mark_of(row, goods)
+        if isinstance(found, str):
             if suspects.shown_elsewhere(row):
-                return no_mark_but_elsewhere(mark)
+                return no_mark_but_elsewhere(found)
             if not suspects.lacks_mark(row):
-                return no_mark(mark)
-            return self._lacking(suspects, row, mark)
-        goods, found = mark
+                return no_mark(found)
+            return self._lacking(suspects, row, found)
         least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
         known = suspects.marks_of(goods)
         laid, each = suspects.alone(row), [found.likeness]
@@ -65,11 +65,11 @@ class Mark:
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:
-        text = f"The marks of {suspects.product_of(suspects.goods(row))} were not found on the photo: {reason}."
-        place = suspects.place(row)
-        if isinstance(place, str):
+        goods = suspects.goods(row)
+        text = f"The marks of {suspects.product_of(goods)} were not found on the photo: {reason}."
+        likeliest = suspects.place_of(row, goods)
+        if isinstance(likeliest, str):
             return Evidence(score=1.0, text=text)
-        goods, likeliest = place
         relief, beside = _is_relief(suspects.marks_of(goods)), max(likeliest.beside, 0.0)
         there = max(likeliest.likeness / FOUND, 0.0) if relief else 0.0  # below 1: it was not found
         return Evidence(

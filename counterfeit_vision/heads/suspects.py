@@ -122,7 +122,7 @@ class Suspects:
         photo: where the nearest one's are not, and fit worse, or where only the colours tell the two apart, and its own
         are those of the photo. Products of a brand may look much alike.
         """
-        claimed = self._claimed.get(row, lambda: self._claimed_goods(row))
+        claimed = self._claimed_goods(row)
         if claimed is not None:
             return claimed
         if row not in self.taken_for:
@@ -130,6 +130,10 @@ class Suspects:
         return self.taken_for[row]
 
     def _claimed_goods(self, row: int) -> str | None:
+        """What the photo's listing claims, of what several brands make the more alike; looked up once."""
+        return self._claimed.get(row, lambda: self._look_up_claim(row))
+
+    def _look_up_claim(self, row: int) -> str | None:
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if not len(claimed):
             return None
@@ -223,11 +227,25 @@ class Suspects:
         """The name of the product of that key."""
         return self.catalog.references[int(self.marks_of(goods).rows[0])].product
 
+    def shown(self, row: int) -> str:
+        """The goods whose marks are looked at on a photo: its :meth:`goods`; or the nearest, where a listing claims
+        others, nothing tells the place of their marks, and what surrounds the nearest one's is on the photo. Who sells
+        a fake as another product is judged by what it is a fake of.
+        """
+        goods, nearest = self.goods(row), str(self.catalog.goods[self.neighbours.rows[row, 0]])
+        if nearest == goods or self._claimed_goods(row) is None:
+            return goods
+        claimed = self.place_of(row, goods)
+        if not isinstance(claimed, str) and (is_found(claimed) or claimed.beside >= FOUND):
+            return goods
+        place = self.place_of(row, nearest)
+        return nearest if not isinstance(place, str) and place.beside >= FOUND else goods
+
     def place(self, row: int) -> tuple[str, Found] | str:
-        """Where the marks of the photo's :meth:`goods` would be, whether they are there or not, and that key; or why
+        """Where the marks of the :meth:`shown` goods would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.
         """
-        goods = self.goods(row)
+        goods = self.shown(row)
         place = self.place_of(row, goods)
         return place if isinstance(place, str) else (goods, place)
 
@@ -254,26 +272,34 @@ class Suspects:
         return likely_place(stencil, photo, features)
 
     def mark(self, row: int) -> tuple[str, Found] | str:
-        """The marks of the photo's :meth:`goods`: that key, and where they are; or why they were not found."""
-        place = self.place(row)
-        return place if isinstance(place, str) or is_found(place[1]) else unlike(place[1])
+        """The marks of the :meth:`shown` goods: that key, and where they are; or why they were not found."""
+        goods = self.shown(row)
+        mark = self.mark_of(row, goods)
+        return mark if isinstance(mark, str) else (goods, mark)
+
+    def mark_of(self, row: int, goods: str) -> Found | str:
+        """Where the marks of any ``goods`` are, by their key; or why they were not found."""
+        place = self.place_of(row, goods)
+        return place if isinstance(place, str) or is_found(place) else unlike(place)
 
     def lacks_mark(self, row: int) -> bool:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""
-        return isinstance(self.mark(row), str) and self._could_show_marks(row, self.goods(row))
+        goods = self.goods(row)
+        return isinstance(self.mark_of(row, goods), str) and self._could_show_marks(row, goods)
 
     def shown_elsewhere(self, row: int) -> bool:
         """Whether another photo of the same listing shows the marks of the same product, and this one, as far as can be
         told, not the side that bears them: what surrounds them was not found on it.
         """
-        place = self.place(row)
-        if not isinstance(place, str) and place[1].beside >= FOUND:
+        goods = self.goods(row)
+        place = self.place_of(row, goods)
+        if not isinstance(place, str) and place.beside >= FOUND:
             return False
         return any(
             other != row
             and listing is self.listings[row]
-            and self.goods(other) == self.goods(row)
-            and not isinstance(self.mark(other), str)
+            and self.goods(other) == goods
+            and not isinstance(self.mark_of(other, goods), str)
             for other, listing in enumerate(self.listings)
         )
 
@@ -308,7 +334,7 @@ class Suspects:
             return {}
         squares = {}
         for row, seen in enumerate(self.each(self.alone)):
-            if seen and (details := self.marks_of(self.goods(row)).details) is not None:
+            if seen and (details := self.marks_of(self.shown(row)).details) is not None:
                 squares[row] = details.square(seen, self.catalog.encoder)
         return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
@@ -328,7 +354,7 @@ class Suspects:
         """The photo over the whole side of its :meth:`goods` that bears the marks, and that key; or why it can't be
         laid over it. Laid once.
         """
-        goods = self.goods(row)
+        goods = self.shown(row)
         over = self._over_whole(row, goods)
         return over if isinstance(over, str) else (goods, *over)
 
