@@ -7,12 +7,14 @@ Photos of one scene are never on both sides: by group the background alone reach
   looks closely at each photo, four encodings that the cache keeps: about 10 minutes the first time;
 - the whole inspector with all heads, five parts of the scenes in turn: the others give the catalogue (a third of the
   genuine scenes), the genuine photos and the fakes to calibrate with; the part gives the listings. Once with fakes, in
-  20 draws of the scenes that p-values come from, and once without. Shares are of scenes (one photo of each, on
-  average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head alone, the
-  same head on the background alone (what does not show the shoe), and the Brier score of each claim alone. All
-  probabilities expect fakes as often as they are among all photos that are not tested, those of the catalogue included.
+  some draws of the scenes that p-values come from, and once without. All of it for several ways to part the scenes: 19
+  genuine scenes say little, and which they are, and which are tested, decides much. Shares are of scenes (one photo of
+  each, on average over its photos) and of photos, with intervals that resample scenes. Beside it: the learned head
+  alone, the same head on the background alone (what does not show the shoe), and the Brier score of each claim alone.
+  All probabilities expect fakes as often as they are among all photos that are not tested, those of the catalogue
+  included.
 
-    python benchmarks/af1.py --scores /tmp/af1.npz   # keeps what the heads say there, or reads it again
+    python benchmarks/af1.py --scores /tmp/af1.npz   # an hour or two; keeps what the heads say there, or reads it again
     python benchmarks/af1.py --head                  # the first question only
 """
 
@@ -37,31 +39,38 @@ from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expecte
 from counterfeit_vision.probability import Probability
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
+PARTITIONS = 5  # ways to part the scenes
 FOLDS = 5
 IN_CATALOG = 1 / 3  # of the genuine scenes that are not tested; the rest calibrates
 ALPHAS = (0.05, 0.1)
-DRAWS = 20  # of the scenes that p-values come from
+DRAWS = 4  # of the scenes that p-values come from, for each of the ways
 DEALINGS = 200  # of the labels to scenes, after which there is nothing to be learnt
+SINGLE = "alone: "  # before the name of a claim that speaks alone
 SIMULATIONS = 2000  # of what the probabilities themselves would give
 
 Part = tuple[cv.Catalog, list[data.Photo], list[data.Photo], list[data.Photo]]
 
 
-def folds(scenes: list[str]) -> np.ndarray:
-    """(N,) the fold of each photo: whole scenes, the largest first into the smallest fold."""
+def folds(scenes: list[str], partition: int) -> np.ndarray:
+    """(N,) the fold of each photo: whole scenes, the largest first into the smallest fold, those of one size in the
+    order of their names, or in a random one in every ``partition`` but the first.
+    """
     names, counts = np.unique(scenes, return_counts=True)
     size, home = np.zeros(FOLDS), {}
-    for place in np.argsort(-counts, kind="stable"):
+    order = np.arange(len(names))
+    if partition:
+        order = np.random.default_rng(partition).permutation(order)
+    for place in order[np.argsort(-counts[order], kind="stable")]:
         home[names[place]] = int(size.argmin())
         size[home[names[place]]] += counts[place]
     return np.array([home[scene] for scene in scenes])
 
 
-def part(photos: list[data.Photo], fold: np.ndarray, number: int, encoder: cv.Encoder) -> Part:
+def part(photos: list[data.Photo], fold: np.ndarray, number: int, partition: int, encoder: cv.Encoder) -> Part:
     """The catalogue, the genuine photos and the fakes to calibrate with, and the photos to be judged."""
     rest = [photo for photo, home in zip(photos, fold, strict=True) if home != number]
     genuine = [photo for photo in rest if photo.label == "genuine"]
-    scenes = np.random.default_rng(number).permutation(sorted({photo.group for photo in genuine}))
+    scenes = np.random.default_rng(FOLDS * partition + number).permutation(sorted({photo.group for photo in genuine}))
     catalogued = set(scenes[: round(IN_CATALOG * len(scenes))])
     rows = [
         cv.Reference(id=photo.path.name, photo=photo.path, brand="nike", product=photo.product)
@@ -254,24 +263,29 @@ def single_probability(
     return found
 
 
-def inspect(photos: list[data.Photo], encoder: cv.Encoder, kept: Path | None, parts: int, draws: int) -> dict[str, Any]:
-    """Verdicts on all photos, each by inspectors that saw no photo of its part of the scenes."""
-    fold = folds([photo.group for photo in photos])
-    known: dict[str, Any] = {}
-    seen: dict[str, tuple[Any, ...]] = {}
-    if kept is not None and kept.is_file():
-        with np.load(kept) as file:
-            known = dict(file)
+def in_parts(
+    photos: list[data.Photo],
+    partition: int,
+    encoder: cv.Encoder,
+    known: dict[str, Any],
+    seen: dict[str, tuple[Any, ...]],
+    *,
+    parts: int,
+    draws: int,
+    keep: Callable[[], None],
+) -> tuple[list[data.Photo], dict[str, np.ndarray], dict[str, Any]]:
+    """One way to part the scenes: the photos in order, what was said of them, (draws, N) or (1, N) each, by inspectors
+    that saw no photo of their part of the scenes; and about the calibrations.
+    """
+    fold = folds([photo.group for photo in photos], partition)
     order: list[data.Photo] = []
     found: dict[str, list[np.ndarray]] = {}
-    single: dict[str, list[np.ndarray]] = {}
     about: dict[str, Any] = {"learned head useful": 0, "of": 0}
     for number in range(parts):
-        mine = part(photos, fold, number, encoder)
+        mine = part(photos, fold, number, partition, encoder)
         catalog, held, fakes, tested = mine
         rows = said(catalog, [*held, *fakes, *tested], known)
-        if kept is not None:
-            np.savez(kept, **known)
+        keep()
         print(f"part {number}: {len(catalog)} catalogued, {len(held)} genuine and {len(fakes)} fakes to calibrate with")
         order += tested
         for alpha in ALPHAS:
@@ -298,38 +312,72 @@ def inspect(photos: list[data.Photo], encoder: cv.Encoder, kept: Path | None, pa
             if np.isnan(scores[0]).all():
                 continue
             names = [photo.group for photo in shown]
-            single.setdefault(head.name, []).append(
-                single_probability(scores[0], false, names, scores[1], share_of_fakes(mine))
-            )
+            alone_says = single_probability(scores[0], false, names, scores[1], share_of_fakes(mine))
+            found.setdefault(f"{SINGLE}{head.name}", []).append(alone_says[None])
         print(f"  suspected at {ALPHAS[0]:g}: {found[f'suspected {ALPHAS[0]}'][-1].mean():.3f} of all", flush=True)
-    table = {name: np.concatenate(values, axis=1) for name, values in found.items()}
+    return order, {name: np.concatenate(values, axis=1) for name, values in found.items()}, about
+
+
+def inspect(
+    photos: list[data.Photo], encoder: cv.Encoder, kept: Path | None, *, partitions: int, parts: int, draws: int
+) -> dict[str, Any]:
+    """Verdicts on all photos, for several ways to part their scenes."""
+    known: dict[str, Any] = {}
+    seen: dict[str, tuple[Any, ...]] = {}
+    if kept is not None and kept.is_file():
+        with np.load(kept) as file:
+            known = dict(file)
+
+    def keep() -> None:
+        if kept is not None:
+            np.savez(kept, **known)
+
+    rows: dict[str, list[np.ndarray]] = {}
+    about: dict[str, Any] = {}
+    for partition in range(partitions):
+        print(f"partition {partition}:")
+        tested, said_of, facts = in_parts(photos, partition, encoder, known, seen, parts=parts, draws=draws, keep=keep)
+        by_name = sorted(range(len(tested)), key=lambda place: tested[place].path.name)
+        order = [tested[place] for place in by_name]
+        for name, values in said_of.items():
+            rows.setdefault(name, []).append(values[:, by_name])
+        for name, value in facts.items():
+            about[name] = about.get(name, 0) + value if name in ("learned head useful", "of") else value
+    table = {name: np.concatenate(values) for name, values in rows.items()}
     fake, scenes = np.array([photo.label == "fake" for photo in order]), [photo.group for photo in order]
-    probability = table[f"probability {ALPHAS[0]}"]
-    result: dict[str, Any] = {**about, "photos": len(order), "draws": draws}
+    result: dict[str, Any] = {**about, "photos": len(order), "partitions": partitions, "draws": partitions * draws}
     for alpha in ALPHAS:
-        result[f"suspected at {alpha:g}"] = shares(table[f"suspected {alpha}"], fake, scenes)
+        flags = rows[f"suspected {alpha}"]
+        result[f"suspected at {alpha:g}"] = shares(table[f"suspected {alpha}"], fake, scenes) | {
+            "fakes, by photo, each partition": [float(some[:, fake].mean()) for some in flags],
+            "genuine, by photo, each partition": [float(some[:, ~fake].mean()) for some in flags],
+        }
         for name in ("learned", "background"):
             result[f"{name} alone, flagged at {alpha:g}"] = shares(table[f"{name} flagged {alpha}"], fake, scenes)
+
+    def mean_of(measure: Callable[[np.ndarray, np.ndarray], float], name: str) -> float:
+        return float(np.mean([measure(fake, one) for one in table[name]]))
+
+    probability = table[f"probability {ALPHAS[0]}"]
     mean = probability.mean(axis=0)
+    inside = [reliable(fake, one)["inside"] for one in probability]
     result |= {
-        "AUROC of the probability": float(np.mean([auroc(fake, one) for one in probability])),
+        "AUROC of the probability": mean_of(auroc, f"probability {ALPHAS[0]}"),
         "AUROC interval, mean probability": bootstrap_interval(lambda rows: auroc(fake[rows], mean[rows]), scenes),
-        "AUROC, learned alone": float(np.mean([auroc(fake, one) for one in table[f"learned scores {ALPHAS[0]}"]])),
-        "AUROC, background alone": float(
-            np.mean([auroc(fake, one) for one in table[f"background scores {ALPHAS[0]}"]])
-        ),
+        "AUROC, learned alone": mean_of(auroc, f"learned scores {ALPHAS[0]}"),
+        "AUROC, background alone": mean_of(auroc, f"background scores {ALPHAS[0]}"),
         "calibration error, first draw": reliable(fake, probability[0]),
-        "calibration errors inside their band": int(sum(reliable(fake, one)["inside"] for one in probability)),
+        "calibration errors inside their band": int(sum(inside)),
         "Brier": {
-            "all claims": float(np.mean([brier(fake, one) for one in probability])),
+            "all claims": mean_of(brier, f"probability {ALPHAS[0]}"),
             "the usual share for all": float(fake.mean() * (1 - fake.mean())),
-            "learned": float(np.mean([brier(fake, one) for one in table[f"learned probability {ALPHAS[0]}"]])),
-            **{name: brier(fake, np.concatenate(values)) for name, values in single.items()},
+            "learned": mean_of(brier, f"learned probability {ALPHAS[0]}"),
+            **{name.removeprefix(SINGLE): mean_of(brier, name) for name in table if name.startswith(SINGLE)},
         },
         "insufficient evidence": float(table[f"unsure {ALPHAS[0]}"].mean()),
         "without fakes": {
             **shares(table["without fakes"], fake, scenes),
-            "AUROC of risk": auroc(fake, table["risk without fakes"][0]),
+            "AUROC of risk": mean_of(auroc, "risk without fakes"),
         },
     }
     return result
@@ -374,7 +422,7 @@ def learn(photos: list[data.Photo], encoder: cv.Encoder, dealings: int) -> dict[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one part of the scenes instead of five, and two draws")
+    parser.add_argument("--quick", action="store_true", help="one part of the scenes, and two draws")
     parser.add_argument("--head", action="store_true", help="the learned head only")
     parser.add_argument("--scores", type=Path, help="an .npz with what the heads say: read, and added to")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
@@ -384,8 +432,8 @@ def main() -> None:
     encoder = cv.load_encoder(dtype=options.dtype)
     photos = data.af1()
     if not options.head:
-        parts, draws = (1, 2) if options.quick else (FOLDS, DRAWS)
-        result = inspect(photos, encoder, options.scores, parts, draws)
+        partitions, parts, draws = (1, 1, 2) if options.quick else (PARTITIONS, FOLDS, DRAWS)
+        result = inspect(photos, encoder, options.scores, partitions=partitions, parts=parts, draws=draws)
         data.write("af1" + "-quick" * options.quick, {"dtype": str(encoder.dtype), **result})
         return
     result = learn(photos, encoder, 10 if options.quick else DEALINGS)
