@@ -39,11 +39,11 @@ from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expecte
 from counterfeit_vision.probability import Probability
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
-PARTITIONS = 5  # ways to part the scenes
+PARTITIONS = 4  # ways to part the scenes
 FOLDS = 5
 IN_CATALOG = 1 / 3  # of the genuine scenes that are not tested; the rest calibrates
 ALPHAS = (0.05, 0.1)
-DRAWS = 4  # of the scenes that p-values come from, for each of the ways
+DRAWS = 2  # of the scenes that p-values come from, for each of the ways
 DEALINGS = 200  # of the labels to scenes, after which there is nothing to be learnt
 SINGLE = "alone: "  # before the name of a claim that speaks alone
 SIMULATIONS = 2000  # of what the probabilities themselves would give
