@@ -65,8 +65,8 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
     """(N, H) claims in mean excesses, NaN where one does not apply -> (N,) the log of their mean evidence, of these
     ``weights`` (H,).
 
-    A claim that does not apply counts as usual: who says less is not more suspicious. Raises :class:`InputError` for a
-    row to which no head applies.
+    A claim that does not apply counts as usual: less than any odd one, and a little more than one that is better than
+    usual, as a price above it. Raises :class:`InputError` for a row to which no head applies.
 
     >>> merge(np.array([[0.0, 0.0], [np.nan, 20.0]])).round(2).tolist()
     [0.0, 4.14]
