@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 30
+FORMAT = 31
 
 
 @dataclass(frozen=True)
