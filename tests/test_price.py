@@ -75,6 +75,8 @@ def test_the_score_is_how_far_the_price_is_below_the_usual_in_log_units(catalog:
     above = price(catalog, offer(price=300, currency="EUR"))
     assert above.score < 0
     assert "200 % above the usual" in above.text
+    absurd = price(catalog, offer(price=1e300, currency="EUR"))
+    assert "asks 1e+300 EUR, more than 9,999 % above the usual" in absurd.text
 
 
 def test_the_claimed_product_counts_and_else_the_one_that_the_photo_shows(catalog: cv.Catalog) -> None:

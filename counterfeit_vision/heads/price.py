@@ -21,7 +21,7 @@ PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
 NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
-MOST = 9999.0  # percent: what is beyond is no matter of how much
+MOST_TOLD = 9999.0  # percent: what is beyond is said to be more
 
 
 class Price:
@@ -85,7 +85,8 @@ class Price:
         share = 100 * (listing.price / usual - 1)
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
-            text=f"The listing asks {_amount(listing.price)} {currency}, {min(abs(share), MOST):,.0f} % "
+            text=f"The listing asks {_amount(listing.price)} {currency}, "
+            f"{'more than ' if share > MOST_TOLD else ''}{min(abs(share), MOST_TOLD):,.0f} % "
             f"{'below' if share < 0 else 'above'} the usual {_amount(usual)} {currency} of {product} "
             f"(priced references: {len(prices)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
