@@ -33,6 +33,45 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class _Ranked:
+    """A listing's N photos, with what the calibration makes of the heads' ``scores`` (N, H): the statistics ``merged``
+    (N,), the p-values of ``each`` photo (N,) and ``claims_p`` (N, H) of each claim, and by how much each speaks for a
+    fake, ``strength`` (N, H). ``once`` are the rows without a file's second showing. By photo (N,): ``marked``, whether
+    marks were found; ``known``, whether the catalogue knows what it shows; ``own``, those of them that are no copies of
+    genuine photos.
+    """
+
+    judged: Sequence[JudgedPhoto]
+    scores: Floats
+    kinds: list[str]
+    strata: list[str]
+    merged: Floats
+    each: Floats
+    claims_p: Floats
+    strength: Floats
+    once: NDArray[np.int64]
+    marked: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    own: NDArray[np.bool_]
+
+    @property
+    def counted(self) -> NDArray[np.int64]:
+        """The rows of what is known; all where nothing is."""
+        return np.flatnonzero(self.known) if self.known.any() else np.arange(len(self.judged))
+
+    @property
+    def telling(self) -> NDArray[np.int64]:
+        """The rows of the seller's own, or all that are counted."""
+        return np.flatnonzero(self.own) if self.own.any() else self.counted
+
+    @cached_property
+    def worst(self) -> int:
+        """The row of the most unusual photo of these, which decides."""
+        telling = self.telling
+        return int(telling[np.lexsort((-self.merged[telling], self.each[telling]))[0]])
+
+
+@dataclass(frozen=True, eq=False)
 class Decider:
     """Decides about listings by a ``calibration`` of the claims about photos beside ``catalog``; ``by`` and
     ``base_rate`` are the :class:`~counterfeit_vision.Inspector`'s, and ``unable`` says why some of its heads make no
@@ -66,97 +105,104 @@ class Decider:
 
     def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
         """The verdict on a listing; at least one claim applies to each of these photos."""
-        calibration, catalog = self.calibration, self.catalog
-        scores = scores_of(judged, len(self.heads))
-        kinds, strata = kinds_of(judged, catalog), strata_of(judged, catalog, self.by)
-        merged = calibration.merge(scores, kinds)
-        each = calibration.p_of(scores, strata, kinds)
-        claims_p = self._claims_p(scores, kinds)
-        marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
-        misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
-        known = self._known(listing, judged, claims_p, marked) | (misspelt & ~marked)
-        counted = np.flatnonzero(known) if known.any() else np.arange(len(judged))
-        own = known & ~self._borrowed(judged)
-        telling = np.flatnonzero(own) if own.any() else counted
-        worst = int(telling[np.lexsort((-merged[telling], each[telling]))[0]])
-        best = catalog.references[judged[worst].neighbours[0]]
-        margin_p = float(calibration.margin_p(np.array([judged[worst].margin]))[0])
-        other = catalog.references[judged[worst].runner_up] if margin_p <= UNSURE else None
-        strength = np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf)
-        claims = self._claims(listing, judged, claims_p, strength[worst], counted, telling)
-        copied = claims.get(Reuse.name)
-        once = np.array(distinct(judged))
-        p_value, risk = self._p_and_risk(scores, merged, kinds, strata, once, [known, own])
-        found = Findings(
-            p_value=p_value,
-            risk=risk,
-            claims={
-                self.heads[column]: float(claims_p[worst, column])
-                for column in np.argsort(-strength[worst], kind="stable").tolist()
-                if not math.isnan(claims_p[worst, column])
-            },
-            known=bool(known.any()),
-            product=best.product,
-            photos=len(once),
-            most=calibration.most_photos,
-            marked=bool(marked.any()),
-            copy=copied.text if copied is not None and is_copy(copied) else None,
-            catalogued=bool(known.any())
-            and all(self._is_genuine_file(judged[row].photo.sha256) for row in counted.tolist()),
-            unpriced=calibration.p_without(scores[worst], Price.name, kinds[worst]),
-            side=max(judged[worst].photo.view.size),
-            smallest=calibration.smallest,
-            expected=self._expected,
-            unread=sum(failure.stage == "decode" for failure in failures),
-            alone=self._alone(scores[worst], kinds[worst]),
-            uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
-            unmade=tuple(self.unable),
-        )
+        ranked = self._rank(listing, judged)
+        claims = self._claims(listing, ranked)
+        found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
         decision, reason = self.policy.decide(listing, found)
+        worst, catalog = judged[ranked.worst], self.catalog
+        best, other = catalog.references[worst.neighbours[0]], catalog.references[worst.runner_up]
+        margin_p = float(self.calibration.margin_p(np.array([worst.margin]))[0])
         return Verdict(
             id=listing.id,
             decision=decision,
             risk=found.risk,
             p_value=found.p_value,
-            probability=found.risk if calibration.probability is not None else None,
+            probability=found.risk if self.calibration.probability is not None else None,
             reason=reason,
             product=best.product if found.known else None,
             brand=best.brand if found.known else None,
             margin_p=margin_p if found.known else None,
-            runner_up=_beside(best, other) if other is not None and found.known else None,
+            runner_up=_beside(best, other) if margin_p <= UNSURE and found.known else None,
             claims=claims,
-            statistics=tuple(merged.tolist()),
+            statistics=tuple(ranked.merged.tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
             stale=self.is_stale,
             listing=dataclasses.replace(listing, photos=()),
             photos=tuple(row.photo.view for row in judged),
-            genuine=tuple(catalog.view(row) for row in judged[worst].neighbours[:GENUINE_SHOWN]),
+            genuine=tuple(catalog.view(row) for row in worst.neighbours[:GENUINE_SHOWN]),
             nearest=tuple(catalog.references[row].id for row in judged[0].found),
             failures=tuple(failures),
         )
 
-    def _p_and_risk(
-        self,
-        scores: Floats,
-        merged: Floats,
-        kinds: Sequence[str],
-        strata: Sequence[str],
-        once: NDArray[np.int64],
-        parts: Sequence[NDArray[np.bool_]],
-    ) -> tuple[float, float]:
-        """The p-value and the risk of a listing with these photos, of which those in ``once`` count, each file once.
+    def _rank(self, listing: Listing, judged: Sequence[JudgedPhoto]) -> _Ranked:
+        calibration = self.calibration
+        scores = scores_of(judged, len(self.heads))
+        kinds, strata = kinds_of(judged, self.catalog), strata_of(judged, self.catalog, self.by)
+        claims_p = self._claims_p(scores, kinds)
+        marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
+        misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
+        known = self._known(listing, judged, claims_p, marked) | (misspelt & ~marked)
+        return _Ranked(
+            judged=judged,
+            scores=scores,
+            kinds=kinds,
+            strata=strata,
+            merged=calibration.merge(scores, kinds),
+            each=calibration.p_of(scores, strata, kinds),
+            claims_p=claims_p,
+            strength=np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf),
+            once=np.array(distinct(judged)),
+            marked=marked,
+            known=known,
+            own=known & ~self._borrowed(judged),
+        )
+
+    def _findings(self, ranked: _Ranked, claims: Mapping[str, Evidence], *, unread: int) -> Findings:
+        calibration, worst = self.calibration, ranked.worst
+        scores, kind, photo = ranked.scores[worst], ranked.kinds[worst], ranked.judged[worst]
+        counted = [ranked.judged[row].photo.sha256 for row in ranked.counted.tolist()]
+        known, copied = bool(ranked.known.any()), claims.get(Reuse.name)
+        p_value, risk = self._p_and_risk(ranked)
+        return Findings(
+            p_value=p_value,
+            risk=risk,
+            claims={
+                self.heads[column]: float(ranked.claims_p[worst, column])
+                for column in np.argsort(-ranked.strength[worst], kind="stable").tolist()
+                if not math.isnan(ranked.claims_p[worst, column])
+            },
+            known=known,
+            product=self.catalog.references[photo.neighbours[0]].product,
+            photos=len(ranked.once),
+            most=calibration.most_photos,
+            marked=bool(ranked.marked.any()),
+            copy=copied.text if copied is not None and is_copy(copied) else None,
+            catalogued=known and all(map(self._is_genuine_file, counted)),
+            unpriced=calibration.p_without(scores, Price.name, kind),
+            side=max(photo.photo.view.size),
+            smallest=calibration.smallest,
+            expected=self._expected,
+            unread=unread,
+            alone=self._alone(scores, kind),
+            uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
+            unmade=tuple(self.unable),
+        )
+
+    def _p_and_risk(self, ranked: _Ranked) -> tuple[float, float]:
+        """The p-value and the risk of a listing with these photos, each file of which counts once.
 
         Photos that the catalogue does not know accuse nobody, nor does a genuine photo of the brand's beside the
         seller's own; nor does leaving them out, as calibration listings are ranked with all of theirs. So the listing
-        is ranked with all photos and with each of the ``parts`` (N,) of them that has any: the largest p-value counts,
-        and the smallest risk.
+        is ranked with all photos, with those that are known and with the seller's own: the largest p-value counts, and
+        the smallest risk.
         """
-        p_values, risks = [], []
-        some_of_them = [mine for part in parts if 0 < len(mine := once[part[once]]) < len(once)]
-        for some in [once, *some_of_them]:
-            of = [strata[row] for row in some], [kinds[row] for row in some]
-            p_values.append(self.calibration.listing_p(scores[some], *of, photos=len(once)))
-            risks.append(float(self.calibration.risk(mean_evidence(merged[some])[None], self.base_rate)[0]))
+        once, p_values, risks = ranked.once, [], []
+        parts = [once[part[once]] for part in (ranked.known, ranked.own)]
+        for some in [once, *(mine for mine in parts if 0 < len(mine) < len(once))]:
+            of = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
+            p_values.append(self.calibration.listing_p(ranked.scores[some], *of, photos=len(once)))
+            merged = mean_evidence(ranked.merged[some])[None]
+            risks.append(float(self.calibration.risk(merged, self.base_rate)[0]))
         return max(p_values), min(risks)
 
     def _alone(self, scores: Floats, kind: str) -> dict[str, float]:
@@ -205,23 +251,16 @@ class Decider:
         stands_out = self.calibration.margin_p(np.array([row.margin for row in judged])) > UNSURE
         return np.asarray(alike | copied | (marked & (named | stands_out)))
 
-    def _claims(
-        self,
-        listing: Listing,
-        judged: Sequence[JudgedPhoto],
-        claims_p: Floats,
-        strength: Floats,
-        counted: NDArray[np.int64],
-        telling: NDArray[np.int64],
-    ) -> dict[str, Evidence]:
-        """For each head its most suspicious photo among the ``telling`` ones, of copies among all that are ``counted``,
-        with p-value and a heat map in alarm levels; first the claim of most ``strength`` (H,) on the photo that
-        decides, and those that say nothing last.
+    def _claims(self, listing: Listing, ranked: _Ranked) -> dict[str, Evidence]:
+        """For each head its most suspicious photo among the telling ones, of copies among all that are counted, with
+        p-value and a heat map in alarm levels; first the claim of most strength on the photo that decides, and those
+        that say nothing last.
         """
+        judged, claims_p = ranked.judged, ranked.claims_p
         claims = {}
-        loud = dict(zip(self.heads, strength.tolist(), strict=True))
+        loud = dict(zip(self.heads, ranked.strength[ranked.worst].tolist(), strict=True))
         for column, name in enumerate(self.heads):
-            asked = (counted if name == Reuse.name else telling).tolist()
+            asked = (ranked.counted if name == Reuse.name else ranked.telling).tolist()
             applied = [row for row in asked if judged[row].evidence[column].applicable]
             if not applied:
                 claims[name] = dataclasses.replace(judged[asked[0]].evidence[column], photo=asked[0])

@@ -33,7 +33,7 @@ from .progress import progress_bar
 from .threads import Once, each
 from .types import Reference, Region
 
-__all__ = ["Shown", "found_regions"]
+__all__ = ["Page", "found_regions"]
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -63,7 +63,7 @@ RIM = 16  # pixels of the copy within the product's outline, where its shape wou
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Page:
     """A reference photo as marks are looked for on it: its ``pixels`` (H, W, 3), its local ``features``, and on a copy
     of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
     """
@@ -107,9 +107,9 @@ class _Album:
     ) -> None:
         self._references, self._sizes = references, sizes
         self._foreground, self._content, self._grid = foreground, content, grid
-        self._kept: Once[int, Shown] = Once(KEPT)
+        self._kept: Once[int, Page] = Once(KEPT)
 
-    def __getitem__(self, row: int) -> Shown:
+    def __getitem__(self, row: int) -> Page:
         return self._kept.get(row, lambda: self._look(row))
 
     def sha256(self, own: Sequence[int], kin: Sequence[int], official: Sequence[bool]) -> str:
@@ -123,7 +123,7 @@ class _Album:
             digest.update(self._content[row].tobytes())
         return digest.hexdigest()
 
-    def _look(self, row: int) -> Shown:
+    def _look(self, row: int) -> Page:
         photo = self._references[row].photo
         assert isinstance(photo, bytes)
         pixels = decode(photo, name=self._references[row].id).pixels
@@ -133,7 +133,7 @@ class _Album:
         if self._foreground is not None:
             share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
             product = cv2.resize(share, grey.shape[::-1])
-        return Shown(pixels, MarkFeatures.of(pixels), grey, product)
+        return Page(pixels, MarkFeatures.of(pixels), grey, product)
 
 
 def found_regions(
@@ -191,7 +191,7 @@ def found_regions(
     return found
 
 
-def _found(own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool]) -> tuple[int, list[Region]]:
+def _found(own: Sequence[Page], kin: Sequence[Page], official: Sequence[bool]) -> tuple[int, list[Region]]:
     """A product's marks: on which of its ``own`` photos, and in which boxes, in pixels of that one. ``kin``: photos of
     the brand's other products.
 
@@ -213,7 +213,7 @@ def _found(own: Sequence[Shown], kin: Sequence[Shown], official: Sequence[bool])
     return main, found
 
 
-def _alike(photo: Shown, boxes: list[Region], others: Sequence[Shown]) -> float:
+def _alike(photo: Page, boxes: list[Region], others: Sequence[Page]) -> float:
     """How alike the marks in ``boxes`` are on a product's other photos, on average, found there as suspects' photos
     will be asked; 1 where there are none, and 0 as soon as too few are left to come to :data:`SHOWN`.
     """
@@ -229,7 +229,7 @@ def _alike(photo: Shown, boxes: list[Region], others: Sequence[Shown]) -> float:
     return total / len(others) if others else 1.0
 
 
-def shared(photo: Shown, other: Shown) -> Floats:
+def shared(photo: Page, other: Page) -> Floats:
     """(h, w) float32, 0 or 1, on a photo's small copy: what another photo shows, too, in the same arrangement.
 
     Local features propose maps between the two; under each, pixels are compared window by window.
@@ -244,7 +244,7 @@ def shared(photo: Shown, other: Shown) -> Floats:
     return found
 
 
-def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Floats:
+def _agreement(photo: Page, other: Page, matrix: NDArray[np.float64]) -> Floats:
     """See :func:`shared`, under one map from the photo to the other."""
     shape = photo.grey.shape[::-1]
     small = np.diag([other.scale, other.scale, 1]) @ matrix @ np.diag([1 / photo.scale, 1 / photo.scale, 1])
@@ -256,7 +256,7 @@ def _agreement(photo: Shown, other: Shown, matrix: NDArray[np.float64]) -> Float
     return np.asarray(inside & (correlation > AGREES), np.float32)
 
 
-def _recurring(own: Sequence[Shown]) -> list[Floats]:
+def _recurring(own: Sequence[Page]) -> list[Floats]:
     """(h, w) over each of a product's photos: how much is drawn that its others show, too; all of it on one alone."""
     if len(own) == 1:
         return [own[0].drawn]
@@ -265,7 +265,7 @@ def _recurring(own: Sequence[Shown]) -> list[Floats]:
     ]
 
 
-def _proposals(photo: Shown, recurs: Floats, kin: Sequence[Shown], *, alone: bool) -> Iterator[list[Region]]:
+def _proposals(photo: Page, recurs: Floats, kin: Sequence[Page], *, alone: bool) -> Iterator[list[Region]]:
     """Boxes of the marks on a photo, in the order in which they are asked for on others: all whole marks, then without
     the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`. On a photo ``alone``,
     where nothing is the brand's other goods', too, the whole marks among all that is drawn on it, off its outline.
