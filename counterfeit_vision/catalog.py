@@ -38,8 +38,9 @@ from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .preprocess import unpad
 from .progress import progress_bar
 from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
+from .search.late import best_matches, specific_likeness
 from .stream import EncodedPhoto, embed, encode_photos
-from .threads import Once
+from .threads import Once, each
 from .types import (
     GALLERIES,
     Embeddings,
@@ -230,23 +231,27 @@ class Catalog:
         if allowed is not None and len(allowed) == len(self):
             allowed = None  # an index is twice as quick where it need not ask of each vector whether it may be found
         short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self)), allowed)
-        found = []
-        cohort = np.zeros((len(photos), len(self.cohort)), np.float32)
-        plain = np.full(len(photos), -1, np.float32)
-        for row in range(len(photos)):
-            keys = short[row][short[row] >= 0]
-            if not len(keys):  # no reference is allowed
-                found.append((keys, np.zeros(0, np.float32)))
-                continue
-            groups = self.by_product(keys)
-            singles = [group[[place]] for group in groups for place in range(len(group)) if len(group) > 1]
-            likeness = self.likeness(photos, row, [*groups, *singles, *self.cohort])
-            products, own, cohort[row] = np.split(likeness, np.cumsum([len(groups), len(singles)]))
-            keys = np.concatenate(groups)
-            found.append((keys, reference_scores(groups, products, own)))
-            plain[row] = (self.vectors[keys] @ photos.vectors[row]).max(initial=-1)
-        rows, scores = best_first(found, k)
+        near = list(each(lambda row: self._ranked(photos, row, short[row][short[row] >= 0]), range(len(photos))))
+        rows, scores = best_first([(keys, scores) for keys, scores, _, _ in near], k)
+        plain = np.array([cosine for _, _, cosine, _ in near], np.float32)
+        cohort = np.stack([likeness for *_, likeness in near]) if near else np.zeros((0, len(self.cohort)), np.float32)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
+
+    def _ranked(
+        self, photos: Embeddings, row: int, keys: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], float, NDArray[np.float32]]:
+        """Of one photo's short list ``keys``: the references and their scores (n,), the highest plain cosine, and the
+        scores against the cohort (C,).
+        """
+        if not len(keys):  # no reference is allowed
+            return keys, np.zeros(0, np.float32), -1.0, np.zeros(len(self.cohort), np.float32)
+        groups = self.by_product(keys)
+        singles = [group[[place]] for group in groups for place in range(len(group)) if len(group) > 1]
+        likeness = self.likeness(photos, row, [*groups, *singles, *self.cohort])
+        products, own, cohort = np.split(likeness, np.cumsum([len(groups), len(singles)]))
+        keys = np.concatenate(groups)
+        cosine = float((self.vectors[keys] @ photos.vectors[row]).max(initial=-1))
+        return keys, reference_scores(groups, products, own), cosine, cohort
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Cached, for the last :data:`KEPT_MARKS` asked for."""
@@ -437,8 +442,6 @@ class Catalog:
         cosine = np.array([_top_two(vectors[place] @ centred) for place in places], np.float32)
         if tokens is None or mask is None:
             return cosine
-        from .search.late import best_matches, specific_likeness
-
         cohort = [rows[rows != without] for rows in self.cohort]
         there = np.array([len(rows) > 0 for rows in cohort], bool)
         cohort = [rows for rows in cohort if len(rows)]

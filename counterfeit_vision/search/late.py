@@ -8,7 +8,6 @@ or a brand's usual colour match everywhere alike and say nothing.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 __all__ = ["best_matches", "specific_likeness"]
@@ -25,13 +24,13 @@ def best_matches(
     ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
     patches that lie on the photo, p = how many of the photo's do. -1 in a reference of which none does.
     """
-    own = torch.from_numpy(query[query_mask]).float()
+    own = query[query_mask].astype(np.float32, copy=False)
     best = np.full((len(own), len(references)), -1, np.float32)
     counts = reference_masks.sum(axis=1)
     some = counts > 0
     if len(own) and some.any():
         # References are of different lengths: one product with what counts of them all, and a maximum a stretch.
-        similarity = (own @ torch.from_numpy(references[reference_masks]).float().T).numpy()
+        similarity = own @ references[reference_masks].astype(np.float32).T
         starts = np.cumsum(counts[some]) - counts[some]
         best[:, some] = np.maximum.reduceat(similarity, starts, axis=1)
     return best
