@@ -349,6 +349,17 @@ def test_a_photo_is_looked_at_once(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first[0][0], first[0][2])
 
 
+def test_photos_are_looked_at_a_batch_at_a_time_and_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches, photos, encode = [], [photo(seed) for seed in range(6)], Clip.encode
+    monkeypatch.setattr(Clip, "encode", lambda self, images: (batches.append(len(images)), encode(self, images))[1])
+    product, room, _ = look_closer(photos, Clip(), cache=False)
+    assert batches == [16, 8]
+    for row, one in enumerate(photos):
+        own = look_closer([one], Clip(), cache=False)
+        np.testing.assert_allclose(product[row], own[0][0], rtol=1e-6)
+        np.testing.assert_allclose(room[row], own[1][0], rtol=1e-6)
+
+
 def test_a_photo_whose_file_has_gone_is_not_judged(head: LearnedHead, tmp_path: Path) -> None:
     gone = dataclasses.replace(photo(1), source=tmp_path / "gone.jpg")
     suspects = Suspects(None, [], [gone, photo(2)], None, None)  # type: ignore[arg-type]

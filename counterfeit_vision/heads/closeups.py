@@ -18,6 +18,7 @@ from ..preprocess import patch_mask, to_photo, to_square
 from ..references import COPY_SIDE
 from ..small import within
 from ..stream import EncodedPhoto
+from ..threads import each
 
 __all__ = ["look_closer", "parts_of"]
 
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 KIND = "closeups 4"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
 ROOM = 0.2  # a patch at most this surely product is room; from PRODUCT on it is product
 MARGIN = 1.05  # of the cut-out's side, around the product
+PARTS = 4
 PART, STEP = 0.6, 0.4  # side of a part, and distance to the next, as shares of the cut-out's
 CORNERS = [(y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)]  # of a part's patch: all four must lie in one of the two
 
@@ -45,8 +47,11 @@ def look_closer(
         vectors = np.stack([photo.vector for photo in photos])
         return vectors, vectors, False
     head = head_of(encoder, photos[0].patches.shape[1])
+    once = list({photo.sha256: photo for photo in photos}.values())
+    shares = [_share(photo, head) for photo in once]
     with opened(cache) as store:
-        rows = {photo.sha256: _looked(photo, encoder, head, store) for photo in {p.sha256: p for p in photos}.values()}
+        features = _kept(once, shares, encoder, store)
+    rows = {photo.sha256: _sides(photo, *row) for photo, *row in zip(once, shares, features, strict=True)}
     product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
     return product, room, head is not None
 
@@ -80,44 +85,64 @@ def _share(photo: EncodedPhoto, head: Foreground | None) -> Floats:
     return share if (share >= PRODUCT).sum() >= FEWEST else on_photo
 
 
-def _looked(
-    photo: EncodedPhoto, encoder: Encoder, head: Foreground | None, store: EmbeddingCache | None
-) -> tuple[Floats, Floats]:
+def _sides(photo: EncodedPhoto, share: Floats, features: Floats) -> tuple[Floats, Floats]:
+    """What is learned from of the product and of the room, the whole photo's included."""
     assert photo.patches is not None
-    share = _share(photo, head)
-    product, room = np.split(_kept(photo, share, encoder, store), 2)
+    product, room = np.split(features, 2)
     around = (share <= ROOM) & (patch_mask(photo.content, photo.grid) >= 0.5)
     whole = _pooled(photo.patches[None, None].astype(np.float32), around.reshape(1, -1))
     return product, np.concatenate([room, whole])
 
 
-def _kept(photo: EncodedPhoto, share: Floats, encoder: Encoder, store: EmbeddingCache | None) -> Floats:
-    """(2 F,) the parts' features of the product and of the room, from the cache where it knows them."""
+def _kept(
+    photos: Sequence[EncodedPhoto], shares: Sequence[Floats], encoder: Encoder, store: EmbeddingCache | None
+) -> list[Floats]:
+    """For each photo (2 F,), its parts' features of the product and of the room, from the cache where it knows them."""
     key = f"{encoder.fingerprint} {precision_of(encoder)} {KIND}"
-    if store is not None and (known := store.get(photo.sha256, key)):
-        return known.vector
-    features = _features(photo, share, encoder)
+    known: dict[int, Floats] = {}
     if store is not None:
-        store.put(photo.sha256, key, CachedPhoto.bare(features))
-        store.commit()
-    return features
+        found = ((row, store.get(photo.sha256, key)) for row, photo in enumerate(photos))
+        known = {row: kept.vector for row, kept in found if kept is not None}
+    new = [row for row in range(len(photos)) if row not in known]
+    at_once = max(1, encoder.batch_size // PARTS)
+    for start in range(0, len(new), at_once):
+        some = new[start : start + at_once]
+        features = _features([photos[row] for row in some], [shares[row] for row in some], encoder)
+        known |= zip(some, features, strict=True)
+        if store is not None:
+            for row in some:
+                store.put(photos[row].sha256, key, CachedPhoto.bare(known[row]))
+            store.commit()
+    return [known[row] for row in range(len(photos))]
 
 
-def _features(photo: EncodedPhoto, share: Floats, encoder: Encoder) -> Floats:
+def _features(photos: Sequence[EncodedPhoto], shares: Sequence[Floats], encoder: Encoder) -> list[Floats]:
     from ..encoders.depths import vectors_and_tokens
 
+    cut = list(each(lambda row: _cut(photos[row], shares[row], encoder), range(len(photos))))
+    _, tokens = vectors_and_tokens(encoder, np.concatenate([squares for squares, _, _ in cut]))
+    parts = np.split(tokens, len(photos))
+    return [
+        np.concatenate([_pooled(own, product), _pooled(own, room)])
+        for own, (_, product, room) in zip(parts, cut, strict=True)
+    ]
+
+
+def _cut(
+    photo: EncodedPhoto, share: Floats, encoder: Encoder
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """A photo's parts (4, S, S, 3), and which of their patches (4, P) are product, and which room."""
     # references are kept as copies: photos are seen as large as those are, or their size would tell the genuine ones
     pixels = within(photo.pixels(), COPY_SIDE)
     size = (pixels.shape[1], pixels.shape[0])
     parts = parts_of(share, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
-    _, tokens = vectors_and_tokens(encoder, np.stack([square for square, _ in cut]))
     inside = np.stack([patch_mask(content, photo.grid).ravel() >= 0.5 for _, content in cut])
     seen = np.stack(
         [_share_in(part, content, photo, share, size) for part, (_, content) in zip(parts, cut, strict=True)]
     )
     product, room = inside & (seen >= PRODUCT).all(axis=2), inside & (seen <= ROOM).all(axis=2)
-    return np.concatenate([_pooled(tokens, product if product.any() else inside), _pooled(tokens, room)])
+    return np.stack([square for square, _ in cut]), product if product.any() else inside, room
 
 
 def _share_in(

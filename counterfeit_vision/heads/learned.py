@@ -233,7 +233,10 @@ class LearnedHead:
         Suspects -> one :class:`~counterfeit_vision.Evidence` each, as every head gives.
         """
         if isinstance(photos, Suspects):
-            return [self._one(photo) for photo in photos.encoded]
+            try:
+                return [self.evidence(score) for score in self.score_encoded(photos.encoded).tolist()]
+            except DecodeError:  # a file has gone or changed since: each by itself
+                return [self._one(photo) for photo in photos.encoded]
         check_list(photos, "score()", "score([photo])")
         rows = self._encode(list(photos))
         scores = np.full(len(rows), np.nan)
@@ -242,7 +245,7 @@ class LearnedHead:
         return scores
 
     def score_encoded(self, photos: Sequence[EncodedPhoto]) -> Floats:
-        """(N,) float64; a photo's score does not depend on the others."""
+        """(N,) float64; a photo's score does not depend on the others, but for an encoder's rounding."""
         self._learned()
         return self.score_features(look_closer(photos, self.encoder, self._cache)[0]) if photos else np.zeros(0)
 
