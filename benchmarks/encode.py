@@ -1,16 +1,16 @@
 """Photos' bytes -> embeddings, beside other ways to do it with the same weights.
 
-    python benchmarks/encode.py            # --quick: 4 photos; --check: the answers only; --device cuda
+    python benchmarks/encode.py            # --quick: 4 photos; --check: the answers only; --device cuda; --seeded
 
 The first is open_clip's README: one photo at a time (or some at once), Pillow, float32. The second is how
 clip-retrieval feeds a card: a DataLoader with a process a core. The third, where transformers is installed, is its
 model with its processor (hugging_face.py). Photos are rendered here, 1.6 megapixels each, no two alike; nothing comes
 from the cache of embeddings. A card gets four batches, which are these photos under other bytes, so that it has one
-while the next is made ready; the DataLoader then makes two for each of its processes. Checked first, also on 12
-megapixels, and where $CV_DATA holds real photos on them and on sheets of 1.6 megapixels that they are laid side by side
-on, for few are large enough for ``fast``: cosines to the loop's vectors, where ours crops as open_clip does; of
-``fast`` decoding to exact, where ours pads, as it does by default. Then the image tower alone, from squares that are
-ready, patch tokens included.
+while the next is made ready; the DataLoader then makes two for each of its processes, and the loops take the 16.
+Checked first, also on 12 megapixels, and where $CV_DATA holds real photos on them and on sheets of 1.6 megapixels that
+they are laid side by side on, for few are large enough for ``fast``: cosines to the loop's vectors, where ours crops as
+open_clip does; of ``fast`` decoding to exact, where ours pads, as it does by default. Then the image tower alone, from
+squares that are ready, patch tokens included.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ import counterfeit_vision as cv
 from counterfeit_vision.encoders.clip import ClipForward
 from counterfeit_vision.preprocess import Preprocess
 
-ENCODER = "clip-vit-b16"
 COSINE = {"float32": 0.9999, "bfloat16": 0.9998}  # to open_clip's loop, at the least; preprocessing is part of it
 SHEETS = "sheets of real photos"
 WORKERS = min(16, os.cpu_count() or 1)
@@ -114,12 +113,11 @@ def sheets(photos: list[bytes], count: int, size: tuple[int, int] = (1460, 1095)
 def main() -> None:
     chosen = rounds.options(__doc__)
     count = 4 if chosen.quick else 16
+    name, called = rounds.encoder_of(chosen)
     try:
-        encoders: dict[str, Any] = {
-            dtype: cv.load_encoder(ENCODER, device=chosen.device, dtype=dtype) for dtype in COSINE
-        }
+        encoders: dict[str, Any] = {dtype: cv.load_encoder(name, device=chosen.device, dtype=dtype) for dtype in COSINE}
     except cv.WeightsError as error:
-        sys.exit(f"no weights of {ENCODER}: {error}")
+        sys.exit(f"no weights of {name} (--seeded does without): {error}")
     plain = encoders["float32"]
     crop = Preprocess(plain.preprocess.size, "crop")
     cropping = {name: dataclasses.replace(encoder, preprocess=crop) for name, encoder in encoders.items()}
@@ -133,7 +131,7 @@ def main() -> None:
         "real photos": [] if chosen.quick else real_photos(),
     }
     sets[SHEETS] = sheets(sets["real photos"], 12)
-    result: dict[str, Any] = {"encoder": ENCODER, "photos": count, "check": {}, "rounds": {}}
+    result: dict[str, Any] = {"encoder": called, "photos": count, "check": {}, "rounds": {}}
     for kind, files in sets.items():
         if not files:
             continue
@@ -164,7 +162,7 @@ def main() -> None:
         processor = CLIPImageProcessor(image_mean=list(plain.mean), image_std=list(plain.std))
         model = hugging_face.converted(tower)
         peers[f"transformers, {at_once} at once"] = functools.partial(
-            hugging_face.loop, measured, model, processor, at_once
+            hugging_face.loop, photos, model, processor, at_once
         )
         cosines = (hugging_face.loop(photos, model, processor, at_once) * loop(photos, tower, transform, at_once)).sum(
             1
@@ -174,16 +172,20 @@ def main() -> None:
     else:
         result["not installed"] = ["transformers"]
     if not chosen.check:
-        few = {"items": len(measured), "rounds": 2 if chosen.quick else 5, "device": chosen.device}
-        ways = {
-            "open_clip loop, one at a time": functools.partial(loop, measured, tower, transform, 1),
-            f"open_clip loop, {at_once} at once": functools.partial(loop, measured, tower, transform, at_once),
-            "open_clip with a DataLoader": functools.partial(loader, measured, tower, transform, loaded),
+        few = {"items": len(measured), "rounds": 2 if chosen.quick else 3 if on_card else 5, "device": chosen.device}
+        loops = {
+            "open_clip loop, one at a time": functools.partial(loop, photos, tower, transform, 1),
+            f"open_clip loop, {at_once} at once": functools.partial(loop, photos, tower, transform, at_once),
             **peers,
+        }
+        ways = {
+            **loops,
+            "open_clip with a DataLoader": functools.partial(loader, measured, tower, transform, loaded),
             **{f"ours, {name}": functools.partial(embed, measured, encoder) for name, encoder in cropping.items()},
             "ours, bfloat16, fast decoding": functools.partial(embed, measured, fast),
         }
-        result["rounds"]["bytes to embedding, 1.6 MP JPEG"] = rounds.paired(ways, **few)
+        alike = dict.fromkeys(loops, len(photos))  # in one process, as long a photo however many there are
+        result["rounds"]["bytes to embedding, 1.6 MP JPEG"] = rounds.paired(ways, **few, fewer=alike)
         squares = np.stack(
             [plain.preprocess(np.asarray(Image.open(io.BytesIO(photo))))[0] for photo in measured[:at_once]]
         )

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import rounds
 import torch
-from encode import ENCODER, real_photos
+from encode import real_photos
+from rounds import ENCODER
 
 import counterfeit_vision as cv
 from counterfeit_vision.search.late import best_matches

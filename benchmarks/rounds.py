@@ -14,8 +14,11 @@ from typing import Any
 
 import data
 import numpy as np
+import seeded
 import torch
 from PIL import Image
+
+ENCODER = "clip-vit-b16"
 
 
 def options(description: str | None) -> argparse.Namespace:
@@ -25,10 +28,16 @@ def options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small and few; says that it runs, not how fast it is")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--seeded", action="store_true", help="weights of B/16's shape that need not be brought")
     chosen = parser.parse_args()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         sys.exit(f"--device cuda: torch {torch.__version__} sees no CUDA device")
     return chosen
+
+
+def encoder_of(chosen: argparse.Namespace) -> tuple[str, str]:
+    """What :func:`counterfeit_vision.load_encoder` is to load, and what a result calls it."""
+    return (seeded.written(), "B/16's shape, seeded weights") if chosen.seeded else (ENCODER, ENCODER)
 
 
 def photo(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -65,13 +74,19 @@ def processor_time() -> float:
 
 
 def paired(
-    ways: dict[str, Callable[[], object]], *, items: int, rounds: int, device: str, wall: bool = False
+    ways: dict[str, Callable[[], object]],
+    *,
+    items: int,
+    rounds: int,
+    device: str,
+    wall: bool = False,
+    fewer: dict[str, int] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Every way once a round, each round starting with another; the first named is what the others are compared with.
 
-    ``ratio`` is how many times less a way takes than the first in the same round: median, least and most; of processor
-    time (all threads, and processes that have ended) on a CPU, of wall time on a GPU or where ``wall`` asks for it. One
-    round goes unmeasured first.
+    ``ratio`` is how many times less a way takes an item than the first in the same round: median, least and most; of
+    processor time (all threads, and processes that have ended) on a CPU, of wall time on a GPU or where ``wall`` asks
+    for it. Each takes so many ``items``, but for those that take ``fewer``. One round goes unmeasured first.
     """
     names = list(ways)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
@@ -82,21 +97,22 @@ def paired(
             if device == "cuda":
                 torch.cuda.synchronize()
             if turn >= 0:
-                spent[name].append((processor_time() - cpu, time.perf_counter() - start))
+                count = (fewer or {}).get(name, items)
+                spent[name].append(((processor_time() - cpu) / count, (time.perf_counter() - start) / count))
     by = 1 if device == "cuda" or wall else 0
     result = {}
     for name, times in spent.items():
         ratios = [first[by] / own[by] for first, own in zip(spent[names[0]], times, strict=True)]
         result[name] = {
-            "cpu ms": round(1e3 * statistics.median(one[0] for one in times) / items, 4),
-            "wall ms": round(1e3 * statistics.median(one[1] for one in times) / items, 4),
+            "cpu ms": round(1e3 * statistics.median(one[0] for one in times), 4),
+            "wall ms": round(1e3 * statistics.median(one[1] for one in times), 4),
             "ratio": [round(value, 2) for value in (statistics.median(ratios), min(ratios), max(ratios))],
         }
     return result
 
 
 def give(name: str, result: dict[str, Any], chosen: argparse.Namespace) -> None:
-    """Print a result; a full run is kept in ``results/``, on a GPU under a name of its own."""
+    """Print a result; a full run is kept in ``results/``, on a GPU or of seeded weights under a name of its own."""
     if not chosen.json:
         for title, ways in result["rounds"].items():
             print(f"\n{title:44s} {'cpu ms':>9s} {'wall ms':>9s}   ratio (least..most)")
@@ -108,7 +124,8 @@ def give(name: str, result: dict[str, Any], chosen: argparse.Namespace) -> None:
     if chosen.device == "cuda":
         result["card"], result["cuda"] = torch.cuda.get_device_name(), torch.version.cuda
     if not chosen.quick and not chosen.check:
-        data.write(name if chosen.device == "cpu" else f"{name}-cuda", result)
+        name += "-cuda" if chosen.device == "cuda" else ""
+        data.write(f"{name}-seeded" if chosen.seeded and "encoder" in result else name, result)
     elif chosen.json:
         print(json.dumps({"benchmark": name, "kept": False, **result, "measured_on": data.machine()}))
 
