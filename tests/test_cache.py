@@ -162,14 +162,21 @@ def on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
 
 
-def test_the_file_stays_within_its_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [4096, 32768], ids=["an older file", "a new file"])
+def test_the_file_stays_within_its_size(tmp_path: Path, page: int) -> None:
     path = tmp_path / "e.sqlite"
+    if page == 4096:
+        with contextlib.closing(sqlite3.connect(path)) as older:
+            older.execute("PRAGMA page_size=4096")
+            older.execute("PRAGMA journal_mode=WAL")
     with EmbeddingCache(path, max_bytes=2_000_000) as cache:
+        assert cache._connection.execute("PRAGMA page_size").fetchone() == (page,)
         for number in range(300):  # 12 MB
             cache.put(key(number), "f", large(number))
             if number % 5 == 4:
                 cache.commit()
                 assert path.stat().st_size < 2_300_000
+                assert on_disk(path) < 2_300_000 + 6_000_000  # with SQLite's log
     with EmbeddingCache(path, max_bytes=2_000_000) as cache:
         assert 30 < len(cache) < 50
         assert same(cache.get(key(299), "f"), large(299))
@@ -297,8 +304,9 @@ def test_many_threads_may_share_one_cache(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_once_and_ends_neither_the_work_nor_the_reading(
-    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder
+    tmp_path: Path, photos: list[Path], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cache_module, "PAGE", 4096)  # a larger one has room for all of them
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         embed(photos[:2], encoder=tiny_encoder, cache=cache)
         pages = cache._connection.execute("PRAGMA page_count").fetchone()[0]
