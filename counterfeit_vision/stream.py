@@ -103,7 +103,7 @@ def embed(
         raise InputError(f"embed() got {len(photos)} photos and {len(names)} ids")
     rows: list[EncodedPhoto] = []
     failures: list[Failure] = []
-    stream = encode_photos(zip(names, photos, strict=True), encoder=encoder, cache=cache)
+    stream = encode_photos(zip(names, photos, strict=True), encoder=encoder, cache=cache, views=False)
     for result in progress_bar(stream, total=len(names), unit="photo", progress=progress):
         if isinstance(result, Failure):
             failures.append(result)
@@ -132,10 +132,14 @@ def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[
 
 
 def encode_photos(
-    photos: Iterable[tuple[str, Photo | Failure]], *, encoder: Encoder, cache: EmbeddingCache | bool = True
+    photos: Iterable[tuple[str, Photo | Failure]],
+    *,
+    encoder: Encoder,
+    cache: EmbeddingCache | bool = True,
+    views: bool = True,
 ) -> Generator[EncodedPhoto | Failure, None, None]:
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
-    is its own result.
+    is its own result. ``views=False`` spares the small copies to show where no cache keeps them for others.
 
     At most a few batches are held in memory, and of files that wait to be decoded a few or small ones. Closing the
     iterator early, or a fault of the source or the encoder, ends the threads before it is raised.
@@ -143,6 +147,7 @@ def encode_photos(
     refuse_name(encoder)
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
+        views = views or store is not None
         pool = _Decoders(min(16, os.cpu_count() or 1))
         resources.callback(pool.shutdown, wait=True, cancel_futures=True)
         source = iter(photos)
@@ -159,7 +164,7 @@ def encode_photos(
                 except StopIteration:
                     exhausted = True
                     break
-                waiting.append(_submit(pool, name, photo, encoder, store, coming))
+                waiting.append(_submit(pool, name, photo, encoder, store, coming, views))
             if waiting:
                 item = waiting.popleft()()
                 batch.append(item)
@@ -211,6 +216,7 @@ def _submit(
     encoder: Encoder,
     store: EmbeddingCache | None,
     coming: WeakValueDictionary[str, Future[_Prepared | Failure]],
+    views: bool,
 ) -> Callable[[], _Prepared | Failure]:
     """Start a photo, and return what waits for it. Files are hashed here, before any work: one that the cache holds, or
     that a thread has in hand under another name, costs no more than that.
@@ -218,7 +224,7 @@ def _submit(
     if isinstance(photo, Failure):
         return lambda: photo
     if not isinstance(photo, str | bytes | os.PathLike):
-        return pool.submit(_prepare, name, photo, photo, None, encoder).result
+        return pool.submit(_prepare, name, photo, photo, None, encoder, views).result
     try:
         data = read_bytes(photo, name=photo_name(photo, name))
     except DecodeError as error:
@@ -229,7 +235,7 @@ def _submit(
         return lambda: _Prepared(name, photo, sha256, kept=kept)
     if (twin := coming.get(sha256)) is not None:
         return lambda: _renamed(twin.result(), name, photo)
-    future = coming[sha256] = pool.submit_file(len(data), _prepare, name, photo, data, sha256, encoder)
+    future = coming[sha256] = pool.submit_file(len(data), _prepare, name, photo, data, sha256, encoder, views)
     return future.result
 
 
@@ -248,7 +254,9 @@ def _cache_key(encoder: Encoder) -> str:
     return encoder.fingerprint if kind == "float32" else f"{encoder.fingerprint} {kind} products"
 
 
-def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder: Encoder) -> _Prepared | Failure:
+def _prepare(
+    name: str, source: Photo, photo: Photo, sha256: str | None, encoder: Encoder, views: bool
+) -> _Prepared | Failure:
     """``photo`` is ``source``, or the bytes of its file with their ``sha256``."""
     try:
         shrink = encoder.preprocess.shrink
@@ -257,7 +265,8 @@ def _prepare(name: str, source: Photo, photo: Photo, sha256: str | None, encoder
         return Failure(name, "decode", error)
     extent = () if decoded.extent is None else (decoded.extent,)
     square, content = encoder.preprocess(decoded.pixels, *extent)
-    return _Prepared(name, source, decoded.sha256, square, content, decoded.size, small_jpeg(decoded.pixels))
+    view = small_jpeg(decoded.pixels) if views else b""
+    return _Prepared(name, source, decoded.sha256, square, content, decoded.size, view)
 
 
 @dataclass(eq=False)

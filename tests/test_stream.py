@@ -395,6 +395,23 @@ def test_rows_are_aligned_and_know_where_the_photo_lies(small: Small) -> None:
     np.testing.assert_allclose(np.linalg.norm(rows.vectors, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_embed_makes_small_copies_only_where_a_cache_keeps_them_for_others(
+    small: Small, cached: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_jpeg, made = stream_module.small_jpeg, []
+    monkeypatch.setattr(stream_module, "small_jpeg", lambda pixels: made.append(small_jpeg(pixels)) or made[-1])
+    photos = [*named(6), ("array", picture(7)), ("again", jpeg(1)), ("array again", picture(7))]
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        store = cache if cached else False
+        embed([photo for _, photo in photos], encoder=small, cache=store)
+        list(encode_photos(photos, encoder=small, cache=store, views=False))
+        assert bool(made) == cached
+        for row in encode_photos(photos, encoder=small, cache=store):  # what is reported of a listing
+            assert isinstance(row, EncodedPhoto)
+            assert row.view.jpeg in made
+
+
 def test_ids_may_be_given(small: Small) -> None:
     assert embed([jpeg(0), jpeg(1)], ids=["x", "y"], encoder=small, cache=False).ids == ("x", "y")
     with pytest.raises(InputError, match="2 photos and 1 ids"):
