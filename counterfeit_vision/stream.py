@@ -298,10 +298,10 @@ def _begin(
     fresh = [item for sha256, item in wanted.items() if sha256 not in known and sha256 not in shared]
     if not fresh:
         return _Batch(photos, fresh, None, known, shared, before)
-    squares = np.stack([item.square for item in fresh if item.square is not None])
+    squares = [item.square for item in fresh if item.square is not None]
     if isinstance(encoder, OverlappingEncoder) and encoder.in_flight > 1:
         return _Batch(photos, fresh, encoder.begin(squares), known, shared, before)
-    rows = encoder.encode(squares)
+    rows = encoder.encode(np.stack(squares))
     return _Batch(photos, fresh, lambda: rows, known, shared, before)
 
 

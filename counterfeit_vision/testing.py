@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalog import Catalog
-from .encoders.base import Encoder
+from .encoders.base import Encoder, OverlappingEncoder
 from .errors import InputError
 from .heads import Head, Suspects
 from .judging import Listings, encoded_listings, suspects_of
@@ -52,7 +52,8 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
       stay within ``tolerance`` (1e-4 for float32; state your own for bfloat16), patches within twenty times that share
       of their length, because they are rounded to float16;
     - no images give no rows, of the same widths;
-    - the images are not written to, and may be read-only or a view with strides;
+    - the images are not written to, and may be read-only or a view with strides; where there is a ``begin``, it also
+      takes a list of them;
     - images of another size, dtype or layout raise :class:`InputError`.
 
     Raises :class:`AssertionError` that names what is broken. A few small batches are encoded.
@@ -86,6 +87,8 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
     locked.flags.writeable = False
     _check_same(rows, encoder.encode(locked), slice(None), tolerance, "read-only images")
     _check_same(rows, encoder.encode(locked[::-1]), slice(None, None, -1), tolerance, "a reversed view")
+    if isinstance(encoder, OverlappingEncoder):
+        _check_same(rows, encoder.begin(list(images))(), slice(None), tolerance, "squares that begin() has to stack")
     empty = encoder.encode(images[:0])
     _check_rows(empty, 0, fingerprint)
     assert empty.vectors.shape[1:] == rows.vectors.shape[1:], f"no images give vectors of shape {empty.vectors.shape}"

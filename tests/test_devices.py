@@ -5,6 +5,7 @@ it, and rows are only there once they were waited for. Values are computed on th
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.search import exact
 from counterfeit_vision.search.exact import ExactIndex
+from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.testing import check_index
 
 CUDA = torch.device("cuda:0")
@@ -47,10 +49,13 @@ class OnCard(torch.Tensor):
 
 
 class Card:
-    """``coming`` are the copies to the host that nothing has waited for yet."""
+    """``coming`` are the copies to the host that nothing has waited for yet, ``locked`` what page-locked memory was
+    taken for.
+    """
 
     def __init__(self) -> None:
         self.coming: list[Callable[[], object]] = []
+        self.locked: list[tuple[int, ...]] = []
 
     def synchronize(self) -> None:
         while self.coming:
@@ -83,12 +88,18 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     move = torch.Tensor.to
     monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *args, **kw: pretended.to(move, tensor, *args, **kw))
     monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: tensor.to("cpu"))
-    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
     for name in ("arange", "empty", "tensor", "zeros"):
         make = getattr(torch, name)
         monkeypatch.setattr(
             torch, name, lambda *args, make=make, device=None, **kw: make(*args, **kw).to(device or "cpu")
         )
+    empty = torch.empty
+
+    def lock(*shape: Any, pin_memory: bool = False, **options: Any) -> torch.Tensor:
+        pretended.locked += [shape[0]] if pin_memory else []
+        return empty(*shape, **options)
+
+    monkeypatch.setattr(torch, "empty", lock)
     return pretended
 
 
@@ -126,6 +137,22 @@ def test_an_encoder_mixes_no_devices(card: Card, tmp_path: Path, dtype: str) -> 
     for found, wanted in zip(*in_depth, strict=True):
         np.testing.assert_array_equal(found, wanted)
     np.testing.assert_array_equal(encoder.encode_text(["a", "b"]), twin.encode_text(["a", "b"]))
+
+
+def test_squares_of_a_stream_are_stacked_where_the_card_fetches_them(
+    card: Card, tiny_clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, given = TowerEncoder.begin, []
+    monkeypatch.setattr(TowerEncoder, "begin", lambda one, images: given.append(type(images)) or begin(one, images))
+    there, here = (load_encoder(tiny_clip_folder, device=device, dtype="float32") for device in ("cuda", "cpu"))
+    photos = [(f"p{seed}", picture(seed)) for seed in range(10)]
+    encoder = dataclasses.replace(there, batch_size=4)
+    rows = list(encode_photos(photos, encoder=encoder, cache=False))
+    assert card.locked == [(4, 32, 32, 3), (4, 32, 32, 3), (2, 32, 32, 3)]
+    assert given == [list, list, list]
+    for row, expected in zip(rows, encode_photos(photos, encoder=here, cache=False), strict=True):
+        np.testing.assert_allclose(row.vector, expected.vector, atol=1e-5)
+        np.testing.assert_allclose(row.patches, expected.patches, atol=1e-2)
 
 
 def test_a_convnet_mixes_no_devices(card: Card, lite: TowerEncoder) -> None:

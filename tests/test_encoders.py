@@ -171,6 +171,13 @@ class RefusesNone(Broken):
         return self.encoder.encode(images)
 
 
+class BeginsInAnotherOrder(Broken):
+    in_flight = 2
+
+    def begin(self, images):
+        return lambda: self.encoder.encode(np.stack(images[::-1]))
+
+
 class TakesFloats(Broken):
     def encode(self, images):
         return self.encoder.encode((images * 255).astype(np.uint8) if images.dtype != np.uint8 else images)
@@ -212,6 +219,7 @@ class BatchOfZero(Broken):
         (OneTooFew, "7 images give 6 rows"),
         (CutsAtBatchSize, "another order|alone|batch of 5"),
         (RefusesNone, None),
+        (BeginsInAnotherOrder, r"squares that begin\(\) has to stack"),
         (TakesFloats, "float pixels.*raises nothing"),
         (RaisesTypeError, "float pixels.*raises TypeError"),
         (NoFingerprint, "non-empty text"),

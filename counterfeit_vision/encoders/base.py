@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,10 @@ from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "OverlappingEncoder", "TextEncoder", "name_of", "precision_of", "refuse_name"]
+__all__ = ["Encoder", "OverlappingEncoder", "Squares", "TextEncoder", "name_of", "precision_of", "refuse_name"]
+
+Squares: TypeAlias = "NDArray[np.uint8] | Sequence[NDArray[np.uint8]]"
+"""(N, size, size, 3), or N of (size, size, 3)."""
 
 
 @runtime_checkable
@@ -52,8 +55,10 @@ class OverlappingEncoder(Protocol):
         """How many batches may be begun before the first is collected; 1 means that nothing is gained."""
         ...
 
-    def begin(self, images: NDArray[np.uint8]) -> Callable[[], Embeddings]:
-        """Start what :meth:`Encoder.encode` does, and return what waits for its rows."""
+    def begin(self, images: Squares) -> Callable[[], Embeddings]:
+        """Start what :meth:`Encoder.encode` does, also with squares that are not stacked yet, and return what waits for
+        its rows.
+        """
         ...
 
 

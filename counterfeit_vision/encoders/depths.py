@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .base import Encoder
+from .base import Encoder, Squares
 from .runtime import TowerEncoder
 from .transformer import LeanTransformer
 
@@ -36,7 +36,7 @@ def vectors_and_tokens(
         return seen.vectors, seen.patches[:, None].astype(np.float32)
     layers = sorted({max(round(depth * tower.depth), 1) - 1 for depth in depths})
 
-    def run(part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(part: Squares) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         with torch.inference_mode():
             vectors, tokens = tower.whole(encoder.normalised(encoder.stage(part)), layers)
             assert tokens is not None

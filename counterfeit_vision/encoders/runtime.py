@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
-from .base import precision_of
+from .base import Squares, precision_of
 
 __all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
 
@@ -81,7 +81,7 @@ class TowerEncoder:
         """How many batches are worth beginning before the first is collected."""
         return 2 if self.device.type == "cuda" else 1
 
-    def begin(self, images: NDArray[np.uint8]) -> Callable[[], Embeddings]:
+    def begin(self, images: Squares) -> Callable[[], Embeddings]:
         """Start what :meth:`encode` does, without its check of the images, and return what waits for the rows."""
         size = self.preprocess.size
         if not len(images):
@@ -89,7 +89,7 @@ class TowerEncoder:
         parts = self.in_parts(images, self._begun)
         return parts[0] if len(parts) == 1 else lambda: _joined([collect() for collect in parts])
 
-    def in_parts(self, images: NDArray[np.uint8], run: Callable[[NDArray[np.uint8]], T]) -> list[T]:
+    def in_parts(self, images: Squares, run: Callable[[Squares], T]) -> list[T]:
         """What ``run`` gives for the images; for parts of them, in order, where the device has no room for all."""
         count = len(images)
         if count <= self._most:
@@ -106,15 +106,17 @@ class TowerEncoder:
         parts = [images[start : start + step] for start in range(0, count, step)]
         return [result for part in parts for result in self.in_parts(part, run)]
 
-    def _begun(self, images: NDArray[np.uint8]) -> Callable[..., Embeddings]:
+    def _begun(self, images: Squares) -> Callable[..., Embeddings]:
         outputs, arrived = self.fetch(self.forward(self.stage(images)))
         return partial(self.collect, outputs, arrived, count=len(images))
 
-    def stage(self, images: NDArray[np.uint8]) -> torch.Tensor:
+    def stage(self, images: Squares) -> torch.Tensor:
         """Pixels to the device, as uint8; to a GPU from page-locked memory, which torch keeps for the next batch."""
-        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         if self.device.type == "cuda":
-            pixels = pixels.pin_memory()
+            pixels = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=True)
+            np.stack(list(images), out=pixels.numpy())
+        else:
+            pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         return pixels.to(self.device, non_blocking=True)
 
     def forward(self, pixels: torch.Tensor) -> Outputs:

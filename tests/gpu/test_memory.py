@@ -56,6 +56,13 @@ def test_a_batch_that_does_not_fit_gives_the_same_rows(tiny_encoder: TowerEncode
     assert sum(number for number in tower.seen if number <= room) == count  # nothing was encoded twice
 
 
+def test_squares_that_are_not_stacked_yet_are_halved_as_well(tiny_encoder: TowerEncoder) -> None:
+    encoder, tower = on_small_device(tiny_encoder, 3)
+    rows = encoder.begin(list(squares(7)))()
+    np.testing.assert_allclose(rows.vectors, tiny_encoder.encode(squares(7)).vectors, atol=1e-4)
+    assert tower.seen == [7, 3, 3, 1]
+
+
 def test_what_fitted_is_remembered(tiny_encoder: TowerEncoder) -> None:
     encoder, tower = on_small_device(tiny_encoder, 5)
     encoder.encode(squares(16))
