@@ -30,7 +30,6 @@ from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.decode import decode
 from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.small import small_jpeg
 from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.types import Embeddings
 
@@ -142,7 +141,6 @@ def main() -> None:
                 "all at once, no cache": functools.partial(run, files, encoder, index, False),
                 "decode": lambda: [decode(file) for file in files],
                 "preprocess": lambda: [encoder.preprocess(array) for array in pixels],
-                "small copy": lambda: [small_jpeg(array) for array in pixels],
                 "encode": lambda: [encoder.encode(squares[row : row + batch]) for row in range(0, len(squares), batch)],
                 "search": lambda: index.search(rows.vectors, 10),
             }

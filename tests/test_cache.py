@@ -162,7 +162,7 @@ def on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
 
 
-@pytest.mark.parametrize("page", [4096, 32768], ids=["an older file", "a new file"])
+@pytest.mark.parametrize("page", [4096, 16384], ids=["an older file", "a new file"])
 def test_the_file_stays_within_its_size(tmp_path: Path, page: int) -> None:
     path = tmp_path / "e.sqlite"
     if page == 4096:
