@@ -695,6 +695,60 @@ def test_pillows_warnings_do_not_pass(make: Callable[[], bytes]) -> None:
     assert not seen
 
 
+def test_pillow_warns_as_ever_of_what_others_open() -> None:
+    decode(damaged_exif())
+    with pytest.warns(UserWarning, match="larger than file") as seen:
+        Image.open(io.BytesIO(damaged_exif())).load()
+    assert {Path(warning.filename).name for warning in seen} == {"TiffImagePlugin.py"}
+
+
+@pytest.mark.parametrize("format", DEFAULT_LIMITS.formats)
+def test_all_of_pillow_that_decodes_is_muted(format: str) -> None:
+    decode(png(1, 1, 8, 2, b"\0\1\2\3"))
+    Image.init()
+    assert getattr(sys.modules[Image.OPEN[format][0].__module__], "warnings", None) is not warnings
+
+
+def test_a_warning_is_given_once_though_photos_are_decoded_between() -> None:
+    script = """
+import sys, warnings
+from counterfeit_vision.decode import decode
+for photo in sys.argv[1:] * 2:
+    warnings.warn("told once", RuntimeWarning)
+    decode(bytes.fromhex(photo))
+"""
+    photos = [make().hex() for make in (damaged_exif, damaged_exif_tiff)]
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", script, *photos],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.count("told once") == 1
+    assert done.stderr.count("Warning") == 1
+
+
+def test_a_filter_of_warnings_survives_what_is_decoded_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, filtered, pillow_opens = threading.Event(), threading.Event(), Image.open
+
+    def slowly(*args: Any, **options: Any) -> Image.Image:
+        opening.set()
+        assert filtered.wait(30)
+        return pillow_opens(*args, **options)
+
+    monkeypatch.setattr(Image, "open", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        photo = pool.submit(decode, damaged_exif())
+        assert opening.wait(30)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            mine = list(warnings.filters)
+            filtered.set()
+            photo.result()
+            assert list(warnings.filters) == mine
+
+
 def test_an_unreadable_exif_block_leaves_the_pixels() -> None:
     data = png(1, 1, 8, 2, b"\0\1\2\3", (b"eXIf", b"not a TIFF header"))
     with pytest.raises(SyntaxError):

@@ -16,7 +16,8 @@ writes its pixels straight into an array (:func:`clean_jpeg`), bit for bit the s
 What a file may cost is bounded by :class:`Limits`, before its pixels are touched wherever the format allows. Pillow's
 global settings are left as they are. Two things are silenced for good, because on damaged files they write to stderr:
 libtiff's error printer (its errors still arrive, as ``DecodeError``), and the last-resort handler of the ``PIL`` logger
-(handlers that an application installs still get every record).
+(handlers that an application installs still get every record). Pillow's warnings are dropped only while a photo is
+decoded, in the thread that decodes it; Python's filters of warnings are not touched.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from numpy.typing import NDArray
 from ..errors import DecodeError
 from .jpeg import clean_jpeg
 from .limits import DEFAULT_LIMITS, Limits, Metered, check_cost, check_pixels
-from .quiet import muted, pil, pillow_errors
+from .quiet import pil, pillow_errors
 from .upright import Pixels, orientation_of, shrunk_extent, upright_rgb
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _from_file(
     sha256: str | None,
     reuse: bool,
 ) -> Decoded:
-    with pillow_errors(source, limits, data), muted():
+    with pillow_errors(source, limits, data):
         image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
     with image:
         check_cost(image, data, source, limits)

@@ -18,14 +18,35 @@ if TYPE_CHECKING:
 
 __all__ = ["muted", "pil", "pillow_errors"]
 
-_headers = threading.Lock()
+
+class _Hush(threading.local):
+    """``warnings`` as Pillow sees it: dropped in a thread that is inside :func:`muted`, Python's own elsewhere.
+
+    Python's filters are the process's. To change them for a while would take a user's changes in another thread back,
+    and let every warning be given anew; to change them for good would hide Pillow's warnings from users' own code.
+    """
+
+    inside = False
+
+    def warn(self, message: Any, category: Any = None, stacklevel: int = 1, **more: Any) -> None:
+        if not self.inside:
+            warnings.warn(message, category, stacklevel + 1, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(warnings, name)
+
+
+_hush = _Hush()
 
 
 @functools.cache
 def pil() -> Any:
     """``PIL.Image``, imported on first use, with libtiff's printer and the logger's last resort off."""
-    from PIL import Image, _imaging
+    from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, _imaging
 
+    modules: tuple[Any, ...] = (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin)
+    for module in modules:  # those that warn, of the formats that are accepted
+        module.warnings = _hush
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     # Pillow turns libtiff's warnings off in the same way, and leaves the errors on. Where the C library is linked in
     # statically its name is hidden, and the messages stay.
@@ -38,22 +59,25 @@ def pil() -> Any:
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Pillow's warnings are dropped inside. Filters are the process's, so one thread at a time: headers, not pixels."""
-    with _headers, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    """Pillow's warnings are dropped inside, in this thread."""
+    before, _hush.inside = _hush.inside, True
+    try:
         yield
+    finally:
+        _hush.inside = before
 
 
 @contextlib.contextmanager
 def pillow_errors(source: str, limits: Limits, data: bytes = b"") -> Iterator[None]:
-    """Whatever goes wrong inside Pillow becomes a ``DecodeError``.
+    """Whatever goes wrong inside Pillow becomes a ``DecodeError``, and its warnings are dropped.
 
     Only calls into Pillow stand inside. On hostile files it raises nearly every built-in error (OSError, ValueError,
     SyntaxError, EOFError, struct.error, KeyError, IndexError, TypeError, OverflowError, zlib.error, ...), so no list
     would be complete.
     """
     try:
-        yield
+        with muted():
+            yield
     except OutOfTime as error:
         raise DecodeError(source, "decoding takes too long", f"{limits.seconds:g} s of processor time") from error
     except pil().UnidentifiedImageError as error:

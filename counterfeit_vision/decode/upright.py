@@ -39,7 +39,7 @@ def upright_rgb(image: PILImage, source: str, limits: Limits) -> Pixels:
     """Load, convert and turn: (H, W, 3) uint8. The image itself is not converted."""
     with pillow_errors(source, limits):
         transparent = _transparent_value(image)
-        _load(image)
+        image.load()
     grey_range = _grey_range(image)
     upright, stored = upright_array(*image.size, orientation_of(image))
     for top, strip in _strips(image):
@@ -69,19 +69,6 @@ def shrunk_extent(
     x = upright.shape[1] - width if orientation in MIRRORED else 0
     y = upright.shape[0] - height if orientation in FLIPPED else 0
     return x, y, x + width, y + height
-
-
-def _load(image: PILImage) -> None:
-    if image.format == "TIFF" and getattr(image, "tile", None):
-        # Its load() reads the EXIF groups, and warns: read them here first, muted; Pillow keeps what it has read.
-        from PIL.TiffTags import TAGS_V2_GROUPS
-
-        with muted():
-            exif = image.getexif()
-            for group in () if getattr(image, "is_animated", False) else TAGS_V2_GROUPS:
-                if group in exif:
-                    exif.get_ifd(group)
-    image.load()
 
 
 def orientation_of(image: PILImage) -> int:
