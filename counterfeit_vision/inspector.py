@@ -349,7 +349,7 @@ class Inspector:
         With ``strict`` the first listing without a verdict raises its error.
         """
         now, results = copy.copy(self), []
-        for result in now.stream(listings, progress=progress):
+        for result in now._stream(listings, progress=progress, stacklevel=3):
             if strict and isinstance(result, Failure):
                 raise result.error
             results.append(result)
@@ -360,12 +360,17 @@ class Inspector:
         by the calibration that was there at the first. Warns where that is of another generation of the catalogue, or
         has claims that cannot be made here, as what reads wordmarks is absent.
         """
+        return self._stream(listings, progress=progress, stacklevel=2)
+
+    def _stream(self, listings: Listings, *, progress: bool, stacklevel: int) -> Iterator[Verdict | Failure]:
+        """As :meth:`stream`; ``stacklevel`` says for whom the warnings are: 2 for the function that takes results."""
         now = copy.copy(self)  # another thread may calibrate meanwhile
         decider = now._decider()
         if decider.is_stale:
-            warnings.warn(STALE, RuntimeWarning, stacklevel=2)
+            warnings.warn(STALE, RuntimeWarning, stacklevel=stacklevel)
         for name, why in decider.unable.items():
-            warnings.warn(f"{name} makes no claim, though it was calibrated: {why}", RuntimeWarning, stacklevel=2)
+            told = f"{name} makes no claim, though it was calibrated: {why}"
+            warnings.warn(told, RuntimeWarning, stacklevel=stacklevel)
         can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
             rows, silent = usable(judged, can_tell)

@@ -157,8 +157,11 @@ def test_on_another_catalogue_verdicts_are_stale(
 ) -> None:
     references = cv.manifests.read_references(market.catalogue)[:-1]
     other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads())
-    with pytest.warns(RuntimeWarning, match="stale.* Calibrate again with genuine photos"):
+    with pytest.warns(RuntimeWarning, match="stale.* Calibrate again with genuine photos") as inspecting:
         report = other.inspect([market.folder / rows[0]["photos"][0]])
+    with pytest.warns(RuntimeWarning, match="stale") as streaming:
+        assert plain(other.stream([market.folder / rows[0]["photos"][0]])) == plain(report)
+    assert [warning.filename for warning in (*inspecting, *streaming)] == [__file__, __file__]
     assert report[0].stale
     assert "Calibrate again" in report.about["Stale"]
     assert "Stale" not in inspector.inspect([market.folder / rows[0]["photos"][0]]).about
@@ -542,8 +545,9 @@ def test_a_claim_that_was_calibrated_and_cannot_be_made_here_is_told_of(
     able = inspector.inspect(market.listings)  # warns of nothing
     assert not any("Not asked" in verdict.reason for verdict in able)
     head.unable = "There is nothing to read with."
-    with pytest.warns(RuntimeWarning, match=r"absent makes no claim, though it was calibrated: There is nothing"):
+    with pytest.warns(RuntimeWarning, match=r"absent makes no claim, though it was calibrated: There is") as warned:
         report = inspector.inspect(market.listings)
+    assert [warning.filename for warning in warned] == [__file__]
     assert report.about.items() - able.about.items() == {("Not asked: absent", head.unable)}
     told = " Not asked, though it was calibrated, as what it needs is absent here: absent."
     assert all(verdict.reason.endswith(told) for verdict in report)
