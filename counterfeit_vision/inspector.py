@@ -356,9 +356,13 @@ class Inspector:
         return Report(results, about=now.about())
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
-        """The same, lazily: results come as they are ready, in order, and only a few listings are held at once. All are
-        by the calibration that was there at the first. Warns where that is of another generation of the catalogue, or
-        has claims that cannot be made here, as what reads wordmarks is absent.
+        """The same, lazily: results come as they are ready, in order. All are by the calibration that was there at the
+        first. Warns where that is of another generation of the catalogue, or has claims that cannot be made here, as
+        what reads wordmarks is absent.
+
+        It reads ahead, by up to three batches of the encoder's ``batch_size`` photos (six where the cache knows them,
+        and more on a GPU) and 32 listings; of a live queue, ``inspect([listing])`` each as it comes. Where the source
+        raises, what was read before is judged first.
         """
         return self._stream(listings, progress=progress, stacklevel=2)
 

@@ -158,19 +158,29 @@ def judge(
     """Each listing with its judged photos and its photos that failed; a listing that can't be read has one failure.
 
     A listing about which a head gives a score that is no finite number fails at the stage ``"score"``, a photo whose
-    file had gone or changed when a head asked for its pixels at ``"decode"``.
+    file had gone or changed when a head asked for its pixels at ``"decode"``. What was read before the source raises is
+    judged before it is raised.
     """
     lasting = {place: name for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None}
     with opened(cache if lasting and catalog.searches_exactly else False) as store:
         memory = _Memory(catalog, lasting, store)
         items = progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress)
-        pending: list[_Encoded] = []
+        for pending in _judged_at_once(items):
+            yield from _score(pending, catalog, heads, memory)
+
+
+def _judged_at_once(items: Iterable[_Encoded]) -> Iterator[list[_Encoded]]:
+    pending: list[_Encoded] = []
+    try:
         for item in items:
             pending.append(item)
             if len(pending) >= LISTINGS_AT_ONCE or sum(len(photos) for _, photos, _ in pending) >= PHOTOS_AT_ONCE:
-                yield from _score(pending, catalog, heads, memory)
+                yield pending
                 pending = []
-        yield from _score(pending, catalog, heads, memory)
+    except Exception:
+        yield pending
+        raise
+    yield pending
 
 
 def encoded_listings(listings: Listings, catalog: Catalog, cache: EmbeddingCache | bool) -> Iterator[_Encoded]:

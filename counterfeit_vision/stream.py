@@ -141,8 +141,9 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result. ``views=False`` spares the small copies to show where no cache keeps them for others.
 
-    At most a few batches are held in memory, and of files that wait to be decoded a few or small ones. Closing the
-    iterator early, or a fault of the source or the encoder, ends the threads before it is raised.
+    At most a few batches are held in memory, and of files that wait to be decoded a few or small ones. Before a fault
+    of the source is raised, what was read comes out, and before one of the encoder what it had begun. The threads end
+    before either is raised, and when the iterator is closed early.
     """
     refuse_name(encoder)
     with contextlib.ExitStack() as resources:
@@ -156,13 +157,16 @@ def encode_photos(
         coming: WeakValueDictionary[str, Future[_Prepared | Failure]] = WeakValueDictionary()
         batch: list[_Prepared | Failure] = []
         to_encode: set[str] = set()
-        exhausted = False
+        exhausted, fault = False, None
         while not exhausted or waiting:
             while not exhausted and len(waiting) < AHEAD * encoder.batch_size:
                 try:
                     name, photo = next(source)
                 except StopIteration:
                     exhausted = True
+                    break
+                except Exception as error:
+                    exhausted, fault = True, error
                     break
                 waiting.append(_submit(pool, name, photo, encoder, store, coming, views))
             if waiting:
@@ -183,6 +187,8 @@ def encode_photos(
                     yield from _finish(begun.popleft(), encoder, store)
         while begun:
             yield from _finish(begun.popleft(), encoder, store)
+    if fault is not None:
+        raise fault
 
 
 class _Decoders(ThreadPoolExecutor):

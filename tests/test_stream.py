@@ -21,10 +21,11 @@ from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
-from counterfeit_vision.judging import encoded_listings
+from counterfeit_vision.heads import Similarity, Suspects
+from counterfeit_vision.judging import LISTINGS_AT_ONCE, encoded_listings, judge
 from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
-from counterfeit_vision.types import Embeddings, Failure, Listing
+from counterfeit_vision.types import Embeddings, Evidence, Failure, Listing
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
 
@@ -281,15 +282,75 @@ def test_dropping_the_stream_leaves_no_thread(small: Small) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 4, 13])
-def test_a_source_that_raises_gives_its_own_exception_and_no_thread(small: Small, at: int) -> None:
+def test_a_source_that_raises_gives_what_it_gave_its_own_exception_and_no_thread(small: Small, at: int) -> None:
     def source() -> Iterator[tuple[str, bytes]]:
         for number in range(at):
             yield f"p{number}", jpeg(number)
         raise KeyError("the source broke")
 
+    results: list[EncodedPhoto | Failure] = []
     with pytest.raises(KeyError, match="the source broke"):
-        list(encode_photos(source(), encoder=small, cache=False))
+        results.extend(encode_photos(source(), encoder=small, cache=False))
+    assert [result.id for result in results] == [f"p{number}" for number in range(at)]
     assert library_threads() == []
+
+
+class Counting(Similarity):
+    """Counts how often it is asked, and fails at call ``fail_at``."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.calls, self.fail_at = 0, fail_at
+
+    def score(self, suspects: Suspects) -> list[Evidence]:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise RuntimeError("the head broke")
+        return super().score(suspects)
+
+
+def queue(count: int) -> Iterator[Listing]:
+    for number in range(count):
+        yield Listing(id=f"l{number}", photos=[jpeg(number)] * 2)
+    raise KeyError("the queue broke")
+
+
+@pytest.mark.parametrize("count", [0, 5, LISTINGS_AT_ONCE, LISTINGS_AT_ONCE + 5])
+def test_listings_that_were_read_before_their_source_raises_are_judged(tree_catalog: Catalog, count: int) -> None:
+    judged: list[str] = []
+    with pytest.raises(KeyError, match="the queue broke"):
+        judged.extend(listing.id for listing, _, _ in judge(queue(count), tree_catalog, [Counting()], cache=False))
+    assert judged == [f"l{number}" for number in range(count)]
+
+
+def test_a_stream_that_is_closed_or_whose_head_breaks_judges_no_more(tree_catalog: Catalog) -> None:
+    count = 2 * LISTINGS_AT_ONCE
+    head = Counting()
+    stream = judge(queue(count), tree_catalog, [head], cache=False)
+    next(stream)
+    del stream
+    assert head.calls == 1
+    head, judged = Counting(fail_at=2), []
+    with pytest.raises(RuntimeError, match="the head broke"):
+        judged.extend(listing.id for listing, _, _ in judge(queue(count), tree_catalog, [head], cache=False))
+    assert (head.calls, len(judged)) == (2, LISTINGS_AT_ONCE)
+    gc.collect()
+
+
+def test_how_far_listings_are_read_ahead(tree_catalog: Catalog, tmp_path: Path) -> None:
+    batch, taken = tree_catalog.encoder.batch_size, 0
+
+    def source() -> Iterator[Listing]:
+        nonlocal taken
+        for number in range(10 * batch):
+            taken += 1
+            yield Listing(id=f"l{number}", photos=[jpeg(number)])
+
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for batches in (3, 6):  # the second time the cache knows them
+            taken = 0
+            results = judge(source(), tree_catalog, [Similarity()], cache=cache)
+            furthest = [taken - number for number, _ in enumerate(results)]
+            assert 2 * batch < max(furthest) <= batches * batch + LISTINGS_AT_ONCE
 
 
 @pytest.mark.parametrize(
