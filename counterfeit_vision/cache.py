@@ -100,6 +100,7 @@ class EmbeddingCache:
         self.max_bytes = max_bytes
         self._uses: dict[tuple[str, str], float] = {}
         self._keeping, self._lock = True, threading.RLock()
+        self._file: tuple[int, int] | None = None
         usual = cache_dir() / "embeddings.sqlite"
         self.path = usual if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
@@ -131,6 +132,7 @@ class EmbeddingCache:
 
     def _connect(self, path: Path | str | None = None) -> sqlite3.Connection:
         connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
+        self._file = _identity(self.path)
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if foreign := sorted(name for name in tables - TABLES if not name.startswith("sqlite_")):
@@ -171,7 +173,15 @@ class EmbeddingCache:
         return connection
 
     def _begin_anew(self) -> sqlite3.Connection:
-        """Set the file aside under a free name, with SQLite's log, which must not be replayed onto a new one."""
+        """Set the file aside under a free name, with SQLite's log, which must not be replayed onto a new one. Where
+        another connection has done so, the one that it began is opened.
+        """
+        if _identity(self.path) != self._file:
+            try:
+                return self._open()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
         names = (self.path.with_suffix(f".damaged{number or ''}") for number in itertools.count())
         aside = next(name for name in names if not name.exists())
         for ending in ("", "-wal", "-shm"):
@@ -360,6 +370,14 @@ def _check(cache: object) -> None:
         raise InputError(
             f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache('embeddings.sqlite')"
         )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from one that came into its place; ``None`` where there is none."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

@@ -498,6 +498,24 @@ def test_a_file_that_turns_out_to_be_damaged_is_counted_anew(tmp_path: Path) -> 
         assert len(cache) == 1
 
 
+def test_a_damaged_file_is_set_aside_once_whoever_has_it_open(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as first, EmbeddingCache(path) as second, EmbeddingCache(path) as third:
+        for number, name in enumerate(("e.damaged", "e.damaged1")):
+            first._connection.execute("DROP TABLE embeddings")
+            with pytest.warns(RuntimeWarning, match=rf"it is now .*{name}$"):
+                first.put(key(number), "f", photo(number))
+            first.commit()
+            assert second.get(key(number), "f") is None  # it finds out, and opens the new one
+            assert same(second.get(key(number), "f"), photo(number))
+            third.put(key(number + 10), "f", photo(number + 10))
+            third.commit()
+            assert same(second.get(key(number + 10), "f"), photo(number + 10))
+            assert len(first) == len(second) == len(third) == 2
+    aside = {file.suffix for file in tmp_path.iterdir()}
+    assert {ending for ending in aside if "-" not in ending} == {".sqlite", ".damaged", ".damaged1"}
+
+
 @pytest.mark.parametrize("tables", [["customers"], ["embeddings", "customers"]])
 def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path, tables: list[str]) -> None:
     path = tmp_path / "shop.sqlite"
