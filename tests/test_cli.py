@@ -941,3 +941,12 @@ def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m counterfeit_vision models list | true"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes stderr")
+def test_a_closed_stderr_is_no_error(catalog: Path, inspector: Path, market: Market, tmp_path: Path):
+    command = [sys.executable, "-m", "counterfeit_vision", "inspect", catalog, inspector, market.listings]
+    command += ["--out", tmp_path / "r", "--json"]
+    ended = subprocess.run(["bash", "-c", '"$@" 2>&-', "bash", *map(str, command)], stdout=subprocess.PIPE, check=False)
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["listings"] == 4

@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ...
     True
     """
+    if sys.stderr is None:  # closed; print() would then mix notes with the results
+        with open(os.devnull, "w") as nobody, contextlib.redirect_stderr(nobody):
+            return main(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter must not stop a run
             stream.reconfigure(errors="backslashreplace")
