@@ -34,7 +34,7 @@ from .checks import as_number, as_path
 from .errors import InputError
 from .weights import cache_dir
 
-__all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener"]
+__all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener", "usual_path"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS embeddings (
@@ -101,8 +101,7 @@ class EmbeddingCache:
         self._uses: dict[tuple[str, str], float] = {}
         self._keeping, self._lock = True, threading.RLock()
         self._file: tuple[int, int] | None = None
-        usual = cache_dir() / "embeddings.sqlite"
-        self.path = usual if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
+        self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -370,6 +369,10 @@ def _check(cache: object) -> None:
         raise InputError(
             f"cache={cache!r}: need True, False or a cache; type cache=EmbeddingCache('embeddings.sqlite')"
         )
+
+
+def usual_path() -> Path:
+    return cache_dir() / "embeddings.sqlite"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import write_photo
 
-from counterfeit_vision import Catalog, DecodeError, Failure, Listing, __version__
+from counterfeit_vision import Catalog, DecodeError, Failure, Inspector, Listing, __version__
 from counterfeit_vision.cli import commands, main, make_parser
 from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -917,10 +917,11 @@ def test_an_interrupt_in_a_command(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert (said.code, said.err) == (130, "interrupted\n")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_control_c_in_a_process(tmp_path: Path):
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_control_c_or_sigterm_in_a_process(tmp_path: Path, sent: signal.Signals):
     command = [sys.executable, "-m", "counterfeit_vision", "demo", "--folder", str(tmp_path / "demo")]
-    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
+    heard = functools.partial(signal.signal, sent, signal.SIG_DFL)  # what runs in the background ignores it
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
     ) as process:
@@ -929,11 +930,50 @@ def test_control_c_in_a_process(tmp_path: Path):
         while not list((tmp_path / "demo").glob("market/photos/*.jpg")):
             assert process.poll() is None
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert err.rstrip().endswith("interrupted")
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGTERM")
+def test_who_stops_inspect_is_told_what_is_kept(catalog: Path, inspector: Path, market: Market, tmp_path: Path):
+    photos = (market.folder / "photos").resolve()
+    rows = [
+        {"id": f"{number}", "title": f"bag {number}", "photos": [str(photo)]}
+        for number, photo in enumerate(20 * sorted(photos.iterdir()))
+    ]
+    out = tmp_path / "r"
+    command = [catalog, inspector, write_lines(tmp_path / "many.jsonl", rows), "--out", out]
+    with subprocess.Popen(
+        [sys.executable, "-m", "counterfeit_vision", "inspect", *map(str, command)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("Inspecting"):
+            assert process.poll() is None
+        process.terminate()
+        err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    told = "interrupted; nothing was written. What was judged is in the cache: run the same command again\n"
+    assert err.endswith(told)
+    assert "Traceback" not in err
+    assert not out.exists()
+
+
+def test_who_stops_inspect_without_a_cache_is_told_that_nothing_is_kept(
+    run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inspector, "inspect", interrupted)
+    monkeypatch.setattr("counterfeit_vision.cache.cache_dir", lambda: tmp_path / "none")
+    said = run("inspect", catalog, inspector, market.listings, "--out", tmp_path / "r")
+    assert (said.code, said.err.splitlines()[-1]) == (
+        130,
+        "interrupted; nothing was written. Run the same command again",
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe")

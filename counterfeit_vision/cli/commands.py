@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError, require
 from ..wording import number, printable
-from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out
+from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out, told_when_stopped
 from .output import Outcome, Talk, decision_table, failure_lines, table
 
 if TYPE_CHECKING:
@@ -266,8 +266,9 @@ def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
     refuse_missing(args.listings, "listings")
     catalog = loaded(args, talk)
     inspector = Inspector.load(args.inspector, catalog)
-    talk.step(f"Inspecting the listings of {args.listings} ...")
-    report = inspector.inspect(args.listings, strict=args.strict, progress=talk.bars)
+    with told_when_stopped():
+        talk.step(f"Inspecting the listings of {args.listings} ...")
+        report = inspector.inspect(args.listings, strict=args.strict, progress=talk.bars)
     report.save(args.out)
     stale = any(verdict.stale for verdict in report.verdicts)
     page = args.out if args.out.suffix.lower() == ".html" else args.out / "report.html"

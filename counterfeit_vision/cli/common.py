@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
     from ..report import Report
     from ..types import Failure
 
-__all__ = ["DEFAULT_ENCODER", "all_failures", "bare_catalog", "encoder_of", "loaded", "refuse_missing", "refuse_out"]
+__all__ = [
+    "DEFAULT_ENCODER",
+    "all_failures",
+    "bare_catalog",
+    "encoder_of",
+    "loaded",
+    "refuse_missing",
+    "refuse_out",
+    "told_when_stopped",
+]
 
 DEFAULT_ENCODER = "clip-vit-b16"
 
@@ -75,3 +86,15 @@ def refuse_out(out: Path, *, page: bool = False) -> None:
 def refuse_missing(source: Path, what: str) -> None:
     if not source.exists():
         raise InputError(f"{source}: no such file or folder of {what}")
+
+
+@contextlib.contextmanager
+def told_when_stopped() -> Iterator[None]:
+    """Listings are judged inside: who stops that is told what is kept of it."""
+    from ..cache import usual_path
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = "What was judged is in the cache: run" if os.access(usual_path(), os.W_OK) else "Run"
+        raise KeyboardInterrupt(f"nothing was written. {kept} the same command again") from None

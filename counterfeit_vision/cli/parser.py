@@ -22,7 +22,7 @@ exit codes:
   1    some inputs failed: they are named in the output, the results of the others are written
   2    wrong input or usage
   3    the weights, the catalogue, the inspector or the journal cannot be used
-  130  interrupted
+  130  interrupted, or ended by SIGTERM
 
 Results go to stdout, the path of what was written last; progress and notes go to stderr.
 Weights, embeddings and small copies of photos, and what was learned and claimed, are kept in $CV_CACHE

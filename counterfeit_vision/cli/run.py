@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -26,6 +28,19 @@ def _plain_warnings() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, where nobody else has said what it shall do."""
+    mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if mine:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # --help, --version, or wrong usage
         return int(end.code or 0)
     try:
-        with _plain_warnings():
+        with _plain_warnings(), _terminated_as_interrupted():
             outcome = args.run(args, Talk(quiet=getattr(args, "quiet", False)))
         print_outcome(outcome, as_json=getattr(args, "json", False))
         print(end="", flush=True)  # to nobody, where a service was started without stdout
@@ -66,8 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _fail(2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(*("interrupted", *stop.args), sep="; ", file=sys.stderr)
         return 130
 
 
