@@ -144,7 +144,8 @@ class Merger:
         if self.weights is None:
             return merge(standardised, self.counts)
         features = self._features(standardised)
-        return np.asarray(np.logaddexp(features @ self.weights + self.bias, np.log(UNFORESEEN) + features[:, -1]))
+        weighed = (features * self.weights).sum(axis=1)  # a matrix product rounds a row by the rows that are beside it
+        return np.asarray(np.logaddexp(weighed + self.bias, np.log(UNFORESEEN) + features[:, -1]))
 
     def strength(self, standardised: Floats) -> Floats:
         """(N, H) by how much the statistic would fall had each claim been as usual, NaN where it did not apply: what

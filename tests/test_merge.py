@@ -95,6 +95,15 @@ def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
     assert merger.weights[2] == 0
 
 
+def test_a_photo_has_the_same_statistic_whatever_photos_are_beside_it() -> None:
+    """To the last bit: where an inspected photo is one that was calibrated with, the two are equal."""
+    heads, (scores, fake) = [f"claim {n}" for n in range(12)], drawn(4, 103)
+    scores = np.hstack([scores, scores**3, -scores, np.abs(scores)])
+    for merger in (Merger.of(heads), Merger.of(heads).learn(heads, scores, fake)):
+        alone = np.concatenate([merger(row[None]) for row in scores])
+        np.testing.assert_array_equal(merger(scores), alone)
+
+
 def test_a_gross_claim_that_no_fake_at_hand_raised_still_counts() -> None:
     scores, fake = drawn(3)
     merger = Merger.of(HEADS).learn(HEADS, scores, fake)
