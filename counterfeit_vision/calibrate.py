@@ -116,6 +116,30 @@ def _fit_count(count: int, share: float = FIT_SHARE) -> int:
 
 
 @dataclass(frozen=True, eq=False)
+class _Drawn:
+    """The ``statistics`` (n,), rising, of what was drawn of each group, one each, and those ``groups`` (n,)."""
+
+    statistics: Floats
+    groups: Ints
+
+    @classmethod
+    def of(cls, statistics: Floats, groups: Ints) -> _Drawn:
+        """From all statistics (N,) of these ``groups`` (N,)."""
+        drawn = _one_each(groups)
+        rising = drawn[np.argsort(statistics[drawn])]
+        return cls(statistics[rising], groups[rising])
+
+
+@dataclass(frozen=True, eq=False)
+class _Peers:
+    """What photos of a stratum, and listings of such, are ranked among; ``most`` photos has the largest listing."""
+
+    photos: _Drawn
+    listings: _Drawn
+    most: int
+
+
+@dataclass(frozen=True, eq=False)
 class Calibration:
     """What genuine photos taught. Made by :meth:`fit`, kept by :meth:`to_dict`.
 
@@ -247,7 +271,7 @@ class Calibration:
             smallest=smallest,
         )
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""
         return _different(self.groups)
@@ -359,11 +383,11 @@ class Calibration:
         photos = len(scores) if photos is None else photos
         ranked = []
         for name in np.unique(names):
-            theirs, groups, most = self._listings_evidence(self.peers(name))
-            if photos > most or _different(groups) < conformal_needed(self.alpha):
+            among = self._among(name)
+            if photos > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
             ours = mean_evidence(statistics[names == name])
-            ranked.append(float(self._ranked(ours[None], theirs, groups)[0]))
+            ranked.append(float(self._ranked(ours[None], among.listings)[0]))
         return min(1.0, len(ranked) * min(ranked))
 
     def _listings_evidence(self, some: Bools) -> tuple[Floats, Ints, int]:
@@ -386,7 +410,7 @@ class Calibration:
         However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
         so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
         """
-        least = 1 / (1 + min(_different(self.groups[self.peers(name)]) for name in np.unique(strata)))
+        least = 1 / (1 + min(len(self._among(name).photos.groups) for name in np.unique(strata)))
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
@@ -401,18 +425,44 @@ class Calibration:
         names = named(strata, len(merged))
         p = np.full(len(merged), np.nan)
         for name in np.unique(names):
-            asked, known = names == name, self.peers(name)
-            p[asked] = self._ranked(merged[asked], self.merged[known], self.groups[known])
+            asked = names == name
+            p[asked] = self._ranked(merged[asked], self._among(name).photos)
         return p
 
-    def _ranked(self, statistics: Floats, known: Floats, groups: Ints) -> Floats:
-        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known`` (n,), of which one
-        of each of the ``groups`` (n,) is drawn.
-        """
-        drawn = _one_each(groups)
+    def _ranked(self, statistics: Floats, known: _Drawn) -> Floats:
+        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
         if self.rounds:
-            return jackknife_p(known[drawn], statistics[:, groups[drawn]])
-        return conformal_p(known[drawn], statistics)
+            return jackknife_p(known.statistics, statistics[:, known.groups])
+        return _p_among(known.statistics, statistics)
+
+    def _among(self, stratum: str) -> _Peers:
+        """The :meth:`peers` of a photo of this stratum, drawn and sorted once: all that were never seen have the same,
+        and so have those that are ranked together.
+        """
+        names, codes, _ = self._strata_sizes
+        place = int(np.searchsorted(names, stratum))
+        if place == len(names) or names[place] != stratum:
+            place = -1
+        kept = self._kept
+        if place not in kept:
+            known = self.peers(stratum)
+            together, sets = tuple(np.unique(codes[known]).tolist()), self._together
+            if together not in sets:
+                evidence, groups, most = self._listings_evidence(known)
+                photos = _Drawn.of(self.merged[known], self.groups[known])
+                sets[together] = _Peers(photos, _Drawn.of(evidence, groups), most)
+            kept[place] = sets[together]
+        return kept[place]
+
+    @cached_property
+    def _kept(self) -> dict[int, _Peers]:
+        """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
+        return {}
+
+    @cached_property
+    def _together(self) -> dict[tuple[int, ...], _Peers]:
+        """The same, by the places of all strata that are ranked together."""
+        return {}
 
     def peers(self, stratum: str) -> Bools:
         """(n,) which calibration photos a photo of this stratum is ranked among.
@@ -458,9 +508,13 @@ class Calibration:
         """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1
         where no other product is near (NaN).
         """
-        known = np.flatnonzero(~np.isnan(self.margins))
-        drawn = known[_one_each(self.groups[known])]
-        return np.asarray(np.nan_to_num(conformal_p(-self.margins[drawn], -margins), nan=1.0))
+        return np.asarray(np.nan_to_num(_p_among(self._rising_margins, -margins), nan=1.0))
+
+    @cached_property
+    def _rising_margins(self) -> Floats:
+        """Minus the margins, of one photo of each group that has any, sorted."""
+        known = ~np.isnan(self.margins)
+        return _Drawn.of(-self.margins[known], self.groups[known]).statistics
 
     def head_p_values(self, scores: Floats) -> Floats:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
@@ -476,9 +530,9 @@ class Calibration:
     @cached_property
     def _rising(self) -> tuple[Floats, ...]:
         """Of each head the scores that its own are ranked among, one of each group, sorted."""
-        applied = [np.flatnonzero(~np.isnan(column)) for column in self.scores.T]
+        applied = ~np.isnan(self.scores.T)
         return tuple(
-            np.sort(column[known[_one_each(self.groups[known])]])
+            _Drawn.of(column[known], self.groups[known]).statistics
             for column, known in zip(self.scores.T, applied, strict=True)
         )
 
@@ -486,15 +540,26 @@ class Calibration:
         """The p-value among all photos of one photo's scores (H,), with the claim ``head`` left out of theirs and its
         own; ``kind`` is what the photo was taken for. ``None`` where it does not make that claim, or makes no other.
         """
-        left = np.array([name != head for name in self.heads])
-        if head not in self.heads or np.isnan(scores[~left]).any():
+        if head not in self.heads or np.isnan(scores[self.heads.index(head)]):
             return None
-        silent = self.usual(np.vstack([self.scores, scores]), [*self.kinds, kind])
-        silent[:, ~left] = np.nan
-        if np.isnan(silent[-1]).all():
+        told, kept = self._standardised_without(head, scores[None], [kind]), self._rising_without
+        if np.isnan(told).all():
             return None
-        merged = self.merger(_silent_as_usual(silent))
-        return float(conformal_p(merged[_one_each(self.groups)], merged[-1:])[0])
+        if head not in kept:
+            merged = self.merger(_silent_as_usual(self._standardised_without(head, self.scores, self.kinds.tolist())))
+            kept[head] = _Drawn.of(merged, self.groups).statistics
+        return float(_p_among(kept[head], self.merger(told))[0])
+
+    def _standardised_without(self, head: str, scores: Floats, kinds: Sequence[str]) -> Floats:
+        """(N, H) scores above the usual, NaN for the claim ``head``."""
+        standardised = self.usual(scores, kinds)
+        standardised[:, self.heads.index(head)] = np.nan
+        return standardised
+
+    @cached_property
+    def _rising_without(self) -> dict[str, Floats]:
+        """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
+        return {}
 
     def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.
@@ -505,14 +570,16 @@ class Calibration:
         """
         if self.probability is not None:
             return self.probability.of(merged, base_rate)
-        level = self.alarm_level
-        spread = max(float(level - np.median(self._ranked_statistics)) / 2, LEAST_SPREAD)
-        away = (merged - level) / spread
+        away = (merged - self.alarm_level) / self._risk_spread
         far = np.maximum(np.abs(away) - FAR, 0)
         logit = np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))
         return np.asarray(1 / (1 + np.exp(-logit)))
 
-    @property
+    @cached_property
+    def _risk_spread(self) -> float:
+        return max(float(self.alarm_level - np.median(self._ranked_statistics)) / 2, LEAST_SPREAD)
+
+    @cached_property
     def alarm_level(self) -> float:
         """The statistic above which the p-value among all calibration listings is at most alpha."""
         falling = np.sort(self._ranked_statistics)[::-1]
