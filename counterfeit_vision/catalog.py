@@ -132,6 +132,7 @@ class Catalog:
         Raises :class:`InputError` when nothing genuine is left.
         """
         refuse_name(encoder)
+        _refuse_no_maker(index)
         references = read_references(source)
         kept: list[Reference] = []
         rows: list[EncodedPhoto] = []
@@ -591,6 +592,7 @@ class Catalog:
         :class:`CorruptCatalogError`, :class:`FingerprintError`.
         """
         path = as_path(folder, "Catalog.load", "catalog")
+        _refuse_no_maker(index)
         if encoder is not None:
             refuse_name(encoder)
 
@@ -688,3 +690,12 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _top_two(cosines: NDArray[np.float32]) -> float:
     return float(np.sort(cosines)[-2:].mean())
+
+
+def _refuse_no_maker(index: object) -> None:
+    """:class:`InputError` for what makes no index, which would be noticed at the first search."""
+    if index is not None and not callable(index):
+        raise InputError(
+            f"index={index!r:.80}: need a function of the vectors' length that makes an index; type index=ExactIndex, "
+            "from counterfeit_vision.search.exact, or index=lambda dimensions: MyIndex(dimensions)"
+        )

@@ -532,6 +532,16 @@ def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: 
             embed(photos, encoder="lite")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("index", ["exact", ExactIndex(8), 5])
+def test_what_makes_no_index_is_refused_at_once(
+    tree_catalog: Catalog, tree: Path, tmp_path: Path, tiny_encoder: TowerEncoder, index
+) -> None:
+    folder = tree_catalog.save(tmp_path / "catalog")
+    for make in (Catalog.build, Catalog.load):
+        with pytest.raises(InputError, match=r"^index=.*: need a function of the vectors' length .*index=ExactIndex"):
+            make(tree if make == Catalog.build else folder, encoder=tiny_encoder, index=index)
+
+
 def test_of_many_brands_a_few_are_named(references: list[Reference], tiny_encoder) -> None:
     many = [dataclasses.replace(row, id=f"{n}", brand=f"brand {n}") for n, row in enumerate(references * 3)]
     catalog = Catalog.build(many, encoder=tiny_encoder, find_marks=False)
