@@ -76,6 +76,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 cells = next(lines, None)
                 if cells is None:
                     return
+                if not any(cell.strip() for cell in cells):
+                    continue
                 if len(cells) > len(header):
                     raise csv.Error(f"more cells than the header has columns: {_columns(header)}")
                 "".join(cells).encode()
@@ -83,9 +85,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
                 yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_csv_fault(error)}{since}")
             else:
-                if cells:
-                    filled = ((key, cell.strip()) for key, cell in zip(header, cells, strict=False))
-                    yield lines.line_num, {key: cell for key, cell in filled if cell}
+                filled = ((key, cell.strip()) for key, cell in zip(header, cells, strict=False))
+                yield lines.line_num, {key: cell for key, cell in filled if cell}
 
 
 @contextlib.contextmanager

@@ -182,6 +182,12 @@ def test_a_csv_gives_the_same_as_a_jsonl(tmp_path: Path) -> None:
     assert (second.category, second.gallery, second.regions, second.price) == (None, "genuine", (), None)
 
 
+def test_rows_of_empty_cells_which_spreadsheets_add_are_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("id,photo,title\na,a.jpg,bag\n,,\n\n , ,\nb,b.jpg\nc,,\n,,,,\n", encoding="utf-8")
+    assert [one.id for one in read_listings(path)] == ["a", "b", "c"]  # the last one, without a photo, is a Failure
+
+
 def test_nulls_in_a_jsonl_are_as_if_left_out(tmp_path: Path) -> None:
     row = FULL | {"category": None, "gallery": None, "regions": None, "price": None, "currency": None, "id": None}
     (reference,) = read_references(write(tmp_path / "r.jsonl", row))
