@@ -24,14 +24,16 @@ class Names:
         self._rows: dict[str, dict[str | None, list[int]]] = {}
         self._alike: dict[str, dict[str, list[str]]] = {}
 
-    def rows(self, field: str, value: str) -> list[int]:
+    def rows(self, field: str, value: object) -> list[int]:
         """The rows of a brand, product, category or gallery: of that name, or else of the one that differs from it in
         case and blanks alone; of products, all that do, as of brands that have products of one name.
         """
+        if not isinstance(value, str):
+            return []
         rows = self.by(field)
         if composed(value) in rows:
             return rows[composed(value)]
-        alike = self._alike_by(field).get(folded(value), []) if isinstance(value, str) else []
+        alike = self._alike_by(field).get(folded(value), [])
         return [row for name in alike for row in rows[name]] if len(alike) == 1 or field == "product" else []
 
     def having(self, **wanted: str | None) -> NDArray[np.bool_]:

@@ -560,8 +560,9 @@ def test_a_name_is_found_however_its_accents_are_written(references: list[Refere
     found = catalog.search([renamed[0].photo], k=1, brand=f"acme{typed}")
     assert found.ids[0, 0] == "r0"
     assert found.products[0, 0] == renamed[0].product  # as it was given
-    with pytest.raises(InputError, match="the catalogue knows no brand 5; it knows acme"):
-        catalog.search([renamed[0].photo], brand=5)  # type: ignore[arg-type]
+    for strange, named in ((5, "5"), (["x"], r"\['x'\]")):
+        with pytest.raises(InputError, match=f"the catalogue knows no brand {named}; it knows acme"):
+            catalog.search([renamed[0].photo], brand=strange)  # type: ignore[arg-type]
 
 
 def test_a_name_is_found_in_other_case_and_blanks_where_no_other_is_as_near(
