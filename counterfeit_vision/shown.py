@@ -39,17 +39,21 @@ def show(
     groups: Sequence[str] | None,
     what: str = "genuine",
     *,
+    named: int = 0,
     per_photo: bool = False,
     no_lesson: Mapping[str, str] = MappingProxyType({}),
 ) -> Shown:
     """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all.
-    ``groups`` names what each listing belongs to; default: to itself. Photos whose sha256 is in ``no_lesson``, which
-    says why, are failures.
+    ``groups`` names what each listing belongs to, after ``named`` others; default: to itself. Photos whose sha256 is in
+    ``no_lesson``, which says why, are failures.
     """
     shown = Shown()
     for listing, photos, failed in judged:
-        if groups is not None and shown.count >= len(groups):
-            raise InputError(f"groups has {len(groups)} names for {what}, which has more listings")
+        if groups is not None and named + shown.count >= len(groups):
+            raise InputError(
+                f"groups has {len(groups)} names, which are fewer than the listings; name one for each genuine "
+                "listing, then one for each fake, in their order"
+            )
         rows, silent = usable(photos)
         for row in rows:
             if why := no_lesson.get(row.photo.sha256):
@@ -65,7 +69,7 @@ def show(
         shown.photos |= once.keys()
         shown.rows += rows
         shown.failures += [*failed, *silent]
-        shown.groups += [f"{what} {listing.id}" if groups is None else groups[shown.count]] * len(rows)
+        shown.groups += [f"{what} {listing.id}" if groups is None else groups[named + shown.count]] * len(rows)
         shown.listings += [shown.count] * len(rows)
         shown.count += 1
     return shown
@@ -82,4 +86,4 @@ def show_fakes(
     """
     no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
     no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
-    return show(judged, None if groups is None else groups[genuine.count :], "fakes", no_lesson=no_lesson)
+    return show(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)

@@ -386,7 +386,7 @@ def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) 
     names = [f"seller {number}" for number in range(60)]
     for groups, words in (
         (names, "60 names for 40 genuine listings and 0 fakes"),
-        (names[:39], "more listings"),
+        (names[:39], "groups has 39 names, .* name one for each genuine listing, then one for each fake"),
         ("abc", "need a list"),
         (dict.fromkeys(names[:40], "anna"), "need a list"),
         (set(names[:40]), "need a list"),
@@ -394,6 +394,8 @@ def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) 
     ):
         with pytest.raises(cv.InputError, match=words):
             inspector.calibrate(GENUINE, groups=groups)
+    with pytest.raises(cv.InputError, match="groups has 40 names, which are fewer than the listings"):
+        inspector.calibrate(GENUINE, fakes=[light + 1 for light in GENUINE], groups=names[:40])
     inspector.calibrate(GENUINE, groups=(name for name in names[:40]))  # type: ignore[arg-type]
     assert inspector.calibration is not None
     assert inspector.calibration.count >= 19
