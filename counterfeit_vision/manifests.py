@@ -236,7 +236,7 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
         else:
             yield from _listings_of_file(path)
         return
-    check_list(source, "listings")
+    check_list(source, "listings", listings=True)
     named: set[str] = set()
     for number, item in enumerate(source):
         if isinstance(item, Listing):

@@ -116,21 +116,29 @@ def composed(name: Name) -> Name:
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
-def check_list(photos: object, what: str, example: str = "[photo]") -> None:
-    """:class:`InputError` for what may look like a list of photos and is none: a photo, a table, a mapping."""
+def check_list(photos: object, what: str, example: str = "[photo]", *, listings: bool = False) -> None:
+    """:class:`InputError` for what may look like a list of photos, or of ``listings`` as well, and is none: a photo, a
+    table, a mapping.
+    """
     if isinstance(photos, _ONE) or (
         isinstance(photos, np.ndarray) and photos.ndim < 4 and photos.dtype.kind not in "OU"
     ):
         raise InputError(f"{what}: need a list of photos; for one photo type {example}")
+    kind = type(photos).__name__
     if isinstance(photos, Listing | Reference):
-        raise InputError(f"{what}: need a list, and got one {type(photos).__name__}, {photos.id!r}; put it in brackets")
-    if isinstance(photos, Mapping) or hasattr(photos, "columns"):
+        its = "list(listing.photos)" if isinstance(photos, Listing) else "[reference.photo]"
+        advice = "put it in brackets" if listings else f"type {example.replace('[photo]', its)}"
+        raise InputError(f"{what}: need a list, and got one {kind}, {photos.id!r}; {advice}")
+    if listings and (isinstance(photos, Mapping) or hasattr(photos, "columns")):
         raise InputError(
-            f"{what}: need a list of photos or Listing objects, not a {type(photos).__name__}; save a table as csv, "
-            "jsonl or parquet and give its path"
+            f"{what}: need a list of photos or Listing objects, not a {kind}; save a table as csv, jsonl or parquet "
+            "and give its path"
         )
+    if isinstance(photos, Mapping) or hasattr(photos, "columns"):
+        its = "list(photos.values())" if isinstance(photos, Mapping) else "list(table['photo'])"
+        raise InputError(f"{what}: need a list of photos, not a {kind}; type {example.replace('[photo]', its)}")
     if not isinstance(photos, Iterable):
-        raise InputError(f"{what}: need a list of photos, not {type(photos).__name__}; for one photo type {example}")
+        raise InputError(f"{what}: need a list of photos, not {kind}; for one photo type {example}")
 
 
 def _check_id(kind: str, value: object) -> None:

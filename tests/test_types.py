@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import pickle
+import re
 import weakref
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from counterfeit_vision.errors import (
     MissingExtraError,
     require,
 )
+from counterfeit_vision.stream import embed
 from counterfeit_vision.types import (
     DECISIONS,
     GALLERIES,
@@ -426,6 +428,27 @@ def test_a_missing_extra_is_told_with_the_line_to_type() -> None:
     ):
         require("no_such_module", extra="plot", purpose="drawing")
     assert require("json", extra="plot", purpose="drawing") is json
+
+
+class Table:
+    """What looks like a data frame."""
+
+    columns = ("id", "photo")
+
+
+@pytest.mark.parametrize(
+    ("photos", "typed"),
+    [
+        ({"a": b"photo"}, "need a list of photos, not a dict; type embed(list(photos.values()), encoder=encoder)"),
+        (Table(), "need a list of photos, not a Table; type embed(list(table['photo']), encoder=encoder)"),
+        ("a.jpg", "need a list of photos; for one photo type embed([photo], encoder=encoder)"),
+        (Listing(id="l", photos=["a.jpg"]), "got one Listing, 'l'; type embed(list(listing.photos), encoder=encoder)"),
+    ],
+    ids=["dict", "table", "text", "listing"],
+)
+def test_where_photos_alone_are_taken_the_advice_is_about_photos(photos: object, typed: str) -> None:
+    with pytest.raises(InputError, match=rf"^embed\(\): .*{re.escape(typed)}$"):
+        embed(photos, encoder=object())  # type: ignore[arg-type]
 
 
 def test_a_verdict_equals_its_copy_and_can_be_in_a_set() -> None:
