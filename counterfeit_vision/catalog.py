@@ -182,8 +182,8 @@ class Catalog:
 
         Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a
         photo's patches are like the product's references than like other products, plus a small share of the global
-        cosine: about 0 (nothing in common) to 0.8 (the same picture). A product's best reference has the product's
-        score.
+        cosine. Higher is more alike; the scale depends on the encoder and on the other products, so scores can be
+        compared within one catalogue only. A product's best reference has the product's score.
 
         ``by="mark"`` looks for the marks of the nearest products, cuts what it finds from the full photo and compares
         it with the references' own: scores are mean cosines of the marks, plus the correlation in pixels for the
