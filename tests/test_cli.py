@@ -990,3 +990,11 @@ def test_a_closed_stderr_is_no_error(catalog: Path, inspector: Path, market: Mar
     ended = subprocess.run(["bash", "-c", '"$@" 2>&-', "bash", *map(str, command)], stdout=subprocess.PIPE, check=False)
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["listings"] == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
+def test_a_full_disk_under_stdout_is_named():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "counterfeit_vision", "models", "list"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "error: standard output: No space left on device\n")

@@ -43,6 +43,23 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def _named_stdout() -> Iterator[None]:
+    """What stdout cannot take, as on a full disk, is an error that names it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _let_stdout_go()
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _let_stdout_go() -> None:
+    """What is still to be written goes nowhere: Python would try once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. ``argv`` defaults to the process's arguments.
 
@@ -69,15 +86,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _plain_warnings(), _terminated_as_interrupted():
             outcome = args.run(args, Talk(quiet=getattr(args, "quiet", False)))
-        print_outcome(outcome, as_json=getattr(args, "json", False))
-        print(end="", flush=True)  # to nobody, where a service was started without stdout
+        with _named_stdout():
+            print_outcome(outcome, as_json=getattr(args, "json", False))
+            print(end="", flush=True)  # to nobody, where a service was started without stdout
         return 1 if outcome.failures else 0
     except (WeightsError, CatalogError) as error:
         return _fail(3, error)
     except CounterfeitVisionError as error:
         return _fail(2, error)
     except BrokenPipeError:  # `... | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_stdout_go()
         return 0
     except OSError as error:
         return _fail(2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
