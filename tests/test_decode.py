@@ -158,7 +158,8 @@ def test_integers_and_floats_find_their_range() -> None:
         return decode(Image.fromarray(np.array([values], dtype))).pixels[0, :, 0].tolist()
 
     assert grey([0, 128, 129, 65535], "int32") == [0, 0, 1, 255]
-    assert grey([0, 255], "int32") == [0, 1]
+    assert grey([0, 128, 255], "int32") == [0, 128, 255]
+    assert grey([0, 257], "int32") == [0, 1]
     assert grey([-100, 0, 100], "int32") == [0, 128, 255]
     assert grey([5_000_000, 5_000_000], "int32") == [0, 0]
     assert grey([0, 0.5, 1], "float32") == [0, 128, 255]
@@ -167,6 +168,16 @@ def test_integers_and_floats_find_their_range() -> None:
     assert grey([-2, 0, 2], "float32") == [0, 128, 255]
     assert grey([np.nan, 1, np.inf, -np.inf], "float32") == [0, 255, 255, 0]
     assert grey([np.nan, np.nan], "float32") == [0, 0]
+
+
+def test_dark_integers_of_a_file_stay_dark() -> None:
+    """In memory 0 to 255 are grey as it is usual; a file of such integers has 16 bits."""
+    values = np.array([[0, 128, 255]], np.int32)
+    opened = Image.open(io.BytesIO(file_bytes(Image.fromarray(values), "TIFF")))
+    assert (opened.mode, opened.format) == ("I", "TIFF")
+    assert decode(opened).pixels[0, :, 0].tolist() == [0, 0, 1]
+    assert decode(file_bytes(Image.fromarray(values), "TIFF")).pixels[0, :, 0].tolist() == [0, 0, 1]
+    assert decode(opened.copy()).pixels[0, :, 0].tolist() == [0, 128, 255]
 
 
 def test_first_frame_of_an_animation() -> None:

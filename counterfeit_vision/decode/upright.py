@@ -125,7 +125,8 @@ def _grey_range(image: PILImage) -> tuple[float, float] | None:
         values = values[np.isfinite(values)]
         if values.size:
             low, high = min(low, values.min()), max(high, values.max())
-    for white in (65535,) if image.mode == "I" else (1, 255, 65535):
+    integers = (255, 65535) if image.format is None else (65535,)  # a file of them has 16 bits, however dark it is
+    for white in integers if image.mode == "I" else (1, 255, 65535):
         if low >= 0 and high <= white:
             return 0, white
     return float(low), max(float(high), float(low) + 1)
