@@ -167,7 +167,8 @@ class Inspector:
         stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
         shown as fakes as well. Warns where there are such, and where more than a tenth of the genuine photos are
         copies of catalogue photos.
-        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue.
+        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are known
+        by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
         alpha = as_share(alpha, "alpha", 0.05)
         self._check_options(fakes, by=by, per=per, leave_one_out=leave_one_out)
