@@ -41,6 +41,7 @@ __all__ = [
     "conformal_p",
     "jackknife_p",
     "photos_needed",
+    "refuse_too_few",
     "split_groups",
 ]
 
@@ -687,6 +688,24 @@ def split_groups(
         behind = math.ceil(round(reached / alpha, DIGITS)) - 1
     after = sizes[::-1].cumsum()[::-1] - sizes  # photos (groups) of those that come later in the order
     return ~np.isin(names, order[after < behind])
+
+
+def refuse_too_few(
+    groups: Sequence[str], alpha: float, *, alone: bool, leave_one_out: bool = False, per_photo: bool = False
+) -> None:
+    """:class:`InputError` where photos of these ``groups`` (N,) are too few for ``alpha``, whichever of them can be
+    used: what :meth:`Calibration.fit` would say. ``alone``: without fakes.
+    """
+    codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    owners = np.arange(len(codes)) if per_photo else codes
+    fewest = photos_needed(alpha)
+    if leave_one_out:
+        fewest = max(conformal_needed(alpha), FEWEST_TO_FIT + 1)
+    elif per_photo:
+        fewest = conformal_needed(alpha) + FEWEST_TO_FIT  # whole groups are parted: a photo fewer may be fitted on
+    if _different(owners) < fewest:
+        first = None if leave_one_out else split_groups(groups, alpha=alpha, per_photo=per_photo)
+        _check_enough(owners, first, alpha, alone=alone)
 
 
 def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: bool) -> None:

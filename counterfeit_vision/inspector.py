@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
-from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
+from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, refuse_too_few, split_groups
 from .catalog import Catalog
 from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
@@ -175,6 +175,8 @@ class Inspector:
         if groups is not None:  # a frame's column may hold anything
             groups = [str(name) for name in group_names(groups, "each of genuine, and then of fakes")]
         per_photo = per == "photo"
+        if (owners := _owners(genuine, groups)) is not None:
+            refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
         shown = show(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
         self._check_genuine(shown.rows)
@@ -249,10 +251,9 @@ class Inspector:
         check_settings(by=by)
         if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
-        if isinstance(fakes, str | os.PathLike | list | tuple):
-            photos = [len(item.photos) if isinstance(item, Listing) else 1 for item in read_listings(fakes)]
-            if why := too_few("fakes", sum(photos), len(photos)):
-                raise InputError(f"{why}. Bring more, or calibrate without fakes")
+        photos = _photos_of(fakes)
+        if photos is not None and (why := too_few("fakes", sum(photos), len(photos))):
+            raise InputError(f"{why}. Bring more, or calibrate without fakes")
 
     def _check_probable(self, probable: bool) -> None:
         """:class:`InputError` where ``risk`` is no probability and settings ask for one."""
@@ -482,6 +483,24 @@ class Inspector:
     def __repr__(self) -> str:
         state = "not calibrated" if self.calibration is None else f"p-values from {_counted(self.calibration)}"
         return f"<Inspector {', '.join(head.name for head in self.heads)}; {state}; {self.catalog!r}>"
+
+
+def _photos_of(listings: Listings | None) -> list[int] | None:
+    """How many photos each listing has; ``None`` where that can't be told before they are judged."""
+    if not isinstance(listings, str | os.PathLike | list | tuple):
+        return None
+    return [len(item.photos) if isinstance(item, Listing) else 1 for item in read_listings(listings)]
+
+
+def _owners(genuine: Listings, groups: Sequence[str] | None) -> list[str] | None:
+    """For each photo of a list what it belongs to, a listing or one of the ``groups``; ``None`` where that can't be
+    told before they are judged, and for a folder or a table, whose photos that can't be used are to be named.
+    """
+    photos = _photos_of(genuine) if isinstance(genuine, list | tuple) else None
+    if photos is None or (groups is not None and len(groups) < len(photos)):
+        return None
+    names = [str(number) for number in range(len(photos))] if groups is None else groups
+    return [name for name, count in zip(names, photos, strict=False) for _ in range(count)]
 
 
 def _counted(calibration: Calibration) -> str:

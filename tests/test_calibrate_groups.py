@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from counterfeit_vision.calibrate import Calibration, photos_needed, split_groups
+from counterfeit_vision.calibrate import Calibration, photos_needed, refuse_too_few, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import benjamini_hochberg
@@ -146,6 +147,36 @@ def test_too_few_groups_are_refused_with_the_number_needed_and_the_alpha_that_wo
     ):
         calibrated(scores, named(groups))
     assert calibrated(scores, named(groups), alpha=0.077).count == 12
+
+
+def refusal(call: Callable[..., object], *given: object, **options: object) -> str:
+    try:
+        call(*given, **options)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3])
+@pytest.mark.parametrize("per_photo", [False, True])
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_no_photos_are_refused_beforehand_that_would_do(alpha: float, per_photo: bool, leave_one_out: bool) -> None:
+    """Nor if some of them can't be used: groups of any size, and each number of them that might just do."""
+    random, refused, taken = np.random.default_rng(9), 0, 0
+    for _ in range(150):
+        largest = int(random.integers(1, 12))
+        groups = named(np.repeat(np.arange(60), random.integers(1, largest + 1, 60)))[: int(random.integers(1, 120))]
+        told = refusal(refuse_too_few, groups, alpha, alone=True, leave_one_out=leave_one_out, per_photo=per_photo)
+        used = random.random(len(groups)) < random.choice([0.9, 1.0])
+        some = [name for name, mine in zip(groups, used, strict=True) if mine]
+        first = None if leave_one_out else split_groups(some, alpha=alpha, per_photo=per_photo)
+        options = {"first": first, "alpha": alpha, "groups": some, "per_photo": per_photo, "generation": ""}
+        in_fact = refusal(Calibration.fit, ["a"], random.standard_normal((len(some), 1)), {}, **options)
+        assert in_fact or not told
+        assert not used.all() or told in ("", in_fact)
+        refused, taken = refused + bool(told), taken + (not in_fact)
+    assert refused >= 5
+    assert taken >= 10
 
 
 # --- categories -------------------------------------------------------------------------------------------------------

@@ -96,6 +96,30 @@ def test_too_few_fakes_are_refused_before_any_photo_is_judged(tree_catalog: cv.C
     assert judged == []
 
 
+@pytest.mark.parametrize(
+    ("genuine", "options", "told"),
+    [
+        (GENUINE[:5], {}, r"^5 genuine photos are too few for alpha=0.05: at least 28 are needed"),
+        (tuple(GENUINE), {"alpha": 1e-9}, r"^40 genuine photos are too few for alpha=1e-09"),
+        (GENUINE[:18], {"leave_one_out": True}, r"^18 genuine photos are too few .*: at least 19 are needed"),
+        (GENUINE, {"groups": list("abcdefgh") * 5}, r"^8 groups \(40 genuine photos\) are too few"),
+        ([cv.Listing(id=f"{n}", photos=GENUINE[2 * n : 2 * n + 2]) for n in range(13)], {}, r"^13 groups \(26 "),
+        (
+            [cv.Listing(id=f"{n}", photos=GENUINE[2 * n : 2 * n + 2]) for n in range(13)],
+            {"per": "photo"},
+            "^26 genuine",
+        ),
+        (GENUINE[:27], {"fakes": GENUINE[:10]}, "^27 genuine photos are too few"),
+    ],
+)
+def test_too_few_genuine_photos_are_refused_before_any_is_judged(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, genuine, options: dict, told: str
+) -> None:
+    monkeypatch.setattr(cv.Inspector, "_judge", lambda *_, **__: pytest.fail("judged"))
+    with pytest.raises(cv.InputError, match=told):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, **options)
+
+
 def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
     monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))
@@ -266,9 +290,9 @@ def test_what_could_not_be_used_is_said_where_too_few_are_left(tree_catalog: cv.
     ):
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE[:20], *missing])
     with pytest.raises(cv.InputError, match=r"0 genuine photos are too few .* 12 more could not be used"):
-        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(missing, by="brand")
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(missing, by="brand", alpha=0.2)
     with pytest.raises(cv.InputError, match=r"all genuine photos are of one brand, .* 12 more could not be used"):
-        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([GENUINE[0], *missing], by="brand")
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([GENUINE[0], *missing], by="brand", alpha=0.2)
 
 
 @pytest.mark.parametrize(
