@@ -14,6 +14,7 @@ OUTLINES = str.maketrans(
     "АВЕКМНОРСТУХІЈЅасеорхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικ015|",
     "ABEKMHOPCTYXIJSaceopxyijshdqwABEZHIKMNOPTYXaovpikolsl",
 )
+WORD = r"(?:[^\W_]|\|)+"
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
@@ -81,7 +82,8 @@ def likeness(text: str, name: str) -> float:
 
 
 def lookalike_words(text: str, name: str) -> list[str]:
-    """The words of a title that look like a brand's name but are spelt otherwise, as they stand there.
+    """The words of a title that look like a brand's name but are spelt otherwise, as they stand there. Of a name of
+    several words some may be written as one, as in hashtags.
 
     Those of plain letters alone may be other words: they are only told of a long name that the title does not spell
     right, and numbers never are.
@@ -89,9 +91,9 @@ def lookalike_words(text: str, name: str) -> list[str]:
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
     """
-    words = re.findall(r"[\w|]+", _seen(text))
-    length = len(re.findall(r"[\w|]+", name))
-    runs = [" ".join(words[start : start + length]) for start in range(len(words) - length + 1)]
+    words, most = re.findall(WORD, _seen(text)), len(re.findall(WORD, name))
+    spans = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
+    runs = [" ".join(words[start:end]) for start, end in spans if end <= len(words)]
     spelt = any(unaccented(run) == unaccented(name) for run in runs)
     false = [run for run in runs if skeleton(run) == skeleton(name) and unaccented(run) != unaccented(name)]
     words_alone = spelt or len(folded(name)) < LONG

@@ -88,6 +88,11 @@ class Page:
         corner = cv2.cornerMinEigenVal(self.grey, WINDOW, ksize=3)
         return np.asarray(np.minimum(np.sqrt(np.maximum(corner, 0)) / FULL, 1) * self.product, np.float32)
 
+    @cached_property
+    def of_edges(self) -> MarkFeatures:
+        """The local features by which a relief is looked for."""
+        return MarkFeatures.of(self.pixels, relief=True)
+
     @property
     def scale(self) -> float:
         """Of the copy, beside the photo."""
@@ -222,7 +227,7 @@ def _alike(photo: Page, boxes: list[Region], others: Sequence[Page]) -> float:
         return 0.0
     total, left = 0.0, len(others)
     for other in others:
-        found = find_marks(stencil, other.pixels, other.features)
+        found = find_marks(stencil, other.pixels, other.of_edges if stencil.relief else other.features)
         total, left = total + (found.likeness if isinstance(found, Found) else 0.0), left - 1
         if total + left < SHOWN * len(others):
             return 0.0

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from test_marks import BOX, label, seen
+from test_marks import BOX, engraved, label, seen
 
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Suspects
-from counterfeit_vision.mark_regions import found_regions
+from counterfeit_vision.mark_regions import SHOWN, Page, _alike, found_regions
+from counterfeit_vision.marks import MarkFeatures
 from counterfeit_vision.stream import encode_photos, stack
 
 WHOLE = np.array([[0, 0, 1, 1]], np.float32)
@@ -124,6 +125,16 @@ def test_the_outline_of_what_is_alone_is_no_mark(text: str) -> None:
     (found,) = found_regions([kept], [(600, 600)], sure, WHOLE, (14, 14))
     assert len(found) == bool(text)
     assert all(200 < region.x0 < region.x1 < 400 and 260 < region.y0 < region.y1 < 320 for region in found)
+
+
+def test_marks_without_ink_are_found_again_by_their_edges() -> None:
+    pages = []
+    for number, turn in enumerate((0.0, 12.0, -15.0)):
+        photo = seen(engraved(light=120 * number), pose(turn), seed=3 + number)
+        pages.append(Page(photo, MarkFeatures.of(photo), *np.zeros((2, 1, 1), np.float32)))
+    (x0, y0), (x1, y1) = cv2.perspectiveTransform(np.array([BOX.to_list()]).reshape(1, 2, 2), pose(0.0))[0]
+    assert _alike(pages[0], [Region(x0, y0, x1, y1)], pages[1:]) > SHOWN
+    assert _alike(pages[0], [Region(x0, y0 - 90, x1, y1 - 120)], pages[1:]) < SHOWN  # bare metal
 
 
 @pytest.mark.parametrize("best", [0, 1, 2])

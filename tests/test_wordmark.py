@@ -287,6 +287,11 @@ def test_edits_are_letters(first: str, second: str, edits: int) -> None:
         ("C1ark boots", "Clark", ["C1ark"]),
         ("", "Nike", []),
         ("华为 phone", "华为", []),
+        ("#LоuisVuittоn bag", "Louis Vuitton", ["LоuisVuittоn"]),  # Cyrillic o
+        ("RаyВan", "Ray-Ban", ["RаyВan"]),
+        ("АDIDAS_shoes", "Adidas", ["АDIDAS"]),
+        ("LouisVuitton, Louis_Vuitton, louis-vuitton", "Louis Vuitton", []),
+        ("new balance shoes", "New Balance", []),
     ],
 )
 def test_titles_that_only_look_like_the_brand(title: str, name: str, false: list[str]) -> None:
