@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "write_inspector"]
 
-FORMAT = 31
+FORMAT = 32
 
 
 @dataclass(frozen=True)

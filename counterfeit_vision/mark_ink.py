@@ -53,9 +53,9 @@ USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3}  # what nine of ten genuin
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """A mark in one photo. ``weight``: pixels of the frame by which its strokes' sides lie outside the genuine ones'.
-    ``doubt``: its standard error, were noise independent from pixel to pixel. ``blur`` in the same pixels, ``likeness``
-    in -1..1 the correlation of its ink with the genuine outline.
+    """A mark in one photo. ``weight``: pixels of the frame by which its strokes' sides lie outside the genuine ones',
+    or more at an end of :data:`WEIGHTS`. ``doubt``: its standard error, were noise independent from pixel to pixel, 0
+    there. ``blur`` in the same pixels, ``likeness`` in -1..1 the correlation of its ink with the genuine outline.
     ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none;
     ``grounds`` (PARTS, 3): of the ground's.
     ``offset`` (2, 3): pixels of the frame, x and y, by which it lies beside where the photo was laid over the genuine
@@ -192,7 +192,7 @@ class MarkInk:
                 misfit[row, column] = centred @ centred - (centred @ drawn) ** 2 / max(float(drawn @ drawn), 1e-9)
         row, column = divmod(int(misfit.argmin()), len(WEIGHTS))
         if not 0 < column < len(WEIGHTS) - 1:
-            return WEIGHTS[column], np.inf, BLURS[row]
+            return WEIGHTS[column], 0.0, BLURS[row]  # or beyond
         left, middle, right = misfit[row, column - 1 : column + 2]  # the lowest point of the parabola through the three
         bend, step = max(float(left - 2 * middle + right), 1e-9), WEIGHTS[1] - WEIGHTS[0]
         best = WEIGHTS[column] + step * 0.5 * float(left - right) / bend
@@ -279,9 +279,9 @@ def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviat
 
 def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
     """Marks whose strokes are bolder or finer, and not just as another mark's: a bright photo makes all bolder."""
-    off: list[tuple[MarkInk, float, float]] = []
+    off: list[tuple[MarkInk, float, float, str]] = []
     for mark, one in judged:
-        if one.likeness < LIKE or not np.isfinite(one.doubt):
+        if one.likeness < LIKE:
             continue
         genuine = mark.genuine
         weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
@@ -289,13 +289,14 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         spread = 1.4826 * float(np.median(np.abs(weights - usual)))
         versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
         least = min((one.weight - version for version in versions), key=abs)
-        off.append((mark, least, float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))))
-    for mark, by, doubt in off:
-        beside = [abs(by - other) for another, other, _ in off if mark.lies_apart_from(another)]
+        doubt = float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))
+        off.append((mark, least, doubt, "" if WEIGHTS[0] < one.weight < WEIGHTS[-1] else "at least "))
+    for mark, by, doubt, about in off:
+        beside = [abs(by - other) for another, other, *_ in off if mark.lies_apart_from(another)]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
         share = 2 * abs(by) / max(mark.box[3] - mark.box[1] - 2 * AIR, 1)  # a stroke has two sides
         how = "bolder" if by > 0 else "finer"
-        yield times / USUAL["weight"], mark, None, f"its strokes are {share:.1%} of the mark's height {how}"
+        yield times / USUAL["weight"], mark, None, f"its strokes are {about}{share:.1%} of the mark's height {how}"
 
 
 def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:

@@ -93,6 +93,16 @@ def test_weight_is_measured_in_pixels_of_the_frame(stencil: Stencil, marks: tupl
         assert drawn.weight - usual == pytest.approx(bold * scale, abs=0.2)
 
 
+@pytest.mark.parametrize("bold", [3.0, 4.0])
+def test_strokes_that_are_bolder_than_any_that_is_measured_are_no_less_strange(
+    stencil: Stencil, marks: tuple[MarkInk, ...], bold: float
+) -> None:
+    far, less = (strokes(stencil, marks, seen(card(bold=by, noise=3))) for by in (bold, 1.0))
+    assert far.score > less.score
+    assert "at least" in far.text
+    assert "at least" not in less.text
+
+
 def test_bold_strokes_and_other_colours_deviate_and_are_named(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     plain, bold = (strokes(stencil, marks, seen(card(bold=by, noise=3))) for by in (0.0, 1.0))
     genuine = colours(stencil, marks, seen(card(noise=3)))
