@@ -73,11 +73,13 @@ class Drawn:
 
 @dataclass(frozen=True, eq=False)
 class MarkInk:
-    """One mark of a stencil: ``box`` (4,) ``x0 y0 x1 y1`` in its frame, ``inside`` (FINER h, FINER w) float32, how far
-    (in fine pixels) each place lies within the outline, ``references`` how the stencil's draw it, in their order,
-    ``None`` where too little of it is shown.
+    """One mark of a stencil: ``mark`` (4,) ``x0 y0 x1 y1`` in its frame, and ``box`` the same with :data:`AIR` around
+    it, as far as the frame goes; ``inside`` (FINER h, FINER w) float32, how far (in fine pixels) each place of the box
+    lies within the outline, ``references`` how the stencil's draw it, in their order, ``None`` where too little of it
+    is shown.
     """
 
+    mark: tuple[int, int, int, int]
     box: tuple[int, int, int, int]
     inside: Floats
     references: tuple[Drawn | None, ...] = ()
@@ -97,7 +99,7 @@ class MarkInk:
         """Whether the boxes share less than half of the smaller one: of one mark that has two boxes, one around its
         word and one around all of it, neither tells of the other.
         """
-        boxes = np.array([self.box, other.box]) + np.array([AIR, AIR, -AIR, -AIR])
+        boxes = np.array([self.mark, other.mark])
         shared = np.maximum(boxes[:, 2:].min(axis=0) - boxes[:, :2].max(axis=0), 0).prod()
         return bool(shared < 0.5 * (boxes[:, 2:] - boxes[:, :2]).prod(axis=1).min())
 
@@ -108,7 +110,7 @@ class MarkInk:
         for box in stencil.boxes:
             plain = cls._outlined(stencil.typical, box)
             drawn = tuple(plain.measure(*pair) for pair in zip(stencil.crops, stencil.inside, strict=True))
-            made.append(cls(plain.box, plain.inside, drawn))
+            made.append(cls(plain.mark, plain.box, plain.inside, drawn))
         return tuple(made)
 
     @classmethod
@@ -130,7 +132,8 @@ class MarkInk:
         ] = True
         solid = ((fine > 0.5) & own).astype(np.uint8)
         within = cv2.distanceTransform(solid, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5)
-        return cls((left, top, right, bottom), np.asarray(within, np.float32))
+        inner = max(0, x0), max(0, y0), min(width, x1), min(height, y1)
+        return cls(inner, (left, top, right, bottom), np.asarray(within, np.float32))
 
     def outline(self, weight: float, blur: float) -> Floats:
         """(h, w) in 0..1: how much of each pixel is ink; between the WEIGHTS interpolated."""
@@ -202,7 +205,7 @@ class MarkInk:
         outline = self.outline(0.0, 0.8)
         soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
         ground = (cv2.dilate(outline, np.ones((5, 5))) < 0.3) & there
-        edges = np.linspace(AIR, outline.shape[1] - AIR, PARTS + 1).astype(int)
+        edges = np.linspace(self.mark[0] - self.box[0], self.mark[2] - self.box[0], PARTS + 1).astype(int)
         step = outline.shape[1] // PARTS
         inks, grounds = (np.full((PARTS, 3), np.nan) for _ in range(2))
         alike = np.full(PARTS, np.nan)
@@ -269,8 +272,8 @@ def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviat
         if best is None or score > best.score:
             x0, y0, x1, y1 = mark.box
             if part is not None:
-                width = x1 - x0 - 2 * AIR
-                x0, x1 = x0 + AIR + width * part // PARTS, x0 + AIR + width * (part + 1) // PARTS
+                start, width = mark.mark[0], mark.mark[2] - mark.mark[0]
+                x0, x1 = start + width * part // PARTS, start + width * (part + 1) // PARTS
             map_ = np.zeros(shape, np.float32)
             map_[y0:y1, x0:x1] = score
             best = InkDeviation(score, text, map_)
@@ -294,7 +297,7 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
     for mark, by, doubt, about in off:
         beside = [abs(by - other) for another, other, *_ in off if mark.lies_apart_from(another)]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
-        share = 2 * abs(by) / max(mark.box[3] - mark.box[1] - 2 * AIR, 1)  # a stroke has two sides
+        share = 2 * abs(by) / max(mark.mark[3] - mark.mark[1], 1)  # a stroke has two sides
         how = "bolder" if by > 0 else "finer"
         yield times / USUAL["weight"], mark, None, f"its strokes are {about}{share:.1%} of the mark's height {how}"
 

@@ -132,6 +132,16 @@ def test_a_stroke_is_as_much_bolder_as_both_its_sides(
     assert share == pytest.approx(100 * 2 * bold / (WORD.y1 - WORD.y0), rel=0.2)
 
 
+def test_a_mark_at_its_references_edge_has_no_air_that_is_not_there() -> None:
+    x0, y0, x1, y1 = (int(value) for value in WORD.to_list())
+    cut = [label(noise=number)[y0:, x0:] for number in range(3)]
+    made = make_stencil(cut, [[Region(0, 0, x1 - x0, y1 - y0)], [], []])
+    assert isinstance(made, Stencil)
+    text = strokes(made, MarkInk.all_of(made), card(bold=1.0, noise=3)[y0:, x0:]).text
+    share = float(text.split("% of the mark's height bolder")[0].split()[-1])
+    assert share == pytest.approx(100 * 2 / (y1 - y0), rel=0.2)
+
+
 def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     photo = seen(card(noise=3))
     shade = np.linspace(0.55, 1.0, 640)[None, :, None]
