@@ -404,17 +404,19 @@ def test_what_bears_the_marks_of_the_claimed_product_is_judged_however_odd_it_lo
 ) -> None:
     inspector = cv.Inspector(catalog, [Similarity(), Marked()]).calibrate(market.calibration, alpha=0.1)
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
-    assert inspector.calibration is not None
+    taught = inspector.calibration
+    assert taught is not None
     names = {"claimed": catalog.products[0], "unheard": "of no brand", "silent": None}
     offers = [cv.Listing(id=offer, photos=[noise], product=name) for offer, name in names.items()]
-    inspector.calibration.margins[:] = np.inf  # to be sure, a product must stand out by more than noise does
+    never, always = (np.full_like(taught.margins, margin) for margin in (np.inf, -np.inf))  # does noise stand out
+    inspector.calibration = dataclasses.replace(taught, margins=never)
     claimed, unheard, silent = inspector.inspect(offers, strict=True)
     assert claimed.decision == "suspected"
     assert claimed.product is not None
     assert unheard.decision == silent.decision == "insufficient_evidence"
     assert "Marks of the catalogue" in silent.reason
     assert claimed.p_value == silent.p_value
-    inspector.calibration.margins[:] = -np.inf
+    inspector.calibration = dataclasses.replace(taught, margins=always)
     assert all(verdict.decision == "suspected" for verdict in inspector.inspect(offers, strict=True))
 
 
@@ -509,7 +511,7 @@ def test_photos_of_the_catalogue_are_no_calibration(catalog: cv.Catalog, market:
     with pytest.raises(cv.InputError, match=f", .*, .* and {len(photos) - 5} more are photos of the catalogue"):
         cv.Inspector(catalog, quick_heads()).calibrate(photos)
     with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
-        cv.Inspector(catalog, quick_heads()).calibrate(photos[:1])
+        cv.Inspector(catalog, quick_heads()).calibrate([*cv.manifests.read_listings(market.calibration), photos[0]])
 
 
 def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
