@@ -28,7 +28,7 @@ def options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small and few; says that it runs, not how fast it is")
     parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--seeded", action="store_true", help="weights of B/16's shape that need not be brought")
+    parser.add_argument("--seeded", action="store_true", help="encode, end_to_end: B/16's shape, no weights needed")
     chosen = parser.parse_args()
     if chosen.device == "cuda" and not torch.cuda.is_available():
         sys.exit(f"--device cuda: torch {torch.__version__} sees no CUDA device")
