@@ -28,7 +28,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
 from counterfeit_vision.heads import Mark, Reuse, Similarity, Wordmark
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.marks import FOUND
+from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.usual import Usual

@@ -27,15 +27,15 @@ from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CorruptCatalogError, FingerprintError, InputError
 from .foreground import ASKING, Foreground, head_of, reference_foreground
-from .goods_marks import GoodsMarks
-from .keypoints import Keypoints
+from .geometry.keypoints import Keypoints
 from .manifests import read_references
-from .mark_library import MarkLibrary
-from .marks import Found, MarkFeatures, Stencil, find_marks, make_stencil
+from .marks.finding import Found, MarkFeatures, Stencil, find_marks, make_stencil
+from .marks.library import MarkLibrary
 from .memory import Memory
 from .names import Names, goods_of, spelt_otherwise
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .preprocess import unpad
+from .products.marks import GoodsMarks
 from .progress import progress_bar
 from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
 from .search.late import best_matches, specific_likeness

@@ -17,7 +17,7 @@ from .decode.limits import DEFAULT_LIMITS, check_pixels
 from .encoders.base import name_of
 from .errors import CatalogError, CorruptCatalogError, FingerprintError
 from .manifests import read_references
-from .mark_library import MarkLibrary
+from .marks.library import MarkLibrary
 from .references import KeptReferences, refuse_without_genuine, region_off_photo
 from .sealed import read_sealed, refuse_foreign, write_sealed
 from .search.tokens import PackedTokens, TokenSpace

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import find_keypoints, match_keypoints, shared_plane
-from .laying import enlarging, inverse, scaled
+from .geometry.keypoints import find_keypoints, match_keypoints, shared_plane
+from .geometry.laying import enlarging, inverse, scaled
 
 __all__ = ["Glyphs", "compare_glyphs", "ink", "is_covered"]
 

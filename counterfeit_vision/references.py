@@ -15,8 +15,8 @@ from .cache import EmbeddingCache
 from .decode import decode
 from .errors import InputError
 from .foreground import PRODUCT, head_of, product_mask
-from .mark_library import MarkLibrary
-from .mark_regions import found_regions
+from .marks.library import MarkLibrary
+from .marks.regions import found_regions
 from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
 from .small import small_jpeg

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import Keypoints, find_keypoints, grey_of
+from .geometry.keypoints import Keypoints, find_keypoints, grey_of
 
 __all__ = ["Traits", "find_traits", "shrunk"]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from counterfeit_vision.bending import bend, follow_corners
+from counterfeit_vision.geometry.bending import bend, follow_corners
 
 RANDOM = np.random.default_rng(0)
 PLACES = RANDOM.uniform(0, 250, (200, 2)).astype(np.float32)

@@ -16,9 +16,9 @@ from test_patches import catalogue, suspects
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
-from counterfeit_vision.mark_ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
-from counterfeit_vision.mark_layout import MarkLayout
-from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
+from counterfeit_vision.marks.layout import MarkLayout
 from counterfeit_vision.types import Region
 
 SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)

@@ -13,9 +13,9 @@ from test_patches import catalogue, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Layout
-from counterfeit_vision.mark_ink import MarkInk
-from counterfeit_vision.mark_layout import LayoutDeviation, MarkLayout
-from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.ink import MarkInk
+from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
 
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below
 

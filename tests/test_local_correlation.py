@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterfeit_vision.local_correlation import NOISE, local_correlation
+from counterfeit_vision.geometry.local_correlation import NOISE, local_correlation
 
 
 def test_it_is_its_slow_twin_and_light_does_not_count() -> None:

@@ -10,12 +10,13 @@ import pytest
 from test_marks import BOX, CLOSE, label, seen
 from test_patches import catalogue, suspects
 
-from counterfeit_vision import Catalog, Embeddings, Reference, Region, marks
+from counterfeit_vision import Catalog, Embeddings, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Look, Mark, Patches
 from counterfeit_vision.heads.look import FLOOR
-from counterfeit_vision.mark_details import CloseUp, close_ups
-from counterfeit_vision.marks import FOUND, Found, likely_place
+from counterfeit_vision.marks import finding
+from counterfeit_vision.marks.details import CloseUp, close_ups
+from counterfeit_vision.marks.finding import FOUND, Found, likely_place
 
 
 def printed(text: str = "VELMORA", *, noise: int = 0, bare: bool = False) -> np.ndarray:
@@ -110,7 +111,7 @@ def test_a_place_where_neither_the_marks_nor_what_surrounds_them_are_is_none(
     _, erased = Look().score(suspects(catalog, photos))
     assert erased.applicable
     (there,) = Look().score(suspects(catalog, photos[:1]))  # in a batch of one, as it is below: the encoder sums alike
-    monkeypatch.setattr(marks, "AMID", 0.99)
+    monkeypatch.setattr(finding, "AMID", 0.99)
     still, accident = Look().score(suspects(catalog, photos))
     assert still.score == there.score
     assert not accident.applicable

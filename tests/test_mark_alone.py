@@ -14,12 +14,12 @@ from test_patches import suspects
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
+from counterfeit_vision.geometry.laying import framed, plane_of, scaled
 from counterfeit_vision.heads import Look, Mark, Patches, Suspects
 from counterfeit_vision.heads.mark import CERTAIN
-from counterfeit_vision.laying import framed, plane_of, scaled
-from counterfeit_vision.mark_alone import MOST, MarkAlone
-from counterfeit_vision.mark_details import MarkDetails, Strangeness, close_ups
-from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.alone import MOST, MarkAlone
+from counterfeit_vision.marks.details import MarkDetails, Strangeness, close_ups
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 
 EMBLEM, WORD = Region(40, 300, 84, 344), Region(150, 80, 610, 190)
 

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from counterfeit_vision import Region, mark_outlines
-from counterfeit_vision.mark_outlines import MOST, PIECES, whole_marks
+from counterfeit_vision import Region
+from counterfeit_vision.marks import outlines
+from counterfeit_vision.marks.outlines import MOST, PIECES, whole_marks
 
 GROUND, GREEN, RED = (225, 215, 195), (30, 110, 60), (170, 30, 50)
 LOGO, WORD = Region(250, 100, 331, 181), Region(179, 210, 410, 251)
@@ -98,13 +99,13 @@ def test_a_pattern_of_thousands_of_pieces_is_not_gone_through_pair_by_pair(monke
     face = np.full((800, 800, 3), GROUND, np.uint8)
     for x, y in np.mgrid[10:800:14, 10:800:14].reshape(2, -1).T.tolist():
         cv2.circle(face, (x, y), 4, RED, -1, cv2.LINE_AA)
-    pairs, gap = 0, mark_outlines._gap
+    pairs, gap = 0, outlines._gap
 
     def count(one: Any, other: Any) -> float:
         nonlocal pairs
         pairs += 1
         return gap(one, other)
 
-    monkeypatch.setattr(mark_outlines, "_gap", count)
+    monkeypatch.setattr(outlines, "_gap", count)
     assert len(whole_marks(face, EVERYWHERE)) <= MOST
     assert 0 < pairs <= PIECES * (PIECES - 1) / 2

@@ -13,8 +13,8 @@ from test_marks import BOX, engraved, label, seen
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Suspects
-from counterfeit_vision.mark_regions import SHOWN, Page, _alike, found_regions
-from counterfeit_vision.marks import MarkFeatures
+from counterfeit_vision.marks.finding import MarkFeatures
+from counterfeit_vision.marks.regions import SHOWN, Page, _alike, found_regions
 from counterfeit_vision.stream import encode_photos, stack
 
 WHOLE = np.array([[0, 0, 1, 1]], np.float32)
@@ -140,7 +140,7 @@ def test_marks_without_ink_are_found_again_by_their_edges() -> None:
 @pytest.mark.parametrize("best", [0, 1, 2])
 def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]
-    alike = "counterfeit_vision.mark_regions._alike"
+    alike = "counterfeit_vision.marks.regions._alike"
     monkeypatch.setattr(alike, lambda photo, boxes, others: 0.9 if (photo.pixels == photos[best]).all() else 0.5)
     assert [bool(regions) for regions in jpegs(references({"velmora/card": photos}))] == [n == best for n in range(3)]
 
@@ -148,9 +148,9 @@ def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, m
 @pytest.mark.parametrize("least", [3, 2, 1])
 def test_marks_that_are_not_found_again_are_left_out_from_the_last(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = [Region(place, 40, place + 30, 70) for place in (40, 140, 240)]
-    monkeypatch.setattr("counterfeit_vision.mark_regions.whole_marks", lambda photo, heat: marks)
+    monkeypatch.setattr("counterfeit_vision.marks.regions.whole_marks", lambda photo, heat: marks)
     monkeypatch.setattr(
-        "counterfeit_vision.mark_regions._alike", lambda photo, boxes, others: float(len(boxes) <= least)
+        "counterfeit_vision.marks.regions._alike", lambda photo, boxes, others: float(len(boxes) <= least)
     )
     found = jpegs(references({"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0))]}))
     assert [regions for regions in found if regions] == [tuple(marks[:least])]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_marks import engraved, label
 
-from counterfeit_vision.mark_relief import without_ink
+from counterfeit_vision.marks.relief import without_ink
 
 BOXES = np.array([[235, 95, 325, 185], [150, 205, 410, 270]], np.float32)
 LEATHER = (150, 90, 60)

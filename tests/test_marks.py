@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from conftest import picture
 
-from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region, mark_warp, marks
+from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
-from counterfeit_vision.keypoints import find_keypoints, spread_keypoints
-from counterfeit_vision.laying import _grey_at, places, to_grey
-from counterfeit_vision.mark_warp import EDGE, GRAIN, edges
-from counterfeit_vision.marks import (
+from counterfeit_vision.geometry import warp
+from counterfeit_vision.geometry.keypoints import find_keypoints, spread_keypoints
+from counterfeit_vision.geometry.laying import _grey_at, places, to_grey
+from counterfeit_vision.geometry.warp import EDGE, GRAIN, edges
+from counterfeit_vision.marks import finding
+from counterfeit_vision.marks.finding import (
     FEATURES,
     FOUND,
     PRINTED,
@@ -158,20 +160,20 @@ def test_where_no_ink_tells_a_mark_one_light_is_enough_to_see_that_it_is_a_relie
 
 
 def test_of_one_photo_of_a_print_the_edges_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marks, "edges", lambda _: pytest.fail("they were"))
+    monkeypatch.setattr(finding, "edges", lambda _: pytest.fail("they were"))
     made = make_stencil([label()], [[BOX]])
     assert isinstance(made, Stencil)
     assert not made.relief
 
 
 def test_what_has_no_ink_and_is_less_alike_by_its_edges_is_compared_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    laid = marks._stencil
+    laid = finding._stencil
 
     def blurred(*given: Any, relief: bool) -> tuple[Stencil | str, float]:
         made, alike = laid(*given, relief=relief)
         return made, alike - (0.5 if relief else 0)
 
-    monkeypatch.setattr(marks, "_stencil", blurred)
+    monkeypatch.setattr(finding, "_stencil", blurred)
     made = make_stencil([engraved(light=0), seen(engraved(light=0, noise=1))], [[BOX], []])
     assert isinstance(made, Stencil)
     assert not made.relief
@@ -223,9 +225,9 @@ def test_the_warp_is_fitted_as_by_a_slow_twin(stencil: Stencil, turn: float, mon
     spin = np.vstack([cv2.getRotationMatrix2D((280, 200), turn, 0.8), [0, 0, 1]])
     photo = seen(label(noise=3), np.array([[1, 0, 60], [0, 1, 40], [1e-4, 0, 1.0]]) @ spin, seed=11)
     fast = find_marks(stencil, photo)
-    monkeypatch.setattr(mark_warp, "RENEWED", 1)
-    monkeypatch.setattr(mark_warp, "SILENT", -1.0)
-    monkeypatch.setattr(mark_warp, "middle", lambda values: float(np.median(values)))
+    monkeypatch.setattr(warp, "RENEWED", 1)
+    monkeypatch.setattr(warp, "SILENT", -1.0)
+    monkeypatch.setattr(warp, "middle", lambda values: float(np.median(values)))
     slow = find_marks(replace(stencil), photo)
     assert isinstance(fast, Found)
     assert isinstance(slow, Found)
@@ -373,7 +375,7 @@ def test_where_the_strongest_are_all_there_are_no_others_are_looked_for(monkeypa
     def refused(*given: object, **named: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(marks, "spread_keypoints", refused)
+    monkeypatch.setattr(finding, "spread_keypoints", refused)
     assert isinstance(likely_place(_made(), np.full((300, 300, 3), 128, np.uint8)), str)
     assert MarkFeatures.of(label()).spread is None
 
@@ -518,8 +520,8 @@ def test_a_place_where_the_marks_are_found_goes_before_one_where_they_are_not(
     lost = replace(found, likeness=0.4, likenesses=(0.4, 0.9))
     one, two = (replace(found, likeness=0.6, likenesses=each) for each in ((0.1, 0.6), (0.3, 0.6)))
     laid = iter([lost, one, two, lost])
-    monkeypatch.setattr(marks, "lay_over", lambda *given, **named: next(laid))
-    assert marks._best(None, stencil, [], [np.eye(3)] * 4, blurred=False) is two
+    monkeypatch.setattr(finding, "lay_over", lambda *given, **named: next(laid))
+    assert finding._best(None, stencil, [], [np.eye(3)] * 4, blurred=False) is two
 
 
 def test_cut_stays_on_the_photo() -> None:

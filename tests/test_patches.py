@@ -16,9 +16,9 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse, Suspects
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
-from counterfeit_vision.mark_alone import MarkAlone
-from counterfeit_vision.mark_details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
-from counterfeit_vision.marks import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.alone import MarkAlone
+from counterfeit_vision.marks.details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 from counterfeit_vision.types import Photo
 

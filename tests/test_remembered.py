@@ -15,15 +15,16 @@ import pytest
 from PIL import Image
 from test_marks import BOX, label, seen
 
-from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, mark_regions, memory
+from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.mark_details import MarkDetails
-from counterfeit_vision.mark_ink import MarkInk
+from counterfeit_vision.marks import regions
+from counterfeit_vision.marks.details import MarkDetails
+from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.memory import Memory
 from counterfeit_vision.packing import pack, unpack
 from counterfeit_vision.search.exact import ExactIndex
@@ -222,8 +223,8 @@ def test_a_catalogue_that_has_grown_is_built_anew_by_what_is_known(
         looked.append(1)
         return _found(*given)  # type: ignore[arg-type]
 
-    _found, _encode = mark_regions._found, TowerEncoder.encode
-    monkeypatch.setattr(mark_regions, "_found", find)
+    _found, _encode = regions._found, TowerEncoder.encode
+    monkeypatch.setattr(regions, "_found", find)
     monkeypatch.setattr(TowerEncoder, "encode", encode)
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         first = Catalog.build([*rows(2), *bare], encoder=tiny_encoder, cache=cache)

@@ -14,10 +14,10 @@ from PIL import Image, ImageFilter
 
 from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.heads import Head, Suspects
 from counterfeit_vision.heads.reuse import ANOTHER, SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
 from counterfeit_vision.judging import judge
-from counterfeit_vision.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.types import Embeddings

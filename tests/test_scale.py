@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from counterfeit_vision import mark_regions
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.mark_library import MarkLibrary
+from counterfeit_vision.marks import regions
+from counterfeit_vision.marks.library import MarkLibrary
 from counterfeit_vision.references import _centre, _taken
 from counterfeit_vision.stream import EncodedPhoto
 from counterfeit_vision.types import PhotoView, Reference, Region
@@ -51,11 +51,11 @@ def test_regions_of_a_brand_with_many_products(monkeypatch: pytest.MonkeyPatch) 
     def none(look: object, wanted: object) -> Iterator[object]:
         return iter(())
 
-    monkeypatch.setattr(mark_regions, "each", none)
+    monkeypatch.setattr(regions, "each", none)
     rows = [Reference(id=str(row), photo=b"", brand="acme", product=str(row)) for row in range(MANY // 10)]
     tracemalloc.start()
     try:
-        mark_regions.found_regions(rows, [(800, 600)] * len(rows), None, np.zeros((len(rows), 4), np.float32), (7, 7))
+        regions.found_regions(rows, [(800, 600)] * len(rows), None, np.zeros((len(rows), 4), np.float32), (7, 7))
         assert tracemalloc.get_traced_memory()[1] < 4 << 20  # 31 MB with the square
     finally:
         tracemalloc.stop()

@@ -12,14 +12,14 @@ import pytest
 from test_marks import engraved, label, plates, seen
 
 import counterfeit_vision as cv
-from counterfeit_vision import marks
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.keypoints import find_keypoints
 from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, reuse
 from counterfeit_vision.heads import suspects as module
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.keypoints import find_keypoints
-from counterfeit_vision.marks import FOUND
+from counterfeit_vision.marks import finding
+from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.traits import find_traits
 
@@ -264,7 +264,7 @@ def test_local_features_are_found_once_however_many_products_a_photo_may_show(
         return called
 
     monkeypatch.setattr(module, "find_traits", counted(find_traits))
-    monkeypatch.setattr(marks, "find_keypoints", counted(find_keypoints))
+    monkeypatch.setattr(finding, "find_keypoints", counted(find_keypoints))
     found = batch(catalog, [seen(sibling(noise=3))], "one")
     assert found.goods(0) == "velmora/two"
     assert not isinstance(found.place(0), str)

@@ -13,11 +13,11 @@ from test_patches import suspects
 
 from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.laying import Laid
 from counterfeit_vision.heads import Colours, Drawing
-from counterfeit_vision.laying import Laid
-from counterfeit_vision.marks import Found, Stencil, likely_place, make_stencil
-from counterfeit_vision.product_differences import GAIN, REACH, WINDOW, colours_differ, drawing_differs
-from counterfeit_vision.whole_product import WholeProduct
+from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
+from counterfeit_vision.products.differences import GAIN, REACH, WINDOW, colours_differ, drawing_differs
+from counterfeit_vision.products.whole import WholeProduct
 
 STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
 

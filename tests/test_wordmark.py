@@ -35,7 +35,7 @@ from counterfeit_vision.heads.wordmark import (
 )
 from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
 from counterfeit_vision.market.alphabet import Typeface, Word
-from counterfeit_vision.marks import Found, Stencil
+from counterfeit_vision.marks.finding import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
 

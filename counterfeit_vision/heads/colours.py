@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..product_differences import colours_differ
+from ..products.differences import colours_differ
 from ..types import Evidence
 from .laid_over import differs_as_a_whole
 from .suspects import Suspects
@@ -12,8 +12,8 @@ __all__ = ["Colours"]
 
 class Colours:
     """How far the colours of the side that bears the marks are from those of the genuine photos there, the light taken
-    out (:mod:`~counterfeit_vision.product_differences`). The tenth that differs most counts: ``score`` is the logarithm
-    of it, in parts of a colour.
+    out (:mod:`~counterfeit_vision.products.differences`). The tenth that differs most counts: ``score`` is the
+    logarithm of it, in parts of a colour.
     """
 
     name = "colours"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..product_differences import drawing_differs
+from ..products.differences import drawing_differs
 from ..types import Evidence
 from .laid_over import differs_as_a_whole
 from .suspects import Suspects
@@ -12,7 +12,7 @@ __all__ = ["Drawing"]
 
 class Drawing:
     """How far what is drawn on the side that bears the marks is from what the genuine photos show there
-    (:mod:`~counterfeit_vision.product_differences`): a stripe too many, another pattern, other small print. What
+    (:mod:`~counterfeit_vision.products.differences`): a stripe too many, another pattern, other small print. What
     differs most counts: ``score`` is the logarithm of it, in what is drawn on the product all over.
     """
 

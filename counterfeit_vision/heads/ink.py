@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..mark_ink import compare_colours
-from ..marks import Stencil
+from ..marks.finding import Stencil
+from ..marks.ink import compare_colours
 from ..types import Evidence
 from .laid_over import drawn_otherwise, unsaid
 from .suspects import Suspects
@@ -15,10 +15,10 @@ USUAL = ((0.64,) * 6, (0.37,) * 6)
 
 
 class Ink:
-    """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.mark_ink`), as a whole or
-    in the part that deviates most. ``score`` is in spreads of genuine photos above their median. It is a claim beside
-    :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as in large
-    photos a little out of focus, another colour would not stand out.
+    """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.marks.ink`), as a whole
+    or in the part that deviates most. ``score`` is in spreads of genuine photos above their median. It is a claim
+    beside :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as
+    in large photos a little out of focus, another colour would not stand out.
     """
 
     name = "ink"

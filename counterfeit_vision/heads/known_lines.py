@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ..catalog import Catalog
 from ..glyphs import ink
-from ..goods_marks import GoodsMarks
 from ..lookalikes import bare, edit_distance, folded, spellings
-from ..marks import Stencil, cut
+from ..marks.finding import Stencil, cut
 from ..ocr import LOWEST, Reader, TextLine, rectified
+from ..products.marks import GoodsMarks
 from ..types import Region
 
 __all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at", "lines_near", "wordmarks_of"]

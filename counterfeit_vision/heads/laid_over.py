@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..laying import Laid
-from ..mark_ink import Drawn, InkDeviation, MarkInk
-from ..marks import Found, Stencil, region_around
-from ..product_differences import Difference
+from ..geometry.laying import Laid
+from ..marks.finding import Found, Stencil, region_around
+from ..marks.ink import Drawn, InkDeviation, MarkInk
+from ..products.differences import Difference
+from ..products.whole import WholeProduct
 from ..small import small_jpeg
 from ..types import Evidence, PhotoView, Region
-from ..whole_product import WholeProduct
 from ..wording import number
 from .suspects import Suspects
 

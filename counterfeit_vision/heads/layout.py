@@ -13,7 +13,7 @@ USUAL = (0.5, 0.53)  # deviation of genuine photos of the market's seeds 0 to 2:
 
 class Layout:
     """How far a product's marks are turned or stretched beside one another, the camera's view taken out
-    (:mod:`~counterfeit_vision.mark_layout`). It needs two marks. ``score`` is in spreads of genuine photos above their
+    (:mod:`~counterfeit_vision.marks.layout`). It needs two marks. ``score`` is in spreads of genuine photos above their
     median.
     """
 

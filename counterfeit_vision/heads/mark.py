@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..goods_marks import GoodsMarks
-from ..marks import FOUND, Stencil
+from ..marks.finding import FOUND, Stencil
+from ..products.marks import GoodsMarks
 from ..types import Evidence
 from .laid_over import no_mark, no_mark_but_elsewhere
 from .suspects import Suspects

@@ -30,7 +30,7 @@ class Patches:
     """How far the most deviating details are from the genuine ones, after the pose is taken out.
 
     The marks are laid over those of the references, pixel on pixel, and compared close up
-    (:mod:`~counterfeit_vision.mark_details`). Where they can't be found, the whole product is compared patch by patch:
+    (:mod:`~counterfeit_vision.marks.details`). Where they can't be found, the whole product is compared patch by patch:
     each of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's residual is
     1 - its best cosine around the mapped place; over several references the smallest counts, since a deviation must
     deviate from all of them. Either ``score`` is in spreads of genuine photos above their median.

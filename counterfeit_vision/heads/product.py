@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..marks import Found, is_found
+from ..marks.finding import Found, is_found
 from ..stream import stack
 from ..types import Evidence
 from ..wording import quoted

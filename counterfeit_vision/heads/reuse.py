@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bending import bend, follow_corners
 from ..errors import DecodeError
-from ..keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
-from ..local_correlation import local_correlation
+from ..geometry.bending import bend, follow_corners
+from ..geometry.keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
+from ..geometry.local_correlation import local_correlation
 from ..threads import Once
 from ..traits import Traits, find_traits, shrunk
 from ..types import Evidence, PhotoView, Region
@@ -201,9 +201,9 @@ def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Compa
     matches share: a moved camera shifts them together, blur and JPEG do not. What more than 0.4 of the contrast
     disagrees in the worst part is taken off: in a burst only the thing moves, before the same room. What would then
     pass for a copy is divided by 1 + (bend / 0.19 pixels)^2: a flat print seen anew, before a plain room, lies on the
-    other photo only after a slight perspective (:func:`counterfeit_vision.bending.bend`). A copy may be cropped to
-    40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel off, covered by a banner
-    along an edge or by a watermark.
+    other photo only after a slight perspective (:func:`counterfeit_vision.geometry.bending.bend`). A copy may be
+    cropped to 40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel off, covered
+    by a banner along an edge or by a watermark.
     """
     return compare_traits(find_traits(first), find_traits(second))
 

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from ..catalog import Catalog, Neighbours
 from ..errors import DecodeError
-from ..goods_marks import GoodsMarks
-from ..laying import Laid
-from ..mark_details import CloseUp, close_ups
-from ..mark_ink import Drawn
-from ..marks import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
-from ..product_differences import colours_differ
+from ..geometry.laying import Laid
+from ..marks.details import CloseUp, close_ups
+from ..marks.finding import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
+from ..marks.ink import Drawn
+from ..products.differences import colours_differ
+from ..products.marks import GoodsMarks
+from ..products.whole import WholeProduct
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..traits import Traits, find_traits
 from ..types import Embeddings, Listing
-from ..whole_product import WholeProduct
 
 __all__ = ["Suspects"]
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
-from ..goods_marks import GoodsMarks
 from ..lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
-from ..marks import Found, Stencil, region_around
+from ..marks.finding import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
+from ..products.marks import GoodsMarks
 from ..small import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView

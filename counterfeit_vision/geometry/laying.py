@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .keypoints import grey_of
-from .mark_warp import Target, compared, warped_places
+from .warp import Target, compared, warped_places
 
 __all__ = [
     "Laid",
@@ -58,7 +58,7 @@ class Laid:
 def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, blurred: bool) -> Laid | None:
     """The photo laid over the target's frame, from a start that is a few pixels off, or, ``blurred``, some more; it is
     ``None`` where it would lie folded. ``halves``: the photo, and what has been halved of it so far. ``enough``: see
-    :func:`~counterfeit_vision.mark_warp.warped_places`.
+    :func:`~counterfeit_vision.geometry.warp.warped_places`.
     """
     height, width = target.shape
     corners = mapped(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))

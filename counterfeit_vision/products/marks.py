@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoders.base import precision_of
-from .keypoints import Keypoints
-from .mark_alone import MarkAlone
-from .mark_details import Cut, MarkDetails
-from .mark_ink import Drawn, MarkInk
-from .mark_layout import MarkLayout
-from .marks import Stencil
-from .memory import Memory
-from .whole_product import WholeProduct
+from ..encoders.base import precision_of
+from ..geometry.keypoints import Keypoints
+from ..marks.alone import MarkAlone
+from ..marks.details import Cut, MarkDetails
+from ..marks.finding import Stencil
+from ..marks.ink import Drawn, MarkInk
+from ..marks.layout import MarkLayout
+from ..memory import Memory
+from .whole import WholeProduct
 
 if TYPE_CHECKING:
-    from .encoders.base import Encoder
+    from ..encoders.base import Encoder
 
 __all__ = ["GoodsMarks"]
 

@@ -18,20 +18,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import EmbeddingCache, opener
-from .decode import decode
-from .foreground import PRODUCT
-from .keypoints import Keypoints, grey_of, match_keypoints, shared_plane, shared_views
-from .laying import scaled
-from .local_correlation import local_correlation
-from .mark_outlines import whole_marks
-from .marks import Found, MarkFeatures, find_marks, make_stencil
-from .memory import Memory
-from .neighbours import evenly_spread
-from .preprocess import unpad
-from .progress import progress_bar
-from .threads import Once, each
-from .types import Reference, Region
+from ..cache import EmbeddingCache, opener
+from ..decode import decode
+from ..foreground import PRODUCT
+from ..geometry.keypoints import Keypoints, grey_of, match_keypoints, shared_plane, shared_views
+from ..geometry.laying import scaled
+from ..geometry.local_correlation import local_correlation
+from ..memory import Memory
+from ..neighbours import evenly_spread
+from ..preprocess import unpad
+from ..progress import progress_bar
+from ..threads import Once, each
+from ..types import Reference, Region
+from .finding import Found, MarkFeatures, find_marks, make_stencil
+from .outlines import whole_marks
 
 __all__ = ["Page", "found_regions"]
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import to_grey
+from ..geometry.laying import to_grey
 
 __all__ = ["without_ink"]
 

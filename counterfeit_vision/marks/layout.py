@@ -1,6 +1,6 @@
 """How a product's marks lie to each other: whether one is turned, slanted or stretched beside another.
 
-Each mark of a photo is laid over the genuine one by an affine map of its own (:mod:`~counterfeit_vision.mark_ink`). A
+Each mark of a photo is laid over the genuine one by an affine map of its own (:mod:`~counterfeit_vision.marks.ink`). A
 camera sees two marks of one plane by maps that are not the same: with y along the line that joins them, the second one
 beside the first is
 
@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .mark_ink import Drawn, MarkInk
-from .marks import Found, Stencil
+from .finding import Found, Stencil
+from .ink import Drawn, MarkInk
 
 __all__ = ["LayoutDeviation", "MarkLayout"]
 

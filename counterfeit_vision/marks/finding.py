@@ -2,8 +2,8 @@
 
 A :class:`Stencil` is made of a product's reference photos and the boxes of its marks: one frame, the marks with some
 surroundings, over which every reference is laid. A suspect's photo is laid over it in the same way: local features
-propose a homography, and a smooth warp (:mod:`~counterfeit_vision.mark_warp`) takes up what is left of bulging cartons,
-bottles and bags. No detector is trained: a new brand is new references.
+propose a homography, and a smooth warp (:mod:`~counterfeit_vision.geometry.warp`) takes up what is left of bulging
+cartons, bottles and bags. No detector is trained: a new brand is new references.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .keypoints import (
+from ..geometry.keypoints import (
     Keypoints,
     find_keypoints,
     grey_of,
@@ -26,12 +26,12 @@ from .keypoints import (
     shared_views,
     spread_keypoints,
 )
-from .laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
-from .local_correlation import local_spread
-from .mark_relief import without_ink
-from .mark_warp import Target, compared, correlation, edges, flattened, make_target
-from .types import Region
-from .wording import number
+from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
+from ..geometry.local_correlation import local_spread
+from ..geometry.warp import Target, compared, correlation, edges, flattened, make_target
+from ..types import Region
+from ..wording import number
+from .relief import without_ink
 
 __all__ = [
     "FOUND",
@@ -503,7 +503,9 @@ def _fit(found: Found) -> tuple[bool, float]:
 
 
 def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
-    """The photo laid over the stencil from a start (:func:`~counterfeit_vision.laying.lay`), if it shows the marks."""
+    """The photo laid over the stencil from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if it shows the
+    marks.
+    """
     laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
     if laid is None:
         return None

@@ -1,8 +1,8 @@
 """Each of a product's marks by itself, as closely as photos show it.
 
-Where a product has several marks, the frame of them all (:mod:`~counterfeit_vision.marks`) is wide, and a small one has
-few pixels in it. So each has a frame of its own as well: the common one tells where it is, and a warp of its own what
-is left.
+Where a product has several marks, the frame of them all (:mod:`~counterfeit_vision.marks.finding`) is wide, and a small
+one has few pixels in it. So each has a frame of its own as well: the common one tells where it is, and a warp of its
+own what is left.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import framed, mapped, plane_of
-from .marks import MARGIN, SIDE, Found, Stencil, lay_over
+from ..geometry.laying import framed, mapped, plane_of
+from .finding import MARGIN, SIDE, Found, Stencil, lay_over
 
 __all__ = ["MarkAlone"]
 

@@ -1,7 +1,7 @@
 """A product's side that shows the marks, whole: references laid over each other, and a suspect laid over them.
 
-The marks tell where it is (:mod:`~counterfeit_vision.marks`), and a warp of all that is drawn on it takes up what is
-left. The encoder's foreground tells the product from the room.
+The marks tell where it is (:mod:`~counterfeit_vision.marks.finding`), and a warp of all that is drawn on it takes up
+what is left. The encoder's foreground tells the product from the room.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
-from .local_correlation import local_spread
-from .mark_warp import Target, compared, correlation, make_target
-from .marks import Stencil
+from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
+from ..geometry.local_correlation import local_spread
+from ..geometry.warp import Target, compared, correlation, make_target
+from ..marks.finding import Stencil
 
 __all__ = ["WholeProduct"]
 

@@ -1,10 +1,10 @@
 """How a mark is drawn: the weight of its strokes and the colour of its ink, beside the genuine ones.
 
-A mark that is found (:mod:`~counterfeit_vision.marks`) is laid over the genuine one by an affine map of its own, and
-its pixels are told apart into ground and ink. The genuine outline, grown by some pixels and blurred by some, is fitted
-to the ink: blur changes an edge on both sides alike and weight does not, so a photo out of focus is not taken for a
-bold mark. The ink's colour is taken beside the ground's nearby, part by part along the mark, so that light does not
-count; lightness is left out, because gloss changes it.
+A mark that is found (:mod:`~counterfeit_vision.marks.finding`) is laid over the genuine one by an affine map of its
+own, and its pixels are told apart into ground and ink. The genuine outline, grown by some pixels and blurred by some,
+is fitted to the ink: blur changes an edge on both sides alike and weight does not, so a photo out of focus is not taken
+for a bold mark. The ink's colour is taken beside the ground's nearby, part by part along the mark, so that light does
+not count; lightness is left out, because gloss changes it.
 
 Constants were chosen on the market's seeds 0 to 2.
 """
@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .mark_warp import middle
-from .marks import Stencil
+from ..geometry.warp import middle
+from .finding import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
 

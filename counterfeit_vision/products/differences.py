@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import Laid
-from .whole_product import WholeProduct
+from ..geometry.laying import Laid
+from .whole import WholeProduct
 
 __all__ = ["Difference", "colours_differ", "drawing_differs"]
 

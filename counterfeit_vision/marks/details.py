@@ -1,10 +1,10 @@
 """A product's genuine marks as the encoder sees them close up, and where a suspect's differ.
 
-Marks that are laid over the genuine ones (:mod:`~counterfeit_vision.marks`) are cut out and encoded a second time, so
-that a patch is a part of a letter, at the same place in all of them. The genuine ones, and the first of them as worse
-photos would show it, tell how much a patch differs there by light, blur and a pixel of misfit; a suspect's patch that
-differs more than its neighbours do, in proportion, is another letter. What has nothing in common with what genuine
-photos show there is a hand, a sticker or a glare, and is not judged, nor is what touches it.
+Marks that are laid over the genuine ones (:mod:`~counterfeit_vision.marks.finding`) are cut out and encoded a second
+time, so that a patch is a part of a letter, at the same place in all of them. The genuine ones, and the first of them
+as worse photos would show it, tell how much a patch differs there by light, blur and a pixel of misfit; a suspect's
+patch that differs more than its neighbours do, in proportion, is another letter. What has nothing in common with what
+genuine photos show there is a hand, a sticker or a glare, and is not judged, nor is what touches it.
 
 Constants were chosen on the market's seeds 0-2, 250 and 600-605, on 100 and 101, which no figure is given for any more,
 and on cartons of grocery's training part.
@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .laying import Laid
-from .mark_alone import MarkAlone
-from .marks import Stencil
+from ..geometry.laying import Laid
+from .alone import MarkAlone
+from .finding import Stencil
 
 if TYPE_CHECKING:
-    from .encoders.base import Encoder
+    from ..encoders.base import Encoder
 
 __all__ = ["CloseUp", "Cut", "MarkDetails", "Strangeness", "close_ups"]
 
@@ -180,7 +180,7 @@ class MarkDetails:
 
 def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
     """Squares (S, S, 3) as the encoder sees them, a batch at a time."""
-    from .encoders.depths import vectors_and_tokens
+    from ..encoders.depths import vectors_and_tokens
 
     seen: list[CloseUp] = []
     for start in range(0, len(squares), encoder.batch_size):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import CachedPhoto, EmbeddingCache, opened
-from .encoders.base import precision_of
-from .marks import cut
-from .types import Region
+from ..cache import CachedPhoto, EmbeddingCache, opened
+from ..encoders.base import precision_of
+from ..types import Region
+from .finding import cut
 
 if TYPE_CHECKING:
-    from .encoders.base import Encoder
+    from ..encoders.base import Encoder
 
 __all__ = ["MarkLibrary"]
 
