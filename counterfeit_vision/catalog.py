@@ -174,7 +174,7 @@ class Catalog:
         category: str | None = None,
         gallery: str | None = None,
         by: Literal["photo", "mark"] = "photo",
-        cache: EmbeddingCache | bool = True,
+        cache: EmbeddingCache | bool | None = None,
     ) -> Matches:
         """The ``k`` nearest references of each photo, best first.
 
@@ -189,6 +189,8 @@ class Catalog:
         it with the references' own: scores are mean cosines of the marks, plus the correlation in pixels for the
         product whose marks were found. A photo without a mark has an empty row. The first such search encodes all
         references' marks, which :meth:`save` then keeps.
+
+        ``cache`` keeps the photos' embeddings; by default where the catalogue's are kept, if they are.
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
@@ -203,11 +205,12 @@ class Catalog:
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         place = {name: number for number, name in enumerate(names)}
-        found = embed(photos, encoder=self.encoder, ids=names, cache=cache)
-        neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
-        if by == "mark":
-            named = {name: photos[place[name]] for name in found.ids}
-            neighbours = self._by_mark(named, neighbours, k, rows, cache)
+        with self._kept_in(cache) as opened:
+            found = embed(photos, encoder=self.encoder, ids=names, cache=opened)
+            neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
+            if by == "mark":
+                named = {name: photos[place[name]] for name in found.ids}
+                neighbours = self._by_mark(named, neighbours, k, rows, opened)
         ids = np.full((len(photos), k), None, dtype=object)
         products = ids.copy()
         scores = np.full((len(photos), k), -np.inf, np.float32)
@@ -218,6 +221,12 @@ class Catalog:
                     products[place[name], column] = self.references[key].product
             scores[place[name]] = neighbours.scores[row]
         return Matches(ids, products, scores, found.failures)
+
+    def _kept_in(self, cache: EmbeddingCache | bool | None) -> contextlib.AbstractContextManager[EmbeddingCache | bool]:
+        """The cache that is given; for ``None`` the catalogue's own, opened anew, as that may have been closed."""
+        if cache is not None:
+            return contextlib.nullcontext(cache)
+        return contextlib.nullcontext(False) if self._open_cache is None else self._open_cache()
 
     def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
         """The nearest references of embedded photos, as rows; ``allowed`` rows, by default all but known fakes.

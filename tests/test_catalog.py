@@ -25,6 +25,7 @@ from conftest import picture
 from PIL import Image
 
 from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -209,6 +210,20 @@ def test_an_encoder_without_patches_makes_a_catalogue_without_tokens(
 
 
 # --- searching -------------------------------------------------------------------------------------------------------
+
+
+def test_a_search_keeps_embeddings_where_the_catalogue_does(
+    references: list[Reference], tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CV_CACHE", str(tmp_path / "usual"))
+    photos = [references[0].photo]
+    Catalog.build(references, encoder=tiny_encoder, cache=False).search(photos)
+    with EmbeddingCache(tmp_path / "own.sqlite") as own:
+        catalog = Catalog.build(references[1:], encoder=tiny_encoder, cache=own)
+    before = len(EmbeddingCache(tmp_path / "own.sqlite"))
+    catalog.search(photos)  # long after the cache that was given was closed
+    assert len(EmbeddingCache(tmp_path / "own.sqlite")) == before + 1
+    assert not list((tmp_path / "usual").rglob("*.sqlite"))
 
 
 def test_a_reference_finds_its_product_first_and_itself_near_the_top(tree_catalog: Catalog, tree: Path) -> None:
