@@ -536,7 +536,3 @@ class Verdict(_Record):
 
     def _repr_html_(self) -> str:
         return self.explain()._repr_html_()
-
-    def replace(self, **changes: Any) -> Verdict:
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
     with pytest.raises(InputError, match="'d' is stale"):
         drift.add([verdict("d", 0.1, stale=True)])
     with pytest.raises(InputError, match=r"'e' has no statistics.*type drift.watch\(id, statistic\)"):
-        drift.add([verdict("e", 0.1).replace(statistics=())])
+        drift.add([dataclasses.replace(verdict("e", 0.1), statistics=())])
     with pytest.raises(InputError, match="delta=1"):
         Drift(calibrated(np.random.default_rng(6)), delta=1)
     with pytest.raises(InputError, match=r"type Drift\(inspector.calibration\), once calibrated"):

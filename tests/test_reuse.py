@@ -16,10 +16,19 @@ from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.heads import Head, Suspects
-from counterfeit_vision.heads.reuse import ANOTHER, SAME_PHOTO, Reuse, _shared_misfit, compare_photos, is_copy
+from counterfeit_vision.heads.reuse import (
+    ANOTHER,
+    SAME_PHOTO,
+    Comparison,
+    Reuse,
+    _shared_misfit,
+    compare_traits,
+    is_copy,
+)
 from counterfeit_vision.judging import judge
 from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.traits import find_traits
 from counterfeit_vision.types import Embeddings
 
 
@@ -83,6 +92,11 @@ def under_banner(pixels: np.ndarray) -> np.ndarray:
 
 def recoloured(pixels: np.ndarray) -> np.ndarray:
     return np.clip(pixels * np.array([0.7, 1.0, 0.5]) + 30, 0, 255).astype(np.uint8)
+
+
+def compare_photos(first: np.ndarray, second: np.ndarray) -> Comparison:
+    """What two photos have in common, (h, w, 3) uint8 each."""
+    return compare_traits(find_traits(first), find_traits(second))
 
 
 COPIES = {

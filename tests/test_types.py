@@ -387,9 +387,9 @@ def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> No
 
 
 def test_a_changed_copy_of_a_verdict_is_checked_too() -> None:
-    assert verdict().replace(stale=True).stale
+    assert dataclasses.replace(verdict(), stale=True).stale
     with pytest.raises(InputError):
-        verdict().replace(risk=2.0)
+        dataclasses.replace(verdict(), risk=2.0)
     assert repr(verdict()) == "<Verdict l: review, risk 0.50, product bag>"
 
 
@@ -470,5 +470,5 @@ def test_a_verdict_equals_its_copy_and_can_be_in_a_set() -> None:
     assert {claims["price"], copy.claims["price"], failures[0], copy.failures[0]} == {claims["price"], failures[0]}
     other = dataclasses.replace(claims["patches"], heatmap=heat[::-1])
     for change in ({"claims": {**claims, "patches": other}}, {"risk": 0.8}, {"failures": ()}):
-        assert verdict.replace(**change) != verdict
+        assert dataclasses.replace(verdict, **change) != verdict
     assert verdict != "l"

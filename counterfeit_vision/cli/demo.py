@@ -122,7 +122,7 @@ def _kind(row: dict[str, Any]) -> str:
 def _with_truth(verdict: Verdict, row: dict[str, Any]) -> Verdict:
     assert verdict.listing is not None
     listing = dataclasses.replace(verdict.listing, title=f"{verdict.listing.title} (in truth {_kind(row)})")
-    return verdict.replace(listing=listing)
+    return dataclasses.replace(verdict, listing=listing)
 
 
 def _truth_table(verdicts: Iterable[Verdict], truth: dict[str, dict[str, Any]]) -> dict[str, Counter[str]]:

@@ -24,7 +24,6 @@ __all__ = [
     "SAME_PHOTO",
     "Comparison",
     "Reuse",
-    "compare_photos",
     "compare_traits",
     "is_copy",
 ]
@@ -102,7 +101,7 @@ class Reuse:
     The references whose patches or vectors are most alike are the candidates; a copy is proved by geometry. One shift,
     turn and scale must explain the local features that match (a plane seen anew would need a perspective), and under it
     the pixels must agree over the whole overlap, room and all: another photo of the same carton shares its print only.
-    ``score`` = -log(1.01 - the best candidate's), see :func:`compare_photos`, so that a copy, at 0.99, stands as far
+    ``score`` = -log(1.01 - the best candidate's), see :func:`compare_traits`, so that a copy, at 0.99, stands as far
     beyond other photos as it is sure; from :data:`SAME_PHOTO` it is a copy, and what is none has at most 0.4.
     """
 
@@ -194,8 +193,8 @@ COPY = _sureness(SAME_PHOTO)  # the claim's score from which it proves a copy
 ANOTHER = 0.4
 
 
-def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Comparison:
-    """What two photos, (h, w, 3) uint8 RGB, have in common: is the first a copy of the second?
+def compare_traits(first: Traits, second: Traits) -> Comparison:
+    """What two photos have in common: is the first a copy of the second?
 
     ``score`` = agreement x min(1, matches / 8) / (1 + (misfit / 1.2 pixels)^2), where the misfit is what neighbouring
     matches share: a moved camera shifts them together, blur and JPEG do not. What more than 0.4 of the contrast
@@ -205,11 +204,6 @@ def compare_photos(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Compa
     cropped to 40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel off, covered
     by a banner along an edge or by a watermark.
     """
-    return compare_traits(find_traits(first), find_traits(second))
-
-
-def compare_traits(first: Traits, second: Traits) -> Comparison:
-    """See :func:`compare_photos`."""
     best: tuple[Plane, Floats, Floats, bool] | None = None
     for mirror in (False, True):
         features = mirrored(first.features) if mirror else first.features
