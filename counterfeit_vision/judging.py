@@ -54,9 +54,9 @@ __all__ = [
 SAME = 1e-4  # of a score: an encoder's rounding in one batch and in another
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
+PHOTOS_AT_ONCE = 256  # of such listings: what heads note of a photo may take a megabyte
 FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
 KINDS = (Evidence, Region, PhotoView)  # what is kept of a listing is made of these
-PHOTOS_AT_ONCE = 256  # of such listings: what heads note of a photo may take a megabyte
 
 Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
 _Encoded: TypeAlias = "tuple[Listing, list[EncodedPhoto], list[Failure]]"

@@ -1,4 +1,4 @@
-"""The commands, each one function from parsed arguments to an :class:`Outcome`. The demo has a file of its own."""
+"""The commands, each one function from parsed arguments to an :class:`Outcome`, but for the demo and the benchmark."""
 
 from __future__ import annotations
 

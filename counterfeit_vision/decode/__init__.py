@@ -1,8 +1,9 @@
 """A photo in any accepted form -> upright RGB pixels, or one :class:`~counterfeit_vision.errors.DecodeError`.
 
-Pillow decodes; this file decides which files it may touch, how much they may cost, and what the odd ones mean. The one
-short cut is for the commonest file, an undamaged JPEG in colour: libjpeg-turbo, which Pillow is built on, too, then
-writes its pixels straight into an array (:func:`clean_jpeg`), bit for bit the same and in half the time.
+Pillow decodes. Which files it may touch is decided here, how much they may cost in ``limits.py``, what the odd ones
+mean in ``upright.py``; ``quiet.py`` keeps it quiet. The one short cut is for the commonest file, an undamaged JPEG in
+colour: libjpeg-turbo, which Pillow is built on, too, then writes its pixels straight into an array
+(:func:`clean_jpeg`), bit for bit the same and in half the time.
 
 - **Orientation**: the EXIF orientation is applied, so pixels are as a person sees the photo.
 - **Transparency** (alpha channel, transparent colour, palette with alpha): composited over white.

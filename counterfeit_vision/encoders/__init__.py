@@ -1,6 +1,7 @@
 """Photos to vectors and patch tokens.
 
-``base.py`` says what an encoder is, ``clip.py`` and ``convnet.py`` build the two families, ``runtime.py`` runs them.
+``base.py`` says what an encoder is; ``load.py`` makes one by name. ``clip.py`` and ``convnet.py`` build the two
+families' networks, ``transformer.py`` is the forward pass of the first, ``runtime.py`` runs both.
 """
 
 from .base import Encoder

@@ -9,12 +9,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalog import Catalog, Neighbours
+from ..catalog import Catalog
 from ..errors import DecodeError
 from ..geometry.laying import Laid
 from ..marks.details import CloseUp, close_ups
 from ..marks.finding import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
 from ..marks.ink import Drawn
+from ..neighbours import Neighbours
 from ..products.differences import colours_differ
 from ..products.marks import GoodsMarks
 from ..products.whole import WholeProduct
@@ -351,8 +352,8 @@ class Suspects:
         return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
 
     def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
-        """The photo over the whole side of its :meth:`goods` that bears the marks, and that key; or why it can't be
-        laid over it. Laid once.
+        """The photo over the side of what it shows (:meth:`shown`) that bears the marks, whole, and that key; or why it
+        can't be laid over it. Laid once.
         """
         goods = self.shown(row)
         over = self._over_whole(row, goods)
