@@ -90,7 +90,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
         if line["mask"] is not None and says[row]:
             line["hit"], line["chance"] = peak_in_mask(market, line, claims[int(np.nanargmax(standardised[row]))][row])
     firsts = [catalog.references[max(rows, key=lambda row: bool(catalog.references[row].regions))]
-              for rows in catalog.by_product(np.arange(len(catalog)))]  # fmt: skip
+              for rows in catalog.likeness.by_product(np.arange(len(catalog)))]  # fmt: skip
     return lines[len(known) :], [overlap(given[reference.id], reference.regions) for reference in firsts]
 
 

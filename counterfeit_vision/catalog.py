@@ -1,8 +1,4 @@
-"""The reference catalogue: genuine photos, searchable, on disk in a folder that `verify` can vouch for.
-
-A photo is compared in two steps. Global vectors, centred on the catalogue's mean (CLIP vectors share a large common
-part), give a short list through the index; patch tokens, compared by late interaction, put it in order.
-"""
+"""The reference catalogue: genuine photos, searchable, on disk in a folder that `verify` can vouch for."""
 
 from __future__ import annotations
 
@@ -26,21 +22,20 @@ from .checks import as_path
 from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CorruptCatalogError, FingerprintError, InputError
-from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .geometry.keypoints import Keypoints
+from .likeness import SHORTLIST, Likeness
 from .manifests import read_references
 from .marks.finding import Found, MarkFeatures, Stencil, find_marks, make_stencil
 from .marks.library import MarkLibrary
 from .memory import Memory
 from .names import Names, goods_of, spelt_otherwise
-from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
+from .neighbours import Neighbours, best_first
 from .preprocess import unpad
 from .products.marks import GoodsMarks
 from .progress import progress_bar
-from .references import KeptReferences, compared_patches, refuse_without_genuine, region_off_photo, small_copy
-from .search.late import best_matches, specific_likeness
+from .references import KeptReferences, refuse_without_genuine, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos
-from .threads import Once, each
+from .threads import Once
 from .types import (
     GALLERIES,
     Embeddings,
@@ -60,12 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "Neighbours", "facts"]
 
-SHORTLIST = 64  # references whose patches are compared with a photo's
-COHORT_REFERENCES = 4  # photos of each of them
-COHORT = 32  # products that say how alike unrelated goods look
-VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
-USUAL_REFERENCES = 32  # photos of a product that say how alike such photos are; each is compared with all others
-FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
@@ -98,12 +87,11 @@ class Catalog:
         self.products = np.array([reference.product for reference in self.references], dtype=object)
         self.goods = np.array([goods_of(reference) for reference in self.references], dtype=object)
         self.genuine = np.array([reference.gallery != "known_fake" for reference in self.references])
-        self._make_index, self._open_cache = index, opener(cache)
-        self._weights: dict[int, NDArray[np.float32]] = {}
+        self.likeness = Likeness(kept, self.goods, self.genuine, encoder, index)
+        self.searches_exactly, self._open_cache = index is None, opener(cache)
         self._goods_marks: Once[str, GoodsMarks] = Once(KEPT_MARKS)
         self._library: Once[str, MarkLibrary] = Once()
         self._views: Once[int, PhotoView] = Once(KEPT_VIEWS)
-        self._margins: dict[tuple[str, str], float] = {}
         self._names = Names(self.references)
 
     # --- making one ---------------------------------------------------------------------------------------------------
@@ -235,33 +223,7 @@ class Catalog:
         """
         self.check_fingerprint(photos.fingerprint, "the photos")
         self._check_widths(photos)
-        centred = self._centred(photos.vectors)
-        if allowed is None and not self.genuine.all():
-            allowed = np.flatnonzero(self.genuine)
-        if allowed is not None and len(allowed) == len(self):
-            allowed = None  # an index is twice as quick where it need not ask of each vector whether it may be found
-        short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self)), allowed)
-        near = list(each(lambda row: self._ranked(photos, row, short[row][short[row] >= 0]), range(len(photos))))
-        rows, scores = best_first([(keys, scores) for keys, scores, _, _ in near], k)
-        plain = np.array([cosine for _, _, cosine, _ in near], np.float32)
-        cohort = np.stack([likeness for *_, likeness in near]) if near else np.zeros((0, len(self.cohort)), np.float32)
-        return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
-
-    def _ranked(
-        self, photos: Embeddings, row: int, keys: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], float, NDArray[np.float32]]:
-        """Of one photo's short list ``keys``: the references and their scores (n,), the highest plain cosine, and the
-        scores against the cohort (C,).
-        """
-        if not len(keys):  # no reference is allowed
-            return keys, np.zeros(0, np.float32), -1.0, np.zeros(len(self.cohort), np.float32)
-        groups = self.by_product(keys)
-        singles = [group[[place]] for group in groups for place in range(len(group)) if len(group) > 1]
-        likeness = self.likeness(photos, row, [*groups, *singles, *self.cohort])
-        products, own, cohort = np.split(likeness, np.cumsum([len(groups), len(singles)]))
-        keys = np.concatenate(groups)
-        cosine = float((self.vectors[keys] @ photos.vectors[row]).max(initial=-1))
-        return keys, reference_scores(groups, products, own), cosine, cohort
+        return self.likeness.neighbours(photos, k, allowed)
 
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Cached, for the last :data:`KEPT_MARKS` asked for."""
@@ -377,95 +339,6 @@ class Catalog:
         order = [(GALLERIES.index(reference.gallery), row) for row, reference in enumerate(self.references)]
         return {self.sha256[row]: row for _, row in sorted(order, reverse=True)}
 
-    def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Rows grouped by brand and product, in order of first appearance."""
-        groups: dict[str, list[int]] = {}
-        for row, goods in zip(rows.tolist(), self.goods[rows].tolist(), strict=True):
-            groups.setdefault(goods, []).append(row)
-        return [np.array(group, rows.dtype) for group in groups.values()]
-
-    def most_alike(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> tuple[str, float]:
-        """Of the products that some ``rows``, at least one, show, the one that a photo is most like, as in ``goods``,
-        and how much. Of more than :data:`SHORTLIST` rows only products of as many are compared, those whose vectors
-        are nearest: a brand may have thousands of photos.
-        """
-        if len(rows) > SHORTLIST:
-            near, _ = self.index.search(self._centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
-            found = set(self.goods[near[near >= 0]].tolist())
-            rows = rows[[goods in found for goods in self.goods[rows].tolist()]]
-        groups = self.by_product(rows)
-        likeness = self.likeness(photos, row, groups)
-        best = int(likeness.argmax())
-        return str(self.goods[groups[best][0]]), float(likeness[best])
-
-    def likeness(self, photos: Embeddings, row: int, groups: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
-        """How much one photo is like each group of references of one product: (G,) float32, on the scale of
-        :meth:`search`.
-
-        Each patch takes its best match in the whole group: one reference shows the side, another the front.
-        """
-        if self.space is None or self.tokens is None or photos.patches is None:
-            return self._likeness(photos.vectors[row], None, None, groups)
-        mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid, ASKING)[0]
-        return self._likeness(photos.vectors[row], self.space.project(photos.patches[row]), mask, groups)
-
-    def usual_margin(self, goods: str, other: str) -> float:
-        """How much more like the references of ``other`` those of ``goods`` are than like each other: the median over
-        the references, each compared without itself; mostly below 0, and 0 for a single reference. Of more than
-        :data:`USUAL_REFERENCES` of either, as many are compared, evenly spread. Cached.
-        """
-        if (goods, other) not in self._margins:
-            both = (np.flatnonzero((self.goods == name) & self.genuine).tolist() for name in (goods, other))
-            rows, others = (np.array(evenly_spread(every, USUAL_REFERENCES), np.int64) for every in both)
-            margins = [0.0]
-            if len(rows) > 1:
-                tokens = None if self.tokens is None else self.kept.patches(rows).astype(np.float32)
-                pairs = [
-                    self._likeness(
-                        self.vectors[row],
-                        None if tokens is None else tokens[place],
-                        None if tokens is None else self.masks[row],
-                        [others, rows[rows != row]],
-                        without=int(row),
-                    )
-                    for place, row in enumerate(rows)
-                ]
-                margins = [float(theirs - own) for theirs, own in pairs]
-            self._margins[goods, other] = float(np.median(margins))
-        return self._margins[goods, other]
-
-    def _likeness(
-        self,
-        vector: NDArray[np.float32],
-        tokens: NDArray[np.float32] | None,
-        mask: NDArray[np.bool_] | None,
-        groups: Sequence[NDArray[np.int64]],
-        without: int = -1,
-    ) -> NDArray[np.float32]:
-        """See :meth:`likeness`. ``vector`` (D,) is the photo's; of its ``tokens`` (P, E) those in ``mask`` (P,) are
-        compared. ``without`` is a row that counts as if it were not in the catalogue.
-        """
-        centred = self._centred(vector[None])[0]
-        unique, inverse = np.unique(np.concatenate(groups), return_inverse=True)
-        vectors = self._centred(self.vectors[unique])
-        places = np.split(inverse, np.cumsum([len(group) for group in groups])[:-1])
-        cosine = np.array([_top_two(vectors[place] @ centred) for place in places], np.float32)
-        if tokens is None or mask is None:
-            return cosine
-        cohort = [rows[rows != without] for rows in self.cohort]
-        there = np.array([len(rows) > 0 for rows in cohort], bool)
-        cohort = [rows for rows in cohort if len(rows)]
-        wanted = [*groups, *cohort]
-        unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
-        single = best_matches(tokens, mask, self.kept.patches(unique), self.masks[unique])
-        places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
-        best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
-        names = self.goods[[int(group[0]) for group in groups]]
-        unlike = names[:, None] != self.cohort_goods[there][None]
-        views = np.array([len(rows) for rows in cohort])
-        likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
-        return likeness + VECTOR_WEIGHT * cosine
-
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
         return self.kept.pixels(row)
@@ -478,84 +351,11 @@ class Catalog:
         """A small copy of a reference, to be shown to people. Cached: verdicts share it."""
         return self._views.get(row, lambda: self.kept.view(row))
 
-    def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
-        if self.foreground is not None:
-            return np.asarray(self.foreground[rows], np.float32)
-        for row in rows.tolist():
-            if row not in self._weights:
-                self._weights[row] = self._product_weight(row)
-        return np.stack([self._weights[row] for row in rows.tolist()])
-
-    def _product_weight(self, row: int) -> NDArray[np.float32]:
-        assert self.tokens is not None
-        own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
-        own = own[own != row][:FOREGROUND_REFERENCES]
-        unlike = [int(rows[0]) for rows in self.cohort if self.goods[int(rows[0])] != self.goods[row]]
-        others = np.array(unlike[:FOREGROUND_REFERENCES], np.int64)
-        weight = reference_foreground(
-            self.tokens.unpack(np.array([row]))[0], self.tokens.unpack(own), self.tokens.unpack(others), self.grid
-        )
-        return np.asarray(weight * self.masks[row], np.float32)
-
     def _product_on(self, row: int) -> NDArray[np.float32] | None:
         """The same of one reference, as a map over its photo; ``None`` where the encoder gives no patches."""
         if self.tokens is None:
             return None
-        return unpad(self.product_weights(np.array([row]))[0].reshape(self.grid), self.content[row])
-
-    def foreground_of(self, photos: Embeddings, row: int) -> NDArray[np.float32] | None:
-        """How surely each patch of one photo is product: (1, P) float32 in 0..1; ``None`` where the encoder
-        can't tell.
-        """
-        if self._head is None or photos.patches is None:
-            return None
-        return self._head(photos.patches[row : row + 1], photos.content[row : row + 1], photos.grid)
-
-    @cached_property
-    def _head(self) -> Foreground | None:
-        dimensions = 0 if self.space is None else len(self.space.scale)
-        return head_of(self.encoder, dimensions)
-
-    def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        shifted = vectors - self.centre
-        return np.asarray(shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12), np.float32)
-
-    @cached_property
-    def index(self) -> Index:
-        """The index of centred vectors, made on first use; its keys are row numbers."""
-        index = (self._make_index or self._default_index)(self.vectors.shape[1])
-        index.add(np.arange(len(self), dtype=np.int64), self._centred(self.vectors))
-        return index
-
-    def _default_index(self, dimensions: int) -> Index:
-        device = getattr(self.encoder, "device", None)
-        if getattr(device, "type", "cpu") != "cuda":  # others (mps) have no float64 to score in
-            from .search.faiss import FaissIndex
-
-            return FaissIndex(dimensions)
-        from .search.exact import ExactIndex
-
-        return ExactIndex(dimensions, device=str(device))
-
-    @property
-    def masks(self) -> NDArray[np.bool_]:
-        """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
-        return self.kept.masks
-
-    @cached_property
-    def cohort(self) -> tuple[NDArray[np.int64], ...]:
-        """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
-        genuine = np.where(self.genuine, self.goods, "")
-        names = np.unique(self.goods[self.genuine].astype(str))
-        return tuple(
-            np.flatnonzero(genuine == name)[:COHORT_REFERENCES] for name in evenly_spread(names.tolist(), COHORT)
-        )
-
-    @cached_property
-    def cohort_goods(self) -> NDArray[np.object_]:
-        """(C,) brand and product of :attr:`cohort`, as in ``goods``."""
-        return np.array([self.goods[int(rows[0])] for rows in self.cohort], dtype=object)
+        return unpad(self.likeness.product_weights(np.array([row]))[0].reshape(self.grid), self.content[row])
 
     def check_fingerprint(self, fingerprint: str, what: str) -> None:
         """:class:`FingerprintError` where vectors of another encoder would meet this catalogue's."""
@@ -656,11 +456,6 @@ class Catalog:
         rows = json.dumps([list(table(self.kept)), self.encoder.fingerprint], sort_keys=True)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
 
-    @property
-    def searches_exactly(self) -> bool:
-        """Whether the index is the default one; another may find others, and nobody knows by which settings."""
-        return self._make_index is None
-
     @cached_property
     def vectors_sha256(self) -> str:
         """Tells catalogues of one generation apart that were encoded in another precision, or on another machine."""
@@ -695,10 +490,6 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, fact in info.items()
     }
     return [(name.replace("_", " "), fact) for name, fact in words.items()]
-
-
-def _top_two(cosines: NDArray[np.float32]) -> float:
-    return float(np.sort(cosines)[-2:].mean())
 
 
 def _refuse_no_maker(index: object) -> None:

@@ -25,6 +25,7 @@ from conftest import picture
 from PIL import Image
 
 from counterfeit_vision import catalog as catalog_module
+from counterfeit_vision import likeness
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.decode import decode
@@ -288,7 +289,7 @@ def test_more_than_there_is_pads_the_rows(tree_catalog: Catalog, tree_photos: li
 def test_k_is_not_cut_at_the_short_list(
     tree_catalog: Catalog, tree_photos: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "SHORTLIST", 3)
+    monkeypatch.setattr(likeness, "SHORTLIST", 3)
     found = tree_catalog.search(tree_photos, k=10)
     assert all(found.ids[row, 9] is not None for row in range(4))
 
@@ -344,8 +345,8 @@ def test_faiss_and_the_exact_index_give_one_answer(
     tree_catalog: Catalog, tree: Path, tiny_encoder: TowerEncoder, tree_photos: list
 ) -> None:
     exact = Catalog.load(tree_catalog.save(tree.parent / "kept"), tiny_encoder, index=ExactIndex)
-    assert isinstance(exact.index, ExactIndex)
-    assert type(tree_catalog.index).__name__ == "FaissIndex"
+    assert isinstance(exact.likeness.index, ExactIndex)
+    assert type(tree_catalog.likeness.index).__name__ == "FaissIndex"
     for options in ({"k": 5}, {"k": 20}, {"k": 3, "brand": "zeta"}):
         a, b = tree_catalog.search(tree_photos, **options), exact.search(tree_photos, **options)
         np.testing.assert_array_equal(a.ids, b.ids)
@@ -365,10 +366,10 @@ def test_an_encoder_on_a_gpu_has_its_references_searched_there(
     monkeypatch.setattr("counterfeit_vision.search.exact.ExactIndex", Recording)
     assert isinstance(tree_catalog.encoder, TowerEncoder)
     encoder = dataclasses.replace(tree_catalog.encoder, device=torch.device("cuda", 1))
-    assert len(Catalog(tree_catalog.kept, encoder=encoder).index) == len(tree_catalog)
+    assert len(Catalog(tree_catalog.kept, encoder=encoder).likeness.index) == len(tree_catalog)
     assert asked == ["cuda:1"]
     other = dataclasses.replace(encoder, device=torch.device("mps"))  # which has no float64
-    assert type(Catalog(tree_catalog.kept, encoder=other).index).__name__ == "FaissIndex"
+    assert type(Catalog(tree_catalog.kept, encoder=other).likeness.index).__name__ == "FaissIndex"
 
 
 def test_a_catalogue_that_was_asked_can_be_copied_and_sent_to_another_process(
@@ -399,7 +400,7 @@ def test_the_index_holds_vectors_centred_on_the_mean_of_the_products_means(
     a, b = rows.vectors - centre, tree_catalog.vectors - centre
     cosines = (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
     asked = a / np.linalg.norm(a, axis=1, keepdims=True)
-    keys, scores = tree_catalog.index.search(asked.astype(np.float32), 12)
+    keys, scores = tree_catalog.likeness.index.search(asked.astype(np.float32), 12)
     np.testing.assert_allclose(scores, np.take_along_axis(cosines, keys, axis=1), atol=1e-5)
 
 
@@ -490,8 +491,8 @@ def test_two_brands_with_a_product_of_one_name_are_two_goods(tiny_encoder, photo
         for number in range(2)
     ]
     built = Catalog.build(rows, encoder=tiny_encoder)
-    assert [group.tolist() for group in built.by_product(np.arange(4))] == [[0, 1], [2, 3]]
-    assert built.cohort_goods.tolist() == ["acme/cap", "zeta/cap"]
+    assert [group.tolist() for group in built.likeness.by_product(np.arange(4))] == [[0, 1], [2, 3]]
+    assert built.likeness.cohort_goods.tolist() == ["acme/cap", "zeta/cap"]
 
 
 def test_a_catalogue_describes_itself(tree_catalog: Catalog) -> None:

@@ -99,7 +99,7 @@ def test_which_patches_are_the_product_is_kept_to_the_last_bit(
     built = Catalog(kept, encoder=tree_catalog.encoder)
     loaded = Catalog.load(built.save(tmp_path / "catalogue"), encoder=tree_catalog.encoder)
     np.testing.assert_array_equal(loaded.foreground, near_the_edge)
-    np.testing.assert_array_equal(loaded.masks, built.masks)
+    np.testing.assert_array_equal(loaded.likeness.masks, built.likeness.masks)
     assert_same_answers(built, loaded, tree_photos, k=12)
 
 

@@ -52,6 +52,7 @@ ORDER = [
     "marks",
     "references",
     "catalog_folder",
+    "likeness",
     "products",
     "names",
     "catalog",

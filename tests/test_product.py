@@ -13,7 +13,7 @@ from test_suspects import ONE, TWO, sibling
 from test_wordmark import suspects
 
 import counterfeit_vision as cv
-from counterfeit_vision import catalog as module
+from counterfeit_vision import likeness as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Price, Product, Similarity
 from counterfeit_vision.heads import product as product_claim
@@ -44,10 +44,11 @@ def catalog(clip: TowerEncoder) -> cv.Catalog:
 
 
 def test_variants_are_like_each_other_and_a_lone_photo_tells_nothing(catalog: cv.Catalog) -> None:
-    near, far = catalog.usual_margin("acme/red", "acme/rose"), catalog.usual_margin("acme/red", "acme/box")
+    likeness = catalog.likeness
+    near, far = likeness.usual_margin("acme/red", "acme/rose"), likeness.usual_margin("acme/red", "acme/box")
     assert far < near < 0
-    assert catalog.usual_margin("acme/lone", "acme/red") == 0
-    assert catalog.usual_margin("acme/red", "acme/rose") == near  # kept
+    assert catalog.likeness.usual_margin("acme/lone", "acme/red") == 0
+    assert catalog.likeness.usual_margin("acme/red", "acme/rose") == near  # kept
 
 
 def test_of_many_photos_of_a_product_some_say_what_is_usual(
@@ -60,14 +61,14 @@ def test_of_many_photos_of_a_product_some_say_what_is_usual(
     ]
     catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
     monkeypatch.setattr(module, "USUAL_REFERENCES", 3)
-    compared, likeness = [], catalog._likeness
+    compared, likeness = [], catalog.likeness._of
 
     def spy(*given: Any, without: int) -> np.ndarray:
         compared.append((without, *(group.tolist() for group in given[3])))
         return likeness(*given, without=without)
 
-    monkeypatch.setattr(catalog, "_likeness", spy)
-    assert catalog.usual_margin("acme/1", "acme/3") < 0
+    monkeypatch.setattr(catalog.likeness, "_of", spy)
+    assert catalog.likeness.usual_margin("acme/1", "acme/3") < 0
     assert compared == [(0, [5, 7, 9], [2, 4]), (2, [5, 7, 9], [0, 4]), (4, [5, 7, 9], [0, 2])]
 
 
@@ -82,7 +83,9 @@ def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:
     assert set(scores) >= {"red", "rose"}
     assert fake.score > 0 > right.score
     margin = float(right.text.split("rose (")[1].split(")")[0]) - float(right.text.split("red (")[1].split(")")[0])
-    assert right.score == pytest.approx(margin - USUAL * catalog.usual_margin("acme/red", "acme/rose"), abs=0.02)
+    assert right.score == pytest.approx(
+        margin - USUAL * catalog.likeness.usual_margin("acme/red", "acme/rose"), abs=0.02
+    )
     assert not brand.applicable  # there is no other brand
 
 
@@ -105,7 +108,7 @@ def test_products_of_one_name_are_told_apart_by_their_brands(clip: TowerEncoder)
     assert fake.score > 0 > genuine.score
     assert "looks more like cap of zeta" in fake.text
     assert "looks less like cap of acme" in genuine.text
-    lead = -catalog.usual_margin("zeta/cap", "acme/cap")
+    lead = -catalog.likeness.usual_margin("zeta/cap", "acme/cap")
     assert genuine.text.endswith(f"); among its genuine photos cap leads by {lead:.2f}."), "what it is measured by"
     nearest = [evidence.text.split(" (")[0] for evidence in Similarity().score(found)]
     named = ["cap of zeta", "cap", "cap of zeta", "cap of zeta"]
@@ -206,7 +209,7 @@ def test_an_encoder_without_patches_has_margins_too(lite: TowerEncoder) -> None:
         encoder=lite,
         cache=False,
     )
-    assert catalog.usual_margin("acme/1", "acme/3") < 0
+    assert catalog.likeness.usual_margin("acme/1", "acme/3") < 0
 
 
 @pytest.mark.parametrize("claims", ["product", "brand"])
@@ -238,15 +241,15 @@ def test_of_a_brand_with_many_photos_only_near_products_are_compared(
     catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
     photo = cv.embed([shot(4, 99)], encoder=tiny_encoder, cache=False)
     compared: list[list[int]] = []
-    likeness = catalog.likeness
+    likeness = catalog.likeness.of
     monkeypatch.setattr(
-        catalog, "likeness", lambda *given: compared.append(np.concatenate(given[2]).tolist()) or likeness(*given)
+        catalog.likeness, "of", lambda *given: compared.append(np.concatenate(given[2]).tolist()) or likeness(*given)
     )
     monkeypatch.setattr(module, "SHORTLIST", 24)
-    every = catalog.most_alike(photo, 0, np.arange(24))
+    every = catalog.likeness.most_alike(photo, 0, np.arange(24))
     assert compared[0] == list(range(24))
     monkeypatch.setattr(module, "SHORTLIST", 4)
-    some = catalog.most_alike(photo, 0, np.arange(24))
+    some = catalog.likeness.most_alike(photo, 0, np.arange(24))
     assert len(compared[1]) <= 12
     assert {12, 13, 14} <= set(compared[1]), "all photos of the product that it shows"
     assert some[0] == every[0] == "acme/4"
@@ -269,7 +272,7 @@ def test_a_photo_that_looks_more_like_another_product_is_laid_over_both(
     wrong = cv.Listing(id="wrong", photos=[seen(sibling(noise=3))], **ask)
     right = cv.Listing(id="right", photos=[seen(label(noise=3))], **ask)
     found = suspects(catalog, wrong, right)
-    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))  # dark, say
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))  # dark, say
     fake, genuine = Product().score(found)
     assert fake.text.startswith("The photo looks more like two (")
     assert genuine.text.startswith("The photo looks more like ")
@@ -288,7 +291,7 @@ def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
 ) -> None:
     listing = cv.Listing(id="right", photos=[seen(label(noise=3))], brand="velmora", product="one")
     found = suspects(cards(tiny_encoder), listing)
-    monkeypatch.setattr(found.catalog, "likeness", lambda photos, row, groups: np.full(len(groups), 2.0))
+    monkeypatch.setattr(found.catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), 2.0))
     monkeypatch.setattr(type(found), "place_of", lambda *given: pytest.fail("it looks like the claimed product"))
     (sure,) = Product().score(found)
     assert sure.score < 0
@@ -299,7 +302,7 @@ def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
     ]
     catalog = cv.Catalog.build(plain, encoder=tiny_encoder, cache=False)
     found = suspects(catalog, cv.Listing(id="bare", photos=[label()], brand="acme", product="one"))
-    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
     (bare,) = Product().score(found)
     assert bare.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1)
     assert "laid over" not in bare.text
@@ -322,7 +325,7 @@ def test_only_marks_that_fit_well_take_suspicion_away(
 ) -> None:
     catalog = cards(tiny_encoder)
     found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
-    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: goods)
     monkeypatch.setattr(product_claim, "_fit", lambda goods: own if goods == "velmora/one" else other)
     monkeypatch.setattr(product_claim, "is_found", lambda goods: goods == "velmora/one")
@@ -342,7 +345,7 @@ def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
     ]
     catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
     found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
-    monkeypatch.setattr(catalog, "likeness", lambda photos, row, groups: np.full(len(groups), -1.0))
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: "too few local features")
     fits = iter((0.0, 1.3))
     monkeypatch.setattr(product_claim, "_fit", lambda place: next(fits))

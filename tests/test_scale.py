@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.likeness import Likeness
 from counterfeit_vision.marks import regions
 from counterfeit_vision.marks.library import MarkLibrary
 from counterfeit_vision.references import _centre, _taken
@@ -63,10 +63,10 @@ def test_regions_of_a_brand_with_many_products(monkeypatch: pytest.MonkeyPatch) 
 
 def test_rows_of_many_products_are_grouped() -> None:
     goods = np.random.default_rng(0).permutation(np.repeat([f"acme/{row}" for row in range(MANY)], 2)).astype(object)
-    catalog: Any = SimpleNamespace(goods=goods)
+    likeness: Any = SimpleNamespace(goods=goods)
     rows = np.arange(1, 2 * MANY)
     start = time.process_time()
-    groups = Catalog.by_product(catalog, rows)
+    groups = Likeness.by_product(likeness, rows)
     assert time.process_time() - start < 1
     assert [len(set(goods[group])) for group in groups] == [1] * MANY
     assert sorted(np.concatenate(groups)) == rows.tolist()

@@ -89,7 +89,7 @@ class Patches:
         tokens = catalog.space.project(photos.patches[row])
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
         on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5
-        residual, product = residuals(similarity, on_photo, catalog.product_weights(keys), catalog.grid)
+        residual, product = residuals(similarity, on_photo, catalog.likeness.product_weights(keys), catalog.grid)
         if product.sum() < 4:
             return Evidence.not_applicable(f"No genuine photo of {best} could be laid over this one.")
         values = np.sort(residual[product])[::-1]

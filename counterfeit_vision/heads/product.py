@@ -78,7 +78,7 @@ class Product:
         if what == "product" and reference.names[0] != catalog.reference_of(goods).names[0]:
             name = f"{name} of {reference.brand}"
         verb = "looks more like" if margin > 0 else "looks less like"
-        usual = catalog.usual_margin(goods, str(catalog.goods[rival])) if what == "product" else 0.0
+        usual = catalog.likeness.usual_margin(goods, str(catalog.goods[rival])) if what == "product" else 0.0
         leads = f"; among its genuine photos {claimed} leads by {-usual:.2f}" if usual < 0 else ""
         evidence = Evidence(
             score=margin - USUAL * usual,

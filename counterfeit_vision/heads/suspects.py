@@ -146,7 +146,7 @@ class Suspects:
         """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
         Compared once.
         """
-        return self._most_alike.get(row, lambda: self.catalog.most_alike(self.photos, row, claimed))
+        return self._most_alike.get(row, lambda: self.catalog.likeness.most_alike(self.photos, row, claimed))
 
     def _recognise(self, row: int) -> str:
         nearest, siblings = self._siblings(row)
