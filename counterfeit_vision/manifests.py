@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DuplicateIdError, InputError, ManifestError, require
-from .types import Failure, Listing, Photo, Reference, Region, check_list
+from .types import Failure, Listing, Photo, Reference, Region, check_count, check_list
 
 __all__ = ["id_of", "read_listings", "read_references", "read_rows"]
 
@@ -292,6 +292,7 @@ def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
     photos = _json_cell("photos", row["photos"], "a.jpg|b.jpg, or ") if "photos" in row else [row["photo"]]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise InputError(f"column 'photos' holds {str(photos)[:80]}, expected a list of paths")
+    check_count("column 'photos'", photos)
     return [path.parent / photo for photo in photos if photo]
 
 

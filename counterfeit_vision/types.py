@@ -42,6 +42,7 @@ __all__ = [
     "Region",
     "Seller",
     "Verdict",
+    "check_count",
     "check_list",
     "composed",
 ]
@@ -60,6 +61,9 @@ DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence
 
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
+
+MOST_PHOTOS = 500
+"""Of one listing, which is judged as a whole: all its photos, with their patch tokens, are in memory together."""
 
 GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
 """What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""
@@ -139,6 +143,13 @@ def check_list(photos: object, what: str, example: str = "[photo]", *, listings:
         raise InputError(f"{what}: need a list of photos, not a {kind}; type {example.replace('[photo]', its)}")
     if not isinstance(photos, Iterable):
         raise InputError(f"{what}: need a list of photos, not {kind}; for one photo type {example}")
+
+
+def check_count(what: str, photos: Sequence[object]) -> None:
+    """:class:`InputError` for more photos than one listing may have."""
+    if len(photos) > MOST_PHOTOS:
+        told = f"{len(photos):,} photos of one listing (limit: {MOST_PHOTOS})"
+        raise InputError(f"{what}: {told}; leave some out, or make several listings of them")
 
 
 def _check_id(kind: str, value: object) -> None:
@@ -273,6 +284,7 @@ class Listing(_Record):
         _check_id("Listing", self.id)
         if isinstance(self.photos, _ONE) or not isinstance(self.photos, Sequence):
             raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
+        check_count(f"Listing {self.id!r}", self.photos)
         object.__setattr__(self, "photos", tuple(self.photos))
         texts = ("brand", "product", "title", "currency", "platform", "region", "url", "captured_at")
         _check_texts("Listing", self.id, channel=self.channel, **{name: getattr(self, name) for name in texts})

@@ -523,6 +523,8 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
         ({"id": "x", "photos": ["a.jpg", None]}, "expected a list of paths"),
         ({"id": "x", "photos": {"a": 1}}, "expected a list of paths"),
         ({"id": "x", "photos": [{"bytes": "x" * 9999}]}, "expected a list of paths"),
+        ({"id": "x", "photos": ["a.jpg"] * 501}, "column 'photos': 501 photos of one listing (limit: 500)"),
+        ({"id": "x", "photos": "|".join(["a.jpg"] * 501)}, "column 'photos': 501 photos of one listing (limit: 500)"),
         (
             {"id": "x", "photos": "[new] 1.jpg"},
             "'[new] 1.jpg' begins as a JSON list does, and is none: Expecting value",

@@ -155,6 +155,10 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
     ("change", "message"),
     [
         ({"id": ""}, "non-empty string"),
+        (
+            {"photos": ["a.jpg"] * 501},
+            r"Listing 'l': 501 photos of one listing \(limit: 500\); leave some out, or make several listings of them",
+        ),
         ({"price": 3}, "Listing 'l': price=3 has no currency"),
         ({"price": "3", "currency": "EUR"}, "Listing 'l': price='3' is not a finite number"),
         ({"price": -3, "currency": "EUR"}, ">= 0"),
@@ -174,6 +178,10 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
 def test_a_bad_listing_is_refused_by_field(change: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Listing(**{"id": "l", "photos": ["a.jpg"]} | change)
+
+
+def test_a_listing_of_many_photos_is_taken() -> None:
+    assert len(Listing(id="l", photos=["a.jpg"] * 500).photos) == 500
 
 
 def test_a_seller_may_be_given_as_its_id() -> None:
