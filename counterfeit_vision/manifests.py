@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DuplicateIdError, InputError, ManifestError, require
-from .types import Failure, Listing, Photo, Reference, Region, check_count, check_list
+from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
 
 __all__ = ["id_of", "read_listings", "read_references", "read_rows"]
 
@@ -244,9 +244,9 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
             yield f"item {number}", item
         elif isinstance(item, Mapping):
             error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
-            yield f"item {number}", Failure(id_of(item, f"item {number}"), "input", error)
+            yield f"item {number}", _failure(id_of(item, ""), f"item {number}", error)
         else:
-            name = (os.fsdecode(item) if isinstance(item, str | os.PathLike) else "") or f"photo {number}"
+            name = _name_of(item, f"photo {number}")
             while name in named:  # the same path may be given twice, or a listing be called so
                 name = f"{name} (photo {number})"
             named.add(name)
@@ -267,8 +267,19 @@ def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:
                 values |= {"id": id, "photos": _photo_paths(path, row), "price": _number(row.get("price"))}
                 result = Listing(**values)
         except ManifestError as error:
-            result = Failure(id, "input", error)
+            result = _failure(id, f"{path.name}:{number}", error)
         yield place, result
+
+
+def _failure(id: str, otherwise: str, error: InputError) -> Failure:
+    """What makes no listing, as also an id that is too long."""
+    return Failure(id if 0 < len(id) <= LONGEST_ID else otherwise, "input", error)
+
+
+def _name_of(photo: Photo, otherwise: str) -> str:
+    """The id of a bare photo: its path, where that leaves room for what tells it from another of the same path."""
+    path = os.fsdecode(photo) if isinstance(photo, str | os.PathLike) else ""
+    return path if 0 < len(path) < LONGEST_ID - 100 else otherwise
 
 
 def _refuse_without_photos(path: Path) -> None:

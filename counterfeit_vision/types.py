@@ -62,6 +62,9 @@ DECISIONS: tuple[Decision, ...] = ("suspected", "review", "insufficient_evidence
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
 
+LONGEST_ID = 4_096
+"""Characters of an id, which may be a path: each photo of a listing is named by it."""
+
 MOST_PHOTOS = 500
 """Of one listing, which is judged as a whole: all its photos, with their patch tokens, are in memory together."""
 
@@ -154,7 +157,10 @@ def check_count(what: str, photos: Sequence[object]) -> None:
 
 def _check_id(kind: str, value: object) -> None:
     if not isinstance(value, str) or not value:
-        raise InputError(f"{kind}(id={value!r}): an id is a non-empty string")
+        raise InputError(f"{kind}(id={value!r:.80}): an id is a non-empty string")
+    if len(value) > LONGEST_ID:
+        told = f"{kind} {value[:80]!r}: id has {len(value):,} characters (limit: {LONGEST_ID:,})"
+        raise InputError(f"{told}; give it a shorter one")
 
 
 def _check_texts(kind: str, id: str, /, **texts: object) -> None:

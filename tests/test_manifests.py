@@ -554,6 +554,25 @@ def test_a_row_that_makes_no_listing_is_one_failure_in_its_place(tmp_path: Path,
     assert len(str(failure.error)) < 1000
 
 
+def test_a_row_whose_id_is_too_long_is_a_failure_by_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.jsonl", OFFER, {"id": "x" * 200_000, "photos": ["a.jpg"] * 500}, OFFER | {"id": "l3"})
+    first, failure, third = read_listings(path)
+    assert (first.id, failure.id, third.id) == ("l1", "l.jsonl:2", "l3")
+    assert isinstance(failure, Failure)
+    assert f"{path}:2: Listing 'xxx" in str(failure.error)
+    assert "id has 200,000 characters (limit: 4,096)" in str(failure.error)
+    assert len(str(failure.error)) < 1000
+    (given,) = read_listings([{"id": "x" * 200_000}])  # type: ignore[list-item]
+    assert given.id == "item 0"
+
+
+def test_a_bare_photo_whose_path_is_too_long_for_an_id_is_named_by_its_place() -> None:
+    path = "n" * 5_000
+    listings = list(read_listings(["a.jpg", path, path]))
+    assert [item.id for item in listings] == ["a.jpg", "photo 1", "photo 2"]
+    assert [item.photos for item in listings if isinstance(item, Listing)] == [("a.jpg",), (path,), (path,)]
+
+
 @pytest.mark.parametrize("line", ["{broken", "[1]", '{"id": "caf\\ud800'])
 def test_a_broken_line_is_one_failure_in_its_place(tmp_path: Path, line: str) -> None:
     path = write(tmp_path / "l.jsonl", OFFER, line, OFFER | {"id": "l3"})

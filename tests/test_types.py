@@ -81,6 +81,7 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"id": ""}, "an id is a non-empty string"),
         ({"id": 5}, r"Reference\(id=5\): an id is a non-empty string"),
         ({"id": None}, "an id is a non-empty string"),
+        ({"id": "i" * 4_097}, r"Reference 'i{80}': id has 4,097 characters \(limit: 4,096\); give it a shorter one"),
         ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
         ({"brand": None}, "brand=None"),
         ({"product": 7}, "product=7"),
@@ -155,6 +156,7 @@ def test_photos_of_a_listing_are_a_list(photos) -> None:
     ("change", "message"),
     [
         ({"id": ""}, "non-empty string"),
+        ({"id": "i" * 4_097}, r"Listing 'i{80}': id has 4,097 characters \(limit: 4,096\); give it a shorter one"),
         (
             {"photos": ["a.jpg"] * 501},
             r"Listing 'l': 501 photos of one listing \(limit: 500\); leave some out, or make several listings of them",
