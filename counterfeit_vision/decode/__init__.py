@@ -14,11 +14,12 @@ colour: libjpeg-turbo, which Pillow is built on, too, then writes its pixels str
   profile is ignored: colours are taken as sRGB, as every CLIP pipeline does.
 - **Animations and multi-page files**: the first frame.
 
-What a file may cost is bounded by :class:`Limits`, before its pixels are touched wherever the format allows. Pillow's
-global settings are left as they are. Two things are silenced for good, because on damaged files they write to stderr:
-libtiff's error printer (its errors still arrive, as ``DecodeError``), and the last-resort handler of the ``PIL`` logger
-(handlers that an application installs still get every record). Pillow's warnings are dropped only while a photo is
-decoded, in the thread that decodes it; Python's filters of warnings are not touched.
+What a file may cost is bounded by :class:`Limits`, before its pixels are touched wherever the format allows, and so is
+what its metadata may cost. Pillow's global settings are left as they are. Two things are silenced for good, because on
+damaged files they write to stderr: libtiff's error printer (its errors still arrive, as ``DecodeError``), and the
+last-resort handler of the ``PIL`` logger (handlers that an application installs still get every record). Pillow's
+warnings are dropped, and what it unpacks of metadata is counted, only while a photo is decoded, in the thread that
+decodes it; Python's filters of warnings are not touched.
 """
 
 from __future__ import annotations
@@ -153,7 +154,8 @@ def _from_file(
     with pillow_errors(source, limits, data):
         image = pil().open(Metered(data, limits.seconds), formats=limits.formats)
     with image:
-        check_cost(image, data, source, limits)
+        with pillow_errors(source, limits):
+            check_cost(image, data, source, limits)
         width, height = image.size
         scale, pixels = 1, None
         if image.format == "JPEG" and image.mode == "RGB":

@@ -14,7 +14,7 @@ from ..errors import DecodeError
 from .limits import Limits, OutOfTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["muted", "pil", "pillow_errors"]
 
@@ -27,6 +27,7 @@ class _Hush(threading.local):
     """
 
     inside = False
+    values = 0  # of a photo's metadata, that may still be unpacked
 
     def warn(self, message: Any, category: Any = None, stacklevel: int = 1, **more: Any) -> None:
         if not self.inside:
@@ -38,6 +39,32 @@ class _Hush(threading.local):
 
 _hush = _Hush()
 
+MOST_VALUES = 400_000  # four planes of 65,535 strips of one row, and some
+PLAIN = (1, 2, 7)  # types of a tag whose value is one object, however long: bytes, a text
+RATIONALS, RATIONAL = (5, 10), 20  # each becomes an object of its own, which takes as long as so many numbers
+
+
+class _Counted:
+    """How Pillow unpacks the values of a TIFF's or an EXIF block's tag, bounded in a thread inside :func:`muted`: a few
+    bytes can order millions of objects, and no piece is read meanwhile.
+    """
+
+    def __init__(self, unpack: Callable[..., Any], per_byte: float) -> None:
+        self._unpack, self._per_byte = unpack, per_byte
+
+    def __call__(self, directory: Any, data: bytes, *more: Any) -> Any:
+        if _hush.inside:
+            _hush.values -= int(len(data) * self._per_byte)
+            if _hush.values < 0:
+                raise ValueError(f"its tags hold more than {MOST_VALUES:,} values")
+        return self._unpack(directory, data, *more)
+
+
+def _count_values(unpackers: dict[int, tuple[int, Callable[..., Any]]]) -> None:
+    for kind, (size, unpack) in list(unpackers.items()):
+        if kind not in PLAIN and not isinstance(unpack, _Counted):
+            unpackers[kind] = size, _Counted(unpack, (RATIONAL if kind in RATIONALS else 1) / size)
+
 
 @functools.cache
 def pil() -> Any:
@@ -47,6 +74,7 @@ def pil() -> Any:
     modules: tuple[Any, ...] = (Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin)
     for module in modules:  # those that warn, of the formats that are accepted
         module.warnings = _hush
+    _count_values(TiffImagePlugin.ImageFileDirectory_v2._load_dispatch)
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     # Pillow turns libtiff's warnings off in the same way, and leaves the errors on. Where the C library is linked in
     # statically its name is hidden, and the messages stay.
@@ -59,8 +87,8 @@ def pil() -> Any:
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Pillow's warnings are dropped inside, in this thread."""
-    before, _hush.inside = _hush.inside, True
+    """Pillow's warnings are dropped inside, in this thread, and what it unpacks of metadata is bounded."""
+    before, _hush.inside, _hush.values = _hush.inside, True, MOST_VALUES
     try:
         yield
     finally:
@@ -71,13 +99,15 @@ def muted() -> Iterator[None]:
 def pillow_errors(source: str, limits: Limits, data: bytes = b"") -> Iterator[None]:
     """Whatever goes wrong inside Pillow becomes a ``DecodeError``, and its warnings are dropped.
 
-    Only calls into Pillow stand inside. On hostile files it raises nearly every built-in error (OSError, ValueError,
-    SyntaxError, EOFError, struct.error, KeyError, IndexError, TypeError, OverflowError, zlib.error, ...), so no list
-    would be complete.
+    Only what calls into Pillow stands inside. On hostile files it raises nearly every built-in error (OSError,
+    ValueError, SyntaxError, EOFError, struct.error, KeyError, IndexError, TypeError, OverflowError, zlib.error, ...),
+    so no list would be complete.
     """
     try:
         with muted():
             yield
+    except DecodeError:
+        raise
     except OutOfTime as error:
         raise DecodeError(source, "decoding takes too long", f"{limits.seconds:g} s of processor time") from error
     except pil().UnidentifiedImageError as error:
