@@ -537,9 +537,9 @@ def test_a_line_longer_than_a_jpegs_side_is_refused_however_few_its_pixels(turne
             decode(photo, name="line")
 
 
-def tall_order(scans: int) -> bytes:
+def tall_order(scans: int, height: int = 6000) -> bytes:
     """A small JPEG that orders ``scans`` passes over 42 million pixels."""
-    data = file_bytes(Image.new("L", (7000, 6000)), "JPEG", progressive=True)
+    data = file_bytes(Image.new("L", (7000, height)), "JPEG", progressive=True)
     last = data.rfind(b"\xff\xc4", 0, data.rfind(b"\xff\xda"))
     return data[:-2] + data[last:-2] * scans + data[-2:]
 
@@ -558,6 +558,18 @@ def run_length_bitmap() -> bytes:
     runs = (b"\x01\x05" * 5000 + b"\0\0") * 4000
     header = struct.pack("<IiiHHIIiiII", 40, 5000, 5000, 1, 8, 1, len(runs), 0, 0, 256, 0) + bytes(1024)
     return b"BM" + struct.pack("<IHHI", 14 + len(header) + len(runs), 0, 0, 14 + len(header)) + header + runs
+
+
+def jpeg_tiff(width: int, height: int, jpeg: bytes, compression: int = 7, tile: bool = False) -> bytes:
+    """A grey TIFF of strips or tiles of 7000 x 500 pixels, which all are the same bytes."""
+    count = height // 500 * (width // 7000)
+    sides = [(322, 1, 7000), (323, 1, 500)] if tile else [(278, 1, 500)]
+    fields = [(256, 1, width), (257, 1, height), (258, 1, 8), (259, 1, compression), (262, 1, 1), (277, 1, 1), *sides]
+    end = 8 + 2 + 12 * (len(fields) + 2) + 4
+    fields += [(324 if tile else 273, count, end), (325 if tile else 279, count, end + 4 * count)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, *rest) for tag, *rest in sorted(fields))
+    tables = struct.pack("<I", end + 8 * count) * count + struct.pack("<I", len(jpeg)) * count
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + tables + jpeg
 
 
 MILLION = 1_000_000
@@ -621,6 +633,9 @@ def tiny_tiles() -> bytes:
 BOMBS: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "pixels": (lambda: png(30_000, 30_000, 8, 0, b""), "pixels"),
     "scans": (lambda: tall_order(300), "processor time"),
+    "scans in strips": (lambda: jpeg_tiff(7000, 6000, tall_order(80, 500)), "processor time"),
+    "scans in tiles": (lambda: jpeg_tiff(7000, 6000, tall_order(80, 500), tile=True), "processor time"),
+    "scans in the old style": (lambda: jpeg_tiff(7000, 6000, tall_order(80, 500), 6), "processor time"),
     "tile": (giant_tile, "pixels"),
     "runs": (run_length_bitmap, "processor time"),
     "text": (lambda: png(1, 1, 8, 0, b"\0\0", (b"zTXt", b"k\0\0" + zlib.compress(bytes(90_000_000), 9))), "too large"),
@@ -670,6 +685,15 @@ def test_a_tiff_of_many_strips_is_read() -> None:
     tables = np.concatenate([np.arange(rows) * width + end + 8 * rows, np.full(rows, width)]).astype("<u4")
     data = b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + tables.tobytes() + pixels.tobytes()
     np.testing.assert_array_equal(decode(data, limits=Limits(seconds=30)).pixels[..., 0], pixels)
+
+
+@pytest.mark.parametrize("tile", [False, True])
+def test_a_tiff_of_many_jpegs_is_read(tile: bool) -> None:
+    jpeg = file_bytes(Image.fromarray(np.tile(noise(50, 70, 1)[..., 0], (10, 100))), "JPEG")
+    pixels = decode(jpeg_tiff(7000, 6000, jpeg, tile=tile)).pixels
+    np.testing.assert_array_equal(pixels, np.tile(decode(jpeg).pixels, (12, 1, 1)))
+    few = jpeg_tiff(7000, 1000, tall_order(80, 500), tile=tile)
+    assert decode(few).pixels.shape == (1000, 7000, 3)
 
 
 # --- a process of its own, to see what reaches stderr and how far memory rises ---

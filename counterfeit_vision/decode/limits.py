@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DecodeError
 
@@ -26,9 +28,9 @@ class Limits:
       side may be longer than a JPEG's can: to resize a line of 50 million pixels would take 2 GB.
     - ``file_bytes``: size of the file.
     - ``seconds``: processor time on one desktop core. Formats that are read piece by piece stop once it is spent. What
-      decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans) is refused in advance where its pixels and bytes
-      make the work too large; the rates are constants, so the answer does not depend on the machine. A TIFF is bounded
-      by the other limits (50 million pixels: 0.6 s).
+      decodes in one call (WebP, AVIF, JPEG 2000, JPEGs of many scans, also inside a TIFF) is refused in advance where
+      its pixels and bytes make the work too large; the rates are constants, so the answer does not depend on the
+      machine. A TIFF is otherwise bounded by the other limits (50 million pixels: 0.6 s).
     - ``formats``: Pillow's names of the formats that may be opened. Off are those that run other programs (EPS), those
       that no photo comes in, and those whose decoders are little tested (FITS, SPIDER, SGI, ICNS, ...). Multi-picture
       JPEGs ("MPO") come through "JPEG".
@@ -65,12 +67,35 @@ def check_cost(image: PILImage, data: bytes, source: str, limits: Limits) -> Non
     per_pixel, per_byte = _WORK.get(image.format or "", (0, 0))
     work: float = pixels * per_pixel + len(data) * per_byte
     if image.format in ("JPEG", "MPO"):
-        pairs = [np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1)]
-        scans = sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs)  # ten times as quick as data.count()
-        work = pixels * int(scans) * _NS_PER_PIXEL_AND_SCAN
+        work = pixels * sum(map(np.count_nonzero, _scans(data))) * _NS_PER_PIXEL_AND_SCAN
+    elif image.info.get("compression") in ("jpeg", "tiff_jpeg"):
+        work = _scanned_in_tiff(image, data) * _NS_PER_PIXEL_AND_SCAN
     if work * 1e-9 > limits.seconds:
         what = f"{image.format} of {pixels:,} pixels and {len(data):,} bytes would take up to {work * 1e-9:.1f} s"
         raise DecodeError(source, what, f"{limits.seconds:g} s of processor time")
+
+
+def _scans(data: bytes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether a JPEG's scan begins, at the even and at the odd places; ten times as quick as data.count()."""
+    even, odd = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) == 0xDAFF for start in (0, 1))
+    return even, odd
+
+
+def _scanned_in_tiff(image: Any, data: bytes) -> float:
+    """Pixels of a TIFF's JPEGs, each as often as it is passed over. Each strip or tile is a JPEG of its own, and
+    several may be the same bytes; in the old style they share one.
+    """
+    even, odd = map(np.flatnonzero, _scans(data))
+    scans, tags = np.sort(np.concatenate([2 * even, 2 * odd + 1])), image.tag_v2
+    if image.info["compression"] == "tiff_jpeg":
+        return float(image.width * image.height * len(scans))
+    rows = min(tags.get(278, image.height), image.height)
+    pixels, total = math.prod(_tiff_tile(image)) or image.width * (rows if rows > 0 else image.height), 0
+    for places, sizes in ((273, 279), (324, 325)):
+        starts, lengths = (np.atleast_1d(np.array(tags.get(tag, ()), np.float64)) for tag in (places, sizes))
+        ends = starts + lengths if starts.shape == lengths.shape and lengths.all() else np.full_like(starts, len(data))
+        total += int((np.searchsorted(scans, ends) - np.searchsorted(scans, starts)).sum())
+    return float(pixels * total)
 
 
 def _tiff_tile(image: Any) -> tuple[int, int]:
