@@ -496,6 +496,25 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
         decode(tmp_path / "pipe.jpg")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+@pytest.mark.parametrize(("lies", "reason"), [(["stat"], "not a regular file"), (["stat", "fstat"], "empty: 0 bytes")])
+def test_a_pipe_that_is_taken_for_a_file_does_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: list[str], reason: str
+) -> None:
+    """One may come into a file's place after it was looked at, and some files of /proc wait as a pipe does."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    end, seen = os.open(tmp_path / "pipe.jpg", os.O_RDWR), Path(__file__).stat()
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        for name in lies:
+            patch.setattr(f"counterfeit_vision.decode.os.{name}", lambda place, **options: seen)
+        photo = pool.submit(decode, tmp_path / "pipe.jpg")
+        try:
+            with pytest.raises(DecodeError, match=reason):
+                photo.result(timeout=5)
+        finally:
+            os.close(end)
+
+
 def test_other_formats_are_named() -> None:
     with pytest.raises(DecodeError, match="format ICNS is not accepted") as caught:
         decode(b"icns" + bytes(40))

@@ -133,14 +133,20 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe or a device could wait for ever
             raise DecodeError(source, "is a folder" if os.path.isdir(path) else "is not a regular file")
-        with open(path, "rb") as file:
-            return file.read(limits.file_bytes + 1)
+        with open(path, "rb", opener=_open_at_once) as file:  # and another may have come into its place
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DecodeError(source, "is not a regular file")
+            return file.read(limits.file_bytes + 1) or b""  # None: /proc has files that wait as a pipe does
     except (OSError, ValueError) as error:
         if isinstance(error, DecodeError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         hint = "; download the photo, and name its file" if re.search(r"\bhttps?:/", os.fsdecode(path)) else ""
         raise DecodeError(source, f"cannot be read: {reason}{hint}") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _from_file(
