@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -329,6 +331,33 @@ def test_arcs_without_a_radius_are_lines(radii: str) -> None:
 def test_a_table_of_marks_that_can_not_be_read_is_named(cell: bytes, tmp_path: Path) -> None:
     (tmp_path / "marks.csv").write_bytes(b"file,title,hex\na.svg," + cell + b",112233\n")
     with pytest.raises(InputError, match=r"marks\.csv: not readable as a csv in UTF-8"):
+        read_marks(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_among_the_marks_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.svg")
+    end = os.open(tmp_path / "pipe.svg", os.O_RDWR)
+    with ThreadPoolExecutor(1) as pool:
+        mark = pool.submit(read_svg, tmp_path / "pipe.svg")
+        try:
+            with pytest.raises(InputError, match=r"pipe\.svg: not a regular file"):
+                mark.result(timeout=5)
+        finally:
+            os.close(end)
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="no devices on this system")
+def test_a_device_among_the_marks_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "null.svg").symlink_to("/dev/null")
+    with pytest.raises(InputError, match=r"null\.svg: not a regular file"):
+        read_svg(tmp_path / "null.svg")
+
+
+def test_a_table_of_marks_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text("<path d='M2 2H22V22H2Z'/>")
+    (tmp_path / "marks.csv").write_bytes(b"file,title,hex\na.svg,A,112233\n" + b"\n" * (8 << 20))
+    with pytest.raises(InputError, match=r"marks\.csv: the file is too large \(limit: 8,388,608 bytes\)"):
         read_marks(tmp_path)
 
 

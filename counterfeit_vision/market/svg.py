@@ -8,6 +8,7 @@ expanded.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -23,6 +24,7 @@ from .shapes import Element, Polygon, Shape, arc, bezier, centred
 __all__ = ["SvgMark", "path_polygons", "read_marks", "read_svg"]
 
 MAX_BYTES = 256 * 1024
+MAX_TABLE = 8 * 1024 * 1024  # bytes of marks.csv
 MAX_NUMBERS = 50_000
 MAX_COORDINATE = 1e5
 MAX_FILES = 10_000
@@ -160,14 +162,21 @@ def path_polygons(path: str, *, source: str = "path data") -> list[Polygon]:
     return [np.concatenate(outline) for outline in outlines if len(outline) > 1]
 
 
+def _read_text(path: Path, limit: int) -> str:
+    if path.exists() and not path.is_file():  # a pipe waits, a device may never end
+        raise InputError(f"{path}: not a regular file")
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(f"{path}: the file is too large (limit: {limit:,} bytes)")
+    return data.decode()
+
+
 def read_svg(file: str | os.PathLike[str], *, title: str | None = None, colour: str = "") -> SvgMark:
     """Read one mark. ``colour`` is six hex digits; anything else gives black."""
     path = Path(file)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: {size} bytes (limit: {MAX_BYTES})")
-        text = path.read_text("utf-8")
+        text = _read_text(path, MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable SVG file: {error}") from error
     outlines, rule = [], "nonzero"
@@ -197,8 +206,8 @@ def read_marks(folder: str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
     rows = [(file, file.stem, "") for file in sorted(root.glob("*.svg"))]
     if table.is_file():
         try:
-            with table.open(encoding="utf-8", newline="") as stream:
-                named = {Path(row.get("file") or "").name: row for row in csv.DictReader(stream)}
+            lines = io.StringIO(_read_text(table, MAX_TABLE), newline="")
+            named = {Path(row.get("file") or "").name: row for row in csv.DictReader(lines)}
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{table}: not readable as a csv in UTF-8: {error}") from error
         rows = [
