@@ -55,6 +55,7 @@ INSERT OR IGNORE INTO uses SELECT sha256, fingerprint, 0 FROM embeddings;
 COMMIT
 """
 TABLES = {"embeddings", "uses"}
+KINDS = {"table": "tables", "view": "views", "trigger": "triggers", "index": "indices"}
 MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
 KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
 PAGE = 16 << 10  # bytes a page of a new file: a row takes two thirds of the time of the usual 4096
@@ -133,12 +134,7 @@ class EmbeddingCache:
         connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
         self._file = _identity(self.path)
         try:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if foreign := sorted(name for name in tables - TABLES if not name.startswith("sqlite_")):
-                raise InputError(
-                    f"embedding cache {self.path}: the file is another database, with the tables {', '.join(foreign)}; "
-                    "name another file"
-                )
+            tables = self._tables(connection)
             connection.execute(f"PRAGMA page_size={PAGE}")  # a file that has pages keeps theirs
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -154,6 +150,23 @@ class EmbeddingCache:
             raise
         return connection
 
+    def _tables(self, connection: sqlite3.Connection) -> set[str]:
+        """The tables that are there; :class:`InputError` for what is not ours: what it does is not ours to run, either,
+        and a view or a trigger may never end.
+        """
+        tables, foreign = set(), dict[str, list[str]]()
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name"):
+            if kind == "table" and (name in TABLES or name.startswith("sqlite_")):
+                tables.add(name)
+            elif kind != "index" or sql is not None:  # SQLite's own indices have none
+                foreign.setdefault(KINDS.get(kind, kind), []).append(name)
+        if foreign:
+            told = " and ".join(f"the {kinds} {', '.join(names)}" for kinds, names in foreign.items())
+            raise InputError(
+                f"embedding cache {self.path}: the file is another database, with {told}; name another file"
+            )
+        return tables
+
     def _read_only(self) -> sqlite3.Connection | None:
         """The file as it is, such as one that was brought with a machine's image; ``None`` where it can't be read.
 
@@ -164,6 +177,7 @@ class EmbeddingCache:
         try:
             place = f"{self.path.absolute().as_uri()}?mode=ro{frozen}"
             connection = sqlite3.connect(place, uri=True, timeout=PATIENCE, check_same_thread=False)
+            self._tables(connection)
             connection.execute(f"SELECT {COLUMNS}, checksum FROM embeddings LIMIT 1").fetchone()
         except sqlite3.Error:
             if connection is not None:

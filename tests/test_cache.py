@@ -532,6 +532,29 @@ def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path, tables: l
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("CREATE TRIGGER t AFTER INSERT ON embeddings BEGIN DELETE FROM uses; END", "the triggers t"),
+        ("CREATE INDEX i ON embeddings (hex(zeroblob(9)))", "the indices i"),
+        ("CREATE VIEW v AS SELECT 1; CREATE TABLE c (x)", "the tables c and the views v"),
+        ("DROP TABLE embeddings; CREATE VIEW embeddings AS SELECT 1", "the views embeddings"),
+    ],
+)
+def test_a_file_in_which_others_put_what_runs_is_refused_and_left_as_it_is(
+    tmp_path: Path, more: str, told: str
+) -> None:
+    path = tmp_path / "e.sqlite"
+    EmbeddingCache(path).close()
+    EmbeddingCache(path).close()  # what is its own is taken
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.executescript(more)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=rf"e\.sqlite: the file is another database, with {told}; name another file"):
+        EmbeddingCache(path)
+    assert path.read_bytes() == before
+
+
 @SET_ASIDE
 def test_the_log_of_a_damaged_file_is_not_replayed_onto_the_new_one(tmp_path: Path) -> None:
     path = tmp_path / "e.sqlite"
