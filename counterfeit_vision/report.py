@@ -24,7 +24,7 @@ from .errors import InputError, require
 from .files import refuse_file, replace_file
 from .policy import benjamini_hochberg
 from .types import DECISIONS, Failure, Verdict
-from .wording import number, p_number, p_sentence, p_share, percent, printable
+from .wording import number, p_number, p_sentence, p_share, percent, printable, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -293,12 +293,12 @@ def _message(failure: Failure) -> str:
 
 
 def _link(url: str) -> str | None:
-    """The address, if a click on it can only open a web page.
+    """The address, if a click on it can only open a web page, which is the one that is read.
 
     >>> _link("https://shop.example/1?a=b"), _link("javascript:alert(1)")
     ('https://shop.example/1?a=b', None)
     """
-    return url if re.fullmatch(r"https?://[^\s\x00-\x20]+", url, re.IGNORECASE) else None
+    return url if re.fullmatch(r"https?://[^\s\x00-\x20]+", url, re.IGNORECASE) and visible(url) == url else None
 
 
 @functools.cache
@@ -311,6 +311,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # but for what is markup already
     )
     environment.globals.update(decisions=DECISIONS, decision_names=DECISION_NAMES, probability_name=PROBABILITY)
     environment.filters.update(

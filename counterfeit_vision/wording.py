@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable", "quoted"]
+__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable", "quoted", "visible"]
 
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
+TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Controls that turn the direction of the letters around them, as their escapes; the marks that Arabic and Hebrew need
+(U+200E, U+200F) move no letters."""
 
 
 def number(count: int, thing: str) -> str:
@@ -77,7 +80,16 @@ def quoted(text: str) -> str:
     ('“bag”', 83)
     """
     told = text if len(text) <= QUOTED else f"{text[:QUOTED]}\N{HORIZONTAL ELLIPSIS}"
-    return f"\N{LEFT DOUBLE QUOTATION MARK}{told}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{visible(told)}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def visible(text: str) -> str:
+    """Text whose letters stand in the order in which they are read: controls that would turn it are shown as escapes.
+
+    >>> visible("shop" + chr(0x202E) + "1")
+    'shop\\\\u202e1'
+    """
+    return text.translate(TURNS)
 
 
 def printable(text: str) -> str:

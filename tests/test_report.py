@@ -216,7 +216,7 @@ def test_the_page_says_what_was_found(results):
         "Compared with r1",
         "Heat map: Fine detail",
         "1,249.50 EUR",
-        "Shoe Shop (s-1)",
+        "Shoe Shop ( s-1 )",
         "https://market.example/1?a=b&c=d",
         "Stale",
         "second.jpg: no image in it",
@@ -327,6 +327,33 @@ def test_whatever_a_seller_writes_stays_text(text, tmp_path):
         text
     ] * 2
     (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("turn", [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))])
+def test_a_seller_turns_nothing_around_on_the_page(turn):
+    odd = f"mart{turn}ecalp"
+    listing = Listing(
+        id=odd,
+        photos=[],
+        title=odd,
+        brand=odd,
+        product=odd,
+        seller=Seller("12345", odd),
+        url=f"https://a.example/{odd}",
+    )
+    page = Report([verdict(odd, listing=listing)]).to_html()
+    told = f"mart\\u{ord(turn):04x}ecalp"
+    assert turn not in page
+    assert f"<bdi>{told}</bdi> (<bdi>12345</bdi>)" in page
+    assert f"<bdi>{told}</bdi> (<bdi>{told}</bdi>)" in page
+    assert f"<bdi>https://a.example/{told}</bdi>" in page
+    assert not Page(page).all("a"), "the address that is read is not the one that would open"
+    assert wording.quoted(odd) == f"\N{LEFT DOUBLE QUOTATION MARK}{told}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def test_marks_that_arabic_needs_stay():
+    title = "\u062d\u0642\u064a\u0628\u0629 \u200f(\u062c\u062f\u064a\u062f)"
+    assert f"<bdi>{title}</bdi>" in Report([verdict(listing=Listing(id="a", photos=[], title=title))]).to_html()
 
 
 @pytest.mark.parametrize(

@@ -51,3 +51,8 @@ def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
     evidence = seller_name(tree_catalog, None)
     assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")
     assert likeness("anything", "") == 0
+
+
+def test_a_seller_turns_nothing_around_in_the_sentence(tree_catalog: cv.Catalog) -> None:
+    text = seller_name(tree_catalog, cv.Seller("x9", "acme \u202estore")).text
+    assert text.startswith("The seller acme \\u202estore (x9) is not authorised")
