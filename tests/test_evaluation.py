@@ -239,6 +239,31 @@ def test_the_chart_of_risks_calls_its_line_no_alarm() -> None:
     assert axes.get_xlabel() == "risk; from the dashed line on, taken for fake"
 
 
+@pytest.mark.parametrize("name", [r"seller $A\team$ store", "$x^{2$ y$", "a\nb", "\udce9", "\u5b57\u4f53", "L" * 300])
+def test_whatever_a_kind_is_called_it_is_drawn(name: str, tmp_path: Path) -> None:
+    rows = [dataclasses.replace(row, kind=f"{row.label}: {name}") for row in EIGHT.rows]
+    assert Evaluation(rows, draws=2).save(tmp_path).joinpath("evaluation.html").is_file()
+
+
+def test_names_in_a_chart_are_short_and_those_that_begin_alike_stay_apart() -> None:
+    rows = [dataclasses.replace(row, kind=f"{row.label} {'L' * 60} {row.id}") for row in EIGHT.rows]
+    axes = Figure().subplots()
+    charts._decisions(axes, Evaluation(rows, draws=2))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(names) == 8
+    assert {len(name) for name in names} == {40}
+
+
+def test_a_run_is_kept_though_its_charts_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(run: Evaluation) -> list[charts.Chart]:
+        raise ValueError("no such glyph")
+
+    monkeypatch.setattr(charts, "draw", broken)
+    with pytest.raises(ValueError, match="no such glyph"):
+        EIGHT.save(tmp_path)
+    assert Evaluation.load(tmp_path).rows == EIGHT.rows
+
+
 def test_listings_that_are_no_file_are_refused() -> None:
     with pytest.raises(cv.InputError, match="need a csv, jsonl or parquet file of labelled listings, not a list"):
         cv.evaluate(None, [])  # type: ignore[arg-type]

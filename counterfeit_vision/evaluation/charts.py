@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import metrics
-from ..errors import require
 from ..pictures import data_uri
 from ..report import COLOURS, DECISION_NAMES
 from ..types import DECISIONS
+from ..wording import printable
 from .confidence import ALARM
 from .figures import FIGURES, Columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .result import Evaluation
 
 __all__ = ["Chart", "draw"]
 
 SIZE, DPI = (5.2, 3.4), 144  # inches; dots an inch
 BINS = 20
+LETTERS = 40  # of a name beside a bar
+FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Microsoft YaHei", "PingFang SC")
+"""Those of them that are there; each is asked for the letters that the ones before it lack."""
 LABELS = {"genuine": COLOURS["clear"], "fake": COLOURS["suspected"], "unknown": COLOURS["insufficient_evidence"]}
 INK = "#1b1f24"
 CHANCE = {"color": "#98a2b0", "linestyle": "--", "linewidth": 1}
@@ -41,12 +47,20 @@ class Chart(NamedTuple):
 
 
 def draw(run: Evaluation) -> list[Chart]:
-    """The charts that a run's listings allow, the same bytes for the same run.
+    """The charts that a run's listings allow, the same bytes for the same run on a machine with the same fonts."""
+    import matplotlib
+    from matplotlib import font_manager
 
-    Raises :class:`~counterfeit_vision.MissingExtraError` without matplotlib.
-    """
-    figure = require("matplotlib.figure", extra="plot", purpose="Evaluation.save()").Figure
-    charts = []
+    known = set(font_manager.get_font_names())
+    style = {"text.parse_math": False, "font.family": [font for font in FONTS if font in known]}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        return list(_charts(run))
+
+
+def _charts(run: Evaluation) -> Iterator[Chart]:
+    from matplotlib.figure import Figure
+
     for title, words, allowed, paint in (
         ("Decisions", "The share of each kind of listing that got each decision.", run.judged, _decisions),
         ("Risk", "How the risks of genuine and of fake listings are spread.", run.judged, _risks),
@@ -70,31 +84,33 @@ def draw(run: Evaluation) -> list[Chart]:
         ),
     ):
         if allowed:
-            drawing = figure(figsize=SIZE, layout="constrained")
+            drawing = Figure(figsize=SIZE, layout="constrained")
             axes = drawing.subplots()
             axes.spines[["top", "right"]].set_visible(False)
             paint(axes, run)
             packed = io.BytesIO()
             drawing.savefig(packed, format="png", dpi=DPI, metadata={"Software": None})
-            charts.append(Chart(title, words, packed.getvalue()))
-    return charts
+            yield Chart(title, words, packed.getvalue())
 
 
 def _decisions(axes: Any, run: Evaluation) -> None:
     lines = [line for line in run.tables["kind"] if line.listings > line.failures]
     total = np.array([line.listings - line.failures for line in lines])
-    left = np.zeros(len(lines))
+    left, places = np.zeros(len(lines)), range(len(lines))
     for decision in DECISIONS:
         share = np.array([line.decisions[decision] for line in lines]) / total
-        axes.barh(
-            [line.name for line in lines], share, left=left, color=COLOURS[decision], label=DECISION_NAMES[decision]
-        )
+        axes.barh(places, share, left=left, color=COLOURS[decision], label=DECISION_NAMES[decision])
         left += share
+    axes.set_yticks(places, [_short(printable(line.name)) for line in lines])
     axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(lines)))
     axes.tick_params(axis="y", labelsize="small")
     axes.set(xlabel="share of the listings", xlim=(0, 1))
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize="x-small", ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _risks(axes: Any, run: Evaluation) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import metrics
 from ..checks import as_path
-from ..errors import InputError
+from ..errors import InputError, require
 from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
 from ..report import render_template
@@ -172,7 +172,7 @@ class Evaluation:
         *,
         baseline: Evaluation | Comparison | str | os.PathLike[str] | None = None,
     ) -> Path:
-        """Write ``evaluation.html``, one page with its charts inside, and ``evaluation.json``; -> the folder.
+        """Write ``evaluation.json``, then ``evaluation.html``, one page with its charts inside; -> the folder.
 
         With a ``baseline``, or what :meth:`compare` said of one, both hold the comparison. Raises
         :class:`~counterfeit_vision.MissingExtraError` without matplotlib.
@@ -180,10 +180,11 @@ class Evaluation:
         target = as_path(folder, "evaluation.save", "evaluation")
         refuse_file(target)
         compared = baseline if isinstance(baseline, Comparison | None) else self.compare(baseline)
-        page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
+        require("matplotlib", extra="plot", purpose="Evaluation.save()")
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
         target.mkdir(parents=True, exist_ok=True)
         replace_file(target / "evaluation.json", f"{json.dumps(data, indent=1)}\n".encode())
+        page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
         replace_file(target / "evaluation.html", page.encode("utf-8", "backslashreplace"))
         return target
 
