@@ -24,7 +24,7 @@ from .errors import InputError, require
 from .files import refuse_file, replace_file
 from .policy import benjamini_hochberg
 from .types import DECISIONS, Failure, Verdict
-from .wording import number, p_number, p_sentence, p_share, percent, printable, visible
+from .wording import number, p_number, p_share, percent, printable, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -253,7 +253,7 @@ class Explanation:
         v = self.verdict
         likely = f"risk {v.risk:.2f}" if v.probability is None else f"{PROBABILITY} {percent(v.probability)}"
         lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, {likely}"]
-        lines += [v.reason, p_sentence(v.p_value)]
+        lines += [v.reason]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         lines += ["Stale: calibrated on another state of the catalogue; calibrate again."] if v.stale else []
@@ -328,7 +328,6 @@ def _templates() -> jinja2.Environment:
         number=number,
         p_number=p_number,
         percent=percent,
-        p_sentence=p_sentence,
         p_share=p_share,
         thumbnail=pictures.thumbnail,
     )

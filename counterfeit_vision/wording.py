@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "p_number", "p_sentence", "p_share", "percent", "printable", "quoted", "visible"]
+__all__ = ["number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
 
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
@@ -34,21 +34,6 @@ def p_share(p: float | None) -> str:
         return "nearly all" if p >= MOST else f"about {math.floor(10 * p + 0.5)} in 10"
     ways = round(1 / max(p, 1e-6))
     return f"about 1 in {round(ways, 2 - len(str(ways))):,}"
-
-
-def p_sentence(p: float | None) -> str:
-    """A p-value as a sentence.
-
-    >>> p_sentence(0.02)
-    'At most about 1 in 50 genuine listings looks at least this unusual (p 0.020).'
-    """
-    if p is None or not math.isfinite(p):
-        return "It was not measured how unusual this is among genuine listings."
-    if p >= MOST:
-        return f"It looks as usual as genuine listings do (p {p_number(p)})."
-    share = p_share(p)
-    looks = "looks" if " 1 in " in share else "look"
-    return f"At most {share} genuine listings {looks} at least this unusual (p {p_number(p)})."
 
 
 def p_number(p: float | None) -> str:
