@@ -91,7 +91,8 @@ class Policy:
                 f" Not asked, though it was calibrated, as what it needs is absent here: {', '.join(found.unmade)}."
             )
         if found.unread:
-            reason += f" {number(found.unread, 'more photo')} of it could not be read."
+            reason += f" {number(found.unread, 'more photo')} of it could not be read"
+            reason += ", so nothing can be said of all of it." if decision == "clear" else "."
             decision = "insufficient_evidence" if decision == "clear" else decision
         return decision, reason
 

@@ -138,7 +138,8 @@ def test_photos_that_could_not_be_read_are_never_clear() -> None:
     for p, decision in ((0.01, "suspected"), (0.1, "review"), (0.9, "insufficient_evidence")):
         said, reason = word(Policy(ALPHA), found(p, unread=2))
         assert said == decision
-        assert reason.endswith(" 2 more photos of it could not be read.")
+        told = ", so nothing can be said of all of it." if decision == "insufficient_evidence" else "."
+        assert reason.endswith(f" 2 more photos of it could not be read{told}")
 
 
 def test_the_claim_that_is_named_is_the_first() -> None:
