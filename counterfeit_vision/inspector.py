@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from . import __version__
 from .cache import EmbeddingCache
 from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, refuse_too_few, split_groups
 from .catalog import Catalog
@@ -415,6 +416,7 @@ class Inspector:
             + ("" if self.by is None else f"; each {self.by} by itself where it has enough"),
             "Alarm level": calibration.promise("genuine photos are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
+            "Version": f"counterfeit-vision {__version__}",
             "Claims": ", ".join(head.name for head in self.heads),
         }
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}

@@ -338,7 +338,7 @@ def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> It
             yield result
             continue
         photo = result.kept or known[result.sha256]
-        view = PhotoView(result.id, photo.view, photo.size)
+        view = PhotoView(result.id, photo.view, photo.size, sha256=result.sha256)
         yield EncodedPhoto(
             result.id, result.sha256, photo.vector, photo.patches, photo.grid, photo.content, view, result.source
         )

@@ -408,13 +408,14 @@ class Matches:
 @dataclass(frozen=True)
 class PhotoView:
     """A small upright copy of a photo, to be shown to people: ``jpeg`` bytes, ``size`` (width, height) of the
-    original.
+    original, ``sha256`` hex of a listing's photo: of the file's bytes, or of the pixels where there is no file.
     """
 
     id: str
     jpeg: bytes = field(repr=False)
     size: tuple[int, int]
     caption: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -520,13 +521,14 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the pictures, of which there are the names, and the nearest references.
-        Nearly all of its bytes are the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the pictures, of which there are names and hashes, and the nearest
+        references. Nearly all of its bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,
             "listing": None if self.listing is None else self.listing.to_dict(),
             "photos": [photo.id for photo in self.photos],
+            "photos_sha256": [photo.sha256 for photo in self.photos],
             "decision": self.decision,
             "risk": self.risk,
             "p_value": self.p_value,

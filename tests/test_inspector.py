@@ -121,7 +121,9 @@ def test_bad_inputs_are_failures_in_their_places(
     assert len(results[4].failures) == 1
     assert results[4].risk == results[1].risk  # the photo that failed changes nothing, but for the word
     assert results[4].decision != "clear"
-    assert re.search(r" 1 more photo of it could not be read(, so nothing can be said of all of it)?\.$", results[4].reason)
+    assert re.search(
+        r" 1 more photo of it could not be read(, so nothing can be said of all of it)?\.$", results[4].reason
+    )
     with pytest.raises(cv.DecodeError):
         inspector.inspect(listings, strict=True)
 

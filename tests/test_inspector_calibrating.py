@@ -169,6 +169,7 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
     report = inspector.inspect(calibrating(fakes))
     assert [verdict.to_dict() for verdict in report] == before
     assert report.about["Claims"] == "loud"
+    assert report.about["Version"] == f"counterfeit-vision {cv.__version__}"
     assert inspector.inspect(fakes[:1]).about["Claims"] == "loud, learned"
 
 

@@ -210,6 +210,7 @@ def test_a_photo_that_comes_twice_in_a_batch_is_encoded_once(small: Small) -> No
     np.testing.assert_array_equal(results[0].vector, results[2].vector)
     assert results[0].sha256 == results[3].sha256 != results[1].sha256
     assert [result.view.id for result in results] == ["a", "b", "c", "d"]
+    assert [result.view.sha256 for result in results] == [result.sha256 for result in results]
 
 
 def test_a_copy_that_is_in_hand_is_not_decoded_again(

@@ -379,7 +379,7 @@ def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> No
     offer = Listing(
         id="l", photos=[b"..."], title="bag", price=9, currency="EUR", seller=Seller("7", "Anna"), platform="bazaar"
     )
-    data = verdict(listing=offer, photos=(PhotoView("front.jpg", b"", (9, 9)),)).to_dict()
+    data = verdict(listing=offer, photos=(PhotoView("front.jpg", b"", (9, 9), sha256="ab12"),)).to_dict()
     assert json.loads(json.dumps(data["listing"])) == {
         "id": "l",
         "title": "bag",
@@ -389,7 +389,7 @@ def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> No
         "platform": "bazaar",
         "channel": "online",
     }
-    assert data["photos"] == ["front.jpg"]
+    assert (data["photos"], data["photos_sha256"]) == (["front.jpg"], ["ab12"])
     assert (verdict().to_dict()["listing"], Listing(id="l", photos=[b"..."]).to_dict()) == (
         None,
         {"id": "l", "channel": "online"},
