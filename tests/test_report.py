@@ -507,6 +507,14 @@ def test_a_photo_is_shown_with_the_first_digits_of_its_hash():
     assert "front.jpg 0123456789ab Heat map" in words
 
 
+def test_several_boxes_are_told_apart_by_their_numbers():
+    boxes = {name: Evidence(1.0, "t", 0.01, region=Region(9, 9, 99, 99)) for name in ("wordmark", "patches")}
+    page = assert_harmless(Report([verdict(claims=boxes)]).to_html())
+    assert "Boxes: 1 Wordmark, 2 Fine detail" in page.words()
+    assert len(page.all("b")) == len(assert_harmless(Report([verdict()]).to_html()).all("b")) + 2
+    assert "Box: Fine detail" in Page(Report([verdict()]).to_html()).words()
+
+
 def test_ids_on_the_page_are_unique(results):
     ids = [attributes["id"] for _, attributes in Page(Report(results).to_html()).elements if "id" in attributes]
     assert len(ids) == len(set(ids))
