@@ -31,6 +31,7 @@ __all__ = [
     "heat_overlay",
     "layers",
     "matched",
+    "part",
     "thumbnail",
 ]
 
@@ -211,6 +212,16 @@ def bar(p: float | None) -> float:
     (33.3, 100.0, 0.0)
     """
     return 0.0 if p is None or not math.isfinite(p) else min(max(-100 / 3 * math.log10(max(p, 1e-9)), 0.0), 100.0)
+
+
+def part(size: tuple[int, int]) -> str:
+    """CSS of the box of a photo's true shape inside one of its :func:`aspect`: all of it, but for banners.
+
+    >>> part((640, 480)), part((6000, 300)), part((200, 4000))
+    ('width:100.00%;height:100.00%', 'width:100.00%;height:25.00%', 'width:25.00%;height:100.00%')
+    """
+    longer = size[0] / size[1] / float(aspect(size))
+    return f"width:{100 * min(longer, 1):.2f}%;height:{100 * min(1 / longer, 1):.2f}%"
 
 
 def aspect(size: tuple[int, int]) -> str:

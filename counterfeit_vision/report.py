@@ -327,6 +327,7 @@ def _templates() -> jinja2.Environment:
         message=_message,
         number=number,
         p_number=p_number,
+        part=pictures.part,
         percent=percent,
         p_share=p_share,
         thumbnail=pictures.thumbnail,

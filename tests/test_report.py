@@ -958,6 +958,20 @@ def test_a_browser_toggles_the_heat_map(chromium):
     assert abs(x / width - 4 / 7) < 0.08
 
 
+def test_a_browser_shows_a_banner_in_its_true_shape_with_the_box_on_it(chromium):
+    banner = PhotoView("banner", view(size=(320, 16)).jpeg, (6000, 300))
+    claims = {"patches": Evidence(1.0, "t", 0.01, region=Region(5400, 0, 6000, 300))}
+    html = verdict(photos=(banner,), genuine=(), claims=claims).explain().to_html()
+    boxed = chromium(html)
+    rows, columns = np.nonzero(near(chromium(html.replace("layer-box", "no-box")), MAGENTA))
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert width / height == pytest.approx(20, rel=0.1)
+    y, x = np.nonzero(near(boxed, (232, 89, 12)))
+    on = (y < rows.max() + 3) & (y > rows.min() - 3)
+    assert (x[on].min() - columns.min()) / width == pytest.approx(0.9, abs=0.02)
+    assert np.ptp(y[on]) + 1 == pytest.approx(height, abs=3)
+
+
 def test_a_product_that_may_as_well_be_another_is_named_with_it():
     alike = verdict(margin_p=0.04, runner_up="Runner <3>")
     assert "It may as well be Runner <3>, which is nearly as alike." in str(alike.explain())
