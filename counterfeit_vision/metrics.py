@@ -27,6 +27,7 @@ __all__ = [
     "binomial_interval",
     "bootstrap_interval",
     "brier",
+    "calibration_error_interval",
     "expected_calibration_error",
     "fpr_at_tpr",
     "mean_average_precision",
@@ -212,11 +213,16 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -
     positive, values = _probabilities("reliability", labels, probabilities)
     if not as_number(bins, whole=True) >= 1:
         raise InputError(f"reliability: bins={bins!r}, need 1 or more")
-    _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each probability's rows
-    place = (middle * bins / len(values)).astype(int)[inverse]
+    place = _place(values, bins)
     rows = [place == number for number in np.unique(place)]
     return [Bin(int(row.sum()), float(values[row].mean()), float(positive[row].mean())) for row in rows]
+
+
+def _place(values: Floats, bins: int) -> NDArray[np.int64]:
+    """(N,) the bin of each value, of ``bins`` of equal mass."""
+    _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each value's rows
+    return np.asarray((middle * bins / len(values)).astype(np.int64)[inverse])
 
 
 def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> float:
@@ -277,6 +283,32 @@ def bootstrap_interval(
     outside = (1 - as_share(level, "bootstrap_interval: level", 0.95)) / 2
     low, high = np.quantile(values, [outside, 1 - outside])
     return float(low), float(high)
+
+
+def calibration_error_interval(
+    labels: ArrayLike, probabilities: ArrayLike, groups: Sequence[str], *, draws: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """The interval of :func:`expected_calibration_error`, in its bins: as far on both sides as the bins' distances of
+    probability and share lie, together, from the true ones in ``level`` of the draws of :func:`bootstrap_interval`.
+
+    A sum of distances moves no further than they do together, so the interval always holds the figure, and from 200
+    rows on the truth in nine of ten simulated sets, where probabilities are right, and in more where they are wrong.
+    What is drawn is less well calibrated than what it is drawn from: quantiles of the figure's own draws (percentile
+    bootstrap) then lie above the truth, and in every other set reversed ones do (basic bootstrap, Davison & Hinkley
+    1997).
+    """
+    positive, values = _probabilities("calibration_error_interval", labels, probabilities)
+    place, over = _place(values, BINS), values - positive
+
+    def distances(rows: NDArray[np.int64]) -> Floats:
+        return np.bincount(place[rows], over[rows], minlength=BINS) / len(rows)
+
+    found = distances(np.arange(len(over)))
+    away = bootstrap_interval(
+        lambda rows: float(np.abs(distances(rows) - found).sum()), groups, draws=draws, level=2 * level - 1
+    )[1]
+    error = float(np.abs(found).sum())
+    return max(error - away, 0.0), min(error + away, 1.0)
 
 
 @dataclass(frozen=True)

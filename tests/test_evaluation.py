@@ -143,6 +143,12 @@ def test_probabilities_are_judged_where_there_are_any() -> None:
     assert wrong.figures["calibration_error"].value > 0.3
 
 
+def test_the_interval_of_a_calibration_error_holds_it() -> None:
+    rows = [judged(n, "fake" if n % 2 else "genuine", n / 60, probability=n / 60) for n in range(40)]
+    error = Evaluation(rows, draws=DRAWS).figures["calibration_error"]
+    assert 0 <= error.low < error.value < error.high <= 1
+
+
 def test_groups_widen_the_intervals() -> None:
     random = np.random.default_rng(0)
     shift = np.repeat(random.normal(size=20), 20)

@@ -20,6 +20,7 @@ from counterfeit_vision.metrics import (
     binomial_interval,
     bootstrap_interval,
     brier,
+    calibration_error_interval,
     expected_calibration_error,
     fpr_at_tpr,
     mean_average_precision,
@@ -272,6 +273,20 @@ def test_nothing_counted_says_nothing() -> None:
     assert binomial_interval(0, 0) == (0, 1)
     with pytest.raises(InputError, match="3 hits of 2"):
         binomial_interval(3, 2)
+
+
+@pytest.mark.parametrize(("steepness", "true", "share"), [(1.0, 0.0, 0.85), (1.5, 0.06, 0.95), (2.5, 0.126, 0.95)])
+def test_the_interval_of_a_calibration_error_holds_the_true_one(steepness: float, true: float, share: float) -> None:
+    held = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        truth = random.uniform(0.02, 0.98, 200)
+        given = 1 / (1 + (1 / truth - 1) ** steepness)
+        low, high = calibration_error_interval(
+            random.random(200) < truth, given, [str(n) for n in range(200)], draws=60
+        )
+        held += low <= true <= high
+    assert held >= 100 * share
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

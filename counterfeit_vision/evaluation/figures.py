@@ -119,13 +119,15 @@ class Estimate(NamedTuple):
 class Figure:
     """``of`` is the figure, over the judged listings that it is ``about``. Limits come from a bootstrap over groups. A
     ``share`` takes Clopper-Pearson limits where every listing is its own group; and where the share is 0 or 1, which no
-    draw changes, for as many trials as there are groups.
+    draw changes, for as many trials as there are groups. A figure may have an ``interval`` of its own, of the columns,
+    their groups and the number of draws.
     """
 
     title: str
     about: Callable[[Judged], bool]
     of: Callable[[Columns], float]
     share: bool = False
+    interval: Callable[[Columns, Sequence[str], int], tuple[float, float]] | None = None
 
 
 def _known(row: Judged) -> bool:
@@ -177,6 +179,9 @@ FIGURES = {
         f"Expected calibration error ({metrics.BINS} bins of equal mass)",
         _probable,
         lambda c: metrics.expected_calibration_error(c.fake, c.probability),
+        interval=lambda c, groups, draws: metrics.calibration_error_interval(
+            c.fake, c.probability, groups, draws=draws
+        ),
     ),
     "brier": Figure("Brier score", _probable, lambda c: metrics.brier(c.fake, c.probability)),
     "peak_in_mask": Figure(
@@ -201,6 +206,8 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
         apart = len(set(groups))
         if figure.share and (apart == len(used) or value in (0, 1)):
             interval = metrics.binomial_interval(round(value * apart), apart)
+        elif figure.interval is not None:
+            interval = figure.interval(columns, groups, draws)
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
     except InputError:
