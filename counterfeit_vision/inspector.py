@@ -34,6 +34,7 @@ from .report import Report
 from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict
+from .wording import claim_name
 
 __all__ = ["Inspector"]
 
@@ -417,11 +418,11 @@ class Inspector:
             "Alarm level": calibration.promise("genuine photos are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Version": f"counterfeit-vision {__version__}",
-            "Claims": ", ".join(head.name for head in self.heads),
+            "Claims": ", ".join(claim_name(head.name) for head in self.heads),
         }
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
         facts |= {"Stale": STALE} if decider.is_stale else {}
-        return facts | {f"Not asked: {name}": why for name, why in decider.unable.items()}
+        return facts | {f"Not asked: {claim_name(name)}": why for name, why in decider.unable.items()}
 
     # --- on disk ------------------------------------------------------------------------------------------------------
 

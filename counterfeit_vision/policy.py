@@ -13,7 +13,7 @@ from .checks import as_share
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import number, percent
+from .wording import claim_name, number, percent
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
 
@@ -85,11 +85,9 @@ class Policy:
                 f"{percent(found.expected)} are expected."
             )
         if found.uncounted:
-            reason += f" Not counted, as genuine photos that calibrated did not make it: {', '.join(found.uncounted)}."
+            reason += f" Not counted, as genuine photos that calibrated did not make it: {_names(found.uncounted)}."
         if found.unmade:
-            reason += (
-                f" Not asked, though it was calibrated, as what it needs is absent here: {', '.join(found.unmade)}."
-            )
+            reason += f" Not asked, though it was calibrated, as what it needs is absent here: {_names(found.unmade)}."
         if found.unread:
             reason += f" {number(found.unread, 'more photo')} of it could not be read"
             reason += ", so nothing can be said of all of it." if decision == "clear" else "."
@@ -108,7 +106,7 @@ class Policy:
             )
         share = f"At most {_percent(found.p_value, self.alpha)} % of genuine listings look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
-        leading = f"the strongest claim is {name} (p {p:.3g})"
+        leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
         copied = f"{found.copy} " if found.copy else ""
         official = is_authorised(listing, self.authorised)
         grey = self._grey_market(found, official)
@@ -141,7 +139,7 @@ class Policy:
         wrong = {name: p for name, p in found.alone.items() if name != "similarity"}
         name, p = min(wrong.items(), key=lambda claim: claim[1], default=("", 1.0))
         if wrong and not unusual and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
-            alone = f"{name} alone would raise an alarm (p {p:.3g})"
+            alone = f"{claim_name(name)} alone would raise an alarm (p {p:.3g})"
             together = f"{share[0].lower()}{share[1:]}"
             if 0 < found.most < found.photos:  # nothing need conflict
                 return "insufficient_evidence", (
@@ -203,6 +201,10 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         else:
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
     return frozenset(found)
+
+
+def _names(claims: Iterable[str]) -> str:
+    return ", ".join(map(claim_name, claims))
 
 
 def _percent(share: float, beside: float | None = None) -> str:

@@ -24,7 +24,7 @@ from .errors import InputError, require
 from .files import refuse_file, replace_file
 from .policy import benjamini_hochberg
 from .types import DECISIONS, Failure, Verdict
-from .wording import number, p_number, p_share, percent, printable, visible
+from .wording import claim_name, number, p_number, p_share, percent, printable, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -40,23 +40,6 @@ DECISION_NAMES = {
     "review": "Review",
     "insufficient_evidence": "Insufficient evidence",
     "clear": "Clear",
-}
-CLAIM_NAMES = {
-    "reuse": "Photo reuse",
-    "similarity": "Known product",
-    "product": "Claimed product",
-    "look": "Look of the marks",
-    "patches": "Fine detail",
-    "strokes": "Weight of strokes",
-    "ink": "Colour of ink",
-    "layout": "Layout of the marks",
-    "wordmark": "Wordmark",
-    "drawing": "Drawing of the whole",
-    "colours": "Colours of the whole",
-    "learned": "Learned pattern",
-    "mark": "Mark",
-    "price": "Price",
-    "title": "Title against photo",
 }
 COLOURS = {"suspected": "#b3261e", "review": "#9a5b00", "insufficient_evidence": "#5b6472", "clear": "#2c7354"}
 """As in templates/style.css."""
@@ -260,7 +243,7 @@ class Explanation:
         for name, claim in v.claims.items():
             known = "uncounted" if claim.applicable else "no say"
             p = known if claim.p_value is None else f"p {p_number(claim.p_value)}"
-            lines.append(f"  {_claim_name(name):<16}  {p:<9}  {claim.text}")
+            lines.append(f"  {claim_name(name):<16}  {p:<9}  {claim.text}")
         lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
         lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]
         return "\n".join(printable(line) for line in lines)
@@ -282,10 +265,6 @@ class Explanation:
 def _risk_name(verdicts: Iterable[Verdict]) -> str:
     """What ``risk`` is, in words: where labelled fakes were shown, the probability of one."""
     return "risk" if all(verdict.probability is None for verdict in verdicts) else PROBABILITY
-
-
-def _claim_name(name: str) -> str:
-    return CLAIM_NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def _message(failure: Failure) -> str:
@@ -318,7 +297,7 @@ def _templates() -> jinja2.Environment:
         aspect=pictures.aspect,
         bar=pictures.bar,
         boxes=pictures.boxes,
-        claim_name=_claim_name,
+        claim_name=claim_name,
         crops=pictures.crops,
         data_uri=pictures.data_uri,
         layers=pictures.layers,

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
+__all__ = ["claim_name", "number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
 
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
 TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 """Controls that turn the direction of the letters around them, as their escapes; the marks that Arabic and Hebrew need
 (U+200E, U+200F) move no letters."""
+
+CLAIM_NAMES = {
+    "reuse": "Photo reuse",
+    "similarity": "Known product",
+    "product": "Claimed product",
+    "look": "Look of the marks",
+    "patches": "Fine detail",
+    "strokes": "Weight of strokes",
+    "ink": "Colour of ink",
+    "layout": "Layout of the marks",
+    "wordmark": "Wordmark",
+    "drawing": "Drawing of the whole",
+    "colours": "Colours of the whole",
+    "learned": "Learned pattern",
+    "mark": "Mark",
+    "price": "Price",
+    "title": "Title against photo",
+}
+
+
+def claim_name(name: str) -> str:
+    """What a claim is called before people.
+
+    >>> claim_name("ink"), claim_name("my_head")
+    ('Colour of ink', 'My head')
+    """
+    return CLAIM_NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def number(count: int, thing: str) -> str:

@@ -524,7 +524,7 @@ def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
     photos = [photo for listing in listings for photo in listing.photos]
     inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(photos, alpha=0.2)
     named, unnamed = inspector.inspect([listings[0], photos[0]], strict=True)
-    assert named.reason.endswith(" Not counted, as genuine photos that calibrated did not make it: product.")
+    assert named.reason.endswith(" Not counted, as genuine photos that calibrated did not make it: Claimed product.")
     assert "Product" not in unnamed.reason
     assert "Not counted" not in unnamed.reason
     assert any("uncounted" in line for line in str(named.explain()).splitlines())
@@ -553,8 +553,8 @@ def test_a_claim_that_was_calibrated_and_cannot_be_made_here_is_told_of(
     with pytest.warns(RuntimeWarning, match=r"absent makes no claim, though it was calibrated: There is") as warned:
         report = inspector.inspect(market.listings)
     assert [warning.filename for warning in warned] == [__file__]
-    assert report.about.items() - able.about.items() == {("Not asked: absent", head.unable)}
-    told = " Not asked, though it was calibrated, as what it needs is absent here: absent."
+    assert report.about.items() - able.about.items() == {("Not asked: Absent", head.unable)}
+    told = " Not asked, though it was calibrated, as what it needs is absent here: Absent."
     assert all(verdict.reason.endswith(told) for verdict in report)
 
 

@@ -168,9 +168,9 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
 
     report = inspector.inspect(calibrating(fakes))
     assert [verdict.to_dict() for verdict in report] == before
-    assert report.about["Claims"] == "loud"
+    assert report.about["Claims"] == "Loud"
     assert report.about["Version"] == f"counterfeit-vision {cv.__version__}"
-    assert inspector.inspect(fakes[:1]).about["Claims"] == "loud, learned"
+    assert inspector.inspect(fakes[:1]).about["Claims"] == "Loud, Learned pattern"
 
 
 def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(
@@ -692,7 +692,7 @@ def test_of_claims_that_are_as_rare_the_one_that_raises_the_alarm_is_named_first
     (verdict,) = inspector.inspect([flat(250)]).verdicts
     assert list(verdict.claims) == ["loud", "faint"]
     assert verdict.claims["loud"].p_value == verdict.claims["faint"].p_value
-    assert "the strongest claim is loud" in verdict.reason
+    assert "the strongest claim is Loud" in verdict.reason
 
 
 class Channel:
@@ -715,7 +715,7 @@ def test_the_claim_that_is_named_is_listed_first_where_another_photo_has_a_lone_
     yellow, blue = (np.full((40, 40, 3), colour, np.uint8) for colour in ((245, 240, 60), (60, 60, 235)))
     (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[yellow, blue])]).verdicts
     assert verdict.statistics[0] > verdict.statistics[1]
-    assert "the strongest claim is red" in verdict.reason
+    assert "the strongest claim is Red" in verdict.reason
     assert list(verdict.claims) == ["red", "green", "blue"]
 
 

@@ -35,7 +35,7 @@ def word(policy: Policy, facts: Findings, item: Listing | None = None) -> tuple[
 def test_the_levels(p: float, decision: str) -> None:
     said, reason = word(Policy(ALPHA), found(p))
     assert said == decision
-    assert "the strongest claim is patches (p 0.4)" in reason
+    assert "the strongest claim is Fine detail (p 0.4)" in reason
 
 
 def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
@@ -116,7 +116,7 @@ def test_the_very_file_of_a_genuine_photo_accuses_nobody_as_none_calibrates() ->
 def test_a_claim_that_alone_would_raise_an_alarm_and_all_together_do_not_conflict(p: float) -> None:
     said, reason = word(Policy(ALPHA), found(p, alone={"wordmark": 0.02, "patches": 0.9}))
     assert said == "insufficient_evidence"  # 0.02 <= 0.05 / 2 claims
-    assert "The claims conflict: wordmark alone" in reason
+    assert "The claims conflict: Wordmark alone" in reason
     assert word(Policy(ALPHA), found(p, alone={"wordmark": 0.03, "patches": 0.9}))[0] != "insufficient_evidence"
     assert word(Policy(ALPHA), found(0.05, alone={"wordmark": 0.02, "patches": 0.9}))[0] == "suspected"
 
@@ -145,7 +145,7 @@ def test_photos_that_could_not_be_read_are_never_clear() -> None:
 def test_the_claim_that_is_named_is_the_first() -> None:
     said, reason = word(Policy(ALPHA), found(0.01, claims={"price": 0.05, "patches": 0.01}))
     assert said == "suspected"
-    assert "the strongest claim is price (p 0.05)" in reason
+    assert "the strongest claim is Price (p 0.05)" in reason
 
 
 def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
@@ -160,10 +160,10 @@ def test_of_more_photos_than_any_that_calibrated_claims_need_not_conflict() -> N
     said, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=5, most=1))
     assert said == "insufficient_evidence"
     assert reason.startswith("It has 5 photos, and no listing that calibrated has more than 1, so that each counts")
-    assert "wordmark alone would raise an alarm (p 0.001), but at most 25 % of genuine listings" in reason
+    assert "Wordmark alone would raise an alarm (p 0.001), but at most 25 % of genuine listings" in reason
     for photos, most in ((5, 5), (5, 0)):
         _, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=photos, most=most))
-        assert reason.startswith("The claims conflict: wordmark alone")
+        assert reason.startswith("The claims conflict: Wordmark alone")
 
 
 def test_shares_are_written_out() -> None:
@@ -226,14 +226,16 @@ def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -
         assert "little like" not in word(Policy(ALPHA), other)[1]
     for known in (True, False):
         silent = word(Policy(ALPHA), found(0.5, known=known, uncounted=("product", "price")))[1]
-        assert silent.endswith(" Not counted, as genuine photos that calibrated did not make it: product, price.")
+        assert silent.endswith(
+            " Not counted, as genuine photos that calibrated did not make it: Claimed product, Price."
+        )
 
 
 def test_what_was_calibrated_and_cannot_be_asked_here_is_said() -> None:
     for known in (True, False):
         reason = word(Policy(ALPHA), found(0.5, known=known, unmade=("wordmark", "title")))[1]
         assert reason.endswith(
-            " Not asked, though it was calibrated, as what it needs is absent here: wordmark, title."
+            " Not asked, though it was calibrated, as what it needs is absent here: Wordmark, Title against photo."
         )
     assert "Not asked" not in word(Policy(ALPHA), found(0.5))[1]
 
