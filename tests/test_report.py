@@ -211,6 +211,7 @@ def test_the_page_says_what_was_found(results):
         "Fine detail",
         "The mark deviates.",
         "No wordmark is known for this brand.",
+        "Genuine photos as unusual",
         "Does not apply",
         "Compared with r1",
         "Heat map: Fine detail",
