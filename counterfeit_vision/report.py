@@ -24,7 +24,7 @@ from .errors import InputError, require
 from .files import refuse_file, replace_file
 from .policy import benjamini_hochberg
 from .types import DECISIONS, Failure, Verdict
-from .wording import claim_name, number, p_number, p_share, percent, printable, visible
+from .wording import amount, claim_name, number, p_number, p_share, percent, printable, visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -294,6 +294,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.globals.update(decisions=DECISIONS, decision_names=DECISION_NAMES, probability_name=PROBABILITY)
     environment.filters.update(
+        amount=amount,
         aspect=pictures.aspect,
         bar=pictures.bar,
         boxes=pictures.boxes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["claim_name", "number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
+__all__ = ["amount", "claim_name", "number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
 
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
@@ -47,6 +47,15 @@ def number(count: int, thing: str) -> str:
     ('1 photo', '1,200 photos')
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def amount(price: float) -> str:
+    """A price in words: two decimals, where that is a price.
+
+    >>> amount(1234.5), amount(1e300), amount(1e-5)
+    ('1,234.50', '1e+300', '1e-05')
+    """
+    return f"{price:,.2f}" if 0.01 <= price < 1e15 else f"{price:.3g}"
 
 
 def p_share(p: float | None) -> str:

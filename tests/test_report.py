@@ -351,6 +351,14 @@ def test_a_seller_turns_nothing_around_on_the_page(turn):
     assert wording.quoted(odd) == f"\N{LEFT DOUBLE QUOTATION MARK}{told}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
+@pytest.mark.parametrize(
+    ("price", "told"), [(1249.5, "1,249.50 BTC"), (0.0001, "0.0001 BTC"), (0, "0 BTC"), (2e9, "2,000,000,000.00 BTC")]
+)
+def test_a_small_price_is_not_shown_as_none(price, told):
+    listing = Listing(id="a", photos=[], price=price, currency="BTC")
+    assert f"<bdi>{told}</bdi>" in Report([verdict(listing=listing)]).to_html()
+
+
 def test_marks_that_arabic_needs_stay():
     title = "\u062d\u0642\u064a\u0628\u0629 \u200f(\u062c\u062f\u064a\u062f)"
     assert f"<bdi>{title}</bdi>" in Report([verdict(listing=Listing(id="a", photos=[], title=title))]).to_html()

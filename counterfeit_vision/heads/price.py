@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..types import Evidence
-from ..wording import quoted
+from ..wording import amount, quoted
 from .suspects import Suspects
 
 __all__ = ["Price"]
@@ -85,9 +85,9 @@ class Price:
         share = 100 * (listing.price / usual - 1)
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
-            text=f"The listing asks {_amount(listing.price)} {currency}, "
+            text=f"The listing asks {amount(listing.price)} {currency}, "
             f"{'more than ' if share > MOST_TOLD else ''}{min(abs(share), MOST_TOLD):,.0f} % "
-            f"{'below' if share < 0 else 'above'} the usual {_amount(usual)} {currency} of {product} "
+            f"{'below' if share < 0 else 'above'} the usual {amount(usual)} {currency} of {product} "
             f"(priced references: {len(prices)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
         )
@@ -99,15 +99,6 @@ class Price:
         if currency in self.rates and wanted in self.rates:
             return price * self.rates[currency] / self.rates[wanted]
         return None
-
-
-def _amount(price: float) -> str:
-    """A price in words: two decimals, where that is a price.
-
-    >>> _amount(1234.5), _amount(1e300), _amount(1e-5)
-    ('1,234.50', '1e+300', '1e-05')
-    """
-    return f"{price:,.2f}" if 0.01 <= price < 1e9 else f"{price:.3g}"
 
 
 def _code(currency: str) -> str:
