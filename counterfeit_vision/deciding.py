@@ -15,7 +15,7 @@ from PIL import Image
 
 from .calibrate import Calibration
 from .catalog import Catalog
-from .heads import Mark, Price, Reuse, Similarity, Wordmark
+from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
@@ -27,6 +27,7 @@ __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
 BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
+OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
 Floats = NDArray[np.float64]
@@ -274,7 +275,7 @@ class Decider:
             usual = unknown or p > REVIEW_FACTOR * self.calibration.alpha
             claims[name] = dataclasses.replace(
                 evidence,
-                text=_of_photo(listing, judged[row]) + evidence.text,
+                text=evidence.text if name in OF_LISTING else _of_photo(listing, judged[row]) + evidence.text,
                 photo=row,
                 p_value=None if unknown else p,
                 points=None if usual else evidence.points,

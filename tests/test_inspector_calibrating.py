@@ -557,6 +557,15 @@ def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
     assert alone.claims["loud"].text == "Bright."
 
 
+def test_a_claim_about_what_a_listing_says_names_no_photo(tree_catalog: cv.Catalog) -> None:
+    class Asked(Loud):
+        name = Price.name
+
+    inspector = cv.Inspector(tree_catalog, [Asked()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
+    assert verdict.claims["price"].text == "Bright."
+
+
 def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector) -> None:
     listing = cv.Listing(id="three", photos=[b"no photo", flat(60), flat(250)])
     (verdict,) = inspector.inspect([listing]).verdicts
