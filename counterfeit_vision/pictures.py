@@ -43,9 +43,6 @@ HEAT_FROM = 0.5
 LAYERS = 4
 """Heat maps that one photo can carry, most unusual claim first; templates/style.css has a rule for each."""
 
-UNUSUAL = 0.15
-"""p-value up to which a claim shows its crops and points: three times the usual alpha, as for regions."""
-
 LINES = 40
 """Matched points that are drawn: more hide the photos."""
 
@@ -141,10 +138,8 @@ def boxes(claims: Claims, photo: int, size: tuple[int, int]) -> list[tuple[str, 
 
 
 def crops(claim: Evidence) -> tuple[PhotoView, ...]:
-    """The suspect's spot and the genuine one, where the claim is unusual enough to be looked at and no points are drawn
-    on them (:func:`matched`); else nothing.
-    """
-    return claim.crops if claim.crops is not None and claim.points is None and _is_unusual(claim) else ()
+    """The suspect's spot and the genuine one, where no points are drawn on them (:func:`matched`); else nothing."""
+    return claim.crops if claim.crops is not None and claim.points is None else ()
 
 
 @dataclass(frozen=True)
@@ -166,13 +161,13 @@ class Matched:
 
 
 def matched(claim: Evidence, verdict: Verdict) -> Matched | None:
-    """At most :data:`LINES` of an unusual claim's matched points, on the suspect's photo and on the other one: what the
+    """At most :data:`LINES` of a claim's matched points, on the suspect's photo and on the other one: what the
     claim shows beside it, or a genuine one of the verdict's.
 
     Without the other photo they are marked on the suspect's alone. Both get one height, and at most
     :data:`MATCHED_SIDE` pixels. ``None`` where there is no suspect's photo to show, or no point on it.
     """
-    if claim.points is None or not _is_unusual(claim) or claim.photo >= len(verdict.photos):
+    if claim.points is None or claim.photo >= len(verdict.photos):
         return None
     if claim.crops is not None:
         other, beside = [claim.crops[1]], claim.crops[1].caption
@@ -199,10 +194,6 @@ def matched(claim: Evidence, verdict: Verdict) -> Matched | None:
         count=len(places),
         beside=beside,
     )
-
-
-def _is_unusual(claim: Evidence) -> bool:
-    return claim.applicable and claim.p_value is not None and claim.p_value <= UNUSUAL
 
 
 def bar(p: float | None) -> float:

@@ -557,6 +557,24 @@ def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
     assert alone.claims["loud"].text == "Bright."
 
 
+def test_what_is_usual_shows_no_spot_at_whatever_level(tree_catalog: cv.Catalog) -> None:
+    photo = cv.PhotoView("spot", b"", (9, 9))
+
+    class Shown(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            spot = {"region": cv.Region(0, 0, 9, 9), "points": np.ones((3, 4), np.float32), "crops": (photo, photo)}
+            return [dataclasses.replace(evidence, **spot) for evidence in super().score(suspects)]
+
+    for alpha, light in ((0.1, 136), (0.2, 100)):  # of 40 genuine ones as bright: about 8, about 20
+        inspector = cv.Inspector(tree_catalog, [Shown()], cache=False).calibrate(GENUINE, alpha=alpha)
+        for verdict, shown in zip(inspector.inspect([flat(light), flat(45)]).verdicts, (True, False), strict=True):
+            claim = verdict.claims["loud"]
+            assert claim.p_value > 0.15
+            assert (claim.p_value <= 3 * alpha) == shown
+            assert [getattr(claim, name) is not None for name in ("region", "points", "crops")] == [shown] * 3
+            assert ("<circle" in verdict._repr_html_()) == shown
+
+
 def test_a_claim_about_what_a_listing_says_names_no_photo(tree_catalog: cv.Catalog) -> None:
     class Asked(Loud):
         name = Price.name
