@@ -2,7 +2,7 @@
 stated, ties handled: no figure depends on the order of its rows.
 
 ``labels`` are (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Every
-function raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align, and for
+function of them raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align, and for
 one class only where a figure needs both. Names that are none (``None``, NaN) are no wrong input: a row may be short.
 """
 
@@ -24,6 +24,7 @@ __all__ = [
     "Difference",
     "auroc",
     "average_precision",
+    "benjamini_hochberg",
     "binomial_interval",
     "bootstrap_interval",
     "brier",
@@ -245,6 +246,21 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """
     positive, values = _probabilities("brier", labels, probabilities)
     return float(((values - positive) ** 2).mean())
+
+
+# --- chosen out of many -----------------------------------------------------------------------------------------------
+
+
+def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
+    """Which of a batch are discoveries: the k smallest, for the largest k whose k-th is at most fdr x k / all.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.9], 0.08)
+    [True, True, True, False]
+    """
+    fdr = as_share(fdr, "fdr", 0.1)
+    ordered = sorted(p_values)
+    enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered) * (1 + 1e-9)]  # equal but for rounding
+    return [p <= max(enough, default=-1.0) for p in p_values]
 
 
 # --- spread -----------------------------------------------------------------------------------------------------------

@@ -5,17 +5,16 @@ Every rule after the p-value can only take ``suspected`` away, so that none of t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .checks import as_share
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
 from .wording import claim_name, number, percent
 
-__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "benjamini_hochberg", "is_authorised", "pairs"]
+__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "is_authorised", "pairs"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
@@ -217,15 +216,3 @@ def _percent(share: float, beside: float | None = None) -> str:
     while beside not in (None, share) and digits < 17 and f"{share:.{digits}g}" == f"{beside:.{digits}g}":
         digits += 1
     return f"{100 * share:.{digits}g}"
-
-
-def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
-    """Which of a batch are discoveries: the k smallest, for the largest k whose k-th is at most fdr x k / all.
-
-    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.9], 0.08)
-    [True, True, True, False]
-    """
-    fdr = as_share(fdr, "fdr", 0.1)
-    ordered = sorted(p_values)
-    enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered) * (1 + 1e-9)]  # equal but for rounding
-    return [p <= max(enough, default=-1.0) for p in p_values]

@@ -22,7 +22,7 @@ from . import pictures
 from .checks import as_path
 from .errors import InputError, require
 from .files import refuse_file, replace_file
-from .policy import benjamini_hochberg
+from .metrics import benjamini_hochberg
 from .types import DECISIONS, Failure, Verdict
 from .wording import amount, claim_name, number, p_number, p_share, percent, printable, visible
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from counterfeit_vision.calibrate import Calibration, photos_needed, refuse_too_few, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import mean_evidence
-from counterfeit_vision.policy import benjamini_hochberg
+from counterfeit_vision.metrics import benjamini_hochberg
 from counterfeit_vision.report import Report
 from counterfeit_vision.types import Failure, Verdict
 
