@@ -89,14 +89,11 @@ class Inspector:
             raise InputError(f"Inspector({catalog!r:.60}): need a Catalog; type Inspector(Catalog.load(folder))")
         if heads is not None and not isinstance(heads, Iterable):
             raise InputError(f"heads={heads!r:.80}: need a list; type heads=[Mark(), Price()]")
-        if not isinstance(authorised, Iterable):
-            raise InputError(f"authorised={authorised!r:.80}: need a list, such as [('bazaar', 'brand-store')]")
         self.catalog = catalog
         self.heads: tuple[Head, ...] = default_heads() if heads is None else tuple(heads)
-        self.base_rate, self.costs = base_rate, costs
+        self.authorised, self.base_rate, self.costs = authorised, base_rate, costs
         self.lesson: Lesson | None = None
         self._given = self.heads
-        self.authorised = pairs(authorised)
         self.calibration: Calibration | None = None
         self.failures: tuple[Failure, ...] = ()
         self.doubts: tuple[str, ...] = ()
@@ -109,6 +106,15 @@ class Inspector:
         names = [head.name for head in self.heads]
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
+
+    @property
+    def authorised(self) -> frozenset[tuple[str | None, str]]:
+        """Sellers that are never ``suspected``, as (platform or ``None``, verified id); may be assigned."""
+        return self._authorised
+
+    @authorised.setter
+    def authorised(self, sellers: Iterable[Authorised]) -> None:
+        self._authorised = pairs(sellers)
 
     @property
     def base_rate(self) -> float | None:
@@ -480,7 +486,7 @@ class Inspector:
                 f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}; "
                 "type: Inspector.load(folder, catalog, heads=[...]), with those"
             )
-        inspector.calibration, inspector.by, inspector.authorised = kept.calibration, kept.by, kept.authorised
+        inspector.calibration, inspector.by, inspector._authorised = kept.calibration, kept.by, kept.authorised
         return inspector
 
     def __repr__(self) -> str:

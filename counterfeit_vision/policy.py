@@ -19,7 +19,7 @@ __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "is_authorised",
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
 
-Authorised: TypeAlias = "Seller | str | tuple[str, str]"
+Authorised: TypeAlias = "Seller | str | tuple[str | None, str]"
 """A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named."""
 
 
@@ -182,23 +182,24 @@ def _platform(listing: Listing) -> str | None:
 
 def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     """(platform, verified id) of authorised sellers; the platform is ``None`` where none was named.
+    Takes what it gives, too.
 
     >>> sorted(pairs([("bazaar", "brand-store")])), pairs(["brand-store"])
     ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
     """
     two_texts = isinstance(sellers, tuple) and [type(one) for one in sellers] == [str, str]  # a pair, or two ids?
-    if isinstance(sellers, str | Seller | Mapping) or two_texts:
-        raise InputError(f"authorised={sellers!r}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']")
+    if isinstance(sellers, str | Seller | Mapping) or two_texts or not isinstance(sellers, Iterable):
+        raise InputError(
+            f"authorised={sellers!r:.80}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']"
+        )
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
-        if isinstance(seller, tuple | list):  # JSON has no tuples
-            if len(seller) != 2 or not all(isinstance(part, str) and part.strip() for part in seller):
-                raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts")
-            found.add((folded(seller[0]), composed(seller[1])))
-        elif isinstance(seller, Seller | str) and (verified := seller.id if isinstance(seller, Seller) else seller):
-            found.add((None, composed(verified)))
-        else:
-            raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), or an id, a text")
+        one = seller.id if isinstance(seller, Seller) else seller
+        platform, verified = one if isinstance(one, tuple | list) and len(one) == 2 else (None, one)  # JSON: lists
+        texts = (verified,) if platform is None else (platform, verified)
+        if not all(isinstance(text, str) and text.strip() for text in texts):
+            raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts, or an id")
+        found.add((None if platform is None else folded(platform), composed(str(verified))))
     return frozenset(found)
 
 

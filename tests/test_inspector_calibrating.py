@@ -341,7 +341,30 @@ def test_settings_that_are_assigned_are_checked_as_given_ones_are(inspector: cv.
         inspector.costs = 5  # type: ignore[assignment]
     with pytest.raises(cv.InputError, match="base_rate=2: need a share"):
         inspector.base_rate = 2
-    assert (inspector.base_rate, inspector.costs) == (None, None)
+    with pytest.raises(cv.InputError, match=r"authorised=None: need a list, such as"):
+        inspector.authorised = None  # type: ignore[assignment]
+    with pytest.raises(cv.InputError, match=r"authorised='own-shop': need a list, such as"):
+        inspector.authorised = "own-shop"
+    assert (inspector.base_rate, inspector.costs, inspector.authorised) == (None, None, frozenset())
+
+
+def test_sellers_may_be_authorised_after_a_calibration_and_after_loading(
+    tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=0.125)
+    again = cv.Inspector.load(inspector.save(tmp_path / "inspector"), tree_catalog, [Loud()], cache=False)
+    offers = [
+        cv.Listing(id="own", photos=[flat(250)], seller="own-shop"),
+        cv.Listing(id="platform's", photos=[flat(250)], seller="store-1", platform="Bazaar"),
+    ]
+    for one in (inspector, again):
+        assert said(one, offers) == ["suspected", "suspected"]
+        one.authorised = ["own-shop"]
+        assert said(one, offers) == ["review", "suspected"]
+        one.authorised |= {("Bazaar", "store-1")}
+        assert said(one, offers) == ["review", "review"]
+        one.authorised = ()
+        assert said(one, offers) == ["suspected", "suspected"]
 
 
 @pytest.mark.parametrize("setting", [{"costs": (5, 1)}, {"base_rate": 0.02}])

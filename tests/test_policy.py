@@ -87,6 +87,10 @@ def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
         with pytest.raises(InputError, match="need a list"):
             pairs(one)  # type: ignore[arg-type]
     assert pairs([["bazaar", "brand-store"]]) == pairs([("bazaar", "brand-store")])  # type: ignore[list-item]
+    given = pairs([("Bazaar", "brand-store"), "own-shop"])
+    assert pairs(given) == given == {("bazaar", "brand-store"), (None, "own-shop")}
+    with pytest.raises(InputError, match="need \\(platform"):
+        pairs([(None, "")])
 
 
 def test_costs_send_what_is_not_probable_enough_to_a_person() -> None:
