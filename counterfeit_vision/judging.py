@@ -32,7 +32,7 @@ from .heads import Head, Suspects
 from .manifests import read_listings
 from .memory import Memory
 from .neighbours import runner_up
-from .progress import progress_bar
+from .progress import counting
 from .stream import EncodedPhoto, encode_photos, stack
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 from .usual import LARGEST
@@ -162,11 +162,16 @@ def judge(
     judged before it is raised.
     """
     lasting = {place: name for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None}
-    with opened(cache if lasting and catalog.searches_exactly else False) as store:
+    with (
+        opened(cache if lasting and catalog.searches_exactly else False) as store,
+        counting(listings, unit="listing", progress=progress) as judged,
+    ):
         memory = _Memory(catalog, lasting, store)
-        items = progress_bar(encoded_listings(listings, catalog, cache), total=None, unit="listing", progress=progress)
-        for pending in _judged_at_once(items):
-            yield from _score(pending, catalog, heads, memory)
+        for pending in _judged_at_once(encoded_listings(listings, catalog, cache)):
+            for number, result in enumerate(_score(pending, catalog, heads, memory), 1):
+                if number == len(pending):  # these were judged together; whoever takes results may leave after the last
+                    judged(number)
+                yield result
 
 
 def _judged_at_once(items: Iterable[_Encoded]) -> Iterator[list[_Encoded]]:

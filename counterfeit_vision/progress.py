@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from operator import length_hint
+from typing import Any, TypeVar
 
-__all__ = ["progress_bar"]
+__all__ = ["counting", "progress_bar"]
 
 T = TypeVar("T")
 
@@ -14,7 +17,24 @@ def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: 
     """``items``, with a bar on stderr where ``progress`` asks for one."""
     if not progress:
         return items
+    bar: Iterable[T] = _bar(items, total, unit)
+    return bar
+
+
+@contextlib.contextmanager
+def counting(
+    items: str | os.PathLike[str] | Iterable[object], *, unit: str, progress: bool
+) -> Iterator[Callable[[int], object]]:
+    """What is to be told how many more of ``items`` are done; the bar says of how many, where they are in memory."""
+    if not progress:
+        yield lambda more: None
+        return
+    total = None if isinstance(items, str | os.PathLike) else length_hint(items) or None
+    with _bar(None, total, unit) as bar:
+        yield bar.update
+
+
+def _bar(items: Iterable[object] | None, total: int | None, unit: str) -> Any:
     from tqdm.auto import tqdm
 
-    bar: Iterable[T] = tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True)
-    return bar
+    return tqdm(items, total=total, unit=unit, smoothing=0.1, dynamic_ncols=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -14,6 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -58,6 +60,44 @@ def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
 
 def said(inspector: cv.Inspector, photos: list) -> list[str]:
     return [verdict.decision for verdict in inspector.inspect(photos).verdicts]
+
+
+class Bar(contextlib.nullcontext["Bar"]):
+    """Stands for tqdm's."""
+
+    def __init__(self, items: None, *, total: int | None, unit: str, **options: object) -> None:
+        super().__init__(self)
+        self.unit, self.total, self.n = unit, total, 0
+        self.made.append(self)
+
+    made: ClassVar[list[Bar]] = []
+
+    def update(self, more: int) -> None:
+        self.n += more
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_bar_counts_what_is_judged_of_what_was_given(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    seen = []
+
+    class Watching(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            seen.append((Bar.made[-1].n, Bar.made[-1].total))
+            return super().score(suspects)
+
+    def given(photos: list) -> Iterator[np.ndarray] | list:
+        return photos if known else (photo for photo in photos)
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    inspector = cv.Inspector(tree_catalog, [Watching()], cache=False)
+    inspector.calibrate(given(GENUINE), fakes=given([flat(215 + number) for number in range(36)]), progress=True)
+    results = inspector.stream(given([flat(60), b"no photo", *GENUINE[1:]]), progress=True)
+    assert [next(results).id for _ in range(41)][-1] == "photo 40"
+    totals = (40, 36, 41) if known else (None, None, None)
+    assert seen == [(done, total) for total in totals for done in (0, 32)]
+    assert [(bar.n, bar.unit) for bar in Bar.made[-3:]] == [(40, "listing"), (36, "listing"), (41, "listing")]
 
 
 # --- calibrating again -----------------------------------------------------------------------------------------------
