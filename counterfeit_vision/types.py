@@ -138,8 +138,8 @@ def check_list(photos: object, what: str, example: str = "[photo]", *, listings:
         raise InputError(f"{what}: need a list, and got one {kind}, {photos.id!r}; {advice}")
     if listings and (isinstance(photos, Mapping) or hasattr(photos, "columns")):
         raise InputError(
-            f"{what}: need a list of photos or Listing objects, not a {kind}; save a table as csv, jsonl or parquet "
-            "and give its path"
+            f"{what}: need a list of photos or Listing objects, not a {kind}; of a table type "
+            "table.to_json('listings.jsonl', orient='records', lines=True, date_format='iso'), and give that path"
         )
     if isinstance(photos, Mapping) or hasattr(photos, "columns"):
         its = "list(photos.values())" if isinstance(photos, Mapping) else "list(table['photo'])"

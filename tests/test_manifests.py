@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -746,13 +747,30 @@ class Table:
         (np.zeros((6, 8, 3), np.uint8), r"type \[photo\]"),
         (5, "not int"),
         (None, "not NoneType"),
-        (Table(), "not a Table; save a table as csv"),
+        (Table(), r"not a Table; of a table type table.to_json\('listings.jsonl', orient='records', lines=True"),
         ({"id": "a", "photos": ["b.jpg"]}, "not a dict"),
     ],
 )
 def test_what_is_no_list_is_refused(source, words: str) -> None:
     with pytest.raises(InputError, match=f"listings: need a list of photos.*{words}"):
         list(read_listings(source))
+
+
+def test_a_table_is_kept_by_what_its_refusal_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({
+        "id": [1, None, 3], "photos": [["a.jpg", "b.jpg"], ["c.jpg"], ["d.jpg"]], "seller": [12, 13, None],
+        "captured_at": pandas.to_datetime(["2026-01-01", None, "2026-02-01"]),
+    })  # fmt: skip
+    with pytest.raises(InputError) as refusal:
+        list(read_listings(table))
+    monkeypatch.chdir(tmp_path)
+    eval(re.search(r"table\.to_json\(.*?\)", str(refusal.value)).group())  # type: ignore[union-attr]
+    first, second, third = read_listings("listings.jsonl")
+    assert (first.id, second.id, third.id) == ("1", "listings.jsonl:2", "3")
+    assert (first.seller.id, second.seller.id, third.seller) == ("12", "13", None)
+    assert [photo.name for photo in first.photos] == ["a.jpg", "b.jpg"]
+    assert (first.captured_at[:10], second.captured_at) == ("2026-01-01", None)
 
 
 def test_a_dict_in_a_list_is_told_how_it_becomes_a_listing() -> None:
