@@ -13,6 +13,8 @@ import bisect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -74,6 +76,13 @@ class Drift:
         self._log_capital = 0.0
         self._lowest = 0.0
         self._gains: list[tuple[float, float, str]] = []  # since it was lowest: gain, p-value, id
+        self._added: WeakValueDictionary[int, Verdict] = WeakValueDictionary()  # by their identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_added"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _added=WeakValueDictionary())
 
     @property
     def capital(self) -> float:
@@ -81,7 +90,8 @@ class Drift:
         return math.exp(min(self._log_capital, 700.0))
 
     def add(self, results: Iterable[Verdict | Failure]) -> Drift:
-        """Watch these verdicts, too (a failure is passed over); returns itself.
+        """Watch these verdicts, too; returns itself. Passed over are failures, and what was added before, as where a
+        notebook's cell is run again; the same listings inspected again are watched again.
 
         Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, for one without
         statistics, and for what is no verdict.
@@ -89,7 +99,7 @@ class Drift:
         if not isinstance(results, Iterable):
             raise InputError(f"add({results!r:.80}): need a list of verdicts; type drift.add([verdict])")
         for result in results:
-            if isinstance(result, Failure):
+            if isinstance(result, Failure) or self._added.get(id(result)) is result:
                 continue
             if not isinstance(result, Verdict):
                 raise InputError(
@@ -104,6 +114,7 @@ class Drift:
                     "your own type drift.watch(id, statistic)"
                 )
             self.watch(result.id, result.statistics[0])
+            self._added[id(result)] = result
         return self
 
     def watch(self, id: str, statistic: float) -> None:

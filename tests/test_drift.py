@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -123,6 +125,21 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
         Drift(calibrated(np.random.default_rng(6)), delta=1)
     with pytest.raises(InputError, match=r"type Drift\(inspector.calibration\), once calibrated"):
         Drift(None)
+
+
+def test_a_verdict_is_watched_once_however_often_it_is_added() -> None:
+    drift, odd = Drift(calibrated(np.random.default_rng(5))), [verdict(str(n), 4.0) for n in range(6)]
+    for _ in range(30):
+        drift.add(odd)
+    assert (drift.seen, drift.alarm) == (6, None)
+    for again in (copy.deepcopy(drift), pickle.loads(pickle.dumps(drift))):
+        assert repr(again) == repr(drift)
+        assert again.add([*odd, *odd]).seen == 12  # what was added is not taken along
+    odd.clear()
+    for _ in range(30):  # new objects may lie where those lay
+        drift.add([verdict("x", 4.0)])
+    assert drift.seen == 36
+    assert drift.alarm is not None
 
 
 def test_what_is_no_number_is_not_watched() -> None:
