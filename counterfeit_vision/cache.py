@@ -85,8 +85,8 @@ class CachedPhoto:
 
 
 class EmbeddingCache:
-    """A file of embeddings. ``path`` defaults to ``embeddings.sqlite`` in
-    :func:`~counterfeit_vision.weights.cache_dir`; ``max_bytes`` is what its rows may take on disk (a file that was
+    """A file of embeddings. ``path`` is the file, or a folder, in which it is ``embeddings.sqlite``; it defaults to
+    :func:`~counterfeit_vision.weights.cache_dir`. ``max_bytes`` is what its rows may take on disk (a file that was
     larger keeps its size, and its free pages are used first). Safe to use from many threads.
 
     >>> import tempfile
@@ -104,6 +104,7 @@ class EmbeddingCache:
         self._file: tuple[int, int] | None = None
         self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
+            self.path = self.path / "embeddings.sqlite" if path and self.path.is_dir() else self.path
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._connection = self._open()

@@ -639,10 +639,19 @@ def test_a_truncated_file_is_forgotten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["folder", "file/below"])
 def test_a_place_where_no_file_can_be_says_how_to_go_on_without(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "embeddings.sqlite").mkdir(parents=True)
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cache=False"):
         EmbeddingCache(tmp_path / name)
+
+
+def test_in_a_folder_a_cache_has_the_usual_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (tmp_path, str(tmp_path)):
+        with EmbeddingCache(folder) as cache:
+            assert cache.path == tmp_path / "embeddings.sqlite"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"cache=False"):
+        EmbeddingCache("")
 
 
 def test_a_folders_name_is_no_cache(photos: list[Path], tiny_encoder: TowerEncoder) -> None:
