@@ -374,7 +374,7 @@ class Calibration:
 
         It is ranked by the mean evidence of its photos among the calibration listings, one drawn of each group. That
         holds for listings that are exchangeable with these, however many photos each has, and however odd some of those
-        are. With photos of S strata, it is S times the smallest of their p-values.
+        are. With photos that are ranked among S different :meth:`peers`, it is S times the smallest of their p-values.
 
         Where no calibration listing has as many photos, or the listings are too few to reach alpha (as they may be
         where photos are counted), the p-values of its single photos decide (:meth:`_several_p`), which holds for photos
@@ -383,11 +383,10 @@ class Calibration:
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos
         ranked = []
-        for name in np.unique(names):
-            among = self._among(name)
+        for among, own in self._sets(names).items():
             if photos > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
-            ours = mean_evidence(statistics[names == name])
+            ours = mean_evidence(statistics[own])
             ranked.append(float(self._ranked(ours[None], among.listings)[0]))
         return min(1.0, len(ranked) * min(ranked))
 
@@ -411,7 +410,7 @@ class Calibration:
         However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
         so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
         """
-        least = 1 / (1 + min(len(self._among(name).photos.groups) for name in np.unique(strata)))
+        least = 1 / (1 + min(len(among.photos.groups) for among in self._sets(strata)))
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
@@ -423,11 +422,9 @@ class Calibration:
 
     def _photos_p(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
         """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its peers."""
-        names = named(strata, len(merged))
         p = np.full(len(merged), np.nan)
-        for name in np.unique(names):
-            asked = names == name
-            p[asked] = self._ranked(merged[asked], self._among(name).photos)
+        for among, own in self._sets(named(strata, len(merged))).items():
+            p[own] = self._ranked(merged[own], among.photos)
         return p
 
     def _ranked(self, statistics: Floats, known: _Drawn) -> Floats:
@@ -435,6 +432,14 @@ class Calibration:
         if self.rounds:
             return jackknife_p(known.statistics, statistics[:, known.groups])
         return _p_among(known.statistics, statistics)
+
+    def _sets(self, strata: NDArray[np.str_]) -> dict[_Peers, Bools]:
+        """What photos of these ``strata`` (K,) are ranked among, each with which of them (K,) are."""
+        sets: dict[_Peers, Bools] = {}
+        for name in np.unique(strata).tolist():
+            among = self._among(name)
+            sets[among] = sets.get(among, False) | (strata == name)
+        return sets
 
     def _among(self, stratum: str) -> _Peers:
         """The :meth:`peers` of a photo of this stratum, drawn and sorted once: all that were never seen have the same,

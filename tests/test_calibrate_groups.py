@@ -396,6 +396,22 @@ def test_a_stratum_that_is_never_the_odder_one_is_ranked_all_the_same(alone: boo
     assert p == pytest.approx(2 / (calibration.count + 1))  # the bag's, times two kinds
 
 
+def test_a_listings_photos_of_small_categories_are_ranked_together_as_calibration_listings_are() -> None:
+    """One by one, the oddest of its photos stood beside the mean of all photos of the others."""
+    random, shares = np.random.default_rng(1), []
+    owner = np.repeat(np.arange(60), 2)
+    for _ in range(100):
+        scores, kinds = random.standard_normal((100, 2, 1)), random.integers(0, 30, (100, 2)).astype(str)
+        calibration = Calibration.fit(
+            ["a"], scores[:60].reshape(-1, 1), {}, first=split_groups(named(owner)), alpha=ALPHA, generation="",
+            groups=named(owner), listings=owner.tolist(), strata=kinds[:60].ravel().tolist(),
+        )  # fmt: skip
+        new = zip(scores[60:], kinds[60:].tolist(), strict=True)
+        shares.append(np.mean([calibration.listing_p(rows, theirs) <= ALPHA for rows, theirs in new]))
+    assert np.mean(shares) <= ALPHA + 3 * np.std(shares) / math.sqrt(len(shares))
+    assert np.mean(shares) > ALPHA / 2
+
+
 def test_listings_that_are_too_few_to_reach_alpha_are_not_ranked_among() -> None:
     random = np.random.default_rng(17)
     owner = np.repeat(np.arange(20), 5)
