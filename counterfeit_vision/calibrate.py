@@ -445,7 +445,7 @@ class Calibration:
         """The :meth:`peers` of a photo of this stratum, drawn and sorted once: all that were never seen have the same,
         and so have those that are ranked together.
         """
-        names, codes, _ = self._strata_sizes
+        names, codes, _, _ = self._strata_sizes
         place = int(np.searchsorted(names, stratum))
         if place == len(names) or names[place] != stratum:
             place = -1
@@ -474,27 +474,33 @@ class Calibration:
         """(n,) which calibration photos a photo of this stratum is ranked among.
 
         Its own, where they can reach alpha. Strata that can't are ranked together, and with them the smallest that can
-        until all of these do. The photo that is asked about is counted as one of its stratum: which strata are ranked
-        together is then the same whichever of these n + 1 is asked about, so alpha holds in each set of them, and for
-        all photos together. A stratum that was never seen is the smallest.
+        until all of these do: a group with photos of several counts once. The photo that is asked about is counted as a
+        group of its own, of its stratum: which strata are ranked together is then the same whichever of these n + 1 is
+        asked about, so alpha holds in each set of them, and for all photos together. (Exactly so where no group has
+        photos of several strata: of the one that is asked about no others are known.) A stratum that was never seen is
+        the smallest.
         """
-        names, codes, sizes = self._strata_sizes
+        names, codes, owners, sizes = self._strata_sizes
         if stratum not in names:
             names, sizes = np.append(names, stratum), np.append(sizes, 0)
         asked = names == stratum
         sizes = sizes + asked
-        order, needed = np.argsort(sizes, kind="stable"), conformal_needed(self.alpha) + 1
+        place, needed = np.argsort(np.argsort(sizes, kind="stable")), conformal_needed(self.alpha) + 1
         together = int((sizes < needed).sum())
-        if together and (sums := sizes[order].cumsum())[together - 1] < needed:
-            together = int(np.searchsorted(sums, needed)) + 1
-        pooled = order[:together]
-        return np.asarray(np.isin(codes, pooled if asked[pooled].any() else np.flatnonzero(asked)))
+        pooled = place < together
+        groups = np.count_nonzero(np.bincount(owners[pooled[codes]]))
+        if together and groups + (pooled & asked).any() < needed:
+            pooled = place <= together
+        return np.asarray((pooled if (pooled & asked).any() else asked)[codes])
 
     @cached_property
-    def _strata_sizes(self) -> tuple[NDArray[np.str_], Ints, Ints]:
-        """The strata by name (S,), the place there of each photo's (n,), and how many groups each has (S,)."""
+    def _strata_sizes(self) -> tuple[NDArray[np.str_], Ints, Ints, Ints]:
+        """The strata by name (S,), the place there of each photo's (n,), the number of its group from 0 on (n,), and
+        how many groups each stratum has (S,).
+        """
         names, codes = np.unique(self.strata, return_inverse=True)
-        return names, codes, np.array([_different(self.groups[codes == code]) for code in range(len(names))])
+        owners = np.unique(self.groups, return_inverse=True)[1]
+        return names, codes, owners, np.array([_different(owners[codes == code]) for code in range(len(names))])
 
     def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the

@@ -209,13 +209,15 @@ def test_by_category_the_promise_holds_in_each_and_without_it_does_not() -> None
     assert together["shoe"] < 0.01
 
 
-def with_strata(strata: list[str], alpha: float = ALPHA) -> Calibration:
-    """``strata`` are those of the photos that are ranked; eight more are fitted on."""
+def with_strata(strata: list[str], groups: list[str] | None = None) -> Calibration:
+    """``strata`` and ``groups`` are those of the photos that are ranked; eight more are fitted on."""
     scores = np.random.default_rng(8).standard_normal(len(strata) + 8)
     first = np.arange(len(scores)) < 8
+    names = [str(row) for row in range(len(strata))] if groups is None else groups
     return Calibration.fit(
-        ["a"], scores[:, None], {}, first=first, alpha=alpha, generation="", strata=["bag"] * 8 + strata
-    )
+        ["a"], scores[:, None], {}, first=first, alpha=ALPHA, generation="", strata=["bag"] * 8 + strata,
+        groups=[f"fitted {row}" for row in range(8)] + names,
+    )  # fmt: skip
 
 
 def test_small_categories_are_ranked_together_and_very_small_ones_with_the_smallest_of_the_others() -> None:
@@ -229,17 +231,30 @@ def test_small_categories_are_ranked_together_and_very_small_ones_with_the_small
     assert peers(bag=30, shoe=20) == {"bag": 30, "shoe": 20, "never seen": 20}
 
 
+def test_a_seller_of_two_small_categories_counts_once_towards_reaching_alpha() -> None:
+    """Belts and caps had 16 sellers each and were thought to have 32: none of either could be flagged."""
+    both = np.repeat(np.arange(16), 2)
+    strata = ["bag"] * 40 + ["belt", "cap"] * 16
+    calibration = with_strata(strata, named(np.concatenate([100 + np.arange(40), both])))
+    for kind in ("bag", "belt", "cap", "never seen"):
+        assert calibration.p_of(np.array([[99.0]]), [kind])[0] <= ALPHA
+        assert calibration.listing_p(np.array([[99.0]]), [kind]) <= ALPHA
+        assert calibration.peers(kind).all()
+
+
 def test_photos_that_could_be_exchanged_are_ranked_among_each_other() -> None:
-    """Whichever of n + 1 photos is the one that is asked about, the same of them are ranked together."""
+    """Whichever of n + 1 sellers is the one that is asked about, the same of them are ranked together."""
     random = np.random.default_rng(9)
     for _ in range(30):
         names = [f"kind {number}" for number in range(random.integers(2, 6))]
-        photos = random.choice(names, random.integers(20, 60), p=random.dirichlet(np.ones(len(names)))).tolist()
+        sellers = random.choice(names, random.integers(20, 60), p=random.dirichlet(np.ones(len(names)))).tolist()
+        photos = random.integers(1, 4, len(sellers))
         together = {}
-        for asked in range(len(photos)):
-            others = np.delete(np.arange(len(photos)), asked)
-            calibration = with_strata([photos[row] for row in others])
-            together[asked] = {asked, *others[calibration.peers(photos[asked])].tolist()}
+        for asked in range(len(sellers)):
+            others = np.delete(np.arange(len(sellers)), asked)
+            theirs = np.repeat(others, photos[others])
+            calibration = with_strata([sellers[seller] for seller in theirs], named(theirs))
+            together[asked] = {asked, *theirs[calibration.peers(sellers[asked])].tolist()}
         assert all(together[other] == mine for mine in together.values() for other in mine)
 
 
