@@ -376,15 +376,16 @@ class Calibration:
         holds for listings that are exchangeable with these, however many photos each has, and however odd some of those
         are. With photos that are ranked among S different :meth:`peers`, it is S times the smallest of their p-values.
 
-        Where no calibration listing has as many photos, or the listings are too few to reach alpha (as they may be
-        where photos are counted), the p-values of its single photos decide (:meth:`_several_p`), which holds for photos
-        that are exchangeable.
+        Where no calibration listing has as many photos among them, or the listings are too few to reach alpha (as they
+        may be where photos are counted), the p-values of its single photos decide (:meth:`_several_p`), which holds for
+        photos that are exchangeable. Photos that were not chosen may be of any stratum.
         """
         names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos
         ranked = []
         for among, own in self._sets(names).items():
-            if photos > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
+            as_many = photos - int((~own).sum())
+            if as_many > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
             ours = mean_evidence(statistics[own])
             ranked.append(float(self._ranked(ours[None], among.listings)[0]))

@@ -456,6 +456,20 @@ def test_a_listing_of_more_photos_than_any_that_calibrated_pays_for_each() -> No
         assert calibration.listing_p(np.array([[99.0]]), photos=5) == pytest.approx(5 * least)  # four do not count
 
 
+def test_a_listing_of_two_categories_has_no_more_photos_of_either_than_those_that_calibrated() -> None:
+    """Each shows two bags and two shoes, and was taken for larger than all of them: 4 photos of a kind."""
+    random = np.random.default_rng(18)
+    owner, kinds = np.repeat(np.arange(60), 4), ["bag", "bag", "shoe", "shoe"]
+    calibration = Calibration.fit(
+        ["a"], random.standard_normal((240, 1)), {}, first=split_groups(named(owner)), alpha=ALPHA, generation="",
+        groups=named(owner), listings=owner.tolist(), strata=kinds * 60,
+    )  # fmt: skip
+    least, odd = 1 / (calibration.count + 1), np.array([99.0, 0.0, 0.0, 0.0])[:, None]
+    assert calibration.listing_p(odd, kinds) == pytest.approx(2 * least)  # the bags', times two kinds
+    assert calibration.listing_p(odd, kinds, photos=5) == pytest.approx(5 * least)  # there may be three bags
+    assert calibration.listing_p(odd, ["bag", "bag", "bag", "shoe"]) == pytest.approx(4 * least)
+
+
 def test_photos_that_are_all_beyond_what_calibrated_share_the_price_of_being_many() -> None:
     """Calibrated with 39 single photos, no listing of three could be suspected, however odd all of them were."""
     random = np.random.default_rng(20)

@@ -46,7 +46,7 @@ class Slow(Calibration):
         for mine in {self.peers(name).tobytes(): self.peers(name) for name in names}.values():
             own = np.array([(self.peers(name) == mine).all() for name in names])
             theirs, groups, most = self._listings_evidence(mine)
-            if photos > most or len(np.unique(groups)) < conformal_needed(self.alpha):
+            if photos - (~own).sum() > most or len(np.unique(groups)) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
             ranked.append(self.p_among(mean_evidence(statistics[own])[None], theirs, groups)[0])
         return min(1.0, len(ranked) * min(ranked))
