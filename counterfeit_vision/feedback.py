@@ -182,12 +182,18 @@ class Change:
     @property
     def now_suspected(self) -> float | None:
         """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where the claims
-        are others.
+        are others, or what is calibrated by itself, such as each brand and now each category.
         """
-        if self.before.heads != self.after.heads:
+        if self.before.heads != self.after.heads or not self._strata_are_known:
             return None
         p = self.after.p_of(self.before.scores, self.before.strata.tolist(), self.before.kinds.tolist())
         return float((p <= self.after.alpha).mean())
+
+    @property
+    def _strata_are_known(self) -> bool:
+        """Whether the new calibration can tell the strata of the old one's photos: it has none, or the same ones."""
+        old, new = (set(calibration.strata.tolist()) for calibration in (self.before, self.after))
+        return new == {""} or (old != {""} and not old.isdisjoint(new))
 
     def __str__(self) -> str:
         old, new = self.before, self.after

@@ -267,6 +267,23 @@ def test_a_change_says_what_moved_and_what_did_not() -> None:
     json.dumps(change.now_suspected)
 
 
+def test_a_change_of_what_is_calibrated_by_itself_leaves_open_who_is_now_suspected() -> None:
+    """All photos were ranked with the rarest ones, and a third or none of them said to be suspected."""
+    kinds = ["bag"] * 150 + ["belt"] * 150 + ["cap"] * 12
+    brands = [f"brand {row % 3}" for row in range(len(kinds))]
+    scores = np.random.default_rng(0).standard_normal((len(kinds), 1)) + 3 * (np.array(kinds) == "bag")[:, None]
+    first = split_groups([str(row) for row in range(len(kinds))])
+    plain, by_kind, by_brand, fewer = (
+        Calibration.fit(["a"], scores, {}, first=first, alpha=0.05, generation="g", strata=strata)
+        for strata in (None, kinds, brands, ["bag"] * 300 + ["hat"] * 12)
+    )
+    for before, after in [(plain, by_kind), (plain, by_brand), (by_kind, by_brand), (by_brand, by_kind)]:
+        assert Change(before, after).now_suspected is None
+        assert "now suspected" not in str(Change(before, after))
+    for before, after in [(plain, plain), (by_kind, plain), (by_kind, by_kind), (by_kind, fewer), (fewer, by_kind)]:
+        assert 0 < Change(before, after).now_suspected < 0.1
+
+
 def test_a_journal_is_a_file() -> None:
     with pytest.raises(InputError, match=r"Journal\(None\): need a path; type Journal\('decisions\.jsonl'\)"):
         Journal(None)  # type: ignore[arg-type]
