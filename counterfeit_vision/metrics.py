@@ -278,11 +278,11 @@ def bootstrap_interval(
     replacement.
 
     Draws on which the statistic is not defined (one class only), an :class:`InputError` or NaN, are left out;
-    :class:`InputError` where none is left.
+    :class:`InputError` where none is left, and for one group, which tells nothing of how groups differ.
     """
     names = group_names(groups, "each row", "bootstrap_interval: groups")
-    if not names:
-        raise InputError("bootstrap_interval: needs a group at least, got none")
+    if (apart := len(set(names))) < 2:
+        raise InputError(f"bootstrap_interval: needs two groups at least, got {apart}")
     _, inverse = np.unique(np.asarray(names), return_inverse=True)
     members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
     if not as_number(draws, whole=True) >= 1:

@@ -165,6 +165,16 @@ def test_groups_widen_the_intervals() -> None:
     assert width(grouped) > 2 * width(alone)
 
 
+def test_one_seller_tells_nothing_of_others() -> None:
+    """Each draw of sellers was the same: intervals of no width, and differences of two runs that looked certain."""
+    one = Evaluation([dataclasses.replace(row, group="one seller") for row in EIGHT.rows], draws=DRAWS)
+    for name in ("auroc", "false_accusations", "risk_coverage_area"):
+        assert one.figures[name][:3] == (EIGHT.figures[name].value, 0, 1)
+    compared = one.compare(one)
+    assert compared.figures == {}
+    assert compared.listings == 8
+
+
 def test_recall_is_of_genuine_listings_whose_product_is_known_and_counts_what_was_not_found() -> None:
     places = [1, 1, 5, 6, 0, None]
     rows = [judged(number, "genuine", place=place) for number, place in enumerate(places)]
@@ -175,7 +185,7 @@ def test_recall_is_of_genuine_listings_whose_product_is_known_and_counts_what_wa
     assert 0 <= figures["recall_at_1"].low < 2 / 5 < figures["recall_at_1"].high < 1
     assert {"recall_at_1", "recall_at_5"}.isdisjoint(EIGHT.figures)
     one = Evaluation([dataclasses.replace(row, group="all") for row in rows], draws=DRAWS).figures["recall_at_5"]
-    assert one.low == one.high == 3 / 5  # whole groups are drawn
+    assert one[:3] == (3 / 5, 0, 1)  # whole groups are drawn
     right = Evaluation([dataclasses.replace(row, place=1, group=row.id[0]) for row in 2 * rows], draws=DRAWS).figures
     assert right["recall_at_1"] == (1, *binomial_interval(6, 6), 12)  # though no draw of groups differs
     better = Evaluation([dataclasses.replace(row, place=1) for row in rows], draws=DRAWS).compare(found)

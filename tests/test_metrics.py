@@ -355,7 +355,7 @@ def test_what_is_no_number_is_refused_where_one_is_asked_for(value) -> None:
     with pytest.raises(InputError, match=r"reliability: bins=.*, need 1 or more"):
         reliability([0, 1], [0, 1], value)
     with pytest.raises(InputError, match=r"bootstrap_interval: draws=.*, need 1 or more"):
-        bootstrap_interval(lambda rows: 0.0, ["a"], draws=value)
+        bootstrap_interval(lambda rows: 0.0, ["a", "b"], draws=value)
     for hits, count in ((value, 3), (1, value), (1.5, 3)):
         with pytest.raises(InputError, match=r"binomial_interval: .* hits of .*, need whole numbers"):
             binomial_interval(hits, count)
@@ -368,7 +368,7 @@ def test_a_share_may_be_a_number_of_any_kind() -> None:
             name(labels, scores, Decimal(share)) == name(labels, scores, Fraction(share)) == name(labels, scores, share)
         )
     level = Decimal("0.5")
-    assert bootstrap_interval(np.mean, ["a"], draws=2, level=level) == (0, 0)  # type: ignore[arg-type]
+    assert bootstrap_interval(lambda rows: 0.0, ["a", "b"], draws=2, level=level) == (0, 0)  # type: ignore[arg-type]
     assert binomial_interval(1, 3, level) == binomial_interval(1, 3, 0.5)  # type: ignore[arg-type]
 
 
@@ -379,5 +379,6 @@ def test_figures_of_nothing_or_of_rows_that_do_not_align_are_refused_by_name() -
             metrics.recall_at_k(found, truth, 1)
         with pytest.raises(InputError, match="mean_average_precision: needs as many rows"):
             metrics.mean_average_precision(found, truth, [1])
-    with pytest.raises(InputError, match="bootstrap_interval: needs a group"):
-        metrics.bootstrap_interval(lambda rows: 0.0, [])
+    for groups in ([], ["a"] * 9):  # of one group each draw is the same: an interval of no width
+        with pytest.raises(InputError, match=f"bootstrap_interval: needs two groups at least, got {len(set(groups))}"):
+            metrics.bootstrap_interval(lambda rows: 0.0, groups)

@@ -206,6 +206,8 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
         apart = len(set(groups))
         if figure.share and (apart == len(used) or value in (0, 1)):
             interval = metrics.binomial_interval(round(value * apart), apart)
+        elif apart < 2:
+            interval = (0.0, 1.0)  # where every figure is: one group tells nothing of others
         elif figure.interval is not None:
             interval = figure.interval(columns, groups, draws)
         else:
