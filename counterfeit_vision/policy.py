@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import claim_name, number, percent
+from .wording import claim_name, number
 
 __all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "is_authorised", "pairs"]
 
@@ -80,8 +80,8 @@ class Policy:
         decision, reason = self._word(listing, found)
         if decision == "suspected" and found.expected is not None and found.risk < found.expected:
             reason += (
-                f" It is little like the fakes that were shown: a fake is {percent(found.risk)} probable, where "
-                f"{percent(found.expected)} are expected."
+                f" It is little like the fakes that were shown: a fake is {_percent(found.risk, found.expected)} % "
+                f"probable, where {_percent(found.expected, found.risk)} % are expected."
             )
         if found.uncounted:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {_names(found.uncounted)}."

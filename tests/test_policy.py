@@ -214,6 +214,8 @@ def test_no_rule_adds_an_alarm() -> None:
     [
         (found(101 / 2001), None, "At most 5.05 % of genuine listings look this unusual: unusual, but not beyond"),
         (found(0.0499), None, "At most 4.99 % of genuine listings look this unusual (alarm level 5 %)"),
+        (found(0.01, risk=0.002, expected=0.005), None, "a fake is 0.2 % probable, where 0.5 % are expected"),
+        (found(0.01, risk=0.104, expected=0.1043), None, "a fake is 10.4 % probable, where 10.43 % are expected"),
         (found(0.01, risk=0.4951), (1.0, 1.0), "a fake is only 49.5 % probable, and the costs ask for 50 %"),
     ],
 )  # fmt: skip
@@ -225,7 +227,7 @@ def test_two_shares_that_decide_do_not_read_the_same(
 
 def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -> None:
     odd = found(0.01, risk=0.004, expected=0.1)
-    assert word(Policy(ALPHA), odd)[1].endswith("a fake is below 1 % probable, where 10 % are expected.")
+    assert word(Policy(ALPHA), odd)[1].endswith("a fake is 0.4 % probable, where 10 % are expected.")
     for other in (found(0.01, risk=0.2, expected=0.1), found(0.01, risk=0.004), found(0.5, risk=0.004, expected=0.1)):
         assert "little like" not in word(Policy(ALPHA), other)[1]
     for known in (True, False):
