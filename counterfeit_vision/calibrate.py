@@ -289,10 +289,14 @@ class Calibration:
 
     @property
     def promised(self) -> float:
-        """What is proved: of genuine photos of new groups at most this share gets a p-value of at most ``alpha``, on
-        average over calibrations. ``alpha``; by leaving one out 2 ``alpha`` - 1 / (n + 1).
+        """What is :meth:`proved` of ``alpha``."""
+        return self.proved(self.alpha)
+
+    def proved(self, p: float) -> float:
+        """Of genuine photos of new groups at most this share gets a p-value of at most ``p``, on average over
+        calibrations. ``p``; by leaving one out 2 ``p`` - 1 / (n + 1).
         """
-        return 2 * self.alpha - 1 / (self.count + 1) if self.rounds else self.alpha
+        return min(1.0, 2 * p - 1 / (self.count + 1)) if self.rounds else p
 
     @property
     def false_alarm_limit(self) -> float | None:

@@ -176,6 +176,7 @@ class Decider:
             product=self.catalog.references[photo.neighbours[0]].product,
             photos=len(ranked.once),
             most=calibration.most_photos,
+            proved=calibration.proved(p_value) if calibration.rounds else None,
             marked=bool(ranked.marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             catalogued=known and all(map(self._is_genuine_file, counted)),

@@ -29,6 +29,8 @@ class Findings:
 
     - ``p_value`` and ``risk`` of the listing, which has so many ``photos``; ``most`` are those of the largest listing
       that calibrated, 0 where that is not known.
+    - ``proved``: at most this share of genuine listings looks as unusual, by leaving one out; ``None`` where that is
+      ``p_value``.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
       catalogue are on a photo, known or not.
@@ -52,6 +54,7 @@ class Findings:
     product: str
     photos: int = 1
     most: int = 0
+    proved: float | None = None
     marked: bool = False
     copy: str | None = None
     catalogued: bool = False
@@ -104,6 +107,8 @@ class Policy:
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
         share = f"At most {_percent(found.p_value, self.alpha)} % of genuine listings look this unusual"
+        if found.proved is not None:
+            share = f"At p {found.p_value:.3g} at most {_percent(found.proved)} % of genuine listings look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
         copied = f"{found.copy} " if found.copy else ""

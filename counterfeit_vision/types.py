@@ -477,7 +477,8 @@ class Verdict(_Record):
     - ``risk``: finite, 0..1, higher = more suspicious, on every verdict.
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: at most this share of genuine listings is at least this unusual, on average over calibrations (the
-      conformal guarantee); (1 + how many of the n that are ranked are) / (n + 1), as the calibration says.
+      conformal guarantee); (1 + how many of the n that are ranked are) / (n + 1), as the calibration says. By leaving
+      one out it is at most 2 ``p_value`` - 1 / (n + 1) of them.
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
     - ``margin_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
       at most a tenth, ``runner_up`` names the next, with its brand where that is another: it may as well be that one.

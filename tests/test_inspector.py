@@ -357,6 +357,9 @@ def test_left_out_in_turn_all_genuine_photos_rank_and_what_is_proved_is_said(
     report = inspector.inspect(market.listings, strict=True)
     assert "at most 17.6 % of genuine photos are suspected" in report.about["Alarm level"]
     assert "each group left out in turn" in report.about["Calibration"]
+    alarm = next(verdict for verdict in report.verdicts if verdict.decision == "suspected")
+    proved = 2 * alarm.p_value - 1 / (PER_MARKET["calibration"] + 1)
+    assert f"At p {alarm.p_value:.3g} at most {100 * proved:.2g} % of genuine listings" in alarm.reason
     again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
     assert plain(again.inspect(market.listings)) == plain(report)
     with pytest.raises(cv.InputError, match="leave_one_out is for genuine photos alone"):

@@ -100,6 +100,7 @@ def test_it_says_what_is_proved_and_what_it_can_not_do() -> None:
         "as each group was left out in turn"
     )
     assert calibration.false_alarm_limit is None
+    assert [calibration.proved(p) for p in (1 / 40, 0.05, 0.9)] == pytest.approx([1 / 40, calibration.promised, 1])
     again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict(), allow_nan=False)))
     asked = heavy(np.random.default_rng(6), 20)
     np.testing.assert_array_equal(again.p_of(asked), calibration.p_of(asked))

@@ -225,6 +225,15 @@ def test_two_shares_that_decide_do_not_read_the_same(
     assert said in word(Policy(ALPHA, costs=costs), facts)[1]
 
 
+def test_by_leaving_one_out_a_verdict_says_no_more_than_is_proved() -> None:
+    said, reason = word(Policy(ALPHA), found(2 / 40, proved=3 / 40))
+    assert said == "suspected"
+    assert reason.startswith("At p 0.05 at most 7.5 % of genuine listings look this unusual (alarm level 5 %)")
+    assert (
+        "are usual: at p 0.9 at most 100 % of" in word(Policy(ALPHA), found(0.9, proved=1.0, alone={"mark": 1e-9}))[1]
+    )
+
+
 def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -> None:
     odd = found(0.01, risk=0.004, expected=0.1)
     assert word(Policy(ALPHA), odd)[1].endswith("a fake is 0.4 % probable, where 10 % are expected.")
