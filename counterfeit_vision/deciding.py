@@ -19,7 +19,7 @@ from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
-from .policy import REVIEW_FACTOR, Findings, Policy, is_authorised
+from .policy import Findings, Policy, is_authorised, review_level
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 from .usual import tail_p
 
@@ -273,7 +273,7 @@ class Decider:
             level = self.calibration.peaks.get(name)
             unknown = math.isnan(p)  # never calibrated: nobody knows what is usual, nor which heat would be alarming
             heat = None if unknown else evidence.heatmap
-            usual = unknown or p > REVIEW_FACTOR * self.calibration.alpha
+            usual = unknown or p > review_level(self.calibration.alpha)
             claims[name] = dataclasses.replace(
                 evidence,
                 text=evidence.text if name in OF_LISTING else _of_photo(listing, judged[row]) + evidence.text,

@@ -14,9 +14,10 @@ from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
 from .wording import claim_name, number
 
-__all__ = ["REVIEW_FACTOR", "Authorised", "Findings", "Policy", "is_authorised", "pairs"]
+__all__ = ["Authorised", "Findings", "Policy", "is_authorised", "pairs", "review_level"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
+MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
 
 Authorised: TypeAlias = "Seller | str | tuple[str | None, str]"
@@ -135,7 +136,7 @@ class Policy:
                     f"{_percent(least_risk)} % before accusing; {leading}."
                 )
             return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
-        unusual = found.p_value <= REVIEW_FACTOR * self.alpha
+        unusual = found.p_value <= review_level(self.alpha)
         if found.copy and not official:
             return "review", f"{copied}{share}; {leading}."
         # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what
@@ -165,12 +166,21 @@ class Policy:
         price = found.claims.get("price")
         if not self.authorised or official or price is None or found.unpriced is None:
             return None
-        if price > self.alpha or found.unpriced <= REVIEW_FACTOR * self.alpha:
+        if price > self.alpha or found.unpriced <= review_level(self.alpha):
             return None
         return (
             f"Grey market, perhaps: it looks genuine (without the price, up to {_percent(found.unpriced)} % do), the "
             f"seller is not an authorised one, and the price is out of range (p {price:.3g})."
         )
+
+
+def review_level(alpha: float) -> float:
+    """The p-value up to which what is no alarm goes to a person.
+
+    >>> review_level(0.01), review_level(0.4)
+    (0.03, 0.5)
+    """
+    return min(REVIEW_FACTOR * alpha, MOST_REVIEWED)
 
 
 def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:

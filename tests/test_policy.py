@@ -38,6 +38,13 @@ def test_the_levels(p: float, decision: str) -> None:
     assert "the strongest claim is Fine detail (p 0.4)" in reason
 
 
+@pytest.mark.parametrize("alpha", [1 / 3, 0.4, 0.6])
+def test_what_is_more_usual_than_half_of_genuine_listings_is_clear_however_high_the_alarm_level(alpha: float) -> None:
+    assert word(Policy(alpha), found(alpha))[0] == "suspected"
+    assert word(Policy(alpha), found(max(alpha, 0.5) + 0.01))[0] == "clear"
+    assert word(Policy(alpha), found(1.0))[0] == "clear"
+
+
 def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
     said, reason = word(Policy(ALPHA), found(0.001, known=False))
     assert said == "insufficient_evidence"
