@@ -19,7 +19,7 @@ from counterfeit_vision.errors import InputError
 from counterfeit_vision.market import ATTACKS, Market, render
 from counterfeit_vision.market.alphabet import GLYPHS, Typeface, Word
 from counterfeit_vision.market.artwork import changed
-from counterfeit_vision.market.attacks import STRENGTHS, Alteration, changed_share
+from counterfeit_vision.market.attacks import STRENGTHS, Alteration, altered, changed_share
 from counterfeit_vision.market.brands import invent
 from counterfeit_vision.market.products import Product, assortment
 from counterfeit_vision.market.scenes import room
@@ -225,6 +225,35 @@ def test_attacks_are_graded(name: str, products: list[Product]) -> None:
     assert weak <= medium < strong
     if name not in ("letter_swap", "mirrored"):
         assert weak < medium
+
+
+@pytest.mark.parametrize(("seed", "id", "reached"), [(9102, "galrane-cream-forest", 3), (9100, "calmar-tote-mint", 2)])
+def test_a_fine_pattern_differs_where_its_marks_are_seen(seed: int, id: str, reached: int) -> None:
+    artwork = next(product.design.artwork for product in assortment(invent(2, seed)) if product.id == id)
+    face, attack = artwork[artwork.main], ATTACKS["wrong_pattern"]
+    assert isinstance(attack, Alteration)
+    differs = []
+    for number, wanted in enumerate(STRENGTHS.values()):
+        fake = altered(attack, artwork, wanted, np.random.default_rng([seed, 1]))
+        assert (fake is not None) == (number < reached)
+        if fake is not None:
+            assert wanted[0] <= changed_share(artwork, fake) <= wanted[1]
+            differs.append(int(changed(face, fake[fake.main]).sum()))
+    assert 0 < differs[0] < differs[1] < (*differs, np.inf)[2]
+
+
+def test_what_changes_nothing_that_is_seen_makes_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(ATTACKS, "colour", Alteration("colour", lambda artwork, wanted, rng: artwork))
+    small = {"seed": 9001, "brands": 1, "calibration": 0, "references": 1, "size": 96}
+    market = render(tmp_path / "idle", **small, listings=2, attacks=["colour", "stroke"])
+    (fake,) = (row for row in rows_of(market.listings) if row["label"] == "fake")
+    assert fake["attack"] == "stroke"
+    with pytest.raises(InputError, match=r"listing-0000\d: no attack shows on '.*size=96; add 'wrong_product'"):
+        render(tmp_path / "none", **small, listings=2, attacks=["colour"])
+    market = render(tmp_path / "weak", **small, listings=8, strength="weak", attacks=["letter_swap", "stolen_photo"])
+    masks = [np.asarray(Image.open(market.folder / row["mask"])) > 0 for row in rows_of(market.listings) if row["mask"]]
+    assert len(masks) == 4
+    assert all(mask.sum() >= 6 for mask in masks)
 
 
 def test_the_mask_is_where_genuine_and_fake_photo_differ(products: list[Product]) -> None:

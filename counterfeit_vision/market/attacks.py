@@ -1,8 +1,9 @@
 """How fakes differ: a table of attacks, each graded by the share of the mark's box that it changes.
 
-An :class:`Alteration` redraws the artwork. Its magnitude is searched so that the changed share of the mark's box (of
-the pattern's box for ``wrong_pattern``) falls into the range of the strength. A :class:`Substitution` puts another
-product into the photo, a :class:`Theft` takes the brand's own photo.
+An :class:`Alteration` redraws the artwork. Its magnitude is searched so that the changed share of the mark's box falls
+into the range of the strength (for ``wrong_pattern`` of the pattern's box, seen as large as the product's marks allow:
+the longest is :data:`SEEN` pixels long). A :class:`Substitution` puts another product into the photo, a :class:`Theft`
+takes the brand's own photo.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .layers import Pattern
 from .logos import Logo
 from .shapes import cover, extent, transformed
 
-__all__ = ["ATTACKS", "STRENGTHS", "Alteration", "Attack", "Substitution", "Theft", "changed_share"]
+__all__ = ["ATTACKS", "STRENGTHS", "Alteration", "Attack", "Substitution", "Theft", "altered", "changed_share"]
 
 STRENGTHS: dict[str, tuple[float, float]] = {"weak": (0.002, 0.01), "medium": (0.01, 0.05), "strong": (0.05, 0.15)}
 """Share of the mark's box that differs in a photo, from and to."""
@@ -81,9 +82,16 @@ def _word_mark(artwork: Artwork) -> tuple[Mark, Word]:
     raise ValueError(f"face {artwork.main!r} has no wordmark")
 
 
-def share(old: Face, new: Face, box: Box) -> float:
-    """The visibly different part of a box that is :data:`SEEN` pixels long, 0..1; a ramp around :data:`CHANGED`."""
-    scale = SEEN / max(box[2] - box[0], box[3] - box[1])
+def _long(box: Box) -> int:
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def share(old: Face, new: Face, box: Box, long: int = 0) -> float:
+    """The visibly different part of a box, 0..1; a ramp around :data:`CHANGED`.
+
+    It is seen so that ``long`` texels, or the box's long side, are :data:`SEEN` pixels.
+    """
+    scale = SEEN / (long or _long(box))
     size = (max(8, round(scale * (box[2] - box[0]))), max(8, round(scale * (box[3] - box[1]))))
     lanes = (np.clip(flat(face, box).lanes[..., :3] * 255 + 0.5, 0, 255).astype(np.uint8) for face in (old, new))
     before, after = (np.array(Image.fromarray(each).resize(size, Image.Resampling.BICUBIC), np.int16) for each in lanes)
@@ -95,6 +103,12 @@ def changed_share(old: Artwork, new: Artwork) -> float:
     before, after = old[old.main], new[old.main]
     shares = [share(before, after, box_of(before, mark)) for mark in before.marks if mark not in after.marks]
     return max(shares) if shares else _pattern_share(old, new)
+
+
+def altered(attack: Alteration, artwork: Artwork, wanted: Range, rng: Rng) -> Artwork | None:
+    """The artwork with the attack on it; None where that changes less than half of the least share that is wanted."""
+    new = attack.apply(artwork, wanted, rng)
+    return new if changed_share(artwork, new) >= wanted[0] / 2 else None
 
 
 def _aim(wanted: Range, rng: Rng) -> float:
@@ -122,7 +136,8 @@ def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, aim: float
 def _tuned(make: Callable[[float], Artwork], measure: Callable[[Artwork], float], aim: float) -> Artwork:
     """``make(m)`` with the magnitude m in 0.0001..1 at which the share is nearest to ``aim``."""
     low, high = -4.0, 0.0
-    best, distance = make(1.0), np.inf
+    best = make(1.0)
+    distance = _miss(measure(best), aim)
     for _ in range(11):
         middle = (low + high) / 2
         candidate = make(10.0**middle)
@@ -290,8 +305,11 @@ def _pattern_box(artwork: Artwork, pattern: Pattern) -> Box:
 
 
 def _pattern_share(old: Artwork, new: Artwork) -> float:
-    patterns = _patterns(old)
-    return share(old[old.main], new[old.main], _pattern_box(old, patterns[0])) if patterns else 0.0
+    patterns, face = _patterns(old), old[old.main]
+    if not patterns:
+        return 0.0
+    long = max(_long(box_of(face, mark)) for mark in face.marks)
+    return share(face, new[old.main], _pattern_box(old, patterns[0]), long)
 
 
 def _wrong_pattern(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:

@@ -8,7 +8,7 @@ import json
 import operator
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from ..errors import InputError
 from .artwork import Artwork
-from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft
+from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft, altered
 from .brands import Brand, invent, old_version, with_svg_marks
 from .categories import Design
 from .products import Product, assortment
@@ -27,8 +27,11 @@ from .studio import CONDITIONS, Photograph, photograph
 
 __all__ = ["Market", "render"]
 
-FORMAT = 2
+FORMAT = 3
 ROOMS = 16
+VISIBLE = 6
+"""Pixels of a photo that a fake changes at least."""
+
 HARD = 0.2
 """Share of genuine listings that are hard."""
 
@@ -67,7 +70,7 @@ class Market:
 
 @dataclass(frozen=True)
 class _Job:
-    """One row to be written, and all that its photo needs."""
+    """One row to be written, and all that its photo needs; ``attacks`` to try in turn, none on genuine goods."""
 
     stream: int
     index: int
@@ -75,8 +78,12 @@ class _Job:
     scene: int
     condition: str | None = None
     old: bool = False
-    attack: Attack | None = None
+    attacks: tuple[Attack, ...] = ()
     reference: int = -1
+
+    @property
+    def attack(self) -> Attack | None:
+        return self.attacks[0] if self.attacks else None
 
     @property
     def official(self) -> bool:
@@ -108,48 +115,67 @@ class _Studio:
         return studio(pixels) if job.official else room(job.scene, self.seed, pixels)
 
     def run(self, job: _Job) -> dict[str, Any]:
-        """Write the photos of a job, and the masks of the first; its row."""
+        """Write the photos of a job, and the masks of the first; its row. An attack that does not show makes way."""
         look, act, sell = _streams(self.seed, job)
-        artwork, design = job.product.design.artwork, job.product.design
-        if job.old:
-            artwork = old_version(artwork, job.product.brand)
-        if isinstance(job.attack, Theft):
-            picture, product, changed = self._stolen(job, job.attack, act)
-        else:
-            if isinstance(job.attack, Substitution):
-                shown = self._other(job.product, act)
-                design = shown.design
-                artwork = design.artwork
-                if self.strength != "strong":
-                    artwork = job.attack.knock_off(artwork, job.product.design.artwork, act)
-            if isinstance(job.attack, Alteration):
-                artwork = job.attack.apply(artwork, STRENGTHS[self.strength], act)
-            photo = self._usable(job, design, artwork, look)
-            picture, product, changed = Image.fromarray(photo.pixels), photo.product, photo.changed
-            if isinstance(job.attack, Substitution):
-                changed = product
+        shots = self._shots(job, look, act)
+        if not shots:
+            return self.run(self._otherwise(job))
         row = self._row(job, sell)
         if job.stream == _REFERENCES:
-            row["regions"] = [[round(v, 1) for v in region] for region in photo.regions]
+            row["regions"] = [[round(v, 1) for v in region] for region in shots[0].regions]
         else:
-            row["mask"] = self._mask(f"{job.id}-change", changed) if job.attack else None
-            row["product_mask"] = self._mask(f"{job.id}-product", product)
-        self._save(picture, job.id, job, sell)
-        if "photos" in row and not isinstance(job.attack, Theft):  # the brand has one such photo to steal
-            for shot in range(2, self.photos + 1):
-                again = self._usable(job, design, artwork, look)
-                row["photos"].append(self._save(Image.fromarray(again.pixels), f"{job.id}-{shot}", job, sell))
+            row["mask"] = self._mask(f"{job.id}-change", shots[0].changed) if job.attack else None
+            row["product_mask"] = self._mask(f"{job.id}-product", shots[0].product)
+        names = [job.id, *(f"{job.id}-{shot}" for shot in range(2, len(shots) + 1))]
+        saved = [self._save(shot.pixels, name, job, sell) for shot, name in zip(shots, names, strict=True)]
+        if "photos" in row:
+            row["photos"] = saved
         return row
 
-    def _save(self, picture: Image.Image, name: str, job: _Job, rng: np.random.Generator) -> str:
+    def _shots(self, job: _Job, look: np.random.Generator, act: np.random.Generator) -> list[Photograph]:
+        """The photos; none of a fake if one of them would not show it."""
+        if isinstance(job.attack, Theft):  # the brand has one such photo to steal
+            return [self._stolen(job, job.attack, act)]
+        design, artwork = job.product.design, job.product.design.artwork
+        if job.old:
+            artwork = old_version(artwork, job.product.brand)
+        if isinstance(job.attack, Substitution):
+            genuine, design = artwork, self._other(job.product, act).design
+            artwork = design.artwork
+            if self.strength != "strong":
+                artwork = job.attack.knock_off(artwork, genuine, act)
+        if isinstance(job.attack, Alteration):
+            fake = altered(job.attack, artwork, STRENGTHS[self.strength], act)
+            if fake is None:
+                return []
+            artwork = fake
+        shots: list[Photograph] = []
+        for _ in range(1 if job.stream == _REFERENCES else self.photos):
+            photo = self._usable(job, design, artwork, look)
+            if photo is None:
+                return []
+            shots.append(replace(photo, changed=photo.product) if isinstance(job.attack, Substitution) else photo)
+        return shots
+
+    def _otherwise(self, job: _Job) -> _Job:
+        """The job with the next attack."""
+        if len(job.attacks) < 2:
+            raise InputError(
+                f"{job.id}: no attack shows on {job.product.id!r} at strength={self.strength!r}, size={self.size}; "
+                "add 'wrong_product' to the attacks"
+            )
+        return replace(job, attacks=job.attacks[1:])
+
+    def _save(self, pixels: NDArray[np.uint8], name: str, job: _Job, rng: np.random.Generator) -> str:
         """Drawn for all alike: nothing about the file tells a fake."""
         quality = OFFICIAL_QUALITY if job.official else int(rng.integers(60, 93))
-        picture.save(self.folder / "photos" / f"{name}.jpg", quality=quality)
+        Image.fromarray(pixels).save(self.folder / "photos" / f"{name}.jpg", quality=quality)
         return f"photos/{name}.jpg"
 
-    def _usable(self, job: _Job, design: Design, artwork: Artwork, rng: np.random.Generator) -> Photograph:
-        """A photo that shows the marks and, on a fake, the change."""
+    def _usable(self, job: _Job, design: Design, artwork: Artwork, rng: np.random.Generator) -> Photograph | None:
+        """The first of four photos that shows the marks, else the last; one of a fake has to show the change."""
         marks = len(artwork[artwork.main].marks)
+        usable = None
         for _ in range(4):
             photo = photograph(
                 design,
@@ -160,10 +186,11 @@ class _Studio:
                 condition=job.condition,
                 official=job.official,
             )
-            altered = not isinstance(job.attack, Alteration) or photo.changed.sum() >= 6
-            if len(photo.regions) == marks and altered:
-                break
-        return photo
+            if not isinstance(job.attack, Alteration) or photo.changed.sum() >= VISIBLE:
+                usable = photo
+                if len(photo.regions) == marks:
+                    break
+        return usable
 
     def _other(self, product: Product, rng: np.random.Generator) -> Product:
         """What a seller sends instead: another brand's product of that category, else another product of the brand."""
@@ -171,15 +198,15 @@ class _Studio:
         others = others or [p for p in self.products if p.id != product.id]
         return others[int(rng.integers(len(others)))]
 
-    def _stolen(self, job: _Job, theft: Theft, rng: np.random.Generator) -> tuple[Image.Image, Mask, Mask]:
-        """The catalogue's official photo, as anyone can download it, disguised; its product; all of it as change."""
+    def _stolen(self, job: _Job, theft: Theft, rng: np.random.Generator) -> Photograph:
+        """The catalogue's official photo, as anyone can download it, disguised; all of it is change."""
         source = _Job(_REFERENCES, self.products.index(job.product) * PLACES, job.product, 0, reference=0)
-        photo = self._usable(source, job.product.design, job.product.design.artwork, _streams(self.seed, source)[0])
+        (photo,) = self._shots(source, *_streams(self.seed, source)[:2])
         packed = io.BytesIO()
         Image.fromarray(photo.pixels).save(packed, "JPEG", quality=OFFICIAL_QUALITY)
         mask = Image.fromarray(photo.product.astype(np.uint8) * 255)
         picture, product = theft.disguise(Image.open(packed).convert("RGB"), mask, self.strength, rng)
-        return picture, np.asarray(product) > 127, np.ones(picture.size[::-1], bool)
+        return Photograph(np.asarray(picture), np.asarray(product) > 127, np.ones(picture.size[::-1], bool), ())
 
     def _mask(self, name: str, mask: Mask) -> str:
         picture = Image.fromarray(mask.astype(np.uint8) * 255)
@@ -253,18 +280,21 @@ def _jobs(
             jobs.append(_Job(_LISTINGS, i, **common))
         else:
             common["old"] = False
-            attack = _applicable(attacks, pair, common["product"])
-            jobs.append(_Job(_LISTINGS, i, attack=attack, **common))
+            jobs.append(_Job(_LISTINGS, i, attacks=_applicable(attacks, pair, common["product"]), **common))
     return jobs
 
 
-def _applicable(attacks: Sequence[Attack], pair: int, product: Product) -> Attack:
-    """The attacks in turn; one that finds nothing to change on this product makes way for the next."""
-    for step in range(len(attacks)):
-        attack = attacks[(pair + step) % len(attacks)]
-        if not isinstance(attack, Alteration) or attack.fits(product.design.artwork):
-            return attack
-    raise InputError(f"attacks={[a.name for a in attacks]}: none of them fits {product.id!r}; add 'letter_swap'")
+def _applicable(attacks: Sequence[Attack], pair: int, product: Product) -> tuple[Attack, ...]:
+    """The attacks that find something to change on this product; the first is the one whose turn it is, or the next."""
+    turn = pair % len(attacks)
+    fitting = [
+        attack
+        for attack in (*attacks[turn:], *attacks[:turn])
+        if not isinstance(attack, Alteration) or attack.fits(product.design.artwork)
+    ]
+    if not fitting:
+        raise InputError(f"attacks={[a.name for a in attacks]}: none of them fits {product.id!r}; add 'letter_swap'")
+    return tuple(fitting)
 
 
 def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
