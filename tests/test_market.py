@@ -242,6 +242,18 @@ def test_a_fine_pattern_differs_where_its_marks_are_seen(seed: int, id: str, rea
     assert 0 < differs[0] < differs[1] < (*differs, np.inf)[2]
 
 
+def test_a_name_of_symmetric_letters_is_not_mirrored(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text('<svg><path d="M2 2H22V22H2Z"/></svg>')
+    (tmp_path / "marks.csv").write_text("file,title,hex\na.svg,OTTO,1f4e79\n")
+    small = {"seed": 9000, "brands": 1, "listings": 2, "calibration": 0, "references": 1, "size": 96}
+    market = render(tmp_path / "m", **small, marks=tmp_path, attacks=["mirrored", "stroke"])
+    assert [row["attack"] for row in rows_of(market.listings) if row["attack"]] == ["stroke"]
+    mirrored = ATTACKS["mirrored"]
+    assert isinstance(mirrored, Alteration)
+    tavva = next(brand for brand in invent(4, 9504) if brand.name == "TAVVA")
+    assert not any(mirrored.fits(product.design.artwork) for product in assortment([tavva]))
+
+
 def test_what_changes_nothing_that_is_seen_makes_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(ATTACKS, "colour", Alteration("colour", lambda artwork, wanted, rng: artwork))
     small = {"seed": 9001, "brands": 1, "calibration": 0, "references": 1, "size": 96}

@@ -277,16 +277,19 @@ def _rotated(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
     return _tuned_mark(artwork, None, wanted, rng, lambda mark, m: replace(mark, angle=mark.angle + sign * 40 * m))
 
 
+def _lopsided(artwork: Artwork) -> list[int]:
+    """The places of the wordmark's letters that look otherwise in a mirror."""
+    return [i for i, letter in enumerate(_word_mark(artwork)[1].text) if letter not in _SYMMETRIC]
+
+
 def _mirrored(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
-    """Letters the wrong way round; strong: more of them, or the whole logo."""
+    """Letters the wrong way round; strong: more of them."""
     mark, word = _word_mark(artwork)
-    places = [i for i, letter in enumerate(word.text) if letter not in _SYMMETRIC]
+    places = _lopsided(artwork)
     sets = [subset for count in range(1, len(places) + 1) for subset in itertools.combinations(places, count)]
     sets = [sets[i] for i in rng.permutation(len(sets))]
     if wanted[0] < STRENGTHS["strong"][0]:
         sets.sort(key=len)
-    if not sets:
-        return _redrawn(artwork, _main_marks(artwork, False)[0], lambda m: replace(m, mirror=True))
 
     def turned(places: tuple[int, ...]) -> Artwork:
         return _redrawn(artwork, mark, lambda m: replace(m, design=replace(word, mirrored=places)))
@@ -413,7 +416,7 @@ ATTACKS: dict[str, Attack] = {
         Alteration("proportion", _proportion),
         Alteration("moved", _moved),
         Alteration("rotated", _rotated),
-        Alteration("mirrored", _mirrored),
+        Alteration("mirrored", _mirrored, lambda a: bool(_lopsided(a))),
         Alteration("wrong_pattern", _wrong_pattern, lambda a: bool(_patterns(a))),
     )
 }
