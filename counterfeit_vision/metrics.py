@@ -2,8 +2,9 @@
 stated, ties handled: no figure depends on the order of its rows.
 
 ``labels`` are (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Every
-function of them raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align, and for
-one class only where a figure needs both. Names that are none (``None``, NaN) are no wrong input: a row may be short.
+function of them raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align,
+and for one class only where a figure needs both. Names that are none (``None``, NaN) are no wrong input: a row may be
+short.
 """
 
 from __future__ import annotations
