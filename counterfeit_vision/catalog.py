@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import EmbeddingCache, opener
-from .catalog_folder import open_folder, read_folder, recipe_of, table, write_folder
+from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path
 from .decode import decode
 from .encoders.base import name_of, refuse_name
@@ -415,10 +415,10 @@ class Catalog:
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
-        """The manifest, after every file was found whole; :class:`CorruptCatalogError` names what is missing or
-        changed.
+        """The manifest, after every file was found whole, and all of them to fit together;
+        :class:`CorruptCatalogError` names what is missing or changed.
         """
-        return read_folder(as_path(folder, "Catalog.verify", "catalog"))[0]
+        return verify_folder(as_path(folder, "Catalog.verify", "catalog"))
 
     def info(self) -> dict[str, Any]:
         """What is in it, in plain values."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from .weights import recipes
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["open_folder", "read_folder", "recipe_of", "refuse_folder", "table", "write_folder"]
+__all__ = ["open_folder", "recipe_of", "refuse_folder", "table", "verify_folder", "write_folder"]
 
 FORMAT = 3
 ROLES = {"references", "arrays"}
@@ -63,7 +64,7 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
     write_sealed(folder, about, {"references.jsonl": lines.encode(), "arrays.safetensors": save(_arrays(kept))})
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the contents by role, found whole; raises :class:`CorruptCatalogError`."""
     manifest, contents = read_sealed(folder, format=FORMAT, roles=ROLES, about=set(ABOUT))
     for name, kind in ABOUT.items():
@@ -77,7 +78,7 @@ def open_folder(folder: Path, find: Callable[[dict[str, Any]], Encoder]) -> tupl
     """The references, and the encoder that ``find`` gives for the manifest. Raises :class:`CorruptCatalogError`, and
     :class:`FingerprintError` for another encoder than theirs.
     """
-    manifest, contents = read_folder(folder)
+    manifest, contents = _read_folder(folder)
     encoder = find(manifest)
     if encoder.fingerprint != manifest["fingerprint"]:
         advice = "load that one"
@@ -88,6 +89,13 @@ def open_folder(folder: Path, find: Callable[[dict[str, Any]], Encoder]) -> tupl
             f"this encoder is {name_of(encoder)} {encoder.fingerprint[:12]}; {advice}, or build the catalogue anew"
         )
     return _unpacked(folder, manifest, contents), encoder
+
+
+def verify_folder(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder that is whole and whose parts fit; raises :class:`CorruptCatalogError`."""
+    manifest, contents = _read_folder(folder)
+    _unpacked(folder, manifest, contents)
+    return manifest
 
 
 def recipe_of(folder: Path, manifest: dict[str, Any]) -> str:
@@ -104,7 +112,7 @@ def recipe_of(folder: Path, manifest: dict[str, Any]) -> str:
 
 
 def _unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:
-    """The references in what :func:`read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit."""
+    """The references in what :func:`_read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -152,14 +160,16 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
     if len(rows) != count:
         raise ValueError(f"{count} references, {len(rows)} rows in the table")
     _check_arrays(arrays, count, grid)
-    ends = np.cumsum([int(row["copy_bytes"]) for row in rows])
-    if (np.diff(ends, prepend=0) < 1).any() or ends[-1:].tolist() != [arrays["copies"].size]:
-        raise ValueError(f"copies of {np.diff(ends, prepend=0).tolist()} bytes do not fill {arrays['copies'].size}")
+    lengths = [int(row["copy_bytes"]) for row in rows]  # Python's: numpy's sum of large ones begins again from below
+    if min(lengths, default=0) < 1 or sum(lengths) != arrays["copies"].size:
+        raise ValueError(f"copies of {lengths!r:.60} bytes do not fill {arrays['copies'].size}")
     blob = arrays["copies"].tobytes()
     references, sizes = [], []
-    for row, end in zip(rows, ends.tolist(), strict=True):
-        jpeg = blob[end - int(row["copy_bytes"]) : end]
+    for row, length, end in zip(rows, lengths, accumulate(lengths), strict=True):
+        jpeg = blob[end - length : end]
         fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
+        if not jpeg.startswith(b"\xff\xd8"):
+            raise ValueError(f"the copy of reference {row['id']!r:.80} is no JPEG")
         reference = Reference(photo=jpeg, regions=[Region(*box) for box in row["regions"]], **fields)
         size = (int(row["size"][0]), int(row["size"][1]))
         if min(size) < 1:

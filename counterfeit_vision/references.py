@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .cache import EmbeddingCache
 from .decode import decode
-from .errors import InputError
+from .errors import CorruptCatalogError, DecodeError, InputError
 from .foreground import PRODUCT, head_of, product_mask
 from .marks.library import MarkLibrary
 from .marks.regions import found_regions
@@ -118,8 +118,15 @@ class KeptReferences:
         return jpeg
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
-        """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
-        return decode(self.jpeg(row), name=self.references[row].id).pixels
+        """The kept copy of a reference: (h, w, 3) uint8 RGB, upright. Raises :class:`CorruptCatalogError`, as it is no
+        fault of the photo that it is compared with.
+        """
+        id = self.references[row].id
+        try:
+            return decode(self.jpeg(row), name=id).pixels
+        except DecodeError as error:
+            told = f"the catalogue's copy of reference {id!r} gives no pixels: {error.reason}"
+            raise CorruptCatalogError(f"{told}. Build the catalogue anew") from error
 
     def regions(self, row: int) -> tuple[Region, ...]:
         """The boxes of the brand's marks on a reference, in pixels of its kept copy."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DECISIONS",
     "GALLERIES",
+    "LONGEST_ID",
     "Decision",
     "Embeddings",
     "Evidence",

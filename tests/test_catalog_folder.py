@@ -510,6 +510,11 @@ CHANGED_ROWS = {
     "one id twice": lambda rows: [rows[0] | {"id": rows[1]["id"]}, *rows[1:]],
     "nothing genuine": lambda rows: [row | {"gallery": "known_fake"} for row in rows],
     "a copy of nothing": lambda rows: [rows[0] | {"copy_bytes": 0}, *rows[1:]],
+    "copies beyond all integers": lambda rows: [
+        *(row | {"copy_bytes": 2**63 - 1} for row in rows[:2]),
+        rows[2] | {"copy_bytes": sum(row["copy_bytes"] for row in rows[:3]) + 2},
+        *rows[3:],
+    ],
     "a longer copy": lambda rows: [rows[0] | {"copy_bytes": rows[0]["copy_bytes"] + 1}, *rows[1:]],
 }
 
@@ -518,8 +523,9 @@ CHANGED_ROWS = {
 def test_a_table_that_does_not_fit_is_refused_as_corrupt(saved: Path, tiny_encoder: TowerEncoder, change) -> None:
     rows = change(table_of(saved))
     rewrite(saved, "references", "".join(json.dumps(row) + "\n" for row in rows).encode())
-    with pytest.raises(CorruptCatalogError, match="do not fit together"):
-        Catalog.load(saved, encoder=tiny_encoder)
+    for use in (lambda: Catalog.verify(saved), lambda: Catalog.load(saved, encoder=tiny_encoder)):
+        with pytest.raises(CorruptCatalogError, match="do not fit together"):
+            use()
 
 
 @pytest.mark.parametrize(
@@ -543,6 +549,22 @@ def test_missing_arrays_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerE
     rewrite(saved, "arrays", save(arrays))
     with pytest.raises(CorruptCatalogError, match="do not fit together"):
         Catalog.load(saved, encoder=tiny_encoder)
+
+
+def test_copies_that_are_no_photos_are_a_fault_of_the_catalogue(saved: Path, tiny_encoder: TowerEncoder) -> None:
+    from safetensors.numpy import load, save
+
+    (path,) = saved.glob("arrays-*")
+    arrays, rows = load(path.read_bytes()), table_of(saved)
+    rewrite(saved, "arrays", save(arrays | {"copies": np.full_like(arrays["copies"], 7)}))
+    with pytest.raises(CorruptCatalogError, match=f"the copy of reference '{rows[0]['id']}' is no JPEG"):
+        Catalog.load(saved, encoder=tiny_encoder)
+    copies = b"".join(b"\xff\xd8\xff".ljust(row["copy_bytes"], b"\0") for row in rows)
+    rewrite(saved, "arrays", save(arrays | {"copies": np.frombuffer(copies, np.uint8)}))
+    catalog = Catalog.load(saved, encoder=tiny_encoder)
+    told = f"the catalogue's copy of reference '{rows[3]['id']}' gives no pixels: .*. Build the catalogue anew"
+    with pytest.raises(CorruptCatalogError, match=told):
+        catalog.pixels(3)
 
 
 CHANGED_ARRAYS = {
