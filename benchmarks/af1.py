@@ -32,7 +32,8 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import conformal_p, split_groups
+from counterfeit_vision.calibrate import conformal_p
+from counterfeit_vision.enough import split_groups
 from counterfeit_vision.heads import LearnedHead, learned
 from counterfeit_vision.judging import JudgedPhoto, judge
 from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error

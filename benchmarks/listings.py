@@ -28,7 +28,8 @@ import numpy as np
 from market_scores import Scores
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
+from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.enough import split_groups
 from counterfeit_vision.heads import Price, default_heads
 from counterfeit_vision.judging import judge, scores_of
 from counterfeit_vision.market import render

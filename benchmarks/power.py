@@ -25,7 +25,8 @@ import numpy as np
 from market_scores import Scores
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration, conformal_p, split_groups
+from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.enough import split_groups
 from counterfeit_vision.heads import Mark, Reuse, Similarity, Wordmark
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.marks.finding import FOUND

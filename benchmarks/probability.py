@@ -23,7 +23,8 @@ import market_scores
 import numpy as np
 from market_scores import Scores
 
-from counterfeit_vision.calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, split_groups
+from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, split_groups
 from counterfeit_vision.heads import LearnedHead
 from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error, reliability
 

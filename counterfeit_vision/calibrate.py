@@ -27,36 +27,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import as_share
+from .enough import DIGITS, conformal_needed, refuse_unless_enough
 from .errors import InputError
 from .merge import Merger, mean_evidence
 from .metrics import binomial_interval
 from .probability import Probability
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
-__all__ = [
-    "FIT_SHARE",
-    "FIT_SHARE_WITH_FAKES",
-    "Calibration",
-    "conformal_needed",
-    "conformal_p",
-    "jackknife_p",
-    "photos_needed",
-    "refuse_too_few",
-    "split_groups",
-]
+__all__ = ["Calibration", "conformal_p", "jackknife_p"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-FIT_SHARE = 1 / 3  # of the groups of genuine photos, to standardise and merge; the rest is conformalised
-FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too
-FEWEST_TO_FIT = 8
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
-DIGITS = 9  # products such as 0.05 x 40 are rounded to as many
 LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, where hardly any genuine photo differs
 DRAWS = 20_000  # of several rates of false alarms, to add them up
 
@@ -90,30 +77,6 @@ def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
     [0.5, 0.5]
     """
     return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
-
-
-def conformal_needed(alpha: float) -> int:
-    """The fewest photos (groups) behind p-values with which one can reach ``alpha``.
-
-    >>> conformal_needed(0.05)
-    19
-    """
-    return math.ceil(1 / alpha) - 1 if 0 < alpha < 1 else 0
-
-
-def photos_needed(alpha: float) -> int:
-    """The fewest genuine photos (groups of them) with which a p-value can reach ``alpha``, those to fit included.
-
-    >>> photos_needed(0.05)
-    28
-    """
-    conformal = conformal_needed(alpha)
-    least = math.floor(conformal / (1 - FIT_SHARE))  # a third of them is rounded, so that one more or less may do
-    return next(n for n in range(max(conformal, least - 2), 2 * conformal + 100) if n - _fit_count(n) >= conformal)
-
-
-def _fit_count(count: int, share: float = FIT_SHARE) -> int:
-    return max(FEWEST_TO_FIT, round(count * share))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +166,7 @@ class Calibration:
         """From the ``scores`` (N, H) of genuine photos, NaN where a head did not apply, and the heads' heat ``peaks``
         (N,).
 
-        - ``first`` (N,) is the part that is fitted on (:func:`split_groups`); p-values come from the rest. ``None``
+        - ``first`` (N,) is the part that is fitted on (:func:`.split_groups`); p-values come from the rest. ``None``
           leaves each group out in turn; no fakes can be shown then.
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
@@ -224,7 +187,7 @@ class Calibration:
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
         codes = np.unique(names, return_inverse=True)[1]
         owners = np.arange(len(scores)) if per_photo else codes
-        _check_enough(owners, first, alpha, alone=fakes is None)
+        refuse_unless_enough(owners, first, alpha, alone=fakes is None)
         if first is None and fakes is not None:
             raise InputError("leaving one out is for genuine photos alone: with fakes, keep a part aside")
         fitted = np.ones(len(scores), bool) if first is None else first
@@ -681,63 +644,6 @@ class Calibration:
         if rounds and groups != list(range(rounds)):
             raise ValueError(f"{rounds} rounds for {len(groups)} groups, numbered {groups[0]} to {groups[-1]}")
         return calibration
-
-
-def split_groups(
-    groups: Sequence[str], *, share: float = FIT_SHARE, alpha: float | None = None, per_photo: bool = False
-) -> Bools:
-    """True for the part that is fitted on: whole groups in a seeded order, ``share`` of the groups, or ``per_photo`` as
-    many as hold that share of the photos.
-
-    With ``alpha`` the other part is no larger than it must be for its alarm level: of n = 53, as of 39, the two most
-    unusual are beyond it, which is 2 / 54 and 2 / 40 of genuine photos; only the latter is alpha = 5 %.
-
-    >>> names = [str(number) for number in range(80)]
-    >>> int((~split_groups(names)).sum()), int((~split_groups(names, alpha=0.05)).sum())
-    (53, 39)
-    """
-    names = np.asarray(groups, dtype=str)
-    order = np.random.default_rng(0).permutation(np.array(sorted(set(names.tolist())), dtype=str))
-    sizes = np.array([(names == name).sum() if per_photo else 1 for name in order], dtype=np.int64)
-    behind = max(0, int(sizes.sum()) - _fit_count(int(sizes.sum()), share))
-    if alpha is not None and 0 < alpha < 1 and (reached := math.floor(round(alpha * (behind + 1), DIGITS))) > 0:
-        behind = math.ceil(round(reached / alpha, DIGITS)) - 1
-    after = sizes[::-1].cumsum()[::-1] - sizes  # photos (groups) of those that come later in the order
-    return ~np.isin(names, order[after < behind])
-
-
-def refuse_too_few(
-    groups: Sequence[str], alpha: float, *, alone: bool, leave_one_out: bool = False, per_photo: bool = False
-) -> None:
-    """:class:`InputError` where photos of these ``groups`` (N,) are too few for ``alpha``, whichever of them can be
-    used: what :meth:`Calibration.fit` would say. ``alone``: without fakes.
-    """
-    codes = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
-    owners = np.arange(len(codes)) if per_photo else codes
-    fewest = photos_needed(alpha)
-    if leave_one_out:
-        fewest = max(conformal_needed(alpha), FEWEST_TO_FIT + 1)
-    elif per_photo:
-        fewest = conformal_needed(alpha) + FEWEST_TO_FIT  # whole groups are parted: a photo fewer may be fitted on
-    if _different(owners) < fewest:
-        first = None if leave_one_out else split_groups(groups, alpha=alpha, per_photo=per_photo)
-        _check_enough(owners, first, alpha, alone=alone)
-
-
-def _check_enough(owners: Ints, first: Bools | None, alpha: float, *, alone: bool) -> None:
-    count, needed = len(np.unique(owners)), conformal_needed(alpha)
-    left = count if first is None else len(np.unique(owners[~first]))
-    enough = count > FEWEST_TO_FIT if first is None else first.sum() >= FEWEST_TO_FIT
-    if left >= needed and enough:
-        return
-    what = "genuine photos" if count == len(owners) else f"groups ({len(owners)} genuine photos)"
-    least = photos_needed(alpha) if first is not None else max(needed, FEWEST_TO_FIT + 1)
-    raise InputError(
-        f"{count} {what} are too few for alpha={alpha}: at least {least} are needed "
-        f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
-        + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
-        + (", or leave one out" if alone and first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
-    )
 
 
 def _weighed(

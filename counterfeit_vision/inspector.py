@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from . import __version__
 from .cache import EmbeddingCache
-from .calibrate import FIT_SHARE, FIT_SHARE_WITH_FAKES, Calibration, conformal_needed, refuse_too_few, split_groups
+from .calibrate import Calibration
 from .catalog import Catalog
 from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
+from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, refuse_too_few, split_groups
 from .errors import CatalogError, InputError, NotCalibratedError
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.learned import too_few

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from counterfeit_vision import calibrate
-from counterfeit_vision.calibrate import Calibration, conformal_p, photos_needed, split_groups
+from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.enough import photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import merge
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from counterfeit_vision.calibrate import Calibration, photos_needed, refuse_too_few, split_groups
+from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.enough import photos_needed, refuse_too_few, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.metrics import benjamini_hochberg

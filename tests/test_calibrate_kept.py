@@ -12,13 +12,8 @@ import numpy as np
 import pytest
 
 from counterfeit_vision import calibrate
-from counterfeit_vision.calibrate import (
-    Calibration,
-    conformal_needed,
-    conformal_p,
-    jackknife_p,
-    split_groups,
-)
+from counterfeit_vision.calibrate import Calibration, conformal_p, jackknife_p
+from counterfeit_vision.enough import conformal_needed, split_groups
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.usual import tail_p
 

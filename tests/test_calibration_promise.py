@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, norm
 
-from counterfeit_vision.calibrate import Calibration, conformal_needed, conformal_p, photos_needed, split_groups
+from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.enough import conformal_needed, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -293,7 +294,8 @@ def test_p_values_are_the_same_as_other_peoples(
 AGAIN = """
 import json, sys
 import numpy as np
-from counterfeit_vision.calibrate import Calibration, split_groups
+from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.enough import split_groups
 random = np.random.default_rng(9)
 groups = [f"seller {n // 3}" for n in range(120)]
 first = split_groups(groups)

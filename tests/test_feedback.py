@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterfeit_vision.calibrate import Calibration, split_groups
+from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
 from counterfeit_vision.feedback import Change, Journal
 from counterfeit_vision.types import Failure, Listing, Verdict

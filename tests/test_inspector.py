@@ -14,10 +14,11 @@ import pytest
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
-from counterfeit_vision.calibrate import FIT_SHARE_WITH_FAKES, Calibration, split_groups
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.enough import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
 

@@ -61,6 +61,7 @@ ORDER = [
     "usual",
     "merge",
     "probability",
+    "enough",
     "calibrate",
     "drift",
     "feedback",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from counterfeit_vision.calibrate import Calibration, split_groups
+from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.enough import split_groups
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import expected_calibration_error
 from counterfeit_vision.probability import Probability

@@ -28,7 +28,7 @@ ALPHA = 0.05  # of genuine listings that may be suspected
 
 
 def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..calibrate import photos_needed
+    from ..enough import photos_needed
 
     folder: Path = args.folder
     refuse_out(folder)
