@@ -125,7 +125,7 @@ class Report(Sequence[Result]):
         return iter(self._results)
 
     def __contains__(self, item: object) -> bool:
-        return item in self._index if isinstance(item, str) else any(item is result for result in self._results)
+        return item in self._index if isinstance(item, str) else item in self._results
 
     @overload
     def __getitem__(self, key: int | str) -> Result: ...

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import io
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -176,6 +177,8 @@ def test_a_report_is_its_results_in_input_order(results):
     assert results[3] in report
     assert "nobody" not in report
     assert verdict("calm") not in report
+    for result in (pickle.loads(pickle.dumps(one)) for one in results):
+        assert (result in report, report.count(result), report[report.index(result)]) == (True, 1, result)
     assert list(report.counts.items()) == [*zip(DECISIONS, (2, 1, 1, 1), strict=True), ("failures", 1)]
     assert repr(report) == ("<Report 6 listings: 2 suspected, 1 review, 1 insufficient evidence, 1 clear, 1 failure>")
     assert repr(Report([])) == "<Report 0 listings>"
