@@ -98,7 +98,7 @@ def embed(
     """
     check_list(photos, "embed()", "embed([photo], encoder=encoder)")
     photos = list(photos)
-    names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else list(ids)
+    names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else _texts(ids)
     if len(names) != len(photos):
         raise InputError(f"embed() got {len(photos)} photos and {len(names)} ids")
     rows: list[EncodedPhoto] = []
@@ -110,6 +110,17 @@ def embed(
         else:
             rows.append(result)
     return stack(rows, encoder=encoder, failures=failures)
+
+
+def _texts(ids: Sequence[str]) -> list[str]:
+    """:class:`InputError` where one is none."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise InputError(f"embed(ids={ids!r:.80}): need a list of texts, one a photo")
+    names = list(ids)
+    for row, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InputError(f"embed(): ids[{row}] is {name!r:.80}, no text; type ids=[str(id) for id in ids]")
+    return names
 
 
 def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[Failure] = ()) -> Embeddings:

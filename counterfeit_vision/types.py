@@ -158,7 +158,8 @@ def check_count(what: str, photos: Sequence[object]) -> None:
 
 def _check_id(kind: str, value: object) -> None:
     if not isinstance(value, str) or not value:
-        raise InputError(f"{kind}(id={value!r:.80}): an id is a non-empty string")
+        advice = "" if isinstance(value, str) or is_nothing(value) else f"; type id={str(value)!r:.80}"
+        raise InputError(f"{kind}(id={value!r:.80}): an id is a non-empty string{advice}")
     if len(value) > LONGEST_ID:
         told = f"{kind} {value[:80]!r}: id has {len(value):,} characters (limit: {LONGEST_ID:,})"
         raise InputError(f"{told}; give it a shorter one")
@@ -290,7 +291,9 @@ class Listing(_Record):
     def __post_init__(self) -> None:
         _check_id("Listing", self.id)
         if isinstance(self.photos, _ONE) or not isinstance(self.photos, Sequence):
-            raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]")
+            several = isinstance(self.photos, Iterable) and not isinstance(self.photos, _ONE)
+            more = ", else photos=list(photos)" if several else ""
+            raise InputError(f"Listing {self.id!r}: photos must be a list, for one photo photos=[photo]{more}")
         check_count(f"Listing {self.id!r}", self.photos)
         object.__setattr__(self, "photos", tuple(self.photos))
         texts = ("brand", "product", "title", "currency", "platform", "region", "url", "captured_at")

@@ -478,6 +478,14 @@ def test_ids_may_be_given(small: Small) -> None:
     assert embed([jpeg(0), jpeg(1)], ids=["x", "y"], encoder=small, cache=False).ids == ("x", "y")
     with pytest.raises(InputError, match="2 photos and 1 ids"):
         embed([jpeg(0), jpeg(1)], ids=["x"], encoder=small, cache=False)
+    for ids, told in (
+        (range(2), r"ids\[0\] is 0, no text; type ids=\[str\(id\) for id in ids\]"),
+        (["x", None], r"ids\[1\] is None, no text"),
+        ("xy", r"embed\(ids='xy'\): need a list of texts, one a photo"),
+        (2, r"embed\(ids=2\): need a list of texts"),
+    ):
+        with pytest.raises(InputError, match=told):
+            embed([jpeg(0), jpeg(1)], ids=ids, encoder=small, cache=False)  # type: ignore[arg-type]
 
 
 def test_a_generator_of_photos_will_do(small: Small) -> None:

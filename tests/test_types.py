@@ -79,9 +79,9 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
     ("change", "message"),
     [
         ({"id": ""}, "an id is a non-empty string"),
-        ({"id": 5}, r"Reference\(id=5\): an id is a non-empty string"),
-        ({"id": None}, "an id is a non-empty string"),
         ({"id": "i" * 4_097}, r"Reference 'i{80}': id has 4,097 characters \(limit: 4,096\); give it a shorter one"),
+        ({"id": 5}, r"Reference\(id=5\): an id is a non-empty string; type id='5'"),
+        ({"id": None}, "an id is a non-empty string$"),
         ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
         ({"brand": None}, "brand=None"),
         ({"product": 7}, "product=7"),
@@ -150,6 +150,14 @@ def test_a_free_product_has_a_price() -> None:
 def test_photos_of_a_listing_are_a_list(photos) -> None:
     with pytest.raises(InputError, match=r"Listing 'l': photos must be a list, for one photo photos=\[photo\]"):
         Listing(id="l", photos=photos)
+
+
+@pytest.mark.parametrize("kind", [np.array, iter, set])
+def test_several_photos_of_a_listing_are_made_a_list(kind) -> None:
+    with pytest.raises(InputError, match=r"for one photo photos=\[photo\], else photos=list\(photos\)$"):
+        Listing(id="l", photos=kind(["a.jpg", "b.jpg"]))
+    with pytest.raises(InputError, match=r"photos=\[photo\]$"):
+        Listing(id="l", photos="a.jpg")
 
 
 @pytest.mark.parametrize(
