@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
 
@@ -278,8 +279,8 @@ def _failure(id: str, otherwise: str, error: InputError) -> Failure:
 
 def _name_of(photo: Photo, otherwise: str) -> str:
     """The id of a bare photo: its path, where that leaves room for what tells it from another of the same path."""
-    path = os.fsdecode(photo) if isinstance(photo, str | os.PathLike) else ""
-    return path if 0 < len(path) < LONGEST_ID - 100 else otherwise
+    name = photo_name(photo, otherwise)
+    return name if len(name) < LONGEST_ID - 100 else otherwise
 
 
 def _refuse_without_photos(path: Path) -> None:

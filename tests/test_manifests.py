@@ -722,6 +722,13 @@ def test_a_folder_of_photos_is_one_listing_a_photo(tmp_path: Path) -> None:
         list(read_listings(tmp_path / "empty"))
 
 
+def test_an_image_that_was_opened_from_a_file_is_called_by_its_path(tmp_path: Path) -> None:
+    path = write_photo(tmp_path / "b.jpg", 0)
+    with Image.open(path) as image:
+        listings = list(read_listings([image, path, image.copy()]))
+    assert [listing.id for listing in listings] == [str(path), f"{path} (photo 1)", "photo 2"]
+
+
 def test_one_path_is_one_listing(tmp_path: Path) -> None:
     path = write_photo(tmp_path / "b.jpg", 0)
     for given in (path, str(path)):
