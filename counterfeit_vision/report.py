@@ -214,6 +214,8 @@ class Report(Sequence[Result]):
         risks = [[v.risk for v in self.verdicts if v.decision == decision] for decision in DECISIONS]
         spread.hist(risks, bins=BINS, range=(0, 1), stacked=True, color=colours, label=names)
         spread.set(xlabel=_risk_name(self.verdicts), ylabel="listings", xlim=(0, 1))
+        bars.locator_params(axis="x", integer=True)
+        spread.locator_params(axis="y", integer=True)
         spread.legend(frameon=False, fontsize="small", loc="upper center")
         for axes in (bars, spread):
             axes.spines[["top", "right"]].set_visible(False)

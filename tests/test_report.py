@@ -748,6 +748,9 @@ def test_the_plot_shows_counts_and_risks(results, tmp_path, monkeypatch):
         bars, spread = figure.axes
         assert [bar.get_width() for bar in bars.patches] == [Report(some).counts[decision] for decision in DECISIONS]
         assert spread.get_xlabel() == "risk"
+        if some:
+            counts = [*bars.get_xticks(), *spread.get_yticks()]
+            assert all(float(count).is_integer() for count in counts), counts
         figure.savefig(tmp_path / "plot.png")
     from matplotlib import pyplot
 
