@@ -213,6 +213,10 @@ def test_every_public_name_can_be_had(name: str) -> None:
     assert name in dir(counterfeit_vision)
 
 
+def test_what_is_offered_is_what_is_public() -> None:
+    assert dir(counterfeit_vision) == sorted([*counterfeit_vision.__all__, "__version__"])
+
+
 def test_the_names_that_measurements_from_outside_use_are_there() -> None:
     used = {"load_encoder", "embed", "Region", "Reference", "Listing", "Catalog", "Inspector", "Failure", "Verdict"}
     assert used | {"heads", "metrics", "market"} <= set(counterfeit_vision.__all__)
