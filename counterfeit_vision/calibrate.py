@@ -235,6 +235,11 @@ class Calibration:
             smallest=smallest,
         )
 
+    def __repr__(self) -> str:
+        of = "" if self.count == len(self.merged) else f" of {self.count} groups"
+        counted = f"p-values from {len(self.merged)} photos{of}, alarm level {100 * self.alpha:g} %"
+        return f"<Calibration {', '.join(self.heads)}; {counted}>"
+
     @cached_property
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""

@@ -44,6 +44,9 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = as_path(path, "Journal", "decisions.jsonl")
 
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
     def add(
         self,
         listing: Listing,

@@ -421,6 +421,9 @@ class PhotoView:
     caption: str = ""
     sha256: str = ""
 
+    def _repr_jpeg_(self) -> bytes:
+        return self.jpeg
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence(_Record):

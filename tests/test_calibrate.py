@@ -67,6 +67,15 @@ def test_risk_is_strictly_increasing_and_half_where_p_reaches_alpha() -> None:
     assert gross.max() < 1
 
 
+def test_a_calibration_shows_itself_in_a_line() -> None:
+    scores = np.random.default_rng(4).standard_normal((60, 2))
+    assert repr(fitted(scores)) == "<Calibration a, b; p-values from 40 photos, alarm level 5 %>"
+    groups = [f"seller {row // 2}" for row in range(60)]
+    first = split_groups(groups, alpha=0.1)
+    grouped = Calibration.fit(HEADS[:2], scores, {}, first=first, alpha=0.1, generation="g", groups=groups)
+    assert repr(grouped) == "<Calibration a, b; p-values from 38 photos of 19 groups, alarm level 10 %>"
+
+
 def test_a_head_that_does_not_apply_has_no_say() -> None:
     scores = np.random.default_rng(4).standard_normal((60, 2))
     scores[::2, 1] = np.nan

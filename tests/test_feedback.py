@@ -37,6 +37,7 @@ def test_a_folder_is_no_journal_without_decisions(tmp_path: Path) -> None:
 
 def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "new" / "journal.jsonl")
+    assert repr(journal) == f"<Journal {tmp_path / 'new' / 'journal.jsonl'}>"
     assert journal.entries() == []
     journal.add(listing("a"), verdict("a"), "fake", by="anna", note="glue", at="2026-01-01T00:00:00+00:00")
     journal.add(listing("b"), verdict("b").to_dict(), "genuine", by="ben", drawn=np.True_)  # as a frame has it

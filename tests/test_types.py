@@ -383,6 +383,10 @@ def test_a_verdict_is_json_without_nan() -> None:
     assert data["failures"][0]["error"] == "DecodeError"
 
 
+def test_a_small_copy_shows_itself_in_a_notebook() -> None:
+    assert PhotoView("front.jpg", b"\xff\xd8", (9, 9))._repr_jpeg_() == b"\xff\xd8"
+
+
 def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> None:
     offer = Listing(
         id="l", photos=[b"..."], title="bag", price=9, currency="EUR", seller=Seller("7", "Anna"), platform="bazaar"
