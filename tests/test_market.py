@@ -114,8 +114,13 @@ def test_labels_masks_and_scenes(market: Market) -> None:
         if row["label"] == "genuine":
             assert row["mask"] is None
             assert row["attack"] is None
+            assert row["share"] is None
             continue
         assert row["hard"] is None
+        if row["attack"] in ALTERATIONS:
+            assert 0.01 <= row["share"] <= 0.08
+        else:
+            assert row["share"] is None
         mask = np.asarray(Image.open(market.folder / row["mask"])) > 0
         assert mask.shape == size[::-1]
         assert mask.any()
@@ -203,25 +208,32 @@ def test_wrong_arguments_are_named(options: dict, words: str, tmp_path: Path) ->
     assert not (tmp_path / "m").exists()
 
 
+@pytest.fixture(scope="module")
+def several() -> list[Product]:
+    """Goods with marks of many sizes, of brands with short and long names."""
+    places = {9002: 0, 9003: 2, 9004: 4, 9005: 1}
+    return [assortment(invent(1, seed))[place] for seed, place in places.items()]
+
+
 def shares(name: str, products: list[Product]) -> dict[str, list[float]]:
     attack = ATTACKS[name]
     assert isinstance(attack, Alteration)
-    fitting = [product for product in products if attack.fits(product.design.artwork)][:3]
+    fitting = [product for product in products if attack.fits(product.design.artwork)]
     assert fitting
     found: dict[str, list[float]] = {}
     for strength, wanted in STRENGTHS.items():
-        for number, product in enumerate(fitting):
-            fake = attack.apply(product.design.artwork, wanted, np.random.default_rng([7, number]))
+        for product in fitting:
+            fake = attack.apply(product.design.artwork, wanted, np.random.default_rng([product.brand.seed // 1000, 1]))
             found.setdefault(strength, []).append(changed_share(product.design.artwork, fake))
     return found
 
 
 @pytest.mark.parametrize("name", ALTERATIONS)
-def test_attacks_are_graded(name: str, products: list[Product]) -> None:
-    found = shares(name, products)
-    assert all(0.01 <= value <= 0.05 for value in found["medium"])
-    weak, medium, strong = (float(np.mean(found[strength])) for strength in STRENGTHS)
+def test_attacks_are_graded(name: str, several: list[Product]) -> None:
+    found = shares(name, several)
     # A letter that is turned round, or another letter, cannot differ as little as one likes.
+    assert all(0.01 <= value <= (0.08 if name == "mirrored" else 0.05) for value in found["medium"])
+    weak, medium, strong = (float(np.mean(found[strength])) for strength in STRENGTHS)
     assert weak <= medium < strong
     if name not in ("letter_swap", "mirrored"):
         assert weak < medium

@@ -116,16 +116,18 @@ def _aim(wanted: Range, rng: Rng) -> float:
     return float(np.exp(rng.uniform(np.log(wanted[0] * wanted[1]) / 2, np.log(wanted[1] * 0.95))))
 
 
-def _miss(found: float, aim: float) -> float:
-    return float(abs(np.log(max(found, 1e-6) / aim)))
+def _miss(found: float, aim: float, wanted: Range) -> float:
+    """How far from ``aim`` (in ratio); what is outside the wanted range is farther than all that is within."""
+    outside = not wanted[0] <= found <= wanted[1]
+    return float(abs(np.log(max(found, 1e-6) / aim))) + 10.0 * outside
 
 
-def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, aim: float) -> Artwork:
-    """Of the first candidates, the one whose share is nearest to ``aim`` (in ratio)."""
-    face, box = old[old.main], box_of(old[old.main], mark)
+def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, wanted: Range, rng: Rng) -> Artwork:
+    """Of the first candidates, the one whose share is nearest to an aim in the wanted range."""
+    aim, face, box = _aim(wanted, rng), old[old.main], box_of(old[old.main], mark)
     best, distance = old, np.inf
     for candidate in itertools.islice(candidates, 40):
-        miss = _miss(share(face, candidate[old.main], box), aim)
+        miss = _miss(share(face, candidate[old.main], box), aim, wanted)
         if miss < distance:
             best, distance = candidate, miss
         if miss < 0.15:
@@ -133,17 +135,17 @@ def _closest(candidates: Iterable[Artwork], old: Artwork, mark: Mark, aim: float
     return best
 
 
-def _tuned(make: Callable[[float], Artwork], measure: Callable[[Artwork], float], aim: float) -> Artwork:
-    """``make(m)`` with the magnitude m in 0.0001..1 at which the share is nearest to ``aim``."""
-    low, high = -4.0, 0.0
+def _tuned(make: Callable[[float], Artwork], measure: Callable[[Artwork], float], wanted: Range, rng: Rng) -> Artwork:
+    """``make(m)`` with the magnitude m in 0.0001..1 at which the share is nearest to an aim in the wanted range."""
+    aim, low, high = _aim(wanted, rng), -4.0, 0.0
     best = make(1.0)
-    distance = _miss(measure(best), aim)
+    distance = _miss(measure(best), aim, wanted)
     for _ in range(11):
         middle = (low + high) / 2
         candidate = make(10.0**middle)
         found = measure(candidate)
-        if _miss(found, aim) < distance:
-            best, distance = candidate, _miss(found, aim)
+        if _miss(found, aim, wanted) < distance:
+            best, distance = candidate, _miss(found, aim, wanted)
         if distance < 0.08:
             break
         low, high = (middle, high) if found < aim else (low, middle)
@@ -164,7 +166,8 @@ def _tuned_mark(
     return _tuned(
         lambda m: _redrawn(artwork, mark, lambda old: change(old, m)),
         lambda new: share(face, new[artwork.main], box),
-        _aim(wanted, rng),
+        wanted,
+        rng,
     )
 
 
@@ -188,7 +191,7 @@ def _letters(artwork: Artwork, wanted: Range, rng: Rng, choices: Callable[[str],
     ways: Iterable[dict[int, str]] = itertools.chain(({i: other} for i, other in singles), several)
     if wanted[0] >= STRENGTHS["strong"][0]:
         ways = itertools.chain(several[:36], ({i: other} for i, other in singles))
-    return _closest((_spelled(artwork, mark, way) for way in ways), artwork, mark, _aim(wanted, rng))
+    return _closest((_spelled(artwork, mark, way) for way in ways), artwork, mark, wanted, rng)
 
 
 def _letter_swap(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
@@ -294,7 +297,7 @@ def _mirrored(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
     def turned(places: tuple[int, ...]) -> Artwork:
         return _redrawn(artwork, mark, lambda m: replace(m, design=replace(word, mirrored=places)))
 
-    return _closest(map(turned, sets), artwork, mark, _aim(wanted, rng))
+    return _closest(map(turned, sets), artwork, mark, wanted, rng)
 
 
 def _patterns(artwork: Artwork) -> list[Pattern]:
@@ -331,7 +334,7 @@ def _wrong_pattern(artwork: Artwork, wanted: Range, rng: Rng) -> Artwork:
         ground = tuple(other if layer is pattern else layer for layer in face.ground)
         return artwork.with_face(artwork.main, replace(face, ground=ground))
 
-    return _tuned(make, lambda new: _pattern_share(artwork, new), _aim(wanted, rng))
+    return _tuned(make, lambda new: _pattern_share(artwork, new), wanted, rng)
 
 
 def _knock_off(body: Artwork, marks: Artwork, rng: Rng) -> Artwork:

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from ..errors import InputError
 from .artwork import Artwork
-from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft, altered
+from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft, altered, changed_share
 from .brands import Brand, invent, old_version, with_svg_marks
 from .categories import Design
 from .products import Product, assortment
@@ -40,6 +40,7 @@ PLACES = 1000
 """Reference n of product p has the index PLACES * p + n."""
 
 Mask: TypeAlias = "NDArray[np.bool_]"
+_Shown: TypeAlias = "tuple[list[Photograph], float | None]"
 
 # First numbers of the seeds of one photo, and of what several photos share.
 _REFERENCES, _CALIBRATION, _LISTINGS, _COMMON, _ORDER, _ROOM = 1, 2, 3, 4, 5, 6
@@ -117,13 +118,14 @@ class _Studio:
     def run(self, job: _Job) -> dict[str, Any]:
         """Write the photos of a job, and the masks of the first; its row. An attack that does not show makes way."""
         look, act, sell = _streams(self.seed, job)
-        shots = self._shots(job, look, act)
+        shots, share = self._shots(job, look, act)
         if not shots:
             return self.run(self._otherwise(job))
         row = self._row(job, sell)
         if job.stream == _REFERENCES:
             row["regions"] = [[round(v, 1) for v in region] for region in shots[0].regions]
         else:
+            row["share"] = None if share is None else round(share, 4)
             row["mask"] = self._mask(f"{job.id}-change", shots[0].changed) if job.attack else None
             row["product_mask"] = self._mask(f"{job.id}-product", shots[0].product)
         names = [job.id, *(f"{job.id}-{shot}" for shot in range(2, len(shots) + 1))]
@@ -132,11 +134,11 @@ class _Studio:
             row["photos"] = saved
         return row
 
-    def _shots(self, job: _Job, look: np.random.Generator, act: np.random.Generator) -> list[Photograph]:
-        """The photos; none of a fake if one of them would not show it."""
+    def _shots(self, job: _Job, look: np.random.Generator, act: np.random.Generator) -> _Shown:
+        """The photos; none of a fake if one of them would not show it. And the changed share of an altered mark."""
         if isinstance(job.attack, Theft):  # the brand has one such photo to steal
-            return [self._stolen(job, job.attack, act)]
-        design, artwork = job.product.design, job.product.design.artwork
+            return [self._stolen(job, job.attack, act)], None
+        share, design, artwork = None, job.product.design, job.product.design.artwork
         if job.old:
             artwork = old_version(artwork, job.product.brand)
         if isinstance(job.attack, Substitution):
@@ -147,15 +149,15 @@ class _Studio:
         if isinstance(job.attack, Alteration):
             fake = altered(job.attack, artwork, STRENGTHS[self.strength], act)
             if fake is None:
-                return []
-            artwork = fake
+                return [], None
+            share, artwork = changed_share(artwork, fake), fake
         shots: list[Photograph] = []
         for _ in range(1 if job.stream == _REFERENCES else self.photos):
             photo = self._usable(job, design, artwork, look)
             if photo is None:
-                return []
+                return [], None
             shots.append(replace(photo, changed=photo.product) if isinstance(job.attack, Substitution) else photo)
-        return shots
+        return shots, share
 
     def _otherwise(self, job: _Job) -> _Job:
         """The job with the next attack."""
@@ -201,7 +203,7 @@ class _Studio:
     def _stolen(self, job: _Job, theft: Theft, rng: np.random.Generator) -> Photograph:
         """The catalogue's official photo, as anyone can download it, disguised; all of it is change."""
         source = _Job(_REFERENCES, self.products.index(job.product) * PLACES, job.product, 0, reference=0)
-        (photo,) = self._shots(source, *_streams(self.seed, source)[:2])
+        (photo,), _ = self._shots(source, *_streams(self.seed, source)[:2])
         packed = io.BytesIO()
         Image.fromarray(photo.pixels).save(packed, "JPEG", quality=OFFICIAL_QUALITY)
         mask = Image.fromarray(photo.product.astype(np.uint8) * 255)
@@ -336,15 +338,16 @@ def render(
     - ``brands``: how many; each sells goods in every category, some in near variants. ``references``: photos a product.
     - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine
       photos.
-    - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs) or ``"strong"``; ``attacks``: names of
-      :data:`ATTACKS` to take in turn, default all. ``photos``: how many a listing has of its goods; of a stolen photo
-      there is one.
+    - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs; up to 8 % where one letter that is
+      turned round is as much) or ``"strong"``; ``attacks``: names of :data:`ATTACKS` to take in turn, default all; what
+      would not show on a product makes way for the next. ``photos``: how many a listing has of its goods; of a stolen
+      photo there is one.
     - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
 
     Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product; of a listing's first photo),
-    ``catalogue.jsonl``, ``calibration.jsonl`` and ``listings.jsonl``; paths in them are relative to ``folder``. The
-    same arguments give the same bytes. A folder that holds this very market is not rendered again; one that holds
-    another is refused.
+    ``catalogue.jsonl``, ``calibration.jsonl`` and ``listings.jsonl``; paths in them are relative to ``folder``, the
+    ``share`` of a fake is how much of its altered mark's box differs. The same arguments give the same bytes. A folder
+    that holds this very market is not rendered again; one that holds another is refused.
     """
     least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0, "photos": 1}
     given = (brands, listings, calibration, references, size, seed, photos)
