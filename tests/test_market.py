@@ -194,6 +194,7 @@ def test_a_folder_is_reused_or_refused(market: Market, tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"brands": 0}, "brands=0"),
+        ({"brands": 3853}, "brands=3853: there are names for 2000"),
         ({"size": 10}, "size=10"),
         ({"strength": "huge"}, "weak, medium, strong"),
         ({"attacks": ["letter_swop"]}, "letter_swop"),

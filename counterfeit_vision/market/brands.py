@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import InputError
 from .alphabet import GLYPHS, Typeface
 from .artwork import Artwork, Colour, Mark
 from .logos import FAMILIES, Logo
 from .svg import SvgMark, read_marks, read_svg
 
 __all__ = ["Brand", "Palette", "contrast_ink", "invent", "luminance", "old_version", "with_svg_marks"]
+
+MOST = 2000
+"""Brands: some 3800 names can be made, and the last ones take long to be hit upon."""
 
 _FIRST = (
     "bel cor dra fen gal hal jor kel lum mer nor ost pel quo ras sil tav ulm vel wen yar zan bri cal dor eli far gri"
@@ -113,6 +117,8 @@ def _typeface(rng: np.random.Generator) -> Typeface:
 
 def invent(count: int, seed: int) -> list[Brand]:
     """``count`` brands; brand i is the same however many are asked for."""
+    if count > MOST:
+        raise InputError(f"brands={count}: there are names for {MOST}")
     taken: set[str] = set()
     brands = []
     palettes = np.random.default_rng([seed, 71]).permutation(len(_PALETTES))
