@@ -461,7 +461,7 @@ def main() -> None:
             "fakes suspected": printed.share(column, fake),
             "fakes suspected, interval": bootstrap_interval(
                 lambda rows, column=column, fakes=places[fake]: printed.share(column, fakes[rows]),
-                column["product"][fake].tolist(),
+                column["brand"][fake].tolist(),
             ),
             "genuine suspected": printed.share(column, ~fake),
             "AUROC": printed.ranks(column, places),

@@ -330,7 +330,7 @@ def judged(goods: Set, seed: int, encoder: cv.Encoder, *, bare: bool) -> dict[st
     ]
     return {
         "seed": [str(seed)] * len(plain),
-        "product": [f"{seed} {listing.product}" for listing in goods.listings],
+        "brand": [f"{seed} {listing.brand}" for listing in goods.listings],
         "attack": goods.attacks,
         "decision": [verdict.decision for verdict in verdicts],
         "risk": [verdict.risk for verdict in verdicts],
@@ -382,7 +382,7 @@ def main() -> None:
         "one reference each, of brands with one product": options.alone,
         "fakes suspected": share(column, fake),
         "fakes suspected, interval": bootstrap_interval(
-            lambda rows: share(column, places[fake][rows]), column["product"][fake].tolist()
+            lambda rows: share(column, places[fake][rows]), column["brand"][fake].tolist()
         ),
         "fakes unanswered": share(column, fake, "insufficient_evidence"),
         "genuine suspected": share(column, ~fake),

@@ -295,7 +295,7 @@ def main() -> None:
         "boxes given": options.boxes,
         **figures(everything),
         "fakes suspected, interval": bootstrap_interval(
-            lambda rows: share(column, np.flatnonzero(fake)[rows]), column["product"][fake].tolist()
+            lambda rows: share(column, np.flatnonzero(fake)[rows]), column["brand"][fake].tolist()
         ),
         "genuine suspected, in the mix that calibrates": ORDINARY * ordinary + (1 - ORDINARY) * float(np.mean(special)),
         "by kind of photo": by_kind,
