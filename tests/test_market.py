@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.market import ATTACKS, Market, render
@@ -23,7 +23,7 @@ from counterfeit_vision.market.attacks import STRENGTHS, Alteration, altered, ch
 from counterfeit_vision.market.brands import invent
 from counterfeit_vision.market.products import Product, assortment
 from counterfeit_vision.market.scenes import room
-from counterfeit_vision.market.shapes import Element, cover, extent
+from counterfeit_vision.market.shapes import OVERSAMPLE, Element, cover, extent, transformed
 from counterfeit_vision.market.studio import photograph
 from counterfeit_vision.market.svg import path_polygons, read_marks, read_svg
 from counterfeit_vision.types import Listing, Reference, Region
@@ -342,6 +342,44 @@ def test_svg_fill_rules() -> None:
     nested = "M2 2H22V22H2ZM7 7H17V17H7Z"
     assert abs(square(nested, "nonzero") - 400) < 8
     assert abs(square(nested, "evenodd") - 300) < 8
+
+
+def whole_layers(element: Element, size: tuple[int, int]) -> np.ndarray:
+    """The slow twin of :func:`cover`, which fills each polygon in a picture of its own."""
+    big = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
+    winding = np.zeros(big[::-1], int)
+    for polygon in element.polygons:
+        layer = Image.new("L", big)
+        ImageDraw.Draw(layer).polygon([tuple(point) for point in (polygon * OVERSAMPLE - 0.5).tolist()], fill=1)
+        x, y = polygon.T
+        area = float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
+        winding += np.asarray(layer, int) * (1 if area > 0 else -1)
+    inside = winding % 2 != 0 if element.rule == "evenodd" else winding != 0
+    return np.asarray(Image.fromarray(inside.astype(np.uint8) * 255).reduce(OVERSAMPLE), np.float32) / np.float32(255)
+
+
+@pytest.mark.parametrize("rule", ["nonzero", "evenodd"])
+def test_polygons_are_filled_as_in_pictures_of_their_own(rule: str) -> None:
+    rng = np.random.default_rng(9000)
+    for _ in range(100):
+        centres, spread = rng.uniform(-20, 120, (5, 1, 2)), rng.choice([1, 10, 60], (5, 1, 1))
+        polygons = tuple(centres + spread * rng.normal(0, 1, (5, int(rng.integers(3, 9)), 2)))
+        element = Element(polygons, rule)
+        assert (cover((element,), (100, 80)) == whole_layers(element, (100, 80))).all()
+
+
+def test_a_file_of_a_myriad_outlines_is_refused_and_one_of_many_is_painted_soon(tmp_path: Path) -> None:
+    def drawn(count: int) -> Path:
+        outlines = "".join(f"M{i % 150} {i // 150}h.9v.9z" for i in range(count))
+        (tmp_path / "many.svg").write_text(f'<svg><path d="{outlines}"/></svg>')
+        return tmp_path / "many.svg"
+
+    with pytest.raises(InputError, match=r"many\.svg: 12000 outlines \(limit: 2000\)"):
+        read_svg(drawn(12_000))
+    shape = transformed(read_svg(drawn(2000)).shape(), np.eye(2) * 400, np.array([320, 200]))
+    begun = time.process_time()
+    cover(shape, (640, 400))
+    assert time.process_time() - begun < 1.5
 
 
 @pytest.mark.parametrize(

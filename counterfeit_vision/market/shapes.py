@@ -127,10 +127,15 @@ def cover(shape: Sequence[Element], size: tuple[int, int], *, bold: float = 0.0)
                 _fill(total, polygon, 255)
             continue
         winding = np.zeros((big[1], big[0]), np.int16)
+        layer = Image.new("L", big)
         for polygon in polygons:
-            layer = Image.new("L", big)
-            _fill(layer, polygon, 1)
-            winding += np.asarray(layer, np.int16) * (1 if _signed_area(polygon) > 0 else -1)
+            x0, y0 = np.clip(np.floor(polygon.min(axis=0)) - 1, 0, big).astype(int).tolist()
+            x1, y1 = np.clip(np.ceil(polygon.max(axis=0)) + 2, 0, big).astype(int).tolist()
+            if x0 < x1 and y0 < y1:
+                _fill(layer, polygon, 1)
+                filled = np.asarray(layer.crop((x0, y0, x1, y1)), np.int16)
+                winding[y0:y1, x0:x1] += filled * (1 if _signed_area(polygon) > 0 else -1)
+                layer.paste(0, (x0, y0, x1, y1))
         inside = winding % 2 != 0 if element.rule == "evenodd" else winding != 0
         total.paste(255, mask=Image.fromarray(inside.astype(np.uint8) * 255))
     if abs(bold) > 1e-3:

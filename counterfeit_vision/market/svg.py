@@ -27,6 +27,7 @@ MAX_BYTES = 256 * 1024
 MAX_TABLE = 8 * 1024 * 1024  # bytes of marks.csv
 MAX_NUMBERS = 50_000
 MAX_COORDINATE = 1e5
+MAX_POLYGONS = 2000
 MAX_FILES = 10_000
 TINY = 1e-9  # of a path's units: what is smaller has no shape
 
@@ -188,6 +189,8 @@ def read_svg(file: str | os.PathLike[str], *, title: str | None = None, colour: 
     joined = " ".join(outlines)
     polygons = [polygon for outline in outlines for polygon in path_polygons(outline, source=str(path))]
     filled = [polygon for polygon in polygons if len(polygon) >= 3]
+    if len(filled) > MAX_POLYGONS:
+        raise InputError(f"{path}: {len(filled)} outlines (limit: {MAX_POLYGONS})")
     if not filled or np.ptp(np.concatenate(filled), axis=0).min() < TINY:
         raise InputError(f"{path}: no filled <path d='...'> in it")
     rgb = colour if re.fullmatch(r"[0-9a-fA-F]{6}", colour) else "000000"
