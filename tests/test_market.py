@@ -477,6 +477,17 @@ def test_marks_from_svg_files(tmp_path: Path) -> None:
         render(tmp_path / "m", seed=1, brands=2, listings=2, calibration=0, references=1, size=128, attacks=["stroke"])
 
 
+def test_a_table_chooses_among_files_and_names_none_that_is_not_there(tmp_path: Path) -> None:
+    for name in ("A.SVG", "b.svg", "c.Svg"):
+        (tmp_path / name).write_text('<svg><path d="M2 2H22V22H2Z"/></svg>')
+    assert [file.name for file, _, _ in read_marks(tmp_path)] == ["A.SVG", "b.svg", "c.Svg"]
+    (tmp_path / "marks.csv").write_text("file,title,hex\nA.SVG,Arlo,1f4e79\n,,\nc.Svg,,\n")
+    assert [(file.name, title) for file, title, _ in read_marks(tmp_path)] == [("A.SVG", "Arlo"), ("c.Svg", "c")]
+    (tmp_path / "marks.csv").write_text("file,title,hex\nA.SVG,Arlo,1f4e79\nd.svg,Dora,\na.txt,,\n")
+    with pytest.raises(InputError, match=r"marks\.csv: no such \.svg file beside it: 'a\.txt', 'd\.svg'"):
+        read_marks(tmp_path)
+
+
 def test_attacks_may_come_one_by_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"attacks=\['stroke', 'nope'\]: unknown \['nope'\]"):
         render(tmp_path / "m", attacks=iter(["stroke", "nope"]))

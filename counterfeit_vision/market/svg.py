@@ -199,20 +199,25 @@ def read_svg(file: str | os.PathLike[str], *, title: str | None = None, colour: 
 
 
 def read_marks(folder: str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
-    """File, title and colour of each mark of a folder, sorted by file; from ``marks.csv`` (file,title,hex) if it is
-    there.
+    """File, title and colour of each mark of a folder, sorted by file.
+
+    Where there is a ``marks.csv`` (file,title,hex), it chooses: files without a row are left out, a row without a file
+    is an :class:`~counterfeit_vision.InputError`.
     """
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"marks={str(folder)!r} is not a folder of .svg files")
     table = root / "marks.csv"
-    rows = [(file, file.stem, "") for file in sorted(root.glob("*.svg"))]
+    rows = [(file, file.stem, "") for file in sorted(root.iterdir()) if file.suffix.lower() == ".svg"]
     if table.is_file():
         try:
-            lines = io.StringIO(_read_text(table, MAX_TABLE), newline="")
-            named = {Path(row.get("file") or "").name: row for row in csv.DictReader(lines)}
+            lines = csv.DictReader(io.StringIO(_read_text(table, MAX_TABLE), newline=""))
+            named = {Path(row.get("file") or "").name: row for row in lines if any(row.values())}
         except (UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{table}: not readable as a csv in UTF-8: {error}") from error
+        absent = sorted(named.keys() - {file.name for file, _, _ in rows})
+        if absent:
+            raise InputError(f"{table}: no such .svg file beside it: {', '.join(map(repr, absent[:5]))}")
         rows = [
             (file, named[file.name].get("title") or title, named[file.name].get("hex") or "")
             for file, title, _ in rows
