@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "DECISION_NAMES", "Explanation", "Report", "render_template"]
+__all__ = ["COLOURS", "DECISION_NAMES", "Explanation", "Report", "render_template", "risk_name"]
 
 Result: TypeAlias = Verdict | Failure
 
@@ -148,7 +148,7 @@ class Report(Sequence[Result]):
     def _repr_html_(self) -> str:
         ranked = self._ranked()
         values = {"ranked": ranked[:NOTEBOOK_ROWS], "more": len(ranked) - NOTEBOOK_ROWS}
-        return render_template("notebook.html.j2", report=self, risk_name=_risk_name(self.verdicts), **values)
+        return render_template("notebook.html.j2", report=self, risk_name=risk_name(self.verdicts), **values)
 
     def to_html(self) -> str:
         """The whole page as one string: no script, nothing loaded from elsewhere, the same for the same results."""
@@ -160,15 +160,16 @@ class Report(Sequence[Result]):
         for verdict in self.verdicts:
             histogram[verdict.decision][min(int(verdict.risk * BINS), BINS - 1)] += 1
         values = {"ranked": self._ranked(), "shared": shared, "histogram": histogram, "bins": BINS}
-        return render_template("report.html.j2", report=self, risk_name=_risk_name(self.verdicts), **values)
+        return render_template("report.html.j2", report=self, risk_name=risk_name(self.verdicts), **values)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one page where ``path`` ends in ``.html``, else a folder with ``report.html`` and ``verdicts.jsonl``.
 
         ``verdicts.jsonl`` has one line a result in input order, ``{"kind": "verdict" | "failure", ...}`` as in
-        ``to_dict``. Each file appears whole or not at all, and is byte for byte the same for the same results. Raises
-        :class:`InputError` for a file that is there, and for a folder named like one, such as ``results.csv``: tables
-        are what :meth:`to_frame` is for.
+        ``to_dict``. Each file appears whole or not at all, and is byte for byte the same for the same results. A
+        listing of one photo adds about 90 kB to the page: of thousands save a slice, such as ``report[:500]``, or their
+        :meth:`discoveries`. Raises :class:`InputError` for a file that is there, and for a folder named like one, such
+        as ``results.csv``: tables are what :meth:`to_frame` is for.
         """
         target = as_path(path, "report.save", "results")
         if target.suffix.lower() == ".html":
@@ -213,7 +214,7 @@ class Report(Sequence[Result]):
         bars.set_xlabel("listings")
         risks = [[v.risk for v in self.verdicts if v.decision == decision] for decision in DECISIONS]
         spread.hist(risks, bins=BINS, range=(0, 1), stacked=True, color=colours, label=names)
-        spread.set(xlabel=_risk_name(self.verdicts), ylabel="listings", xlim=(0, 1))
+        spread.set(xlabel=risk_name(self.verdicts), ylabel="listings", xlim=(0, 1))
         bars.locator_params(axis="x", integer=True)
         spread.locator_params(axis="y", integer=True)
         spread.legend(frameon=False, fontsize="small", loc="upper center")
@@ -242,11 +243,12 @@ class Explanation:
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         lines += ["Stale: calibrated on another state of the catalogue; calibrate again."] if v.stale else []
+        wide = max([16, *(len(claim_name(name)) for name in v.claims)])
         for name, claim in v.claims.items():
             known = "uncounted" if claim.applicable else "no say"
             p = known if claim.p_value is None else f"p {p_number(claim.p_value)}"
-            lines.append(f"  {claim_name(name):<16}  {p:<9}  {claim.text}")
-        lines += [f"  nearest genuine   {view.caption or view.id} [{view.id}]" for view in v.genuine]
+            lines.append(f"  {claim_name(name):<{wide}}  {p:<9}  {claim.text}")
+        lines += [f"  {'nearest genuine':<{wide}}  {view.caption or view.id} [{view.id}]" for view in v.genuine]
         lines += [f"  photo {failure.id} failed in {failure.stage}: {_message(failure)}" for failure in v.failures]
         return "\n".join(printable(line) for line in lines)
 
@@ -257,14 +259,14 @@ class Explanation:
 
     def to_html(self) -> str:
         """A page with this one listing, under the same rules as :meth:`Report.to_html`."""
-        return render_template("explanation.html.j2", verdict=self.verdict, risk_name=_risk_name([self.verdict]))
+        return render_template("explanation.html.j2", verdict=self.verdict, risk_name=risk_name([self.verdict]))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to ``path``, whole or not at all."""
         return _write(as_path(path, "explanation.save", "listing.html"), self.to_html())
 
 
-def _risk_name(verdicts: Iterable[Verdict]) -> str:
+def risk_name(verdicts: Iterable[Any]) -> str:
     """What ``risk`` is, in words: where labelled fakes were shown, the probability of one."""
     return "risk" if all(verdict.probability is None for verdict in verdicts) else PROBABILITY
 

@@ -21,6 +21,7 @@ from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts
 from counterfeit_vision.evaluation.figures import Columns
 from counterfeit_vision.heads import Product, Similarity
 from counterfeit_vision.metrics import binomial_interval, recall_at_k
+from counterfeit_vision.report import render_template
 
 DRAWS = 50
 
@@ -210,6 +211,11 @@ def test_a_run_is_compared_pair_by_pair() -> None:
     assert isinstance(found, Comparison)
 
 
+def test_what_is_not_named_says_so() -> None:
+    found = Evaluation([dataclasses.replace(row, brand="", category="") for row in EIGHT.rows], draws=2)
+    assert "<bdi>not named</bdi>" in render_template("evaluation.html.j2", **found._shown(), compared=None, charts=[])
+
+
 def test_runs_that_have_nothing_in_common_are_refused() -> None:
     other = Evaluation([dataclasses.replace(row, id=f"other {row.id}") for row in EIGHT.rows])
     with pytest.raises(cv.InputError, match="share no listing"):
@@ -306,6 +312,8 @@ def test_a_run_with_probabilities_shows_reliability(tmp_path: Path) -> None:
     rows = [dataclasses.replace(row, probability=row.risk) for row in EIGHT.rows]
     page = Evaluation(rows, draws=DRAWS).save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")
     assert "<h3>Reliability</h3>" in page
+    assert "only its order counts" not in page
+    assert "Heat map:" not in page
     assert page.count('src="data:image/png;base64,') == 5
 
 

@@ -518,6 +518,14 @@ def test_several_boxes_are_told_apart_by_their_numbers():
     assert "Box: Fine detail" in Page(Report([verdict()]).to_html()).words()
 
 
+def test_thousands_are_set_apart_and_the_listings_have_a_heading():
+    page = Page(Report([failure(str(n)) for n in range(1200)] + [verdict()]).to_html())
+    assert "All 1,201 " in page.words()
+    assert "No verdict 1,200 " in page.words()
+    headings = [(tag, attributes) for tag, attributes in page.elements if tag in ("h2", "h3")]
+    assert headings[headings.index(("h3", {})) - 1] == ("h2", {"class": "away"})
+
+
 def test_ids_on_the_page_are_unique(results):
     ids = [attributes["id"] for _, attributes in Page(Report(results).to_html()).elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -801,6 +809,13 @@ def test_explanations_print_as_text(results):
     ]
     assert "photo second failed in decode: second.jpg: no image in it" in str(results[3].explain())
     assert "Stale" in str(results[3].explain())
+
+
+def test_the_columns_of_an_explanation_are_as_wide_as_its_longest_name():
+    claims = {name: Evidence(1.0, "Seen.", 0.01) for name in ("colours", "ink")}
+    lines = str(verdict(claims=claims).explain()).splitlines()[-3:]
+    assert [line.index(word) for line, word in zip(lines, ("p 0", "p 0", "Runner"), strict=True)] == [24, 24, 24]
+    assert "nearest genuine" in str(verdict(claims={}).explain())
 
 
 def test_explanations_are_pages_and_notebook_cells(results, tmp_path):

@@ -20,7 +20,7 @@ from ..checks import as_path
 from ..errors import InputError, require
 from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
-from ..report import render_template
+from ..report import render_template, risk_name
 from ..types import DECISIONS, Failure
 from . import charts
 from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
@@ -230,7 +230,7 @@ class Evaluation:
 
     def _shown(self) -> dict[str, Any]:
         titles = {name: figure.title for name, figure in FIGURES.items()}
-        return {"run": self, "titles": titles, "tables": TABLES}
+        return {"run": self, "titles": titles, "tables": TABLES, "risk_name": risk_name(self.judged)}
 
     def _repr_html_(self) -> str:
         return render_template("evaluation_notebook.html.j2", **self._shown())
