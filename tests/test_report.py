@@ -979,6 +979,13 @@ def test_a_browser_toggles_the_heat_map(chromium):
     assert abs(x / width - 4 / 7) < 0.08
 
 
+def test_on_paper_what_is_drawn_is_named_and_nothing_else(chromium):
+    paper = verdict().explain().to_html().replace("@media print", "@media all")
+    assert (chromium(paper) != chromium(paper.replace("Box: Fine detail", ""))).any()
+    unchecked = paper.replace('class="layer-box" checked', 'class="layer-box"')
+    assert (chromium(unchecked) == chromium(unchecked.replace("Box: Fine detail", ""))).all()
+
+
 def test_a_browser_shows_a_banner_in_its_true_shape_with_the_box_on_it(chromium):
     banner = PhotoView("banner", view(size=(320, 16)).jpeg, (6000, 300))
     claims = {"patches": Evidence(1.0, "t", 0.01, region=Region(5400, 0, 6000, 300))}
