@@ -23,6 +23,7 @@ from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
 from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, refuse_too_few, split_groups
 from .errors import CatalogError, InputError, NotCalibratedError
+from .examples import Examples, examples_of, fake_examples
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.learned import too_few
 from .heads.reuse import is_copy
@@ -32,7 +33,6 @@ from .manifests import read_listings
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
 from .report import Report
-from .shown import Shown, show, show_fakes
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict
 from .wording import claim_name
@@ -186,17 +186,17 @@ class Inspector:
         per_photo = per == "photo"
         if (owners := _owners(genuine, groups)) is not None:
             refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
-        shown = show(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
+        shown = examples_of(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
         self._check_genuine(shown.rows)
         strata = strata_of(shown.rows, self.catalog, by)
         if by is not None and shown.rows and len(set(strata)) < 2:
             what = strata[0] or "not named"
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {what}{self._unusable()}")
-        false = Shown()
+        false = Examples()
         if fakes is not None:
             known = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
-            false = show_fakes(self._judge(fakes, self._given, progress=progress), groups, shown, known)
+            false = fake_examples(self._judge(fakes, self._given, progress=progress), groups, shown, known)
         if groups is not None and len(groups) > shown.count + false.count:
             raise InputError(
                 f"groups has {len(groups)} names for {shown.count} genuine listings and {false.count} fakes: "
@@ -293,7 +293,7 @@ class Inspector:
         return f". {len(self.failures)} more could not be used; the first: {self.failures[0].error}"
 
     def _teach(
-        self, shown: Shown, false: Shown | None, *, alpha: float, per_photo: bool, leave_one_out: bool
+        self, shown: Examples, false: Examples | None, *, alpha: float, per_photo: bool, leave_one_out: bool
     ) -> _Taught:
         """Part the genuine photos, and learn from the fakes, if any were shown."""
         names = shown.groups

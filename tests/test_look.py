@@ -236,7 +236,7 @@ def test_a_fake_that_is_sold_as_another_product_is_judged_by_what_it_is_a_fake_o
     batch = suspects(catalog, [seen(printed("VELNORA", noise=3)), seen(printed(noise=3, bare=True)), seen(tile)])
     claimed = replace(batch, listings=[replace(one, product="tile") for one in batch.listings])
     assert [claimed.goods(row) for row in range(3)] == ["velmora/tile"] * 3
-    assert [claimed.shown(row) for row in range(3)] == ["velmora/card", "velmora/card", "velmora/tile"]
+    assert [claimed.looked_at(row) for row in range(3)] == ["velmora/card", "velmora/card", "velmora/tile"]
     for head in (Look(), Patches()):
         told, honest = head.score(claimed), head.score(batch)
         assert [(one.score, one.text) for one in told[:2]] == [(one.score, one.text) for one in honest[:2]]

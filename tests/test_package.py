@@ -66,7 +66,7 @@ ORDER = [
     "drift",
     "feedback",
     "judging",
-    "shown",
+    "examples",
     "deciding",
     "pictures",
     "report",

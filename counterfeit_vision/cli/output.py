@@ -14,7 +14,7 @@ from ..wording import number, printable
 if TYPE_CHECKING:
     from ..types import Failure
 
-__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "print_outcome", "shown", "table"]
+__all__ = ["Outcome", "Talk", "decision_table", "failure_lines", "harmless", "print_outcome", "table"]
 
 FAILURES_SHOWN = 50
 
@@ -47,10 +47,10 @@ class Talk:
 
     def note(self, words: str) -> None:
         """Say what a user should know even in a quiet run."""
-        print(shown(words), file=sys.stderr, flush=True)
+        print(harmless(words), file=sys.stderr, flush=True)
 
 
-def shown(words: object) -> str:
+def harmless(words: object) -> str:
     """What may stand in a terminal, line by line: sellers and strangers' folders have their say in many a message."""
     return "\n".join(map(printable, str(words).split("\n")))
 
@@ -98,7 +98,7 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         print(json.dumps(data, indent=1))
         return
     for line in outcome.text:
-        print(shown(line))
+        print(harmless(line))
     for line in failure_lines(outcome.failures) if outcome.failures else ():
         print(line)
     if outcome.path is not None:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import CatalogError, CounterfeitVisionError, WeightsError
-from .output import Talk, print_outcome, shown
+from .output import Talk, harmless, print_outcome
 from .parser import make_parser
 
 __all__ = ["main"]
@@ -24,7 +24,7 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
 
         def show(message: Warning | str, *where: object, **more: object) -> None:
-            print(f"warning: {shown(message)}", file=sys.stderr)
+            print(f"warning: {harmless(message)}", file=sys.stderr)
 
         warnings.showwarning = show
         yield
@@ -105,5 +105,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(code: int, error: Exception | str) -> int:
-    print(f"error: {shown(error)}", file=sys.stderr)
+    print(f"error: {harmless(error)}", file=sys.stderr)
     return code

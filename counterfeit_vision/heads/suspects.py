@@ -228,7 +228,7 @@ class Suspects:
         """The name of the product of that key."""
         return self.catalog.references[int(self.marks_of(goods).rows[0])].product
 
-    def shown(self, row: int) -> str:
+    def looked_at(self, row: int) -> str:
         """The goods whose marks are looked at on a photo: its :meth:`goods`; or the nearest, where a listing claims
         others, nothing tells the place of their marks, and what surrounds the nearest one's is on the photo. Who sells
         a fake as another product is judged by what it is a fake of.
@@ -243,10 +243,10 @@ class Suspects:
         return nearest if not isinstance(place, str) and place.beside >= FOUND else goods
 
     def place(self, row: int) -> tuple[str, Found] | str:
-        """Where the marks of the :meth:`shown` goods would be, whether they are there or not, and that key; or why
+        """Where the marks of the goods :meth:`looked_at` would be, whether they are there or not, and that key; or why
         nothing tells. Looked for once.
         """
-        goods = self.shown(row)
+        goods = self.looked_at(row)
         place = self.place_of(row, goods)
         return place if isinstance(place, str) else (goods, place)
 
@@ -273,8 +273,8 @@ class Suspects:
         return likely_place(stencil, photo, features)
 
     def mark(self, row: int) -> tuple[str, Found] | str:
-        """The marks of the :meth:`shown` goods: that key, and where they are; or why they were not found."""
-        goods = self.shown(row)
+        """The marks of the goods :meth:`looked_at`: that key, and where they are; or why they were not found."""
+        goods = self.looked_at(row)
         mark = self.mark_of(row, goods)
         return mark if isinstance(mark, str) else (goods, mark)
 
@@ -335,7 +335,7 @@ class Suspects:
             return {}
         squares = {}
         for row, seen in enumerate(self.each(self.alone)):
-            if seen and (details := self.marks_of(self.shown(row)).details) is not None:
+            if seen and (details := self.marks_of(self.looked_at(row)).details) is not None:
                 squares[row] = details.square(seen, self.catalog.encoder)
         return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
@@ -352,10 +352,10 @@ class Suspects:
         return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
 
     def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
-        """The photo over the side of what it shows (:meth:`shown`) that bears the marks, whole, and that key; or why it
+        """The photo over the whole side of the goods :meth:`looked_at` that bears the marks, and that key; or why it
         can't be laid over it. Laid once.
         """
-        goods = self.shown(row)
+        goods = self.looked_at(row)
         over = self._over_whole(row, goods)
         return over if isinstance(over, str) else (goods, *over)
 

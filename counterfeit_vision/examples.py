@@ -1,5 +1,5 @@
-"""What an inspector is shown to calibrate with: which photos of the genuine listings and of the fakes count, and why
-others do not.
+"""What an inspector is calibrated with: which photos of the genuine listings and of the fakes count, and why others do
+not.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from .errors import InputError
 from .judging import JudgedPhoto, distinct, usable
 from .types import Failure, Listing
 
-__all__ = ["Shown", "show", "show_fakes"]
+__all__ = ["Examples", "examples_of", "fake_examples"]
 
 
 @dataclass
-class Shown:
+class Examples:
     """Genuine photos, or fakes, of ``count`` listings: what the heads say of each in ``rows``, its group and the number
     of its listing; and the sha256 of all ``photos`` that were shown.
     """
@@ -34,7 +34,7 @@ class Shown:
         return [row for row, _ in kept], [name for _, name in kept]
 
 
-def show(
+def examples_of(
     judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
     groups: Sequence[str] | None,
     what: str = "genuine",
@@ -42,14 +42,14 @@ def show(
     named: int = 0,
     per_photo: bool = False,
     no_lesson: Mapping[str, str] = MappingProxyType({}),
-) -> Shown:
+) -> Examples:
     """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all.
     ``groups`` names what each listing belongs to, after ``named`` others; default: to itself. Photos whose sha256 is in
     ``no_lesson``, which says why, are failures.
     """
-    shown = Shown()
+    examples = Examples()
     for listing, photos, failed in judged:
-        if groups is not None and named + shown.count >= len(groups):
+        if groups is not None and named + examples.count >= len(groups):
             raise InputError(
                 f"groups has {len(groups)} names, which are fewer than the listings; name one for each genuine "
                 "listing, then one for each fake, in their order"
@@ -59,31 +59,31 @@ def show(
             if why := no_lesson.get(row.photo.sha256):
                 error = InputError(f"{row.photo.id}: the same photo {why}, so it teaches nothing about fakes")
                 silent.append(Failure(row.photo.id, "input", error))
-                shown.photos.add(row.photo.sha256)
+                examples.photos.add(row.photo.sha256)
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
-        if rows and once.keys() <= shown.photos:
+        if rows and once.keys() <= examples.photos:
             error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
             once, silent = {}, [*silent, Failure(listing.id, "input", error)]
-        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in shown.photos)]
-        shown.photos |= once.keys()
-        shown.rows += rows
-        shown.failures += [*failed, *silent]
-        shown.groups += [f"{what} {listing.id}" if groups is None else groups[named + shown.count]] * len(rows)
-        shown.listings += [shown.count] * len(rows)
-        shown.count += 1
-    return shown
+        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in examples.photos)]
+        examples.photos |= once.keys()
+        examples.rows += rows
+        examples.failures += [*failed, *silent]
+        examples.groups += [f"{what} {listing.id}" if groups is None else groups[named + examples.count]] * len(rows)
+        examples.listings += [examples.count] * len(rows)
+        examples.count += 1
+    return examples
 
 
-def show_fakes(
+def fake_examples(
     judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
     groups: Sequence[str] | None,
-    genuine: Shown,
+    genuine: Examples,
     known: Iterable[str],
-) -> Shown:
+) -> Examples:
     """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or ``known`` to the catalogue by
     their sha256, which would teach that fakes are copies. ``groups`` names the genuine listings first.
     """
     no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
     no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
-    return show(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)
+    return examples_of(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)
