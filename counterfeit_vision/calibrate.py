@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Bools, Doubles, Ints
 from .checks import as_share
 from .enough import DIGITS, conformal_needed, refuse_unless_enough
 from .errors import InputError
@@ -36,10 +37,6 @@ from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
 __all__ = ["Calibration", "conformal_p", "jackknife_p"]
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
@@ -48,7 +45,7 @@ LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, wher
 DRAWS = 20_000  # of several rates of false alarms, to add them up
 
 
-def conformal_p(calibration: Floats, scores: Floats) -> Floats:
+def conformal_p(calibration: Doubles, scores: Doubles) -> Doubles:
     """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
 
     >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
@@ -57,13 +54,13 @@ def conformal_p(calibration: Floats, scores: Floats) -> Floats:
     return _p_among(np.sort(calibration), scores)
 
 
-def _p_among(rising: Floats, scores: Floats) -> Floats:
+def _p_among(rising: Doubles, scores: Doubles) -> Doubles:
     """:func:`conformal_p`, among calibration scores that are sorted."""
     above = len(rising) - np.searchsorted(rising, scores, side="left")
     return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
 
 
-def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
+def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
     """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
     was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
     least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
@@ -83,11 +80,11 @@ def jackknife_p(calibration: Floats, scores: Floats) -> Floats:
 class _Drawn:
     """The ``statistics`` (n,), rising, of what was drawn of each group, one each, and those ``groups`` (n,)."""
 
-    statistics: Floats
+    statistics: Doubles
     groups: Ints
 
     @classmethod
-    def of(cls, statistics: Floats, groups: Ints) -> _Drawn:
+    def of(cls, statistics: Doubles, groups: Ints) -> _Drawn:
         """From all statistics (N,) of these ``groups`` (N,)."""
         drawn = _one_each(groups)
         rising = drawn[np.argsort(statistics[drawn])]
@@ -127,13 +124,13 @@ class Calibration:
     usual: Usual
     merger: Merger
     peaks: Mapping[str, float]
-    scores: Floats
-    merged: Floats
+    scores: Doubles
+    merged: Doubles
     groups: Ints
     listings: Ints
     strata: NDArray[np.str_]
     kinds: NDArray[np.str_]
-    margins: Floats
+    margins: Doubles
     alpha: float
     fitted_on: int
     generation: str
@@ -145,8 +142,8 @@ class Calibration:
     def fit(
         cls,
         heads: Sequence[str],
-        scores: Floats,
-        peaks: Mapping[str, Floats],
+        scores: Doubles,
+        peaks: Mapping[str, Doubles],
         *,
         first: Bools | None,
         alpha: float,
@@ -155,8 +152,8 @@ class Calibration:
         listings: Sequence[int] | None = None,
         strata: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
-        margins: Floats | None = None,
-        fakes: Floats | None = None,
+        margins: Doubles | None = None,
+        fakes: Doubles | None = None,
         fake_groups: Sequence[str] = (),
         fake_kinds: Sequence[str] | None = None,
         base_rate: float | None = None,
@@ -306,13 +303,13 @@ class Calibration:
             f"{100 * self.false_alarm_limit:.1f} %"
         )
 
-    def merge(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
+    def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the
         merged statistic, higher = more suspicious.
         """
         return self.merger(_silent_as_usual(self.usual(scores, kinds)))
 
-    def strength(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
+    def strength(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) by how much the statistic of photos with these raw scores would fall had each claim been as usual, NaN
         where it did not apply or is not calibrated.
         """
@@ -320,7 +317,7 @@ class Calibration:
         strength = self.merger.strength(_silent_as_usual(standardised))
         return np.where(np.isnan(standardised), np.nan, strength)
 
-    def p_values(self, merged: Floats, strata: Sequence[str] | None = None) -> Floats:
+    def p_values(self, merged: Doubles, strata: Sequence[str] | None = None) -> Doubles:
         """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
 
         By leaving one out a photo has a statistic for each group; ask :meth:`p_of`.
@@ -329,13 +326,13 @@ class Calibration:
             raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
         return self._photos_p(merged, strata)
 
-    def p_of(self, scores: Floats, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Floats:
+    def p_of(self, scores: Doubles, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Doubles:
         """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
         return self._photos_p(self._statistics(scores, kinds), strata)
 
     def listing_p(
         self,
-        scores: Floats,
+        scores: Doubles,
         strata: Sequence[str] | None = None,
         kinds: Sequence[str] | None = None,
         *,
@@ -363,7 +360,7 @@ class Calibration:
             ranked.append(float(self._ranked(ours[None], among.listings)[0]))
         return min(1.0, len(ranked) * min(ranked))
 
-    def _listings_evidence(self, some: Bools) -> tuple[Floats, Ints, int]:
+    def _listings_evidence(self, some: Bools) -> tuple[Doubles, Ints, int]:
         """Of the listings that have some of these photos (n,), in their order: the mean evidence (L,) of those photos,
         the group (L,), and how many such photos the largest has.
         """
@@ -376,7 +373,7 @@ class Calibration:
         order = np.argsort(first)
         return (evidence - np.log(counts))[order], self.groups[known[first[order]]], int(counts.max())
 
-    def _several_p(self, p: Floats, strata: NDArray[np.str_], photos: int) -> float:
+    def _several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
         """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
         smallest, shared by all m photos that are more unusual than each of the n that are ranked.
 
@@ -387,20 +384,20 @@ class Calibration:
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
-    def _statistics(self, scores: Floats, kinds: Sequence[str] | None) -> Floats:
+    def _statistics(self, scores: Doubles, kinds: Sequence[str] | None) -> Doubles:
         """The merged statistic (N,); by leaving one out (N, groups)."""
         if not self.rounds:
             return self.merge(scores, kinds)
         return np.stack([self.merger(_silent_as_usual(usual(scores, kinds))) for usual in self.rounds], axis=1)
 
-    def _photos_p(self, merged: Floats, strata: Sequence[str] | None) -> Floats:
+    def _photos_p(self, merged: Doubles, strata: Sequence[str] | None) -> Doubles:
         """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its peers."""
         p = np.full(len(merged), np.nan)
         for among, own in self._sets(named(strata, len(merged))).items():
             p[own] = self._ranked(merged[own], among.photos)
         return p
 
-    def _ranked(self, statistics: Floats, known: _Drawn) -> Floats:
+    def _ranked(self, statistics: Doubles, known: _Drawn) -> Doubles:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
         if self.rounds:
             return jackknife_p(known.statistics, statistics[:, known.groups])
@@ -475,7 +472,7 @@ class Calibration:
         owners = np.unique(self.groups, return_inverse=True)[1]
         return names, codes, owners, np.array([_different(owners[codes == code]) for code in range(len(names))])
 
-    def known_p(self, scores: Floats, head: str, kinds: Sequence[str]) -> Floats:
+    def known_p(self, scores: Doubles, head: str, kinds: Sequence[str]) -> Doubles:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
         tail of what is usual for its kind. Bags are less like their references than cartons are, and a shirt that is
         taken for a bag is less like one than bags are, though one odd bag among twenty may be less like them still.
@@ -489,31 +486,31 @@ class Calibration:
         """The :meth:`known_p` at which a photo is too unlike the catalogue to be of anything in it."""
         return max(UNKNOWN_LEVEL, 1 / (self.count + 1))
 
-    def margin_p(self, margins: Floats) -> Floats:
+    def margin_p(self, margins: Doubles) -> Doubles:
         """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1
         where no other product is near (NaN).
         """
         return np.asarray(np.nan_to_num(_p_among(self._rising_margins, -margins), nan=1.0))
 
     @cached_property
-    def _rising_margins(self) -> Floats:
+    def _rising_margins(self) -> Doubles:
         """Minus the margins, of one photo of each group that has any, sorted."""
         known = ~np.isnan(self.margins)
         return _Drawn.of(-self.margins[known], self.groups[known]).statistics
 
-    def head_p_values(self, scores: Floats) -> Floats:
+    def head_p_values(self, scores: Doubles) -> Doubles:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
         calibrated.
         """
         return np.stack([self._head_p(column, scores[:, column]) for column in range(len(self.heads))], axis=1)
 
-    def _head_p(self, column: int, scores: Floats) -> Floats:
+    def _head_p(self, column: int, scores: Doubles) -> Doubles:
         """One column of :meth:`head_p_values`."""
         rising = self._rising[column]
         return _p_among(rising, scores) if len(rising) else np.full(len(scores), np.nan)
 
     @cached_property
-    def _rising(self) -> tuple[Floats, ...]:
+    def _rising(self) -> tuple[Doubles, ...]:
         """Of each head the scores that its own are ranked among, one of each group, sorted."""
         applied = ~np.isnan(self.scores.T)
         return tuple(
@@ -521,7 +518,7 @@ class Calibration:
             for column, known in zip(self.scores.T, applied, strict=True)
         )
 
-    def p_without(self, scores: Floats, head: str, kind: str = "") -> float | None:
+    def p_without(self, scores: Doubles, head: str, kind: str = "") -> float | None:
         """The p-value among all photos of one photo's scores (H,), with the claim ``head`` left out of theirs and its
         own; ``kind`` is what the photo was taken for. ``None`` where it does not make that claim, or makes no other.
         """
@@ -535,18 +532,18 @@ class Calibration:
             kept[head] = _Drawn.of(merged, self.groups).statistics
         return float(_p_among(kept[head], self.merger(told))[0])
 
-    def _standardised_without(self, head: str, scores: Floats, kinds: Sequence[str]) -> Floats:
+    def _standardised_without(self, head: str, scores: Doubles, kinds: Sequence[str]) -> Doubles:
         """(N, H) scores above the usual, NaN for the claim ``head``."""
         standardised = self.usual(scores, kinds)
         standardised[:, self.heads.index(head)] = np.nan
         return standardised
 
     @cached_property
-    def _rising_without(self) -> dict[str, Floats]:
+    def _rising_without(self) -> dict[str, Doubles]:
         """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
         return {}
 
-    def risk(self, merged: Floats, base_rate: float | None = None) -> Floats:
+    def risk(self, merged: Doubles, base_rate: float | None = None) -> Doubles:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.
 
         With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: their share
@@ -572,7 +569,7 @@ class Calibration:
         return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
 
     @cached_property
-    def _ranked_statistics(self) -> Floats:
+    def _ranked_statistics(self) -> Doubles:
         """What a listing is ranked among where all strata are one: as in :meth:`listing_p`, a listing of each group, or
         a photo where those are too few.
         """
@@ -652,7 +649,7 @@ class Calibration:
 
 
 def _weighed(
-    heads: Sequence[str], genuine: Floats, fakes: Floats, groups: NDArray[np.str_], share: float
+    heads: Sequence[str], genuine: Doubles, fakes: Doubles, groups: NDArray[np.str_], share: float
 ) -> tuple[Merger, Probability]:
     """The merger with weights, and the probability of a fake, from standardised claims (n, H) of genuine photos and
     (m, H) of fakes, of ``groups`` (n + m,), for a ``share`` of fakes.
@@ -663,7 +660,7 @@ def _weighed(
     return learn(shown, fake), Probability.fit(learn, shown, fake, groups, share)
 
 
-def _silent_as_usual(standardised: Floats) -> Floats:
+def _silent_as_usual(standardised: Doubles) -> Doubles:
     """(N, H) the same, but zeros for a row that is all NaN: a photo that makes none of the calibrated claims counts as
     usual, as a single claim that does not apply does.
     """
@@ -680,10 +677,10 @@ def _one_each(groups: Ints) -> Ints:
     return np.asarray(order[np.unique(groups[order], return_index=True)[1]])
 
 
-def _alarm_level(peaks: Floats) -> float:
+def _alarm_level(peaks: Doubles) -> float:
     known = peaks[np.isfinite(peaks)]
     return max(float(np.quantile(known, PEAK_QUANTILE)), 1e-6) if len(known) else 1.0
 
 
-def _plain(values: Floats) -> list[float | None]:
+def _plain(values: Doubles) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in values]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .arrays import Doubles
 from .calibrate import Calibration
 from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
@@ -30,8 +31,6 @@ BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: w
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
@@ -43,13 +42,13 @@ class _Ranked:
     """
 
     judged: Sequence[JudgedPhoto]
-    scores: Floats
+    scores: Doubles
     kinds: list[str]
     strata: list[str]
-    merged: Floats
-    each: Floats
-    claims_p: Floats
-    strength: Floats
+    merged: Doubles
+    each: Doubles
+    claims_p: Doubles
+    strength: Doubles
     once: NDArray[np.int64]
     marked: NDArray[np.bool_]
     known: NDArray[np.bool_]
@@ -207,12 +206,12 @@ class Decider:
             risks.append(float(self.calibration.risk(merged, self.base_rate)[0]))
         return max(p_values), min(risks)
 
-    def _alone(self, scores: Floats, kind: str) -> dict[str, float]:
+    def _alone(self, scores: Doubles, kind: str) -> dict[str, float]:
         """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""
         p = tail_p(self.calibration.usual(scores[None], [kind])[0])
         return {name: float(share) for name, share in zip(self.heads, p, strict=True) if not math.isnan(share)}
 
-    def _claims_p(self, scores: Floats, kinds: Sequence[str]) -> Floats:
+    def _claims_p(self, scores: Doubles, kinds: Sequence[str]) -> Doubles:
         """(N, H) each claim's p-value among genuine photos; that of likeness to the catalogue, also among those of the
         brand (:meth:`Calibration.known_p`).
         """
@@ -236,7 +235,7 @@ class Decider:
         return np.array([is_copy(one) and one.references[0] not in self._known_fakes for one in proof], bool)
 
     def _known(
-        self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Floats, marked: NDArray[np.bool_]
+        self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Doubles, marked: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
         """Which photos show something that the catalogue knows: they look like it and are not blank, are copies of its
         photos, or are ``marked``.

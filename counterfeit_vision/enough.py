@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Bools, Ints
 from .errors import InputError
 
 __all__ = [
@@ -20,9 +20,6 @@ __all__ = [
     "refuse_unless_enough",
     "split_groups",
 ]
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 FIT_SHARE = 1 / 3  # of the groups of genuine photos, to standardise and merge; the rest is conformalised
 FIT_SHARE_WITH_FAKES = 1 / 2  # a head is then learned from them too

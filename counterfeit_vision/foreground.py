@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
 from .preprocess import patch_mask
 from .weights import recipe_folder
 
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 Tokens = NDArray[np.float16]
-Floats = NDArray[np.float32]
 
 TOKEN_LENGTH = 8.0  # tokens are scaled to this length, positions to about as much: what the regularisation was set for
 PRODUCT = 0.4  # a patch at least this surely product is one: chosen on grocery train, with rooms kept apart

@@ -13,13 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats, Pixels
 from .geometry.keypoints import find_keypoints, match_keypoints, shared_plane
 from .geometry.laying import enlarging, inverse, scaled
 
 __all__ = ["Glyphs", "compare_glyphs", "ink", "is_covered"]
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 HEIGHT = 64  # pixels of the frame in which lines are compared
 WIDEST = 1024

@@ -19,15 +19,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Bools, Doubles
 from .errors import InputError
 from .usual import surprise
 
 __all__ = ["Merger", "mean_evidence", "merge", "stand_apart"]
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 # A larger TEMPER finds lone claims, a smaller one many weak ones. UNFORESEEN was chosen on three folds of af1's shoes
 # where TEMPER was 0.8, and is three times that now, so that gross claims count as they did.
@@ -61,7 +58,7 @@ UPPER = 0.75  # the quantile that the spread of those who may hold fakes is take
 STEPS = 1000  # of projected gradient descent, with the step that the loss's curvature allows
 
 
-def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
+def merge(standardised: Doubles, weights: Doubles | None = None) -> Doubles:
     """(N, H) claims in mean excesses, NaN where one does not apply -> (N,) the log of their mean evidence, of these
     ``weights`` (H,).
 
@@ -79,7 +76,7 @@ def merge(standardised: Floats, weights: Floats | None = None) -> Floats:
     return np.asarray(top[:, 0] + np.log(np.average(np.exp(evidence - top), axis=1, weights=weights)))
 
 
-def mean_evidence(statistics: Floats) -> Floats:
+def mean_evidence(statistics: Doubles) -> Doubles:
     """(K, ...) statistics of a listing's K photos -> (...) the log of their mean evidence: what all of them show counts
     as in one, and what one of them shows is divided by their number, and no more.
 
@@ -96,8 +93,8 @@ class Merger:
     fakes, -1 where there is none.
     """
 
-    counts: Floats
-    weights: Floats | None = None
+    counts: Doubles
+    weights: Doubles | None = None
     bias: float = 0.0
     learned: int = -1
 
@@ -106,7 +103,7 @@ class Merger:
         """What merges these heads' claims where no fake was shown."""
         return cls(np.array([COUNTS.get(head, 1.0) for head in heads]))
 
-    def learn(self, heads: Sequence[str], standardised: Floats, fake: Bools) -> Merger:
+    def learn(self, heads: Sequence[str], standardised: Doubles, fake: Bools) -> Merger:
         """The same with weights from labelled claims (N, H): a logistic regression of the merged evidence and of each
         claim, both classes counting alike. No weight is below 0: no claim may turn reassuring because of the fakes at
         hand. They are drawn towards the learned claim alone, or the merged evidence alone where there is none.
@@ -125,7 +122,7 @@ class Merger:
             bias -= step * float(off.sum())
         return dataclasses.replace(merger, weights=weights, bias=bias)
 
-    def _features(self, standardised: Floats) -> Floats:
+    def _features(self, standardised: Doubles) -> Doubles:
         """(N, H + 1) what each claim has above the usual, as its logarithm, so that none drowns the others, but for the
         learned one, whose score has two sides and no tail; and the merged evidence. One that does not apply counts as
         usual.
@@ -136,7 +133,7 @@ class Merger:
             features[:, self.learned] = filled[:, self.learned]
         return np.asarray(features)
 
-    def __call__(self, standardised: Floats) -> Floats:
+    def __call__(self, standardised: Doubles) -> Doubles:
         """(N, H) claims in mean excesses, NaN where one did not apply -> (N,) the statistic, higher = more suspicious.
 
         Raises :class:`InputError` for a row to which no head applies.
@@ -147,7 +144,7 @@ class Merger:
         weighed = (features * self.weights).sum(axis=1)  # a matrix product rounds a row by the rows that are beside it
         return np.asarray(np.logaddexp(weighed + self.bias, np.log(UNFORESEEN) + features[:, -1]))
 
-    def strength(self, standardised: Floats) -> Floats:
+    def strength(self, standardised: Doubles) -> Doubles:
         """(N, H) by how much the statistic would fall had each claim been as usual, NaN where it did not apply: what
         tells which claim speaks loudest, where p-values from a few dozen photos are the same for many.
 
@@ -179,7 +176,7 @@ class Merger:
         return cls(counts, weights, bias, learned)
 
 
-def stand_apart(genuine: Floats) -> Bools:
+def stand_apart(genuine: Doubles) -> Bools:
     """(N,) photos called genuine of which some claim (N, H) is far beyond the others': are they fakes?
 
     The spread comes from the middle and the upper quartile, which fakes can't move while they are fewer than a quarter.

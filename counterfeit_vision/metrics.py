@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import Bools, Doubles
 from .checks import as_number, as_share, group_names, is_nothing
 from .errors import InputError
 
@@ -42,13 +43,9 @@ __all__ = [
     "roc_curve",
 ]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
 BINS = 15  # of equal mass, as Guo et al. 2017 take of equal width
 HALVINGS = 60  # of 0..1: far below the spacing of floats
 ROUNDING = 1e-12  # so that a rate asked for as 0.95 counts 19 of 20
-
 
 # --- ranking ----------------------------------------------------------------------------------------------------------
 
@@ -66,7 +63,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(values) - count)))
 
 
-def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Doubles, Doubles]:
     """False and true positive rates, each (T + 1,), rising from 0 to 1: one point a threshold ``score >= t``.
 
     >>> [rates.tolist() for rates in roc_curve([0, 1, 1], [0.2, 0.2, 0.9])]
@@ -109,7 +106,7 @@ def recall_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float = 0.05) -> fl
     return float(true[false <= as_share(fpr, "recall_at_fpr: fpr", 0.05) + ROUNDING][-1])
 
 
-def _counts(positive: Bools, values: Floats) -> tuple[Floats, Floats]:
+def _counts(positive: Bools, values: Doubles) -> tuple[Doubles, Doubles]:
     """Positives and negatives at or above each distinct score, from the highest: (T,) each."""
     distinct, inverse = np.unique(-values, return_inverse=True)
     count = len(distinct)
@@ -169,7 +166,7 @@ def _same_rows(name: str, *columns: Sequence[object] | NDArray[np.object_]) -> N
 # --- abstention -------------------------------------------------------------------------------------------------------
 
 
-def risk_coverage(wrong: ArrayLike, confidence: ArrayLike) -> tuple[Floats, Floats]:
+def risk_coverage(wrong: ArrayLike, confidence: ArrayLike) -> tuple[Doubles, Doubles]:
     """Coverage 1/N, 2/N ... 1 and the share of errors among that many most confident answers: (N,) each.
 
     ``wrong`` (N,) 0 or 1, ``confidence`` (N,) higher = answered first. Equally confident answers come in random order,
@@ -220,7 +217,7 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -
     return [Bin(int(row.sum()), float(values[row].mean()), float(positive[row].mean())) for row in rows]
 
 
-def _place(values: Floats, bins: int) -> NDArray[np.int64]:
+def _place(values: Doubles, bins: int) -> NDArray[np.int64]:
     """(N,) the bin of each value, of ``bins`` of equal mass."""
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each value's rows
@@ -317,7 +314,7 @@ def calibration_error_interval(
     positive, values = _probabilities("calibration_error_interval", labels, probabilities)
     place, over = _place(values, BINS), values - positive
 
-    def distances(rows: NDArray[np.int64]) -> Floats:
+    def distances(rows: NDArray[np.int64]) -> Doubles:
         return np.bincount(place[rows], over[rows], minlength=BINS) / len(rows)
 
     found = distances(np.arange(len(over)))
@@ -404,7 +401,7 @@ def _crossing(below: Callable[[float], bool]) -> float:
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
+def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Doubles]:
     told, values = np.asarray(labels), np.asarray(scores)
     if told.shape != values.shape or told.ndim != 1:
         raise InputError(f"{what}: {name} {told.shape} and scores {values.shape} do not align")
@@ -430,7 +427,7 @@ def _refuse_unknown(what: str, name: str, column: NDArray[Any]) -> None:
         raise InputError(f"{what}: {name}: row {np.argmax(unknown)} is NaN; leave out what is not known")
 
 
-def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Floats]:
+def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Doubles]:
     positive, values = _aligned(what, "labels", labels, scores)
     count = int(positive.sum())
     if count == 0 or count == len(positive):
@@ -438,7 +435,7 @@ def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools
     return positive, values
 
 
-def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tuple[Bools, Floats]:
+def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tuple[Bools, Doubles]:
     positive, values = _aligned(what, "labels", labels, probabilities)
     outside = np.flatnonzero((values < 0) | (values > 1))
     if len(outside):

@@ -9,12 +9,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
+
 __all__ = ["Neighbours", "best_first", "evenly_spread", "reference_scores", "runner_up"]
 
 Item = TypeVar("Item")
 
 Rows = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

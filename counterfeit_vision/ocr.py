@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import weights
+from .arrays import Floats, Pixels
 from .errors import WeightsError, require
 from .files import replace_file
 from .threads import Once
 
 __all__ = ["LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 RECIPE = "ocr/ppocr-v6-small.json"
 THREADS = 1  # of onnxruntime, whose default takes every core of the machine

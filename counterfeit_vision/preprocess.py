@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats, Pixels
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Preprocess", "patch_mask", "resized", "to_photo", "to_square", "unpad"]
 
-Pixels: TypeAlias = NDArray[np.uint8]
-Floats: TypeAlias = NDArray[np.float32]
 Extent: TypeAlias = tuple[float, float, float, float]
 
 OVERSAMPLING = 3.0

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Bools, Doubles
+
 __all__ = ["Probability"]
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Statistic = Callable[[Floats], Floats]
+Statistic = Callable[[Doubles], Doubles]
 
 FOLDS = 20  # a statistic that saw few of the photos tells less than the final one, and makes its line too flat
 LEAST_SLOPE = 1e-3  # a probability rises with the statistic, whatever the fakes at hand say
@@ -40,8 +40,8 @@ class Probability:
     @classmethod
     def fit(
         cls,
-        learn: Callable[[Floats, Bools], Statistic],
-        scores: Floats,
+        learn: Callable[[Doubles, Bools], Statistic],
+        scores: Doubles,
         fake: Bools,
         groups: NDArray[np.str_],
         usual: float | None = None,
@@ -83,7 +83,7 @@ class Probability:
             raise ValueError(f"{found} gives no probabilities")
         return found
 
-    def of(self, statistic: Floats, base_rate: float | None = None) -> Floats:
+    def of(self, statistic: Doubles, base_rate: float | None = None) -> Doubles:
         """(N,) in 0..1, strictly rising with the statistic (within what a float can tell).
 
         ``base_rate`` is the share of fakes expected where it is used; ``None`` takes ``usual``.
@@ -92,7 +92,7 @@ class Probability:
         return _sigmoid(np.clip(self.slope * _tamed(statistic) + self.intercept + shift, -LIMIT, LIMIT))
 
 
-def _tamed(statistic: Floats) -> Floats:
+def _tamed(statistic: Doubles) -> Doubles:
     return np.asarray(LINEAR * np.arcsinh(statistic / LINEAR))
 
 
@@ -100,5 +100,5 @@ def _logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def _sigmoid(values: Floats) -> Floats:
+def _sigmoid(values: Doubles) -> Doubles:
     return np.asarray(1 / (1 + np.exp(-values)))

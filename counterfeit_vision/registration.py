@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Registration", "grid_positions", "register"]
+from .arrays import Floats
 
-Floats = NDArray[np.float32]
+__all__ = ["Registration", "grid_positions", "register"]
 
 TRIPLES = 192  # maps tried for each reference
 TOLERANCE = 1.2  # patches: how far from its mapped place a match may lie and still agree

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
 from .geometry.keypoints import Keypoints, find_keypoints, grey_of
 
 __all__ = ["Traits", "find_traits", "shrunk"]
 
-Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
 SIDE = 448  # pixels on the long side of the grey copy

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "named", "shrinkage", "surprise", "tail_p"]
+from .arrays import Doubles
 
-Floats = NDArray[np.float64]
+__all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "named", "shrinkage", "surprise", "tail_p"]
 
 # Chosen on markets (seeds 200 to 209, 237 to 240), on printed goods (20, 21) and on a mix with cartons (seed 301).
 SHRINK = 10.0  # photos that a kind is drawn by, before kinds are compared
@@ -43,11 +43,11 @@ class Usual:
     """
 
     kinds: tuple[str, ...]
-    location: Floats
-    scale: Floats
+    location: Doubles
+    scale: Doubles
 
     @classmethod
-    def fit(cls, scores: Floats, kinds: Sequence[str] | None = None, least: Sequence[float] | None = None) -> Usual:
+    def fit(cls, scores: Doubles, kinds: Sequence[str] | None = None, least: Sequence[float] | None = None) -> Usual:
         """From the scores (N, H) of genuine photos, NaN where a claim did not apply, and what each was taken for;
         ``least`` (H,) are claims' smallest mean excesses.
         """
@@ -77,7 +77,7 @@ class Usual:
                 scale[row, column] = max((over.sum() + wider / 2 * drawn) / (len(over) + wider / 2), given)
         return cls(known, location, scale)
 
-    def __call__(self, scores: Floats, kinds: Sequence[str] | None = None) -> Floats:
+    def __call__(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) raw scores of photos that were taken for such ``kinds`` -> in mean excesses above the usual; NaN where
         one does not apply. An unknown kind is measured as all photos are.
         """
@@ -107,7 +107,7 @@ class Usual:
         return cls(kinds, location, scale)
 
 
-def surprise(standardised: Floats) -> Floats:
+def surprise(standardised: Doubles) -> Doubles:
     """How unusual scores in mean excesses are, in nats: -log(2 p) of a Pareto tail, p = (1 + z / 5) ** -5 / 2, above
     the median. It is heavier than an exponential one, because a few dozen photos can't show how heavy a tail is. Below
     the median, where nothing is unusual, z itself.
@@ -119,7 +119,7 @@ def surprise(standardised: Floats) -> Floats:
     return np.where(standardised > 0, tail, standardised)
 
 
-def tail_p(standardised: Floats) -> Floats:
+def tail_p(standardised: Doubles) -> Doubles:
     """The share of genuine photos beyond such scores, by that tail; below the median by an exponential one.
 
     >>> tail_p(np.array([-1.0, 0.0, 5.0])).round(2).tolist()
@@ -129,7 +129,7 @@ def tail_p(standardised: Floats) -> Floats:
     return np.where(standardised > 0, half, 1 - half)
 
 
-def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
+def shrinkage(kinds: Sequence[Doubles], floor: float) -> float:
     """By how many photos that are like all photos each kind is drawn towards what is usual for all: the variance within
     kinds over the variance between kinds. ``kinds`` are the scores of each kind (n,); of kinds with fewer than
     :data:`COMPARED` photos nothing is learned.
@@ -159,14 +159,14 @@ def shrinkage(kinds: Sequence[Floats], floor: float) -> float:
     return float(within * (guesses + seen) / (guesses * within / SHRINK + seen * between))
 
 
-def _excess(values: Floats, middle: float) -> Floats:
+def _excess(values: Doubles, middle: float) -> Doubles:
     """By how much those over the middle are, with zeros where fewer than :data:`OVER` of all are."""
     over = values[values > middle] - middle
     missing = math.ceil(OVER * len(values)) - len(over) if len(over) else 0
     return np.concatenate([np.zeros(max(0, missing)), over])
 
 
-def _mean(excess: Floats) -> float:
+def _mean(excess: Doubles) -> float:
     return float(excess.mean()) if len(excess) else 0.0
 
 

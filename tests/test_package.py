@@ -21,6 +21,7 @@ CHECKOUT = PACKAGE.parent
 
 # A room imports only rooms above it.
 ORDER = [
+    "arrays",
     "errors",
     "checks",
     "wording",

@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Pixels
 from .limits import Limits
 from .quiet import muted, pil, pillow_errors
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
 __all__ = ["Pixels", "orientation_of", "shrunk_extent", "upright_array", "upright_rgb"]
-
-Pixels = NDArray[np.uint8]
 
 STRIP = 4_000_000  # pixels converted at a time: bounds what the intermediate images need
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ALARM", "chance_of_genuine", "confidence"]
+from ..arrays import Bools, Doubles
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+__all__ = ["ALARM", "chance_of_genuine", "confidence"]
 
 ALARM = 0.5  # the risk from which on a listing is taken for fake: see Calibration.risk
 FEWEST = 20  # listings: a brand that so many name has a share of fakes of its own, rarer brands have one together
@@ -17,14 +16,14 @@ KNOWN = 0.2  # p-value from which goods are fully known, and fully told apart: c
 
 
 def confidence(
-    risk: Floats,
-    p_value: Floats,
-    probability: Floats,
-    likeness: Floats,
-    margin_p: Floats,
+    risk: Doubles,
+    p_value: Doubles,
+    probability: Doubles,
+    likeness: Doubles,
+    margin_p: Doubles,
     named: NDArray[np.str_],
     abstained: Bools,
-) -> Floats:
+) -> Doubles:
     """(N,) higher = answered first: the chance that the answer is right, times how well the catalogue knows such goods,
     times how well it tells them from others. What was not answered, for want of evidence, comes last.
 
@@ -48,7 +47,7 @@ def confidence(
     return np.asarray(right * known * told_apart + ~abstained)
 
 
-def chance_of_genuine(p_values: Floats) -> Floats:
+def chance_of_genuine(p_values: Doubles) -> Doubles:
     """(N,) the chance that each of some listings is genuine, if p-values of genuine ones are uniform and those of fakes
     have the density 1 / (2 sqrt(p)), which calibrates p-values to e-values (Vovk & Wang 2021), at the share of fakes
     that makes these likeliest (a mixture as in Pounds & Morris 2003); fewer than :data:`FEWEST` can't tell it, and half

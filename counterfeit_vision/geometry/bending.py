@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bend", "follow_corners"]
+from ..arrays import Floats, Pixels
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+__all__ = ["bend", "follow_corners"]
 
 LIGHT = 6.0  # pixels of Gaussian blur: brightness and contrast are made even over as much, as copies are recoloured
 EVEN = 40.0  # grey levels of standard deviation after that

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
+
 __all__ = [
     "Keypoints",
     "Plane",
@@ -24,8 +26,6 @@ __all__ = [
     "shared_views",
     "spread_keypoints",
 ]
-
-Floats = NDArray[np.float32]
 
 RATIO = 0.85  # a match is kept where it is this much nearer than the next best (Lowe 2004 has 0.8, for larger sets)
 PARTS = 8  # of a picture's width, and of its height, each of which has its share of features that are spread

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Matrix, Pixels
 from .keypoints import grey_of
 from .warp import Target, compared, warped_places
 
@@ -26,10 +27,6 @@ __all__ = [
     "usual_picture",
     "warped",
 ]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-Matrix = NDArray[np.float64]
 
 LARGEST = 32_767  # pixels on a side, from which on OpenCV samples no picture
 AROUND = 0.2  # of the frame's long side: what a photo is looked at beyond the frame, for the warp to find

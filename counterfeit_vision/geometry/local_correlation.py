@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats
 
 __all__ = ["local_correlation", "local_spread"]
-
-Floats = NDArray[np.float32]
 
 STROKE = 11  # pixels: the window in which it is seen whether anything is drawn
 NOISE = 4.0  # grey levels squared: what rounding and JPEG leave on a flat wall

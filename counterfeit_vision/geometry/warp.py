@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "middle", "warped_places"]
+from ..arrays import Floats
 
-Floats = NDArray[np.float32]
+__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "middle", "warped_places"]
 
 STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import Encoder, precision_of
 from ..foreground import FEWEST, PRODUCT, Foreground, head_of
@@ -21,8 +22,6 @@ from ..stream import EncodedPhoto
 from ..threads import each
 
 __all__ = ["look_closer", "parts_of"]
-
-Floats = NDArray[np.float32]
 
 KIND = "closeups 4"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
 ROOM = 0.2  # a patch at most this surely product is room; from PRODUCT on it is product

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..catalog import Catalog
 from ..glyphs import ink
 from ..lookalikes import bare, edit_distance, folded, spellings
@@ -24,9 +25,6 @@ from ..products.marks import GoodsMarks
 from ..types import Region
 
 __all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at", "lines_near", "wordmarks_of"]
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 SEARCHED = 3  # references on which lines are looked for, those with regions first
 AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts look like other letters

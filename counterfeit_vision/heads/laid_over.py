@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..geometry.laying import Laid
 from ..marks.finding import Found, Stencil, region_around
 from ..marks.ink import Drawn, InkDeviation, MarkInk
@@ -27,8 +27,6 @@ __all__ = [
     "side_by_side",
     "unsaid",
 ]
-
-Floats = NDArray[np.float32]
 
 CELLS = 64  # of a heat map, on the photo's long side
 REACH = 10  # pixels of the frame around the strangest spot that its box shows

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Doubles
 from ..cache import EmbeddingCache
 from ..checks import as_path, group_names
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from ..encoders.base import Encoder
 
 __all__ = ["LearnedHead", "Lesson", "too_few"]
-
-Floats = NDArray[np.float64]
 
 FEWEST = 10  # genuine photos, and fakes
 FEWEST_GROUPS = 4  # groups of either
@@ -86,7 +85,7 @@ class _Machine:
 
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
-    weights: Floats
+    weights: Doubles
 
     @classmethod
     def fit(cls, features: NDArray[np.float32], fake: NDArray[np.bool_], groups: NDArray[np.str_]) -> _Machine:
@@ -105,7 +104,7 @@ class _Machine:
             digest.update(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def __call__(self, features: NDArray[np.float32]) -> Floats:
+    def __call__(self, features: NDArray[np.float32]) -> Doubles:
         return np.asarray(((features - self.mean) / self.spread).astype(np.float64) @ self.weights)
 
 
@@ -119,7 +118,7 @@ class LearnedHead:
 
     def __init__(self, encoder: Encoder | None = None, *, cache: EmbeddingCache | bool = True) -> None:
         self.lesson: Lesson | None = None
-        self.held_out: Floats = np.zeros(0)
+        self.held_out: Doubles = np.zeros(0)
         self._encoder, self._cache = encoder, cache
         self._machine: _Machine | None = None
 
@@ -199,7 +198,7 @@ class LearnedHead:
         plain = _out_of_fold(trivial, fake, names, fold)
         self._machine = _Machine.fit(product, fake, names)
 
-        def figure(scores: Floats) -> Callable[[NDArray[np.int64]], float]:
+        def figure(scores: Doubles) -> Callable[[NDArray[np.int64]], float]:
             return lambda rows: auroc(fake[rows], scores[rows])
 
         own = figure(self.held_out)
@@ -225,9 +224,9 @@ class LearnedHead:
     def score(self, photos: Suspects) -> list[Evidence]: ...
 
     @overload
-    def score(self, photos: Iterable[Photo]) -> Floats: ...
+    def score(self, photos: Iterable[Photo]) -> Doubles: ...
 
-    def score(self, photos: Suspects | Iterable[Photo]) -> list[Evidence] | Floats:
+    def score(self, photos: Suspects | Iterable[Photo]) -> list[Evidence] | Doubles:
         """Photos -> (N,) float64, higher = more like the fakes, NaN for a photo that can't be read.
 
         Suspects -> one :class:`~counterfeit_vision.Evidence` each, as every head gives.
@@ -244,12 +243,12 @@ class LearnedHead:
         scores[good] = self.score_encoded([row for row in rows if isinstance(row, EncodedPhoto)])
         return scores
 
-    def score_encoded(self, photos: Sequence[EncodedPhoto]) -> Floats:
+    def score_encoded(self, photos: Sequence[EncodedPhoto]) -> Doubles:
         """(N,) float64; a photo's score does not depend on the others, but for an encoder's rounding."""
         self._learned()
         return self.score_features(look_closer(photos, self.encoder, self._cache)[0]) if photos else np.zeros(0)
 
-    def score_features(self, product: NDArray[np.float32]) -> Floats:
+    def score_features(self, product: NDArray[np.float32]) -> Doubles:
         """(N,) float64 of what is seen of N products (N, F)."""
         machine = self._learned()
         return np.concatenate([machine(row[None]) for row in product])
@@ -382,7 +381,7 @@ def _folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
 
 def _out_of_fold(
     features: NDArray[np.float32], fake: NDArray[np.bool_], groups: NDArray[np.str_], fold: NDArray[np.int64]
-) -> Floats:
+) -> Doubles:
     """Each photo's score from a machine that saw no photo of its fold; 0 where the others were all of one kind."""
     scores = np.zeros(len(features))
     for number in np.unique(fold):

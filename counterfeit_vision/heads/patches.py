@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..preprocess import patch_mask, to_photo, unpad
 from ..registration import grid_positions, register
 from ..types import Evidence, Region
@@ -13,8 +14,6 @@ from .laid_over import laid_over, unsaid
 from .suspects import Suspects
 
 __all__ = ["Patches"]
-
-Floats = NDArray[np.float32]
 
 REFERENCES = 4  # nearest genuine photos of the nearest product that a photo is compared with
 REACH = 1.6  # patches: how far around its mapped place a match is looked for

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import DecodeError
 from ..geometry.bending import bend, follow_corners
 from ..geometry.keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
@@ -27,8 +28,6 @@ __all__ = [
     "compare_traits",
     "is_copy",
 ]
-
-Floats = NDArray[np.float32]
 
 SAME_PHOTO = 0.8
 """The score from which two photos count as one and the same: on the development photos, between the highest of 8,000

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
@@ -24,9 +25,6 @@ from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, larger, line_at
 from .suspects import Suspects
 
 __all__ = ["Comparison", "Wordmark", "compare_wordmark"]
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 REFERENCES_SHOWN = 4
 KEPT = 512  # products whose wordmarks stay in memory, at most 500 MB

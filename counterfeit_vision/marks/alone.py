@@ -13,14 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Matrix, Pixels
 from ..geometry.laying import framed, mapped, plane_of
 from .finding import MARGIN, SIDE, Found, Stencil, lay_over
 
 __all__ = ["MarkAlone"]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-Matrix = NDArray[np.float64]
 
 FINEST = 1.25  # pixels of a mark's own frame, at most, to one of the first reference's: there is nothing to see in more
 MOST = 4  # marks that are looked at one by one: it takes time and memory, and the encoder's square has room for few

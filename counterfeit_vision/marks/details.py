@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from .alone import MarkAlone
 from .finding import Stencil
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CloseUp", "Cut", "MarkDetails", "Strangeness", "close_ups"]
 
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 Seen = tuple[Pixels, NDArray[np.bool_]]  # a photo in a frame (h, w, 3), and where that is photo at all (h, w)
 

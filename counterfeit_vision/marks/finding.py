@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Matrix, Pixels
 from ..geometry.keypoints import (
     Keypoints,
     find_keypoints,
@@ -51,10 +52,6 @@ __all__ = [
     "sure_place",
     "unlike",
 ]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-Matrix = NDArray[np.float64]
 
 LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
 SIDE = 256  # pixels on the long side of a frame

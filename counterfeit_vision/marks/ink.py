@@ -19,13 +19,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..geometry.warp import middle
 from .finding import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 AIR = 8  # pixels of the frame around a mark
 FINER = 3  # times, at which the outline is drawn

@@ -24,12 +24,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .finding import Found, Stencil
 from .ink import Drawn, MarkInk
 
 __all__ = ["LayoutDeviation", "MarkLayout"]
-
-Floats = NDArray[np.float32]
 
 WHOLE = 0.9  # of a mark's box, that a photo shows: what is left of a mark that is cut off tells badly how it lies
 LIKE = 0.6  # correlation of a mark's ink with the genuine outline from which its place is known

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Pixels
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import precision_of
 from ..types import Region
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ..encoders.base import Encoder
 
 __all__ = ["MarkLibrary"]
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..types import Region
 
 __all__ = ["whole_marks"]
 
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 Places = NDArray[np.int32]
 
 # Tuned on rendered markets (seeds 0 to 2, 200 to 202) and printed goods (0, 20 to 23), looked at on real cartons.

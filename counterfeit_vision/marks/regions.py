@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..cache import EmbeddingCache, opener
 from ..decode import decode
 from ..foreground import PRODUCT
@@ -35,8 +36,6 @@ from .outlines import whole_marks
 
 __all__ = ["Page", "found_regions"]
 
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
 KEPT = 64  # photos that stay in memory, at most 250 MB

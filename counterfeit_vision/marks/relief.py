@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..geometry.laying import to_grey
 
 __all__ = ["without_ink"]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 RING = 6  # pixels of a frame around a box that tell its ground
 DRAWN = 0.35  # of how far the boldest pixels are from the ground, from which one is part of the mark

@@ -12,13 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from .whole import WholeProduct
 
 __all__ = ["Difference", "colours_differ", "drawing_differs"]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
 
 REACH = 2  # pixels of the frame that a stroke may be off: the warp does not take up all
 WINDOW = 7  # pixels on the side of what must be another together

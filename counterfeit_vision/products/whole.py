@@ -14,16 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Matrix, Pixels
 from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.warp import Target, compared, correlation, make_target
 from ..marks.finding import Stencil
 
 __all__ = ["WholeProduct"]
-
-Floats = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-Matrix = NDArray[np.float64]
 
 SIDE = 256  # pixels on the long side of a frame
 SURELY = 0.5  # how surely the references show the product there, from which it is compared
