@@ -227,7 +227,7 @@ def test_the_warp_is_fitted_as_by_a_slow_twin(stencil: Stencil, turn: float, mon
     fast = find_marks(stencil, photo)
     monkeypatch.setattr(warp, "RENEWED", 1)
     monkeypatch.setattr(warp, "SILENT", -1.0)
-    monkeypatch.setattr(warp, "middle", lambda values: float(np.median(values)))
+    monkeypatch.setattr(warp, "quick_median", lambda values: float(np.median(values)))
     slow = find_marks(replace(stencil), photo)
     assert isinstance(fast, Found)
     assert isinstance(slow, Found)

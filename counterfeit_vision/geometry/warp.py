@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 
-__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "middle", "warped_places"]
+__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "quick_median", "warped_places"]
 
 STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
@@ -162,7 +162,7 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
         error = seen - step.target
         if there.sum() < least:
             return offset
-        spread = max(1.4826 * middle(np.abs(error[there])), 0.05)
+        spread = max(1.4826 * quick_median(np.abs(error[there])), 0.05)
         weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
         if iteration % RENEWED == 0:
             half = step.slope * np.sqrt(weight)[:, None]
@@ -179,7 +179,7 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
     return offset
 
 
-def middle(values: Floats) -> float:
+def quick_median(values: Floats) -> float:
     """The median of (n,) values, n > 0, or the upper one of two: NumPy's own takes five times as long."""
     place = len(values) // 2
     return float(np.partition(values, place)[place])

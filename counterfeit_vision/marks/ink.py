@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
-from ..geometry.warp import middle
+from ..geometry.warp import quick_median
 from .finding import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
@@ -389,6 +389,6 @@ def _ink(colours: Floats, light: Floats, outline: Floats) -> Floats:
         weighted = terms * weight
         fit = np.linalg.solve(weighted.T @ terms + 1e-3 * np.eye(5, dtype=np.float32), weighted.T @ colours)
         off = np.sqrt(np.square(colours - terms @ fit) @ np.ones(3, np.float32))
-        weight = (1 / (1 + (off / (3 * max(middle(off), 2.0))) ** 2))[:, None]
+        weight = (1 / (1 + (off / (3 * max(quick_median(off), 2.0))) ** 2))[:, None]
     ink = fit[4]
     return np.asarray((colours - light @ fit[:4]) @ ink / max(float(ink @ ink), 1e-6), np.float32)
