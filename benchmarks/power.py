@@ -25,13 +25,14 @@ import numpy as np
 from market_scores import Scores
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import split_groups
 from counterfeit_vision.heads import Mark, Reuse, Similarity, Wordmark
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.ranking import conformal_p
 from counterfeit_vision.usual import Usual
 
 ALPHA = 0.05

@@ -11,7 +11,8 @@ photos of its group. That keeps the promise too, but falls short of alpha where 
 be more unusual than all photos of all groups.) With strata (a category, a brand) each photo is ranked among those of
 its own stratum, and the promise holds in each (Mondrian: Vovk et al. 2005).
 
-Where genuine photos are few, each group can be left out in turn instead (:func:`jackknife_p`); then 2 alpha is proved.
+Where genuine photos are few, each group can be left out in turn instead (:func:`.ranking.jackknife_p`); then 2 alpha is
+proved.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ from numpy.typing import NDArray
 
 from .arrays import Bools, Doubles, Ints
 from .checks import as_share
-from .enough import DIGITS, conformal_needed, refuse_unless_enough
+from .enough import DIGITS, refuse_unless_enough
 from .errors import InputError
-from .merge import Merger, mean_evidence
+from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
+from .ranking import Drawn, Ranking, different, p_among
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 
-__all__ = ["Calibration", "conformal_p", "jackknife_p"]
+__all__ = ["Calibration"]
 
 LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
@@ -43,61 +45,6 @@ UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genu
 FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
 LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, where hardly any genuine photo differs
 DRAWS = 20_000  # of several rates of false alarms, to add them up
-
-
-def conformal_p(calibration: Doubles, scores: Doubles) -> Doubles:
-    """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
-
-    >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
-    [0.5, 0.25]
-    """
-    return _p_among(np.sort(calibration), scores)
-
-
-def _p_among(rising: Doubles, scores: Doubles) -> Doubles:
-    """:func:`conformal_p`, among calibration scores that are sorted."""
-    above = len(rising) - np.searchsorted(rising, scores, side="left")
-    return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
-
-
-def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
-    """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
-    was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
-    least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
-
-    P(p <= alpha) <= 2 alpha - 1 / (n + 1). For let the new photo be one of n + 1 that could be exchanged, compare any
-    two by the statistic fitted without both, and call those odd that at most c = alpha (n + 1) - 1 others reach. Of two
-    odd ones at least one reaches the other, so s odd ones make s (s - 1) / 2 <= c s and s <= 2 c + 1; and the new photo
-    is as likely as any to be odd.
-
-    >>> jackknife_p(np.array([1.0, 2.0, 3.0]), np.array([[2.5, 2.5, 2.5], [0.0, 9.0, 9.0]])).tolist()
-    [0.5, 0.5]
-    """
-    return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """The ``statistics`` (n,), rising, of what was drawn of each group, one each, and those ``groups`` (n,)."""
-
-    statistics: Doubles
-    groups: Ints
-
-    @classmethod
-    def of(cls, statistics: Doubles, groups: Ints) -> _Drawn:
-        """From all statistics (N,) of these ``groups`` (N,)."""
-        drawn = _one_each(groups)
-        rising = drawn[np.argsort(statistics[drawn])]
-        return cls(statistics[rising], groups[rising])
-
-
-@dataclass(frozen=True, eq=False)
-class _Peers:
-    """What photos of a stratum, and listings of such, are ranked among; ``most`` photos has the largest listing."""
-
-    photos: _Drawn
-    listings: _Drawn
-    most: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +185,18 @@ class Calibration:
         return f"<Calibration {', '.join(self.heads)}; {counted}>"
 
     @cached_property
+    def ranking(self) -> Ranking:
+        """What gives p-values: the statistics of the n photos, of their groups, listings and strata."""
+        return Ranking(self.merged, self.groups, self.listings, self.strata, self.alpha, bool(self.rounds))
+
+    def peers(self, stratum: str) -> Bools:
+        """(n,) which photos one of this stratum is ranked among: :meth:`~counterfeit_vision.ranking.Ranking.peers`."""
+        return self.ranking.peers(stratum)
+
+    @cached_property
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""
-        return _different(self.groups)
+        return different(self.groups)
 
     @cached_property
     def most_photos(self) -> int:
@@ -281,8 +237,7 @@ class Calibration:
         """
         if self.rounds:
             return None
-        sets = {peers.tobytes(): peers for peers in map(self.peers, np.unique(self.strata).tolist())}
-        counts = np.array([min(_different(self.groups[own]), _different(self.listings[own])) for own in sets.values()])
+        counts = self.ranking.sizes()
         reached = np.maximum(1, np.floor(np.round(self.alpha * (counts + 1), DIGITS)))
         if len(counts) == 1:
             return binomial_interval(int(reached[0]) - 1, int(counts[0]), 2 * LIMIT_LEVEL - 1)[1]
@@ -324,11 +279,11 @@ class Calibration:
         """
         if self.rounds:
             raise InputError("leaving one out ranks scores, not one statistic: calibration.p_of(scores)")
-        return self._photos_p(merged, strata)
+        return self.ranking.photos_p(merged, named(strata, len(merged)))
 
     def p_of(self, scores: Doubles, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None) -> Doubles:
         """p-values (N,) of photos with these raw scores (N, H), NaN where a head did not apply."""
-        return self._photos_p(self._statistics(scores, kinds), strata)
+        return self.ranking.photos_p(self._statistics(scores, kinds), named(strata, len(scores)))
 
     def listing_p(
         self,
@@ -346,131 +301,17 @@ class Calibration:
         are. With photos that are ranked among S different :meth:`peers`, it is S times the smallest of their p-values.
 
         Where no calibration listing has as many photos among them, or the listings are too few to reach alpha (as they
-        may be where photos are counted), the p-values of its single photos decide (:meth:`_several_p`), which holds for
-        photos that are exchangeable. Photos that were not chosen may be of any stratum.
+        may be where photos are counted), the p-values of its single photos decide, the smallest times as many as there
+        are at worst, which holds for photos that are exchangeable. Photos that were not chosen may be of any stratum.
         """
-        names, statistics = named(strata, len(scores)), self._statistics(scores, kinds)
         photos = len(scores) if photos is None else photos
-        ranked = []
-        for among, own in self._sets(names).items():
-            as_many = photos - int((~own).sum())
-            if as_many > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
-                return self._several_p(self._photos_p(statistics, strata), names, photos)
-            ours = mean_evidence(statistics[own])
-            ranked.append(float(self._ranked(ours[None], among.listings)[0]))
-        return min(1.0, len(ranked) * min(ranked))
-
-    def _listings_evidence(self, some: Bools) -> tuple[Doubles, Ints, int]:
-        """Of the listings that have some of these photos (n,), in their order: the mean evidence (L,) of those photos,
-        the group (L,), and how many such photos the largest has.
-        """
-        known = np.flatnonzero(some)
-        _, first, listing, counts = np.unique(
-            self.listings[known], return_index=True, return_inverse=True, return_counts=True
-        )
-        evidence = np.full(len(counts), -np.inf)
-        np.logaddexp.at(evidence, listing, self.merged[known])
-        order = np.argsort(first)
-        return (evidence - np.log(counts))[order], self.groups[known[first[order]]], int(counts.max())
-
-    def _several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
-        """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
-        smallest, shared by all m photos that are more unusual than each of the n that are ranked.
-
-        However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
-        so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
-        """
-        least = 1 / (1 + min(len(among.photos.groups) for among in self._sets(strata)))
-        beyond = int((p <= least * (1 + 1e-9)).sum())
-        return min(1.0, photos * (least / beyond if beyond else float(p.min())))
+        return self.ranking.listing_p(self._statistics(scores, kinds), named(strata, len(scores)), photos)
 
     def _statistics(self, scores: Doubles, kinds: Sequence[str] | None) -> Doubles:
         """The merged statistic (N,); by leaving one out (N, groups)."""
         if not self.rounds:
             return self.merge(scores, kinds)
         return np.stack([self.merger(_silent_as_usual(usual(scores, kinds))) for usual in self.rounds], axis=1)
-
-    def _photos_p(self, merged: Doubles, strata: Sequence[str] | None) -> Doubles:
-        """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its peers."""
-        p = np.full(len(merged), np.nan)
-        for among, own in self._sets(named(strata, len(merged))).items():
-            p[own] = self._ranked(merged[own], among.photos)
-        return p
-
-    def _ranked(self, statistics: Doubles, known: _Drawn) -> Doubles:
-        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
-        if self.rounds:
-            return jackknife_p(known.statistics, statistics[:, known.groups])
-        return _p_among(known.statistics, statistics)
-
-    def _sets(self, strata: NDArray[np.str_]) -> dict[_Peers, Bools]:
-        """What photos of these ``strata`` (K,) are ranked among, each with which of them (K,) are."""
-        sets: dict[_Peers, Bools] = {}
-        for name in np.unique(strata).tolist():
-            among = self._among(name)
-            sets[among] = sets.get(among, False) | (strata == name)
-        return sets
-
-    def _among(self, stratum: str) -> _Peers:
-        """The :meth:`peers` of a photo of this stratum, drawn and sorted once: all that were never seen have the same,
-        and so have those that are ranked together.
-        """
-        names, codes, _, _ = self._strata_sizes
-        place = int(np.searchsorted(names, stratum))
-        if place == len(names) or names[place] != stratum:
-            place = -1
-        kept = self._kept
-        if place not in kept:
-            known = self.peers(stratum)
-            together, sets = tuple(np.unique(codes[known]).tolist()), self._together
-            if together not in sets:
-                evidence, groups, most = self._listings_evidence(known)
-                photos = _Drawn.of(self.merged[known], self.groups[known])
-                sets[together] = _Peers(photos, _Drawn.of(evidence, groups), most)
-            kept[place] = sets[together]
-        return kept[place]
-
-    @cached_property
-    def _kept(self) -> dict[int, _Peers]:
-        """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
-        return {}
-
-    @cached_property
-    def _together(self) -> dict[tuple[int, ...], _Peers]:
-        """The same, by the places of all strata that are ranked together."""
-        return {}
-
-    def peers(self, stratum: str) -> Bools:
-        """(n,) which calibration photos a photo of this stratum is ranked among.
-
-        Its own, where they can reach alpha. Strata that can't are ranked together, and with them the smallest that can
-        until all of these do: a group with photos of several counts once. The photo that is asked about is counted as a
-        group of its own, of its stratum: which strata are ranked together is then the same whichever of these n + 1 is
-        asked about, so alpha holds in each set of them, and for all photos together. (Exactly so where no group has
-        photos of several strata: of the one that is asked about no others are known.) A stratum that was never seen is
-        the smallest.
-        """
-        names, codes, owners, sizes = self._strata_sizes
-        if stratum not in names:
-            names, sizes = np.append(names, stratum), np.append(sizes, 0)
-        asked = names == stratum
-        sizes = sizes + asked
-        place, needed = np.argsort(np.argsort(sizes, kind="stable")), conformal_needed(self.alpha) + 1
-        together = int((sizes < needed).sum())
-        pooled = place < together
-        groups = np.count_nonzero(np.bincount(owners[pooled[codes]]))
-        if together and groups + (pooled & asked).any() < needed:
-            pooled = place <= together
-        return np.asarray((pooled if (pooled & asked).any() else asked)[codes])
-
-    @cached_property
-    def _strata_sizes(self) -> tuple[NDArray[np.str_], Ints, Ints, Ints]:
-        """The strata by name (S,), the place there of each photo's (n,), the number of its group from 0 on (n,), and
-        how many groups each stratum has (S,).
-        """
-        names, codes = np.unique(self.strata, return_inverse=True)
-        owners = np.unique(self.groups, return_inverse=True)[1]
-        return names, codes, owners, np.array([_different(owners[codes == code]) for code in range(len(names))])
 
     def known_p(self, scores: Doubles, head: str, kinds: Sequence[str]) -> Doubles:
         """(N,) p-values of photos' scores (N, H) by one head, the smaller of two: by rank among all photos, and by the
@@ -490,13 +331,13 @@ class Calibration:
         """(N,) the share of genuine photos whose nearest product is more alike than the next by no larger margin; 1
         where no other product is near (NaN).
         """
-        return np.asarray(np.nan_to_num(_p_among(self._rising_margins, -margins), nan=1.0))
+        return np.asarray(np.nan_to_num(p_among(self._rising_margins, -margins), nan=1.0))
 
     @cached_property
     def _rising_margins(self) -> Doubles:
         """Minus the margins, of one photo of each group that has any, sorted."""
         known = ~np.isnan(self.margins)
-        return _Drawn.of(-self.margins[known], self.groups[known]).statistics
+        return Drawn.of(-self.margins[known], self.groups[known]).statistics
 
     def head_p_values(self, scores: Doubles) -> Doubles:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
@@ -507,14 +348,14 @@ class Calibration:
     def _head_p(self, column: int, scores: Doubles) -> Doubles:
         """One column of :meth:`head_p_values`."""
         rising = self._rising[column]
-        return _p_among(rising, scores) if len(rising) else np.full(len(scores), np.nan)
+        return p_among(rising, scores) if len(rising) else np.full(len(scores), np.nan)
 
     @cached_property
     def _rising(self) -> tuple[Doubles, ...]:
         """Of each head the scores that its own are ranked among, one of each group, sorted."""
         applied = ~np.isnan(self.scores.T)
         return tuple(
-            _Drawn.of(column[known], self.groups[known]).statistics
+            Drawn.of(column[known], self.groups[known]).statistics
             for column, known in zip(self.scores.T, applied, strict=True)
         )
 
@@ -529,8 +370,8 @@ class Calibration:
             return None
         if head not in kept:
             merged = self.merger(_silent_as_usual(self._standardised_without(head, self.scores, self.kinds.tolist())))
-            kept[head] = _Drawn.of(merged, self.groups).statistics
-        return float(_p_among(kept[head], self.merger(told))[0])
+            kept[head] = Drawn.of(merged, self.groups).statistics
+        return float(p_among(kept[head], self.merger(told))[0])
 
     def _standardised_without(self, head: str, scores: Doubles, kinds: Sequence[str]) -> Doubles:
         """(N, H) scores above the usual, NaN for the claim ``head``."""
@@ -559,24 +400,14 @@ class Calibration:
 
     @cached_property
     def _risk_spread(self) -> float:
-        return max(float(self.alarm_level - np.median(self._ranked_statistics)) / 2, LEAST_SPREAD)
+        return max(float(self.alarm_level - np.median(self.ranking.statistics)) / 2, LEAST_SPREAD)
 
     @cached_property
     def alarm_level(self) -> float:
         """The statistic above which the p-value among all calibration listings is at most alpha."""
-        falling = np.sort(self._ranked_statistics)[::-1]
+        falling = np.sort(self.ranking.statistics)[::-1]
         p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
         return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
-
-    @cached_property
-    def _ranked_statistics(self) -> Doubles:
-        """What a listing is ranked among where all strata are one: as in :meth:`listing_p`, a listing of each group, or
-        a photo where those are too few.
-        """
-        evidence, groups, _ = self._listings_evidence(np.ones(len(self.merged), bool))
-        if _different(groups) < conformal_needed(self.alpha):
-            evidence, groups = self.merged, self.groups
-        return evidence[_one_each(groups)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""
@@ -665,16 +496,6 @@ def _silent_as_usual(standardised: Doubles) -> Doubles:
     usual, as a single claim that does not apply does.
     """
     return np.where(np.isnan(standardised).all(axis=1, keepdims=True), 0.0, standardised)
-
-
-def _different(groups: Ints) -> int:
-    return len(np.unique(groups))
-
-
-def _one_each(groups: Ints) -> Ints:
-    """One row of each group in their order, drawn at random: the same ones every time."""
-    order = np.random.default_rng(0).permutation(len(groups))
-    return np.asarray(order[np.unique(groups[order], return_index=True)[1]])
 
 
 def _alarm_level(peaks: Doubles) -> float:

@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision import calibrate
-from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision import ranking
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import merge
+from counterfeit_vision.ranking import conformal_p
 
 HEADS = ["a", "b", "c", "d", "e", "f"]
 
@@ -184,7 +185,7 @@ def test_each_verdict_ranks_among_scores_that_were_drawn_and_sorted_once(monkeyp
     )
     asked = np.array([[0.5, 0.5, 0.5], [np.nan, -3.0, np.nan]])
     first = calibration.head_p_values(asked)
-    monkeypatch.setattr(calibrate, "_one_each", lambda groups: pytest.fail("drawn again"))
+    monkeypatch.setattr(ranking, "one_each", lambda groups: pytest.fail("drawn again"))
     np.testing.assert_array_equal(calibration.head_p_values(asked), first)
     assert np.isnan(first).tolist() == [[False, False, True], [True, False, True]]
     drawn = calibration._rising[1]

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from counterfeit_vision import calibrate
-from counterfeit_vision.calibrate import Calibration, conformal_p, jackknife_p
+from counterfeit_vision import calibrate, enough, ranking
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import conformal_needed, split_groups
 from counterfeit_vision.merge import mean_evidence
+from counterfeit_vision.ranking import Ranking, conformal_p, jackknife_p
 from counterfeit_vision.usual import tail_p
 
 HEADS = ["similarity", "price", "learned", "never"]
@@ -26,6 +27,11 @@ class Slow(Calibration):
     @property
     def count(self) -> int:
         return len(np.unique(self.groups))
+
+    def p_of(
+        self, scores: np.ndarray, strata: Sequence[str] | None = None, kinds: Sequence[str] | None = None
+    ) -> np.ndarray:
+        return self._photos_p(self._statistics(scores, kinds), strata)
 
     def listing_p(
         self,
@@ -40,7 +46,7 @@ class Slow(Calibration):
         ranked = []
         for mine in {self.peers(name).tobytes(): self.peers(name) for name in names}.values():
             own = np.array([(self.peers(name) == mine).all() for name in names])
-            theirs, groups, most = self._listings_evidence(mine)
+            theirs, groups, most = self.ranking.listings_evidence(mine)
             if photos - (~own).sum() > most or len(np.unique(groups)) < conformal_needed(self.alpha):
                 return self._several_p(self._photos_p(statistics, strata), names, photos)
             ranked.append(self.p_among(mean_evidence(statistics[own])[None], theirs, groups)[0])
@@ -60,7 +66,7 @@ class Slow(Calibration):
         return p
 
     def p_among(self, statistics: np.ndarray, known: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        drawn = calibrate._one_each(groups)
+        drawn = ranking.one_each(groups)
         if self.rounds:
             return jackknife_p(known[drawn], statistics[:, groups[drawn]])
         return conformal_p(known[drawn], statistics)
@@ -71,14 +77,14 @@ class Slow(Calibration):
 
     def margin_p(self, margins: np.ndarray) -> np.ndarray:
         known = np.flatnonzero(~np.isnan(self.margins))
-        drawn = known[calibrate._one_each(self.groups[known])]
+        drawn = known[ranking.one_each(self.groups[known])]
         return np.nan_to_num(conformal_p(-self.margins[drawn], -margins), nan=1.0)
 
     def head_p_values(self, scores: np.ndarray) -> np.ndarray:
         p = np.full(scores.shape, np.nan)
         for column, values in enumerate(self.scores.T):
             if len(known := np.flatnonzero(~np.isnan(values))):
-                drawn = known[calibrate._one_each(self.groups[known])]
+                drawn = known[ranking.one_each(self.groups[known])]
                 p[:, column] = conformal_p(values[drawn], scores[:, column])
         return p
 
@@ -91,19 +97,19 @@ class Slow(Calibration):
         if np.isnan(silent[-1]).all():
             return None
         merged = self.merger(calibrate._silent_as_usual(silent))
-        return float(conformal_p(merged[calibrate._one_each(self.groups)], merged[-1:])[0])
+        return float(conformal_p(merged[ranking.one_each(self.groups)], merged[-1:])[0])
 
     def risk(self, merged: np.ndarray, base_rate: float | None = None) -> np.ndarray:
         if self.probability is not None:
             return self.probability.of(merged, base_rate)
         every = np.ones(len(self.merged), bool)
-        evidence, groups, _ = self._listings_evidence(every)
+        evidence, groups, _ = self.ranking.listings_evidence(every)
         if len(np.unique(groups)) < conformal_needed(self.alpha):
             evidence, groups = self.merged, self.groups
-        drawn = evidence[calibrate._one_each(groups)]
+        drawn = evidence[ranking.one_each(groups)]
         falling = np.sort(drawn)[::-1]
         p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
-        level = float(falling[np.argmax(p_above > self.alpha + 10**-calibrate.DIGITS)])
+        level = float(falling[np.argmax(p_above > self.alpha + 10**-enough.DIGITS)])
         away = (merged - level) / max(float(level - np.median(drawn)) / 2, calibrate.LEAST_SPREAD)
         far = np.maximum(np.abs(away) - calibrate.FAR, 0)
         logit = np.sign(away) * (np.minimum(np.abs(away), calibrate.FAR) + np.log1p(far))
@@ -207,9 +213,9 @@ def test_all_photos_are_drawn_and_sorted_once(name: str, monkeypatch: pytest.Mon
     calibration = Calibration.from_dict(calibrated(0, **CALIBRATIONS[name]).to_dict())
     asked = drawn(np.random.default_rng(1), 40)
     first = answers(calibration, asked, 0)
-    for ranks in ("_one_each", "_different"):
-        monkeypatch.setattr(calibrate, ranks, lambda groups: pytest.fail("drawn again"))
-    monkeypatch.setattr(Calibration, "peers", lambda self, stratum: pytest.fail("gathered again"))
+    for module, ranks in ((ranking, "one_each"), (ranking, "different"), (calibrate, "different")):
+        monkeypatch.setattr(module, ranks, lambda groups: pytest.fail("drawn again"))
+    monkeypatch.setattr(Ranking, "peers", lambda self, stratum: pytest.fail("gathered again"))
     for before, now in zip(first, answers(calibration, asked, 0), strict=True):
         np.testing.assert_array_equal(before, now)
 
@@ -235,5 +241,5 @@ def test_strata_that_are_ranked_together_share_what_is_kept() -> None:
         ["a"], scores, {}, first=np.arange(408) < 8, alpha=0.05, generation="", strata=[""] * 8 + strata
     )
     calibration.p_of(scores, [*strata, *(f"never seen {n}" for n in range(8))])
-    assert len(calibration._kept) == 401
-    assert len({id(peers) for peers in calibration._kept.values()}) == 1
+    assert len(calibration.ranking._kept) == 401
+    assert len({id(peers) for peers in calibration.ranking._kept.values()}) == 1

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, norm
 
-from counterfeit_vision.calibrate import Calibration, conformal_p
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import conformal_needed, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.ranking import conformal_p
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "promise.md").read_text(encoding="utf-8")

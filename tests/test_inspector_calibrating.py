@@ -25,12 +25,12 @@ from PIL import Image
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder, judging
 from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.calibrate import conformal_p
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Price, SellerName, Suspects
 from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
+from counterfeit_vision.ranking import conformal_p
 from counterfeit_vision.references import COPY_SIDE
 from counterfeit_vision.sealed import sealed
 from counterfeit_vision.small import small_jpeg

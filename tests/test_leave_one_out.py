@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from counterfeit_vision.calibrate import Calibration, jackknife_p
+from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.drift import Drift
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import Merger
+from counterfeit_vision.ranking import jackknife_p
 from counterfeit_vision.usual import Usual
 
 HEADS = ["a", "b", "c"]

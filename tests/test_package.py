@@ -63,6 +63,7 @@ ORDER = [
     "merge",
     "probability",
     "enough",
+    "ranking",
     "calibrate",
     "drift",
     "feedback",

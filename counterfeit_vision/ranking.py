@@ -1,0 +1,233 @@
+"""What photos and listings are ranked among, and the p-values that come of it.
+
+Of each group one photo is drawn, at random and always the same one. What is drawn and sorted is kept: a verdict takes
+no longer beside many photos than beside few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Bools, Doubles, Ints
+from .enough import conformal_needed
+from .merge import mean_evidence
+
+__all__ = ["Drawn", "Ranking", "conformal_p", "different", "jackknife_p", "one_each", "p_among"]
+
+
+def conformal_p(calibration: Doubles, scores: Doubles) -> Doubles:
+    """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
+
+    >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
+    [0.5, 0.25]
+    """
+    return p_among(np.sort(calibration), scores)
+
+
+def p_among(rising: Doubles, scores: Doubles) -> Doubles:
+    """:func:`conformal_p`, among calibration scores that are sorted."""
+    above = len(rising) - np.searchsorted(rising, scores, side="left")
+    return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
+
+
+def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
+    """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
+    was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
+    least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
+
+    P(p <= alpha) <= 2 alpha - 1 / (n + 1). For let the new photo be one of n + 1 that could be exchanged, compare any
+    two by the statistic fitted without both, and call those odd that at most c = alpha (n + 1) - 1 others reach. Of two
+    odd ones at least one reaches the other, so s odd ones make s (s - 1) / 2 <= c s and s <= 2 c + 1; and the new photo
+    is as likely as any to be odd.
+
+    >>> jackknife_p(np.array([1.0, 2.0, 3.0]), np.array([[2.5, 2.5, 2.5], [0.0, 9.0, 9.0]])).tolist()
+    [0.5, 0.5]
+    """
+    return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The ``statistics`` (n,), rising, of what was drawn of each group, one each, and those ``groups`` (n,)."""
+
+    statistics: Doubles
+    groups: Ints
+
+    @classmethod
+    def of(cls, statistics: Doubles, groups: Ints) -> Drawn:
+        """From all statistics (N,) of these ``groups`` (N,)."""
+        drawn = one_each(groups)
+        rising = drawn[np.argsort(statistics[drawn])]
+        return cls(statistics[rising], groups[rising])
+
+
+@dataclass(frozen=True, eq=False)
+class Peers:
+    """What photos of a stratum, and listings of such, are ranked among; ``most`` photos has the largest listing."""
+
+    photos: Drawn
+    listings: Drawn
+    most: int
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The n photos that p-values come from: the statistic ``merged`` (n,), higher = more suspicious, and ``groups``,
+    ``listings`` and ``strata`` (n,), as in :class:`~counterfeit_vision.calibrate.Calibration`. By leaving one out, a
+    photo that is asked about has a statistic for each group.
+    """
+
+    merged: Doubles
+    groups: Ints
+    listings: Ints
+    strata: NDArray[np.str_]
+    alpha: float
+    leave_one_out: bool = False
+
+    def photos_p(self, statistics: Doubles, strata: NDArray[np.str_]) -> Doubles:
+        """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its :meth:`peers`."""
+        p = np.full(len(statistics), np.nan)
+        for among, own in self._sets(strata).items():
+            p[own] = self._p(statistics[own], among.photos)
+        return p
+
+    def listing_p(self, statistics: Doubles, strata: NDArray[np.str_], photos: int) -> float:
+        """See :meth:`counterfeit_vision.calibrate.Calibration.listing_p`; of statistics as in :meth:`photos_p`."""
+        ranked = []
+        for among, own in self._sets(strata).items():
+            as_many = photos - int((~own).sum())
+            if as_many > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
+                return self._several_p(self.photos_p(statistics, strata), strata, photos)
+            ours = mean_evidence(statistics[own])
+            ranked.append(float(self._p(ours[None], among.listings)[0]))
+        return min(1.0, len(ranked) * min(ranked))
+
+    def _several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
+        """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
+        smallest, shared by all m photos that are more unusual than each of the n that are ranked.
+
+        However photos depend on each other, the mean number of genuine ones beyond all n is at most photos / (n + 1),
+        so the chance that there are m is at most the m-th part of that (Markov; as Rueger 1978, where m is fixed).
+        """
+        least = 1 / (1 + min(len(among.photos.groups) for among in self._sets(strata)))
+        beyond = int((p <= least * (1 + 1e-9)).sum())
+        return min(1.0, photos * (least / beyond if beyond else float(p.min())))
+
+    def _p(self, statistics: Doubles, known: Drawn) -> Doubles:
+        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
+        if self.leave_one_out:
+            return jackknife_p(known.statistics, statistics[:, known.groups])
+        return p_among(known.statistics, statistics)
+
+    def _sets(self, strata: NDArray[np.str_]) -> dict[Peers, Bools]:
+        """What photos of these ``strata`` (K,) are ranked among, each with which of them (K,) are."""
+        sets: dict[Peers, Bools] = {}
+        for name in np.unique(strata).tolist():
+            among = self._among(name)
+            sets[among] = sets.get(among, False) | (strata == name)
+        return sets
+
+    def _among(self, stratum: str) -> Peers:
+        """The :meth:`peers` of a photo of this stratum, drawn and sorted once: all that were never seen have the same,
+        and so have those that are ranked together.
+        """
+        names, codes, _, _ = self._strata_sizes
+        place = int(np.searchsorted(names, stratum))
+        if place == len(names) or names[place] != stratum:
+            place = -1
+        kept = self._kept
+        if place not in kept:
+            known = self.peers(stratum)
+            together, sets = tuple(np.unique(codes[known]).tolist()), self._together
+            if together not in sets:
+                evidence, groups, most = self.listings_evidence(known)
+                photos = Drawn.of(self.merged[known], self.groups[known])
+                sets[together] = Peers(photos, Drawn.of(evidence, groups), most)
+            kept[place] = sets[together]
+        return kept[place]
+
+    @cached_property
+    def _kept(self) -> dict[int, Peers]:
+        """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
+        return {}
+
+    @cached_property
+    def _together(self) -> dict[tuple[int, ...], Peers]:
+        """The same, by the places of all strata that are ranked together."""
+        return {}
+
+    def peers(self, stratum: str) -> Bools:
+        """(n,) which calibration photos a photo of this stratum is ranked among.
+
+        Its own, where they can reach alpha. Strata that can't are ranked together, and with them the smallest that can
+        until all of these do: a group with photos of several counts once. The photo that is asked about is counted as a
+        group of its own, of its stratum: which strata are ranked together is then the same whichever of these n + 1 is
+        asked about, so alpha holds in each set of them, and for all photos together. (Exactly so where no group has
+        photos of several strata: of the one that is asked about no others are known.) A stratum that was never seen is
+        the smallest.
+        """
+        names, codes, owners, sizes = self._strata_sizes
+        if stratum not in names:
+            names, sizes = np.append(names, stratum), np.append(sizes, 0)
+        asked = names == stratum
+        sizes = sizes + asked
+        place, needed = np.argsort(np.argsort(sizes, kind="stable")), conformal_needed(self.alpha) + 1
+        together = int((sizes < needed).sum())
+        pooled = place < together
+        groups = np.count_nonzero(np.bincount(owners[pooled[codes]]))
+        if together and groups + (pooled & asked).any() < needed:
+            pooled = place <= together
+        return np.asarray((pooled if (pooled & asked).any() else asked)[codes])
+
+    @cached_property
+    def _strata_sizes(self) -> tuple[NDArray[np.str_], Ints, Ints, Ints]:
+        """The strata by name (S,), the place there of each photo's (n,), the number of its group from 0 on (n,), and
+        how many groups each stratum has (S,).
+        """
+        names, codes = np.unique(self.strata, return_inverse=True)
+        owners = np.unique(self.groups, return_inverse=True)[1]
+        return names, codes, owners, np.array([different(owners[codes == code]) for code in range(len(names))])
+
+    def sizes(self) -> Ints:
+        """(S,) of each set of photos that are ranked together, how many groups it has, or listings where those are
+        fewer.
+        """
+        sets = {peers.tobytes(): peers for peers in map(self.peers, np.unique(self.strata).tolist())}
+        return np.array([min(different(self.groups[own]), different(self.listings[own])) for own in sets.values()])
+
+    def listings_evidence(self, some: Bools) -> tuple[Doubles, Ints, int]:
+        """Of the listings that have some of these photos (n,), in their order: the mean evidence (L,) of those photos,
+        the group (L,), and how many such photos the largest has.
+        """
+        known = np.flatnonzero(some)
+        _, first, listing, counts = np.unique(
+            self.listings[known], return_index=True, return_inverse=True, return_counts=True
+        )
+        evidence = np.full(len(counts), -np.inf)
+        np.logaddexp.at(evidence, listing, self.merged[known])
+        order = np.argsort(first)
+        return (evidence - np.log(counts))[order], self.groups[known[first[order]]], int(counts.max())
+
+    @cached_property
+    def statistics(self) -> Doubles:
+        """What a listing is ranked among where all strata are one: as in :meth:`listing_p`, a listing of each group, or
+        a photo where those are too few.
+        """
+        evidence, groups, _ = self.listings_evidence(np.ones(len(self.merged), bool))
+        if different(groups) < conformal_needed(self.alpha):
+            evidence, groups = self.merged, self.groups
+        return evidence[one_each(groups)]
+
+
+def different(groups: Ints) -> int:
+    return len(np.unique(groups))
+
+
+def one_each(groups: Ints) -> Ints:
+    """One row of each group in their order, drawn at random: the same ones every time."""
+    order = np.random.default_rng(0).permutation(len(groups))
+    return np.asarray(order[np.unique(groups[order], return_index=True)[1]])
