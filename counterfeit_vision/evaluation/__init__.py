@@ -2,8 +2,7 @@
 
 ``run.py`` judges a labelled file, one row a listing; everything else is worked out from these rows, so that a saved run
 can be read back and compared with another: ``figures.py`` says what each figure is, ``result.py`` gathers, compares and
-keeps them, ``charts.py`` draws them.
-``confidence.py`` says which answers are the surer ones.
+keeps them, ``charts.py`` draws them, ``confidence.py`` says which answers are the surer ones.
 """
 
 from .figures import Estimate, Judged
