@@ -110,6 +110,21 @@ def test_without_the_runtime_the_error_says_what_to_type(monkeypatch: pytest.Mon
         Reader()
 
 
+def test_who_interrupts_its_import_interrupts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime is written in C, and says that its initialization failed."""
+    lines = (
+        "try:",
+        "    raise KeyboardInterrupt",
+        "except KeyboardInterrupt as stop:",
+        "    raise ImportError from stop",
+    )
+    (tmp_path / "onnxruntime.py").write_text("\n".join(lines))
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        Reader()
+
+
 def test_without_the_models_the_error_says_what_to_bring(offline: Path) -> None:
     with pytest.raises(WeightsError, match=r"(?s)rapidocr==3.10.0.*CV_WEIGHTS") as raised:
         ocr.model_files()
