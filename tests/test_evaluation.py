@@ -150,6 +150,15 @@ def test_the_interval_of_a_calibration_error_holds_it() -> None:
     assert 0 <= error.low < error.value < error.high <= 1
 
 
+def test_a_perfect_ranking_of_few_fakes_is_sure_of_little() -> None:
+    """No draw changes it, so that resampling gives an interval without width."""
+    for fakes in (1, 5, 20):
+        rows = [("genuine", 0.1)] * 40 + [("fake", 0.9)] * fakes
+        assert run(*rows).figures["auroc"] == (1, *binomial_interval(fakes, fakes), 40 + fakes)
+        swapped = [("genuine", 0.9)] * 40 + [("fake", 0.1)] * fakes
+        assert run(*swapped).figures["auroc"] == (0, *binomial_interval(0, fakes), 40 + fakes)
+
+
 def test_groups_widen_the_intervals() -> None:
     random = np.random.default_rng(0)
     shift = np.repeat(random.normal(size=20), 20)

@@ -118,9 +118,9 @@ class Estimate(NamedTuple):
 @dataclass(frozen=True)
 class Figure:
     """``of`` is the figure, over the judged listings that it is ``about``. Limits come from a bootstrap over groups. A
-    ``share`` takes Clopper-Pearson limits where every listing is its own group; and where the share is 0 or 1, which no
-    draw changes, for as many trials as there are groups. A figure may have an ``interval`` of its own, of the columns,
-    their groups and the number of draws.
+    ``share`` takes Clopper-Pearson limits where every listing is its own group; and a figure that is 0 or 1, which no
+    draw changes, those of as many trials as there are groups, or groups of the rarer label where it is no share. A
+    figure may have an ``interval`` of its own, of the columns, their groups and the number of draws.
     """
 
     title: str
@@ -210,6 +210,10 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
             interval = (0.0, 1.0)  # where every figure is: one group tells nothing of others
         elif figure.interval is not None:
             interval = figure.interval(columns, groups, draws)
+        elif value in (0, 1):
+            labels = {row.label for row in used}
+            rarer = min(len({row.group for row in used if row.label == label}) for label in labels)
+            interval = metrics.binomial_interval(round(value * rarer), rarer)
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
     except InputError:
