@@ -210,12 +210,12 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
             interval = (0.0, 1.0)  # where every figure is: one group tells nothing of others
         elif figure.interval is not None:
             interval = figure.interval(columns, groups, draws)
-        elif value in (0, 1):
-            labels = {row.label for row in used}
-            rarer = min(len({row.group for row in used if row.label == label}) for label in labels)
-            interval = metrics.binomial_interval(round(value * rarer), rarer)
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
+            if value in (0, 1):
+                labels = {row.label for row in used}
+                rarer = min(len({row.group for row in used if row.label == label}) for label in labels)
+                interval = metrics.binomial_interval(round(value * rarer), rarer)
     except InputError:
         return None
     return Estimate(value, *interval, len(used))
