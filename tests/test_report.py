@@ -472,7 +472,7 @@ def test_matched_photos_and_crops_are_kept_small():
     big = PhotoView("r1", buffer.getvalue(), (1200, 900))
     claims = {"reuse": SEEN["reuse"], "patches": dataclasses.replace(SEEN["wordmark"], crops=(big, big))}
     bare = verdict(claims={}, photos=(big,), genuine=(big,))
-    assert len(bare.replace(claims=claims)._repr_html_()) < len(bare._repr_html_()) + 0.6 * len(big.jpeg)
+    assert len(dataclasses.replace(bare, claims=claims)._repr_html_()) < len(bare._repr_html_()) + 0.6 * len(big.jpeg)
 
 
 def test_a_probability_is_called_one(results):
@@ -576,7 +576,7 @@ def test_odd_pictures_do_not_break_the_page():
     assert "No picture was kept of gone" in assert_harmless(html).words()
     assert 'class="heat' not in html
     assert_harmless(Report([odd])._repr_html_())
-    assert_harmless(Report([odd.replace(photos=odd.photos[1:])])._repr_html_())
+    assert_harmless(Report([dataclasses.replace(odd, photos=odd.photos[1:])])._repr_html_())
 
 
 def test_five_hundred_listings_render_fast():
