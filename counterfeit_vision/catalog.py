@@ -69,6 +69,7 @@ class Catalog:
     ``sha256``, ``vectors``, ``content``, ``centre``, ``grid``, ``space``, ``tokens``, ``foreground`` and ``marks`` are
     those of :class:`~counterfeit_vision.references.KeptReferences`; ``products``, ``goods`` (brand/product) and
     ``genuine`` (no known fake) are (N,) too. ``failures`` are the photos that could not be used when it was built.
+    ``searches_exactly``: the index is the default one; another may find others, by settings that nobody knows.
     """
 
     def __init__(

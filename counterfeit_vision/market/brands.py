@@ -118,7 +118,7 @@ def _typeface(rng: np.random.Generator) -> Typeface:
 def invent(count: int, seed: int) -> list[Brand]:
     """``count`` brands; brand i is the same however many are asked for."""
     if count > MOST:
-        raise InputError(f"brands={count}: there are names for {MOST}")
+        raise InputError(f"brands={count}: there are names for {MOST}; ask for no more")
     taken: set[str] = set()
     brands = []
     palettes = np.random.default_rng([seed, 71]).permutation(len(_PALETTES))
