@@ -100,7 +100,7 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
     ("genuine cartons suspected", "calibration", ["by product/all"], []),
     ("these ten markets", "probability", ["fakes suspected", "genuine suspected"], []),
     (
-        "error of their",
+        "calibration error of their",
         "probability",
         ["calibration error", "were the probabilities right/0", "were the probabilities right/1"],
         [],
