@@ -56,3 +56,14 @@ def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
 def test_a_seller_turns_nothing_around_in_the_sentence(tree_catalog: cv.Catalog) -> None:
     text = seller_name(tree_catalog, cv.Seller("x9", "acme \u202estore")).text
     assert text.startswith("The seller acme \\u202estore (x9) is not authorised")
+
+
+@pytest.mark.parametrize("given", [None, "brand-store", ("bazaar", "brand-store"), {"bazaar": "brand-store"}])
+def test_sellers_that_are_no_list_are_refused_as_by_the_inspector(given: object) -> None:
+    with pytest.raises(cv.InputError, match="need a list, such as"):
+        SellerName(given)  # type: ignore[arg-type]
+
+
+def test_sellers_are_taken_one_after_the_other() -> None:
+    one = SellerName(pair for pair in [("bazaar", "brand-store")])
+    assert (one.authorised, one.names) == ({("bazaar", "brand-store")}, ["brand-store"])

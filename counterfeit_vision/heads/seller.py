@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..lookalikes import likeness
 from ..policy import Authorised, is_authorised, pairs
@@ -25,7 +25,7 @@ class SellerName:
     name = "seller"
 
     def __init__(self, authorised: Iterable[Authorised]) -> None:
-        given = authorised if isinstance(authorised, str | Seller | tuple) else list(authorised)
+        given = list(authorised) if isinstance(authorised, Iterator) else authorised
         self.authorised = pairs(given)
         self.names = [_called(one) if isinstance(one, Seller) else next(iter(pairs([one])))[1] for one in given]
 
