@@ -10,8 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from test_marks import label, seen
-from test_patches import catalogue, suspects
+from goods import SIGN, WORD, catalogue, label, seen, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
@@ -20,8 +19,6 @@ from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_st
 from counterfeit_vision.marks.ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
 from counterfeit_vision.marks.layout import MarkLayout
 from counterfeit_vision.types import Region
-
-SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)
 
 
 def card(

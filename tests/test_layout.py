@@ -7,9 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_ink import SIGN, WORD
-from test_marks import CLOSE, label, seen
-from test_patches import catalogue, suspects
+from goods import CLOSE, SIGN, WORD, catalogue, label, seen, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Layout

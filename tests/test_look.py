@@ -7,8 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, CLOSE, label, seen
-from test_patches import catalogue, suspects
+from goods import BOX, CLOSE, cards, catalogue, label, printed, seen, suspects
 
 from counterfeit_vision import Catalog, Embeddings, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -17,27 +16,6 @@ from counterfeit_vision.heads.look import FLOOR
 from counterfeit_vision.marks import finding
 from counterfeit_vision.marks.details import CloseUp, close_ups
 from counterfeit_vision.marks.finding import FOUND, Found, likely_place
-
-
-def printed(text: str = "VELMORA", *, noise: int = 0, bare: bool = False) -> np.ndarray:
-    """The card with a table of values around its marks, which are left out of a ``bare`` one."""
-    card = label(text, noise=noise)
-    if bare:
-        card[95:268, 152:408] = (225, 215, 195)
-    for row in range(9):
-        words = f"{37 * row + 11} kJ {row * row + 5} mg"
-        cv2.putText(card, words, (425, 60 + 34 * row), cv2.FONT_HERSHEY_PLAIN, 1.1, (60, 60, 60), 1, cv2.LINE_AA)
-        cv2.putText(card, words[::-1], (35, 60 + 26 * row), cv2.FONT_HERSHEY_PLAIN, 1.1, (60, 60, 60), 1, cv2.LINE_AA)
-    return card
-
-
-def cards(encoder: TowerEncoder) -> Catalog:
-    """The catalogue of :mod:`test_patches`, of such cards."""
-    rows = [
-        Reference(id="a", photo=printed(), brand="velmora", product="card", regions=[BOX]),
-        Reference(id="b", photo=seen(printed(noise=1)), brand="velmora", product="card"),
-    ]
-    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from test_marks import BOX, TILT, label, plates, seen
-from test_patches import suspects
+from goods import BOX, TILT, label, plates, seen, suspects
 
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from test_marks import BOX, engraved, label, seen
+from goods import BOX, engraved, label, seen
 
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder

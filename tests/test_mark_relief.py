@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from test_marks import engraved, label
+from goods import engraved, label
 
 from counterfeit_vision.marks.relief import without_ink
 

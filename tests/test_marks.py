@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
+from goods import BOX, CLOSE, TILT, engraved, label, plates, seen
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
 from counterfeit_vision import catalog as catalog_module
@@ -39,50 +40,6 @@ from counterfeit_vision.marks.finding import (
     sure_place,
 )
 from counterfeit_vision.traits import find_traits
-
-BOX = Region(150, 90, 410, 270)
-TILT = np.array([[0.8, -0.15, 90], [0.12, 0.85, 20], [1e-4, 1e-4, 1]])
-CLOSE = np.array([[2.2, -0.2, -620], [0.2, 2.2, -240], [0, 0, 1]])  # the photo begins in the middle of the marks
-
-
-def label(text: str = "VELMORA", *, noise: int = 0) -> np.ndarray:
-    """A printed card (400, 560, 3): a sign over a word, small print around."""
-    card = np.full((400, 560, 3), (225, 215, 195), np.uint8)
-    cv2.rectangle(card, (20, 20), (540, 380), (120, 30, 40), 4)
-    cv2.circle(card, (280, 140), 40, (30, 60, 110), -1)
-    cv2.rectangle(card, (265, 110), (280, 170), (225, 215, 195), -1)
-    cv2.putText(card, text, (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, (30, 60, 110), 6, cv2.LINE_AA)
-    for row, words in enumerate(("NET 250 G", "KEEP DRY", "BATCH 2208")):
-        cv2.putText(card, words, (40, 310 + 25 * row), cv2.FONT_HERSHEY_PLAIN, 1.2, (80, 80, 80), 1, cv2.LINE_AA)
-    grain = np.random.default_rng(noise).normal(0, 4, card.shape)
-    return np.clip(card + grain, 0, 255).astype(np.uint8)
-
-
-def seen(card: np.ndarray, matrix: np.ndarray = TILT, size: tuple[int, int] = (640, 480), seed: int = 5) -> np.ndarray:
-    """The card on a table of blocks, through a homography."""
-    table = cv2.resize(picture(seed), size)
-    warped = cv2.warpPerspective(card, matrix, size, flags=cv2.INTER_LINEAR)
-    on = cv2.warpPerspective(np.full(card.shape[:2], 255, np.uint8), matrix, size) > 127
-    return np.where(on[..., None], warped, table).astype(np.uint8)
-
-
-def engraved(text: str = "VELMORA", *, light: float, noise: int = 0) -> np.ndarray:
-    """The same sign and word cut into a plate (400, 560, 3) without ink, lit from the side at ``light`` degrees."""
-    cut_in = np.zeros((400, 560), np.uint8)
-    cv2.circle(cut_in, (280, 140), 40, 255, -1)
-    cv2.rectangle(cut_in, (265, 110), (280, 170), 0, -1)
-    cv2.putText(cut_in, text, (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, 255, 6, cv2.LINE_AA)
-    depth = cv2.GaussianBlur(cut_in / 255, (0, 0), 1.5)
-    down, along = np.gradient(depth)
-    side = np.deg2rad(light)
-    plate = 150 + 250 * (along * np.cos(side) + down * np.sin(side)) - 20 * depth
-    grain = np.random.default_rng(noise).normal(0, 3, (*plate.shape, 1))
-    return np.clip(plate[..., None] * [1.1, 1.0, 0.8] + grain, 0, 255).astype(np.uint8)
-
-
-def plates() -> list[np.ndarray]:
-    """Photos of it in light from three sides."""
-    return [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
 
 
 @pytest.fixture(scope="module")

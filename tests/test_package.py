@@ -1,4 +1,4 @@
-"""The shape of the package: what importing it costs, which room may import which, and one version."""
+"""The shape of the package and its tests: what importing costs, which room may import which, and one version."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def room(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """Every import of a file by its full dotted name, also inside functions and under TYPE_CHECKING, with its line."""
-    package = ["counterfeit_vision", *path.relative_to(PACKAGE).parts[:-1]]
+    package = ["counterfeit_vision", *path.relative_to(PACKAGE).parts[:-1]] if path.is_relative_to(PACKAGE) else []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
@@ -203,6 +203,15 @@ def test_the_walk_sees_imports_of_every_kind(tmp_path: Path, monkeypatch: pytest
         "faiss",
     }
     assert room(tmp_path / "heads" / "x.py") == "heads"
+
+
+def test_no_file_of_tests_imports_from_another() -> None:
+    for path in sorted((CHECKOUT / "tests").rglob("*.py")):
+        for name, line in imports(path):
+            place = f"{path.relative_to(CHECKOUT)}:{line}"
+            assert "test_" not in {part[:5] for part in name.split(".")}, (
+                f"{place} imports {name}: share it in a module"
+            )
 
 
 # --- the surface -----------------------------------------------------------------------------------------------------

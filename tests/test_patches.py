@@ -7,19 +7,18 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from test_marks import BOX, CLOSE, TILT, label, seen
+from goods import BOX, CLOSE, TILT, catalogue, label, seen, suspects
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Patches, Reuse, Suspects
+from counterfeit_vision.heads import Patches, Reuse
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
-from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 from counterfeit_vision.types import Photo
 
 
@@ -158,23 +157,6 @@ def test_one_genuine_photo_is_enough_and_none_are_lost(clip: TowerEncoder) -> No
     assert isinstance(fake, Strangeness)
     assert fake.score > genuine.score
     assert close_ups(clip, []) == []
-
-
-def suspects(catalog: Catalog, photos: list[np.ndarray]) -> Suspects:
-    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
-    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
-    found = stack(rows, encoder=catalog.encoder)
-    owners = [Listing(id=row.id, photos=[], brand="velmora", product="card") for row in rows]
-    return Suspects(found, owners, rows, catalog, catalog.neighbours(found, 4))
-
-
-def catalogue(encoder: TowerEncoder, regions: list) -> Catalog:
-    rows = [
-        Reference(id="a", photo=label(), brand="velmora", product="card", regions=regions),
-        Reference(id="b", photo=seen(label(noise=1)), brand="velmora", product="card"),
-        Reference(id="c", photo=np.full((90, 90, 3), 50, np.uint8), brand="zeta", product="pen"),
-    ]
-    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
 
 
 def test_the_head_says_where_and_shows_both_marks(tiny_encoder: TowerEncoder) -> None:

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import picture
-from test_marks import label, seen
-from test_suspects import ONE, TWO, sibling
-from test_wordmark import suspects
+from conftest import picture, suspects
+from goods import ONE, TWO, label, seen, sibling
 
 import counterfeit_vision as cv
 from counterfeit_vision import likeness as module

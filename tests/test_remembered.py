@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from goods import BOX, label, seen
 from PIL import Image
-from test_marks import BOX, label, seen
 
 from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory
 from counterfeit_vision import catalog as catalog_module

@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from test_marks import engraved, label, plates, seen
+from goods import ONE, TWO, engraved, label, plates, seen, sibling
 
 import counterfeit_vision as cv
 from counterfeit_vision.cache import EmbeddingCache
@@ -22,18 +21,6 @@ from counterfeit_vision.marks import finding
 from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.traits import find_traits
-
-ONE = (cv.Region(230, 90, 330, 185), cv.Region(150, 205, 410, 270))
-TWO = (cv.Region(150, 90, 410, 150), cv.Region(195, 185, 365, 272))
-
-
-def sibling(*, noise: int = 0) -> np.ndarray:
-    """The brand's other card: the same word, and under it a square."""
-    card = np.full((400, 560, 3), (225, 215, 195), np.uint8)
-    cv2.putText(card, "VELMORA", (155, 140), cv2.FONT_HERSHEY_SIMPLEX, 1.9, (30, 60, 110), 6, cv2.LINE_AA)
-    cv2.rectangle(card, (200, 190), (360, 268), (140, 40, 30), -1)
-    cv2.line(card, (200, 190), (360, 268), (225, 215, 195), 9)
-    return np.clip(card + np.random.default_rng(noise).normal(0, 4, card.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from test_look import cards, printed
-from test_marks import BOX, CLOSE, TILT, engraved, plates, seen
-from test_patches import suspects
+from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, suspects
 
 from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture, suspects
+from goods import label
 from PIL import Image, ImageDraw, ImageFont
-from test_marks import label
 
 import counterfeit_vision as cv
 from counterfeit_vision import glyphs, ocr
