@@ -1,13 +1,10 @@
 """A wordmark that is misspelt or drawn otherwise stands out from genuine ones in other poses, lights and colours."""
 
-# ruff: noqa: RUF001
-
 from __future__ import annotations
 
 import dataclasses
 import sys
 import tracemalloc
-import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,62 +12,19 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture, suspects
-from goods import label
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
+from wordmarks import GROUND, INK, SKIN, box_of, catalogue, covered, goods, listing, mark
 
 import counterfeit_vision as cv
-from counterfeit_vision import glyphs, ocr
+from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
-from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
-from counterfeit_vision.heads.wordmark import (
-    DRAWN_OTHERWISE,
-    MISSPELT_SHOWN,
-    READ_COUNTS,
-    Comparison,
-    Wordmark,
-    compare_wordmark,
-)
-from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
-from counterfeit_vision.market.alphabet import Typeface, Word
+from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
 from counterfeit_vision.marks.finding import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
-
-FACE = Typeface(weight=0.17)
-INK, GROUND = (35, 30, 90), (225, 220, 205)
-SKIN = (176, 128, 104)
-
-
-def mark(
-    text: str,
-    drawn: tuple[str, ...] = (),
-    *,
-    pose: int | None = None,
-    colours: tuple[tuple[int, ...], tuple[int, ...]] = (INK, GROUND),
-    height: int = 60,
-) -> np.ndarray:
-    """A crop with the word as the market's alphabet draws it; ``pose`` seeds a perspective, a blur and noise."""
-    shape = Word(text, FACE, drawn).shape()
-    points = np.concatenate([polygon for element in shape for polygon in element.polygons])
-    air = 0.4 * height
-    size = np.ceil((np.ptp(points, axis=0)) * height + 2 * air).astype(int)
-    pixels = np.full((size[1], size[0], 3), colours[1], np.uint8)
-    for element in shape:
-        for polygon in element.polygons:
-            corners = ((polygon - points.min(axis=0)) * height + air) * 16
-            cv2.fillPoly(pixels, [corners.round().astype(np.int32)], colours[0], cv2.LINE_AA, 4)
-    if pose is None:
-        return pixels
-    random = np.random.default_rng(pose)
-    corners = np.array([[0, 0], [size[0], 0], size, [0, size[1]]], np.float32)
-    moved = corners + random.uniform(-0.25, 0.25, (4, 2)).astype(np.float32) * height
-    matrix = cv2.getPerspectiveTransform(corners, moved)
-    pixels = cv2.warpPerspective(pixels, matrix, size.tolist(), borderValue=colours[1])
-    pixels = cv2.GaussianBlur(pixels, (0, 0), random.uniform(0.3, 1.2))
-    return np.clip(pixels + random.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
 
 
 def compared(reader: Reader, suspect: np.ndarray, genuine: np.ndarray, word: str) -> Comparison | None:
@@ -190,141 +144,7 @@ def test_a_chinese_mark_with_one_stroke_more_is_seen(reader: Reader, word: str, 
     assert fake.line.text == false
 
 
-# --- glyphs -----------------------------------------------------------------------------------------------------------
-
-
-def box_of(pixels: np.ndarray) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-
-
-def test_ink_is_what_leaves_the_ground_whichever_is_darker() -> None:
-    dark, light = ink(mark("NOVA")), ink(mark("NOVA", colours=(GROUND, INK)))
-    assert dark is not None
-    assert light is not None
-    np.testing.assert_allclose(dark, light, atol=0.15)
-    assert dark.min() > -0.2
-    assert 0.1 < (dark > 0.5).mean() < 0.5
-    assert ink(np.full((40, 80, 3), 7, np.uint8)) is None
-
-
-def test_each_letter_is_one_glyph() -> None:
-    line = ink(cv2.resize(mark("NOVA"), (200, 64)))
-    assert line is not None
-    spans = glyph_spans(line)
-    assert len(spans) == 4
-    assert (spans[1:, 0] >= spans[:-1, 1]).all()
-    assert len(glyph_spans(np.zeros((64, 100), np.float32))) == 0
-
-
-@pytest.mark.parametrize("pose", range(6))
-def test_a_line_is_laid_over_another_as_well_as_by_a_slow_twin(pose: int) -> None:
-    """One that looks for the affine map on the whole pictures, too, through as wide a window there."""
-    genuine, suspect = mark("SILVANO"), mark("SILVANO", pose=pose)
-    size = genuine.shape[1::-1]
-    drawn = [ink(cv2.resize(pixels, size)) for pixels in (genuine, suspect)]
-    assert drawn[0] is not None
-    assert drawn[1] is not None
-    matrix = np.eye(3, dtype=np.float32)
-    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, glyphs.STEPS, 1e-4)
-    _, matrix[:2] = cv2.findTransformECC(*drawn, matrix[:2].copy(), cv2.MOTION_AFFINE, criteria, None, 9)
-    _, matrix = cv2.findTransformECC(*drawn, matrix, cv2.MOTION_HOMOGRAPHY, criteria, None, glyphs.WINDOW)
-    fast = glyphs._refined(drawn[0], drawn[1], np.eye(3, dtype=np.float32))
-    one, other = (glyphs._correlation(drawn[0], glyphs._moved(drawn[1], found)) for found in (fast, matrix))
-    assert one > other - 0.002
-
-
-def test_what_lies_at_the_edge_of_a_genuine_line_is_no_glyph_of_it() -> None:
-    suspect = mark("NOVA")
-    genuine = suspect.copy()
-    genuine[:, :3] = INK  # a finger beside the line
-    box = box_of(suspect)
-    plain = compare_glyphs(suspect, box, suspect, box, placed=True)
-    found = compare_glyphs(genuine, box, suspect, box, placed=True)
-    assert plain is not None
-    assert found is not None
-    assert len(found.spans) == len(plain.spans) == 4
-    assert found.excess < DRAWN_OTHERWISE
-
-
-def test_one_picture_fits_itself_and_a_uniform_one_nothing() -> None:
-    genuine = mark("NOVA")
-    same = compare_glyphs(genuine, box_of(genuine), genuine, box_of(genuine))
-    assert same is not None
-    assert same.whole > 0.999
-    assert same.residual.max() < 0.001
-    flat = np.full_like(genuine, 90)
-    assert compare_glyphs(genuine, box_of(genuine), flat, box_of(flat)) is None
-    assert compare_glyphs(flat, box_of(flat), genuine, box_of(genuine)) is None
-
-
-# --- text fields ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "edits"),
-    [("ADIBAS", "ADIDAS", 1), ("", "ab", 2), ("Chloé", "CHLOÉ", 0), ("Chloé", "CHLOE", 1), ("小米", "小来", 1)],
-)
-def test_edits_are_letters(first: str, second: str, edits: int) -> None:
-    assert edit_distance(first, second) == edits == edit_distance(second, first)
-
-
-@pytest.mark.parametrize(
-    ("title", "name", "false"),
-    [
-        ("genuine Аdidas shoe", "Adidas", ["Аdidas"]),  # a Cyrillic capital
-        ("N1KE air", "Nike", ["N1KE"]),
-        ("Arrnani jeans", "Armani", ["Arrnani"]),
-        ("L0uis Vuitton bag", "Louis Vuitton", ["L0uis Vuitton"]),
-        ("ADIDAS adidas Ａdidas", "Adidas", []),  # case and width are no deceit
-        ("Chloe bag", "Chloé", []),
-        ("Clark boots, dark brown", "Clark", []),  # another word
-        ("dark boots, size 50", "Clark", []),
-        ("shirt, size 50", "SO", []),
-        ("modern lamp", "Modem", []),
-        ("Armani and arrnani", "Armani", []),
-        ("Armani, Arm4ni, Аrmani", "Armani", ["Аrmani"]),
-        ("C1ark boots", "Clark", ["C1ark"]),
-        ("", "Nike", []),
-        ("华为 phone", "华为", []),
-        ("#LоuisVuittоn bag", "Louis Vuitton", ["LоuisVuittоn"]),  # Cyrillic o
-        ("RаyВan", "Ray-Ban", ["RаyВan"]),
-        ("АDIDAS_shoes", "Adidas", ["АDIDAS"]),
-        ("LouisVuitton, Louis_Vuitton, louis-vuitton", "Louis Vuitton", []),
-        ("new balance shoes", "New Balance", []),
-    ],
-)
-def test_titles_that_only_look_like_the_brand(title: str, name: str, false: list[str]) -> None:
-    assert lookalike_words(title, name) == false
-    assert not false or skeleton(false[0]) == skeleton(name)
-
-
 # --- the head ---------------------------------------------------------------------------------------------------------
-
-
-def goods(crop: np.ndarray, seed: int) -> np.ndarray:
-    """A photo 520 x 300 with a mark on it."""
-    photo = np.full((300, 520, 3), (150, 170, 160), np.uint8)
-    photo[230:] = picture(seed, 70, 520)
-    photo[90 : 90 + crop.shape[0], 40 : 40 + crop.shape[1]] = crop
-    return photo
-
-
-def catalogue(encoder: TowerEncoder, *, text: str = "SILVANO", regions: bool = True) -> cv.Catalog:
-    crops = [mark(text, pose=pose) for pose in (20, 21)] if text else [np.full((60, 100, 3), 90, np.uint8)] * 2
-    box = [cv.Region(40, 90, 40 + crops[0].shape[1], 90 + crops[0].shape[0])] if regions else []
-    return cv.Catalog.build(
-        [
-            cv.Reference(id=f"r{n}", photo=goods(crop, n), brand="Silvano", product="bag", regions=box)
-            for n, crop in enumerate(crops)
-        ],
-        encoder=encoder,
-        cache=False,
-    )
-
-
-def listing(crop: np.ndarray, id: str = "x", title: str | None = None) -> cv.Listing:
-    return cv.Listing(id=id, photos=[goods(crop, 7)], brand="Silvano", title=title)
 
 
 def test_the_head_tells_a_fake_from_a_genuine_mark(tiny_encoder: TowerEncoder, reader: Reader) -> None:
@@ -415,35 +235,6 @@ def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(ti
     assert told.score > 4 * DRAWN_OTHERWISE
     assert doubtful.score < 0.3 * told.score
     assert "One of the genuine photos seems to be off as well" in doubtful.text
-
-
-def covered(crop: np.ndarray, start: float, stop: float, colour: tuple[int, ...]) -> np.ndarray:
-    """The crop with something of that colour before a share of its width."""
-    pixels = crop.copy()
-    pixels[:, round(start * crop.shape[1]) : round(stop * crop.shape[1])] = colour
-    return pixels
-
-
-@pytest.mark.parametrize(
-    ("ends", "colour", "wanted"),
-    [
-        ((0.0, 0.25), SKIN, True),  # a finger on the first letters
-        ((0.4, 0.65), SKIN, True),
-        ((0.8, 1.0), (24, 22, 20), True),  # in the shade
-        ((0.0, 0.0), (0, 0, 0), False),
-    ],
-)
-def test_it_is_seen_where_something_is_before_a_line(
-    ends: tuple[float, float], colour: tuple[int, ...], wanted: bool
-) -> None:
-    genuine = mark("SILVANO", pose=20)
-    box = box_of(genuine)
-    assert is_covered(genuine, box, covered(mark("SILVANO", pose=20), *ends, colour), box) == wanted
-    shaded = np.clip(genuine * np.linspace(0.75, 1, genuine.shape[1])[None, :, None], 0, 255).astype(np.uint8)
-    assert is_covered(genuine, box, covered(shaded, *ends, colour), box) == wanted
-    other = mark("SILVANO", tuple("SILBANO"), pose=20)
-    assert is_covered(genuine, box, covered(other, *ends, colour), box) == wanted  # other letters cover nothing
-    assert not is_covered(np.full_like(genuine, 90), box, genuine, box)  # nothing to compare the ground with
 
 
 @pytest.mark.usefixtures("reader")
@@ -620,166 +411,6 @@ def test_a_brand_without_a_wordmark_is_not_judged(tiny_encoder: TowerEncoder, re
     (evidence,) = Wordmark().score(suspects(catalog, listing(mark("SILVANO"))))
     assert not evidence.applicable
     assert "no reference photo of it has a region drawn around its marks" in evidence.text
-
-
-def printed(text: str, height: int = 48) -> np.ndarray:
-    """A crop with a text in Pillow's own face, which has no accents: a stroke is drawn for each."""
-    plain, font = "", ImageFont.load_default(height)
-    letters = [letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter)]
-    image = Image.new("RGB", (round(font.getlength("".join(letters))) + 50, 2 * height), GROUND)
-    draw = ImageDraw.Draw(image)
-    for letter in unicodedata.normalize("NFD", text):
-        if unicodedata.combining(letter):
-            x, top = 25 + font.getlength(plain) - font.getlength(plain[-1]) / 2, font.getbbox(plain[-1])[1]
-            lean = height * (0.1 if letter == "\u0301" else -0.1)
-            low, high = (0.5 * height + top - share * height for share in (0.08, 0.24))
-            draw.line([(x - lean, low), (x + lean, high)], fill=INK, width=height // 9)
-        else:
-            draw.text((25 + font.getlength(plain), 0.5 * height), letter, fill=INK, font=font)
-            plain += letter
-    return np.asarray(image)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "false"),
-    [
-        ("Hermes", "HERMÈS", "HERMÈZ"),
-        ("Nestle", "Nestlé", "Nestlá"),
-        ("Nestlé", "Nestlé", "Nestlá"),
-        ("Coca Cola", "Coca-Cola", "Coca-Cula"),
-        ("Levis", "Levi's", "Lewi's"),
-        ("Dr Martens", "Dr. Martens", "Dr. Mortens"),
-        ("Marks and Spencer", "Marks & Spencer", "Marks & Spancer"),
-        ("Kestrel", "Coca-Cola", "Coca-Cula"),  # a wordmark that is not the brand's name
-    ],
-)
-def test_a_name_is_known_without_the_marks_that_its_goods_print(
-    name: str, text: str, false: str, tiny_encoder: TowerEncoder, reader: Reader
-) -> None:
-    crop = printed(text)
-    box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
-    rows = [cv.Reference(id=f"{n}", photo=goods(crop, n), brand=name, product="bag", regions=[box]) for n in range(2)]
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
-    known = wordmarks_of(catalog, catalog.marks_of(f"{name}/bag"), reader)
-    assert known.words == tuple(dict.fromkeys([name, text]))
-    shown = [cv.Listing(id=word, photos=[goods(printed(word), 7)], brand=name) for word in (text, false)]
-    right, wrong = Wordmark().score(suspects(catalog, *shown))
-    assert right.score < DRAWN_OTHERWISE < 0.2 < wrong.score
-    assert f"reads {false!r}, 1 letter off" in wrong.text
-
-
-@pytest.mark.usefixtures("reader")
-@pytest.mark.parametrize(
-    ("brand", "text", "said"),
-    [
-        ("Восход", "", "The reader lacks letters of Восход."),
-        ("Norvik", "", "No wordmark of Norvik can be read on its genuine photos."),
-        ("Восход", "SILVANO", "drawn as on the genuine goods"),
-    ],
-)
-def test_a_brand_that_the_reader_has_no_letters_for_is_named_as_such(
-    brand: str, text: str, said: str, tiny_encoder: TowerEncoder
-) -> None:
-    photos = [label("", noise=n) if not text else goods(mark(text, pose=20 + n), n) for n in range(2)]
-    size = mark(text).shape if text else ()
-    box = cv.Region(40, 90, 40 + size[1], 90 + size[0]) if text else cv.Region(235, 95, 325, 185)
-    rows = [
-        cv.Reference(id=f"{n}", photo=photo, brand=brand, product="bag", regions=[box])
-        for n, photo in enumerate(photos)
-    ]
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
-    (evidence,) = Wordmark().score(suspects(catalog, cv.Listing(id="x", photos=photos[:1], brand=brand)))
-    assert said in evidence.text
-    assert evidence.applicable == bool(text)
-
-
-def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:
-    catalog = catalogue(tiny_encoder)
-    titles = ("Silvano bag", "Silvanо bag")  # the second with a Cyrillic o
-    true, false = Wordmark().score(suspects(catalog, *(listing(mark("SILVANO"), title=title) for title in titles)))
-    assert true.score < DRAWN_OTHERWISE
-    assert false.score >= 1
-    assert "Silvanо" in false.text
-    assert true.region is not None
-    assert (false.region, false.crops) == (None, None)  # nothing is wrong on the photo
-
-
-def other_goods(text: str) -> np.ndarray:
-    """A photo 520 x 300 of something else that bears a text, light on dark, in another typeface."""
-    photo = np.full((300, 520, 3), (60, 40, 45), np.uint8)
-    photo[:60] = picture(3, 60, 520)
-    cv2.putText(photo, text, (90, 200), cv2.FONT_HERSHEY_DUPLEX, 2.0, (220, 214, 200), 4, cv2.LINE_AA)
-    return photo
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("SILVAMO", True), ("S1LVANO", True), ("SILVANO", False), ("SILVAN", False), ("SALVADOR", False)],
-)
-def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
-    text: str, told: bool, tiny_encoder: TowerEncoder, reader: Reader
-) -> None:
-    catalog = catalogue(tiny_encoder)
-    asked = [
-        cv.Listing(id="product", photos=[other_goods(text)], brand="Silvano", product="bag"),
-        cv.Listing(id="brand", photos=[other_goods(text)], brand="silvano "),
-        cv.Listing(id="nothing", photos=[other_goods(text)]),
-        cv.Listing(id="other", photos=[other_goods(text)], brand="Norvik"),
-    ]
-    product, brand, *others = Wordmark().score(suspects(catalog, *asked))
-    assert (product.applicable, brand.applicable) == (told, told)
-    assert not any(evidence.applicable for evidence in others), "nobody said that it is one of the brand's"
-    if told:
-        assert product.score > MISSPELT_SHOWN
-        assert f"the photo reads {text!r}, nearly 'Silvano'" in product.text
-        assert product.region is not None
-        assert 80 < product.region.x0 < product.region.x1 < 500
-        assert 130 < product.region.y0 < product.region.y1 < 240
-        assert product.crops is not None
-    else:
-        assert "No mark to read" in product.text
-
-
-@pytest.mark.usefixtures("reader")
-def test_a_name_typed_without_its_hyphen_is_read_on_whatever_goods(tiny_encoder: TowerEncoder) -> None:
-    crop = printed("Coca-Cola")
-    box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
-    rows = [
-        cv.Reference(id=f"{n}", photo=goods(crop, n), brand="Coca Cola", product="can", regions=[box]) for n in (0, 1)
-    ]
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
-    shown = [cv.Listing(id=text, photos=[other_goods(text)], brand="Coca Cola") for text in ("Coca-Cola", "Coca-Cula")]
-    right, wrong = Wordmark().score(suspects(catalog, *shown))
-    assert not right.applicable
-    assert wrong.score > MISSPELT_SHOWN
-    assert "the photo reads 'Coca-Cula', nearly 'Coca Cola'" in wrong.text
-
-
-def test_a_name_among_specks_is_not_misspelt(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With three of them it is no near miss of the name, and nothing is compared."""
-    monkeypatch.setattr(wordmark, "lines_near", lambda *given: [])
-    (line,) = reader.lines(mark("SILVAMO"))
-    specks = dataclasses.replace(line, reading=dataclasses.replace(line.reading, text="'SILVAMO!?"))
-    assert wordmark._is_miss(specks.text, "Silvano")
-    assert wordmark._least_misspelt(line.pixels, specks, ["Silvano"], reader) == 0
-    assert wordmark._least_misspelt(line.pixels, line, ["Silvano"], reader) > MISSPELT_SHOWN
-
-
-def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalogue(
-    tiny_encoder: TowerEncoder, reader: Reader
-) -> None:
-    catalog, photo, false = catalogue(tiny_encoder), goods(mark("SILVANO"), 7), "Silvanо"  # with a Cyrillic o
-    asked = [
-        cv.Listing(id=f"{title} {brand}", photos=[photo], brand=brand, product="bag", title=f"{title} bag")
-        for title, brand in ((false, false), ("Silvano", false), ("Silvano", "silvano"), (false, None))
-    ]
-    asked.append(cv.Listing(id="product", photos=[photo], product=f"{false} bag"))
-    both, field, right, title, product = Wordmark().score(suspects(catalog, *asked))
-    assert product.score >= 1
-    assert f"The listing's product spells Silvano in other letters that look alike: {false!r}" in product.text
-    assert min(both.score, field.score, title.score) >= 1 > right.score
-    assert "The title spells Silvano in other letters" in both.text
-    assert f"The listing's brand spells Silvano in other letters that look alike: {false!r}" in field.text
 
 
 def test_without_the_runtime(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,183 @@
+"""A brand's name as its goods print it, as a seller types it, and as it is nearly read on whatever goods."""
+
+# ruff: noqa: RUF001
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture, suspects
+from goods import label
+from PIL import Image, ImageDraw, ImageFont
+from wordmarks import GROUND, INK, catalogue, goods, listing, mark
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import wordmark
+from counterfeit_vision.heads.known_lines import wordmarks_of
+from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, MISSPELT_SHOWN, Wordmark
+from counterfeit_vision.ocr import Reader
+
+
+def printed(text: str, height: int = 48) -> np.ndarray:
+    """A crop with a text in Pillow's own face, which has no accents: a stroke is drawn for each."""
+    plain, font = "", ImageFont.load_default(height)
+    letters = [letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter)]
+    image = Image.new("RGB", (round(font.getlength("".join(letters))) + 50, 2 * height), GROUND)
+    draw = ImageDraw.Draw(image)
+    for letter in unicodedata.normalize("NFD", text):
+        if unicodedata.combining(letter):
+            x, top = 25 + font.getlength(plain) - font.getlength(plain[-1]) / 2, font.getbbox(plain[-1])[1]
+            lean = height * (0.1 if letter == "\u0301" else -0.1)
+            low, high = (0.5 * height + top - share * height for share in (0.08, 0.24))
+            draw.line([(x - lean, low), (x + lean, high)], fill=INK, width=height // 9)
+        else:
+            draw.text((25 + font.getlength(plain), 0.5 * height), letter, fill=INK, font=font)
+            plain += letter
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "false"),
+    [
+        ("Hermes", "HERMÈS", "HERMÈZ"),
+        ("Nestle", "Nestlé", "Nestlá"),
+        ("Nestlé", "Nestlé", "Nestlá"),
+        ("Coca Cola", "Coca-Cola", "Coca-Cula"),
+        ("Levis", "Levi's", "Lewi's"),
+        ("Dr Martens", "Dr. Martens", "Dr. Mortens"),
+        ("Marks and Spencer", "Marks & Spencer", "Marks & Spancer"),
+        ("Kestrel", "Coca-Cola", "Coca-Cula"),  # a wordmark that is not the brand's name
+    ],
+)
+def test_a_name_is_known_without_the_marks_that_its_goods_print(
+    name: str, text: str, false: str, tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    crop = printed(text)
+    box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
+    rows = [cv.Reference(id=f"{n}", photo=goods(crop, n), brand=name, product="bag", regions=[box]) for n in range(2)]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    known = wordmarks_of(catalog, catalog.marks_of(f"{name}/bag"), reader)
+    assert known.words == tuple(dict.fromkeys([name, text]))
+    shown = [cv.Listing(id=word, photos=[goods(printed(word), 7)], brand=name) for word in (text, false)]
+    right, wrong = Wordmark().score(suspects(catalog, *shown))
+    assert right.score < DRAWN_OTHERWISE < 0.2 < wrong.score
+    assert f"reads {false!r}, 1 letter off" in wrong.text
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize(
+    ("brand", "text", "said"),
+    [
+        ("Восход", "", "The reader lacks letters of Восход."),
+        ("Norvik", "", "No wordmark of Norvik can be read on its genuine photos."),
+        ("Восход", "SILVANO", "drawn as on the genuine goods"),
+    ],
+)
+def test_a_brand_that_the_reader_has_no_letters_for_is_named_as_such(
+    brand: str, text: str, said: str, tiny_encoder: TowerEncoder
+) -> None:
+    photos = [label("", noise=n) if not text else goods(mark(text, pose=20 + n), n) for n in range(2)]
+    size = mark(text).shape if text else ()
+    box = cv.Region(40, 90, 40 + size[1], 90 + size[0]) if text else cv.Region(235, 95, 325, 185)
+    rows = [
+        cv.Reference(id=f"{n}", photo=photo, brand=brand, product="bag", regions=[box])
+        for n, photo in enumerate(photos)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    (evidence,) = Wordmark().score(suspects(catalog, cv.Listing(id="x", photos=photos[:1], brand=brand)))
+    assert said in evidence.text
+    assert evidence.applicable == bool(text)
+
+
+def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    catalog = catalogue(tiny_encoder)
+    titles = ("Silvano bag", "Silvanо bag")  # the second with a Cyrillic o
+    true, false = Wordmark().score(suspects(catalog, *(listing(mark("SILVANO"), title=title) for title in titles)))
+    assert true.score < DRAWN_OTHERWISE
+    assert false.score >= 1
+    assert "Silvanо" in false.text
+    assert true.region is not None
+    assert (false.region, false.crops) == (None, None)  # nothing is wrong on the photo
+
+
+def other_goods(text: str) -> np.ndarray:
+    """A photo 520 x 300 of something else that bears a text, light on dark, in another typeface."""
+    photo = np.full((300, 520, 3), (60, 40, 45), np.uint8)
+    photo[:60] = picture(3, 60, 520)
+    cv2.putText(photo, text, (90, 200), cv2.FONT_HERSHEY_DUPLEX, 2.0, (220, 214, 200), 4, cv2.LINE_AA)
+    return photo
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("SILVAMO", True), ("S1LVANO", True), ("SILVANO", False), ("SILVAN", False), ("SALVADOR", False)],
+)
+def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
+    text: str, told: bool, tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    catalog = catalogue(tiny_encoder)
+    asked = [
+        cv.Listing(id="product", photos=[other_goods(text)], brand="Silvano", product="bag"),
+        cv.Listing(id="brand", photos=[other_goods(text)], brand="silvano "),
+        cv.Listing(id="nothing", photos=[other_goods(text)]),
+        cv.Listing(id="other", photos=[other_goods(text)], brand="Norvik"),
+    ]
+    product, brand, *others = Wordmark().score(suspects(catalog, *asked))
+    assert (product.applicable, brand.applicable) == (told, told)
+    assert not any(evidence.applicable for evidence in others), "nobody said that it is one of the brand's"
+    if told:
+        assert product.score > MISSPELT_SHOWN
+        assert f"the photo reads {text!r}, nearly 'Silvano'" in product.text
+        assert product.region is not None
+        assert 80 < product.region.x0 < product.region.x1 < 500
+        assert 130 < product.region.y0 < product.region.y1 < 240
+        assert product.crops is not None
+    else:
+        assert "No mark to read" in product.text
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_name_typed_without_its_hyphen_is_read_on_whatever_goods(tiny_encoder: TowerEncoder) -> None:
+    crop = printed("Coca-Cola")
+    box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
+    rows = [
+        cv.Reference(id=f"{n}", photo=goods(crop, n), brand="Coca Cola", product="can", regions=[box]) for n in (0, 1)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    shown = [cv.Listing(id=text, photos=[other_goods(text)], brand="Coca Cola") for text in ("Coca-Cola", "Coca-Cula")]
+    right, wrong = Wordmark().score(suspects(catalog, *shown))
+    assert not right.applicable
+    assert wrong.score > MISSPELT_SHOWN
+    assert "the photo reads 'Coca-Cula', nearly 'Coca Cola'" in wrong.text
+
+
+def test_a_name_among_specks_is_not_misspelt(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three of them it is no near miss of the name, and nothing is compared."""
+    monkeypatch.setattr(wordmark, "lines_near", lambda *given: [])
+    (line,) = reader.lines(mark("SILVAMO"))
+    specks = dataclasses.replace(line, reading=dataclasses.replace(line.reading, text="'SILVAMO!?"))
+    assert wordmark._is_miss(specks.text, "Silvano")
+    assert wordmark._least_misspelt(line.pixels, specks, ["Silvano"], reader) == 0
+    assert wordmark._least_misspelt(line.pixels, line, ["Silvano"], reader) > MISSPELT_SHOWN
+
+
+def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalogue(
+    tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    catalog, photo, false = catalogue(tiny_encoder), goods(mark("SILVANO"), 7), "Silvanо"  # with a Cyrillic o
+    asked = [
+        cv.Listing(id=f"{title} {brand}", photos=[photo], brand=brand, product="bag", title=f"{title} bag")
+        for title, brand in ((false, false), ("Silvano", false), ("Silvano", "silvano"), (false, None))
+    ]
+    asked.append(cv.Listing(id="product", photos=[photo], product=f"{false} bag"))
+    both, field, right, title, product = Wordmark().score(suspects(catalog, *asked))
+    assert product.score >= 1
+    assert f"The listing's product spells Silvano in other letters that look alike: {false!r}" in product.text
+    assert min(both.score, field.score, title.score) >= 1 > right.score
+    assert "The title spells Silvano in other letters" in both.text
+    assert f"The listing's brand spells Silvano in other letters that look alike: {false!r}" in field.text
