@@ -19,6 +19,7 @@ if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # pytest's processes 
 import numpy as np
 import pytest
 from PIL import Image
+from verdicts import failure, verdict
 
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
@@ -27,8 +28,10 @@ from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
-from counterfeit_vision.types import Listing, Reference
+from counterfeit_vision.types import Failure, Listing, Reference, Verdict
 from counterfeit_vision.weights import cache_dir
+
+pytest.register_assert_rewrite("pages")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -186,6 +189,19 @@ def references(tree: Path) -> list[Reference]:
     return [
         Reference(id=f"r{number}", photo=path, brand=path.parts[-3], product=path.parts[-2])
         for number, path in enumerate(sorted(tree.rglob("*.jpg")))
+    ]
+
+
+@pytest.fixture
+def results() -> list[Verdict | Failure]:
+    """One of each decision and a second suspected, a failure among them."""
+    return [
+        verdict("calm", "clear", 0.05, 0.8),
+        verdict("low", "suspected", 0.81),
+        failure(),
+        verdict("unsure", "insufficient_evidence", 0.5, 0.3, failures=(failure("second"),), stale=True),
+        verdict("high", "suspected", 0.97, 0.004),
+        verdict("look", "review", 0.6, 0.06),
     ]
 
 
