@@ -1,0 +1,50 @@
+"""Photos of one light each, an inspector that tells how bright they are and no more, and red ones to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import picture
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import Suspects
+from counterfeit_vision.heads import learned as learning
+
+
+class Loud:
+    """How bright a photo is."""
+
+    name = "loud"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(score=float(suspects.pixels(row).mean()), text="Bright.") for row in range(len(suspects))]
+
+
+def flat(light: float) -> np.ndarray:
+    return np.full((40, 40, 3), light, np.uint8)
+
+
+GENUINE = [flat(40 + 3 * number) for number in range(40)]
+
+
+def calibrated(catalog: cv.Catalog) -> cv.Inspector:
+    """By how bright a photo is, and nothing else."""
+    return cv.Inspector(catalog, [Loud()], cache=False).calibrate(GENUINE)
+
+
+def said(inspector: cv.Inspector, photos: list) -> list[str]:
+    return [verdict.decision for verdict in inspector.inspect(photos).verdicts]
+
+
+def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
+    monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))
+    monkeypatch.setattr(
+        learning,
+        "look_closer",
+        lambda photos, encoder, cache: (vectors := np.stack([p.vector for p in photos]), 0 * vectors, False),
+    )
+
+
+def red(seed: int) -> np.ndarray:
+    return np.clip(picture(seed).astype(int) + np.array([90, 0, 0]), 0, 255).astype(np.uint8)

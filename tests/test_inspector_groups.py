@@ -1,0 +1,160 @@
+"""Groups of listings that belong together, and photos that are copies, count as what they are."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import picture
+from lights import GENUINE, Loud, calibrated, flat
+
+import counterfeit_vision as cv
+from counterfeit_vision.encoders.base import Encoder
+from counterfeit_vision.heads import Suspects
+from counterfeit_vision.heads.reuse import COPY
+
+
+@pytest.fixture
+def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
+    return calibrated(tree_catalog)
+
+
+def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    names = [f"seller {number}" for number in range(60)]
+    for groups, words in (
+        (names, "60 names for 40 genuine listings and 0 fakes"),
+        (names[:39], "groups has 39 names, .* name one for each genuine listing, then one for each fake"),
+        ("abc", "need a list"),
+        (dict.fromkeys(names[:40], "anna"), "need a list"),
+        (set(names[:40]), "need a list"),
+        (5, "groups=5: need a list"),
+    ):
+        with pytest.raises(cv.InputError, match=words):
+            inspector.calibrate(GENUINE, groups=groups)
+    with pytest.raises(cv.InputError, match="groups has 40 names, which are fewer than the listings"):
+        inspector.calibrate(GENUINE, fakes=[light + 1 for light in GENUINE], groups=names[:40])
+    inspector.calibrate(GENUINE, groups=(name for name in names[:40]))  # type: ignore[arg-type]
+    assert inspector.calibration is not None
+    assert inspector.calibration.count >= 19
+    assert f"; p-values from {inspector.calibration.count} photos; " in repr(inspector)
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan"), np.datetime64("NaT")], ids=str)
+def test_listings_whose_seller_is_not_known_are_no_group(tree_catalog: cv.Catalog, unknown: object) -> None:
+    names = [*(f"seller {number}" for number in range(30)), *[unknown] * 10]
+    with pytest.raises(
+        cv.InputError, match=r"^groups: row 30 is (None|nan|NaT); name the seller, or give such a listing a name of"
+    ):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, groups=names)  # type: ignore[arg-type]
+
+
+def test_an_inspector_says_of_how_many_groups_its_photos_are(tree_catalog: cv.Catalog) -> None:
+    genuine = [*GENUINE, *(flat(41 + 3 * number) for number in range(40))]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    inspector.calibrate(genuine, groups=[f"seller {number // 2}" for number in range(80)])
+    assert inspector.calibration is not None
+    photos, groups = len(inspector.calibration.merged), inspector.calibration.count
+    assert photos == 2 * groups
+    assert f"; p-values from {photos} photos of {groups} groups; " in repr(inspector)
+
+
+def test_a_frames_column_is_read_in_its_order_whatever_its_labels(tree_catalog: cv.Catalog) -> None:
+    pandas = pytest.importorskip("pandas")
+    names = [f"seller {number // 2}" for number in range(80)]
+    genuine = [*GENUINE, *(flat(41 + 3 * number) for number in range(40))]
+    plain = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, groups=names)
+    column = pandas.Series(names, index=range(79, -1, -1))
+    framed = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, groups=column)
+    assert plain.calibration is not None
+    assert framed.calibration is not None
+    assert framed.calibration.to_dict() == plain.calibration.to_dict()
+
+
+def test_groups_that_are_no_texts_are_still_told_apart_and_told_alike(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[str] = []
+
+    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list[str]) -> None:
+        taught.extend(fake_names)
+        raise cv.InputError("enough")
+
+    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    names = [*range(39), "a shop"]  # half of them give the p-values, and their fakes teach nothing
+    with pytest.raises(cv.InputError, match="enough"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(
+            GENUINE,
+            fakes=[light + 1 for light in GENUINE],
+            groups=[*names, *names],  # type: ignore[list-item]
+        )
+    assert 0 < len(taught) < 25
+
+
+def test_fakes_that_the_catalogue_knows_do_not_teach_that_fakes_are_copies(
+    references: list[cv.Reference], tiny_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = [picture(seed) for seed in range(300, 312)]
+    known = [
+        cv.Reference(id=f"known {number}", photo=fake, brand="acme", product="mug", gallery="known_fake")
+        for number, fake in enumerate(fakes[:2])
+    ]
+    taught: list[str] = []
+
+    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list) -> None:
+        taught.extend(row.photo.id for row in fakes)
+        raise cv.InputError("enough")
+
+    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    catalog = cv.Catalog.build([*references, *known], encoder=tiny_encoder, cache=False)
+    inspector = cv.Inspector(catalog, [Loud()], cache=False)
+    shown = [cv.Listing(id="known", photos=fakes[:1]), cv.Listing(id="half", photos=fakes[1:3]), *fakes[3:]]
+    with pytest.raises(cv.InputError, match="enough"):
+        inspector.calibrate(GENUINE, fakes=shown)
+    assert taught == ["half photo 2", *(f"photo {number}" for number in range(2, 11))]
+    known_ones = [str(failure.error) for failure in inspector.failures]
+    assert [failure.id for failure in inspector.failures] == ["known", "half photo 1"]
+    assert all("is a known fake of the catalogue, so it teaches nothing about fakes" in error for error in known_ones)
+
+
+def test_a_photo_that_is_shown_twice_counts_once(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    with pytest.raises(cv.InputError, match=r"10 genuine photos are too few .* 30 more could not be used; the first"):
+        inspector.calibrate(GENUINE[:10] * 4)
+    assert "all that it shows was shown before" in str(inspector.failures[0].error)
+    inspector.calibrate([*GENUINE, cv.Listing(id="both", photos=[GENUINE[0], flat(200)])])  # it shows something new
+    assert inspector.failures == ()
+
+
+def test_nobody_is_cleared_by_showing_a_photo_four_times(inspector: cv.Inspector) -> None:
+    bright = flat(250)
+    listings = [cv.Listing(id=f"{count} times", photos=[bright] * count) for count in (1, 2, 4)]
+    found = inspector.inspect(listings).verdicts
+    assert {(verdict.decision, verdict.p_value) for verdict in found} == {("suspected", found[0].p_value)}
+    grey = flat(60)
+    mixed = [cv.Listing(id=f"{count} times", photos=[bright] + [grey] * count) for count in (1, 4)]
+    once, often = inspector.inspect(mixed).verdicts
+    assert (once.risk, once.p_value) == (often.risk, often.p_value)
+
+
+class Copied(Loud):
+    """Takes dark photos for copies of catalogue photos."""
+
+    name = "reuse"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        light = [suspects.pixels(row).mean() for row in range(len(suspects))]
+        return [cv.Evidence(score=COPY + 1 if one < 60 else 0.0, text="A copy?") for one in light]
+
+
+def test_copies_of_catalogue_photos_among_the_genuine_ones_are_told_of(tree_catalog: cv.Catalog) -> None:
+    """In another size or quality they have another sha256, and look as usual as no other photo does."""
+    inspector = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False)
+    told = "7 of 40 genuine photos are copies of catalogue photos, .* photo 0: more"
+    with pytest.warns(RuntimeWarning, match=told), pytest.warns(RuntimeWarning, match="so unlike the others"):
+        inspector.calibrate(GENUINE)
+    with warnings.catch_warnings(record=True) as few:
+        warnings.simplefilter("always")
+        inspector.calibrate(GENUINE[4:] + [flat(170 + number) for number in range(4)])
+    assert not any("copies" in str(one.message) for one in few)

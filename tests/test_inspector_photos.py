@@ -1,0 +1,292 @@
+"""Listings of several photos: how they are ranked, and what is said of which photo."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from lights import GENUINE, Loud, calibrated, flat
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import Price, Suspects
+from counterfeit_vision.merge import mean_evidence
+from counterfeit_vision.policy import review_level
+from counterfeit_vision.ranking import conformal_p
+
+
+@pytest.fixture
+def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
+    return calibrated(tree_catalog)
+
+
+def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
+    assert verdict.claims["loud"].text == "Photo 2: Bright."
+    assert verdict.claims["loud"].photo == 1
+    (alone,) = inspector.inspect([cv.Listing(id="one", photos=[flat(250)])]).verdicts
+    assert alone.claims["loud"].text == "Bright."
+
+
+def test_what_is_usual_shows_no_spot_at_whatever_level(tree_catalog: cv.Catalog) -> None:
+    photo = cv.PhotoView("spot", b"", (9, 9))
+
+    class Shown(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            spot = {"region": cv.Region(0, 0, 9, 9), "points": np.ones((3, 4), np.float32), "crops": (photo, photo)}
+            return [dataclasses.replace(evidence, **spot) for evidence in super().score(suspects)]
+
+    for alpha, light in ((0.1, 136), (0.2, 112)):  # of 40 genuine ones as bright: about 8, about 16
+        inspector = cv.Inspector(tree_catalog, [Shown()], cache=False).calibrate(GENUINE, alpha=alpha)
+        for verdict, shown in zip(inspector.inspect([flat(light), flat(45)]).verdicts, (True, False), strict=True):
+            claim = verdict.claims["loud"]
+            assert claim.p_value > 0.15
+            assert (claim.p_value <= review_level(alpha)) == shown
+            assert [getattr(claim, name) is not None for name in ("region", "points", "crops")] == [shown] * 3
+            assert ("<circle" in verdict._repr_html_()) == shown
+
+
+def test_a_claim_about_what_a_listing_says_names_no_photo(tree_catalog: cv.Catalog) -> None:
+    class Asked(Loud):
+        name = Price.name
+
+    inspector = cv.Inspector(tree_catalog, [Asked()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
+    assert verdict.claims["price"].text == "Bright."
+
+
+def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector) -> None:
+    listing = cv.Listing(id="three", photos=[b"no photo", flat(60), flat(250)])
+    (verdict,) = inspector.inspect([listing]).verdicts
+    assert verdict.failures[0].id == "three photo 1"
+    assert verdict.claims["loud"].text == "Photo 3: Bright."
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[b"no photo", flat(250)])]).verdicts
+    assert verdict.claims["loud"].text == "Photo 2: Bright."
+
+
+def test_where_photos_are_counted_few_listings_of_many_will_do(tree_catalog: cv.Catalog) -> None:
+    listings = [cv.Listing(id=str(n), photos=[flat(40 + 4 * n + m) for m in range(4)]) for n in range(12)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(listings, per="photo")
+    (odd,) = inspector.inspect([flat(250)]).verdicts
+    assert odd.decision == "suspected"
+    doubled = [cv.Listing(id=str(n), photos=[flat(40 + 4 * n)] * 2) for n in range(16)]
+    with pytest.raises(cv.InputError, match="16 genuine photos are too few"):
+        inspector.calibrate(doubled, per="photo")
+
+
+def test_listings_of_many_photos_are_ranked_among_such(tree_catalog: cv.Catalog) -> None:
+    random = np.random.default_rng(3)
+
+    def offer(number: int, light: float) -> cv.Listing:
+        photos = [flat(light + random.integers(0, 60)) for _ in range(4)]
+        return cv.Listing(id=f"offer {number}", photos=photos)
+
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    inspector.calibrate([offer(number, 40) for number in range(40)])
+    assert inspector.calibration is not None
+    assert len(set(inspector.calibration.listings.tolist())) == inspector.calibration.count
+    usual = inspector.inspect([offer(number, 40) for number in range(20)]).verdicts
+    assert sum(verdict.decision == "suspected" for verdict in usual) <= 3
+    odd = inspector.inspect([cv.Listing(id="odd", photos=[flat(60), flat(61), flat(62), flat(250)])]).verdicts[0]
+    assert odd.p_value == pytest.approx(1 / (inspector.calibration.count + 1))
+    five = inspector.inspect([cv.Listing(id="five", photos=[*map(flat, range(60, 64)), flat(250)])]).verdicts[0]
+    assert five.p_value == pytest.approx(5 / (inspector.calibration.count + 1))  # such were not shown: times 5
+
+
+class Dark(Loud):
+    """The same, of the darkest photos only."""
+
+    name = "dark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score < 45 else cv.Evidence.not_applicable("Too bright.") for item in found]
+
+
+def test_a_claim_that_does_not_apply_says_of_which_photo(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Unlike(), Dark()], cache=False).calibrate(GENUINE)
+    strange, known = flat(240), flat(60)
+    known[:20] += 10  # no blank one
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[strange, known])], strict=True)
+    assert [(claim.photo, claim.applicable) for claim in verdict.claims.values()] == [(1, True), (1, False)]
+
+
+class Unlike(Loud):
+    """The same, as how unlike the catalogue it is."""
+
+    name = "similarity"
+
+
+class MarkedLater(Loud):
+    """The same, as the claim about marks, which finds them on a listing's second photo."""
+
+    name = "mark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        first, *others = super().score(suspects)
+        return [first, *(dataclasses.replace(one, region=cv.Region(0, 0, 9, 9)) for one in others)]
+
+
+def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Unlike(), MarkedLater()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([cv.Listing(id="twice", photos=[flat(250)] * 2, product="bag")], strict=True)
+    (once,) = inspector.inspect([cv.Listing(id="once", photos=[flat(250)], product="bag")], strict=True)
+    assert (verdict.decision, verdict.p_value, verdict.risk) == ("suspected", once.p_value, once.risk)
+
+
+class Strange(Loud):
+    """How colourful a photo is: nothing in the catalogue is."""
+
+    name = "similarity"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = [np.ptp(suspects.pixels(row)) + suspects.pixels(row).mean() / 100 for row in range(len(suspects))]
+        return [cv.Evidence(score=float(colour), text="Colourful.") for colour in found]
+
+
+class OfGoods(Loud):
+    """How bright a photo of goods is; one of a green room shows none."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        rooms = [np.ptp(suspects.pixels(row)) > 30 for row in range(len(suspects))]
+        found = zip(rooms, super().score(suspects), strict=True)
+        return [cv.Evidence.not_applicable("No goods.") if room else item for room, item in found]
+
+
+def test_a_listing_is_ranked_by_all_its_photos_as_those_are_that_calibrated(tree_catalog: cv.Catalog) -> None:
+    """Without what the catalogue does not know, it would be compared with others whose dull photos of a room count."""
+
+    def room(number: int) -> np.ndarray:
+        return np.full((40, 40, 3), (60, 200 + number % 40, 60), np.uint8)
+
+    def offer(number: int, light: float, rooms: int) -> cv.Listing:
+        photos = [flat(light + shade) for shade in range(3 - rooms)]
+        return cv.Listing(id=f"offer {number}", photos=photos + [room(number + more) for more in range(rooms)])
+
+    inspector = cv.Inspector(tree_catalog, [Strange(), OfGoods()], cache=False)
+    calibration = inspector.calibrate([offer(n, 40 + 4 * n, n % 8 == 0) for n in range(40)], alpha=0.1).calibration
+    assert calibration is not None
+    (alone,) = inspector.inspect([room(7)]).verdicts
+    assert alone.decision == "insufficient_evidence"
+    numbers = np.unique(calibration.listings)
+    theirs = np.array([mean_evidence(calibration.merged[calibration.listings == number]) for number in numbers])
+    found = inspector.inspect([offer(n, 40 + 6 * n, 2) for n in range(30)]).verdicts
+    p = conformal_p(theirs, np.array([mean_evidence(np.array(verdict.statistics)) for verdict in found]))
+    assert (np.array([verdict.p_value for verdict in found]) >= p).all()
+
+
+class Faint(Loud):
+    """The same, hardly more unusual in what is."""
+
+    name = "faint"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [cv.Evidence(score=100 + item.score / 1000, text="A little bright.") for item in found]
+
+
+def test_of_claims_that_are_as_rare_the_one_that_raises_the_alarm_is_named_first(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Faint(), Loud()], cache=False).calibrate(GENUINE)
+    (verdict,) = inspector.inspect([flat(250)]).verdicts
+    assert list(verdict.claims) == ["loud", "faint"]
+    assert verdict.claims["loud"].p_value == verdict.claims["faint"].p_value
+    assert "the strongest claim is Loud" in verdict.reason
+
+
+class Channel:
+    """How bright one colour of a photo is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        colour = ("red", "green", "blue").index(self.name)
+        lights = [float(suspects.pixels(row)[..., colour].mean()) for row in range(len(suspects))]
+        return [cv.Evidence(score=light, text="Bright.") for light in lights]
+
+
+def test_the_claim_that_is_named_is_listed_first_where_another_photo_has_a_lone_loud_one(
+    tree_catalog: cv.Catalog,
+) -> None:
+    heads = [Channel(name) for name in ("blue", "green", "red")]
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(GENUINE)
+    yellow, blue = (np.full((40, 40, 3), colour, np.uint8) for colour in ((245, 240, 60), (60, 60, 235)))
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[yellow, blue])]).verdicts
+    assert verdict.statistics[0] > verdict.statistics[1]
+    assert "the strongest claim is Red" in verdict.reason
+    assert list(verdict.claims) == ["red", "green", "blue"]
+
+
+class Silent(Loud):
+    """The same, of dark photos only."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score < 200 else cv.Evidence.not_applicable("Too bright.") for item in found]
+
+
+def test_a_photo_that_no_claim_applies_to_takes_no_neighbour_with_it(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Silent()], cache=False).calibrate([*GENUINE, flat(240)])
+    (failure,) = inspector.failures
+    assert (failure.id, failure.stage) == ("photo 40", "score")
+    assert "no claim applies that genuine photos have calibrated (Too bright.)" in str(failure.error)
+    report = inspector.inspect([flat(60), flat(250), flat(70), cv.Listing(id="half", photos=[flat(250), flat(80)])])
+    assert [type(item).__name__ for item in report] == ["Verdict", "Failure", "Verdict", "Verdict"]
+    assert [(item.id, item.stage) for item in report[3].failures] == [("half photo 1", "score")]
+    assert (report[3].decision, report[3].reason) == ("clear", inspector.inspect([flat(80)])[0].reason), "it was read"
+
+
+class Bright(Loud):
+    """The same, of bright photos only."""
+
+    name = "bright"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score >= 200 else cv.Evidence.not_applicable("Too dark.") for item in found]
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_a_claim_that_one_photo_alone_answers_to_ends_no_calibration(
+    tree_catalog: cv.Catalog, leave_one_out: bool
+) -> None:
+    for place in (0, 20, 40):
+        inspector = cv.Inspector(tree_catalog, [Silent(), Bright()], cache=False)
+        inspector.calibrate([*GENUINE[:place], flat(240), *GENUINE[place:]], leave_one_out=leave_one_out)
+        dark, bright = inspector.inspect([flat(60), flat(250)])
+        assert dark.decision == "clear"
+        assert bright.stage == "score"
+
+
+class Pointing(Bright):
+    """The same, and where."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        spot = {"region": cv.Region(0, 0, 9, 9), "heatmap": np.ones((4, 4), np.float32)}
+        return [dataclasses.replace(item, **spot) if item.applicable else item for item in super().score(suspects)]
+
+
+def test_a_claim_that_was_never_calibrated_points_at_nothing(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud(), Pointing()], cache=False).calibrate([*GENUINE, flat(240)])
+    claim = inspector.inspect([flat(250)])[0].claims["bright"]
+    assert (claim.applicable, claim.p_value) == (True, None)
+    assert (claim.region, claim.heatmap) == (None, None)
+
+
+def test_listings_of_many_photos_are_judged_a_few_at_a_time(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("counterfeit_vision.judging.PHOTOS_AT_ONCE", 6, raising=False)
+    sizes = []
+
+    class Counting(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            sizes.append(len(suspects))
+            return super().score(suspects)
+
+    inspector = cv.Inspector(tree_catalog, [Counting()], cache=False).calibrate(GENUINE)
+    sizes.clear()
+    photos = [flat(60), b"no photo", flat(61), flat(62)]
+    report = inspector.inspect([cv.Listing(id=str(number), photos=photos) for number in range(5)])
+    assert [verdict.id for verdict in report.verdicts] == list("01234")
+    assert sizes == [6, 6, 3]  # whole listings: what one shows is told from all of its photos
