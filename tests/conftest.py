@@ -1,4 +1,6 @@
-"""What tests share: a tiny encoder from the real loader, the real one where its weights are to be had, and photos."""
+"""What tests share: a tiny encoder from the real loader, the real one where its weights are to be had, photos, results
+made up and the command line.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,12 @@ if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # pytest's processes 
 
 import numpy as np
 import pytest
+from command_line import Run, Said
 from PIL import Image
 from verdicts import failure, verdict
 
 from counterfeit_vision.catalog import Catalog
+from counterfeit_vision.cli import main
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
@@ -203,6 +207,18 @@ def results() -> list[Verdict | Failure]:
         verdict("high", "suspected", 0.97, 0.004),
         verdict("look", "review", 0.6, 0.06),
     ]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command, as one types it."""
+
+    def run(*arguments: object) -> Said:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Said(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
