@@ -17,6 +17,7 @@ library's own parts pass the same checks. In a plug-in's tests::
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,7 +54,8 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
       of their length, because they are rounded to float16;
     - no images give no rows, of the same widths;
     - the images are not written to, and may be read-only or a view with strides; where there is a ``begin``, it also
-      takes a list of them;
+      takes a list of them, and ``in_flight`` batches begun before the first is collected do not touch each other's
+      rows, nor those that were collected before;
     - images of another size, dtype or layout raise :class:`InputError`.
 
     Raises :class:`AssertionError` that names what is broken. A few small batches are encoded.
@@ -89,6 +91,7 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
     _check_same(rows, encoder.encode(locked[::-1]), slice(None, None, -1), tolerance, "a reversed view")
     if isinstance(encoder, OverlappingEncoder):
         _check_same(rows, encoder.begin(list(images))(), slice(None), tolerance, "squares that begin() has to stack")
+        _check_overlap(encoder, images, rows, tolerance)
     empty = encoder.encode(images[:0])
     _check_rows(empty, 0, fingerprint)
     assert empty.vectors.shape[1:] == rows.vectors.shape[1:], f"no images give vectors of shape {empty.vectors.shape}"
@@ -172,6 +175,23 @@ def _check_same(
         gaps = np.linalg.norm(again.patches.astype(np.float32) - patches, axis=-1) / (lengths + lengths.mean() + 1e-6)
         worst, bound = float(gaps.max(initial=0)), 20 * tolerance
         assert worst <= bound, f"{what}: patches differ by {worst:.2g} of their length, the bound is {bound:.2g}"
+
+
+def _check_overlap(encoder: OverlappingEncoder, images: NDArray[np.uint8], rows: Embeddings, tolerance: float) -> None:
+    """Batches that are no two alike, begun and collected as :mod:`~counterfeit_vision.stream` does, and read last."""
+    ahead = encoder.in_flight
+    assert _is_size(ahead), f"in_flight is {ahead!r}, expected a whole number, 1 or more"
+    turns = [np.roll(np.arange(len(images)), turn) for turn in range(ahead + 2)]
+    begun: deque[Callable[[], Embeddings]] = deque()
+    collected: list[Embeddings] = []
+    for turn in turns:
+        begun.append(encoder.begin(list(images[turn])))
+        if len(begun) >= ahead:
+            collected.append(begun.popleft()())
+    collected += [collect() for collect in begun]
+    for turn, again in zip(turns, collected, strict=True):
+        _check_rows(again, len(images), rows.fingerprint)
+        _check_same(rows, again, turn, tolerance, f"a batch begun beside others, in_flight={ahead}")
 
 
 # --- heads -----------------------------------------------------------------------------------------------------------

@@ -178,6 +178,38 @@ class BeginsInAnotherOrder(Broken):
         return lambda: self.encoder.encode(np.stack(images[::-1]))
 
 
+class OneHostBuffer(Broken):
+    """As on a GPU: rows come into page-locked memory, here the same for all batches."""
+
+    in_flight = 2
+
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.host = [np.zeros((64, 48), np.float32)]
+
+    def begin(self, images):
+        rows = self.encode(np.stack(list(images)))
+        host = self.host[self.calls % len(self.host)][: len(rows)]
+        host[:] = rows.vectors
+        return lambda: dataclasses.replace(rows, vectors=host)
+
+
+class HostBuffersInTurn(OneHostBuffer):
+    """Enough for what is in flight, but what was collected is written over."""
+
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.host *= 2
+        self.host[1] = self.host[0].copy()
+
+
+class NothingInFlight(BeginsInAnotherOrder):
+    in_flight = 0
+
+    def begin(self, images):
+        return lambda: self.encoder.encode(np.stack(images))
+
+
 class TakesFloats(Broken):
     def encode(self, images):
         return self.encoder.encode((images * 255).astype(np.uint8) if images.dtype != np.uint8 else images)
@@ -220,6 +252,9 @@ class BatchOfZero(Broken):
         (CutsAtBatchSize, "another order|alone|batch of 5"),
         (RefusesNone, None),
         (BeginsInAnotherOrder, r"squares that begin\(\) has to stack"),
+        (OneHostBuffer, "a batch begun beside others, in_flight=2: vectors differ"),
+        (HostBuffersInTurn, "a batch begun beside others, in_flight=2: vectors differ"),
+        (NothingInFlight, "in_flight is 0"),
         (TakesFloats, "float pixels.*raises nothing"),
         (RaisesTypeError, "float pixels.*raises TypeError"),
         (NoFingerprint, "non-empty text"),

@@ -57,7 +57,7 @@ class OverlappingEncoder(Protocol):
 
     def begin(self, images: Squares) -> Callable[[], Embeddings]:
         """Start what :meth:`Encoder.encode` does, also with squares that are not stacked yet, and return what waits for
-        its rows.
+        its rows. These are the batch's own: others that are begun or collected later leave them as they are.
         """
         ...
 
