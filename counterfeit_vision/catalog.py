@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import own_arrays
 from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path
@@ -190,7 +191,7 @@ class Catalog:
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
-        photos = list(photos)
+        photos = list(own_arrays(photos))
         rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         place = {name: number for number, name in enumerate(names)}

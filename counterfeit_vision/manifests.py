@@ -6,15 +6,17 @@ Every message names the file, the line and the column; paths in a file are relat
 from __future__ import annotations
 
 import contextlib
+import copy
 import csv
 import dataclasses
 import datetime
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .arrays import own_arrays
 from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
@@ -239,10 +241,10 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
         return
     check_list(source, "listings", listings=True)
     named: set[str] = set()
-    for number, item in enumerate(source):
+    for number, item in enumerate(own_arrays(source)):
         if isinstance(item, Listing):
             named.add(item.id)
-            yield f"item {number}", item
+            yield f"item {number}", item if isinstance(source, Collection) else _with_own_arrays(item)
         elif isinstance(item, Mapping):
             error = InputError(f"item {number} is a {type(item).__name__}; make it a listing: Listing(**row)")
             yield f"item {number}", _failure(id_of(item, ""), f"item {number}", error)
@@ -252,6 +254,12 @@ def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Ite
                 name = f"{name} (photo {number})"
             named.add(name)
             yield f"item {number}", Listing(id=name, photos=[item])
+
+
+def _with_own_arrays(listing: Listing) -> Listing:
+    own = copy.copy(listing)
+    object.__setattr__(own, "photos", tuple(own_arrays(iter(listing.photos))))
+    return own
 
 
 def _listings_of_file(path: Path) -> Iterator[tuple[str, Listing | Failure]]:

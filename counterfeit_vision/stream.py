@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import own_arrays
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .decode import decode, photo_name, read_bytes
 from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_name
@@ -97,7 +98,7 @@ def embed(
     ``ids`` defaults to the paths, or ``"photo 0"``, ``"photo 1"``... ``cache=False`` leaves the disk alone.
     """
     check_list(photos, "embed()", "embed([photo], encoder=encoder)")
-    photos = list(photos)
+    photos = list(own_arrays(photos))
     names = [photo_name(photo, f"photo {row}") for row, photo in enumerate(photos)] if ids is None else _texts(ids)
     if len(names) != len(photos):
         raise InputError(f"embed() got {len(photos)} photos and {len(names)} ids")

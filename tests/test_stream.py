@@ -493,6 +493,34 @@ def test_a_generator_of_photos_will_do(small: Small) -> None:
     assert len(list(encode_photos(iter(named(5)), encoder=small, cache=False))) == 5
 
 
+def frames(count: int) -> Iterator[np.ndarray]:
+    """As of a video: each comes in the same array."""
+    frame = np.zeros((40, 56, 3), np.uint8)
+    for seed in range(count):
+        frame[:] = picture(seed)
+        yield frame
+
+
+def test_an_array_that_its_source_fills_again_is_each_picture_that_it_was(small: Small, tree_catalog: Catalog) -> None:
+    own = [picture(seed) for seed in range(11)]
+    rows, expected = (embed(photos, encoder=small, cache=False) for photos in (frames(11), own))
+    np.testing.assert_array_equal(rows.vectors, expected.vectors)
+    found, wanted = (tree_catalog.search(photos, k=1, cache=False) for photos in (frames(11), own))
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+    offers = (Listing(id=str(number), photos=[frame]) for number, frame in enumerate(frames(11)))
+    for listings in (frames(11), offers):
+        for (listing, rows, _), pixels in zip(encoded_listings(listings, tree_catalog, False), own, strict=True):
+            np.testing.assert_array_equal(rows[0].pixels(), pixels)
+            assert listing.photos[0] is rows[0].source  # not held twice
+
+
+def test_arrays_that_a_list_holds_are_not_copied(tree_catalog: Catalog) -> None:
+    own = [picture(seed) for seed in range(3)]
+    for listings in (own, [Listing(id=str(number), photos=[pixels]) for number, pixels in enumerate(own)]):
+        for (_, (row,), _), pixels in zip(encoded_listings(listings, tree_catalog, False), own, strict=True):
+            assert row.source is pixels
+
+
 def test_an_array_of_paths_is_a_list(small: Small, photos: list[Path]) -> None:
     for paths in (np.array([str(path) for path in photos]), np.array(photos, dtype=object)):
         assert embed(paths, encoder=small, cache=False).ids == tuple(map(str, photos))

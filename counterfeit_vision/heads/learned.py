@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Doubles
+from ..arrays import Doubles, own_arrays
 from ..cache import EmbeddingCache
 from ..checks import as_path, group_names
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
@@ -141,7 +141,7 @@ class LearnedHead:
         """
         check_list(genuine, "fit(genuine=...)")
         check_list(fakes, "fit(fakes=...)")
-        genuine, fakes = list(genuine), list(fakes)
+        genuine, fakes = list(own_arrays(genuine)), list(own_arrays(fakes))
         photos = [*genuine, *fakes]
         names = [f"photo {row}" for row in range(len(photos))]
         if groups is not None:
@@ -237,7 +237,7 @@ class LearnedHead:
             except DecodeError:  # a file has gone or changed since: each by itself
                 return [self._one(photo) for photo in photos.encoded]
         check_list(photos, "score()", "score([photo])")
-        rows = self._encode(list(photos))
+        rows = self._encode(list(own_arrays(photos)))
         scores = np.full(len(rows), np.nan)
         good = [number for number, row in enumerate(rows) if isinstance(row, EncodedPhoto)]
         scores[good] = self.score_encoded([row for row in rows if isinstance(row, EncodedPhoto)])
