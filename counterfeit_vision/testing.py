@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ from .search.base import Index
 from .types import Embeddings, Evidence
 
 __all__ = ["check_encoder", "check_head", "check_index"]
+
+THREADS = 4  # that search an index at once
 
 
 def _check_members(plugin: object, protocol: type, members: str) -> None:
@@ -297,6 +300,7 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     - a key that is held already, comes twice or is negative, and removing one that is not held, raise
       :class:`InputError` and change nothing; so do NaN, infinity, vectors of another length, and keys that do not match
       the vectors;
+    - threads that search at the same time find what one finds, and what was found stays as it is;
     - arrays that are passed in are not written to, and may be read-only.
 
     >>> from counterfeit_vision.search.exact import ExactIndex
@@ -334,6 +338,7 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     strangers = np.concatenate([[1, 2**41], some, some[:3]]).astype(np.int64)
     _check_search(index, held, queries, 5, strangers, recall, tolerance, "allowed with unknown and repeated keys")
     _check_search(index, held, queries, 5, None, recall, tolerance, "all allowed, after a search with a filter")
+    _check_threads(index, held, queries, some, recall, tolerance)
 
     nan, endless = vectors[:2].copy(), vectors[:2].copy()
     nan[1, 3], endless[0, 0] = np.nan, np.inf
@@ -392,6 +397,41 @@ def _check_search(
     passed = queries.copy()
     keys, scores = index.search(queries, k, allowed) if allowed is not None else index.search(queries, k)
     assert np.array_equal(queries, passed), f"{what}: search() writes into the queries"
+    _check_found(keys, scores, held, queries, k, allowed, recall, tolerance, what)
+
+
+def _check_threads(
+    index: Index,
+    held: dict[int, NDArray[np.float32]],
+    queries: NDArray[np.float32],
+    some: NDArray[np.int64],
+    recall: float,
+    tolerance: float,
+) -> None:
+    """Searches of several threads at once, with and without a filter. All is read when the last has ended."""
+    searches = [(np.roll(queries, turn, axis=0), (None, some)[turn % 2]) for turn in range(5 * THREADS)]
+    what = f"{THREADS} threads that search at once"
+    with ThreadPoolExecutor(THREADS) as pool:
+        answers = [pool.submit(index.search, asked, 5, allowed) for asked, allowed in searches]
+    for answer in answers:
+        error = answer.exception()
+        assert error is None, f"{what}: {type(error).__name__}: {error}"
+    for answer, (asked, allowed) in zip(answers, searches, strict=True):
+        _check_found(*answer.result(), held, asked, 5, allowed, recall, tolerance, what)
+
+
+def _check_found(
+    keys: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    held: dict[int, NDArray[np.float32]],
+    queries: NDArray[np.float32],
+    k: int,
+    allowed: NDArray[np.int64] | None,
+    recall: float,
+    tolerance: float,
+    what: str,
+) -> None:
+    """What a search found against brute force over what should be held."""
     shape = (len(queries), k)
     assert keys.shape == shape, f"{what}: keys have shape {keys.shape}, expected {shape}"
     assert scores.shape == shape, f"{what}: scores have shape {scores.shape}, expected {shape}"

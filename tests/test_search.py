@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Callable
 
@@ -146,6 +147,34 @@ class RaisesValueError(ExactIndex):
             raise ValueError(str(error)) from None
 
 
+class OneThread(ExactIndex):
+    """As one in a database: a connection of sqlite3 serves the thread that opened it."""
+
+    def __init__(self, dim):
+        super().__init__(dim)
+        self.opened_in = threading.get_ident()
+
+    def search(self, queries, k, allowed=None):
+        if threading.get_ident() != self.opened_in:
+            raise RuntimeError("opened in another thread")
+        return super().search(queries, k, allowed)
+
+
+class OneAnswer(ExactIndex):
+    """Every answer of a size lies in the same arrays."""
+
+    def __init__(self, dim):
+        super().__init__(dim)
+        self.answers = {}
+
+    def search(self, queries, k, allowed=None):
+        found = super().search(queries, k, allowed)
+        mine = self.answers.setdefault((len(queries), k), found)
+        for array, new in zip(mine, found, strict=True):
+            array[:] = new
+        return mine
+
+
 class Counts(ExactIndex):
     """``len`` never goes down."""
 
@@ -183,6 +212,8 @@ SHARED = ExactIndex(16)
         (RemovesWhatItFinds, "a key that is not held raises nothing"),
         (TakesNaN, "NaN raises nothing"),
         (RaisesValueError, "raises ValueError, expected InputError"),
+        (OneThread, "4 threads that search at once: RuntimeError: opened in another"),
+        (OneAnswer, "4 threads that search at once: "),
         (Counts, "70 of 150 were removed, len.. is 150"),
         (lambda dim: SHARED, "share their vectors"),
     ],

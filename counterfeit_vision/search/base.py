@@ -36,6 +36,7 @@ class Index(Protocol):
         """The ``k`` best keys (Q, k) int64 and their inner products (Q, k) float32, best first.
 
         ``allowed`` restricts the search to these keys. Short rows are padded with key -1 and score -inf.
+        Several threads search at the same time, and what each is given is its own.
         """
         ...
 
