@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InputError
 from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .references import KeptReferences, compared_patches
@@ -59,12 +60,22 @@ class Likeness:
             allowed = np.flatnonzero(self.genuine)
         if allowed is not None and len(allowed) == len(self.goods):
             allowed = None  # an index is twice as quick where it need not ask of each vector whether it may be found
-        short, _ = self.index.search(centred, min(max(SHORTLIST, k), len(self.goods)), allowed)
+        short = self._found(centred, min(max(SHORTLIST, k), len(self.goods)), allowed)
         near = list(each(lambda row: self._nearest(photos, row, short[row][short[row] >= 0]), range(len(photos))))
         rows, scores = best_first([(keys, scores) for keys, scores, _, _ in near], k)
         plain = np.array([cosine for _, _, cosine, _ in near], np.float32)
         cohort = np.stack([likeness for *_, likeness in near]) if near else np.zeros((0, len(self.cohort)), np.float32)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
+
+    def _found(self, centred: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """(n, k) what the index finds. Raises :class:`InputError` where that is nothing, and something is allowed."""
+        found, _ = self.index.search(centred, k, allowed)
+        some = len(self.goods) if allowed is None else len(allowed)
+        if some and (found[:, 0] < 0).any():
+            raise InputError(
+                f"the index {self.index!r} found none of {some} references; try check_index on what makes it"
+            )
+        return found
 
     def _nearest(
         self, photos: Embeddings, row: int, keys: NDArray[np.int64]
@@ -88,7 +99,7 @@ class Likeness:
         are nearest: a brand may have thousands of photos.
         """
         if len(rows) > SHORTLIST:
-            near, _ = self.index.search(self._centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
+            near = self._found(self._centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
             found = set(self.goods[near[near >= 0]].tolist())
             rows = rows[[goods in found for goods in self.goods[rows].tolist()]]
         groups = self.by_product(rows)

@@ -293,7 +293,8 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
 
     - ``search`` finds what a comparison with every vector finds: keys int64 and inner products float32, best first,
       none twice. Where vectors tie, any of them will do. An approximate index states its ``recall``: the share of the
-      true best that it must find; its scores must be true all the same, within ``tolerance``;
+      true best that it must find; its scores must be true all the same, within ``tolerance``, and no row is empty
+      where anything may be found;
     - ``allowed`` leaves exactly these keys; keys that are not held change nothing there, and none leaves nothing;
     - rows are padded with key -1 and score -inf: more wanted than held or allowed, and an empty index;
     - ``add`` and ``remove`` take effect at once, and ``len`` follows; a removed key may come back with another vector;
@@ -449,6 +450,7 @@ def _check_found(
         assert (padding == -1).all(), f"{what}: padding {padding}, expected -1, all of it at the end"
         assert np.isneginf(scores[row, filled:]).all(), f"{what}: padding scores {scores[row, filled:]}, expected -inf"
         assert filled <= take, f"{what}: {filled} results, but only {take} keys qualify"
+        assert filled or not take, f"{what}: nothing was found for a query, of {len(candidates)} that may be"
         assert recall < 1 or filled == take, f"{what}: {filled} results, expected {take}"
         assert len(set(got)) == filled, f"{what}: a key comes twice: {got}"
         assert set(got) <= set(true), f"{what}: key {min(set(got) - set(true), default=None)} is not held or allowed"

@@ -341,6 +341,27 @@ def test_the_index_is_not_asked_to_filter_where_every_reference_will_do(
     assert asked == [None, None, [1, 4]]
 
 
+def test_an_index_that_finds_nothing_is_named(
+    tree: Path, tiny_encoder: TowerEncoder, tree_photos: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EmptyBucket(ExactIndex):
+        def search(self, queries, k, allowed=None):
+            keys, scores = super().search(queries, k, allowed)
+            keys[-1], scores[-1] = -1, -np.inf
+            return keys, scores
+
+    catalog = Catalog.build(tree, encoder=tiny_encoder, index=EmptyBucket)
+    photos = embed(tree_photos, encoder=tiny_encoder)
+    with pytest.raises(
+        InputError, match="the index <ExactIndex 12 x 48 on cpu> found none of 12 references; try check"
+    ):
+        catalog.neighbours(photos, 3)
+    assert (catalog.neighbours(photos, 3, allowed=np.zeros(0, np.int64)).rows == -1).all()
+    monkeypatch.setattr("counterfeit_vision.likeness.SHORTLIST", 2)
+    with pytest.raises(InputError, match="found none of 3 references"):
+        catalog.likeness.most_alike(photos, 0, catalog.rows_of(product="bag"))
+
+
 def test_faiss_and_the_exact_index_give_one_answer(
     tree_catalog: Catalog, tree: Path, tiny_encoder: TowerEncoder, tree_photos: list
 ) -> None:

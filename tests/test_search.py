@@ -229,13 +229,24 @@ def test_check_index_names_what_is_missing() -> None:
 
 
 class Approximate(ExactIndex):
-    """Finds all but the best for every tenth query."""
+    """Finds all but the best for every tenth query; where that is nothing, the best."""
 
     def search(self, queries, k, allowed=None):
         keys, scores = super().search(queries, k, allowed)
-        if k > 1:
-            keys[::10, :-1], scores[::10, :-1] = keys[::10, 1:], scores[::10, 1:]
-            keys[::10, -1], scores[::10, -1] = -1, -np.inf
+        for row in range(0, len(keys), 10):
+            if k > 1 and keys[row, 1] >= 0:
+                keys[row, :-1], scores[row, :-1] = keys[row, 1:], scores[row, 1:]
+                keys[row, -1], scores[row, -1] = -1, -np.inf
+        return keys, scores
+
+
+class EmptyBucket(ExactIndex):
+    """Finds nothing for some queries."""
+
+    def search(self, queries, k, allowed=None):
+        keys, scores = super().search(queries, k, allowed)
+        empty = (np.abs(queries[:, 0]) * 1e4).astype(int) % 12 == 0
+        keys[empty], scores[empty] = -1, -np.inf
         return keys, scores
 
 
@@ -243,6 +254,8 @@ def test_check_index_takes_a_stated_recall() -> None:
     check_index(Approximate, recall=0.85)
     with pytest.raises(AssertionError):
         check_index(Approximate)
+    with pytest.raises(AssertionError, match="nothing was found for a query, of 150 that may be"):
+        check_index(EmptyBucket, recall=0.85)
 
 
 def test_check_index_lets_ties_fall_either_way() -> None:

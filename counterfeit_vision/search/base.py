@@ -35,7 +35,8 @@ class Index(Protocol):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The ``k`` best keys (Q, k) int64 and their inner products (Q, k) float32, best first.
 
-        ``allowed`` restricts the search to these keys. Short rows are padded with key -1 and score -inf.
+        ``allowed`` restricts the search to these keys. Short rows are padded with key -1 and score -inf; where any key
+        may be found, each row holds one, also where the index is approximate.
         Several threads search at the same time, and what each is given is its own.
         """
         ...
