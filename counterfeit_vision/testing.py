@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalog import Catalog
-from .encoders.base import Encoder, OverlappingEncoder
+from .encoders.base import Encoder, OverlappingEncoder, TextEncoder
 from .errors import InputError
 from .heads import Head, Suspects
 from .judging import Listings, encoded_listings, suspects_of
@@ -35,6 +35,7 @@ from .types import Embeddings, Evidence
 
 __all__ = ["check_encoder", "check_head", "check_index"]
 
+TEXTS = ["a red bag", "Sac à main, très bon état"]
 THREADS = 4  # that search an index at once
 
 
@@ -56,12 +57,14 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
       stay within ``tolerance`` (1e-4 for float32; state your own for bfloat16), patches within twenty times that share
       of their length, because they are rounded to float16;
     - no images give no rows, of the same widths;
+    - where there is an ``encode_text``, it gives one row a text, of the same width, float32, finite and of unit length,
+      each depending on its own text only;
     - the images are not written to, and may be read-only or a view with strides; where there is a ``begin``, it also
       takes a list of them, and ``in_flight`` batches begun before the first is collected do not touch each other's
       rows, nor those that were collected before;
     - images of another size, dtype or layout raise :class:`InputError`.
 
-    Raises :class:`AssertionError` that names what is broken. A few small batches are encoded.
+    Raises :class:`AssertionError` that names what is broken. A few small batches are encoded, and two texts.
     """
     _check_members(encoder, Encoder, "fingerprint, preprocess, batch_size and encode()")
     fingerprint = encoder.fingerprint
@@ -95,6 +98,8 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
     if isinstance(encoder, OverlappingEncoder):
         _check_same(rows, encoder.begin(list(images))(), slice(None), tolerance, "squares that begin() has to stack")
         _check_overlap(encoder, images, rows, tolerance)
+    if isinstance(encoder, TextEncoder):
+        _check_texts(encoder, rows.vectors.shape[1], tolerance)
     empty = encoder.encode(images[:0])
     _check_rows(empty, 0, fingerprint)
     assert empty.vectors.shape[1:] == rows.vectors.shape[1:], f"no images give vectors of shape {empty.vectors.shape}"
@@ -147,10 +152,7 @@ def _check_rows(rows: Embeddings, count: int, fingerprint: str) -> None:
     assert rows.fingerprint == fingerprint, f"rows carry the fingerprint {rows.fingerprint!r}, not {fingerprint!r}"
     assert vectors.ndim == 2, f"vectors have shape {vectors.shape}, expected ({count}, D)"
     assert vectors.shape[1] > 0, "vectors have no columns"
-    assert vectors.dtype == np.float32, f"vectors are {vectors.dtype}, expected float32"
-    assert np.isfinite(vectors).all(), "vectors hold NaN or infinity"
-    lengths = np.linalg.norm(vectors, axis=1)
-    assert np.allclose(lengths, 1, atol=1e-3), f"vectors have lengths {lengths}, expected 1"
+    _check_unit(vectors, "vectors")
     content = rows.content
     assert content.shape == (count, 4), f"{count} images give content boxes of shape {content.shape}"
     assert content.dtype == np.float32, f"content is {content.dtype}, expected float32"
@@ -161,6 +163,30 @@ def _check_rows(rows: Embeddings, count: int, fingerprint: str) -> None:
     assert patches.shape[2] > 0, "patches have no columns"
     assert patches.dtype == np.float16, f"patches are {patches.dtype}, expected float16"
     assert np.isfinite(patches).all(), "patches hold NaN or infinity: more than float16 takes?"
+
+
+def _check_unit(vectors: NDArray[np.float32], what: str) -> None:
+    assert vectors.dtype == np.float32, f"{what} are {vectors.dtype}, expected float32"
+    assert np.isfinite(vectors).all(), f"{what} hold NaN or infinity"
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert np.allclose(lengths, 1, atol=1e-3), f"{what} have lengths {lengths}, expected 1"
+
+
+def _check_texts(encoder: TextEncoder, width: int, tolerance: float) -> None:
+    """Two texts together, and each by itself."""
+    alone: list[NDArray[np.float32]] = []
+    for texts in ([TEXTS[0]], [TEXTS[1]], TEXTS):
+        try:
+            vectors = encoder.encode_text(texts)
+        except Exception as error:
+            raise AssertionError(f"encode_text({texts}) raises {type(error).__name__}: {error}") from error
+        assert isinstance(vectors, np.ndarray), f"encode_text() gives {type(vectors).__name__}, expected an array"
+        shape = (len(texts), width)
+        assert vectors.shape == shape, f"vectors of texts have shape {vectors.shape}, expected {shape}, as of photos"
+        _check_unit(vectors, "vectors of texts")
+        alone.append(vectors.copy())
+    gap = float(np.abs(alone.pop() - np.concatenate(alone)).max())
+    assert gap <= tolerance, f"a text alone, against in a batch: vectors differ by {gap:.2g}, not {tolerance:.2g}"
 
 
 def _check_same(

@@ -4,6 +4,7 @@ made up and the command line.
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -116,6 +117,14 @@ def write_tiny_clip(folder: Path, *, seed: int = 0, config: dict = TINY_CLIP) ->
 @pytest.fixture(scope="session")
 def tiny_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_clip(tmp_path_factory.mktemp("encoders") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def reader_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the tiny CLIP, which can't read, with the vocabulary that open_clip's own tokenizer has."""
+    config = copy.deepcopy(TINY_CLIP)
+    config["model_cfg"]["text_cfg"] |= {"vocab_size": 49408, "context_length": 16}
+    return write_tiny_clip(tmp_path_factory.mktemp("reader") / "tiny", config=config)
 
 
 @pytest.fixture(scope="session")

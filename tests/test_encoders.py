@@ -56,18 +56,21 @@ def normalised(encoder: TowerEncoder, images: np.ndarray) -> torch.Tensor:
 # --- the contract ----------------------------------------------------------------------------------------------------
 
 
-def test_an_encoder_from_an_open_clip_folder_keeps_the_contract(tiny_encoder: TowerEncoder) -> None:
-    check_encoder(tiny_encoder)
+def test_an_encoder_from_an_open_clip_folder_keeps_the_contract(
+    reader_folder: Path, tiny_encoder: TowerEncoder
+) -> None:
+    encoder = load_encoder(str(reader_folder))
+    check_encoder(encoder)
     check_encoder(Broken(tiny_encoder))  # the faults below start from what passes
-    assert isinstance(tiny_encoder, Encoder)
+    assert isinstance(encoder, Encoder)
 
 
 def test_the_packaged_convnet_keeps_the_contract(lite: TowerEncoder) -> None:
     check_encoder(dataclasses.replace(lite, batch_size=3))
 
 
-def test_bfloat16_keeps_the_contract_with_a_wider_bound(tiny_clip_folder: Path) -> None:
-    encoder = load_encoder(str(tiny_clip_folder), dtype="bfloat16")
+def test_bfloat16_keeps_the_contract_with_a_wider_bound(reader_folder: Path) -> None:
+    encoder = load_encoder(str(reader_folder), dtype="bfloat16")
     check_encoder(encoder, tolerance=0.02)
 
 
@@ -203,6 +206,43 @@ class HostBuffersInTurn(OneHostBuffer):
         self.host[1] = self.host[0].copy()
 
 
+class Texts(Broken):
+    """One fault in its vectors of texts, which ``text`` makes."""
+
+    def encode_text(self, texts):
+        return np.stack([self.text(text, texts) for text in texts])
+
+    def text(self, text, texts):
+        vector = np.zeros(48, np.float32)
+        vector[len(text) % 48] = 1
+        return vector
+
+
+class NarrowTexts(Texts):
+    def text(self, text, texts):
+        return super().text(text, texts)[:5]
+
+
+class NaNTexts(Texts):
+    def text(self, text, texts):
+        return super().text(text, texts) * np.nan
+
+
+class LongTexts(Texts):
+    def text(self, text, texts):
+        return super().text(text, texts) * 2
+
+
+class Float64Texts(Texts):
+    def text(self, text, texts):
+        return super().text(text, texts).astype(np.float64)
+
+
+class TextsOfTheirMates(Texts):
+    def text(self, text, texts):
+        return super().text("".join(texts), texts)
+
+
 class NothingInFlight(BeginsInAnotherOrder):
     in_flight = 0
 
@@ -255,6 +295,11 @@ class BatchOfZero(Broken):
         (OneHostBuffer, "a batch begun beside others, in_flight=2: vectors differ"),
         (HostBuffersInTurn, "a batch begun beside others, in_flight=2: vectors differ"),
         (NothingInFlight, "in_flight is 0"),
+        (NarrowTexts, r"vectors of texts have shape \(1, 5\), expected \(1, 48\)"),
+        (NaNTexts, "vectors of texts hold NaN"),
+        (LongTexts, "vectors of texts have lengths"),
+        (Float64Texts, "vectors of texts are float64, expected float32"),
+        (TextsOfTheirMates, "a text alone, against in a batch"),
         (TakesFloats, "float pixels.*raises nothing"),
         (RaisesTypeError, "float pixels.*raises TypeError"),
         (NoFingerprint, "non-empty text"),
@@ -264,6 +309,12 @@ class BatchOfZero(Broken):
 def test_check_encoder_names_what_is_broken(tiny_encoder: TowerEncoder, fault: type, message: str | None) -> None:
     with pytest.raises(AssertionError if message else InputError, match=message):
         check_encoder(fault(tiny_encoder))
+
+
+def test_check_encoder_names_a_text_tower_that_knows_fewer_words_than_its_tokenizer(tiny_encoder: TowerEncoder) -> None:
+    check_encoder(Texts(tiny_encoder))
+    with pytest.raises(AssertionError, match=r"encode_text\(\['a red bag'\]\) raises IndexError"):
+        check_encoder(tiny_encoder)
 
 
 @pytest.mark.parametrize("what", [object(), Broken])

@@ -12,7 +12,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from conftest import TINY_CLIP, picture, suspects, write_tiny_clip
+from conftest import picture, suspects
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import load_encoder
@@ -107,15 +107,28 @@ def test_one_product_alone_has_nothing_beside_it(reading: cv.Catalog) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("vectors", "told"),
+    [
+        (np.ones((1, 5), np.float32), r"gave vectors of texts of shape \(1, 5\), not \(1, 48\)"),
+        (np.full((1, 48), np.nan), "gave vectors of texts that are no finite numbers"),
+    ],
+)
+def test_an_encoder_whose_texts_have_other_vectors_is_named(
+    reading: cv.Catalog, monkeypatch: pytest.MonkeyPatch, vectors: np.ndarray, told: str
+) -> None:
+    monkeypatch.setattr(reading.encoder, "encode_text", lambda texts: vectors)
+    with pytest.raises(cv.InputError, match=rf"the encoder .*Reader.* {told}; try check_encoder\(encoder\)"):
+        Title().score(suspects(reading, cv.Listing(id="x", photos=[picture(103)], title="bag")))
+
+
+def test_an_encoder_that_raises_for_a_text_is_named(tree_catalog: cv.Catalog) -> None:
+    offer = cv.Listing(id="x", photos=[picture(103)], title="bag")
+    with pytest.raises(cv.InputError, match=r"the encoder <Encoder tiny .*> can't encode texts: IndexError.*; try"):
+        Title().score(suspects(tree_catalog, offer))
+
+
 # --- the text tower ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def reader_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As the tiny CLIP, with the vocabulary that open_clip's own tokenizer has."""
-    config = copy.deepcopy(TINY_CLIP)
-    config["model_cfg"]["text_cfg"] |= {"vocab_size": 49408, "context_length": 16}
-    return write_tiny_clip(tmp_path_factory.mktemp("reader") / "tiny", config=config)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..encoders.base import TextEncoder
+from ..errors import CounterfeitVisionError, InputError
 from ..types import Evidence, Listing
 from ..wording import quoted
 from .suspects import Suspects
@@ -14,6 +17,7 @@ from .suspects import Suspects
 __all__ = ["Title"]
 
 REFERENCES_SHOWN = 3
+ADVICE = "try check_encoder(encoder)"
 UNTITLED = "The listing has no title and names no brand."
 
 
@@ -37,7 +41,7 @@ class Title:
         if not any(texts):  # a text tower is loaded when it is first asked
             return [Evidence.not_applicable(UNTITLED)] * len(suspects)
         places = {text: place for place, text in enumerate(dict.fromkeys(text for text in texts if text))}
-        vectors = encoder.encode_text(list(places))
+        vectors = _vectors_of(encoder, list(places), catalog.vectors.shape[1])
         rows = np.flatnonzero(catalog.genuine)
         references = catalog.vectors[rows]
         goods, codes, sizes = np.unique(catalog.goods[rows], return_inverse=True, return_counts=True)
@@ -73,3 +77,18 @@ class Title:
 def _claim(listing: Listing) -> str:
     """What the listing says that it shows, in words."""
     return (listing.title or " ".join(filter(None, (listing.brand, listing.product)))).strip()
+
+
+def _vectors_of(encoder: TextEncoder, texts: Sequence[str], width: int) -> NDArray[np.float32]:
+    """(N, width). Raises :class:`InputError` that names the encoder where it breaks its word."""
+    try:
+        vectors = np.asarray(encoder.encode_text(texts))
+    except CounterfeitVisionError:
+        raise
+    except Exception as error:  # a tokenizer may know more words than its model
+        raise InputError(f"the encoder {encoder!r} can't encode texts: {error!r}; {ADVICE}") from error
+    shape = (len(texts), width)
+    if vectors.shape == shape and np.isfinite(vectors).all():
+        return vectors
+    fault = "that are no finite numbers" if vectors.shape == shape else f"of shape {vectors.shape}, not {shape}"
+    raise InputError(f"the encoder {encoder!r} gave vectors of texts {fault}; {ADVICE}")

@@ -136,8 +136,8 @@ def test_squares_that_are_looked_at_in_depth_are_halved_as_well(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_encoder_on_a_small_device_keeps_the_contract(tiny_clip_folder: Path, dtype: str) -> None:
-    encoder, _ = on_small_device(load_encoder(str(tiny_clip_folder), dtype=dtype), 2)
+def test_an_encoder_on_a_small_device_keeps_the_contract(reader_folder: Path, dtype: str) -> None:
+    encoder, _ = on_small_device(load_encoder(str(reader_folder), dtype=dtype), 2)
     check_encoder(encoder, tolerance=1e-4 if dtype == "float32" else 0.02)
 
 

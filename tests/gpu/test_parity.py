@@ -66,9 +66,9 @@ def test_a_batch_encoded_twice_gives_the_same_bits(folder: Path) -> None:
     np.testing.assert_array_equal(first.patches, second.patches)
 
 
-def test_the_contracts_are_kept(tiny_clip_folder: Path) -> None:
-    check_encoder(load_encoder(str(tiny_clip_folder), device="cuda"), tolerance=0.02)
-    check_encoder(load_encoder(str(tiny_clip_folder), device="cuda", dtype="float32"))
+def test_the_contracts_are_kept(reader_folder: Path) -> None:
+    check_encoder(load_encoder(str(reader_folder), device="cuda"), tolerance=0.02)
+    check_encoder(load_encoder(str(reader_folder), device="cuda", dtype="float32"))
     check_index(lambda dim: ExactIndex(dim, device="cuda"))
 
 
