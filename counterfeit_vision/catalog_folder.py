@@ -59,7 +59,7 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
         "fingerprint": encoder.fingerprint,
         "encoder": name_of(encoder),
         "references": len(kept.references),
-        "grid": list(kept.grid),
+        "grid": [int(side) for side in kept.grid],
     }
     write_sealed(folder, about, {"references.jsonl": lines.encode(), "arrays.safetensors": save(_arrays(kept))})
 

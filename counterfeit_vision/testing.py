@@ -30,6 +30,7 @@ from .encoders.base import Encoder, OverlappingEncoder, TextEncoder
 from .errors import InputError
 from .heads import Head, Suspects
 from .judging import Listings, encoded_listings, suspects_of
+from .preprocess import Preprocess
 from .search.base import Index
 from .types import Embeddings, Evidence
 
@@ -50,9 +51,10 @@ def _check_members(plugin: object, protocol: type, members: str) -> None:
 def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
     """Whether ``encoder`` keeps the contract of :class:`counterfeit_vision.encoders.Encoder`.
 
-    - ``fingerprint`` is a text that stays, ``batch_size`` a whole number, ``preprocess`` makes squares of its ``size``;
-    - ``encode`` gives one row an image, in order: float32 vectors of unit length, float16 patches that fill ``grid``
-      (or ``None``), content boxes, ids, and the fingerprint; all finite;
+    - ``fingerprint`` is a text that stays, ``batch_size`` a whole number, ``preprocess`` a
+      :class:`~counterfeit_vision.preprocess.Preprocess` that makes squares of its ``size``;
+    - ``encode`` gives one row an image, in order: float32 vectors of unit length, float16 patches of two numbers or
+      more that fill ``grid`` (or ``None``), content boxes, ids, and the fingerprint; all finite;
     - a row depends on its own image only: not on batch mates, their order, their number or the call before. Vectors
       stay within ``tolerance`` (1e-4 for float32; state your own for bfloat16), patches within twenty times that share
       of their length, because they are rounded to float16;
@@ -127,7 +129,9 @@ def _is_size(value: object) -> bool:
 
 def _squares(encoder: Encoder) -> NDArray[np.uint8]:
     """Seven seeded squares, no two alike: noise, waves of three colours, black, and a photo that was prepared."""
-    size = encoder.preprocess.size
+    preprocess = encoder.preprocess
+    assert isinstance(preprocess, Preprocess), f"preprocess is a {type(preprocess).__name__}, expected a Preprocess"
+    size = preprocess.size
     assert _is_size(size), f"preprocess.size is {size!r}, expected a whole number of pixels"
     random = np.random.default_rng(0)
     images = np.zeros((7, size, size, 3), np.uint8)
@@ -136,7 +140,7 @@ def _squares(encoder: Encoder) -> NDArray[np.uint8]:
     for row in range(2, 5):
         images[row, ..., row - 2] = 127 + 120 * np.sin(7 * row * x + 3 * y)
         images[row, ..., row - 3] = 255 * y
-    square, content = encoder.preprocess(random.integers(0, 256, (size + 9, 2 * size + 5, 3), dtype=np.uint8))
+    square, content = preprocess(random.integers(0, 256, (size + 9, 2 * size + 5, 3), dtype=np.uint8))
     assert square.shape == (size, size, 3), f"preprocess() makes {square.shape}, expected {(size, size, 3)}"
     assert square.dtype == np.uint8, f"preprocess() makes {square.dtype}, expected uint8"
     assert content.shape == (4,), f"preprocess() gives a content box of shape {content.shape}, expected (4,)"
@@ -160,7 +164,7 @@ def _check_rows(rows: Embeddings, count: int, fingerprint: str) -> None:
         return
     cells = rows.grid[0] * rows.grid[1]
     assert patches.ndim == 3, f"patches have shape {patches.shape}, expected ({count}, {cells}, E)"
-    assert patches.shape[2] > 0, "patches have no columns"
+    assert patches.shape[2] > 1, f"patches have {patches.shape[2]} columns, expected 2 or more"
     assert patches.dtype == np.float16, f"patches are {patches.dtype}, expected float16"
     assert np.isfinite(patches).all(), "patches hold NaN or infinity: more than float16 takes?"
 

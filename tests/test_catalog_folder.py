@@ -83,6 +83,16 @@ def test_every_field_comes_back_even_an_odd_one(tiny_encoder: TowerEncoder, tmp_
     assert loaded.generation == built.generation
 
 
+def test_the_sides_of_a_grid_may_be_numbers_of_numpy(
+    tiny_encoder: TowerEncoder, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = dataclasses.replace(tiny_encoder)
+    encode, sides = tiny_encoder.encode, (np.int64(4), np.int64(4))
+    monkeypatch.setitem(vars(encoder), "encode", lambda images: dataclasses.replace(encode(images), grid=sides))
+    Catalog.build(tree, encoder=encoder, cache=False).save(tmp_path / "kept")
+    assert Catalog.load(tmp_path / "kept", encoder).grid == (4, 4)
+
+
 def test_saving_twice_gives_the_same_bytes(tree_catalog: Catalog, saved: Path, tmp_path: Path) -> None:
     again = tree_catalog.save(tmp_path / "again")
     assert {p.name: p.read_bytes() for p in saved.iterdir()} == {p.name: p.read_bytes() for p in again.iterdir()}

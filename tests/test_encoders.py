@@ -206,6 +206,24 @@ class HostBuffersInTurn(OneHostBuffer):
         self.host[1] = self.host[0].copy()
 
 
+class OneColumn(Broken):
+    def after(self, rows, images):
+        return dataclasses.replace(rows, patches=rows.patches[..., :1])
+
+
+class PreparesByItself(Broken):
+    def __init__(self, encoder):
+        super().__init__(encoder)
+        self.preprocess = Squashes()
+
+
+class Squashes:
+    size = 32
+
+    def __call__(self, pixels):
+        return Preprocess(32, "squash")(pixels)
+
+
 class Texts(Broken):
     """One fault in its vectors of texts, which ``text`` makes."""
 
@@ -280,6 +298,8 @@ class BatchOfZero(Broken):
         (NotUnitLength, "lengths"),
         (Float64, "float64, expected float32"),
         (Float32Patches, "patches are float32"),
+        (OneColumn, "patches have 1 columns, expected 2 or more"),
+        (PreparesByItself, "preprocess is a Squashes, expected a Preprocess"),
         (NaN, "NaN"),
         (BatchNorm, "alone, against in a batch"),
         (BatchNormOfPatches, "alone, against in a batch: patches"),

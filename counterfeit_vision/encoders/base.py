@@ -39,9 +39,9 @@ class Encoder(Protocol):
     def encode(self, images: NDArray[np.uint8]) -> Embeddings:
         """``images`` (N, size, size, 3) uint8 RGB -> N rows, in order.
 
-        Vectors are float32 of unit length; patches float16 or ``None``. A row does not depend on its batch mates:
-        within 1e-4 in float32. ``ids`` are the row numbers, ``content`` the whole square: the caller knows better and
-        replaces both.
+        Vectors are float32 of unit length; patches float16, two numbers or more each, or ``None``. A row does not
+        depend on its batch mates: within 1e-4 in float32. ``ids`` are the row numbers, ``content`` the whole square:
+        the caller knows better and replaces both.
         """
         ...
 
