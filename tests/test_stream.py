@@ -354,6 +354,12 @@ def test_how_far_listings_are_read_ahead(tree_catalog: Catalog, tmp_path: Path) 
             assert 2 * batch < max(furthest) <= batches * batch + LISTINGS_AT_ONCE
 
 
+def with_one(patches: np.ndarray, odd: float) -> np.ndarray:
+    patches = patches.copy()
+    patches[-1, -1, -1] = odd
+    return patches
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -364,6 +370,15 @@ def test_how_far_listings_are_read_ahead(tree_catalog: Catalog, tmp_path: Path) 
             "gave 3 rows for 4 photos",
         ),
         (lambda rows: dataclasses.replace(rows, vectors=rows.vectors * np.nan), "vectors that are no finite numbers"),
+        (lambda rows: dataclasses.replace(rows, vectors=rows.vectors.astype(np.float64)), "vectors of float64, not"),
+        (lambda rows: dataclasses.replace(rows, patches=rows.patches.astype(np.float32)), "patches of float32, not"),
+        *(
+            (
+                lambda rows, odd=odd: dataclasses.replace(rows, patches=with_one(rows.patches, odd)),
+                "patches that are no",
+            )
+            for odd in (np.nan, np.inf, -np.inf)
+        ),
     ],
 )
 def test_an_encoder_that_breaks_its_word_is_named(
@@ -374,6 +389,15 @@ def test_an_encoder_that_breaks_its_word_is_named(
     with pytest.raises(InputError, match=rf"Small.* {told}.*; try check_encoder\(encoder\)"):
         list(encode_photos(named(4), encoder=small, cache=False))
     assert library_threads() == []
+
+
+def test_the_quick_look_for_patches_that_are_no_numbers_agrees_with_numpy() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    np.testing.assert_array_equal(
+        [stream_module._are_finite(every[[row]]) for row in range(1 << 16)], np.isfinite(every)
+    )
+    assert stream_module._are_finite(every[:0])
+    assert stream_module._are_finite(np.full((3, 4, 5), 65504, np.float16)[:, ::2, ::-1])
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
