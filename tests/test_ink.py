@@ -290,3 +290,29 @@ def test_where_glare_has_bleached_the_ground_no_colour_is_compared() -> None:
     other = colours(made, marks, red(seen(card(tint=(60, 0, -60), noise=3))))
     assert colours(made, marks, photo).score < 2 < other.score
     assert isinstance(compare_colours(marks, drawn(made, marks, glaring), made.shape), str)
+
+
+def test_goods_of_another_hue_are_no_glare() -> None:
+    def coloured(photo: np.ndarray, *light: float) -> np.ndarray:
+        return (photo * np.array(light)).astype(np.uint8)
+
+    red, blue = (1.0, 0.35, 0.25), (0.25, 0.4, 1.0)
+    shown = [label(), seen(label(noise=1)), seen(label(noise=2), seed=8)]
+    made = make_stencil([coloured(photo, *red) for photo in shown], [[WORD], [], []])
+    assert isinstance(made, Stencil)
+    marks = MarkInk.all_of(made)
+    genuine, fake = (coloured(seen(card(noise=3)), *light) for light in (red, blue))
+    assert colours(made, marks, genuine).score < 2 < colours(made, marks, fake).score
+
+
+def test_a_part_whose_colour_varies_on_genuine_goods_tells_less_and_the_whole_mark_as_much() -> None:
+    """The end of a word at the goods' edge, say, where light gathers."""
+
+    def lit(by: float, noise: int) -> np.ndarray:
+        return card(tint=(by, 0, -by), part=0.12, noise=noise)
+
+    made = make_stencil([lit(60, 0), seen(lit(-60, 1)), seen(lit(0, 2), seed=8)], [[WORD], [], []])
+    assert isinstance(made, Stencil)
+    marks = MarkInk.all_of(made)
+    assert colours(made, marks, seen(lit(-50, 3))).score < 2
+    assert colours(made, marks, seen(card(tint=(60, 0, -60), noise=3))).score > 4

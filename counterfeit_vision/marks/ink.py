@@ -310,7 +310,9 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         whole = _median(wholes, axis=0)
         parts = genuine - wholes[:, None]
         usual = _median(parts, axis=0)
-        spread = _spread(_off(parts - usual, whole))
+        vary = _off(parts - usual, whole)
+        own_spread = 1.4826 * np.nan_to_num(_median(np.abs(vary).max(axis=2), axis=0))  # an edge where light gathers
+        spread = np.maximum(_spread(vary), own_spread)
         mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
         own = _median(mine, axis=0)
         off = _off(mine - own - usual, whole)
@@ -329,12 +331,12 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
 
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
-    """(PARTS,) where a coloured ground has lost its hue: what shines there is added to the ink as well."""
+    """(PARTS,) where a coloured ground has lost its hue, not turned it: what shines there is added to the ink, too."""
     usual = _median(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
     length = float(np.linalg.norm(usual))
     if not length >= COLOURED:
         return np.zeros(PARTS, bool)
-    return np.asarray(_hue(one.grounds) @ (usual / length) < (1 - GLARE) * length)
+    return np.asarray(np.linalg.norm(_hue(one.grounds), axis=-1) < (1 - GLARE) * length)
 
 
 def _hue(colours: NDArray[np.float64]) -> NDArray[np.float64]:
