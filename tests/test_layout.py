@@ -18,16 +18,17 @@ from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below
 
 
-def card(*, degrees: float = 0.0, wider: float = 1.0, noise: int = 0) -> np.ndarray:
-    """The label with its sign turned, and as much wider."""
+def card(*, degrees: float = 0.0, wider: float = 1.0, word_wider: float = 1.0, noise: int = 0) -> np.ndarray:
+    """The label with its sign turned, and its sign or its word as much wider."""
     plain = label(noise=noise)
-    x0, y0, x1, y1 = (int(value) for value in SIGN.to_list())
-    middle = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
-    turn = cv2.getRotationMatrix2D(middle, degrees, 1.0) @ np.array(
-        [[wider, 0, middle[0] * (1 - wider)], [0, 1, 0], [0, 0, 1]]
-    )
-    moved = cv2.warpAffine(plain, turn, plain.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    plain[y0:y1, x0:x1] = moved[y0:y1, x0:x1]
+    for region, turned, times in ((SIGN, degrees, wider), (WORD, 0.0, word_wider)):
+        x0, y0, x1, y1 = (int(value) for value in region.to_list())
+        middle = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
+        turn = cv2.getRotationMatrix2D(middle, turned, 1.0) @ np.array(
+            [[times, 0, middle[0] * (1 - times)], [0, 1, 0], [0, 0, 1]]
+        )
+        moved = cv2.warpAffine(plain, turn, plain.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        plain[y0:y1, x0:x1] = moved[y0:y1, x0:x1]
     return plain
 
 
@@ -66,10 +67,18 @@ def test_a_turned_and_a_stretched_mark_deviate_and_are_named(stencil: Stencil, l
     assert float(turned.text.split("by ")[1].split()[0]) == pytest.approx(5, abs=1)
     assert wider.text == "one of its marks is stretched or squeezed"
     box = stencil.boxes[0]
-    for fake in (turned, wider):
-        y, x = np.nonzero(fake.map)
-        assert (x.min() + x.max()) / 2 == pytest.approx((box[0] + box[2]) / 2, abs=3)
-        assert y.max() < stencil.boxes[1][1]
+    y, x = np.nonzero(turned.map)
+    assert (x.min() + x.max()) / 2 == pytest.approx((box[0] + box[2]) / 2, abs=3)
+    assert y.max() < stencil.boxes[1][1]
+
+
+@pytest.mark.parametrize("wider", [{"wider": 1.12}, {"word_wider": 1.12}])
+def test_of_two_marks_one_of_which_is_stretched_both_are_shown(
+    stencil: Stencil, layout: MarkLayout, wider: dict[str, float]
+) -> None:
+    map_ = deviation(stencil, layout, seen(card(**wider, noise=3))).map
+    for x0, y0, x1, y1 in (mark.box for mark in layout.marks):
+        assert map_[(y0 + y1) // 2, (x0 + x1) // 2] == map_.max() > 2
 
 
 def test_a_nearer_camera_does_not_turn_a_mark(stencil: Stencil, layout: MarkLayout) -> None:
@@ -108,6 +117,7 @@ def test_the_head_says_what_lies_otherwise_and_shows_it(tiny_encoder: TowerEncod
     genuine, fake, blank = Layout().score(suspects(catalog, photos))
     assert fake.score > genuine.score + 1
     assert "turned or slanted" in fake.text
+    assert "how its marks lie beside one another differs by" in genuine.text
     assert fake.crops is not None
     assert fake.heatmap is not None
     assert fake.region is not None

@@ -32,6 +32,7 @@ class Layout:
         deviation = suspects.marks_of(goods).layout.compare(suspects.drawn(row), found)
         if isinstance(deviation, str):
             return unsaid(deviation)
+        times = f"{deviation.score:.1f} times what is usual for genuine photos"
         return laid_over(
             suspects,
             row,
@@ -39,5 +40,7 @@ class Layout:
             found,
             deviation.map,
             score=(deviation.score - USUAL[0]) / USUAL[1],
-            text=f"{deviation.text} beside another, {deviation.score:.1f} times what is usual for genuine photos.",
+            text=f"{deviation.text} beside another, {times}."
+            if deviation.score >= 1
+            else f"how its marks lie beside one another differs by {times}.",
         )

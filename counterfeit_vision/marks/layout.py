@@ -43,7 +43,8 @@ BENT = (1.0, 4.0)  # degrees and per cent, of goods that fewer than three refere
 @dataclass(frozen=True, eq=False)
 class LayoutDeviation:
     """``score``: by how many times what is usual for genuine photos the marks' most deviating pair is turned or
-    stretched beside one another. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame at which mark.
+    stretched beside one another. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame at which mark, or
+    at which two of which one is stretched.
     """
 
     score: float
@@ -94,14 +95,15 @@ class MarkLayout:
         best = max(self._pairs(drawn, found), key=lambda pair: pair[0], default=None)
         if best is None:
             return "fewer than two marks are seen well enough to tell how they lie"
-        score, mark, text = best
+        score, marks, text = best
         map_ = np.zeros(found.inside.shape, np.float32)
-        x0, y0, x1, y1 = self.marks[mark].box
-        map_[y0:y1, x0:x1] = score
+        for mark in marks:
+            x0, y0, x1, y1 = self.marks[mark].box
+            map_[y0:y1, x0:x1] = score
         return LayoutDeviation(score, text, map_)
 
-    def _pairs(self, drawn: Sequence[Drawn | None], found: Found) -> Iterator[tuple[float, int, str]]:
-        """Score, the mark that is likelier to be off, and what is said, for each pair that is seen."""
+    def _pairs(self, drawn: Sequence[Drawn | None], found: Found) -> Iterator[tuple[float, tuple[int, ...], str]]:
+        """Score, which marks may be off, and what is said, for each pair that is seen."""
         whole = [found.inside[y0:y1, x0:x1].mean() >= WHOLE for x0, y0, x1, y1 in (mark.box for mark in self.marks)]
         for (one, two), genuine in self.pairs.items():
             if not (whole[one] and whole[two]):
@@ -119,12 +121,12 @@ class MarkLayout:
             times = np.abs(off) / np.sqrt(expected**2 + farthest**2)
             across = np.abs(mine.across - np.median([pair.across for pair in genuine], axis=0))
             if times[0] >= times[1]:
-                mark, text = across.argmax(), f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees"
-            else:
-                wide = [abs(_stretch(self.marks[row], seen)) for row, seen in ((one, first), (two, second))]
+                marks: tuple[int, ...] = ((one, two)[int(across.argmax())],)
+                text = f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees"
+            else:  # which one, two marks do not tell: a view from aslant may squeeze either
                 # By how much is not said: along the line that joins them it shows half as strongly as across it
-                mark, text = np.argmax(wide), "one of its marks is stretched or squeezed"
-            yield float(times.max()), (one, two)[int(mark)], text
+                marks, text = (one, two), "one of its marks is stretched or squeezed"
+            yield float(times.max()), marks, text
 
 
 def _beside(one: MarkInk, first: Drawn | None, two: MarkInk, second: Drawn | None, warp: Floats) -> _Beside | None:
@@ -144,12 +146,6 @@ def _beside(one: MarkInk, first: Drawn | None, two: MarkInk, second: Drawn | Non
     across = [float((axes.T @ np.linalg.solve(map_, there_on - here_on))[0]) for map_ in (here, there)]
     told = [np.degrees(beside[0, 1]), 100 * np.log(beside[1, 1] / beside[0, 0] ** 2)]
     return _Beside(np.array(told), np.array(across))
-
-
-def _stretch(mark: MarkInk, drawn: Drawn) -> float:
-    """How much more a mark is widened than heightened beside where the photo was laid over the genuine one."""
-    x0, y0, x1, y1 = mark.box
-    return float(drawn.offset[0, 1] / (x1 - x0) - drawn.offset[1, 2] / (y1 - y0))
 
 
 def _middle(mark: MarkInk) -> NDArray[np.float64]:
