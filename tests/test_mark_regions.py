@@ -13,6 +13,7 @@ from goods import BOX, engraved, label, seen
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.marks import regions
 from counterfeit_vision.marks.finding import MarkFeatures
 from counterfeit_vision.marks.regions import SHOWN, Page, _alike, found_regions
 from counterfeit_vision.stream import encode_photos, stack
@@ -208,3 +209,15 @@ def test_nobody_has_to_have_them_found(tiny_encoder: TowerEncoder) -> None:
     assert catalog.info()["products_by_marks"] == {"given": 0, "found": 0, "unknown": 1}
     with pytest.raises(InputError, match="no marks were found"):
         catalog.search([label()], by="mark")
+
+
+def test_what_stands_beside_the_product_is_no_mark_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same shelf recurs on all photos that were taken in one shop."""
+    photo = label()
+    product = np.zeros(photo.shape[:2], np.float32)
+    product[:, :420] = 1
+    page = Page(photo, MarkFeatures.of(photo), photo.mean(axis=2).astype(np.float32), product)
+    small = Page(photo, page.features, cv2.resize(page.grey, (320, 229)), cv2.resize(product, (320, 229)))
+    shelf, edge = Region(400, 300, 500, 390), Region(380, 90, 430, 270)
+    monkeypatch.setattr(regions, "_proposals", lambda *_, **__: [[shelf], [BOX, shelf, edge]])
+    assert regions._found([small], [], [False]) == (0, [BOX, edge])
