@@ -186,7 +186,7 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
 
     well, loosely = said(0.95), said(0.7)
     assert loosely.score == pytest.approx(READ_COUNTS * well.score)  # what is read counts that much at least
-    assert "as a whole are little like" in loosely.text
+    assert "as a whole are not quite like" in loosely.text
     assert "loosely" not in well.text
 
 

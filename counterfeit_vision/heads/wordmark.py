@@ -427,7 +427,7 @@ def _as_genuine(compared: Comparison) -> str:
 def _loosely(compared: Comparison, found: Found) -> str:
     if compared.count >= 1 or max(compared.misspelt, compared.redrawn or 0.0) < MISSPELT_SHOWN:
         return ""
-    return f" The marks as a whole are little like the genuine ones ({found.likeness:.2f}), so it counts less."
+    return f" The marks as a whole are not quite like the genuine ones ({found.likeness:.2f}), so it counts less."
 
 
 def _sentence(compared: Comparison) -> str:
