@@ -13,7 +13,7 @@ from goods import BOX, engraved, label, seen
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Suspects
-from counterfeit_vision.marks import regions
+from counterfeit_vision.marks import regions as looking
 from counterfeit_vision.marks.finding import MarkFeatures
 from counterfeit_vision.marks.regions import SHOWN, Page, _alike, found_regions
 from counterfeit_vision.stream import encode_photos, stack
@@ -219,5 +219,5 @@ def test_what_stands_beside_the_product_is_no_mark_of_it(monkeypatch: pytest.Mon
     page = Page(photo, MarkFeatures.of(photo), photo.mean(axis=2).astype(np.float32), product)
     small = Page(photo, page.features, cv2.resize(page.grey, (320, 229)), cv2.resize(product, (320, 229)))
     shelf, edge = Region(400, 300, 500, 390), Region(380, 90, 430, 270)
-    monkeypatch.setattr(regions, "_proposals", lambda *_, **__: [[shelf], [BOX, shelf, edge]])
-    assert regions._found([small], [], [False]) == (0, [BOX, edge])
+    monkeypatch.setattr(looking, "_proposals", lambda *_, **__: [[shelf], [BOX, shelf, edge]])
+    assert looking._found([small], [], [False]) == (0, [BOX, edge])
