@@ -41,11 +41,16 @@ def encoder_of(args: argparse.Namespace, talk: Talk, name: str | None = None) ->
 
 
 def loaded(args: argparse.Namespace, talk: Talk) -> Catalog:
-    """The catalogue with its encoder: ``--encoder``, else the recipe that the catalogue names."""
+    """The catalogue with its encoder: ``--encoder``, else the recipe that the catalogue names. What is wrong with the
+    catalogue, or with the inspector, if one was named, shows before the encoder is loaded.
+    """
     from ..catalog import Catalog
     from ..catalog_folder import open_folder, recipe_of
+    from ..inspector_folder import read_inspector
 
     def find(manifest: dict[str, Any]) -> Encoder:
+        if getattr(args, "inspector", None) is not None:
+            read_inspector(args.inspector)
         name = args.encoder or recipe_of(args.catalog, manifest)
         talk.step(f"Loading the encoder {name} ...")
         return encoder_of(args, talk, name)
