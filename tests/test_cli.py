@@ -140,7 +140,7 @@ def test_sellers_of_two_platforms_are_two_groups():
 def test_costs_and_a_base_rate_ask_for_fakes_and_are_kept(run: Run, catalog: Path, market: Market, tmp_path: Path):
     calibrate = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--costs", "50", "1")
     said = run(*calibrate, "--base-rate", "0.02")
-    assert (said.code, "base_rate and costs need a probability" in said.err) == (2, True)
+    assert (said.code, "--base-rate and --costs need --fakes, or a journal" in said.err) == (2, True)
     assert run(*calibrate, "--base-rate", "2").code == 2
     told = make_parser().parse_args(list(map(str, (*calibrate, "--base-rate", "0.02", "--fakes", market.listings))))
     assert (told.base_rate, told.costs) == (0.02, [50.0, 1.0])
@@ -393,7 +393,8 @@ def test_an_evaluation_is_kept_though_its_baseline_is_of_other_listings(
     monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
     monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
     monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: Evaluation([row], draws=20))
-    said = run("evaluate", *[tmp_path] * 3, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    labelled = write_lines(tmp_path / "l.jsonl", [{"id": "a", "label": "genuine"}])
+    said = run("evaluate", tmp_path, tmp_path, labelled, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
     assert (said.code, "share no listing with a verdict" in said.err) == (2, True)
     assert Evaluation.load(tmp_path / "after").rows == (row,)
 
@@ -411,7 +412,8 @@ def test_an_evaluation_beside_a_baseline_is_drawn_and_compared_once(
     compare = Evaluation.compare
     monkeypatch.setattr(Evaluation, "compare", lambda *given: done.append("compared") or compare(*given))
     monkeypatch.setattr("counterfeit_vision.evaluation.charts.draw", lambda run: done.append("drawn") or {})
-    said = run("evaluate", *[tmp_path] * 3, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    labelled = write_lines(tmp_path / "l.jsonl", [{"id": "a", "label": "genuine"}])
+    said = run("evaluate", tmp_path, tmp_path, labelled, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
     assert (said.code, "On 1 listing with a verdict in both runs" in said.out) == (0, True)
     assert done == ["compared", "drawn"]
     assert json.loads((tmp_path / "after" / "evaluation.json").read_text())["comparison"]["listings"] == 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from counterfeit_vision import Catalog
-from counterfeit_vision.cli import main
+from counterfeit_vision.cli import main, make_parser
 
 
 class Said(NamedTuple):
@@ -61,3 +61,43 @@ def test_a_mistyped_inspector(run: Run, catalog: Path, tree: Path, tmp_path: Pat
     }
     said = run(command, *arguments[command], "--encoder", "any", "--quiet")
     assert (said.code, said.err.startswith(f"error: {typo}: no inspector here")) == (3, True)
+
+
+@pytest.mark.usefixtures("no_encoder")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--base-rate", "0.1"), "--base-rate and --costs need --fakes, or a journal with fakes"),
+        (("--costs", "50", "1"), "--base-rate and --costs need --fakes, or a journal with fakes"),
+        (("--costs", "0", "1", "--fakes"), "costs=[0.0, 1.0]: need two numbers above 0"),
+        (("--leave-one-out", "--fakes"), "--leave-one-out is for genuine photos alone"),
+        (("--authorised", ""), "'' names no seller; type PLATFORM/ID, or ID alone"),
+        (("--authorised", "bazaar/"), "'bazaar/' names no seller"),
+        (("--authorised", "/anna"), "'/anna' names no seller"),
+    ],
+)
+def test_wrong_options_of_calibrate(
+    run: Run, catalog: Path, tree: Path, tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    fakes = [tree] if options[-1] == "--fakes" else []
+    said = run("calibrate", catalog, tree, "--out", tmp_path / "i", "--encoder", "any", *options, *fakes)
+    assert (said.code, words in said.err) == (2, True), said.err
+
+
+@pytest.mark.usefixtures("no_encoder")
+def test_wrong_options_of_evaluate(run: Run, catalog: Path, tmp_path: Path) -> None:
+    (source := tmp_path / "l.jsonl").write_text('{"id": "a", "label": "genuine"}\n{"id": "b"}\n')
+    evaluate = ("evaluate", catalog, "i", source, "--out", tmp_path / "e", "--encoder", "any")
+    for options, words in (
+        (("--draws", 0), "argument --draws: 0 is not a whole number of 1 or more"),
+        (("--draws", "x"), "argument --draws: invalid whole number value: 'x'"),
+        (("--group", "shop"), f"{source}:1: column 'shop', to group by, is missing; the row has id, label"),
+        ((), f"{source}:2: label=None; the labels are genuine, fake, unknown"),
+    ):
+        said = run(*evaluate, *options)
+        assert (said.code, words in said.err) == (2, True), said.err
+
+
+def test_an_authorised_seller_is_read_as_platform_and_id() -> None:
+    given = ["calibrate", "c", "g", "--out", "i", "--authorised", "anna", "--authorised", "bazaar/shop/1"]
+    assert make_parser().parse_args(given).authorised == ["anna", ("bazaar", "shop/1")]

@@ -91,11 +91,11 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     if decided and args.fakes is None and (why := too_few("fakes", len(photos), len(decided))):
         fakes = None
         talk.note(f"note: {args.journal}: {why}; calibrating on the genuine listings alone")
+    _refuse_settings(args, fakes is not None)
     before = _calibration_in(args.out, talk)
     catalog = loaded(args, talk)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
-    sellers = [tuple(seller.split("/", 1)) if "/" in seller else seller for seller in args.authorised]
-    inspector = Inspector(catalog, authorised=sellers, base_rate=args.base_rate, costs=args.costs)
+    inspector = Inspector(catalog, authorised=args.authorised, base_rate=args.base_rate, costs=args.costs)
     try:
         inspector.calibrate(
             genuine,
@@ -122,6 +122,17 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in changes)]
         data["change"] = changes
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
+
+
+def _refuse_settings(args: argparse.Namespace, fakes: bool) -> None:
+    """:class:`InputError` for what no photo can mend, before the encoder is loaded."""
+    from ..checks import check_settings
+
+    check_settings(costs=args.costs)
+    if not fakes and (args.base_rate is not None or args.costs is not None):
+        raise InputError("--base-rate and --costs need --fakes, or a journal with fakes enough to learn from")
+    if fakes and args.leave_one_out:
+        raise InputError("--leave-one-out is for genuine photos alone; with fakes, a part has to be kept aside")
 
 
 def _calibration_in(folder: Path, talk: Talk) -> Calibration | None:
@@ -281,7 +292,7 @@ def inspect(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..evaluation import Evaluation
+    from ..evaluation import Evaluation, labelled_rows
     from ..evaluation import evaluate as run
     from ..evaluation.figures import FIGURES
     from ..inspector import Inspector
@@ -290,6 +301,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
     refuse_missing(args.listings, "listings")
     baseline = None if args.baseline is None else Evaluation.load(args.baseline)
     require("matplotlib", extra="plot", purpose="a page of evaluate")
+    labelled_rows(args.listings, args.group)  # what is wrong with them shows before the encoder is loaded
     catalog = loaded(args, talk)
     inspector = Inspector.load(args.inspector, catalog)
     talk.step(f"Inspecting the labelled listings of {args.listings} ...")

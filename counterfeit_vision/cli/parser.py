@@ -61,7 +61,22 @@ def _share(text: str) -> float:
     return value
 
 
-_share.__name__ = "share"  # argparse names the type in its message
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return value
+
+
+_share.__name__, _count.__name__ = "share", "whole number"  # argparse names the type in its message
+
+
+def _seller(text: str) -> str | tuple[str, str]:
+    """PLATFORM/ID, or an id alone."""
+    platform, slash, id = text.partition("/")
+    if not platform.strip() or (slash and not id.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} names no seller; type PLATFORM/ID, or ID alone")
+    return (platform, id) if slash else text
 
 
 def _path(text: str) -> Path:
@@ -222,6 +237,7 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--authorised",
+        type=_seller,
         action="append",
         default=[],
         metavar="PLATFORM/ID",
@@ -357,7 +373,9 @@ def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
         metavar="COLUMN",
         help="column of what belongs together, such as seller; intervals resample it whole (default: each listing)",
     )
-    parser.add_argument("--draws", type=int, default=1000, help="resamplings behind an interval (default: %(default)s)")
+    parser.add_argument(
+        "--draws", type=_count, default=1000, help="resamplings behind an interval (default: %(default)s)"
+    )
     parser.add_argument(
         "--baseline", type=_path, metavar="RUN", help="--out of an earlier run on the same listings, to compare with"
     )

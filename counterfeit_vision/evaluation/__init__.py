@@ -7,6 +7,6 @@ keeps them, ``charts.py`` draws them, ``confidence.py`` says which answers are t
 
 from .figures import Estimate, Judged
 from .result import Comparison, Evaluation, Line
-from .run import evaluate
+from .run import evaluate, labelled_rows
 
-__all__ = ["Comparison", "Estimate", "Evaluation", "Judged", "Line", "evaluate"]
+__all__ = ["Comparison", "Estimate", "Evaluation", "Judged", "Line", "evaluate", "labelled_rows"]

@@ -25,7 +25,7 @@ from ..types import Evidence, Failure, Listing, Verdict
 from .figures import Judged
 from .result import Evaluation
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "labelled_rows"]
 
 LABELS = ("genuine", "fake", "unknown")
 LARGEST_MASK = 0.2  # of the photo: in a larger change a peak proves nothing
@@ -82,14 +82,24 @@ def evaluate(
     return Evaluation(rows, about=about, draws=draws, failures=failures)
 
 
-def _truths(path: Path, group: str) -> Iterator[_Truth]:
-    for number, row in read_rows(path):
-        place, label = f"{path}:{number}", row.get("label")
+def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a labelled file, each with its line; raises :class:`~counterfeit_vision.ManifestError` where a label
+    or a group is missing.
+    """
+    rows = list(read_rows(path))
+    for number, row in rows:
+        label = row.get("label")
         if label not in LABELS:
-            raise ManifestError(f"{place}: label={label!r}; the labels are {', '.join(LABELS)}")
-        id = id_of(row, f"{path.name}:{number}")
+            raise ManifestError(f"{path}:{number}: label={label!r}; the labels are {', '.join(LABELS)}")
         if group != "id" and group not in row:
-            raise ManifestError(f"{place}: column {group!r}, to group by, is missing; the row has {', '.join(row)}")
+            there = ", ".join(row)
+            raise ManifestError(f"{path}:{number}: column {group!r}, to group by, is missing; the row has {there}")
+    return rows
+
+
+def _truths(path: Path, group: str) -> Iterator[_Truth]:
+    for number, row in labelled_rows(path, group):
+        place, label, id = f"{path}:{number}", row["label"], id_of(row, f"{path.name}:{number}")
         detail = row.get("attack") if label == "fake" else row.get("hard")
         judged = Judged(
             id=id,
