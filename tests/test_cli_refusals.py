@@ -101,3 +101,19 @@ def test_wrong_options_of_evaluate(run: Run, catalog: Path, tmp_path: Path) -> N
 def test_an_authorised_seller_is_read_as_platform_and_id() -> None:
     given = ["calibrate", "c", "g", "--out", "i", "--authorised", "anna", "--authorised", "bazaar/shop/1"]
     assert make_parser().parse_args(given).authorised == ["anna", ("bazaar", "shop/1")]
+
+
+def test_another_folder_is_advised_only_where_the_folder_is_the_reason(run: Run, tmp_path: Path) -> None:
+    (market := tmp_path / "d" / "market").mkdir(parents=True)
+    (market / "market.json").write_text('{"seed": 5, "complete": false}')
+    for option, value, words in (
+        ("--size", 0, "size=0: need a whole number >= 96"),
+        ("--listings", -3, "listings=-3: need a whole number >= 0"),
+        ("--seed", -1, "seed=-1: need a whole number >= 0"),
+        ("--brands", 3000, "brands=3000: there are names for "),
+    ):
+        said = run("demo", "--folder", tmp_path / "d", option, value, "--quiet")
+        assert (said.code, said.err.startswith(f"error: {words}"), "--folder" in said.err) == (2, True, False), said.err
+    said = run("demo", "--folder", tmp_path / "d", "--quiet")
+    assert (said.code, "already holds another market" in said.err) == (2, True)
+    assert said.err.endswith(f"; such as: --folder {tmp_path / 'd'}-0-strong\n")

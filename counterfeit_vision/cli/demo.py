@@ -77,7 +77,7 @@ def _rendered(args: argparse.Namespace, talk: Talk) -> Market:
             progress=talk.bars,
         )
     except InputError as error:
-        if (folder / "market.json").exists():
+        if str(error).startswith(str(folder)):
             raise InputError(f"{error}; such as: --folder {args.folder}-{args.seed}-{args.strength}") from error
         raise
 
