@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from counterfeit_vision import Catalog
+from counterfeit_vision import Catalog, Report
 from counterfeit_vision.cli import main, make_parser
+from counterfeit_vision.cli.demo import _demo_text
 
 
 class Said(NamedTuple):
@@ -117,3 +122,33 @@ def test_another_folder_is_advised_only_where_the_folder_is_the_reason(run: Run,
     said = run("demo", "--folder", tmp_path / "d", "--quiet")
     assert (said.code, "already holds another market" in said.err) == (2, True)
     assert said.err.endswith(f"; such as: --folder {tmp_path / 'd'}-0-strong\n")
+
+
+def test_what_the_demo_advises_can_be_pasted(run: Run, tmp_path: Path) -> None:
+    (market := tmp_path / "my demo" / "market").mkdir(parents=True)
+    (market / "market.json").write_text('{"seed": 5, "complete": false}')
+    said = run("demo", "--folder", tmp_path / "my demo", "--quiet")
+    assert shlex.split(said.err)[-2:] == ["--folder", f"{tmp_path}/my demo-0-strong"]
+    args = argparse.Namespace(folder=tmp_path / "my demo", strength="strong")
+    *_, last = _demo_text(Report([]), {}, {}, argparse.Namespace(alpha=0.05), args)
+    command = ["counterfeit-vision", "inspect", *(f"{tmp_path}/my demo/{name}" for name in ("catalog", "inspector"))]
+    assert shlex.split(last.removeprefix("To judge other listings: ")) == [*command, "LISTINGS", "--out", "results"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="runs a shell script")
+def test_the_demos_script_says_how_the_command_is_found_afterwards(tmp_path: Path) -> None:
+    clone, source = tmp_path / "my clone", Path(__file__).parent.parent / "scripts" / "demo"
+    for name, text in (
+        ("scripts/demo", source.read_text(encoding="utf-8")),
+        ("scripts/install", "#!/bin/sh\n"),
+        (".venv/bin/counterfeit-vision", '#!/bin/sh\necho "$@"\n'),
+    ):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_text(text, encoding="utf-8")
+        (clone / name).chmod(0o755)
+    for active, told in (("", ["source", f"{clone}/.venv/bin/activate"]), (f"{clone}/.venv", [])):
+        environment = {**os.environ, "VIRTUAL_ENV": active}
+        said = subprocess.run(
+            [clone / "scripts" / "demo", "--open"], env=environment, capture_output=True, text=True, check=True
+        )
+        assert (said.stdout, shlex.split(said.stderr)[-2:]) == ("demo --open\n", told)

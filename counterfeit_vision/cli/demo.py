@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,8 @@ def _rendered(args: argparse.Namespace, talk: Talk) -> Market:
         )
     except InputError as error:
         if str(error).startswith(str(folder)):
-            raise InputError(f"{error}; such as: --folder {args.folder}-{args.seed}-{args.strength}") from error
+            another = shlex.quote(f"{args.folder.as_posix()}-{args.seed}-{args.strength}")
+            raise InputError(f"{error}; such as: --folder {another}") from error
         raise
 
 
@@ -163,5 +165,5 @@ def _demo_text(
             f"In {100 * score:.0f} % of pairs of a fake and a genuine listing the fake has the higher risk "
             "(chance: 50 %)."
         )
-    made = f"{args.folder / 'catalog'} {args.folder / 'inspector'}"
+    made = shlex.join((args.folder / name).as_posix() for name in ("catalog", "inspector"))
     return [*lines, "", f"To judge other listings: counterfeit-vision inspect {made} LISTINGS --out results"]
