@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .checks import check_settings
-from .errors import CatalogError
+from .errors import CatalogError, InputError
 from .files import alone, refuse_file, replace_file
 from .heads import LearnedHead, Price
 from .policy import pairs
@@ -23,7 +23,7 @@ from .sealed import is_sealed, remove_old, sealed
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
-__all__ = ["KeptInspector", "read_inspector", "write_inspector"]
+__all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
 FORMAT = 32
 
@@ -51,11 +51,18 @@ class KeptInspector:
         return LearnedHead.load(file, encoder, cache=cache)
 
 
+def refuse_folder(folder: Path) -> None:
+    """:class:`InputError` for a file, a new folder that is named like one, and a folder that holds a catalogue."""
+    refuse_file(folder)
+    if (folder / "manifest.json").is_file():
+        raise InputError(f"{folder}: the folder holds a catalogue; name another one for the inspector")
+
+
 def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | None) -> None:
     """The learned head first, in a file of its own: at any moment what the JSON file names is there. Raises
-    :class:`InputError` for a file, and for a new folder that is named like one.
+    :class:`InputError` as :func:`refuse_folder`.
     """
-    refuse_file(folder)
+    refuse_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     head = None if learned is None else learned.to_bytes()
     sha256 = None if head is None else hashlib.sha256(head).hexdigest()

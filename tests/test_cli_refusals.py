@@ -90,6 +90,13 @@ def test_wrong_options_of_calibrate(
 
 
 @pytest.mark.usefixtures("no_encoder")
+def test_no_inspector_is_written_among_a_catalogues_files(run: Run, catalog: Path, tree: Path) -> None:
+    said = run("calibrate", catalog, tree, "--out", catalog, "--encoder", "any")
+    advice = "the folder holds a catalogue; name another one for the inspector"
+    assert (said.code, said.err) == (2, f"error: {catalog}: {advice}\n")
+
+
+@pytest.mark.usefixtures("no_encoder")
 def test_wrong_options_of_evaluate(run: Run, catalog: Path, tmp_path: Path) -> None:
     (source := tmp_path / "l.jsonl").write_text('{"id": "a", "label": "genuine"}\n{"id": "b"}\n')
     evaluate = ("evaluate", catalog, "i", source, "--out", tmp_path / "e", "--encoder", "any")

@@ -77,8 +77,10 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..feedback import Change, Journal
     from ..heads.learned import too_few
     from ..inspector import Inspector
+    from ..inspector_folder import refuse_folder
 
     refuse_out(args.out)
+    refuse_folder(args.out)
     for path, what in ((args.genuine, "genuine photos"), (args.fakes, "fakes"), (args.journal, "decisions")):
         if path is not None:
             refuse_missing(path, what)
