@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -142,20 +144,51 @@ def test_what_the_demo_advises_can_be_pasted(run: Run, tmp_path: Path) -> None:
     assert shlex.split(last.removeprefix("To judge other listings: ")) == [*command, "LISTINGS", "--out", "results"]
 
 
+def write_scripts(folder: Path, **scripts: str) -> Path:
+    """A clone with these scripts, by their paths; where a text is empty, with ours."""
+    for name, text in scripts.items():
+        (path := folder / name).parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text or (Path(__file__).parent.parent / name).read_text(encoding="utf-8"), encoding="utf-8")
+        path.chmod(0o755)
+    return folder
+
+
 @pytest.mark.skipif(os.name != "posix", reason="runs a shell script")
 def test_the_demos_script_says_how_the_command_is_found_afterwards(tmp_path: Path) -> None:
-    clone, source = tmp_path / "my clone", Path(__file__).parent.parent / "scripts" / "demo"
-    for name, text in (
-        ("scripts/demo", source.read_text(encoding="utf-8")),
-        ("scripts/install", "#!/bin/sh\n"),
-        (".venv/bin/counterfeit-vision", '#!/bin/sh\necho "$@"\n'),
-    ):
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        (clone / name).write_text(text, encoding="utf-8")
-        (clone / name).chmod(0o755)
+    made_up = {"scripts/install": "#!/bin/sh\n", ".venv/bin/counterfeit-vision": '#!/bin/sh\necho "$@"\n'}
+    clone = write_scripts(tmp_path / "my clone", **{"scripts/demo": ""}, **made_up)
     for active, told in (("", ["source", f"{clone}/.venv/bin/activate"]), (f"{clone}/.venv", [])):
         environment = {**os.environ, "VIRTUAL_ENV": active}
         said = subprocess.run(
             [clone / "scripts" / "demo", "--open"], env=environment, capture_output=True, text=True, check=True
         )
         assert (said.stdout, shlex.split(said.stderr)[-2:]) == ("demo --open\n", told)
+
+
+PYTHON = """\
+#!/bin/sh
+case "$*" in
+    *venv*) sleep 1; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    *pip*) echo pip >>installed; sleep 1 ;;
+    *) echo 1234 ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
+def test_two_installations_at_once_in_one_clone_make_one(tmp_path: Path) -> None:
+    clone = write_scripts(tmp_path, **{"scripts/install": "", "bin/python3": PYTHON})
+    (clone / "pyproject.toml").touch()
+    environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
+    install = functools.partial(
+        subprocess.Popen, clone / "scripts" / "install", env=environment, stderr=subprocess.PIPE, text=True
+    )
+    with install() as first:
+        assert first.stderr is not None
+        assert first.stderr.readline() == "Making .venv with 1234 ...\n"
+        with install() as second:
+            said = second.communicate(timeout=60)[1]
+        first.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert said == "Waiting for another scripts/install in this folder ...\n"
+    assert (clone / "installed").read_text() == "pip\n"
