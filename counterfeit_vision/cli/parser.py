@@ -26,7 +26,7 @@ exit codes:
 
 Results go to stdout, the path of what was written last; progress and notes go to stderr.
 Weights, embeddings and small copies of photos, and what was learned and claimed, are kept in $CV_CACHE
-(default: ~/.cache/counterfeit-vision).
+(default: $XDG_CACHE_HOME/counterfeit-vision where that is set, else ~/.cache/counterfeit-vision).
 """
 
 LABELLED = """\
