@@ -39,11 +39,11 @@ listing. "demo" renders such a file: demo/market/listings.jsonl.
 
 
 BENCH = """\
-Each stage is measured by itself, one photo after another; then the way that a run takes, in which
-threads decode ahead of the encoder and make the small copies that reports show. Wall time is what
-you wait for, processor time what all threads spend; both depend on what else the machine does, so
-look at least and most, too. Nothing comes from the cache of embeddings, and copies are left out.
-Before anything is measured, a run has to give the same vectors as its stages do.
+Each stage is measured by itself, one photo after another; then a whole run, in which threads decode
+ahead of the encoder and make the small copies that reports show. Wall time is what you wait for,
+processor time what all threads spend; both depend on what else the machine does, so look at least
+and most, too. Nothing comes from the cache of embeddings, and copies are left out. Before anything
+is measured, a run has to give the same vectors as its stages do.
 """
 
 
@@ -97,7 +97,10 @@ JSON = _some("--json", action="store_true", default=argparse.SUPPRESS, help="one
 QUIET = _some("--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress on stderr")
 DEVICE = _some("--device", default="cpu", help="where the encoder runs: cpu or cuda (default: %(default)s)")
 ENCODER = _some("--encoder", default=DEFAULT_ENCODER, help="see: models list (default: %(default)s)")
-FOREIGN_ENCODER = _some("--encoder", help="only for a catalogue that was built with no recipe's encoder")
+FOREIGN_ENCODER = _some(
+    "--encoder",
+    help='needed only where the catalogue was built with an encoder that "models list" lacks: its folder or name',
+)
 CATALOG = _some("catalog", type=_path, help="folder of the catalogue")
 INSPECTOR = _some("inspector", type=_path, help="folder that calibrate wrote")
 
@@ -245,32 +248,38 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
         "given several times (ID alone: where listings name no platform)",
     )
     parser.add_argument(
-        "--fakes", type=_path, help="labelled fakes, as the genuine photos are given: a head learns from them"
+        "--fakes",
+        type=_path,
+        help="known fakes, in the same form as the genuine photos; the learned claim is fitted on them, and the risk "
+        "is then the probability of a fake",
     )
     parser.add_argument(
-        "--base-rate", type=_share, metavar="SHARE", help="of fakes that is expected among listings; needs --fakes"
+        "--base-rate", type=_share, metavar="SHARE", help="expected share of fakes among listings; needs --fakes"
     )
     parser.add_argument(
         "--costs",
         type=float,
         nargs=2,
         metavar=("ACCUSATION", "MISSED"),
-        help="of a false accusation and of a missed fake, in any unit: what would be suspected and is not probable "
-        "enough a fake for them goes to review; needs --fakes",
+        help="costs of a false accusation and of a missed fake, in any unit; what would be suspected goes to review "
+        "where a fake is not probable enough for these costs; needs --fakes",
     )
     parser.add_argument(
         "--group",
         choices=("seller", "platform", "region"),
-        help="listings that have it in common belong together: the promise is then about those of a new one, and "
-        "counts groups (default: each listing by itself)",
+        help="listings with the same value count as one group; the promise is then about a listing from a new group "
+        "(default: each listing by itself)",
     )
     parser.add_argument(
-        "--by", choices=("category", "brand", "product"), help="calibrate each by itself, where it has photos enough"
+        "--by",
+        choices=("category", "brand", "product"),
+        help="calibrate each by itself where it has enough photos, and the others together",
     )
     parser.add_argument(
         "--leave-one-out",
         action="store_true",
-        help="keep no genuine photos aside, leave each listing out in turn: fewer will do, and twice --alpha is proved",
+        help="keep no genuine photos aside, but leave each listing out in turn: 19 listings will do for 5 %% instead "
+        "of 28, but the proved limit is up to twice --alpha",
     )
     parser.add_argument(
         "--journal",
@@ -371,7 +380,8 @@ def _add_evaluate(under: argparse._SubParsersAction[Any]) -> None:
         "--group",
         default="id",
         metavar="COLUMN",
-        help="column of what belongs together, such as seller; intervals resample it whole (default: each listing)",
+        help="listings with the same value in this column, such as seller, count as one group; intervals resample "
+        "whole groups (default: each listing by itself)",
     )
     parser.add_argument(
         "--draws", type=_count, default=1000, help="resamplings behind an interval (default: %(default)s)"
