@@ -85,9 +85,9 @@ class CachedPhoto:
 
 
 class EmbeddingCache:
-    """A file of embeddings. ``path`` is the file, or a folder, in which it is ``embeddings.sqlite``; it defaults to
-    :func:`~counterfeit_vision.weights.cache_dir`. ``max_bytes`` is what its rows may take on disk (a file that was
-    larger keeps its size, and its free pages are used first). Safe to use from many threads.
+    """A file of embeddings. ``path`` is the file, or a folder in which the file is called ``embeddings.sqlite``; it
+    defaults to :func:`~counterfeit_vision.weights.cache_dir`. ``max_bytes`` is what its rows may take on disk (a file
+    that was larger keeps its size, and its free pages are used first). Safe to use from many threads.
 
     >>> import tempfile
     >>> with EmbeddingCache(tempfile.mkdtemp() + "/e.sqlite") as cache:
@@ -268,7 +268,7 @@ class EmbeddingCache:
         )
 
     def put(self, sha256: str, fingerprint: str, photo: CachedPhoto) -> None:
-        """Keep a photo; :meth:`commit` makes it last."""
+        """Keep a photo; :meth:`commit` makes that permanent."""
         row = (
             np.ascontiguousarray(photo.vector, np.float32).tobytes(),
             None if photo.patches is None else np.ascontiguousarray(photo.patches, np.float16).tobytes(),
@@ -291,7 +291,7 @@ class EmbeddingCache:
                 return
 
     def commit(self) -> None:
-        """Write what was put and when what was got, and forget what goes beyond the size."""
+        """Write what was put, and when what was got; then forget what exceeds ``max_bytes``."""
         with self._forgetting():
             if not self._keeping:
                 self._uses.clear()

@@ -66,11 +66,12 @@ class Catalog:
     """Genuine references of some brands. Make one with :meth:`build` or :meth:`load`.
 
     ``references`` are the rows in order; their ``photo`` is the JPEG copy that is kept, at most 800 pixels on its long
-    side, and ``sizes`` are the (width, height) of the originals, whose pixels ``references[row].regions`` speak of.
+    side, and ``sizes`` are the (width, height) of the originals, in whose pixels ``references[row].regions`` are given.
     ``sha256``, ``vectors``, ``content``, ``centre``, ``grid``, ``space``, ``tokens``, ``foreground`` and ``marks`` are
     those of :class:`~counterfeit_vision.references.KeptReferences`; ``products``, ``goods`` (brand/product) and
     ``genuine`` (no known fake) are (N,) too. ``failures`` are the photos that could not be used when it was built.
-    ``searches_exactly``: the index is the default one; another may find others, by settings that nobody knows.
+    ``searches_exactly``: whether the index is the default one; what another finds depends on settings that are not
+    known here.
     """
 
     def __init__(
@@ -114,9 +115,9 @@ class Catalog:
         rows.
 
         ``index`` makes an index for vectors of a given length; the default is exact: FAISS, or torch on the encoder's
-        GPU. A photo that can't be used, or a region less than half of which lies on its photo or that is given as a
-        fraction of it, is one of ``failures``; with ``strict`` the first raises. The marks of products without
-        ``regions`` are looked for once, here, unless ``find_marks`` is false.
+        GPU. A photo that can't be used is one of ``failures``, as is a region that is given in fractions of its photo
+        or lies less than half on it; with ``strict`` the first raises. The marks of products without ``regions`` are
+        looked for once, here, unless ``find_marks`` is false.
         ``cache`` keeps the photos' embeddings and what takes long to learn of each product's marks, so that a catalogue
         that has grown is built anew in little time; ``False`` does without.
         Raises :class:`InputError` when nothing genuine is left.
@@ -180,7 +181,7 @@ class Catalog:
         product whose marks were found. A photo without a mark has an empty row. The first such search encodes all
         references' marks, which :meth:`save` then keeps.
 
-        ``cache`` keeps the photos' embeddings; by default where the catalogue's are kept, if they are.
+        ``cache`` keeps the photos' embeddings; by default the catalogue's own cache does, if it has one.
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
@@ -219,7 +220,7 @@ class Catalog:
         return contextlib.nullcontext(False) if self._open_cache is None else self._open_cache()
 
     def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
-        """The nearest references of embedded photos, as rows; ``allowed`` rows, by default all but known fakes.
+        """The nearest references of embedded photos, as rows: of the ``allowed`` ones, by default all but known fakes.
 
         Raises :class:`FingerprintError` for another encoder's vectors.
         """
@@ -245,7 +246,7 @@ class Catalog:
         return GoodsMarks(rows, known, self.encoder, memory, self.pixels, self._product_on)
 
     def memory_of(self, rows: Sequence[int]) -> Memory:
-        """What is kept on disk of these references together, by their copies, their regions and their sizes."""
+        """What is kept on disk of these references together; the key is their copies, regions and sizes."""
         digest = hashlib.sha256()
         for row in rows:
             regions, photo = [region.to_list() for region in self.regions(row)], self.kept.jpeg(row)
@@ -335,8 +336,8 @@ class Catalog:
 
     @cached_property
     def row_of_file(self) -> Mapping[str, int]:
-        """The row of each file, by its sha256; of one in several galleries, that in the first of :data:`GALLERIES`: a
-        proven fake may show the brand's own picture, which proves no fake.
+        """The row of each file, by its sha256; where it is in several galleries, the row in the first of
+        :data:`GALLERIES`: a proven fake may show the brand's own picture, and others who show it need not sell a fake.
         """
         order = [(GALLERIES.index(reference.gallery), row) for row, reference in enumerate(self.references)]
         return {self.sha256[row]: row for _, row in sorted(order, reverse=True)}
@@ -417,8 +418,8 @@ class Catalog:
 
     @staticmethod
     def verify(folder: str | os.PathLike[str]) -> dict[str, Any]:
-        """The manifest, after every file was found whole, and all of them to fit together;
-        :class:`CorruptCatalogError` names what is missing or changed.
+        """The manifest, once every file was found whole and all of them fit together; :class:`CorruptCatalogError`
+        names what is missing or changed.
         """
         return verify_folder(as_path(folder, "Catalog.verify", "catalog"))
 
@@ -460,7 +461,7 @@ class Catalog:
 
     @cached_property
     def vectors_sha256(self) -> str:
-        """Tells catalogues of one generation apart that were encoded in another precision, or on another machine."""
+        """Tells apart catalogues of one generation that were encoded in another precision or on another machine."""
         return hashlib.sha256(np.ascontiguousarray(self.vectors).tobytes()).hexdigest()
 
     def __len__(self) -> int:

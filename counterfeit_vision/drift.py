@@ -32,7 +32,7 @@ DRIVERS = 10  # photos that an alarm names
 
 @dataclass(frozen=True)
 class Alarm:
-    """That genuine photos are no longer as they were, at the ``seen``-th of them, with what ``capital`` was then.
+    """Genuine photos have changed. ``seen`` is how many had been watched at the alarm, ``capital`` the evidence then.
 
     ``direction`` is "more unusual" or "more usual"; ``drivers`` are ids of the photos that drove it, those that raised
     the capital most since it was lowest.
@@ -54,9 +54,9 @@ class Drift:
     """Watches traffic that is presumed to be genuine, in the order in which it came.
 
     Show it listings that were found genuine, or those of sellers that are trusted, whatever their verdicts: picking by
-    the verdict is a change by itself. ``delta`` is the chance of ever giving an alarm while nothing changes. One photo
-    a listing counts, the first, and of the calibration one a group; where a seller's photos are alike, show one of each
-    seller's listings. ``alarm`` stays once it was given: calibrate again, and watch anew.
+    the verdict is a change by itself. ``delta`` is the chance of ever giving an alarm while nothing changes. Only a
+    listing's first photo counts, and one photo of each calibration group; where a seller's photos are alike, show one
+    listing of each seller. ``alarm`` stays once it was given: calibrate again, and watch anew.
     """
 
     def __init__(self, calibration: Calibration, *, delta: float = 0.01) -> None:
@@ -86,12 +86,12 @@ class Drift:
 
     @property
     def capital(self) -> float:
-        """What is left of 1: the evidence against "nothing has changed"."""
+        """The evidence against "nothing has changed", which starts at 1."""
         return math.exp(min(self._log_capital, 700.0))
 
     def add(self, results: Iterable[Verdict | Failure]) -> Drift:
-        """Watch these verdicts, too; returns itself. Passed over are failures, and what was added before, as where a
-        notebook's cell is run again; the same listings inspected again are watched again.
+        """Watch these verdicts, too; returns itself. Skips failures, and verdicts that were added before, as when a
+        notebook's cell is run again; listings that are inspected again are watched again.
 
         Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, for one without
         statistics, and for what is no verdict.

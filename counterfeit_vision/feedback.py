@@ -39,7 +39,7 @@ START = "0" * 64  # what the first line names as the one before it
 
 
 class Journal:
-    """Reviewers' decisions in one file, which is made at the first of them."""
+    """Reviewers' decisions, in one file that the first of them creates."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = as_path(path, "Journal", "decisions.jsonl")
@@ -155,7 +155,8 @@ class Journal:
         return CatalogError(f"{self.path}:{line}: not as it was written: {what}; {advice}")
 
     def listings(self, decided: Decided) -> list[Listing]:
-        """What was decided so, each listing by its last decision; of genuine ones only those once drawn at random.
+        """The listings whose last decision is ``decided``; of genuine ones only those that were drawn at random at
+        least once.
 
         Two listings may have one id, on two platforms or with other photos; the second is then called "id (2)".
         """
@@ -185,7 +186,7 @@ class Change:
     @property
     def now_suspected(self) -> float | None:
         """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where the claims
-        are others, or what is calibrated by itself, such as each brand and now each category.
+        changed, or where the new one was calibrated ``by`` something that the old one was not.
         """
         if self.before.heads != self.after.heads or not self._strata_are_known:
             return None

@@ -70,8 +70,8 @@ class Inspector:
     - ``authorised`` are sellers that are never ``suspected``: pairs (platform, the platform's verified id), or an id
       where listings name no platform.
     - ``base_rate`` is the share of fakes that is expected among the listings, ``costs`` = (of a false accusation, of a
-      missed fake), in any unit: what would be ``suspected`` and is not probable enough a fake for them goes to
-      ``review``. Both need a calibration with labelled fakes.
+      missed fake), in any unit: what would be ``suspected`` goes to ``review`` where a fake is not probable enough for
+      these costs. Both need a calibration with labelled fakes.
     - ``cache`` keeps embeddings, small copies of photos, and what the claims say of a listing, on disk; ``False`` keeps
       none. What is learned of a product's marks goes into the catalogue's cache.
     """
@@ -157,27 +157,27 @@ class Inspector:
         """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
 
         - ``alpha`` is the share of genuine photos that may end as ``suspected``.
-        - ``groups`` names, for each of ``genuine`` and then of ``fakes``, in their order, what belongs together (a
-          seller, a room); default: each listing by itself. The promise is then about a photo of a new group.
+        - ``groups`` has a name for each of ``genuine`` and then each of ``fakes``, in order: those of one name belong
+          together (a seller, a room); default: each by itself. The promise is then about a photo of a new group.
         - ``per="photo"`` counts photos instead of groups; the photos of a group stay on one side. It needs fewer
           groups, and promises less where the photos of a group are alike.
-        - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has photos
-          enough; the others are ranked together.
+        - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has enough
+          photos; the others are ranked together.
         - ``leave_one_out`` keeps no part of the photos aside, but leaves each group out in turn: 19 groups will do for
-          ``alpha`` = 5 % instead of 28, and 2 ``alpha`` - 1 / (groups + 1) is what is proved.
+          ``alpha`` = 5 % instead of 28, but the limit that is proved is 2 ``alpha`` - 1 / (groups + 1).
 
         With ``fakes`` (labelled photos or listings) the claims are weighed, ``risk`` is the probability of a fake, and
         a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them, on the catalogue and on one part of
         ``genuine``; where it is not shown to be useful it is left out, and ``lesson`` says why. Nothing is fitted on
-        the part that p-values come from. Not learned from are fakes of that part's groups (of a new group nobody has
-        any), and photos that the catalogue has as known fakes (they would teach that fakes are copies).
+        the part that p-values come from. Fakes of that part's groups are not learned from (nobody has any of a new
+        group), nor are photos that the catalogue has as known fakes (they would teach that fakes are copies).
 
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
         shown as fakes as well. Warns where there are such, and where more than a tenth of the genuine photos are
         copies of catalogue photos.
-        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are known
-        by the bytes of their files, which images and arrays do not have: give paths or bytes.
+        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
+        recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
         alpha = as_share(alpha, "alpha", 0.05)
         self._check_options(fakes, by=by, per=per, leave_one_out=leave_one_out)
@@ -367,13 +367,13 @@ class Inspector:
         return Report(results, about=now.about())
 
     def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
-        """The same, lazily: results come as they are ready, in order. All are by the calibration that was there at the
-        first. Warns where that is of another generation of the catalogue, or has claims that cannot be made here, as
-        what reads wordmarks is absent.
+        """The same, lazily: results come as they are ready, in order. All use the calibration that was there at the
+        first of them. Warns where that is of another generation of the catalogue, or has claims that cannot be made
+        here, for example because what reads wordmarks is absent.
 
         It reads ahead, by up to three batches of the encoder's ``batch_size`` photos (six where the cache knows them,
-        and more on a GPU) and 32 listings; of a live queue, ``inspect([listing])`` each as it comes. Where the source
-        raises, what was read before is judged first.
+        and more on a GPU) and 32 listings; from a live queue, take each listing as it comes and ``inspect([listing])``.
+        Where the source raises, what was read before is judged first.
         """
         return self._stream(listings, progress=progress, stacklevel=2)
 
@@ -412,7 +412,7 @@ class Inspector:
         return Decider(self.catalog, calibration, policy, self.by, self.base_rate, unable)
 
     def about(self) -> dict[str, str]:
-        """The facts that a report has in its head: the catalogue, the calibration and what it promises, the claims."""
+        """The facts at the head of a report: the catalogue, the calibration and what it promises, the claims."""
         decider, info = self._decider(), self.catalog.info()
         calibration = decider.calibration
         fakes = info["galleries"].get("known_fake", 0)
@@ -462,7 +462,7 @@ class Inspector:
     ) -> Inspector:
         """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``.
 
-        Heads that were given to the inspector have to be given again, but for the learned one; without ``heads``,
+        Heads that were given to the inspector have to be given again, except the learned one; without ``heads``,
         :class:`Price` has the rates that it had.
         """
         path = as_path(folder, "Inspector.load", "inspector")

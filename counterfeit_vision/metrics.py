@@ -3,8 +3,7 @@ stated, ties handled: no figure depends on the order of its rows.
 
 ``labels`` are (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Every
 function of them raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align,
-and for one class only where a figure needs both. Names that are none (``None``, NaN) are no wrong input: a row may be
-short.
+and for one class only where a figure needs both. Missing names (``None``, NaN) are allowed: a row may be short.
 """
 
 from __future__ import annotations
@@ -302,8 +301,9 @@ def bootstrap_interval(
 def calibration_error_interval(
     labels: ArrayLike, probabilities: ArrayLike, groups: Sequence[str], *, draws: int = 1000, level: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of :func:`expected_calibration_error`, in its bins: as far on both sides as the bins' distances of
-    probability and share lie, together, from the true ones in ``level`` of the draws of :func:`bootstrap_interval`.
+    """The interval of :func:`expected_calibration_error`, in its bins, with one margin on both sides: in ``level`` of
+    the draws of :func:`bootstrap_interval`, the bins' distances of probability and share differ from those of all rows
+    by no more than that, summed.
 
     A sum of distances moves no further than they do together, so the interval always holds the figure, and from 200
     rows on the truth in nine of ten simulated sets, where probabilities are right, and in more where they are wrong.
@@ -366,7 +366,8 @@ def paired_difference(
 
 
 def binomial_interval(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:
-    """Limits of the rate behind ``hits`` of ``count`` independent trials (Clopper & Pearson 1934): exact, never short.
+    """Limits of the rate behind ``hits`` of ``count`` independent trials (Clopper & Pearson 1934): exact, never too
+    narrow.
 
     With nothing counted it is (0, 1).
 

@@ -167,9 +167,9 @@ class Report(Sequence[Result]):
 
         ``verdicts.jsonl`` has one line a result in input order, ``{"kind": "verdict" | "failure", ...}`` as in
         ``to_dict``. Each file appears whole or not at all, and is byte for byte the same for the same results. A
-        listing of one photo adds about 90 kB to the page: of thousands save a slice, such as ``report[:500]``, or their
-        :meth:`discoveries`. Raises :class:`InputError` for a file that is there, and for a folder named like one, such
-        as ``results.csv``: tables are what :meth:`to_frame` is for.
+        listing of one photo adds about 90 kB to the page: of thousands of listings, save a slice, such as
+        ``report[:500]``, or their :meth:`discoveries`. Raises :class:`InputError` for a file that is there, and for a
+        folder named like one, such as ``results.csv``: tables are what :meth:`to_frame` is for.
         """
         target = as_path(path, "report.save", "results")
         if target.suffix.lower() == ".html":

@@ -271,7 +271,7 @@ class Listing(_Record):
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id. An empty text is as if left out.
+    id. An empty text counts as left out.
     """
 
     id: str
@@ -484,20 +484,21 @@ class Verdict(_Record):
     - ``risk``: finite, 0..1, higher = more suspicious, on every verdict.
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: at most this share of genuine listings is at least this unusual, on average over calibrations (the
-      conformal guarantee); (1 + how many of the n that are ranked are) / (n + 1), as the calibration says. By leaving
-      one out it is at most 2 ``p_value`` - 1 / (n + 1) of them.
+      conformal guarantee). It is (1 + k) / (n + 1), where k of the n listings that it is ranked among are so. Where the
+      calibration left each group out in turn, the share is at most 2 ``p_value`` - 1 / (n + 1).
     - ``product``, ``brand``: the nearest catalogue product; ``None`` where nothing in the catalogue is near.
-    - ``margin_p``: the share of genuine photos whose nearest product stands out as little from the next. Where that is
-      at most a tenth, ``runner_up`` names the next, with its brand where that is another: it may as well be that one.
+    - ``margin_p``: the share of genuine photos whose nearest product stands out from the next as little as here. Where
+      that is at most a tenth, ``runner_up`` names the next product, with its brand where that differs: the photo may
+      show either.
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
-    - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk, which rises with
-      it continuously, come from the log of the mean of their exponentials (their mean evidence), in which a photo that
-      is shown twice counts once; from that of the photos which the catalogue knows, or of those of them that are no
-      proven copies of genuine ones, where that is smaller.
+    - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from their
+      mean evidence (the log of the mean of their exponentials), with which the risk rises continuously: that of all
+      photos, of those that the catalogue knows, or of those of them that are no proven copies of genuine photos,
+      whichever is least suspicious. A photo shown twice counts once.
     - ``authorised``: the seller is one of those that the brand has authorised.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
-      ``failures``: its other photos, that gave no pixels or that no claim applies to.
+      ``failures``: its other photos, which gave no pixels or to which no claim applies.
     - ``nearest``: ids of the references that the first of ``photos`` is most like, best first, by that photo alone,
       whatever the listing says.
     """
@@ -529,8 +530,8 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the pictures, of which there are names and hashes, and the nearest
-        references. Nearly all of its bytes are the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the nearest references and the pictures; of the listing's photos, names
+        and hashes. Nearly all of its bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,

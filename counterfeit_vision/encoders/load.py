@@ -42,8 +42,8 @@ def load_encoder(
     ``name`` is a recipe (``counterfeit-vision models list``), an open_clip architecture with ``weights`` a tag or file,
     a folder with ``open_clip_config.json``, or ``hf-hub:owner/model``. ``dtype`` is ``"float32"`` or ``"bfloat16"``;
     ``None`` means float32 on a CPU and for convnet recipes, and bfloat16 on a GPU that has instructions for it
-    (Ampere's and later). In float32 on a GPU, torch lets convolutions round their factors to 11 bits, also that of a
-    transformer's patches: of CLIP B/16's vectors, numbers then move by up to 6e-4.
+    (Ampere's and later). In float32 on a GPU, torch lets convolutions round their factors to 11 bits, including the one
+    that makes a transformer's patches: numbers in CLIP B/16's vectors then move by up to 6e-4.
     ``torch.backends.cudnn.allow_tf32 = False`` forbids it.
     ``decode="fast"`` reads large JPEGs at a fraction of their size (see
     :class:`~counterfeit_vision.preprocess.Preprocess`): its vectors have a fingerprint of their own.

@@ -73,8 +73,8 @@ class Evaluation:
     :meth:`load`.
 
     ``rows`` are the listings in input order, ``about`` facts about the run. Listings without a verdict count in no
-    figure; the tables say how many there are. ``failures`` are these and single photos of judged listings, known only
-    while judging.
+    figure; the tables say how many there are. ``failures`` are these, and single photos of judged listings; a run that
+    was read back has none.
     """
 
     def __init__(

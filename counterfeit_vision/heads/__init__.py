@@ -1,5 +1,5 @@
 """What can be said about a photo: claims, and what they share (``suspects``, ``closeups``, ``laid_over``,
-``known_lines``). Every head has one method, ``score``; a user's own head uses the same door.
+``known_lines``). Every head has one method, ``score``; a head of your own is used in the same way.
 """
 
 from .base import Head

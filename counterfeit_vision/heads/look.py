@@ -14,7 +14,7 @@ FLOOR = 0.03  # of 1 - cosine: less is light, blur and a pixel of misfit
 
 
 class Look:
-    """How unlike the genuine ones what lies in the marks' place is as a whole, whether they were found there or not.
+    """How unlike the genuine marks whatever lies in their place is as a whole, whether marks were found there or not.
 
     It is cut out, laid over the genuine marks and encoded by itself: ``score`` = log(0.03 + 1 - the cosine of its
     global vector with the most alike genuine photo's). Pixels tell which stroke is another; this tells what is there

@@ -339,9 +339,9 @@ def render(
     - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine
       photos.
     - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs; up to 8 % where one letter, swapped or
-      turned round, is as much) or ``"strong"``; ``attacks``: names of :data:`ATTACKS` to take in turn, default all;
-      what would not show on a product makes way for the next. ``photos``: how many a listing has of its goods; of a
-      stolen photo there is one.
+      turned round, is as much) or ``"strong"``; ``attacks``: names of :data:`ATTACKS` to take in turn, default all; an
+      attack that would not show on a product makes way for the next. ``photos``: how many a listing has of its goods;
+      of a stolen photo there is one.
     - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
 
     Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product; of a listing's first photo),
