@@ -110,7 +110,7 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
     for _, lines in shown:
         for word, count in Counter(bare(line.text) for _, line in lines).items():
             counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
-    names = spellings(name)
+    names, parts = spellings(name), _parts(name)
     known = names | {
         word  # what is nearly the name is the name, misread
         for word, count in counts.items()
@@ -118,7 +118,7 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
         and word.isalnum()
         and not word.isdigit()  # an emblem's stripes are read as 1111
         and len(word) >= _shortest(word)
-        and all(edit_distance(word, one) > NEAR * len(one) for one in (folded(name), *names))
+        and (word in parts or all(edit_distance(word, one) > NEAR * len(one) for one in (folded(name), *names)))
     }
     named = [(box, [(number, line) for number, line in lines if bare(line.text) in known]) for box, lines in shown]
     kept: list[tuple[Floats, list[tuple[int, TextLine]]]] = []
@@ -256,6 +256,14 @@ def _names(lines: Sequence[tuple[int, TextLine]], name: str) -> int:
     """How many of the lines are the name."""
     names = spellings(name)
     return sum(bare(line.text) in names for _, line in lines)
+
+
+def _parts(name: str) -> set[str]:
+    """What a text is, :func:`bare`, that prints some of a name's words, one after the other, as goods of Polo Ralph
+    Lauren do.
+    """
+    words = name.split()
+    return {bare(" ".join(words[start:end])) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
 
 
 def _height(box: Floats) -> float:
