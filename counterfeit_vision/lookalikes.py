@@ -91,13 +91,20 @@ def lookalike_words(text: str, name: str) -> list[str]:
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
     """
-    words, most = re.findall(WORD, _seen(text)), len(re.findall(WORD, name))
-    spans = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
-    runs = [" ".join(words[start:end]) for start, end in spans if end <= len(words)]
-    spelt = any(unaccented(run) == unaccented(name) for run in runs)
-    false = [run for run in runs if skeleton(run) == skeleton(name) and unaccented(run) != unaccented(name)]
+    seen, most = _seen(text), len(re.findall(WORD, name))
+    words = list(re.finditer(WORD, seen))
+    ends = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
+    spans = [words[start:end] for start, end in ends if end <= len(words)]
+    runs = [(" ".join(word[0] for word in span), seen[span[0].start() : span[-1].end()]) for span in spans]
+    spelt = any(unaccented(run) == unaccented(name) for run, _ in runs)
     words_alone = spelt or len(folded(name)) < LONG
-    return [run for run in false if not (run.isascii() and _is_plain(run, letters_too=words_alone))]
+    return [
+        told
+        for run, told in runs
+        if skeleton(run) == skeleton(name)
+        and unaccented(run) != unaccented(name)
+        and not (run.isascii() and _is_plain(run, letters_too=words_alone))
+    ]
 
 
 def _is_plain(run: str, *, letters_too: bool) -> bool:

@@ -272,7 +272,7 @@ class Wordmark:
         for field, text in texts.items():
             false = lookalike_words(text or "", brand)
             if false and not (evidence.applicable and evidence.score >= TITLE_SCORE):
-                told = f"The {field} spells {brand} in other letters that look alike: {false[0]!r}."
+                told = f"The {field} spells {brand} in other letters that look alike: {false[0]!r:.80}."
                 told = f"{told} {evidence.text}" if evidence.applicable else told
                 return Evidence(TITLE_SCORE, told)  # no spot on the photo
         return evidence
