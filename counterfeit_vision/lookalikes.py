@@ -11,10 +11,11 @@ __all__ = ["bare", "edit_distance", "folded", "likeness", "lookalike_words", "sk
 
 # A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
 OUTLINES = str.maketrans(
-    "АВЕКМНОРСТУХІЈЅасеорхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικ015|",
-    "ABEKMHOPCTYXIJSaceopxyijshdqwABEZHIKMNOPTYXaovpikolsl",
+    "АВЕКМНОРСТУХІЈЅасекмортхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικɑɡ015|",
+    "ABEKMHOPCTYXIJSacekmoptxyijshdqwABEZHIKMNOPTYXaovpikagolsl",
 )
-WORD = r"(?:[^\W_]|\|)+"
+UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
+WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
@@ -92,19 +93,25 @@ def lookalike_words(text: str, name: str) -> list[str]:
     (['АDIDAS'], [])
     """
     seen, most = _seen(text), len(re.findall(WORD, name))
-    words = list(re.finditer(WORD, seen))
-    ends = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
-    spans = [words[start:end] for start, end in ends if end <= len(words)]
-    runs = [(" ".join(word[0] for word in span), seen[span[0].start() : span[-1].end()]) for span in spans]
+    runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])  # a letter, or between words
     spelt = any(unaccented(run) == unaccented(name) for run, _ in runs)
     words_alone = spelt or len(folded(name)) < LONG
-    return [
-        told
-        for run, told in runs
+    false = [
+        place
+        for run, place in runs
         if skeleton(run) == skeleton(name)
         and unaccented(run) != unaccented(name)
         and not (run.isascii() and _is_plain(run, letters_too=words_alone))
     ]
+    return [seen[start:end] for start, end in sorted(set(false))]
+
+
+def _runs(text: str, most: int) -> list[tuple[str, tuple[int, int]]]:
+    """Up to ``most`` words of a text in a row, a blank between each two, and where they stand in it."""
+    words = list(re.finditer(WORD, text))
+    ends = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
+    spans = [words[start:end] for start, end in ends if end <= len(words)]
+    return [(" ".join(word[0] for word in span), (span[0].start(), span[-1].end())) for span in spans]
 
 
 def _is_plain(run: str, *, letters_too: bool) -> bool:

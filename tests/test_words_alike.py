@@ -19,3 +19,24 @@ from counterfeit_vision.lookalikes import lookalike_words
 )
 def test_look_alikes_are_told_as_they_stand_in_the_title(title: str, name: str, told: list[str]) -> None:
     assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("正品NIКE运动鞋", "Nike", ["NIКE"]),  # titles without a blank
+        ("ナイキNIКEスニーカー", "Nike", ["NIКE"]),
+        ("정품NIКE운동화", "Nike", ["NIКE"]),
+        ("รองเท้าNIКE", "Nike", ["NIКE"]),
+        ("正品华为手机 NIKE正品", "Nike", []),
+        ("Niке Air", "Nike", ["Niке"]),  # small Cyrillic letters
+        ("Рuмa, Тimex, тimex", "Timex", ["Тimex", "тimex"]),
+        ("ɡucci", "Gucci", ["ɡucci"]),  # letters of phonetics
+        ("ɑdidas", "Adidas", ["ɑdidas"]),
+        ("АDIDAS|shoes|new", "Adidas", ["АDIDAS"]),  # a stroke is between words, or a letter
+        ("N|KE shoes", "Nike", ["N|KE"]),
+        ("adidas|shoes", "Adidas", []),
+    ],
+)
+def test_look_alikes_are_found_in_titles_of_any_writing(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
