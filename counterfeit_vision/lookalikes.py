@@ -16,6 +16,7 @@ OUTLINES = str.maketrans(
 )
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
+STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})  # whole to NFKD
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
@@ -120,12 +121,13 @@ def _is_plain(run: str, *, letters_too: bool) -> bool:
 
 
 def unaccented(text: str) -> str:
-    """Its letters and digits, folded, without accents; and the stroke |, which is drawn like a letter.
+    """Its letters and digits, folded, without accents and strokes; and the stroke |, which is drawn like a letter.
 
-    >>> unaccented("Chloé '24")
-    'chloe24'
+    >>> unaccented("Chloé '24"), unaccented("Ørsted")
+    ('chloe24', 'orsted')
     """
-    kept = (c for c in unicodedata.normalize("NFKD", folded(text)) if not unicodedata.combining(c))
+    plain = unicodedata.normalize("NFKD", folded(text)).translate(STROKED)
+    kept = (c for c in plain if not unicodedata.combining(c))
     return "".join(c for c in kept if c.isalnum() or c == "|")
 
 

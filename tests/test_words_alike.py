@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from counterfeit_vision.lookalikes import lookalike_words
+from counterfeit_vision.lookalikes import bare, lookalike_words, spellings
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_look_alikes_are_told_as_they_stand_in_the_title(title: str, name: str, 
 )
 def test_look_alikes_are_found_in_titles_of_any_writing(title: str, name: str, told: list[str]) -> None:
     assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [("Lodz", "ŁÓDŹ"), ("Ørsted", "ORSTED"), ("Sostrene", "Søstrene"), ("Ipek", "ıpek"), ("Laerdal", "LÆRDAL")],
+)
+def test_names_are_known_without_the_strokes_of_their_letters(name: str, printed: str) -> None:
+    assert bare(printed) in spellings(name)
+    assert lookalike_words(f"{printed} bag", name) == []
+
+
+def test_a_letter_without_its_dot_hides_no_other() -> None:
+    assert lookalike_words("Nıkе Air, nıke", "Nike") == ["Nıkе"]  # a Cyrillic e
