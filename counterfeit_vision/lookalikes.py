@@ -7,7 +7,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["bare", "edit_distance", "folded", "likeness", "lookalike_words", "skeleton", "spellings", "unaccented"]
+__all__ = [
+    "SIGNS",
+    "bare",
+    "edit_distance",
+    "folded",
+    "likeness",
+    "lookalike_words",
+    "skeleton",
+    "spellings",
+    "unaccented",
+]
 
 # A small part of Unicode's confusables.txt (UTS 39): characters whose outline common faces draw like a Latin letter.
 OUTLINES = str.maketrans(
@@ -16,19 +26,21 @@ OUTLINES = str.maketrans(
 )
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
+SIGNS = "®™℠"  # that a name is registered: no part of it
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})  # whole to NFKD
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
 
 def folded(text: str) -> str:
-    """As it is compared: compatibility forms, case, blanks and letters that nobody sees taken out (NFKC, case-folded,
-    without format characters).
+    """As it is compared: compatibility forms, case, blanks, :data:`SIGNS` and letters that nobody sees taken out (NFKC,
+    case-folded, without format characters).
 
-    >>> folded("ＡＤＩ das"), folded("adi\u200bdas")
-    ('adidas', 'adidas')
+    >>> folded("ＡＤＩ das"), folded("adi\u200bdas"), folded("Adidas™")
+    ('adidas', 'adidas', 'adidas')
     """
-    return "".join(_seen(unicodedata.normalize("NFKC", text)).casefold().split())
+    own = re.sub(f"[{SIGNS}]", "", text)
+    return "".join(_seen(unicodedata.normalize("NFKC", own)).casefold().split())
 
 
 def _seen(text: str) -> str:
@@ -58,7 +70,7 @@ def skeleton(word: str) -> str:
     >>> skeleton("ΝΙКЕ") == skeleton("nlke") == skeleton("Nike")
     True
     """
-    plain = unaccented(unicodedata.normalize("NFKC", word).translate(OUTLINES))
+    plain = unaccented(unicodedata.normalize("NFKC", re.sub(f"[{SIGNS}]", "", word)).translate(OUTLINES))
     for group, letter in SAME:
         plain = plain.replace(group, letter)
     return plain

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from counterfeit_vision.lookalikes import bare, lookalike_words, spellings
+from counterfeit_vision.heads.wordmark import _holds
+from counterfeit_vision.lookalikes import bare, edit_distance, lookalike_words, skeleton, spellings
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,19 @@ def test_names_are_known_without_the_strokes_of_their_letters(name: str, printed
 
 def test_a_letter_without_its_dot_hides_no_other() -> None:
     assert lookalike_words("Nıkе Air, nıke", "Nike") == ["Nıkе"]  # a Cyrillic e
+
+
+@pytest.mark.parametrize("sign", ["™", "®", "℠"])
+def test_the_sign_of_a_registered_name_is_no_letter_of_it(sign: str) -> None:
+    printed, name = f"SILVANO{sign}", "Silvano"
+    assert bare(printed) in spellings(name)
+    assert bare("SILVANO") in spellings(f"Silvano{sign}")
+    assert edit_distance(printed, name) == 0
+    assert skeleton(printed) == skeleton(name)
+    assert lookalike_words(f"{name}{sign} bag", name) == []
+    for text, word, told in (
+        (printed, "SILVANO", True),
+        ("SILVANO", printed, True),
+        (f"SILBANO{sign}", printed, False),
+    ):
+        assert _holds(text, [word]) == told

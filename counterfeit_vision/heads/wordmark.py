@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ..arrays import Floats, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
-from ..lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
+from ..lookalikes import SIGNS, bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
 from ..marks.finding import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..products.marks import GoodsMarks
@@ -134,12 +135,19 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
 
 
 def _holds(text: str, words: Collection[str]) -> bool:
-    """Whether it says one of the words, as far as blanks go: a wide gap is read as one, and behind one may stand
+    """Whether it says one of the words, as far as blanks and ™ go: a wide gap is read as one, and behind one may stand
     what is printed beside the word.
+
+    >>> _holds("SILVANO™ since 1964", ["SILVANO"]), _holds("SILVANOS", ["SILVANO"])
+    (True, False)
     """
-    parts, whole = text.split(), {"".join(word.split()) for word in words}
+    parts, whole = _apart(text), {"".join(_apart(word)) for word in words}
     runs = (parts[start:end] for start in range(len(parts)) for end in range(start + 1, len(parts) + 1))
     return any("".join(run) in whole for run in runs)
+
+
+def _apart(text: str) -> list[str]:
+    return re.sub(f"[{SIGNS}]", " ", text).split()
 
 
 def _part_of(text: str, word: str) -> bool:
