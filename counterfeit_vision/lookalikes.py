@@ -27,20 +27,21 @@ OUTLINES = str.maketrans(
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
 SIGNS = "®™℠"  # that a name is registered: no part of it
-STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe"})  # whole to NFKD
+STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
 
 def folded(text: str) -> str:
     """As it is compared: compatibility forms, case, blanks, :data:`SIGNS` and letters that nobody sees taken out (NFKC,
-    case-folded, without format characters).
+    case-folded, without format characters). Turkish has a large I with a dot and a small one without: all are i.
 
-    >>> folded("ＡＤＩ das"), folded("adi\u200bdas"), folded("Adidas™")
+    >>> folded("ＡＤＩ das"), folded("adi\u200bdas"), folded("ADİDAS™")
     ('adidas', 'adidas', 'adidas')
     """
     own = re.sub(f"[{SIGNS}]", "", text)
-    return "".join(_seen(unicodedata.normalize("NFKC", own)).casefold().split())
+    small = "".join(_seen(unicodedata.normalize("NFKC", own)).casefold().split())
+    return small.replace("i\u0307", "i").replace("ı", "i")
 
 
 def _seen(text: str) -> str:

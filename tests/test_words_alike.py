@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import pytest
 
+import counterfeit_vision as cv
 from counterfeit_vision.heads.wordmark import _holds
-from counterfeit_vision.lookalikes import bare, edit_distance, lookalike_words, skeleton, spellings
+from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
+from counterfeit_vision.names import Names
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,10 @@ def test_the_sign_of_a_registered_name_is_no_letter_of_it(sign: str) -> None:
         (f"SILBANO{sign}", printed, False),
     ):
         assert _holds(text, [word]) == told
+
+
+def test_the_four_letters_i_of_turkish_are_one() -> None:
+    names = ("İpek", "ipek", "IPEK", "ıpek", "I\u0307pek")
+    assert {folded(name) for name in names} == {"ipek"}
+    photos = [cv.Reference(id=name, photo="a.jpg", brand=name, product="bag") for name in names]
+    assert {len(Names(photos[:1]).rows("brand", name)) for name in names} == {1}
