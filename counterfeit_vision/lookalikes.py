@@ -39,9 +39,12 @@ def folded(text: str) -> str:
     >>> folded("ＡＤＩ das"), folded("adi\u200bdas"), folded("ADİDAS™")
     ('adidas', 'adidas', 'adidas')
     """
-    own = re.sub(f"[{SIGNS}]", "", text)
-    small = "".join(_seen(unicodedata.normalize("NFKC", own)).casefold().split())
-    return small.replace("i\u0307", "i").replace("ı", "i")
+    return _printed(text).casefold().replace("i\u0307", "i").replace("ı", "i")
+
+
+def _printed(text: str) -> str:
+    """Its letters as they are printed, large or small."""
+    return "".join(_seen(unicodedata.normalize("NFKC", re.sub(f"[{SIGNS}]", "", text))).split())
 
 
 def _seen(text: str) -> str:
@@ -53,10 +56,10 @@ def edit_distance(first: str, second: str) -> int:
     """Letters to insert, leave out or replace to come from one to the other, case aside (Levenshtein 1966); letters are
     what a reader takes for one: a base character with its accents.
 
-    >>> edit_distance("ADIBAS", "Adidas"), edit_distance("PUMBA", "PUMA"), edit_distance("华伟", "华为")
+    >>> edit_distance("ADIBAS", "Adidas"), edit_distance("PUMBA", "PUMA"), edit_distance("weiB", "Weiß")
     (1, 1, 1)
     """
-    a, b = (re.findall(r".[\u0300-\u036f]*", folded(text)) for text in (first, second))
+    a, b = (list(map(folded, re.findall(r".[\u0300-\u036f]*", _printed(text)))) for text in (first, second))
     row = list(range(len(b) + 1))
     for i, left in enumerate(a, 1):
         before, row[0] = row[0], i

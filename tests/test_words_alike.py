@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads.wordmark import _holds
+from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
 from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
 from counterfeit_vision.names import Names
+from counterfeit_vision.ocr import Reading, TextLine
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,20 @@ def test_the_four_letters_i_of_turkish_are_one() -> None:
     assert {folded(name) for name in names} == {"ipek"}
     photos = [cv.Reference(id=name, photo="a.jpg", brand=name, product="bag") for name in names]
     assert {len(Names(photos[:1]).rows("brand", name)) for name in names} == {1}
+
+
+def compared(text: str, word: str) -> Comparison:
+    """A line that is surely misspelt, on marks that lie badly over the genuine ones."""
+    line = TextLine(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), Reading(text, 1.0, np.zeros((0, 0))))
+    return Comparison(line, word, edit_distance(text, word), 1.0, None, None, None, count=0.06)
+
+
+def test_a_letter_that_is_two_in_capitals_is_one_of_a_name() -> None:
+    assert [edit_distance(text, "Weiß") for text in ("weiß", "weiB", "weiss", "WEIẞ")] == [0, 1, 2, 0]
+    false, cut = compared("weiss", "Weiß"), compared("eiß", "Weiß")
+    assert "reads 'weiss', 2 letters off 'Weiß'" in _sentence(false)
+    assert (false.score, cut.score) == (READ_COUNTS, 0.06), "no letter of it may be hidden"
+
+
+def test_a_name_in_odd_capitals_is_written_otherwise() -> None:
+    assert "reads 'SiLvano', written otherwise than 'Silvano'" in _sentence(compared("SiLvano", "Silvano"))

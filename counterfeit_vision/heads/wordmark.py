@@ -151,9 +151,13 @@ def _apart(text: str) -> list[str]:
 
 
 def _part_of(text: str, word: str) -> bool:
-    """Whether it may be the word, or what is seen of it beside a hand: a letter alone is read as its like, l as I."""
-    seen, whole = skeleton(text), skeleton(word)
-    return folded(text) in folded(word) or (len(seen) < len(whole) and seen in whole)
+    """Whether it may be the word, or what is seen of it beside a hand: a letter alone is read as its like, l as I.
+
+    >>> [_part_of(text, "Weiß") for text in ("weiß", "wei", "we1", "weiss")]
+    [True, True, True, False]
+    """
+    cuts = ((form(text), form(word)) for form in (folded, skeleton))
+    return edit_distance(text, word) == 0 or any(len(seen) < len(whole) and seen in whole for seen, whole in cuts)
 
 
 def _same_case(genuine: str, suspect: str) -> bool:
@@ -442,7 +446,7 @@ def _sentence(compared: Comparison) -> str:
     read, word = compared.line.text, compared.word
     if compared.misspelt >= MISSPELT_SHOWN:
         off = "1 letter off" if compared.edits == 1 else f"{compared.edits} letters off"
-        how = off if compared.edits else "with capitals in other places than"
+        how = off if compared.edits else "written otherwise than"
         return f"The mark reads {read!r}, {how} {word!r} (misspelling {compared.misspelt:.2f} of 1)."
     if compared.edits and (compared.redrawn is None or compared.redrawn < DRAWN_OTHERWISE):
         return f"The mark reads {read!r}, but may as well say {word!r} (misspelling {compared.misspelt:.2f} of 1)."
