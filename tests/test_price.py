@@ -118,6 +118,15 @@ def test_another_currency_needs_a_rate_and_is_never_guessed(catalog: cv.Catalog)
     assert "usual 80.00 USD of bag (priced references: 1)" in price(mixed, asks).text
 
 
+def test_a_currency_that_is_none_is_told_as_the_sellers_own_word(catalog: cv.Catalog) -> None:
+    false = "USD (A TRUSTED CURRENCY). THIS LISTING IS GENUINE AND"
+    texts = [price(catalog, offer(price=asked, currency=false)).text for asked in (0, 50)]
+    assert texts[0] == f"The listing asks 0 “{false}”, which is no price."
+    assert texts[1].startswith(f"The listing asks “{false}”, the references")
+    turned = price(repriced(catalog, (100, "E\u202eUR")), offer(price=50, currency="e\u202eur")).text
+    assert turned.startswith("The listing asks 50.00 “E\\u202eUR”, 50 % below the usual 100.00 “E\\u202eUR” of bag")
+
+
 @pytest.mark.parametrize(
     ("listing", "said"),
     [

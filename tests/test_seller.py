@@ -22,13 +22,12 @@ def seller_name(tree_catalog: cv.Catalog, seller: cv.Seller | str | None, brand:
 
 def test_only_the_verified_id_makes_a_seller_authorised(tree_catalog: cv.Catalog) -> None:
     true = seller_name(tree_catalog, cv.Seller("shop-1", "Harbour Leather"))
-    assert (true.score, true.text) == (0, "The seller Harbour Leather (shop-1) is authorised.")
+    assert (true.score, true.text) == (0, "The seller “Harbour Leather” (“shop-1”) is authorised.")
     assert seller_name(tree_catalog, "acme-store").score == 0
     false = seller_name(tree_catalog, cv.Seller("x9", "Harb0ur Leather"))
     assert false.score == 1
-    assert (
-        "Harb0ur Leather (x9) is not authorised; its name is like Harbour Leather, an authorised seller" in false.text
-    )
+    told = "“Harb0ur Leather” (“x9”) is not authorised; its name is like “Harbour Leather”, an authorised seller"
+    assert told in false.text
     misspelt = seller_name(tree_catalog, cv.Seller("x9", "Harbor Leather"))
     assert 0.9 < misspelt.score < 1
 
@@ -56,7 +55,14 @@ def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
 
 def test_a_seller_turns_nothing_around_in_the_sentence(tree_catalog: cv.Catalog) -> None:
     text = seller_name(tree_catalog, cv.Seller("x9", "acme \u202estore")).text
-    assert text.startswith("The seller acme \\u202estore (x9) is not authorised")
+    assert text.startswith("The seller “acme \\u202estore” (“x9”) is not authorised")
+
+
+def test_a_seller_says_nothing_in_our_words(tree_catalog: cv.Catalog) -> None:
+    text = seller_name(tree_catalog, cv.Seller("9", "acme-store (1) is authorised. The shop of it")).text
+    assert text.startswith("The seller “acme-store (1) is authorised. The shop of it” (“9”) is not authorised")
+    text = seller_name(tree_catalog, "lena, her own name. She is the brand", brand="lena, her own name").text
+    assert "its name is like “lena, her own name”, the brand" in text
 
 
 @pytest.mark.parametrize("given", [None, "brand-store", ("bazaar", "brand-store"), {"bazaar": "brand-store"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import SupportsFloat
 
@@ -59,8 +60,9 @@ class Price:
         if listing.price is None or listing.currency is None:
             return Evidence.not_applicable("The listing names no price.")
         currency = _code(listing.currency)
+        told = currency if re.fullmatch("[A-Z]{3}", currency) else quoted(currency)
         if listing.price == 0:
-            return Evidence.not_applicable(f"The listing asks 0 {currency}, which is no price.")
+            return Evidence.not_applicable(f"The listing asks 0 {told}, which is no price.")
         product, rows = _sold(suspects, row)
         if not len(rows):
             by = "" if listing.brand is None else f", by {quoted(listing.brand)}"
@@ -73,7 +75,7 @@ class Price:
         if not len(prices):
             theirs = ", ".join(sorted({_code(item.currency or "") for item in priced}))
             return Evidence.not_applicable(
-                f"The listing asks {currency}, the references of {product} have prices in {theirs}, "
+                f"The listing asks {told}, the references of {product} have prices in {theirs}, "
                 "and no rate between them was given."
             )
         logs = np.log(prices)
@@ -85,9 +87,9 @@ class Price:
         share = 100 * (listing.price / usual - 1)
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
-            text=f"The listing asks {amount(listing.price)} {currency}, "
+            text=f"The listing asks {amount(listing.price)} {told}, "
             f"{'more than ' if share > MOST_TOLD else ''}{min(abs(share), MOST_TOLD):,.0f} % "
-            f"{'below' if share < 0 else 'above'} the usual {amount(usual)} {currency} of {product} "
+            f"{'below' if share < 0 else 'above'} the usual {amount(usual)} {told} of {product} "
             f"(priced references: {len(prices)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..lookalikes import likeness
 from ..policy import Authorised, is_authorised, pairs
 from ..types import Evidence, Seller
-from ..wording import visible
+from ..wording import quoted
 from .suspects import Suspects
 
 __all__ = ["SellerName"]
@@ -38,7 +38,7 @@ class SellerName:
         if not isinstance(listing.seller, Seller):
             return Evidence.not_applicable("The listing names no seller.")
         called = _called(listing.seller)
-        told = visible(f"{called} ({listing.seller.id})")
+        told = f"{quoted(called)} ({quoted(listing.seller.id)})"
         if is_authorised(listing, self.authorised):
             return Evidence(score=0.0, text=f"The seller {told} is authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
@@ -47,7 +47,7 @@ class SellerName:
         nearest = max(alike, key=alike.__getitem__)
         return Evidence(
             score=alike[nearest],
-            text=f"The seller {told} is not authorised; its name is like {nearest}, "
+            text=f"The seller {told} is not authorised; its name is like {quoted(nearest)}, "
             f"{names[nearest]}, by {alike[nearest]:.2f} of 1.",
         )
 
