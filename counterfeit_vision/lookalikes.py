@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -103,8 +104,8 @@ def lookalike_words(text: str, name: str) -> list[str]:
     """The words of a title that look like a brand's name but are spelt otherwise, as they stand there. Of a name of
     several words some may be written as one, as in hashtags.
 
-    Those of plain letters alone may be other words: they are only told of a long name that the title does not spell
-    right, and numbers never are.
+    Plain letters alone may be another word, as may a word in the title's own alphabet: they are only told of a long
+    name that the title does not spell right, and where they are no fewer than its letters. Numbers never are.
 
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
@@ -112,13 +113,13 @@ def lookalike_words(text: str, name: str) -> list[str]:
     seen, most = _seen(text), len(re.findall(WORD, name))
     runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])  # a letter, or between words
     spelt = any(unaccented(run) == unaccented(name) for run, _ in runs)
-    words_alone = spelt or len(folded(name)) < LONG
+    least = math.inf if spelt or len(folded(name)) < LONG else len(unaccented(name))
     false = [
         place
         for run, place in runs
         if skeleton(run) == skeleton(name)
         and unaccented(run) != unaccented(name)
-        and not (run.isascii() and _is_plain(run, letters_too=words_alone))
+        and not (_is_of(run, seen) and _is_plain(run, letters_too=len(unaccented(run)) < least))
     ]
     return [seen[start:end] for start, end in sorted(set(false))]
 
@@ -129,6 +130,19 @@ def _runs(text: str, most: int) -> list[tuple[str, tuple[int, int]]]:
     ends = [(start, start + count) for start in range(len(words)) for count in range(1, most + 1)]
     spans = [words[start:end] for start, end in ends if end <= len(words)]
     return [(" ".join(word[0] for word in span), (span[0].start(), span[-1].end())) for span in spans]
+
+
+def _is_of(run: str, text: str) -> bool:
+    """Whether a run is in plain Latin letters, or all in another alphabet in which the text is written: it has letters
+    of it that look like no Latin ones.
+    """
+    alphabets = _alphabets(run)
+    return run.isascii() or ("LATIN" not in alphabets and alphabets <= _alphabets(text.translate(OUTLINES)))
+
+
+def _alphabets(text: str) -> set[str]:
+    """Those of its letters, as LATIN, GREEK or CYRILLIC."""
+    return {unicodedata.name(letter, "").split(" ")[0] for letter in text if letter.isalpha()}
 
 
 def _is_plain(run: str, *, letters_too: bool) -> bool:

@@ -48,6 +48,32 @@ def test_look_alikes_are_found_in_titles_of_any_writing(title: str, name: str, t
 
 
 @pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("СТЁГАНАЯ КУРТКА ВАТА", "Bata", []),  # of cotton wool
+        ("куртка Ваta", "Bata", ["Ваta"]),
+        ("jacket ВАТА", "Bata", ["ВАТА"]),
+        ("正品 ВАТА", "Bata", ["ВАТА"]),
+        ("ВАТА", "Bata", ["ВАТА"]),
+        ("Книга о вкусной пище", "O", []),
+        ("кроссовки РОСОМАХА", "Pocomaxa", ["РОСОМАХА"]),  # so long a word is no other
+        ("Лaда, Лада", "Лада", ["Лaда"]),
+        ("Lights and darks jacket", "Clarks", []),
+        ("Chrome ice dipper", "Clipper", []),
+        ("View of New Dover, tin", "New Clover", []),
+        ("5G modem case", "Modern", []),
+        ("М0dem lamp", "Modern", ["М0dem"]),
+        ("rnicrosoft mouse, AclDlAS", "Microsoft", ["rnicrosoft"]),
+        ("AIDlDAS shoes", "Aididas", ["AIDlDAS"]),
+        ("АDIDAS shoes", "Adidas", ["АDIDAS"]),
+        ("acliclas shoes", "Adidas", ["acliclas"]),
+    ],
+)
+def test_other_words_of_a_title_are_no_look_alikes(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
     ("name", "printed"),
     [("Lodz", "ŁÓDŹ"), ("Ørsted", "ORSTED"), ("Sostrene", "Søstrene"), ("Ipek", "ıpek"), ("Laerdal", "LÆRDAL")],
 )
