@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import counterfeit_vision as cv
+from counterfeit_vision.glyphs import Glyphs
 from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
 from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
 from counterfeit_vision.names import Names
@@ -124,3 +127,10 @@ def test_a_letter_that_is_two_in_capitals_is_one_of_a_name() -> None:
 
 def test_a_name_in_odd_capitals_is_written_otherwise() -> None:
     assert "reads 'SiLvano', written otherwise than 'Silvano'" in _sentence(compared("SiLvano", "Silvano"))
+
+
+def test_a_sentence_says_from_where_on_a_deviation_is_told() -> None:
+    glyphs = Glyphs(np.float32([0, 0.037, 0]), np.zeros((3, 2), np.int64), 1.0, 1, 0)
+    right = dataclasses.replace(compared("SONA", "Sona"), misspelt=0.0, redrawn=0.037, glyphs=glyphs, count=1.0)
+    assert "its shape 2 of 3 looks drawn otherwise" in _sentence(right)
+    assert _sentence(right).endswith("(deviation 0.037; said from 0.03 on).")

@@ -456,7 +456,7 @@ def _sentence(compared: Comparison) -> str:
     if compared.redrawn * compared.count >= DRAWN_OTHERWISE:
         return (
             f"The mark reads {read!r}, but {worst} looks drawn otherwise than on the genuine mark (deviation "
-            f"{compared.redrawn:.3f}; flat rendered ones stay under {DRAWN_OTHERWISE})."
+            f"{compared.redrawn:.3f}; said from {DRAWN_OTHERWISE} on)."
         )
     if compared.redrawn >= DRAWN_OTHERWISE:
         return f"The mark reads {read!r}; {worst} differs, or lies otherwise (deviation {compared.redrawn:.3f})."
