@@ -29,6 +29,8 @@ UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japa
 WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
 SIGNS = "®™℠"  # that a name is registered: no part of it
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
+SHORT = 4  # letters of a name; fewer stand by accident in the midst of other words
+COMPARED = 300  # letters of a text and of a name: the time that it takes grows with their product
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
 SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
 
@@ -83,13 +85,20 @@ def skeleton(word: str) -> str:
 
 def likeness(text: str, name: str) -> float:
     """How much some part of a text looks like a name, 0..1: 1 - edits a letter of the name, by outline (Sellers 1980).
+    Of a name of one to three letters the part is one of whole words; of both, the first 300 letters count.
 
     >>> likeness("Nlke 0fficial store", "Nike"), likeness("nkie-shop", "Nike"), likeness("anna83", "Nike")
     (1.0, 0.5, 0.25)
+    >>> likeness("H&M outlet", "H&M"), likeness("ohmygod", "H&M")
+    (1.0, 0.0)
     """
+    text, name = text[:COMPARED], name[:COMPARED]
     part, whole = skeleton(name), skeleton(text)
     if not part:
         return 0.0
+    if len(part) < SHORT and not re.search(f"[{UNSPACED}]", part):
+        runs = [skeleton(run) for run, _ in _runs(_seen(text), len(re.findall(WORD, name)))]
+        return max(0.0, 1 - min((edit_distance(run, part) for run in runs), default=len(part)) / len(part))
     row = list(range(len(part) + 1))
     best = row[-1]
     for letter in whole:

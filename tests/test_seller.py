@@ -1,5 +1,7 @@
 """Seller: who is authorised, and whose name is like one that is."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import pytest
@@ -74,3 +76,28 @@ def test_sellers_that_are_no_list_are_refused_as_by_the_inspector(given: object)
 def test_sellers_are_taken_one_after_the_other() -> None:
     one = SellerName(pair for pair in [("bazaar", "brand-store")])
     assert (one.authorised, one.names) == ({("bazaar", "brand-store")}, ["brand-store"])
+
+
+@pytest.mark.parametrize(
+    ("seller", "brand", "like"),
+    [
+        ("ohmygod", "H&M", 0),
+        ("cat_lover", "C&A", 0.5),
+        ("Loos", "O", 0),
+        ("anna", "A.P.C.", 0),
+        ("hm_shop", "H&M", 1),
+        ("H & M Germany", "H&M", 1),
+        ("Н&М Germany", "H&M", 1),  # in Cyrillic letters
+        ("O-store", "O", 1),
+        ("华为官方店", "华为", 1),
+        ("nikestore", "Nike", 1),
+        ("!", "H&M", 0),
+    ],
+)
+def test_a_short_name_is_not_in_the_midst_of_words(seller: str, brand: str, like: float) -> None:
+    assert likeness(seller, brand) == like
+
+
+def test_of_long_names_the_beginning_is_compared() -> None:
+    assert likeness(2_500 * "Nike", 2_500 * "Nike") == 1
+    assert likeness(300 * "x" + "Nike", "Nike") == 0
