@@ -19,8 +19,12 @@ NOTHING = ("nan", "NaT", "<NA>")
 
 
 def as_number(value: object, *, whole: bool = False) -> float:
-    """As a float; NaN, which lies in no range, for what is no number (a text, ``None``), or no ``whole`` one."""
-    if isinstance(value, str | bytes) or not isinstance(value, SupportsIndex if whole else SupportsFloat):
+    """As a float; NaN, which lies in no range, for what is no number (a text, a truth value, ``None``), or no ``whole``
+    one.
+    """
+    if isinstance(value, str | bytes | bool | np.bool_) or not isinstance(
+        value, SupportsIndex if whole else SupportsFloat
+    ):
         return math.nan  # numpy's texts can be made a float
     try:
         return float(value)

@@ -398,6 +398,8 @@ def _number(value: Any) -> float | None:
     if isinstance(value, str) and not value.strip():
         return None
     try:
+        if isinstance(value, bool) or "_" in str(value):  # Python reads 1_299 as 1299
+            raise ValueError(value)
         return None if value is None else float(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"column 'price' holds {str(value)[:80]!r}, expected a number such as 12.50") from error

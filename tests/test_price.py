@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import math
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from conftest import picture, suspects
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.price import Price
+from counterfeit_vision.manifests import read_listings
 from counterfeit_vision.names import Names
 
 EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
@@ -150,10 +152,19 @@ def test_the_prices_of_known_fakes_are_not_usual(catalog: cv.Catalog) -> None:
     assert price(cheap, offer(price=20, currency="EUR")).score == pytest.approx(math.log(5) / 0.25)
 
 
-@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e200, 1e-200, "0.9"])
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e200, 1e-200, "0.9", True])
 def test_rates_that_are_none_are_refused(rate: float) -> None:
     with pytest.raises(cv.InputError, match=f"USD at {re.escape(repr(rate))}"):
         Price({"usd": rate})
+
+
+@pytest.mark.parametrize("asked", [True, "1_299"])
+def test_a_truth_value_and_a_number_as_python_writes_it_are_no_prices(tmp_path: Path, asked: object) -> None:
+    path = tmp_path / "l.jsonl"
+    path.write_text(json.dumps({"id": "x", "photos": ["1.jpg"], "price": asked, "currency": "EUR"}))
+    (failure,) = read_listings(path)
+    assert isinstance(failure, cv.Failure)
+    assert f"column 'price' holds {str(asked)!r}, expected a number such as 12.50" in str(failure.error)
 
 
 def test_a_lower_price_is_more_suspicious_all_the_way(catalog: cv.Catalog) -> None:

@@ -92,6 +92,8 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"price": "3.5", "currency": "EUR"}, "price='3.5' is not a finite number"),
         ({"price": 10**400, "currency": "EUR"}, "Reference 'r': price=10+ is not a finite number"),
         ({"price": np.array([3, 5]), "currency": "EUR"}, r"price=array\(\[3, 5\]\) is not a finite number"),
+        ({"price": True, "currency": "EUR"}, "price=True is not a finite number"),
+        ({"price": np.True_, "currency": "EUR"}, "price=.*True.* is not a finite number"),
         ({"price": np.timedelta64(3, "D"), "currency": "EUR"}, "price=.* is not a finite number"),
         ({"price": Decimal("sNaN"), "currency": "EUR"}, "is not a finite number"),
         ({"price": 3.5}, "has no currency; add currency='EUR'"),

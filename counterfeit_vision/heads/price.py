@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import as_number
 from ..errors import InputError
 from ..types import Evidence
 from ..wording import amount, quoted
@@ -40,7 +40,7 @@ class Price:
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
         given = {_code(currency): rate for currency, rate in (rates or {}).items()}
         for currency, rate in given.items():
-            if not isinstance(rate, SupportsFloat) or not RATES[0] <= rate <= RATES[1]:
+            if not RATES[0] <= as_number(rate) <= RATES[1]:
                 raise InputError(
                     f"Price(rates=...): {currency} at {rate!r}; need a number in {RATES[0]:g}..{RATES[1]:g}"
                 )
