@@ -182,6 +182,11 @@ def _leave_out_empty(record: object, *names: str) -> None:
             object.__setattr__(record, name, None)
 
 
+def _is_seen(text: str) -> bool:
+    """Whether it has more than blanks and characters of no width."""
+    return any(unicodedata.category(letter) != "Cf" for letter in "".join(text.split()))
+
+
 def _checked_price(kind: str, id: str, price: float | None, currency: str | None) -> float | None:
     """As a float: data frames and databases give numbers of their own (``int64``, ``Decimal``), which JSON lacks."""
     if price is None:
@@ -239,8 +244,9 @@ class Reference(_Record):
     def __post_init__(self) -> None:
         _check_id("Reference", self.id)
         for name in ("brand", "product"):
-            if not isinstance(getattr(self, name), str) or not getattr(self, name):
-                raise InputError(f"Reference {self.id!r}: {name}={getattr(self, name)!r} is not a non-empty string")
+            value = getattr(self, name)
+            if not isinstance(value, str) or not _is_seen(value):
+                raise InputError(f"Reference {self.id!r}: {name}={value!r} is not a non-empty string")
         if self.photo is None:
             raise InputError(f"Reference {self.id!r}: photo=None; type photo='photo.jpg', or give its bytes or pixels")
         if self.gallery not in GALLERIES:

@@ -84,6 +84,8 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"id": None}, "an id is a non-empty string$"),
         ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
         ({"brand": None}, "brand=None"),
+        ({"brand": " \u200b\t"}, "Reference 'r': brand=.* is not a non-empty string"),
+        ({"product": "  "}, "Reference 'r': product='  ' is not a non-empty string"),
         ({"product": 7}, "product=7"),
         ({"gallery": "real"}, "gallery='real'; the galleries are official, genuine, known_fake"),
         ({"price": -1, "currency": "EUR"}, "price=-1 is not a finite number >= 0"),
