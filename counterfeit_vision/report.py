@@ -320,8 +320,10 @@ def _templates() -> jinja2.Environment:
 
 
 def render_template(template: str, **values: Any) -> str:
-    """A page or a part of one, from the package's ``templates``; every value in it is text, never markup."""
-    return _templates().get_template(template).render(**values)
+    """A page or a part of one, from the package's ``templates``; every value in it is text, never markup. What UTF-8
+    cannot say, which a notebook could not be saved with, is its escape.
+    """
+    return _templates().get_template(template).render(**values).encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ from counterfeit_vision.errors import (
     MissingExtraError,
     require,
 )
+from counterfeit_vision.report import Report
 from counterfeit_vision.stream import embed
 from counterfeit_vision.types import (
     DECISIONS,
@@ -83,19 +84,19 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"id": 5}, r"Reference\(id=5\): an id is a non-empty string; type id='5'"),
         ({"id": None}, "an id is a non-empty string$"),
         ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
-        ({"brand": None}, "brand=None"),
         ({"brand": " \u200b\t"}, "Reference 'r': brand=.* is not a non-empty string"),
         ({"product": "  "}, "Reference 'r': product='  ' is not a non-empty string"),
+        ({"brand": None}, "brand=None"),
         ({"product": 7}, "product=7"),
         ({"gallery": "real"}, "gallery='real'; the galleries are official, genuine, known_fake"),
         ({"price": -1, "currency": "EUR"}, "price=-1 is not a finite number >= 0"),
         ({"price": math.nan, "currency": "EUR"}, "finite"),
         ({"price": math.inf, "currency": "EUR"}, "finite"),
+        ({"price": True, "currency": "EUR"}, "price=True is not a finite number"),
+        ({"price": np.True_, "currency": "EUR"}, "price=.*True.* is not a finite number"),
         ({"price": "3.5", "currency": "EUR"}, "price='3.5' is not a finite number"),
         ({"price": 10**400, "currency": "EUR"}, "Reference 'r': price=10+ is not a finite number"),
         ({"price": np.array([3, 5]), "currency": "EUR"}, r"price=array\(\[3, 5\]\) is not a finite number"),
-        ({"price": True, "currency": "EUR"}, "price=True is not a finite number"),
-        ({"price": np.True_, "currency": "EUR"}, "price=.*True.* is not a finite number"),
         ({"price": np.timedelta64(3, "D"), "currency": "EUR"}, "price=.* is not a finite number"),
         ({"price": Decimal("sNaN"), "currency": "EUR"}, "is not a finite number"),
         ({"price": 3.5}, "has no currency; add currency='EUR'"),
@@ -389,6 +390,12 @@ def test_a_verdict_is_json_without_nan() -> None:
 
 def test_a_small_copy_shows_itself_in_a_notebook() -> None:
     assert PhotoView("front.jpg", b"\xff\xd8", (9, 9))._repr_jpeg_() == b"\xff\xd8"
+
+
+def test_what_utf8_cannot_say_is_its_escape_in_a_notebook() -> None:
+    half = Evidence(0.1, "half a letter: \ud83d")
+    for shown in (verdict(claims={"similarity": half}), Report([verdict(id="\ud83d")])):
+        assert "\\ud83d" in shown._repr_html_().encode().decode()
 
 
 def test_a_verdict_as_json_says_whose_offer_it_is_about_and_which_photos() -> None:
