@@ -1,12 +1,20 @@
-"""Words that only look like a name: letters of other alphabets, digits, and how many letters are off."""
+"""Names as people type them and deceivers spell them: other alphabets, digits, signs, and how many letters are off."""
 
 # ruff: noqa: RUF001
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 
-from counterfeit_vision.lookalikes import edit_distance, lookalike_words, skeleton
+import counterfeit_vision as cv
+from counterfeit_vision.glyphs import Glyphs
+from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
+from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
+from counterfeit_vision.names import Names
+from counterfeit_vision.ocr import Reading, TextLine
 
 
 @pytest.mark.parametrize(
@@ -45,3 +53,122 @@ def test_edits_are_letters(first: str, second: str, edits: int) -> None:
 def test_titles_that_only_look_like_the_brand(title: str, name: str, false: list[str]) -> None:
     assert lookalike_words(title, name) == false
     assert not false or skeleton(false[0]) == skeleton(name)
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("Н&М dress", "H&M", ["Н&М"]),
+        ("crème L’0réal", "L'Oréal", ["L’0réal"]),
+        ("RаyВan, Rаy-Ban", "Ray-Ban", ["RаyВan", "Rаy-Ban"]),
+    ],
+)
+def test_look_alikes_are_told_as_they_stand_in_the_title(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("正品NIКE运动鞋", "Nike", ["NIКE"]),  # titles without a blank
+        ("ナイキNIКEスニーカー", "Nike", ["NIКE"]),
+        ("정품NIКE운동화", "Nike", ["NIКE"]),
+        ("รองเท้าNIКE", "Nike", ["NIКE"]),
+        ("正品华为手机 NIKE正品", "Nike", []),
+        ("Niке Air", "Nike", ["Niке"]),  # small Cyrillic letters
+        ("Рuмa, Тimex, тimex", "Timex", ["Тimex", "тimex"]),
+        ("ɡucci", "Gucci", ["ɡucci"]),  # letters of phonetics
+        ("ɑdidas", "Adidas", ["ɑdidas"]),
+        ("АDIDAS|shoes|new", "Adidas", ["АDIDAS"]),  # a stroke is between words, or a letter
+        ("N|KE shoes", "Nike", ["N|KE"]),
+        ("adidas|shoes", "Adidas", []),
+    ],
+)
+def test_look_alikes_are_found_in_titles_of_any_writing(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("СТЁГАНАЯ КУРТКА ВАТА", "Bata", []),  # of cotton wool
+        ("куртка Ваta", "Bata", ["Ваta"]),
+        ("jacket ВАТА", "Bata", ["ВАТА"]),
+        ("正品 ВАТА", "Bata", ["ВАТА"]),
+        ("ВАТА", "Bata", ["ВАТА"]),
+        ("Книга о вкусной пище", "O", []),
+        ("кроссовки РОСОМАХА", "Pocomaxa", ["РОСОМАХА"]),  # so long a word is no other
+        ("Лaда, Лада", "Лада", ["Лaда"]),
+        ("Lights and darks jacket", "Clarks", []),
+        ("Chrome ice dipper", "Clipper", []),
+        ("View of New Dover, tin", "New Clover", []),
+        ("5G modem case", "Modern", []),
+        ("М0dem lamp", "Modern", ["М0dem"]),
+        ("rnicrosoft mouse, AclDlAS", "Microsoft", ["rnicrosoft"]),
+        ("AIDlDAS shoes", "Aididas", ["AIDlDAS"]),
+        ("АDIDAS shoes", "Adidas", ["АDIDAS"]),
+        ("acliclas shoes", "Adidas", ["acliclas"]),
+    ],
+)
+def test_other_words_of_a_title_are_no_look_alikes(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [("Lodz", "ŁÓDŹ"), ("Ørsted", "ORSTED"), ("Sostrene", "Søstrene"), ("Ipek", "ıpek"), ("Laerdal", "LÆRDAL")],
+)
+def test_names_are_known_without_the_strokes_of_their_letters(name: str, printed: str) -> None:
+    assert bare(printed) in spellings(name)
+    assert lookalike_words(f"{printed} bag", name) == []
+
+
+def test_a_letter_without_its_dot_hides_no_other() -> None:
+    assert lookalike_words("Nıkе Air, nıke", "Nike") == ["Nıkе"]  # a Cyrillic e
+
+
+@pytest.mark.parametrize("sign", ["™", "®", "℠"])
+def test_the_sign_of_a_registered_name_is_no_letter_of_it(sign: str) -> None:
+    printed, name = f"SILVANO{sign}", "Silvano"
+    assert bare(printed) in spellings(name)
+    assert bare("SILVANO") in spellings(f"Silvano{sign}")
+    assert edit_distance(printed, name) == 0
+    assert skeleton(printed) == skeleton(name)
+    assert lookalike_words(f"{name}{sign} bag", name) == []
+    for text, word, told in (
+        (printed, "SILVANO", True),
+        ("SILVANO", printed, True),
+        (f"SILBANO{sign}", printed, False),
+    ):
+        assert _holds(text, [word]) == told
+
+
+def test_the_four_letters_i_of_turkish_are_one() -> None:
+    names = ("İpek", "ipek", "IPEK", "ıpek", "I\u0307pek")
+    assert {folded(name) for name in names} == {"ipek"}
+    photos = [cv.Reference(id=name, photo="a.jpg", brand=name, product="bag") for name in names]
+    assert {len(Names(photos[:1]).rows("brand", name)) for name in names} == {1}
+
+
+def compared(text: str, word: str) -> Comparison:
+    """A line that is surely misspelt, on marks that lie badly over the genuine ones."""
+    line = TextLine(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), Reading(text, 1.0, np.zeros((0, 0))))
+    return Comparison(line, word, edit_distance(text, word), 1.0, None, None, None, count=0.06)
+
+
+def test_a_letter_that_is_two_in_capitals_is_one_of_a_name() -> None:
+    assert [edit_distance(text, "Weiß") for text in ("weiß", "weiB", "weiss", "WEIẞ")] == [0, 1, 2, 0]
+    false, cut = compared("weiss", "Weiß"), compared("eiß", "Weiß")
+    assert "reads 'weiss', 2 letters off 'Weiß'" in _sentence(false)
+    assert (false.score, cut.score) == (READ_COUNTS, 0.06), "no letter of it may be hidden"
+
+
+def test_a_name_in_odd_capitals_is_written_otherwise() -> None:
+    assert "reads 'SiLvano', written otherwise than 'Silvano'" in _sentence(compared("SiLvano", "Silvano"))
+
+
+def test_a_sentence_says_from_where_on_a_deviation_is_told() -> None:
+    glyphs = Glyphs(np.float32([0, 0.037, 0]), np.zeros((3, 2), np.int64), 1.0, 1, 0)
+    right = dataclasses.replace(compared("SONA", "Sona"), misspelt=0.0, redrawn=0.037, glyphs=glyphs, count=1.0)
+    assert "its shape 2 of 3 looks drawn otherwise" in _sentence(right)
+    assert _sentence(right).endswith("(deviation 0.037; said from 0.03 on).")
