@@ -25,6 +25,7 @@ from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, refuse_to
 from .errors import CatalogError, InputError, NotCalibratedError
 from .examples import Examples, examples_of, fake_examples
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
+from .heads.base import fingerprint_of
 from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
@@ -446,6 +447,7 @@ class Inspector:
             base_rate=now.base_rate,
             costs=now.costs,
             rates=next((head.rates for head in now.heads if isinstance(head, Price)), {}),
+            stated=_stated(now.heads),
         )
         path = as_path(folder, "inspector.save", "inspector")
         write_inspector(path, kept, now.heads[-1] if isinstance(now.heads[-1], LearnedHead) else None)
@@ -463,7 +465,8 @@ class Inspector:
         """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``.
 
         Heads that were given to the inspector have to be given again, except the learned one; without ``heads``,
-        :class:`Price` has the rates that it had.
+        :class:`Price` has the rates that it had. :class:`CatalogError` for other heads, and for one whose
+        ``fingerprint`` is another.
         """
         path = as_path(folder, "Inspector.load", "inspector")
         kept = read_inspector(path)
@@ -487,12 +490,24 @@ class Inspector:
                 f"{path} was calibrated with the heads {kept.calibration.heads}, this inspector has {names}; "
                 "type: Inspector.load(folder, catalog, heads=[...]), with those"
             )
+        for name, now in _stated(inspector.heads).items():
+            if (then := kept.stated.get(name, now)) != now:
+                raise CatalogError(
+                    f"{path}: head {name!r} was calibrated as {then!r:.80}, this one is {now!r:.80}; give the one "
+                    "that it was, or calibrate again"
+                )
         inspector.calibration, inspector.by, inspector._authorised = kept.calibration, kept.by, kept.authorised
         return inspector
 
     def __repr__(self) -> str:
         state = "not calibrated" if self.calibration is None else f"p-values from {_counted(self.calibration)}"
         return f"<Inspector {', '.join(head.name for head in self.heads)}; {state}; {self.catalog!r}>"
+
+
+def _stated(heads: Sequence[Head]) -> dict[str, str]:
+    """The fingerprints of those that have one, and all that they need."""
+    able = [head for head in heads if not getattr(head, "unable", None)]
+    return {head.name: stated for head in able if (stated := fingerprint_of(head)) is not None}
 
 
 def _photos_of(listings: Listings | None) -> list[int] | None:

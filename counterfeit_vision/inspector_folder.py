@@ -30,7 +30,9 @@ FORMAT = 32
 
 @dataclass(frozen=True)
 class KeptInspector:
-    """What is kept of an inspector beside its learned head; ``learned`` is the sha256 of that head's file."""
+    """What is kept of an inspector beside its learned head; ``stated`` are the fingerprints of the heads that have
+    one, ``learned`` is the sha256 of that head's file.
+    """
 
     fingerprint: str
     calibration: Calibration
@@ -39,6 +41,7 @@ class KeptInspector:
     base_rate: float | None
     costs: tuple[float, float] | None
     rates: dict[str, float]
+    stated: dict[str, str]
     learned: str | None = None
 
     def learned_head(self, folder: Path, encoder: Encoder, cache: EmbeddingCache | bool) -> LearnedHead | None:
@@ -74,6 +77,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "base_rate": kept.base_rate,
         "costs": None if kept.costs is None else list(kept.costs),
         "rates": kept.rates,
+        "stated": kept.stated,
         "calibration": kept.calibration.to_dict(),
         "learned": sha256,
     }
@@ -112,6 +116,7 @@ def read_inspector(folder: Path) -> KeptInspector:
             base_rate=None if data["base_rate"] is None else float(data["base_rate"]),
             costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),
             rates=Price(data["rates"]).rates,
+            stated={str(name): str(text) for name, text in data.get("stated", {}).items()},  # older folders lack it
             learned=_sha256(data["learned"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

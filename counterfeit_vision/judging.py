@@ -29,6 +29,7 @@ from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import InputError
 from .heads import Head, Suspects
+from .heads.base import fingerprint_of
 from .manifests import read_listings
 from .memory import Memory
 from .neighbours import runner_up
@@ -55,7 +56,6 @@ SAME = 1e-4  # of a score: an encoder's rounding in one batch and in another
 NEIGHBOURS = 16  # references that the heads are shown, best first
 LISTINGS_AT_ONCE = 32
 PHOTOS_AT_ONCE = 256  # of such listings: what heads note of a photo may take a megabyte
-FINGERPRINT = "fingerprint"  # of a head, see :class:`~counterfeit_vision.heads.Head`
 KINDS = (Evidence, Region, PhotoView)  # what is kept of a listing is made of these
 
 Listings: TypeAlias = "str | os.PathLike[str] | Iterable[Photo | Listing]"
@@ -268,10 +268,9 @@ def _as_it_is(store: EmbeddingCache) -> AbstractContextManager[EmbeddingCache]:
 
 
 def _fingerprint(head: Head) -> str | None:
-    """What a head's evidence depends on, beside its class; a subclass has to say so itself."""
-    if FINGERPRINT not in vars(type(head)):
-        return None
-    return f"{type(head).__module__} {type(head).__qualname__} {head.name} {getattr(head, FINGERPRINT)}"
+    """What a head's evidence depends on, with its class."""
+    stated = fingerprint_of(head)
+    return None if stated is None else f"{type(head).__module__} {type(head).__qualname__} {head.name} {stated}"
 
 
 def _score(

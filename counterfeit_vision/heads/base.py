@@ -7,7 +7,9 @@ from typing import Protocol, runtime_checkable
 from ..types import Evidence
 from .suspects import Suspects
 
-__all__ = ["Head"]
+__all__ = ["Head", "fingerprint_of"]
+
+FINGERPRINT = "fingerprint"
 
 
 @runtime_checkable
@@ -16,7 +18,7 @@ class Head(Protocol):
 
     A head may have a text ``fingerprint`` of all that its evidence depends on beside the listing, its photos and the
     catalogue: its settings, and, where it is your own, its version. What it says is then kept on disk, and it is not
-    asked about the same listing again.
+    asked about the same listing again; and no calibration of one version is loaded with another.
 
     A head that cannot make its claim for now, as something that it needs is absent, may say why in a text ``unable``:
     where its claim was calibrated, whoever asks is told so.
@@ -35,3 +37,8 @@ class Head(Protocol):
         whose other photos may count, and not on its batch mates.
         """
         ...
+
+
+def fingerprint_of(head: Head) -> str | None:
+    """What a head's evidence depends on, where it says so; a subclass has to say so itself."""
+    return getattr(head, FINGERPRINT) if FINGERPRINT in vars(type(head)) else None

@@ -1,0 +1,75 @@
+"""A user's own heads: what becomes of a calibration, of the other photos and of the report where one goes wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+
+import counterfeit_vision as cv
+from counterfeit_vision.heads import Price, Similarity, Suspects
+
+
+class Red:
+    """How red a photo is; ``times`` is its version."""
+
+    name = "red"
+
+    def __init__(self, times: float = 1) -> None:
+        self.times = times
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.times)
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [self.one(suspects, row) for row in range(len(suspects))]
+
+    def one(self, suspects: Suspects, row: int) -> cv.Evidence:
+        return cv.Evidence(score=self.times * float(suspects.pixels(row)[..., 0].mean()), text="Red.")
+
+
+GENUINE = [np.clip(picture(100 + seed % 5) * 0.9 - seed, 0, 255).astype(np.uint8) for seed in range(20)]
+
+
+def calibrated(catalog: cv.Catalog, *heads: object) -> cv.Inspector:
+    return cv.Inspector(catalog, [Similarity(), *heads], cache=False).calibrate(GENUINE, alpha=0.1)
+
+
+def test_a_calibration_is_not_taken_for_that_of_another_version_of_a_head(
+    tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    one = calibrated(tree_catalog, Red(), Price({"EUR": 1})).save(tmp_path / "one")
+
+    def load(*heads: object) -> cv.Inspector:
+        return cv.Inspector.load(one, tree_catalog, [Similarity(), *heads], cache=False)
+
+    load(Red(), Price({"EUR": 1}))
+    with pytest.raises(cv.CatalogError, match=r"one: head 'red' was calibrated as '1', this one is '3'; give the"):
+        load(Red(3), Price({"EUR": 1}))
+    with pytest.raises(cv.CatalogError, match=r"head 'price' was calibrated as .*'EUR'.*, this one is '\[\]'"):
+        load(Red(), Price())
+
+
+class Reading(Red):
+    """What a head that reads is where it may lack its reader."""
+
+    def __init__(self, unable: str | None) -> None:
+        self.unable = unable
+
+    @property
+    def fingerprint(self) -> str:
+        return self.unable or "model 1"
+
+    def one(self, suspects: Suspects, row: int) -> cv.Evidence:
+        return cv.Evidence.not_applicable(self.unable) if self.unable else cv.Evidence(float(row), "Read.")
+
+
+@pytest.mark.parametrize(("then", "now"), [(None, "No reader."), ("No reader.", None)])
+def test_a_head_that_lacks_what_it_needs_is_no_other_one(
+    then: str | None, now: str | None, tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    folder = calibrated(tree_catalog, Reading(then)).save(tmp_path)
+    cv.Inspector.load(folder, tree_catalog, [Similarity(), Reading(now)], cache=False)
