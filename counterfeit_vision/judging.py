@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import itertools
 import math
 import os
 from collections import deque
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
-from .errors import InputError
+from .errors import DecodeError, InputError
 from .heads import Head, Suspects
 from .heads.base import fingerprint_of
 from .manifests import read_listings
@@ -321,37 +322,51 @@ def _heard(
     """For each listing what the heads say of its photos, of which other heads' evidence is ``known`` or of none, and
     the photos that could no longer be read.
     """
-    rows = [photo for _, photos, _ in pending for photo in photos]
-    if rows:
-        owners = [listing for listing, photos, _ in pending for _ in photos]
-        suspects = suspects_of(owners, rows, catalog, dict(enumerate(known)))
-        columns = _asked(suspects, heads)
-        for head, column in zip(heads, columns, strict=True):
-            if len(column) != len(rows):
-                raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(rows)} photos")
-            if wrong := {type(row).__name__ for row in column if not isinstance(row, Evidence)}:
-                raise InputError(f"head {head.name!r} gave {', '.join(sorted(wrong))}; need one Evidence a photo")
-    start = 0
+    rows = [(listing, photo) for listing, photos, _ in pending for photo in photos]
+    results = iter(_heard_together(rows, catalog, heads, known))
     for _, photos, _ in pending:
-        judged = [
-            JudgedPhoto(
-                photo,
-                _rows(near),
-                tuple(column[row] for column in columns),
-                *runner_up(near, scores, catalog.goods),
-                found=_rows(suspects.neighbours.rows[row]),
-            )
-            for row, photo in enumerate(photos, start)
-            if row not in suspects.unread
-            for near, scores in [suspects.near(row)]
-        ]
-        unread = [
-            Failure(photo.id, "decode", suspects.unread[row])
-            for row, photo in enumerate(photos, start)
-            if row in suspects.unread
-        ]
-        start += len(photos)
-        yield judged, unread
+        mine = list(itertools.islice(results, len(photos)))
+        judged = [result for result in mine if isinstance(result, JudgedPhoto)]
+        yield judged, [result for result in mine if isinstance(result, Failure)]
+
+
+def _heard_together(
+    rows: Sequence[tuple[Listing, EncodedPhoto]], catalog: Catalog, heads: Sequence[Head], known: Sequence[JudgedPhoto]
+) -> list[JudgedPhoto | Failure]:
+    """One each. Where a head lets it pass that a photo can no longer be read, all are asked again about the others."""
+    results: dict[int, JudgedPhoto | Failure] = {}
+    while left := [row for row in range(len(rows)) if row not in results]:
+        owners, photos = zip(*(rows[row] for row in left), strict=True)
+        suspects = suspects_of(owners, photos, catalog, {place: known[row] for place, row in enumerate(left) if known})
+        try:
+            columns = [*zip(*_asked(suspects, heads), strict=True)]
+        except DecodeError:
+            if not suspects.unread:
+                raise
+            suspects.each(functools.partial(_try_to_read, suspects))  # others may have gone with it
+            columns = []
+        for place, row in enumerate(left):
+            if place in suspects.unread:
+                results[row] = Failure(photos[place].id, "decode", suspects.unread[place])
+            elif columns:
+                results[row] = _judged(suspects, place, columns[place])
+    return [results[row] for row in range(len(rows))]
+
+
+def _try_to_read(suspects: Suspects, row: int) -> None:
+    with contextlib.suppress(DecodeError):
+        suspects.pixels(row)
+
+
+def _judged(suspects: Suspects, row: int, evidence: tuple[Evidence, ...]) -> JudgedPhoto:
+    near, scores = suspects.near(row)
+    return JudgedPhoto(
+        suspects.encoded[row],
+        _rows(near),
+        evidence,
+        *runner_up(near, scores, suspects.catalog.goods),
+        found=_rows(suspects.neighbours.rows[row]),
+    )
 
 
 def _asked(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
@@ -361,12 +376,29 @@ def _asked(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
     columns, guesses = [], []
     for head in heads:
         suspects.guessed.clear()
-        columns.append(list(head.score(suspects)))
+        columns.append(_said_by(head, suspects))
         guesses.append(frozenset(suspects.guessed))
     return [
-        list(head.score(suspects)) if any(map(suspects.is_another, guessed)) else column
+        _said_by(head, suspects) if any(map(suspects.is_another, guessed)) else column
         for head, column, guessed in zip(heads, columns, guesses, strict=True)
     ]
+
+
+def _said_by(head: Head, suspects: Suspects) -> list[Evidence]:
+    """What one head says of the photos, one row each; an error of its own says of whom it is."""
+    try:
+        column = list(head.score(suspects))
+    except Exception as error:
+        if error not in suspects.unread.values():
+            first, *others = suspects.encoded
+            more = f" and {len(others)} more" if others else ""
+            error.add_note(f"raised by the head {head.name!r}, asked about {first.id}{more}")
+        raise
+    if len(column) != len(suspects):
+        raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(suspects)} photos")
+    if wrong := {type(row).__name__ for row in column if not isinstance(row, Evidence)}:
+        raise InputError(f"head {head.name!r} gave {', '.join(sorted(wrong))}; need one Evidence a photo")
+    return column
 
 
 def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:

@@ -31,6 +31,23 @@ class Red:
         return cv.Evidence(score=self.times * float(suspects.pixels(row)[..., 0].mean()), text="Red.")
 
 
+class Taking(Red):
+    """Some files go while it looks at eight photos."""
+
+    name = "taking"
+
+    def __init__(self, *paths: Path) -> None:
+        super().__init__()
+        self.paths, self.asked = paths, list[int]()
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        self.asked.append(len(suspects))
+        if len(suspects) == 8:
+            for path in self.paths:
+                path.unlink()
+        return super().score(suspects)
+
+
 GENUINE = [np.clip(picture(100 + seed % 5) * 0.9 - seed, 0, 255).astype(np.uint8) for seed in range(20)]
 
 
@@ -73,3 +90,26 @@ def test_a_head_that_lacks_what_it_needs_is_no_other_one(
 ) -> None:
     folder = calibrated(tree_catalog, Reading(then)).save(tmp_path)
     cv.Inspector.load(folder, tree_catalog, [Similarity(), Reading(now)], cache=False)
+
+
+def test_photos_that_go_while_a_head_looks_fail_alone(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    taking = Taking(*photos[2:4], photos[6])
+    inspector = calibrated(tree_catalog, taking, Red())
+    good = [*photos[:2], *photos[4:6], photos[7]]
+    usual = [verdict.claims["taking"].score for verdict in inspector.inspect(good, strict=True)]
+    taking.asked.clear()
+    results = list(inspector.stream([*photos[:5], cv.Listing(id="two", photos=photos[5:7]), photos[7]]))
+    assert [getattr(result, "stage", None) for result in results] == [None, None, "decode", "decode", None, None, None]
+    assert str(photos[2]) in str(results[2].error)
+    assert [failure.id for failure in results[5].failures] == ["two photo 2"]
+    assert [one.claims["taking"].score for one in results if isinstance(one, cv.Verdict)] == usual
+    assert taking.asked == [8, 5]
+
+
+def test_an_error_of_a_head_says_whose_it_is(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    head = Red()
+    inspector = calibrated(tree_catalog, head)
+    head.times = None  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="unsupported") as raised:
+        inspector.inspect(photos[:3])
+    assert raised.value.__notes__ == [f"raised by the head 'red', asked about {photos[0]} and 2 more"]

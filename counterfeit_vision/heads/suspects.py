@@ -92,7 +92,8 @@ class Suspects:
         """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
         that asks and kept for the others, as far as :data:`PIXELS_KEPT` goes.
 
-        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since. A head may let it
+        pass: the photo fails, and heads are asked again about the others.
         """
         if row in self._pixels:
             return self._pixels[row]
