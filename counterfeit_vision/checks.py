@@ -26,6 +26,8 @@ def as_number(value: object, *, whole: bool = False) -> float:
         value, SupportsIndex if whole else SupportsFloat
     ):
         return math.nan  # numpy's texts can be made a float
+    if getattr(value, "ndim", 0):  # so can an array of one
+        return math.nan
     try:
         return float(value)
     except (OverflowError, TypeError, ValueError):  # 10**400, an array, a duration, Decimal("sNaN")

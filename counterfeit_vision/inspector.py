@@ -101,11 +101,13 @@ class Inspector:
         self.doubts: tuple[str, ...] = ()
         self.by: str | None = None
         self._cache = cache
-        if strange := [head for head in self.heads if isinstance(head, type) or not hasattr(head, "name")]:
+        if strange := [head for head in self.heads if isinstance(head, type) or not isinstance(head, Head)]:
             raise InputError(
                 f"heads: {strange[0]!r:.80} is no head; type heads=[Mark(), Price()], from counterfeit_vision.heads"
             )
         names = [head.name for head in self.heads]
+        if nameless := [name for name in names if not isinstance(name, str) or not name]:
+            raise InputError(f"heads: one has the name {nameless[0]!r}; need a text")
         if not names or len(set(names)) < len(names):
             raise InputError(f"an inspector needs heads of different names, got {', '.join(names) or 'none'}")
 

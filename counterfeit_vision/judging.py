@@ -387,13 +387,16 @@ def _asked(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
 def _said_by(head: Head, suspects: Suspects) -> list[Evidence]:
     """What one head says of the photos, one row each; an error of its own says of whom it is."""
     try:
-        column = list(head.score(suspects))
+        rows = head.score(suspects)
+        column = list(rows) if isinstance(rows, Iterable) else None
     except Exception as error:
         if error not in suspects.unread.values():
             first, *others = suspects.encoded
             more = f" and {len(others)} more" if others else ""
             error.add_note(f"raised by the head {head.name!r}, asked about {first.id}{more}")
         raise
+    if column is None:
+        raise InputError(f"head {head.name!r} gave {type(rows).__name__}; need a list, one Evidence a photo")
     if len(column) != len(suspects):
         raise InputError(f"head {head.name!r} gave {len(column)} rows for {len(suspects)} photos")
     if wrong := {type(row).__name__ for row in column if not isinstance(row, Evidence)}:

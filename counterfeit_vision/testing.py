@@ -33,6 +33,7 @@ from .judging import Listings, encoded_listings, suspects_of
 from .preprocess import Preprocess
 from .search.base import Index
 from .types import Embeddings, Evidence
+from .usual import LARGEST
 
 __all__ = ["check_encoder", "check_head", "check_index"]
 
@@ -236,10 +237,10 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     Bring some that it has much to say about and some that it can say nothing about, and two at least.
 
     - ``name`` is a text that stays;
-    - ``score`` gives one :class:`~counterfeit_vision.Evidence` a photo, in order, each with a sentence: a finite score,
-      or ``Evidence.not_applicable(reason)``;
-    - a region lies on the photo, a heat map is (h, w) float32, finite, nowhere below 0, matched points are (m, 4)
-      float32, and ``references`` are ids of the catalogue;
+    - ``score`` gives one :class:`~counterfeit_vision.Evidence` a photo, in order, each with a sentence: a score within
+      1e100 of 0, or ``Evidence.not_applicable(reason)``;
+    - a region lies on the photo, a heat map is float32, finite, nowhere below 0, matched points are float32, and
+      ``references`` are ids of the catalogue;
     - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores
       stay within ``tolerance``, or that share of themselves (1e-4 for an encoder in float32; state your own for
       bfloat16);
@@ -291,7 +292,7 @@ def _checked_evidence(head: Head, suspects: Suspects) -> list[Evidence]:
         of = suspects.encoded[row].id
         assert isinstance(item, Evidence), f"{of}: score() gives {type(item).__name__}, expected Evidence"
         assert item.text, f"{of}: the evidence has no text"
-        finite = np.isfinite(item.score)
+        finite = abs(item.score) <= LARGEST
         assert finite or not item.applicable, f"{of}: the score is {item.score}; say Evidence.not_applicable(reason)"
         assert item.applicable or not finite, f"{of}: does not apply, and yet has the score {item.score}"
         width, height = suspects.size(row)
@@ -299,13 +300,11 @@ def _checked_evidence(head: Head, suspects: Suspects) -> list[Evidence]:
             on_photo = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
             assert on_photo, f"{of}: {box} reaches beyond the photo of {width} x {height} pixels"
         if (heat := item.heatmap) is not None:
-            assert heat.ndim == 2, f"{of}: a heat map has the shape {heat.shape}, expected (h, w)"
             assert heat.dtype == np.float32, f"{of}: a heat map is {heat.dtype}, expected float32"
             assert np.isfinite(heat).all(), f"{of}: the heat map holds NaN or infinity"
-            assert heat.min(initial=0) >= 0, f"{of}: the heat map falls to {heat.min()}; 0 is as usual"
+            assert heat.min() >= 0, f"{of}: the heat map falls to {heat.min()}; 0 is as usual"
         if (points := item.points) is not None:
-            fits = points.ndim == 2 and points.shape[1] == 4 and points.dtype == np.float32
-            assert fits, f"{of}: points are {points.dtype} {points.shape}, expected float32 (m, 4)"
+            assert points.dtype == np.float32, f"{of}: points are {points.dtype}, expected float32"
         strange = set(item.references) - known
         assert not strange, f"{of}: references {sorted(strange)} are not in the catalogue"
         assert np.array_equal(suspects.pixels(row), pixels[row]), f"{of}: score() writes into the pixels"

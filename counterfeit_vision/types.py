@@ -1,8 +1,9 @@
 """The things that travel between rooms: what goes in, the rows in the middle, and what comes out.
 
-Inputs (:class:`Listing`, :class:`Reference`, :class:`Region`, :class:`Seller`) are checked where they are made. Rows in
-the middle (:class:`Embeddings`, :class:`Matches`) are structs of aligned numpy arrays. One object per listing exists
-only at the end, for people: :class:`Verdict` with its :class:`Evidence`, or :class:`Failure`.
+Inputs (:class:`Listing`, :class:`Reference`, :class:`Region`, :class:`Seller`) and a head's :class:`Evidence` are
+checked where they are made. Rows in the middle (:class:`Embeddings`, :class:`Matches`) are structs of aligned numpy
+arrays. One object per listing exists only at the end, for people: :class:`Verdict` with its :class:`Evidence`, or
+:class:`Failure`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -431,6 +432,32 @@ class PhotoView:
         return self.jpeg
 
 
+_NEEDED = {
+    "score": "a number; where there is nothing to go on, type Evidence.not_applicable(reason)",
+    "text": "a sentence",
+    "region": "a Region, or None",
+    "heatmap": "an array (h, w), not empty, or None",
+    "references": "a list of the references' ids",
+    "points": "an array (m, 4), or None",
+    "crops": "two PhotoView, of the photo and of a genuine one, or None",
+}
+
+
+def _as_score(score: object) -> float | None:
+    """As a float, which may be NaN; ``None`` for what is no number."""
+    if type(score) is float:
+        return score
+    number = as_number(score)
+    is_nan = isinstance(score, SupportsFloat) and not getattr(score, "ndim", 0) and score != score
+    return number if is_nan or not math.isnan(number) else None
+
+
+def _as_tuple(values: object) -> tuple[Any, ...] | None:
+    if values is None or isinstance(values, tuple):
+        return values
+    return tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else None
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence(_Record):
     """One claim about a listing, and what it rests on.
@@ -458,6 +485,23 @@ class Evidence(_Record):
     points: NDArray[np.float32] | None = field(default=None, repr=False)
     crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
     applicable: bool = True
+
+    def __post_init__(self) -> None:
+        score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
+        heat, points = self.heatmap, self.points
+        fits = {
+            "score": score is not None,
+            "text": isinstance(self.text, str),
+            "region": isinstance(self.region, Region | None),
+            "heatmap": heat is None or (isinstance(heat, np.ndarray) and heat.ndim == 2 and heat.size > 0),
+            "references": references is not None and all(isinstance(id, str) for id in references),
+            "points": points is None or (isinstance(points, np.ndarray) and points.shape[1:] == (4,)),
+            "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
+        }
+        if wrong := [name for name, right in fits.items() if not right]:
+            given = " ".join(repr(getattr(self, wrong[0])).split())
+            raise InputError(f"Evidence: {wrong[0]}={given:.80}; need {_NEEDED[wrong[0]]}")
+        vars(self).update(score=score, references=references, crops=crops, applicable=bool(self.applicable))
 
     def __hash__(self) -> int:
         return hash(self.text)

@@ -113,3 +113,44 @@ def test_an_error_of_a_head_says_whose_it_is(tree_catalog: cv.Catalog, photos: l
     with pytest.raises(TypeError, match="unsupported") as raised:
         inspector.inspect(photos[:3])
     assert raised.value.__notes__ == [f"raised by the head 'red', asked about {photos[0]} and 2 more"]
+
+
+class Saying(Red):
+    """A head that says what it is told to."""
+
+    name = "saying"
+
+    def __init__(self, rows: object) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return self.rows  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "head 'saying' gave NoneType; need a list, one Evidence a photo"),
+        (cv.Evidence(1.0, "One."), "head 'saying' gave Evidence; need a list"),
+        ([cv.Evidence(1.0, "One.")], "head 'saying' gave 1 rows for 20 photos"),
+    ],
+)
+def test_what_is_no_list_of_evidence_is_refused_by_the_heads_name(
+    rows: object, message: str, tree_catalog: cv.Catalog
+) -> None:
+    with pytest.raises(cv.InputError, match=message):
+        calibrated(tree_catalog, Saying(rows))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (type("Silent", (), {"name": "silent"})(), "is no head; type heads="),
+        (type("Nameless", (Red,), {"name": None})(), "heads: one has the name None; need a text"),
+        (type("Nameless", (Red,), {"name": ""})(), "heads: one has the name ''; need a text"),
+    ],
+)
+def test_an_inspector_takes_heads_alone(head: Red, message: str, tree_catalog: cv.Catalog) -> None:
+    with pytest.raises(cv.InputError, match=message):
+        cv.Inspector(tree_catalog, [head])

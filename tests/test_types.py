@@ -337,6 +337,42 @@ def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
     assert json.loads(json.dumps(evidence.to_dict(), allow_nan=False))["score"] is None
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"score": None}, r"Evidence: score=None; need a number; where there is nothing to go on, type Evidence.not_"),
+        ({"score": "0.5"}, "score='0.5'; need a number"),
+        ({"score": np.array([3.0])}, r"score=array\(\[3.\]\); need a number"),
+        ({"score": np.array([3.0, 4.0])}, "need a number"),
+        ({"text": None}, "text=None; need a sentence"),
+        ({"region": (0, 0, 5, 5)}, r"region=\(0, 0, 5, 5\); need a Region, or None"),
+        ({"heatmap": [[1.0]]}, r"heatmap=\[\[1.0\]\]; need an array \(h, w\), not empty"),
+        ({"heatmap": np.ones((4, 4, 1), np.float32)}, "heatmap=array"),
+        ({"heatmap": np.zeros((0, 0), np.float32)}, "heatmap=array"),
+        ({"references": None}, "references=None; need a list of the references' ids"),
+        ({"references": "r1"}, "references='r1'; need a list"),
+        ({"references": [1]}, r"references=\[1\]; need a list"),
+        ({"points": np.ones((3, 3), np.float32)}, "points=array"),
+        ({"points": [[1, 2, 3, 4]]}, r"points=\[\[1, 2, 3, 4\]\]; need an array \(m, 4\), or None"),
+        ({"crops": (np.zeros((4, 4, 3), np.uint8),) * 2}, "crops=.*; need two PhotoView"),
+        ({"crops": [PhotoView("a", b"", (1, 1))]}, "crops=.*; need two PhotoView"),
+        ({"crops": PhotoView("a", b"", (1, 1))}, "crops=.*; need two PhotoView"),
+    ],
+)
+def test_bad_evidence_is_refused_by_field(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Evidence(**{"score": 1.0, "text": "odd"} | change)
+
+
+def test_evidence_takes_numbers_and_lists_of_any_kind() -> None:
+    crop = PhotoView("a", b"", (1, 1))
+    for score in (3, np.float32(3), np.array(3.0), np.int64(3), Decimal(3)):
+        evidence = Evidence(score, "odd", references=["r1"], crops=[crop, crop], applicable=np.bool_(True))
+        assert evidence == Evidence(3.0, "odd", references=("r1",), crops=(crop, crop))
+        assert json.dumps(evidence.to_dict())
+    assert math.isnan(Evidence(np.float32("nan"), "odd").score)
+
+
 def test_evidence_is_plain_values() -> None:
     heatmap = np.array([[0, 0.123456]], np.float32)
     evidence = Evidence(np.float32(0.5), "odd", 0.25, 1, Region(0, 0, 2, 2), heatmap, ("r1",))
