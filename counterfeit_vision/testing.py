@@ -236,7 +236,7 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
 
     Bring some that it has much to say about and some that it can say nothing about, and two at least.
 
-    - ``name`` is a text that stays;
+    - ``name`` is a text that stays; ``fingerprint``, where there is one, is a text, too;
     - ``score`` gives one :class:`~counterfeit_vision.Evidence` a photo, in order, each with a sentence: a score within
       1e100 of 0, or ``Evidence.not_applicable(reason)``;
     - a region lies on the photo, a heat map is float32, finite, nowhere below 0, matched points are float32, and
@@ -253,6 +253,8 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     name = head.name
     assert isinstance(name, str), f"name is {name!r}, expected a text"
     assert name, "name is empty"
+    stated = getattr(head, "fingerprint", None)
+    assert isinstance(stated, str | None), f"fingerprint is {stated!r}, expected a text"
     encoded = [(listing, photos) for listing, photos, _ in encoded_listings(listings, catalog, False) if photos]
     if len(encoded) < 2:
         raise InputError(f"check_head(): {len(encoded)} of the listings can be read, need two at least")

@@ -10,6 +10,8 @@ from conftest import picture
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Price, Similarity, Suspects
+from counterfeit_vision.judging import judge
+from counterfeit_vision.testing import check_head
 
 
 class Red:
@@ -29,6 +31,19 @@ class Red:
 
     def one(self, suspects: Suspects, row: int) -> cv.Evidence:
         return cv.Evidence(score=self.times * float(suspects.pixels(row)[..., 0].mean()), text="Red.")
+
+
+class Made:
+    """Its fingerprint is made with it."""
+
+    name = "made"
+
+    def __init__(self, fingerprint: object) -> None:
+        self.fingerprint, self.asked = fingerprint, 0
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        self.asked += len(suspects)
+        return [cv.Evidence(float(vector[0]), "Made.") for vector in suspects.photos.vectors]
 
 
 class Taking(Red):
@@ -154,3 +169,20 @@ def test_what_is_no_list_of_evidence_is_refused_by_the_heads_name(
 def test_an_inspector_takes_heads_alone(head: Red, message: str, tree_catalog: cv.Catalog) -> None:
     with pytest.raises(cv.InputError, match=message):
         cv.Inspector(tree_catalog, [head])
+
+
+def test_a_fingerprint_that_is_made_with_a_head_is_one(
+    tree_catalog: cv.Catalog, photos: list[Path], tmp_path: Path
+) -> None:
+    one, other = Made("1"), Made("2")
+    with cv.EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for head in (one, one, Made("1"), other):
+            list(judge(photos, tree_catalog, [head], cache=cache))
+    assert (one.asked, other.asked) == (8, 8)
+
+
+def test_a_fingerprint_that_is_no_text_is_refused(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    with pytest.raises(cv.InputError, match="head 'made': fingerprint=1 is no text; type '1'"):
+        calibrated(tree_catalog, Made(1))
+    with pytest.raises(AssertionError, match="fingerprint is 1, expected a text"):
+        check_head(Made(1), tree_catalog, photos[:2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from ..errors import InputError
 from ..types import Evidence
 from .suspects import Suspects
 
@@ -17,8 +18,9 @@ class Head(Protocol):
     """One claim about photos.
 
     A head may have a text ``fingerprint`` of all that its evidence depends on beside the listing, its photos and the
-    catalogue: its settings, and, where it is your own, its version. What it says is then kept on disk, and it is not
-    asked about the same listing again; and no calibration of one version is loaded with another.
+    catalogue: its settings, and, where it is your own, its version; a subclass states its own. What it says is then
+    kept on disk, and it is not asked about the same listing again; and no calibration of one version is loaded with
+    another.
 
     A head that cannot make its claim for now, as something that it needs is absent, may say why in a text ``unable``:
     where its claim was calibrated, whoever asks is told so.
@@ -40,5 +42,10 @@ class Head(Protocol):
 
 
 def fingerprint_of(head: Head) -> str | None:
-    """What a head's evidence depends on, where it says so; a subclass has to say so itself."""
-    return getattr(head, FINGERPRINT) if FINGERPRINT in vars(type(head)) else None
+    """What a head's evidence depends on, where it says so; :class:`InputError` where that is no text."""
+    if FINGERPRINT not in vars(type(head)) and FINGERPRINT not in getattr(head, "__dict__", {}):
+        return None
+    stated = getattr(head, FINGERPRINT)
+    if not isinstance(stated, str | None):
+        raise InputError(f"head {head.name!r}: fingerprint={stated!r:.80} is no text; type {str(stated)!r:.80}")
+    return stated
