@@ -145,7 +145,7 @@ class Copied(Loud):
 
     def score(self, suspects: Suspects) -> list[cv.Evidence]:
         light = [suspects.pixels(row).mean() for row in range(len(suspects))]
-        return [cv.Evidence(score=COPY + 1 if one < 60 else 0.0, text="A copy?") for one in light]
+        return [cv.Evidence(COPY + 1 if one < 60 else 0.0, "A copy?", references=("a",)) for one in light]
 
 
 def test_copies_of_catalogue_photos_among_the_genuine_ones_are_told_of(tree_catalog: cv.Catalog) -> None:

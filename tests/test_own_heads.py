@@ -186,3 +186,9 @@ def test_a_fingerprint_that_is_no_text_is_refused(tree_catalog: cv.Catalog, phot
         calibrated(tree_catalog, Made(1))
     with pytest.raises(AssertionError, match="fingerprint is 1, expected a text"):
         check_head(Made(1), tree_catalog, photos[:2])
+
+
+def test_a_claim_of_copies_that_names_no_reference_proves_none(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
+    Copied = type("Copied", (Red,), {"name": "reuse"})  # scores are far above those of copies
+    for verdict in calibrated(tree_catalog, Copied()).inspect(photos, strict=True):
+        assert "cop" not in verdict.reason.lower()

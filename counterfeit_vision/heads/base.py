@@ -28,7 +28,12 @@ class Head(Protocol):
 
     @property
     def name(self) -> str:
-        """The claim's key in :attr:`counterfeit_vision.Verdict.claims`."""
+        """The claim's key in :attr:`counterfeit_vision.Verdict.claims`.
+
+        Give your own head a name of its own: what ``similarity``, ``mark``, ``wordmark`` and ``reuse`` say also decides
+        which photos the catalogue knows, ``price`` and ``seller`` are about the listing, and ``learned`` is taught by
+        ``fakes``.
+        """
         ...
 
     def score(self, suspects: Suspects) -> list[Evidence]:

@@ -179,7 +179,7 @@ class Reuse:
 
 def is_copy(evidence: Evidence) -> bool:
     """Whether evidence of :class:`Reuse` proves a copy of the first of its ``references``."""
-    return evidence.applicable and evidence.score >= COPY
+    return evidence.applicable and evidence.score >= COPY and bool(evidence.references)
 
 
 def _sureness(score: float) -> float:
