@@ -127,7 +127,7 @@ class Decider:
             statistics=tuple(ranked.merged.tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
             stale=self.is_stale,
-            listing=dataclasses.replace(listing, photos=()),
+            listing=_without_photos(listing),
             photos=tuple(row.photo.view for row in judged),
             genuine=tuple(catalog.view(row) for row in worst.neighbours[:GENUINE_SHOWN]),
             nearest=tuple(catalog.references[row].id for row in judged[0].found),
@@ -302,6 +302,13 @@ def _is_blank(photo: PhotoView) -> bool:
 def _beside(best: Reference, other: Reference) -> str:
     """Another product's name, with its brand where that is another, too: the products may have one name."""
     return other.product if other.names[0] == best.names[0] else f"{other.product} of {other.brand}"
+
+
+def _without_photos(listing: Listing) -> Listing:
+    """What a listing says about itself, but for what a subclass adds."""
+    return Listing(
+        **{field.name: getattr(listing, field.name) for field in dataclasses.fields(Listing)} | {"photos": ()}
+    )
 
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:

@@ -259,9 +259,9 @@ class _Memory:
         self._of(listing, [row.photo for row in judged]).put("heard", rows)
 
     def _of(self, listing: Listing, photos: Sequence[EncodedPhoto]) -> Memory:
-        claims = dataclasses.replace(listing, id="listing", photos=())
-        photos_of = [photo.sha256 for photo in photos]
-        return Memory(self._open_cache, hashlib.sha256(f"{self._given} {claims!r} {photos_of}".encode()).hexdigest())
+        claims = {name: value for name, value in vars(listing).items() if name not in ("id", "photos")}
+        asked = f"{self._given} {type(listing).__qualname__} {claims} {[photo.sha256 for photo in photos]}"
+        return Memory(self._open_cache, hashlib.sha256(asked.encode()).hexdigest())
 
 
 def _as_it_is(store: EmbeddingCache) -> AbstractContextManager[EmbeddingCache]:

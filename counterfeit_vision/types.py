@@ -278,7 +278,7 @@ class Listing(_Record):
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id. An empty text counts as left out.
+    id. An empty text counts as left out. What a subclass adds is there for heads, and not in verdicts.
     """
 
     id: str

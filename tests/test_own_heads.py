@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,36 @@ class Taking(Red):
             for path in self.paths:
                 path.unlink()
         return super().score(suspects)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Offer(cv.Listing):
+    """A listing of one's own, that has photos in any case."""
+
+    seen: datetime.date
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.photos:
+            raise ValueError("an offer has photos")
+
+
+class Lot(cv.Listing):
+    """A listing that is made in a way of its own."""
+
+    def __init__(self, number: int, photo: Path) -> None:
+        super().__init__(id=f"lot {number}", photos=[photo], title=f"Lot {number}")
+
+
+class Dated(Red):
+    """When a listing of one's own was seen."""
+
+    name = "dated"
+    fingerprint = "1"
+
+    def one(self, suspects: Suspects, row: int) -> cv.Evidence:
+        seen = getattr(suspects.listings[row], "seen", datetime.date(2020, 1, 1))
+        return cv.Evidence(float(seen.day), "Seen.")
 
 
 GENUINE = [np.clip(picture(100 + seed % 5) * 0.9 - seed, 0, 255).astype(np.uint8) for seed in range(20)]
@@ -192,3 +224,26 @@ def test_a_claim_of_copies_that_names_no_reference_proves_none(tree_catalog: cv.
     Copied = type("Copied", (Red,), {"name": "reuse"})  # scores are far above those of copies
     for verdict in calibrated(tree_catalog, Copied()).inspect(photos, strict=True):
         assert "cop" not in verdict.reason.lower()
+
+
+def test_listings_of_ones_own_kinds_are_judged_and_reported(
+    tree_catalog: cv.Catalog, photos: list[Path], tmp_path: Path
+) -> None:
+    report = calibrated(tree_catalog, Red()).inspect(
+        [Offer(id="offer", photos=photos[:1], brand="acme", seen=datetime.date(2024, 2, 1)), Lot(1, photos[1])]
+    )
+    assert [verdict.listing for verdict in report.verdicts] == [
+        cv.Listing(id="offer", photos=[], brand="acme"),
+        cv.Listing(id="lot 1", photos=[], title="Lot 1"),
+    ]
+    report.save(tmp_path / "report")
+
+
+def test_what_a_listing_of_ones_own_adds_is_part_of_what_heads_are_asked(
+    tree_catalog: cv.Catalog, photos: list[Path], tmp_path: Path
+) -> None:
+    with cv.EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for day in (1, 2):
+            asked = [Offer(id="offer", photos=photos[:1], seen=datetime.date(2024, 2, day))]
+            ((_, (row,), _),) = judge(asked, tree_catalog, [Dated()], cache=cache)
+            assert row.evidence[0].score == day
