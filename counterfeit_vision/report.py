@@ -58,7 +58,7 @@ class Report(Sequence[Result]):
 
     ``report[3]`` is the fourth result, ``report["listing-id"]`` the one with that id (the first, if several share it),
     and ``report[:10]`` a smaller report. ``about`` holds facts for the page's head, such as the catalogue, the
-    encoder's fingerprint, alpha and the number of calibration photos.
+    encoder's fingerprint, alpha and the number of calibration photos; reports with the same results are equal.
 
     >>> report = Report([Failure("a", "decode", ValueError("no pixels"))], about={"alpha": "0.05"})
     >>> report
@@ -123,6 +123,9 @@ class Report(Sequence[Result]):
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self._results)
+
+    def __eq__(self, other: object) -> bool:
+        return self._results == other._results if isinstance(other, Report) else NotImplemented
 
     def __contains__(self, item: object) -> bool:
         return item in self._index if isinstance(item, str) else item in self._results

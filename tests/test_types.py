@@ -541,3 +541,11 @@ def test_a_verdict_equals_its_copy_and_can_be_in_a_set() -> None:
     for change in ({"claims": {**claims, "patches": other}}, {"risk": 0.8}, {"failures": ()}):
         assert dataclasses.replace(verdict, **change) != verdict
     assert verdict != "l"
+
+
+def test_reports_of_the_same_results_are_equal() -> None:
+    results = [verdict(), Failure("m", "decode", DecodeError("m", "no pixels"))]
+    report = Report(results)
+    assert report == Report([dataclasses.replace(verdict()), results[1]], about={"Version": "another"})
+    assert report != Report(results[:1])
+    assert report != results
