@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
-FORMAT = 32
+FORMAT = 33
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_inspector(folder: Path) -> KeptInspector:
             base_rate=None if data["base_rate"] is None else float(data["base_rate"]),
             costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),
             rates=Price(data["rates"]).rates,
-            stated={str(name): str(text) for name, text in data.get("stated", {}).items()},  # older folders lack it
+            stated={str(name): str(text) for name, text in data["stated"].items()},
             learned=_sha256(data["learned"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
