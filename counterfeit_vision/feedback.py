@@ -38,11 +38,27 @@ SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
 START = "0" * 64  # what the first line names as the one before it
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """The bytes at a journal's beginning that were read and found to be decisions: their sha256, and that of the last
+    line.
+    """
+
+    size: int
+    lines: int
+    sha256: str
+    head: str
+
+
+NOTHING = _Checked(0, 0, hashlib.sha256().hexdigest(), START)
+
+
 class Journal:
     """Reviewers' decisions, in one file that the first of them creates."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = as_path(path, "Journal", "decisions.jsonl")
+        self._checked = NOTHING
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -105,9 +121,9 @@ class Journal:
         with open(self.path, "a+b") as file:
             lock(file.fileno())
             file.seek(0)
-            _, head, whole = self._read(file.read())
-            file.truncate(whole)
-            file.write(_begun(head) + json.dumps(plain)[1:].encode() + b"\n")  # any file's name in ASCII
+            known = self._check(file.read())
+            file.truncate(known.size)
+            file.write(_begun(known.head) + json.dumps(plain)[1:].encode() + b"\n")  # any file's name in ASCII
             file.flush()
             os.fsync(file.fileno())
         return plain
@@ -117,21 +133,37 @@ class Journal:
 
         Raises :class:`CatalogError` that names the first line which does not follow from the one before it.
         """
-        return self._read(self._data())[0]
+        return self._read(self._data(), NOTHING)[0]
 
     @property
     def head(self) -> str:
         """sha256 of the last line: written down elsewhere, it seals all lines up to it."""
-        return self._read(self._data())[1]
+        return self._check(self._data()).head
 
     def _data(self) -> bytes:
         return self.path.read_bytes() if self.path.exists() else b""
 
-    def _read(self, data: bytes) -> tuple[list[dict[str, Any]], str, int]:
-        """The decisions in a journal's bytes, the sha256 of the last line, and how many bytes the whole lines take."""
-        previous, found = START, []
+    def _check(self, data: bytes) -> _Checked:
+        """The whole lines of a journal's bytes. Those that were checked before are not read again while they are the
+        same bytes.
+        """
+        known = self._checked
+        sha256 = hashlib.sha256(memoryview(data)[: known.size])
+        if sha256.hexdigest() != known.sha256:
+            known, sha256 = NOTHING, hashlib.sha256()
+        found, head, whole = self._read(data[known.size :], known)
+        sha256.update(memoryview(data)[known.size : known.size + whole])
+        checked = _Checked(known.size + whole, known.lines + len(found), sha256.hexdigest(), head)
+        self._checked = checked  # another thread may put its own here before this one's is used
+        return checked
+
+    def _read(self, data: bytes, known: _Checked) -> tuple[list[dict[str, Any]], str, int]:
+        """The decisions in a journal's bytes after those that are known, the sha256 of the last line, and how many
+        bytes the whole lines take.
+        """
+        previous, found = known.head, []
         *lines, torn = data.split(b"\n")
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(lines, known.lines + 1):
             try:
                 entry = json.loads(line)
                 if "previous" not in entry:
@@ -147,7 +179,7 @@ class Journal:
             found.append(entry)
         begun = _begun(previous)
         if torn[: len(begun)] != begun[: len(torn)]:  # a crash cuts off what was begun, and no more
-            raise self._changed(len(lines) + 1, "it does not begin as a decision does")
+            raise self._changed(known.lines + len(lines) + 1, "it does not begin as a decision does")
         return found, previous, len(data) - len(torn)
 
     def _changed(self, line: int, what: object) -> CatalogError:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from counterfeit_vision import feedback
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
@@ -149,6 +150,42 @@ def test_a_changed_journal_is_noticed(tmp_path: Path, harm: str) -> None:
         with pytest.raises(CatalogError, match=r"j:[23]: not as it was written"):
             use()
     assert journal.path.read_bytes() == found
+
+
+def test_a_decision_reads_the_lines_anew_only_where_they_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    about = feedback._listing
+
+    def counted(entry: dict) -> Listing:
+        read.append(entry["listing"])
+        return about(entry)
+
+    monkeypatch.setattr(feedback, "_listing", counted)
+    journal, other = Journal(tmp_path / "j"), Journal(tmp_path / "j")
+    for id in "abcd":
+        journal.add(listing(id), verdict(id), "fake", by="anna")
+    assert journal.head == other.head
+    assert "".join(read) == "abcd" + "abcd"
+    read.clear()
+    other.add(listing("e"), verdict("e"), "fake", by="ben")
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + b"{}\n")
+    with pytest.raises(CatalogError, match=r"j:6: not as it was written: it is no line of a journal"):
+        journal.add(listing("f"), verdict("f"), "fake", by="anna")
+    journal.path.write_bytes(whole + b"{}")
+    with pytest.raises(CatalogError, match=r"j:6: not as it was written: it does not begin"):
+        journal.add(listing("f"), verdict("f"), "fake", by="anna")
+    assert "".join(read) == "ee"
+    journal.path.write_bytes(whole.replace(b'"listing": "b"', b'"listing": "x"'))
+    with pytest.raises(CatalogError, match=r"j:3: not as it was written: it does not name the line before it"):
+        journal.add(listing("f"), verdict("f"), "fake", by="anna")
+    lines = whole.splitlines(keepends=True)
+    journal.path.write_bytes(b"".join(lines[:2]))  # an older copy that was put back
+    journal.add(listing("f"), verdict("f"), "fake", by="anna")
+    assert [entry["listing"] for entry in journal.entries()] == ["a", "b", "f"]
+    assert journal.head == Journal(tmp_path / "j").head
 
 
 def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
