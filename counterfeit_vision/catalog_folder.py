@@ -112,13 +112,15 @@ def recipe_of(folder: Path, manifest: dict[str, Any]) -> str:
 
 
 def _unpacked(folder: Path, manifest: dict[str, Any], contents: dict[str, bytes]) -> KeptReferences:
-    """The references in what :func:`_read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit."""
+    """The references in what :func:`_read_folder` gave; :class:`CorruptCatalogError` where its parts do not fit. The
+    ``contents`` lose their arrays: all in memory twice is enough.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
         rows = [json.loads(line) for line in contents["references"].decode().splitlines()]
-        return _fitted(manifest, rows, load(contents["arrays"]))
+        return _fitted(manifest, rows, load(contents.pop("arrays")))
     except (SafetensorError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise CorruptCatalogError(f"{folder}: the files are whole but do not fit together: {error!r}") from error
 
@@ -163,10 +165,9 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
     lengths = [int(row["copy_bytes"]) for row in rows]  # Python's: numpy's sum of large ones begins again from below
     if min(lengths, default=0) < 1 or sum(lengths) != arrays["copies"].size:
         raise ValueError(f"copies of {lengths!r:.60} bytes do not fill {arrays['copies'].size}")
-    blob = arrays["copies"].tobytes()
     references, sizes = [], []
     for row, length, end in zip(rows, lengths, accumulate(lengths), strict=True):
-        jpeg = blob[end - length : end]
+        jpeg = arrays["copies"][end - length : end].tobytes()
         fields = {key: row[key] for key in ("id", "brand", "product", "category", "gallery", "price", "currency")}
         if not jpeg.startswith(b"\xff\xd8"):
             raise ValueError(f"the copy of reference {row['id']!r:.80} is no JPEG")

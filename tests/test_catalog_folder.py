@@ -9,6 +9,8 @@ import json
 import os
 import shutil
 import threading
+import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -111,6 +113,21 @@ def test_which_patches_are_the_product_is_kept_to_the_last_bit(
     np.testing.assert_array_equal(loaded.foreground, near_the_edge)
     np.testing.assert_array_equal(loaded.likeness.masks, built.likeness.masks)
     assert_same_answers(built, loaded, tree_photos, k=12)
+
+
+@pytest.mark.parametrize("read", [Catalog.load, Catalog.verify])
+def test_reading_a_catalogue_takes_the_memory_of_two(read: Callable, tree_catalog: Catalog, tmp_path: Path) -> None:
+    copies = [dataclasses.replace(one, photo=b"\xff\xd8" + bytes(300_000)) for one in tree_catalog.references]
+    kept = dataclasses.replace(tree_catalog.kept, references=tuple(copies))
+    folder = Catalog(kept, encoder=tree_catalog.encoder).save(tmp_path / "catalogue")
+    (arrays,) = folder.glob("arrays-*")
+    options = {"encoder": tree_catalog.encoder} if read == Catalog.load else {}
+    tracemalloc.start()
+    try:
+        read(folder, **options)
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * arrays.stat().st_size
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_loaded_catalogue_can_be_saved_again(
