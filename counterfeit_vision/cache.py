@@ -101,6 +101,7 @@ class EmbeddingCache:
         self.max_bytes = max_bytes
         self._uses: dict[tuple[str, str], float] = {}
         self._keeping, self._lock = True, threading.RLock()
+        self._since = time.time()
         self._file: tuple[int, int] | None = None
         self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
@@ -299,9 +300,12 @@ class EmbeddingCache:
             if not self._connection.in_transaction and (self._uses or self._bytes() > self.max_bytes):
                 self._connection.execute("BEGIN IMMEDIATE")  # it does not wait where a reader becomes a writer
             self._note_uses()
-            while self._bytes() > self.max_bytes and self._forget():
-                pass
+            last_used = 0.0
+            while self._bytes() > self.max_bytes and (forgotten := self._forget()):
+                last_used = forgotten[-1][2]
             self._connection.commit()
+            if last_used >= self._since:
+                self._say_it_is_too_small()
 
     def _note_uses(self) -> None:
         if self._uses:
@@ -317,15 +321,28 @@ class EmbeddingCache:
         )
         return int((pages - free) * size)
 
-    def _forget(self) -> int:
-        """Forget as many rows as are too large by their average, longest unused first; how many these were."""
+    def _forget(self) -> list[tuple[str, str, float]]:
+        """Forget as many rows as are too large by their average, longest unused first; which these were, and when they
+        were used.
+        """
         count = self._connection.execute("SELECT count(*) FROM uses").fetchone()[0]
         count = math.ceil(count * (1 - KEPT * self.max_bytes / self._bytes()))
-        select = "SELECT sha256, fingerprint FROM uses ORDER BY used LIMIT ?"
+        select = "SELECT sha256, fingerprint, used FROM uses ORDER BY used LIMIT ?"
         rows = self._connection.execute(select, (count,)).fetchall()
         for table in ("embeddings", "uses"):
-            self._connection.executemany(f"DELETE FROM {table} WHERE sha256 = ? AND fingerprint = ?", rows)
-        return len(rows)
+            keys = ((sha256, fingerprint) for sha256, fingerprint, _ in rows)
+            self._connection.executemany(f"DELETE FROM {table} WHERE sha256 = ? AND fingerprint = ?", keys)
+        return rows
+
+    def _say_it_is_too_small(self) -> None:
+        """Once, where what this very run put or used was forgotten: what goes first is what a repeat asks for first."""
+        self._since = math.inf
+        message = (
+            f"embedding cache {self.path}: its {self.max_bytes:,} bytes hold about {len(self):,} photos and verdicts, "
+            "and more were put or used since it was opened: the same work done again finds only some of them. For more "
+            f"room pass cache=EmbeddingCache({str(self.path)!r}, max_bytes={2 * self.max_bytes})"
+        )
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def __len__(self) -> int:
         count = 0

@@ -29,6 +29,7 @@ from counterfeit_vision.stream import embed, encode_photos
 from counterfeit_vision.weights import cache_dir
 
 TABLES = ("embeddings", "uses")
+TOO_SMALL = pytest.mark.filterwarnings("ignore:embedding cache .* bytes hold about:RuntimeWarning")
 SET_ASIDE = pytest.mark.filterwarnings("ignore:embedding cache .* it is now:RuntimeWarning")
 
 
@@ -162,6 +163,7 @@ def on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
 
 
+@TOO_SMALL
 @pytest.mark.parametrize("page", [4096, 16384], ids=["an older file", "a new file"])
 def test_the_file_stays_within_its_size(tmp_path: Path, page: int) -> None:
     path = tmp_path / "e.sqlite"
@@ -203,6 +205,24 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
         assert same(cache.get(key(999), "f"), large(999))
 
 
+def test_that_one_run_uses_more_than_it_holds_is_said_once(tmp_path: Path) -> None:
+    def run(numbers: range) -> None:
+        with EmbeddingCache(tmp_path / "e.sqlite", max_bytes=2_000_000) as cache:
+            for number in numbers:
+                if cache.get(key(number), "f") is None:
+                    cache.put(key(number), "f", large(number))
+                cache.commit()
+
+    told = r"its 2,000,000 bytes hold about \d\d photos and verdicts, and more .*e\.sqlite', max_bytes=4000000\)"
+    with pytest.warns(RuntimeWarning, match=told) as seen:
+        run(range(200))
+    assert len(seen) == 1
+    run(range(200, 220))  # what an earlier run left makes room for it
+    with pytest.warns(RuntimeWarning, match=told):
+        run(range(60))
+
+
+@TOO_SMALL
 def test_a_size_below_one_batch_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     with EmbeddingCache(tmp_path / "e.sqlite", max_bytes=1) as cache:
         cache.put(key(1), "f", photo(1))
