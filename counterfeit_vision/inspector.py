@@ -167,7 +167,8 @@ class Inspector:
         - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has enough
           photos; the others are ranked together.
         - ``leave_one_out`` keeps no part of the photos aside, but leaves each group out in turn: 19 groups will do for
-          ``alpha`` = 5 % instead of 28, but the limit that is proved is 2 ``alpha`` - 1 / (groups + 1).
+          ``alpha`` = 5 % instead of 28, but the limit that is proved is 2 ``alpha`` - 1 / (groups + 1). It is meant for
+          few: its time grows with the square of the groups, to some seconds more for 250 photos of 40 brands.
 
         With ``fakes`` (labelled photos or listings) the claims are weighed, ``risk`` is the probability of a fake, and
         a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them, on the catalogue and on one part of

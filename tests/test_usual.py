@@ -7,13 +7,20 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision.usual import SHRINK, Usual, shrinkage, surprise, tail_p
+from counterfeit_vision.usual import SHRINK, Usual, _median, shrinkage, surprise, tail_p
 
 
 def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:
     usual = Usual.fit(np.array([[1.0], [2.0], [3.0], [5.0], [9.0]]))
     assert usual(np.array([[3.0], [11.0], [-1.0]])).ravel().tolist() == [0.0, 2.0, -1.0]  # 5 and 9 exceed by 2 and 6
     assert surprise(np.array([2.0]))[0] == pytest.approx(5 * np.log(1.4))  # (1 + 2 / 5) ** 5
+
+
+def test_its_median_is_its_slow_twin_to_the_last_digit() -> None:
+    random = np.random.default_rng(3)
+    for count in [*range(1, 40), 1001, 1002]:
+        for values in (random.standard_cauchy(count), random.integers(0, 3, count) / 10, 1e100 * random.random(count)):
+            assert _median(values) == np.median(values)
 
 
 def test_a_claim_that_never_varies_is_measured_in_its_least_mean_excess() -> None:
