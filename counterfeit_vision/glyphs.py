@@ -68,6 +68,11 @@ class Glyphs:
         """By how much the worst glyph fits worse than the median one: blur and noise raise both."""
         return float(self.residual.max() - np.median(self.residual))
 
+    @property
+    def median(self) -> float:
+        """How badly the median glyph fits: of another typeface none fits, and none much worse than the others."""
+        return float(np.median(self.residual))
+
 
 def ink(line: Pixels) -> Floats | None:
     """(h, w, 3) uint8 -> (h, w) float32, 0 = ground, about 1 = ink; ``None`` where nothing stands out.

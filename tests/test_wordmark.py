@@ -21,7 +21,16 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, READ_COUNTS, Comparison, Wordmark, compare_wordmark
+from counterfeit_vision.heads.wordmark import (
+    DRAWN_OTHERWISE,
+    MISSPELT_SHOWN,
+    READ_COUNTS,
+    RETYPED,
+    RETYPED_COUNTS,
+    Comparison,
+    Wordmark,
+    compare_wordmark,
+)
 from counterfeit_vision.marks.finding import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
@@ -270,6 +279,80 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
     assert "differs, or lies otherwise (deviation 0.060)" in wordmark._sentence(
         dataclasses.replace(otherwise, count=0.1)
     )
+
+
+def retyped(text: str) -> np.ndarray:
+    """A crop as the mark's, with the word as wide and as high in another typeface, one with serifs."""
+    crop, other = mark(text), np.full((200, 700, 3), GROUND, np.uint8)
+    cv2.putText(other, text, (30, 150), cv2.FONT_HERSHEY_TRIPLEX, 3, INK, 4, cv2.LINE_AA)
+    x, y, width, height = cv2.boundingRect((other != GROUND).any(axis=-1).astype(np.uint8))
+    inner = crop[24:-24, 24:-24]
+    inner[:] = cv2.resize(other[y : y + height, x : x + width], inner.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return crop
+
+
+def laid(encoder: TowerEncoder, crops: list[np.ndarray], likeness: float) -> list[cv.Evidence]:
+    """What is said of crops at the place where the references have theirs, whose marks are as alike as that."""
+    batch = suspects(catalogue(encoder), *(listing(crop, f"{n}") for n, crop in enumerate(crops)))
+    key, found = suspects(catalogue(encoder), listing(mark("SILVANO", pose=20))).mark(0)
+    assert isinstance(found, Found)
+    for row in range(len(crops)):
+        batch._places.get((row, key), lambda: dataclasses.replace(found, likeness=likeness))
+    return Wordmark().score(batch)
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_name_in_another_typeface_is_not_drawn_as_on_the_genuine_goods(tiny_encoder: TowerEncoder) -> None:
+    crops = [mark("SILVANO", pose=20), retyped("SILVANO")]
+    genuine, other = laid(tiny_encoder, crops, 0.95)
+    assert "drawn as on the genuine goods" in genuine.text
+    assert "reads 'SILVANO', in other shapes than on the genuine goods (median deviation" in other.text
+    assert other.score > DRAWN_OTHERWISE > genuine.score
+    assert other.region is not None
+    assert other.region.x1 - other.region.x0 > 0.7 * crops[1].shape[1]  # all of it
+    _, loosely = laid(tiny_encoder, crops, 0.7)
+    assert loosely.score == pytest.approx(RETYPED_COUNTS * other.score)
+    assert "as a whole are not quite like" in loosely.text
+
+
+def test_shapes_that_a_genuine_photo_shows_as_badly_count_no_more_than_there(
+    tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    crops = [mark("SILVANO", pose=20), mark("SILVANO", pose=21), retyped("SILVANO")]
+    box = cv.Region(40, 90, 40 + crops[2].shape[1], 90 + crops[2].shape[0])
+    rows = [
+        cv.Reference(id=f"{n}", photo=goods(crop, n), brand="Silvano", product="bag", regions=[box])
+        for n, crop in enumerate(crops)
+    ]
+    learned = []
+    for shown in (rows[:2], rows):
+        catalog = cv.Catalog.build(shown, encoder=tiny_encoder, cache=False)
+        learned.append(wordmark._learned(catalog, catalog.marks_of("Silvano/bag"), reader).lines[0].retyped)
+    assert learned[0] < RETYPED < learned[1]
+
+    found = compare_wordmark(reader.lines(crops[2]), reader.lines(mark("SILVANO")), ["Silvano"], reader)
+    assert found is not None
+    assert found.throughout
+    assert not dataclasses.replace(found, redrawn=1.0).throughout  # a glyph that is worse than the others is told first
+    assert not dataclasses.replace(found, misspelt=2 * MISSPELT_SHOWN).throughout
+    known = dataclasses.replace(found, usual=(0.0, 0.0, learned[1]))
+    assert not known.throughout
+    assert known.score < 0.5 * found.score
+
+
+def test_a_line_that_fits_no_genuine_drawing_is_told_from_one_without(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (line,) = reader.lines(mark("SILVANO"))
+    monkeypatch.setattr(wordmark, "LAID_OVER", 1.1)
+    said = []
+    for genuine in ([], [line]):
+        found = compare_wordmark([line], genuine, ["Silvano"], reader)
+        assert found is not None
+        assert found.score < DRAWN_OTHERWISE
+        said.append(wordmark._sentence(found))
+    assert "no genuine drawing of it to compare with" in said[0]
+    assert "fits none of its genuine drawings" in said[1]
 
 
 def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:

@@ -47,8 +47,8 @@ class KnownLine:
     """A line of a product's marks: ``box`` (4, 2) float32, its corners in the stencil's frame, clockwise from the top
     left as one reads it, ``genuine``, how references show it, and ``sources``, which of the stencil's these are.
 
-    ``misspelt`` and ``redrawn``: by how much the worst of the references seems to be, beside the others: small print on
-    a bent side is misread on genuine goods as well.
+    ``misspelt``, ``redrawn`` and ``retyped``: by how much the worst of the references seems to be, beside the others:
+    small print on a bent side is misread on genuine goods as well.
     """
 
     box: Floats
@@ -57,6 +57,7 @@ class KnownLine:
     thumbs: Floats
     misspelt: float = 0.0
     redrawn: float = 0.0
+    retyped: float = 0.0
 
     @classmethod
     def shown(cls, box: Floats, shown: Sequence[tuple[int, TextLine]]) -> KnownLine:
