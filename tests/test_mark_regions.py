@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from conftest import picture
 from goods import BOX, engraved, label, seen
 
 from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
+from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Suspects
 from counterfeit_vision.marks import regions as looking
@@ -48,15 +50,19 @@ def references(photos: dict[str, list[np.ndarray]]) -> list[Reference]:
     ]
 
 
-def jpegs(rows: list[Reference]) -> list[tuple[Region, ...]]:
+def png(photo: np.ndarray) -> bytes:
+    return cv2.imencode(".png", photo[:, :, ::-1])[1].tobytes()
+
+
+def jpegs(rows: list[Reference], cache: EmbeddingCache | bool = False) -> list[tuple[Region, ...]]:
     """The regions found on references as a catalogue keeps them."""
     kept = [
-        Reference(id=row.id, photo=cv2.imencode(".png", row.photo[:, :, ::-1])[1].tobytes(), brand=row.brand,
+        Reference(id=row.id, photo=png(row.photo), brand=row.brand,
                   product=row.product, gallery=row.gallery, regions=row.regions)
         for row in rows
     ]  # fmt: skip
     sizes = [(row.photo.shape[1], row.photo.shape[0]) for row in rows]
-    return found_regions(kept, sizes, None, np.repeat(WHOLE, len(rows), axis=0), (7, 7))
+    return found_regions(kept, sizes, None, np.repeat(WHOLE, len(rows), axis=0), (7, 7), cache=cache)
 
 
 def covered(found: tuple[Region, ...], matrix: np.ndarray, box: Region = BOX) -> tuple[float, float]:
@@ -189,6 +195,24 @@ def test_a_catalogue_keeps_what_was_found_and_says_so(
     assert again.kept.found == catalog.kept.found
     assert again.generation == catalog.generation
     assert [row.regions for row in again.references] == [row.regions for row in catalog.references]
+
+
+def test_a_product_more_seldom_changes_what_the_others_are_told_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[int] = []
+    monkeypatch.setattr(looking, "_found", lambda own, kin, official: (learned.append(len(kin)) or 0, []))
+    rows = references({f"velmora/{seed}": [cv2.resize(picture(seed), (140, 140))] for seed in range(24)})
+    files = [png(row.photo) for row in rows]
+    order = sorted(files, key=lambda file: hashlib.sha256(file).digest())
+    with EmbeddingCache(tmp_path / "cache.sqlite") as cache:
+        jpegs(rows[:16], cache)
+        assert learned == [looking.KIN] * 16
+        for place in range(16, 24):
+            learned.clear()
+            jpegs([*rows[16 : place + 1][::-1], *rows[:16]], cache)
+            before = [file for file in order if file in files[: place + 1]].index(files[place])
+            assert (len(learned) == 1) == (before > looking.KIN), "all are compared with the same few"
 
 
 def test_claims_and_search_use_them_as_if_given(catalog: Catalog) -> None:

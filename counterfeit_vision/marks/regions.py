@@ -122,21 +122,29 @@ class _Album:
     def __getitem__(self, row: int) -> Page:
         return self._kept.get(row, lambda: self._look(row))
 
+    def kin(self, firsts: Sequence[int]) -> list[int]:
+        """Of a brand's products, given by a photo each, those that every one is compared with, and one more for when it
+        is among them: the first by their photos' sha256, as a product more then seldom changes what others are told by.
+        """
+        return sorted(firsts, key=lambda row: hashlib.sha256(self._photo(row)).digest())[: KIN + 1]
+
     def sha256(self, own: Sequence[int], kin: Sequence[int], official: Sequence[bool]) -> str:
         """Of all that the marks of a product's ``own`` photos are told by."""
         digest = hashlib.sha256(f"{len(own)} {official} {self._grid}".encode())
         for row in (*own, *kin):
             share = b"" if self._foreground is None else self._foreground[row].tobytes()
-            photo = self._references[row].photo
-            assert isinstance(photo, bytes)
+            photo = self._photo(row)
             digest.update(f" {len(photo)} {len(share)} {self._sizes[row]} ".encode() + photo + share)
             digest.update(self._content[row].tobytes())
         return digest.hexdigest()
 
-    def _look(self, row: int) -> Page:
+    def _photo(self, row: int) -> bytes:
         photo = self._references[row].photo
         assert isinstance(photo, bytes)
-        pixels = decode(photo, name=self._references[row].id).pixels
+        return photo
+
+    def _look(self, row: int) -> Page:
+        pixels = decode(self._photo(row), name=self._references[row].id).pixels
         small = scaled(pixels, SIDE / max(pixels.shape[:2]))
         grey = cv2.GaussianBlur(grey_of(small).astype(np.float32), (0, 0), SMOOTH)
         product = np.ones(grey.shape, np.float32)
@@ -173,9 +181,9 @@ def found_regions(
         if max(sizes[row]) >= SMALLEST:
             brand, product = reference.names
             brands.setdefault(brand, {}).setdefault(product, []).append(row)
-    firsts = {brand: [rows[0] for rows in products.values()] for brand, products in brands.items()}
+    kin_of = {brand: album.kin([rows[0] for rows in products.values()]) for brand, products in brands.items()}
     wanted = [
-        (rows, firsts[brand])
+        (rows, kin_of[brand])
         for brand, products in brands.items()
         for product, rows in products.items()
         if (brand, product) not in given
@@ -183,7 +191,7 @@ def found_regions(
 
     def look(product: tuple[list[int], list[int]]) -> tuple[int, tuple[Region, ...]]:
         rows, of_brand = product
-        own, kin = evenly_spread(rows, OWN), evenly_spread([row for row in of_brand if row != rows[0]], KIN)
+        own, kin = evenly_spread(rows, OWN), [row for row in of_brand if row != rows[0]][:KIN]
         official = [references[row].gallery == "official" for row in own]
 
         def found() -> tuple[int, tuple[Region, ...]]:
