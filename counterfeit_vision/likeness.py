@@ -7,7 +7,7 @@ product counts by how much more that is than what it has in common with a cohort
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from .errors import InputError
 from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .references import KeptReferences, compared_patches
-from .search.late import best_matches, specific_likeness
+from .search.late import best_in, compared_tokens, specific_likeness
 from .threads import each
 from .types import Embeddings
 
@@ -114,9 +114,10 @@ class Likeness:
         Each patch takes its best match in the whole group: one reference shows the side, another the front.
         """
         if self.kept.space is None or self.kept.tokens is None or photos.patches is None:
-            return self._of(photos.vectors[row], None, None, groups)
+            return self._of(photos.vectors[row], None, {}, groups)
         mask = compared_patches(self.foreground_of(photos, row), photos.content[row : row + 1], photos.grid, ASKING)[0]
-        return self._of(photos.vectors[row], self.kept.space.project(photos.patches[row]), mask, groups)
+        tokens = self.kept.space.project(photos.patches[row])[mask]
+        return self._of(photos.vectors[row], tokens, self._compared(groups), groups)
 
     def usual_margin(self, goods: str, other: str) -> float:
         """How much more like the references of ``other`` those of ``goods`` are than like each other: the median over
@@ -128,16 +129,16 @@ class Likeness:
             rows, others = (np.array(evenly_spread(every, USUAL_REFERENCES), np.int64) for every in both)
             margins = [0.0]
             if len(rows) > 1:
-                tokens = None if self.kept.tokens is None else self.kept.patches(rows).astype(np.float32)
+                compared = {} if self.kept.tokens is None else self._compared([rows, others])
                 pairs = [
                     self._of(
                         self.kept.vectors[row],
-                        None if tokens is None else tokens[place],
-                        None if tokens is None else self.masks[row],
+                        compared.get(row),
+                        compared,
                         [others, rows[rows != row]],
-                        without=int(row),
+                        without=row,
                     )
-                    for place, row in enumerate(rows)
+                    for row in rows.tolist()
                 ]
                 margins = [float(theirs - own) for theirs, own in pairs]
             self._margins[goods, other] = float(np.median(margins))
@@ -147,26 +148,26 @@ class Likeness:
         self,
         vector: NDArray[np.float32],
         tokens: NDArray[np.float32] | None,
-        mask: NDArray[np.bool_] | None,
+        compared: Mapping[int, NDArray[np.float32]],
         groups: Sequence[NDArray[np.int64]],
         without: int = -1,
     ) -> NDArray[np.float32]:
-        """See :meth:`of`. ``vector`` (D,) is the photo's; of its ``tokens`` (P, E) those in ``mask`` (P,) are
-        compared. ``without`` is a row that counts as if it were not in the catalogue.
+        """See :meth:`of`. ``vector`` (D,) is the photo's, its ``tokens`` (p, d) those that are compared, with what is
+        ``compared`` of the groups. ``without`` is a row that counts as if it were not in the catalogue.
         """
         centred = self._centred(vector[None])[0]
         unique, inverse = np.unique(np.concatenate(groups), return_inverse=True)
         vectors = self._centred(self.kept.vectors[unique])
         places = np.split(inverse, np.cumsum([len(group) for group in groups])[:-1])
         cosine = np.array([_top_two(vectors[place] @ centred) for place in places], np.float32)
-        if tokens is None or mask is None:
+        if tokens is None:
             return cosine
         cohort = [rows[rows != without] for rows in self.cohort]
         there = np.array([len(rows) > 0 for rows in cohort], bool)
         cohort = [rows for rows in cohort if len(rows)]
         wanted = [*groups, *cohort]
         unique, inverse = np.unique(np.concatenate(wanted), return_inverse=True)
-        single = best_matches(tokens, mask, self.kept.patches(unique), self.masks[unique])
+        single = best_in(tokens, [compared[row] for row in unique.tolist()])
         places = np.split(inverse, np.cumsum([len(group) for group in wanted])[:-1])
         best = np.stack([single[:, place].max(axis=1) for place in places], axis=1)
         names = self.goods[[int(group[0]) for group in groups]]
@@ -174,6 +175,21 @@ class Likeness:
         views = np.array([len(rows) for rows in cohort])
         likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
         return likeness + VECTOR_WEIGHT * cosine
+
+    def _compared(self, groups: Sequence[NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
+        """The tokens (p, d) that are compared of each reference in some groups and in the cohort, by row."""
+        return {
+            **self._cohort_tokens,
+            **self._tokens(np.setdiff1d(np.concatenate(groups), np.concatenate(self.cohort))),
+        }
+
+    @cached_property
+    def _cohort_tokens(self) -> dict[int, NDArray[np.float32]]:
+        """Kept, as each photo is compared with them; of 196 patches a reference they take 16 MB."""
+        return self._tokens(np.concatenate(self.cohort))
+
+    def _tokens(self, rows: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+        return dict(zip(rows.tolist(), compared_tokens(self.kept.patches(rows), self.masks[rows]), strict=True))
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""

@@ -17,6 +17,9 @@ from counterfeit_vision.heads import Price, Product, Similarity
 from counterfeit_vision.heads import product as product_claim
 from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
 from counterfeit_vision.judging import judge, strata_of
+from counterfeit_vision.likeness import VECTOR_WEIGHT, Likeness
+from counterfeit_vision.references import KeptReferences
+from counterfeit_vision.search.late import best_matches, specific_likeness
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -68,6 +71,50 @@ def test_of_many_photos_of_a_product_some_say_what_is_usual(
     monkeypatch.setattr(catalog.likeness, "_of", spy)
     assert catalog.likeness.usual_margin("acme/1", "acme/3") < 0
     assert compared == [(0, [5, 7, 9], [2, 4]), (2, [5, 7, 9], [0, 4]), (4, [5, 7, 9], [0, 2])]
+
+
+def slow_margin(likeness: Likeness, goods: str, other: str) -> float:
+    """Each reference's patches are unpacked anew for every one that is compared with them."""
+    own, others = (np.flatnonzero(likeness.goods == name) for name in (goods, other))
+    margins = []
+    for row in own:
+        groups, cohort = [others, own[own != row]], [rows[rows != row] for rows in likeness.cohort]
+        every = np.unique(np.concatenate([*groups, *cohort]))
+        query = likeness.kept.patches(np.array([row]))[0].astype(np.float32)
+        single = best_matches(query, likeness.masks[row], likeness.kept.patches(every), likeness.masks[every])
+        best, known = (
+            np.stack([single[:, np.isin(every, rows)].max(axis=1) for rows in some], axis=1)
+            for some in (groups, cohort)
+        )
+        unlike = np.array([other, goods])[:, None] != likeness.cohort_goods.astype(str)
+        alike = specific_likeness(best, known, unlike, np.array([len(rows) for rows in cohort]))
+        centred = likeness._centred(likeness.kept.vectors)
+        cosines = [np.sort(centred[rows] @ centred[row])[-2:].mean() for rows in groups]
+        theirs, mine = alike + VECTOR_WEIGHT * np.array(cosines, np.float32)
+        margins.append(float(theirs - mine))
+    return float(np.median(margins))
+
+
+def test_what_is_compared_of_a_reference_is_unpacked_once(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        cv.Reference(id=f"{seed} {n}", photo=shot(seed, n)[: 120 - 10 * n], brand="acme", product=str(seed))
+        for seed in range(1, 7)
+        for n in range(6)
+    ]
+    monkeypatch.setattr(module, "COHORT", 3)
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    likeness, unpacked = catalog.likeness, list[int]()
+    usual = {name: slow_margin(likeness, name, "acme/3") for name in ("acme/1", "acme/2", "acme/6")}
+    patches = KeptReferences.patches
+    monkeypatch.setattr(KeptReferences, "patches", lambda kept, rows: (unpacked.extend(rows), patches(kept, rows))[1])
+    assert {name: likeness.usual_margin(name, "acme/3") for name in usual} == usual
+    cohort = np.concatenate(likeness.cohort).tolist()
+    assert [unpacked.count(row) for row in cohort] == [1] * len(cohort), "kept"
+    unpacked.clear()
+    likeness.usual_margin("acme/2", "acme/4")
+    assert sorted(unpacked) == sorted({*range(6, 12), *range(18, 24)} - set(cohort))
 
 
 def test_half_of_what_is_usual_is_taken_off(catalog: cv.Catalog) -> None:

@@ -7,10 +7,12 @@ or a brand's usual colour match everywhere alike and say nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_matches", "specific_likeness"]
+__all__ = ["best_in", "best_matches", "compared_tokens", "specific_likeness"]
 
 
 def best_matches(
@@ -25,12 +27,23 @@ def best_matches(
     patches that lie on the photo, p = how many of the photo's do. -1 in a reference of which none does.
     """
     own = query[query_mask].astype(np.float32, copy=False)
-    best = np.full((len(own), len(references)), -1, np.float32)
-    counts = reference_masks.sum(axis=1)
+    return best_in(own, compared_tokens(references, reference_masks))
+
+
+def compared_tokens(references: NDArray[np.float16], masks: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
+    """Of each of N references' tokens (N, R, d) those in the masks (N, R), as many photos are compared with them."""
+    tokens = references[masks].astype(np.float32)
+    return np.split(tokens, np.cumsum(masks.sum(axis=1)))[:-1]
+
+
+def best_in(query: NDArray[np.float32], references: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """See :func:`best_matches`, of what is compared alone: a photo's tokens (p, d), and (r, d) of each reference."""
+    best = np.full((len(query), len(references)), -1, np.float32)
+    counts = np.array([len(tokens) for tokens in references], np.int64)
     some = counts > 0
-    if len(own) and some.any():
+    if len(query) and some.any():
         # References are of different lengths: one product with what counts of them all, and a maximum a stretch.
-        similarity = own @ references[reference_masks].astype(np.float32).T
+        similarity = query @ np.concatenate(references).T
         starts = np.cumsum(counts[some]) - counts[some]
         best[:, some] = np.maximum.reduceat(similarity, starts, axis=1)
     return best
