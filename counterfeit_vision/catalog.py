@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import json
@@ -425,6 +426,10 @@ class Catalog:
 
     def info(self) -> dict[str, Any]:
         """What is in it, in plain values."""
+        return copy.deepcopy(self._info)
+
+    @cached_property
+    def _info(self) -> dict[str, Any]:
         tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
         return {
             "references": len(self),

@@ -205,7 +205,8 @@ def compared_patches(
     """(N, P) which patches of photos are compared: those on the photo, and of the product where ``foreground`` (N, P)
     says so at least this surely. ``content`` (N, 4) says where the photos lie in their squares.
     """
-    on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in content])
+    boxes, box_of = np.unique(content, axis=0, return_inverse=True)  # photos of one shape lie alike
+    on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in boxes])[box_of.ravel()]
     return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo, least)
 
 

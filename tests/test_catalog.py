@@ -26,6 +26,7 @@ from PIL import Image
 
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision import likeness
+from counterfeit_vision import references as references_module
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.decode import decode
@@ -434,6 +435,18 @@ def test_products_of_one_name_are_two_to_the_mean_and_known_fakes_do_not_pull_it
     np.testing.assert_allclose(catalog.centre, tree_catalog.centre, atol=1e-6)
 
 
+def test_the_patches_on_photos_of_one_shape_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = [[0, 0.25, 1, 0.75], [0, 0, 1, 1], [0.1, 0, 0.6, 1], [0, 0, 0.5, 0.5]]
+    content = np.array(shapes, np.float32)[np.random.default_rng(0).integers(0, 4, 40)]
+    asked: list[np.ndarray] = []
+    monkeypatch.setattr(
+        references_module, "patch_mask", lambda box, grid: (asked.append(box), patch_mask(box, grid))[1]
+    )
+    compared = references_module.compared_patches(None, content, (4, 6))
+    np.testing.assert_array_equal(compared, [patch_mask(box, (4, 6)).ravel() >= 0.5 for box in content])
+    assert len(asked) == 4
+
+
 def test_padding_around_a_photo_has_no_say(tree_catalog: Catalog) -> None:
     rows = embed([picture(3, 40, 80)], encoder=tree_catalog.encoder, cache=False)
     inside = patch_mask(rows.content[0], rows.grid)
@@ -527,6 +540,15 @@ def test_a_catalogue_describes_itself(tree_catalog: Catalog) -> None:
     assert html.startswith("<table>")
     assert "<th>references</th><td>12</td>" in html
     assert "<th>galleries</th><td>genuine 12</td>" in html
+
+
+def test_what_a_catalogue_holds_is_counted_once(tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog, counted = Catalog(tree_catalog.kept, encoder=tree_catalog.encoder), []
+    marks_known = Catalog._marks_known
+    monkeypatch.setattr(Catalog, "_marks_known", lambda self: counted.append(self) or marks_known(self))
+    catalog.info()["galleries"].clear()
+    assert catalog.info() == tree_catalog.info(), "a caller's changes are its own"
+    assert counted.count(catalog) == 1
 
 
 def test_an_encoder_without_a_name_is_called_by_its_class(tree_catalog: Catalog, tmp_path: Path) -> None:
