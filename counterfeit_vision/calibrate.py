@@ -44,6 +44,7 @@ PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
 FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
 LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, where hardly any genuine photo differs
+FOLDS = 10  # of the groups that fakes are compared with, each measured by what is usual for the others
 DRAWS = 20_000  # of several rates of false alarms, to add them up
 
 
@@ -151,7 +152,13 @@ class Calibration:
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
             share = len(fakes) / (len(scores) + len(fakes)) if base_rate is None else base_rate
             told = _silent_as_usual(usual(fakes, fake_kinds))
-            merger, probability = _weighed(heads, standardised[fitted], told, both, share)
+            shown, fold = standardised.copy(), np.full(len(scores), FOLDS)
+            fold[fitted] = np.unique(codes[fitted], return_inverse=True)[1] % FOLDS
+            for number in range(FOLDS):  # as new photos are: beside themselves they are more usual than any other
+                mine = fold == number
+                new = usual_of(fitted & ~mine)(scores[mine], taken[mine].tolist())
+                shown[mine] = np.where(np.isnan(new), shown[mine], new)
+            merger, probability = _weighed(heads, shown[fitted], told, both, share)
         numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
         rounds: tuple[Usual, ...] = ()
         merged = merger(standardised[ranked])

@@ -119,6 +119,31 @@ def test_over_many_small_calibrations_it_is_right_within_five_points() -> None:
     assert expected_calibration_error(np.concatenate(truth), np.concatenate(given)) <= 0.05
 
 
+def test_fakes_that_are_like_genuine_goods_have_their_share_for_a_probability_whatever_their_brand() -> None:
+    """Each brand has what is usual for it from a photo or four, which are no proof of how usual others of it are."""
+    heads, said = [f"claim {number}" for number in range(10)], []
+    for market in range(4):
+        random = np.random.default_rng(market)
+        brands = 3 * random.standard_normal((40, 10))
+        genuine, fakes, new = (random.integers(0, 40, count) for count in (80, 40, 300))
+        made = Calibration.fit(
+            heads,
+            brands[genuine] + random.exponential(1, (80, 10)),
+            {},
+            first=split_groups([f"photo {row}" for row in range(80)], share=0.5),
+            alpha=0.05,
+            generation="",
+            kinds=[f"brand {number}" for number in genuine],
+            fakes=brands[fakes] + random.exponential(1, (40, 10)),
+            fake_groups=[f"fake {row}" for row in range(40)],
+            fake_kinds=[f"brand {number}" for number in fakes],
+        )
+        asked = made.merge(brands[new] + random.exponential(1, (300, 10)), [f"brand {number}" for number in new])
+        said.append(made.risk(asked))
+    assert np.mean(said) == pytest.approx(1 / 3, abs=0.02)
+    assert (np.concatenate(said) > 0.5).mean() < 0.02
+
+
 def test_fakes_that_look_more_usual_than_genuine_goods_have_their_share_for_a_probability() -> None:
     """Not whatever the intercept of a falling line says."""
     random = np.random.default_rng(0)
