@@ -37,12 +37,14 @@ def said(inspector: cv.Inspector, photos: list) -> list[str]:
 
 
 def learns_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A learned head that looks at the whole photo's vector, and is useful beside trivial features that say nothing."""
+    """A learned head that looks at the whole photo's vector, and is useful beside a room and trivial features that say
+    nothing.
+    """
     monkeypatch.setattr(learning, "_trivial", lambda photo: np.zeros(2, np.float32))
     monkeypatch.setattr(
         learning,
         "look_closer",
-        lambda photos, encoder, cache: (vectors := np.stack([p.vector for p in photos]), 0 * vectors, False),
+        lambda photos, encoder, cache: (vectors := np.stack([p.vector for p in photos]), 0 * vectors, True),
     )
 
 

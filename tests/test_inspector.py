@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lights import learns_anything
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
@@ -712,7 +713,7 @@ def labelled(market: cv.market.Market) -> tuple[list[np.ndarray], list[np.ndarra
 def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     catalog: cv.Catalog, labelled: tuple, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(learned, "_trivial", lambda photo: np.zeros(2, np.float32))  # or colour tells, and it says so
+    learns_anything(monkeypatch)  # or colour tells, and it says so
     genuine, fakes = labelled
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, alpha=0.2)
     assert inspector.lesson is not None

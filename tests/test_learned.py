@@ -14,7 +14,7 @@ from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
 from counterfeit_vision.foreground import load_foreground
-from counterfeit_vision.heads import LearnedHead, Suspects
+from counterfeit_vision.heads import LearnedHead, Suspects, closeups
 from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.heads.closeups import look_closer, parts_of
 from counterfeit_vision.metrics import auroc
@@ -136,6 +136,17 @@ def test_what_a_thumbnail_tells_as_well_is_not_called_useful() -> None:
     assert not lesson.useful
 
 
+def test_where_nobody_can_tell_product_from_room_it_is_not_called_useful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has learned may be the room: it is for who fits it by hand, and knows that it is not."""
+    monkeypatch.setattr(closeups, "head_of", lambda encoder, dimensions: None)
+    head = learned(fake_room=2.0)
+    assert head.lesson is not None
+    assert head.lesson.auroc > 0.95
+    assert not head.lesson.useful
+    assert "not shown to be useful, as this encoder can't tell the product from the room: AUROC" in str(head.lesson)
+    assert "the background alone not measured" in head.evidence(0.5).text
+
+
 def test_chance_is_seldom_called_useful() -> None:
     """Features of groups that have nothing to do with the labels: asked is one time in twenty at most, of 40 tries."""
     random = np.random.default_rng(0)
@@ -159,7 +170,7 @@ def test_to_be_ahead_of_controls_that_are_worse_than_chance_is_not_useful() -> N
     fake, groups = np.arange(72) % 2 > 0, [f"listing {row}" for row in range(72)]
     trivial = np.repeat(random.normal(size=(36, 8)), 2, axis=0).astype(np.float32)
     product = random.normal(size=(72, 8)).astype(np.float32)
-    lesson = LearnedHead(Clip(), cache=False).fit_features(product, None, trivial, fake, groups).lesson  # type: ignore[arg-type]
+    lesson = LearnedHead(Clip(), cache=False).fit_features(product, trivial, trivial, fake, groups).lesson  # type: ignore[arg-type]
     assert lesson is not None
     assert lesson.trivial < 0.3 < lesson.interval[0] < 0.5
     assert not lesson.useful

@@ -53,8 +53,8 @@ class Lesson:
 
     ``interval`` is its 95 % interval by groups; ``room`` the same method on the background alone (``None`` where the
     encoder can't tell product from room); ``trivial`` on a thumbnail, colours and sizes. ``useful`` is false where
-    it is not shown, at 95 % confidence, to be ahead of chance and of both: then what it has learnt may not be the
-    goods.
+    it is not shown, at 95 % confidence, to be ahead of chance and of both, and where one of them was not measured: then
+    what it has learnt may not be the goods.
     """
 
     auroc: float
@@ -67,8 +67,9 @@ class Lesson:
     groups: int
 
     def __str__(self) -> str:
-        room = "was not measured" if self.room is None else f"{self.room:.2f}"
-        verdict = "useful" if self.useful else "not shown to be useful"
+        room = "not measured" if self.room is None else f"{self.room:.2f}"
+        why = ", as this encoder can't tell the product from the room" if self.room is None else ""
+        verdict = "useful" if self.useful else f"not shown to be useful{why}"
         return (
             f"{verdict}: AUROC {self.auroc:.2f} ({self.interval[0]:.2f} to {self.interval[1]:.2f}) out of fold on "
             f"{self.genuine} genuine photos and {self.fakes} fakes of {self.groups} groups; "
@@ -213,7 +214,7 @@ class LearnedHead:
             interval=bootstrap_interval(own, groups, draws=DRAWS),
             room=None if background is None else figure(background)(everything),
             trivial=figure(plain)(everything),
-            useful=min(ahead) > 0,
+            useful=background is not None and min(ahead) > 0,
             genuine=int((~fake).sum()),
             fakes=int(fake.sum()),
             groups=len(set(names.tolist())),
