@@ -65,14 +65,14 @@ class Clip:
 CLIP = Clip()
 
 
-def photo(seed: int, *, product: float = 0.0, room: float = 0.0, light: int = 128) -> EncodedPhoto:
-    """A photo whose middle is product; both parts carry a hint of the label."""
+def photo(seed: int, *, product: float = 0.0, room: float = 0.0, light: int = 128, red: int = 220) -> EncodedPhoto:
+    """A photo whose middle is product, where it is ``red``; both parts carry a hint of the label."""
     random = np.random.default_rng(seed)
     inside = np.zeros((SIDE, SIDE), bool)
     inside[24:88, 24:88] = True
     grain = random.integers(0, 256, (SIDE, SIDE))
     green = 100 + 20 * np.where(inside, product, room) + 8 * random.standard_normal((SIDE, SIDE))
-    pixels = np.stack([np.where(inside, 220, 30), green, grain], axis=2).astype(np.uint8)
+    pixels = np.stack([np.where(inside, red, 30), green, grain], axis=2).astype(np.uint8)
     rows = CLIP.encode(pixels[None])
     assert rows.patches is not None
     return EncodedPhoto(
@@ -127,6 +127,16 @@ def test_what_only_the_room_tells_is_not_learned() -> None:
     assert lesson.auroc < 0.7
     assert not lesson.useful
     assert "not shown to be useful" in str(lesson)
+
+
+def test_where_no_product_is_found_the_room_sees_all_that_is_learned_from() -> None:
+    genuine = [photo(row, red=30) for row in range(24)]
+    fakes = [photo(1000 + row, room=2.0, product=2.0, red=30) for row in range(24)]
+    groups = [f"scene {row % 20}" for row in range(48)]
+    lesson = LearnedHead(Clip(), cache=False).fit_encoded(genuine, fakes, groups).lesson  # type: ignore[arg-type]
+    assert lesson is not None
+    assert lesson.room == lesson.auroc == 1.0
+    assert not lesson.useful
 
 
 def test_what_a_thumbnail_tells_as_well_is_not_called_useful() -> None:

@@ -7,6 +7,7 @@ several depths of the encoder, is what the learned head learns from; the same of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,21 @@ from ..threads import each
 
 __all__ = ["look_closer", "parts_of"]
 
-KIND = "closeups 4"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
+KIND = "closeups 5"  # beside the encoder's fingerprint, what they are kept under; count up when anything here changes
 ROOM = 0.2  # a patch at most this surely product is room; from PRODUCT on it is product
 MARGIN = 1.05  # of the cut-out's side, around the product
 PARTS = 4
 PART, STEP = 0.6, 0.4  # side of a part, and distance to the next, as shares of the cut-out's
 CORNERS = [(y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)]  # of a part's patch: all four must lie in one of the two
+
+
+class _Share(NamedTuple):
+    """How surely each patch of a photo (h, w) is product, and whether anybody ``told``: if not, all of the photo counts
+    as product, and as room as well, or the control would not see what is learned from.
+    """
+
+    product: Floats
+    told: bool
 
 
 def look_closer(
@@ -50,7 +60,8 @@ def look_closer(
     shares = [_share(photo, head) for photo in once]
     with opened(cache) as store:
         features = _kept(once, shares, encoder, store)
-    rows = {photo.sha256: _sides(photo, *row) for photo, *row in zip(once, shares, features, strict=True)}
+    sides = [_sides(*row) for row in zip(once, shares, features, strict=True)]
+    rows = {photo.sha256: row for photo, row in zip(once, sides, strict=True)}
     product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
     return product, room, head is not None
 
@@ -74,27 +85,29 @@ def parts_of(share: Floats, content: Floats, size: tuple[int, int]) -> NDArray[n
     return np.asarray(np.clip(parts, 0, size).reshape(4, 4), np.int64)
 
 
-def _share(photo: EncodedPhoto, head: Foreground | None) -> Floats:
-    """(h, w) how surely each patch of the photo is product; all of the photo, where next to nothing or nobody says."""
+def _share(photo: EncodedPhoto, head: Foreground | None) -> _Share:
+    """What the foreground head says, if there is one and it finds more than next to nothing."""
     assert photo.patches is not None
     on_photo = patch_mask(photo.content, photo.grid)
     if head is None:
-        return on_photo
+        return _Share(on_photo, told=False)
     share = head(photo.patches[None], photo.content[None], photo.grid).reshape(photo.grid)
-    return share if (share >= PRODUCT).sum() >= FEWEST else on_photo
+    told = bool((share >= PRODUCT).sum() >= FEWEST)
+    return _Share(share if told else on_photo, told)
 
 
-def _sides(photo: EncodedPhoto, share: Floats, features: Floats) -> tuple[Floats, Floats]:
+def _sides(photo: EncodedPhoto, share: _Share, features: Floats) -> tuple[Floats, Floats]:
     """What is learned from of the product and of the room, the whole photo's included."""
     assert photo.patches is not None
     product, room = np.split(features, 2)
-    around = (share <= ROOM) & (patch_mask(photo.content, photo.grid) >= 0.5)
+    around = (share.product <= ROOM) | (not share.told)
+    around &= patch_mask(photo.content, photo.grid) >= 0.5
     whole = _pooled(photo.patches[None, None].astype(np.float32), around.reshape(1, -1))
     return product, np.concatenate([room, whole])
 
 
 def _kept(
-    photos: Sequence[EncodedPhoto], shares: Sequence[Floats], encoder: Encoder, store: EmbeddingCache | None
+    photos: Sequence[EncodedPhoto], shares: Sequence[_Share], encoder: Encoder, store: EmbeddingCache | None
 ) -> list[Floats]:
     """For each photo (2 F,), its parts' features of the product and of the room, from the cache where it knows them."""
     key = f"{encoder.fingerprint} {precision_of(encoder)} {KIND}"
@@ -115,7 +128,7 @@ def _kept(
     return [known[row] for row in range(len(photos))]
 
 
-def _features(photos: Sequence[EncodedPhoto], shares: Sequence[Floats], encoder: Encoder) -> list[Floats]:
+def _features(photos: Sequence[EncodedPhoto], shares: Sequence[_Share], encoder: Encoder) -> list[Floats]:
     from ..encoders.depths import vectors_and_tokens
 
     cut = list(each(lambda row: _cut(photos[row], shares[row], encoder), range(len(photos))))
@@ -128,20 +141,22 @@ def _features(photos: Sequence[EncodedPhoto], shares: Sequence[Floats], encoder:
 
 
 def _cut(
-    photo: EncodedPhoto, share: Floats, encoder: Encoder
+    photo: EncodedPhoto, share: _Share, encoder: Encoder
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
     """A photo's parts (4, S, S, 3), and which of their patches (4, P) are product, and which room."""
     # references are kept as copies: photos are seen as large as those are, or their size would tell the genuine ones
     pixels = within(photo.pixels(), COPY_SIDE)
     size = (pixels.shape[1], pixels.shape[0])
-    parts = parts_of(share, photo.content, size)
+    parts = parts_of(share.product, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
     inside = np.stack([patch_mask(content, photo.grid).ravel() >= 0.5 for _, content in cut])
     seen = np.stack(
-        [_share_in(part, content, photo, share, size) for part, (_, content) in zip(parts, cut, strict=True)]
+        [_share_in(part, content, photo, share.product, size) for part, (_, content) in zip(parts, cut, strict=True)]
     )
     product, room = inside & (seen >= PRODUCT).all(axis=2), inside & (seen <= ROOM).all(axis=2)
-    return np.stack([square for square, _ in cut]), product if product.any() else inside, room
+    if not product.any():
+        product = room = inside
+    return np.stack([square for square, _ in cut]), product, room if share.told else product
 
 
 def _share_in(
