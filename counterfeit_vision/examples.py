@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from .catalog import Catalog
 from .errors import InputError
 from .judging import JudgedPhoto, distinct, usable
 from .types import Failure, Listing
@@ -79,11 +80,14 @@ def fake_examples(
     judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
     groups: Sequence[str] | None,
     genuine: Examples,
-    known: Iterable[str],
+    catalog: Catalog,
 ) -> Examples:
-    """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or ``known`` to the catalogue by
-    their sha256, which would teach that fakes are copies. ``groups`` names the genuine listings first.
+    """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or in the catalogue, whose known
+    fakes would teach that fakes are copies. ``groups`` names the genuine listings first.
     """
-    no_lesson = dict.fromkeys(known, "is a known fake of the catalogue")
+    no_lesson = {
+        sha256: f"is a {'genuine photo' if catalog.genuine[row] else 'known fake'} of the catalogue"
+        for sha256, row in catalog.row_of_file.items()
+    }
     no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
     return examples_of(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)

@@ -174,7 +174,7 @@ class Inspector:
         a :class:`~counterfeit_vision.heads.LearnedHead` is fitted on them, on the catalogue and on one part of
         ``genuine``; where it is not shown to be useful it is left out, and ``lesson`` says why. Nothing is fitted on
         the part that p-values come from. Fakes of that part's groups are not learned from (nobody has any of a new
-        group), nor are photos that the catalogue has as known fakes (they would teach that fakes are copies).
+        group), nor are photos that are in the catalogue: its known fakes would teach that fakes are copies.
 
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
@@ -199,8 +199,7 @@ class Inspector:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {what}{self._unusable()}")
         false = Examples()
         if fakes is not None:
-            known = [str(self.catalog.sha256[row]) for row in np.flatnonzero(~self.catalog.genuine)]
-            false = fake_examples(self._judge(fakes, self._given, progress=progress), groups, shown, known)
+            false = fake_examples(self._judge(fakes, self._given, progress=progress), groups, shown, self.catalog)
         if groups is not None and len(groups) > shown.count + false.count:
             raise InputError(
                 f"groups has {len(groups)} names for {shown.count} genuine listings and {false.count} fakes: "

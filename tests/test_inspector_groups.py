@@ -109,13 +109,20 @@ def test_fakes_that_the_catalogue_knows_do_not_teach_that_fakes_are_copies(
     monkeypatch.setattr(cv.Inspector, "_learn", noted)
     catalog = cv.Catalog.build([*references, *known], encoder=tiny_encoder, cache=False)
     inspector = cv.Inspector(catalog, [Loud()], cache=False)
-    shown = [cv.Listing(id="known", photos=fakes[:1]), cv.Listing(id="half", photos=fakes[1:3]), *fakes[3:]]
+    stolen = cv.Listing(id="stolen", photos=[references[0].photo])
+    shown = [cv.Listing(id="known", photos=fakes[:1]), cv.Listing(id="half", photos=fakes[1:3]), *fakes[3:], stolen]
     with pytest.raises(cv.InputError, match="enough"):
         inspector.calibrate(GENUINE, fakes=shown)
     assert taught == ["half photo 2", *(f"photo {number}" for number in range(2, 11))]
     known_ones = [str(failure.error) for failure in inspector.failures]
-    assert [failure.id for failure in inspector.failures] == ["known", "half photo 1"]
-    assert all("is a known fake of the catalogue, so it teaches nothing about fakes" in error for error in known_ones)
+    assert [failure.id for failure in inspector.failures] == ["known", "half photo 1", "stolen"]
+    told = [
+        "is a known fake of the catalogue",
+        "is a known fake of the catalogue",
+        "is a genuine photo of the catalogue",
+    ]
+    for why, error in zip(told, known_ones, strict=True):
+        assert f"{why}, so it teaches nothing about fakes" in error
 
 
 def test_a_photo_that_is_shown_twice_counts_once(tree_catalog: cv.Catalog) -> None:
