@@ -195,6 +195,17 @@ def test_few_photos_are_tested_by_machines_that_saw_nearly_all_others(photos: in
     assert np.bincount(fold).max() <= np.bincount(fold).min() + 3
 
 
+@pytest.mark.parametrize(("genuine", "fakes"), [(300, 10), (12, 200)])
+def test_scores_lie_about_zero_whichever_of_the_two_is_rare(genuine: int, fakes: int) -> None:
+    random = np.random.default_rng(0)
+    fake = np.arange(genuine + fakes) >= genuine
+    features = (random.standard_normal((len(fake), 40)) + fake[:, None] * (np.arange(40) < 10)).astype(np.float32)
+    machine = learning._Machine.fit(features, fake, np.arange(len(fake)).astype(str))
+    new = random.standard_normal((1000, 40)).astype(np.float32)
+    assert (machine(new) > 0).mean() < 0.2
+    assert (machine(new + (np.arange(40) < 10).astype(np.float32)) > 0).mean() > 0.8
+
+
 def test_noise_teaches_nothing() -> None:
     lesson = learned().lesson
     assert lesson is not None
