@@ -162,6 +162,7 @@ class Inspector:
         - ``alpha`` is the share of genuine photos that may end as ``suspected``.
         - ``groups`` has a name for each of ``genuine`` and then each of ``fakes``, in order: those of one name belong
           together (a seller, a room); default: each by itself. The promise is then about a photo of a new group.
+          A photo that several sellers posted, in other sizes or files, belongs with its original.
         - ``per="photo"`` counts photos instead of groups; the photos of a group stay on one side. It needs fewer
           groups, and promises less where the photos of a group are alike.
         - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has enough

@@ -138,8 +138,9 @@ class LearnedHead:
 
         ``groups`` names, for the genuine photos and then the fakes, what belongs together (a scene, a seller): no group
         is ever on both sides of a test. Without it every photo counts as a group, and the test is too kind where a
-        seller has many photos. A photo that is given several times counts once. Raises :class:`InputError` for too few
-        photos or groups, for photos that can't be read, and for one that is given as genuine and as a fake.
+        seller has many photos. A photo that is given several times counts once, but one that others posted again in
+        another size or file is known by its group alone: give it that of its original. Raises :class:`InputError` for
+        too few photos or groups, for photos that can't be read, and for one that is given as genuine and as a fake.
         """
         check_list(genuine, "fit(genuine=...)")
         check_list(fakes, "fit(fakes=...)")
