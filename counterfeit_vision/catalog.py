@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import own_arrays
 from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
-from .checks import as_path
+from .checks import as_path, own_arrays
 from .decode import decode
 from .encoders.base import name_of, refuse_name
 from .errors import CorruptCatalogError, FingerprintError, InputError

@@ -1,18 +1,22 @@
-"""Checks of what people and their data frames give: numbers, shares, paths, names, settings."""
+"""Checks of what people and their data frames give: numbers, shares, paths, names, settings; and copies of arrays that
+they may fill again.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
 import numpy as np
 
 from .errors import InputError
 
-__all__ = ["as_number", "as_path", "as_share", "check_settings", "group_names", "is_nothing"]
+__all__ = ["as_number", "as_path", "as_share", "check_settings", "group_names", "is_nothing", "own_arrays"]
+
+T = TypeVar("T")
 
 NOTHING = ("nan", "NaT", "<NA>")
 """What pandas has in a cell that is empty, as text."""
@@ -79,3 +83,12 @@ def check_settings(*, by: object = None, base_rate: object = None, costs: Any = 
     two = list(costs) if isinstance(costs, Sequence) or np.ndim(costs) == 1 else []  # a set has no order
     if costs is not None and (len(two) != 2 or not all(0 < as_number(cost) < math.inf for cost in two)):
         raise InputError(f"costs={costs!r}: need two numbers above 0: of a false accusation, of a missed fake")
+
+
+def own_arrays(items: Iterable[T]) -> Iterator[T]:
+    """The items. Where no collection holds them all, arrays are copies: a video's frames may come in one array, which
+    is filled again for each.
+    """
+    held = isinstance(items, Collection)
+    for item in items:
+        yield item.copy() if isinstance(item, np.ndarray) and not held else item

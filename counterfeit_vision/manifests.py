@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .arrays import own_arrays
+from .checks import own_arrays
 from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list

@@ -24,8 +24,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import own_arrays
 from .cache import CachedPhoto, EmbeddingCache, opened
+from .checks import own_arrays
 from .decode import decode, photo_name, read_bytes
 from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_name
 from .errors import DecodeError, InputError

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Doubles, own_arrays
+from ..arrays import Doubles
 from ..cache import EmbeddingCache
-from ..checks import as_path, group_names
+from ..checks import as_path, group_names, own_arrays
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
 from ..files import replace_file
 from ..metrics import auroc, bootstrap_interval, paired_difference

@@ -382,9 +382,11 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
     here = line_at(photo, warp, line.box, reader, beside=BESIDE)
     if here is None:
         return "it is too small to be read, or not wholly on the photo"
-    seem, others = (line.misspelt, line.redrawn, line.retyped), (MISSPELT_SHOWN, DRAWN_OTHERWISE, RETYPED)
-    misspelt, redrawn, retyped = (max(0.0, off - least) for off, least in zip(seem, others, strict=True))
-    usual = (misspelt, redrawn, retyped)
+    usual = (
+        max(0.0, line.misspelt - MISSPELT_SHOWN),
+        max(0.0, line.redrawn - DRAWN_OTHERWISE),
+        max(0.0, line.retyped - RETYPED),
+    )
 
     def compared(seen: TextLine, genuine: Sequence[TextLine], *, placed: bool = False) -> list[Comparison]:
         found = compare_wordmark([seen], genuine, words, reader, placed=placed)
