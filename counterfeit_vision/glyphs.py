@@ -29,9 +29,13 @@ SHEARS, TILTS = (-0.4, -0.2, 0.0, 0.2, 0.4), (-0.3, -0.15, 0.0, 0.15, 0.3)  # st
 COARSE = 24  # pixels of height at which starts are compared
 STEADY = 2.0  # pixels of blur under which starts and results are compared
 TRIED, SURE = 4, 0.97  # starts that are refined; a correlation that ends the search
+PAD = 3  # pixels on either side of a glyph that are compared with it
 REACH = 2  # pixels that a glyph may lie off its place
 SOFTEST = (0.0, 0.8, 1.6)  # standard deviations of blur, pixels, tried on either line to make them equally sharp
 SEEN = 0.95  # share of a glyph's ink that the suspect's crop must reach for the glyph to be judged
+NOISE_SEEN = 0.2  # of the line's height, on either side of a glyph, in which noise is measured on the ground
+SPREAD_OF_MAD = 1.4826  # standard deviations in a median absolute deviation, of normal noise
+TRUSTED = 0.3  # least share of a correlation that noise is taken to leave
 SPLIT = 1.3  # a connected run of ink wider than this times the line's height is cut into equal pieces
 THIN = 0.12  # of the line's height: runs narrower than this belong to their neighbour (dots, noise)
 
@@ -46,12 +50,13 @@ DARK = 12.0  # levels added before logarithms are taken: a black's colour is noi
 
 @dataclass(frozen=True, eq=False)
 class Glyphs:
-    """``residual`` (n,) float32, 1 - correlation of each glyph of the genuine line, left to right; ``spans`` (n, 2) its
-    columns in a frame in which the genuine line's box is ``width`` pixels wide and has ``margin`` pixels around it;
-    ``whole`` the correlation of the two lines.
+    """``residual`` (n,) float32, 1 - correlation of each glyph of the genuine line, left to right; ``noiseless`` (n,)
+    what it would be were the suspect no noisier than that; ``spans`` (n, 2) its columns in a frame in which the genuine
+    line's box is ``width`` pixels wide and has ``margin`` pixels around it; ``whole`` the correlation of the two lines.
     """
 
     residual: Floats
+    noiseless: Floats
     spans: NDArray[np.int64]
     whole: float
     width: int
@@ -70,8 +75,10 @@ class Glyphs:
 
     @property
     def median(self) -> float:
-        """How badly the median glyph fits: of another typeface none fits, and none much worse than the others."""
-        return float(np.median(self.residual))
+        """How badly the median glyph fits, noise apart: of another typeface none fits, and none much worse than the
+        others; on a photo taken in the dark none does either, by its noise.
+        """
+        return float(np.median(self.noiseless))
 
 
 def ink(line: Pixels) -> Floats | None:
@@ -182,7 +189,9 @@ def _compared(
     pairs = [(_soft(first, sigma), laid) for sigma in SOFTEST] + [(first, _soft(laid, sigma)) for sigma in SOFTEST[1:]]
     left, right = max(pairs, key=lambda pair: _correlation(*pair))
     residual = np.array([_glyph_residual(left, right, span) for span in spans], np.float32)
-    return Glyphs(residual, spans, _correlation(left, right), size[0] - 2 * margin, margin)
+    kept = np.array([_left_by_noise(left, right, span) for span in spans], np.float32)
+    noiseless = np.maximum(0, 1 - (1 - residual) / kept)
+    return Glyphs(residual, noiseless, spans, _correlation(left, right), size[0] - 2 * margin, margin)
 
 
 def glyph_spans(line: Floats, *, framed: bool = False) -> NDArray[np.int64]:
@@ -326,8 +335,30 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 def _glyph_residual(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -> float:
     """1 - the best correlation of the glyph's columns, the suspect's shifted by up to :data:`REACH`."""
-    pad = 3
-    start, stop = max(0, int(span[0]) - pad), min(genuine.shape[1], int(span[1]) + pad)
+    start, stop = _columns(genuine, span)
     window = genuine[REACH:-REACH, start:stop]
     around = cv2.copyMakeBorder(suspect, 0, 0, REACH, REACH, cv2.BORDER_REPLICATE)[:, start : stop + 2 * REACH]
     return float(1 - cv2.matchTemplate(around, np.ascontiguousarray(window), cv2.TM_CCOEFF_NORMED).max())
+
+
+def _left_by_noise(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -> float:
+    """What share of a glyph's correlation is left, :data:`TRUSTED` to 1, by the noise that the suspect has and the
+    genuine line has not, as far as their ground around it varies (the correction for attenuation: Spearman 1904).
+    """
+    start, stop = _columns(genuine, span)
+    beside = round(NOISE_SEEN * HEIGHT)
+    around = slice(max(0, start - beside), stop + beside)
+    ground = cv2.erode((genuine[:, around] < GROUND).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    if ground.sum() < FEWEST:
+        return 1.0
+    drawn = []
+    for picture in (genuine, suspect):
+        levels = picture[:, around][ground]
+        noise = SPREAD_OF_MAD * float(np.median(np.abs(levels - np.median(levels))))
+        drawn.append(max(TRUSTED**2, 1 - noise**2 / max(float(picture[:, start:stop].var()), 1e-9)))
+    return float(np.sqrt(min(1.0, drawn[1] / drawn[0])))
+
+
+def _columns(line: Floats, span: NDArray[np.int64]) -> tuple[int, int]:
+    """A glyph's columns, and a few on either side."""
+    return max(0, int(span[0]) - PAD), min(line.shape[1], int(span[1]) + PAD)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from wordmarks import GROUND, INK, SKIN, box_of, covered, mark
+from wordmarks import GROUND, INK, SKIN, box_of, covered, mark, retyped
 
 from counterfeit_vision import glyphs
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE
+from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, RETYPED
 
 
 def test_ink_is_what_leaves_the_ground_whichever_is_darker() -> None:
@@ -59,6 +59,22 @@ def test_what_lies_at_the_edge_of_a_genuine_line_is_no_glyph_of_it() -> None:
     assert found is not None
     assert len(found.spans) == len(plain.spans) == 4
     assert found.excess < DRAWN_OTHERWISE
+
+
+@pytest.mark.parametrize("grain", [0, 80])
+def test_a_dark_photo_is_told_from_another_typeface(grain: float) -> None:
+    genuine, box = mark("SILVANO"), box_of(mark("SILVANO"))
+    medians = []
+    for crop in (genuine, retyped("SILVANO")):
+        height, width = crop.shape[:2]
+        noise = np.random.default_rng(1).normal(0, grain, (height // 4, width // 4, 3))  # as of a small line, enlarged
+        noisy = np.clip(crop + cv2.resize(noise, (width, height)), 0, 255).astype(np.uint8)
+        found = compare_glyphs(genuine, box, noisy, box, placed=True)
+        assert found is not None
+        medians.append((found.median, float(np.median(found.residual))))
+    (own, raw), (other, _) = medians
+    assert own < RETYPED < other
+    assert (raw > RETYPED) == (grain > 0)
 
 
 def test_one_picture_fits_itself_and_a_uniform_one_nothing() -> None:

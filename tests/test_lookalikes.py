@@ -168,7 +168,7 @@ def test_a_name_in_odd_capitals_is_written_otherwise() -> None:
 
 
 def test_a_sentence_says_from_where_on_a_deviation_is_told() -> None:
-    glyphs = Glyphs(np.float32([0, 0.037, 0]), np.zeros((3, 2), np.int64), 1.0, 1, 0)
+    glyphs = Glyphs(np.float32([0, 0.037, 0]), np.zeros(3, np.float32), np.zeros((3, 2), np.int64), 1.0, 1, 0)
     right = dataclasses.replace(compared("SONA", "Sona"), misspelt=0.0, redrawn=0.037, glyphs=glyphs, count=1.0)
     assert "its shape 2 of 3 looks drawn otherwise" in _sentence(right)
     assert _sentence(right).endswith("(deviation 0.037; said from 0.03 on).")

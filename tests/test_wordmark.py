@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import picture, suspects
 from PIL import Image
-from wordmarks import GROUND, INK, SKIN, box_of, catalogue, covered, goods, listing, mark
+from wordmarks import GROUND, INK, SKIN, box_of, catalogue, covered, goods, listing, mark, retyped
 
 import counterfeit_vision as cv
 from counterfeit_vision import ocr
@@ -279,16 +279,6 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
     assert "differs, or lies otherwise (deviation 0.060)" in wordmark._sentence(
         dataclasses.replace(otherwise, count=0.1)
     )
-
-
-def retyped(text: str) -> np.ndarray:
-    """A crop as the mark's, with the word as wide and as high in another typeface, one with serifs."""
-    crop, other = mark(text), np.full((200, 700, 3), GROUND, np.uint8)
-    cv2.putText(other, text, (30, 150), cv2.FONT_HERSHEY_TRIPLEX, 3, INK, 4, cv2.LINE_AA)
-    x, y, width, height = cv2.boundingRect((other != GROUND).any(axis=-1).astype(np.uint8))
-    inner = crop[24:-24, 24:-24]
-    inner[:] = cv2.resize(other[y : y + height, x : x + width], inner.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return crop
 
 
 def laid(encoder: TowerEncoder, crops: list[np.ndarray], likeness: float) -> list[cv.Evidence]:

@@ -44,6 +44,16 @@ def mark(
     return np.clip(pixels + random.normal(0, 4, pixels.shape), 0, 255).astype(np.uint8)
 
 
+def retyped(text: str) -> np.ndarray:
+    """A crop as the mark's, with the word as wide and as high in another typeface, one with serifs."""
+    crop, other = mark(text), np.full((200, 700, 3), GROUND, np.uint8)
+    cv2.putText(other, text, (30, 150), cv2.FONT_HERSHEY_TRIPLEX, 3, INK, 4, cv2.LINE_AA)
+    x, y, width, height = cv2.boundingRect((other != GROUND).any(axis=-1).astype(np.uint8))
+    inner = crop[24:-24, 24:-24]
+    inner[:] = cv2.resize(other[y : y + height, x : x + width], inner.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return crop
+
+
 def box_of(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
