@@ -53,6 +53,16 @@ def test_a_gross_anomaly_in_one_of_six_heads_is_flagged_with_67_photos(head: int
     assert calibration.p_values(calibration.merge(suspect))[0] <= 0.05
 
 
+def test_one_misread_word_on_a_genuine_photo_does_not_become_the_alarm_level() -> None:
+    scores = np.stack([np.zeros(28), np.abs(np.random.default_rng(0).standard_normal(28))], axis=1)
+    names = [f"photo {row}" for row in range(28)]
+    first = split_groups(names)
+    scores[np.flatnonzero(~first)[0], 0] = 0.06
+    calibration = Calibration.fit(["wordmark", "strokes"], scores, {}, first=first, alpha=0.05, generation="g")
+    bolder = np.array([[0.0, 10.0]])
+    assert calibration.p_values(calibration.merge(bolder))[0] <= 0.05
+
+
 def test_risk_is_strictly_increasing_and_half_where_p_reaches_alpha() -> None:
     calibration = fitted(np.random.default_rng(3).standard_normal((90, 2)))
     steps = np.linspace(calibration.merged.min() - 3, calibration.merged.max() + 3, 200)
