@@ -384,6 +384,20 @@ def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder
     assert evidence.score > DRAWN_OTHERWISE
 
 
+def test_a_name_that_a_region_cuts_is_read_whole(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    crop = mark("SILVANO")
+    height, width = crop.shape[:2]
+    cutting = cv.Region(40, 90 + 0.2 * height, 40 + 0.8 * width, 90 + 0.8 * height)
+    references = [
+        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand="Silvano", product="bag",
+                     regions=[cutting])
+        for n in range(2)
+    ]  # fmt: skip
+    catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
+    (line,) = wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader).lines
+    assert {one.text for one in line.genuine} == {"SILVANO"}
+
+
 def test_a_piece_of_a_line_is_no_wordmark_where_the_region_cuts_it(tiny_encoder: TowerEncoder, reader: Reader) -> None:
     crop = mark("SILVANO")
     height, width = crop.shape[:2]

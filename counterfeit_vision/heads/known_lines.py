@@ -28,6 +28,7 @@ __all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at"
 
 SEARCHED = 3  # references on which lines are looked for, those with regions first
 AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts look like other letters
+MORE_AIR = 1.5  # the same where that shows no whole line: a box that was found may end between two letters
 AROUND = 1.0  # of a line's height, around it, in which whole lines are looked for
 EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
@@ -214,7 +215,8 @@ def _boxes(photo: Pixels, regions: Sequence[Region], warp: Floats, reader: Reade
     found = []
     to_frame = _to_frame(warp)
     for region in regions:
-        for air in (AIR * min(region.x1 - region.x0, region.y1 - region.y0), 0.0):
+        short = min(region.x1 - region.x0, region.y1 - region.y0)
+        for air in (AIR * short, MORE_AIR * short, 0.0):
             corner = np.maximum([region.x0 - air, region.y0 - air], 0).astype(int)
             crop = cut(photo, Region(float(corner[0]), float(corner[1]), region.x1 + air, region.y1 + air))
             boxes = [line.box + corner for line in reader.lines(crop) if not air or _is_whole(line)]
