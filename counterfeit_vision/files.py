@@ -10,10 +10,11 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["alone", "lock", "refuse_file", "replace_file"]
+__all__ = ["LITTER", "alone", "lock", "refuse_file", "replace_file"]
 
 # Endings of files by which somebody who names them expects one file, not a folder
 FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
+LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these
 
 
 def replace_file(path: Path, data: bytes) -> None:

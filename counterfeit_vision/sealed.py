@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CorruptCatalogError, InputError
-from .files import alone, refuse_file, replace_file
+from .files import LITTER, alone, refuse_file, replace_file
 
 __all__ = [
     "is_sealed",
@@ -94,11 +94,13 @@ def read_sealed(
 
 
 def _foreign(folder: Path, roles: Collection[str]) -> str | None:
-    """The name of a file that makes a folder somebody else's: a manifest of another kind; without one, any file."""
+    """The name of a file that makes a folder somebody else's: a manifest of another kind; without one, any file
+    but what file managers leave.
+    """
     if not folder.exists():
         return None
     if not (folder / MANIFEST).exists():
-        return next((old.name for old in folder.iterdir() if not _is_ours(old, roles)), None)
+        return next((old.name for old in folder.iterdir() if old.name not in LITTER and not _is_ours(old, roles)), None)
     try:
         ours = {"format", "files", "sha256"} <= set(json.loads((folder / MANIFEST).read_bytes()))
     except (OSError, ValueError, TypeError, RecursionError):

@@ -157,6 +157,18 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tree_catal
         tree_catalog.save(tmp_path / "thesis.txt")
 
 
+def test_what_file_managers_leave_in_an_empty_folder_is_no_hindrance_and_stays(
+    tree_catalog: Catalog, tmp_path: Path
+) -> None:
+    left = [tmp_path / name for name in (".DS_Store", "Thumbs.db", "desktop.ini")]
+    for file in left:
+        file.write_text("theirs")
+    for _ in range(2):
+        tree_catalog.save(tmp_path)
+        assert [file.read_text() for file in left] == 3 * ["theirs"]
+    assert len(Catalog.load(tmp_path, encoder=tree_catalog.encoder)) == 12
+
+
 def test_a_catalogue_is_not_saved_in_a_folder_that_is_named_like_a_file(tree_catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.json: a folder is written here, no \.json file; name a folder"):
         tree_catalog.save(tmp_path / "x.json")
