@@ -346,10 +346,13 @@ def _path(source: str | os.PathLike[str]) -> Path:
 
 
 def _photos_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """What is named as a photo is, sorted, also in folders that are linked to; none is entered within itself."""
+    """What is named as a photo is, sorted, also in folders that are linked to; none is entered within itself. Names
+    that begin with a dot, and ``__MACOSX``, are passed over: thumbnails, and what a Mac keeps beside a photo.
+    """
     above |= {folder.resolve()}
     try:
-        items = [(item, item.is_dir()) for item in sorted(folder.iterdir())]
+        shown = (item for item in sorted(folder.iterdir()) if item.name[0] != "." and item.name != "__MACOSX")
+        items = [(item, item.is_dir()) for item in shown]
     except OSError as error:
         raise InputError(f"{folder}: the folder cannot be read: {error.strerror}") from error
     for item, is_folder in items:

@@ -42,6 +42,14 @@ def test_other_files_in_a_tree_are_left_alone(tmp_path: Path) -> None:
     assert [r.id for r in read_references(tmp_path)] == ["acme/bag/1.jpg"]
 
 
+@pytest.mark.parametrize("place", ["._1.jpg", ".thumbs/1.jpg", "__MACOSX/acme/bag/._1.jpg", "acme/bag/__MACOSX/1.jpg"])
+def test_hidden_files_and_what_a_mac_keeps_beside_photos_are_no_photos(tmp_path: Path, place: str) -> None:
+    write_photo(tmp_path / "acme" / "bag" / "1.jpg", 0)
+    write_photo(tmp_path / place, 1)
+    assert [reference.id for reference in read_references(tmp_path)] == ["acme/bag/1.jpg"]
+    assert [listing.id for listing in read_listings(tmp_path)] == ["acme/bag/1.jpg"]
+
+
 @pytest.mark.parametrize("place", ["1.jpg", "acme/1.jpg", "shop/acme/bag/1.jpg"])
 def test_a_photo_too_high_or_deep_in_the_tree_is_refused_with_where_it_should_lie(tmp_path: Path, place: str) -> None:
     path = write_photo(tmp_path / place, 0)
