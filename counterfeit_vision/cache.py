@@ -65,6 +65,7 @@ PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
 NOTHING = np.zeros(0, np.float32)
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class EmbeddingCache:
                     raise
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
-            if not _is_no_room(error, self.path.parent):
+            if not _is_no_room(error, self.path):
                 raise InputError(
                     f"embedding cache {self.path}: {error}; "
                     "set CV_CACHE to another folder, or pass cache=False to do without"
@@ -419,15 +420,15 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
 
 
-def _is_no_room(error: Exception, folder: Path) -> bool:
-    """Whether the disk is full, or the ``folder``, or a file in it, can only be read. SQLite calls the first a disk's
-    error, too, where it finds no room for what it shares between processes, and may be unable to open a file in the
-    second.
+def _is_no_room(error: Exception, path: Path) -> bool:
+    """Whether the disk is full, or the file or its folder can only be read, or the usual folder can't be made, as where
+    the home is ``/dev/null``. SQLite calls the first a disk's error, too, where it finds no room for what it shares
+    between processes, and may be unable to open a file in the second.
     """
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES)
+        return error.errno in NO_ROOM or (error.errno == errno.ENOTDIR and path == usual_path())
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    read_only = code == sqlite3.SQLITE_CANTOPEN and not os.access(folder, os.W_OK)
+    read_only = code == sqlite3.SQLITE_CANTOPEN and not os.access(path.parent, os.W_OK)
     return read_only or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 

@@ -382,23 +382,33 @@ def refusing(message: str, code: int) -> Callable[..., sqlite3.Connection]:
     return refused
 
 
-@pytest.mark.parametrize("place", ["e.sqlite", "below/e.sqlite"])
+@pytest.mark.parametrize("code", [None, errno.EROFS, errno.EPERM, errno.EDQUOT])
 def test_a_folder_that_can_only_be_read_is_done_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
 ) -> None:
     def read_only(path: Path, **options: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system", str(path))
+        raise OSError(code, os.strerror(code), str(path))
 
-    if "/" in place:
+    if code:
         monkeypatch.setattr(Path, "mkdir", read_only)
     else:
         monkeypatch.setattr(sqlite3, "connect", refusing("unable to open database file", sqlite3.SQLITE_CANTOPEN))
         monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.warns(RuntimeWarning, match="nothing more is kept"):
-        cache = EmbeddingCache(tmp_path / place)
+        cache = EmbeddingCache(tmp_path / "e.sqlite")
     with cache:
         cache.put(key(1), "f", photo(1))
         assert cache.get(key(1), "f") is None
+
+
+def test_a_home_where_no_folder_can_be_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("CV_CACHE", str(tmp_path / "home" / "cache"))
+    with pytest.warns(RuntimeWarning, match="Not a directory.*nothing more is kept"):
+        cache = EmbeddingCache()
+    with cache, pytest.warns(RuntimeWarning, match="Not a directory.*nothing more is kept"):
+        again = pickle.loads(pickle.dumps(cache))
+    again.close()
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_READONLY_DIRECTORY])
