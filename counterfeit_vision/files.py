@@ -18,7 +18,9 @@ LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it has its old content or the new one at every instant. An error of the disk names it."""
+    """Write a file so that it has its old content or the new one at every instant. An error of the disk names it, as
+    does that of Windows where somebody reads the old one at that instant.
+    """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:  # with the permissions of any new file; those of mkstemp are the owner's

@@ -7,6 +7,7 @@ has been checked.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -67,7 +68,8 @@ def remove_old(folder: Path, roles: Collection[str], kept: Collection[str]) -> N
     """Take away what earlier saves left, and such as were cut off, but for the files of these names."""
     for old in folder.iterdir():
         if _is_ours(old, roles) and old.name not in kept:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows keeps what is being read; the next save takes it
+                old.unlink()
 
 
 def refuse_foreign(folder: Path, roles: Collection[str]) -> None:

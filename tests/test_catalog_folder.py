@@ -332,6 +332,27 @@ def test_of_two_saves_at_once_the_second_waits_and_stays(
     assert len(list(saved.iterdir())) == 3
 
 
+def test_a_save_while_an_old_file_is_read_on_windows_leaves_it_to_the_next(
+    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    (read,) = saved.glob("arrays-*")
+    unlink = Path.unlink
+
+    def windows(path: Path, **options: bool) -> None:
+        if path == read:
+            raise PermissionError(13, "The process cannot access the file", str(path))
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", windows)
+        small.save(saved)
+    assert len(list(saved.iterdir())) == 4
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 3
+    small.save(saved)
+    assert len(list(saved.iterdir())) == 3
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions are another thing there")
 def test_who_may_read_other_new_files_may_read_a_saved_one(tree_catalog: Catalog, tmp_path: Path) -> None:
     before = os.umask(0o027)
