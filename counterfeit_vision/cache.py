@@ -3,10 +3,10 @@
 said of listings.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
-file that cannot be read is set aside, with a warning, and begun anew, and one that can't be written any more, as on a
-full disk or in a folder of another, is only read: a cache may forget, but it must never be wrong, nor end the work.
-Another program's database is refused. Beyond its size, what was not asked for longest is forgotten, in the same
-transaction as what takes its place.
+file that cannot be read is set aside, with a warning, and begun anew, as is one that was removed, and one that can't be
+written any more, as on a full disk or in a folder of another, is only read: a cache may forget, but it must never be
+wrong, nor end the work. Another program's database is refused. Beyond its size, what was not asked for longest is
+forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from .checks import as_number, as_path
 from .errors import InputError
+from .files import alone
 from .weights import cache_dir
 
 __all__ = ["CachedPhoto", "EmbeddingCache", "opened", "opener", "usual_path"]
@@ -61,6 +62,7 @@ KEPT = 0.9  # of the size, once it is passed, so that not every batch has to for
 PAGE = 16 << 10  # bytes a page of a new file: a row takes two thirds of the time of the usual 4096
 LOG = 4 << 20  # bytes of SQLite's log before what it holds is moved into the file
 NOTED = 1_000  # uses noted in memory before they are written
+LOGS = ("-wal", "-shm")  # endings of SQLite's log, and of what processes share about it
 PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
 NOTHING = np.zeros(0, np.float32)
@@ -107,7 +109,6 @@ class EmbeddingCache:
         self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         try:
             self.path = self.path / "embeddings.sqlite" if path and self.path.is_dir() else self.path
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._connection = self._open()
             except sqlite3.DatabaseError as error:
@@ -124,6 +125,7 @@ class EmbeddingCache:
             self._stop_keeping(error)
 
     def _open(self) -> sqlite3.Connection:
+        self._create()
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -132,6 +134,19 @@ class EmbeddingCache:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                     raise
                 time.sleep(0.02)
+
+    def _create(self) -> None:
+        """Where there is no file, an empty one, without the log of one that was removed while it was open, which SQLite
+        can't tell from the new one's.
+        """
+        if self.path.exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(self.path.parent):
+            if not self.path.exists():
+                for ending in LOGS:
+                    Path(f"{self.path}{ending}").unlink(missing_ok=True)
+                self.path.touch(0o644)
 
     def _connect(self, path: Path | str | None = None) -> sqlite3.Connection:
         connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
@@ -200,7 +215,7 @@ class EmbeddingCache:
                     raise
         names = (self.path.with_suffix(f".damaged{number or ''}") for number in itertools.count())
         aside = next(name for name in names if not name.exists())
-        for ending in ("", "-wal", "-shm"):
+        for ending in ("", *LOGS):
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{self.path}{ending}", f"{aside}{ending}")
         connection = self._open()
@@ -218,12 +233,7 @@ class EmbeddingCache:
                 yield
             except sqlite3.DatabaseError as error:
                 if _is_damage(error):
-                    self._connection.close()
-                    try:
-                        self._connection = self._begin_anew()
-                    except (OSError, sqlite3.Error) as hindrance:
-                        self._connection = self._connect(":memory:")
-                        self._stop_keeping(hindrance)
+                    self._reopen()
                 elif isinstance(error, sqlite3.OperationalError):
                     self._stop_keeping(error)
                 elif isinstance(error, sqlite3.ProgrammingError):
@@ -233,6 +243,15 @@ class EmbeddingCache:
                     raise InputError(told) from error
                 else:
                     raise
+
+    def _reopen(self) -> None:
+        """In place of the file that is open, which is damaged or was removed."""
+        self._connection.close()
+        try:
+            self._connection = self._begin_anew()
+        except (OSError, sqlite3.Error) as error:
+            self._connection = self._connect(":memory:")
+            self._stop_keeping(error)
 
     def _stop_keeping(self, error: Exception) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -305,6 +324,8 @@ class EmbeddingCache:
             while self._bytes() > self.max_bytes and (forgotten := self._forget()):
                 last_used = forgotten[-1][2]
             self._connection.commit()
+            if _identity(self.path) != self._file:
+                self._reopen()
             if last_used >= self._since:
                 self._say_it_is_too_small()
 

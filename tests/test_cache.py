@@ -8,6 +8,7 @@ import errno
 import os
 import pickle
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -500,6 +501,36 @@ def test_a_closed_cache_is_refused_with_what_to_type(
     for use in (lambda: embed(photos, encoder=tiny_encoder, cache=cache), lambda: len(cache)):
         with pytest.raises(InputError, match=r"e\.sqlite is closed; type EmbeddingCache\('.*e\.sqlite'\)"):
             use()
+
+
+KEEPS = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from test_cache import EmbeddingCache, key, photo
+with EmbeddingCache(sys.argv[3]) as cache:
+    cache.put(key(2), "f", photo(2))
+"""
+
+
+def test_a_file_that_was_removed_is_begun_anew_by_all_who_use_it(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "e.sqlite"
+    here = Path(__file__).parent
+    with EmbeddingCache(path) as cache:
+        for number in range(50):
+            cache.put(key(100 + number), "f", large(number))
+        cache.commit()
+        path.unlink()
+        command = [sys.executable, "-W", "error", "-c", KEEPS, str(here), str(here.parent), str(path)]
+        subprocess.run(command, check=True)
+        cache.commit()
+        assert same(cache.get(key(2), "f"), photo(2))
+        assert len(cache) == 1
+        shutil.rmtree(path.parent)
+        cache.commit()
+        cache.put(key(1), "f", photo(1))
+    with EmbeddingCache(path) as cache:
+        assert same(cache.get(key(1), "f"), photo(1))
+        assert len(cache) == 1
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
