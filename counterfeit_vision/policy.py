@@ -114,7 +114,7 @@ class Policy:
         leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
         copied = f"{found.copy} " if found.copy else ""
         official = is_authorised(listing, self.authorised)
-        grey = self._grey_market(found, official)
+        grey = self._grey_market(listing, found, official)
         if found.p_value <= self.alpha:
             if official:
                 return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
@@ -161,7 +161,7 @@ class Policy:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * self.alpha:g} %; {leading}."
         return "clear", f"{share}: within what genuine photos show; {leading}."
 
-    def _grey_market(self, found: Findings, official: bool) -> str | None:
+    def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
         """Looks genuine, is priced as none of the genuine ones, and is not sold by one of the authorised sellers."""
         price = found.claims.get("price")
         if not self.authorised or official or price is None or found.unpriced is None:
@@ -169,8 +169,8 @@ class Policy:
         if price > self.alpha or found.unpriced <= review_level(self.alpha):
             return None
         return (
-            f"Grey market, perhaps: it looks genuine (without the price, up to {_percent(found.unpriced)} % do), the "
-            f"seller is not an authorised one, and the price is out of range (p {price:.3g})."
+            f"Grey market, perhaps: it looks genuine (without the price, up to {_percent(found.unpriced)} % of genuine "
+            f"listings look as unusual), {_stranger(listing)}, and the price is out of range (p {price:.3g})."
         )
 
 
@@ -189,6 +189,15 @@ def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str
     """
     seller = listing.seller
     return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
+
+
+def _stranger(listing: Listing) -> str:
+    """What is known of a seller that is not :func:`is_authorised`."""
+    if not isinstance(listing.seller, Seller):
+        return "the seller is not named"
+    if listing.platform is None:
+        return "the seller, on a platform that is not named, is not known to be authorised"
+    return "the seller is not an authorised one"
 
 
 def _platform(listing: Listing) -> str | None:

@@ -202,6 +202,22 @@ def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_aut
     assert "Grey" not in word(policy, found(0.5, claims={"patches": 0.5}))[1]  # no price
 
 
+@pytest.mark.parametrize(
+    ("offer", "said"),
+    [
+        (listing(None, "bazaar"), "the seller is not named"),
+        (listing("store-1"), "the seller, on a platform that is not named, is not known to be authorised"),
+        (listing("store-1", "stall"), "the seller is not an authorised one"),
+    ],
+)
+def test_of_a_seller_that_may_be_authorised_nothing_else_is_said(offer: Listing, said: str) -> None:
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]))
+    reason = word(policy, found(0.5, claims={"price": 0.03}, unpriced=0.6), offer)[1]
+    assert (
+        f"it looks genuine (without the price, up to 60 % of genuine listings look as unusual), {said}, and" in reason
+    )
+
+
 def test_no_rule_adds_an_alarm() -> None:
     copies = (("copy", True), ("copy", False), (None, False))
     grid = itertools.product((0.01, 0.06, 0.5), (True, False), copies, (None, 0.6, 0.01), (0.001, 0.4))

@@ -49,6 +49,23 @@ def test_a_seller_that_is_named_like_the_brand(tree_catalog: cv.Catalog) -> None
     assert photo_shows_acme.score == 1
 
 
+def test_only_a_name_that_is_alike_is_said_to_be(tree_catalog: cv.Catalog) -> None:
+    alike, other = (seller_name(tree_catalog, name).text for name in ("acne-deals", "Joe"))
+    assert alike.endswith("is not authorised; its name is like “acme”, the brand, by 0.75 of 1.")
+    assert other.endswith("is not authorised; the likeness of its name to “acme”, the brand, is 0.25 of 1.")
+
+
+def test_an_authorised_id_is_no_impostor_where_the_platform_is_not_named(tree_catalog: cv.Catalog) -> None:
+    head = SellerName([("bazaar", "brand-store")])
+    for seller, platform, applies in (
+        ("brand-store", None, False), (cv.Seller("x9", "brand-store"), None, True), ("brand-store", "stall", True)
+    ):  # fmt: skip
+        listing = cv.Listing(id="x", photos=[picture(100)], seller=seller, platform=platform)
+        (evidence,) = head.score(suspects(tree_catalog, listing))
+        assert evidence.applicable == applies
+        assert applies or evidence.text.endswith("the seller “brand-store” (“brand-store”) may be authorised.")
+
+
 def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
     evidence = seller_name(tree_catalog, None)
     assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from ..lookalikes import likeness
 from ..policy import Authorised, is_authorised, pairs
-from ..types import Evidence, Seller
+from ..types import Evidence, Seller, composed
 from ..wording import quoted
 from .suspects import Suspects
 
 __all__ = ["SellerName"]
+
+ALIKE = 0.75  # of 1, from which on a name is said to be like another: one letter in four is another
 
 
 class SellerName:
@@ -19,7 +21,8 @@ class SellerName:
     ``authorised`` are the brand's own shop and its dealers, as :class:`~counterfeit_vision.Inspector` takes them: only
     the platform and the id that it has verified make a seller one of them, whatever its display name says. ``score`` =
     the largest :func:`~counterfeit_vision.lookalikes.likeness` of the display name (the id, where there is none) with
-    theirs and the brand's, 0..1; 0 for an authorised seller.
+    theirs and the brand's, 0..1; 0 for an authorised seller. It does not apply where an authorised id is on a platform
+    that the listing does not name.
     """
 
     name = "seller"
@@ -41,14 +44,17 @@ class SellerName:
         told = f"{quoted(called)} ({quoted(listing.seller.id)})"
         if is_authorised(listing, self.authorised):
             return Evidence(score=0.0, text=f"The seller {told} is authorised.")
+        if listing.platform is None and composed(listing.seller.id) in {verified for _, verified in self.authorised}:
+            return Evidence.not_applicable(f"The listing names no platform, and the seller {told} may be authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
         names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
         alike = {name: likeness(called, name) for name in names}
         nearest = max(alike, key=alike.__getitem__)
+        like, by = ("its name is like", "by") if alike[nearest] >= ALIKE else ("the likeness of its name to", "is")
         return Evidence(
             score=alike[nearest],
-            text=f"The seller {told} is not authorised; its name is like {quoted(nearest)}, "
-            f"{names[nearest]}, by {alike[nearest]:.2f} of 1.",
+            text=f"The seller {told} is not authorised; {like} {quoted(nearest)}, {names[nearest]}, {by} "
+            f"{alike[nearest]:.2f} of 1.",
         )
 
 
