@@ -17,7 +17,7 @@ from ..geometry.local_correlation import local_correlation
 from ..threads import Once
 from ..traits import Traits, find_traits, shrunk
 from ..types import Evidence, PhotoView, Region
-from ..wording import number
+from ..wording import number, percent
 from .suspects import Suspects
 
 __all__ = [
@@ -146,16 +146,16 @@ class Reuse:
         if match.same_photo:
             text = (
                 f"The same photo as {name}{', mirrored' if match.mirror else ''}: {len(match.points)} matched points, "
-                f"{match.agreement:.0%} of the overlap agrees."
+                f"{percent(match.agreement)} of the overlap agrees."
             )
         elif len(match.artwork):
             text = (
-                f"Shares the printed artwork with {name}, but is another photo: {len(match.artwork)} matched points, "
-                f"{match.agreement:.0%} of the overlap agrees."
+                f"Shares the printed artwork with {name}; that it is the same photo is not proved: "
+                f"{len(match.artwork)} matched points, {percent(match.agreement)} of the overlap agrees."
             )
         else:
             nearest = number(len(found), "most similar photo")
-            text = f"Not a copy of the {nearest}; {name} agrees over {match.agreement:.0%}."
+            text = f"No copy of the {nearest} was proved; where it overlaps {name}, {percent(match.agreement)} agrees."
         return Evidence(
             score=_sureness(match.score) if match.same_photo else min(_sureness(match.score), ANOTHER),
             text=text,
