@@ -262,7 +262,7 @@ class Calibration:
             )
         return (
             f"at most {100 * self.alpha:g} % of {who} suspected, on average; 95 of 100 such calibrations keep below "
-            f"{100 * self.false_alarm_limit:.1f} %"
+            f"{math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10:.1f} %"
         )
 
     def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:

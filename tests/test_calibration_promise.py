@@ -226,6 +226,8 @@ def test_the_limit_is_betas_95_percent_quantile(genuine: int, alpha: float) -> N
     n = calibration.count
     k = math.floor(alpha * (n + 1))
     assert calibration.false_alarm_limit == pytest.approx(beta(k, n + 1 - k).ppf(0.95), rel=1e-9)
+    told = float(calibration.promise("listings are").removesuffix(" %").split("keep below ")[1])
+    assert 0 <= told - 100 * calibration.false_alarm_limit < 0.1
 
 
 def test_95_of_100_calibrations_keep_below_their_limit() -> None:

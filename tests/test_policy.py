@@ -235,7 +235,7 @@ def test_no_rule_adds_an_alarm() -> None:
 @pytest.mark.parametrize(
     ("facts", "costs", "said"),
     [
-        (found(101 / 2001), None, "At most 5.05 % of genuine listings look this unusual: unusual, but not beyond"),
+        (found(101 / 2001), None, "At most 5.1 % of genuine listings look this unusual: unusual, but not beyond"),
         (found(0.0499), None, "At most 4.99 % of genuine listings look this unusual (alarm level 5 %)"),
         (found(0.01, risk=0.002, expected=0.005), None, "a fake is 0.2 % probable, where 0.5 % are expected"),
         (found(0.01, risk=0.104, expected=0.1043), None, "a fake is 10.4 % probable, where 10.43 % are expected"),
@@ -246,6 +246,18 @@ def test_two_shares_that_decide_do_not_read_the_same(
     facts: Findings, costs: tuple[float, float] | None, said: str
 ) -> None:
     assert said in word(Policy(ALPHA, costs=costs), facts)[1]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.07, 1 / 3, 0.0333])
+def test_at_most_so_many_is_never_less_than_are_nor_on_the_other_side_of_the_alarm_level(alpha: float) -> None:
+    for ranked in range(19, 300):
+        for p in [(1 + k) / (ranked + 1) for k in range(ranked + 1)]:
+            reason = word(Policy(alpha), found(p))[1]
+            told = float(reason.removeprefix("At most ").split(" %")[0])
+            assert told >= 100 * p - 1e-9 or (p, told) == (alpha, float(f"{100 * alpha:g}"))
+            assert (told > float(f"{100 * alpha:g}")) == (p > alpha)
+    assert word(Policy(alpha), found(alpha))[1].startswith(f"At most {100 * alpha:g} % of genuine listings")
+    assert word(Policy(alpha), found(0.125, proved=3 / 29))[1].startswith("At p 0.125 at most 11 % of")
 
 
 def test_by_leaving_one_out_a_verdict_says_no_more_than_is_proved() -> None:
