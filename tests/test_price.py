@@ -115,8 +115,14 @@ def test_another_currency_needs_a_rate_and_is_never_guessed(catalog: cv.Catalog)
     assert not price(catalog, asks, {"USD": 0.5}).applicable  # one half of a rate
     found = price(catalog, asks, {"usd": 0.5, "EUR": 1})
     assert found.score == pytest.approx(math.log(4) / 0.25)  # 100 EUR are 200 USD
-    assert "75 % below the usual 200.00 USD" in found.text
+    assert found.text.endswith(
+        "75 % below the usual 200.00 USD of bag (priced references: 3, converted at 1 EUR = 2 USD)."
+    )
     mixed = repriced(catalog, (100, "EUR"), (80, "USD"))
+    told = price(mixed, asks, {"USD": 0.92, "EUR": 1, "GBP": 1.2}).text
+    assert told.endswith("(priced references: 2, converted at 1 EUR = 1.08696 USD).")
+    told = price(repriced(catalog, (100, "EUR"), (80, "GBP")), asks, {"USD": 1, "EUR": 2, "GBP": 3}).text
+    assert told.endswith("(priced references: 2, converted at 1 EUR = 2 USD, 1 GBP = 3 USD).")
     assert "usual 80.00 USD of bag (priced references: 1)" in price(mixed, asks).text
 
 

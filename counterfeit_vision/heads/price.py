@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Price:
         if listing.price is None or listing.currency is None:
             return Evidence.not_applicable("The listing names no price.")
         currency = _code(listing.currency)
-        told = currency if re.fullmatch("[A-Z]{3}", currency) else quoted(currency)
+        told = _told(currency)
         if listing.price == 0:
             return Evidence.not_applicable(f"The listing asks 0 {told}, which is no price.")
         product, rows = _sold(suspects, row)
@@ -85,14 +85,23 @@ class Price:
             spread = max(spread, NORMAL * float(np.median(np.abs(logs - middle))))
         usual = math.exp(middle)
         share = 100 * (listing.price / usual - 1)
+        used = {_code(item.currency or "") for item, worth in found if worth is not None}
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
             text=f"The listing asks {amount(listing.price)} {told}, "
             f"{'more than ' if share > MOST_TOLD else ''}{min(abs(share), MOST_TOLD):,.0f} % "
             f"{'below' if share < 0 else 'above'} the usual {amount(usual)} {told} of {product} "
-            f"(priced references: {len(prices)}).",
+            f"(priced references: {len(prices)}{self._converted(used - {currency}, currency)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
         )
+
+    def _converted(self, currencies: Iterable[str], wanted: str) -> str:
+        """At which rates prices in other ``currencies`` were taken; nothing where there are none."""
+        rates = [
+            f"1 {_told(other)} = {self.rates[other] / self.rates[wanted]:.6g} {_told(wanted)}"
+            for other in sorted(currencies)
+        ]
+        return f", converted at {', '.join(rates)}" if rates else ""
 
     def _worth(self, price: float, currency: str, wanted: str) -> float | None:
         """A price in the wanted currency; ``None`` where that would be a guess."""
@@ -110,6 +119,11 @@ def _code(currency: str) -> str:
     'EUR'
     """
     return currency.strip().upper()
+
+
+def _told(currency: str) -> str:
+    """A currency in words; what is no code, as somebody else's."""
+    return currency if re.fullmatch("[A-Z]{3}", currency) else quoted(currency)
 
 
 def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
