@@ -13,7 +13,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import claim_name, number
+from .wording import claim_name, number, percent
 
 __all__ = ["Authorised", "Findings", "Policy", "is_authorised", "pairs", "review_level"]
 
@@ -84,9 +84,10 @@ class Policy:
         """The word, and the sentences that name claims and numbers."""
         decision, reason = self._word(listing, found)
         if decision == "suspected" and found.expected is not None and found.risk < found.expected:
+            risk, expected = _below(found.risk, found.expected)
             reason += (
-                f" It is little like the fakes that were shown: a fake is {_percent(found.risk, found.expected)} % "
-                f"probable, where {_percent(found.expected, found.risk)} % are expected."
+                f" It is little like the fakes that were shown: the probability of a fake is {risk}, where {expected} "
+                "are expected."
             )
         if found.uncounted:
             reason += f" Not counted, as genuine photos that calibrated did not make it: {_names(found.uncounted)}."
@@ -133,9 +134,10 @@ class Policy:
                     f"{found.smallest} or more: how genuine goods look on such small photos is not known; {leading}."
                 )
             if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
+                risk, least = _below(found.risk, least_risk)
                 return "review", (
-                    f"{share}, but a fake is only {_percent(found.risk, least_risk)} % probable, and the costs ask for "
-                    f"{_percent(least_risk)} % before accusing; {leading}."
+                    f"{share}, but the probability of a fake is {risk}, and the costs ask for {least} before accusing; "
+                    f"{leading}."
                 )
             return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
         unusual = found.p_value <= review_level(self.alpha)
@@ -248,13 +250,12 @@ def _at_most(share: float, level: float = 1.0) -> str:
     return f"{told.normalize():f}"
 
 
-def _percent(share: float, beside: float | None = None) -> str:
-    """In few digits, but as many as tell it from a level ``beside`` it.
+def _below(probability: float, level: float) -> tuple[str, str]:
+    """A probability and the level that it is below, as pages quote them; where they read alike, the level in digits.
 
-    >>> _percent(0.0512), _percent(0.9961), _percent(1.0), _percent(0.0502, 0.05), _percent(0.05, 0.05)
-    ('5.1', '99.6', '100', '5.02', '5')
+    >>> _below(0.0003, 0.5), _below(0.4951, 0.5), _below(1e-9, 0.002)
+    (('below 1 %', '50 %'), ('below 50 %', '50 %'), ('below 0.2 %', '0.2 %'))
     """
-    digits = 2 if share < 0.995 else 3
-    while beside not in (None, share) and digits < 17 and f"{share:.{digits}g}" == f"{beside:.{digits}g}":
-        digits += 1
-    return f"{100 * share:.{digits}g}"
+    told, asked = percent(probability), percent(level)
+    plain = f"{100 * level:g} %"
+    return (f"below {plain}", plain) if told == asked else (told, asked)

@@ -742,7 +742,7 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     monkeypatch.setattr(Calibration, "risk", lambda self, merged, base_rate: np.full(len(merged), 0.004))
     doubted = [item.reason for item in rare.inspect(suspects, strict=True) if item.decision == "suspected"]
     assert doubted
-    assert all("a fake is 0.4 % probable, where 1 % are expected" in reason for reason in doubted)
+    assert all("the probability of a fake is below 1 %, where 1 % are expected" in reason for reason in doubted)
 
 
 def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(

@@ -105,7 +105,7 @@ def test_costs_send_what_is_not_probable_enough_to_a_person() -> None:
     assert word(policy, found(0.01, risk=0.95))[0] == "suspected"
     said, reason = word(policy, found(0.01, risk=0.8))
     assert said == "review"
-    assert "only 80 % probable, and the costs ask for 90 %" in reason
+    assert "the probability of a fake is 80 %, and the costs ask for 90 % before accusing" in reason
 
 
 def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
@@ -180,7 +180,7 @@ def test_of_more_photos_than_any_that_calibrated_claims_need_not_conflict() -> N
 def test_shares_are_written_out() -> None:
     assert word(Policy(ALPHA), found(1.0))[1].startswith("At most 100 % of genuine listings")
     assert (
-        "only 99.8 % probable, and the costs ask for 99.9 %"
+        "the probability of a fake is below 99.9 %, and the costs ask for 99.9 %"
         in word(Policy(ALPHA, costs=(999.0, 1.0)), found(0.01, risk=0.998))[1]
     )
 
@@ -237,9 +237,10 @@ def test_no_rule_adds_an_alarm() -> None:
     [
         (found(101 / 2001), None, "At most 5.1 % of genuine listings look this unusual: unusual, but not beyond"),
         (found(0.0499), None, "At most 4.99 % of genuine listings look this unusual (alarm level 5 %)"),
-        (found(0.01, risk=0.002, expected=0.005), None, "a fake is 0.2 % probable, where 0.5 % are expected"),
-        (found(0.01, risk=0.104, expected=0.1043), None, "a fake is 10.4 % probable, where 10.43 % are expected"),
-        (found(0.01, risk=0.4951), (1.0, 1.0), "a fake is only 49.5 % probable, and the costs ask for 50 %"),
+        (found(0.01, risk=0.002, expected=0.005), None, "of a fake is below 0.5 %, where 0.5 % are expected"),
+        (found(0.01, risk=1e-9, expected=1 / 3), None, "of a fake is below 1 %, where 33 % are expected"),
+        (found(0.01, risk=0.104, expected=0.1043), None, "of a fake is below 10.43 %, where 10.43 % are"),
+        (found(0.01, risk=0.4951), (1.0, 1.0), "of a fake is below 50 %, and the costs ask for 50 %"),
     ],
 )  # fmt: skip
 def test_two_shares_that_decide_do_not_read_the_same(
@@ -271,7 +272,7 @@ def test_by_leaving_one_out_a_verdict_says_no_more_than_is_proved() -> None:
 
 def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -> None:
     odd = found(0.01, risk=0.004, expected=0.1)
-    assert word(Policy(ALPHA), odd)[1].endswith("a fake is 0.4 % probable, where 10 % are expected.")
+    assert word(Policy(ALPHA), odd)[1].endswith("the probability of a fake is below 1 %, where 10 % are expected.")
     for other in (found(0.01, risk=0.2, expected=0.1), found(0.01, risk=0.004), found(0.5, risk=0.004, expected=0.1)):
         assert "little like" not in word(Policy(ALPHA), other)[1]
     for known in (True, False):
