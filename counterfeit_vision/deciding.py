@@ -66,9 +66,10 @@ class _Ranked:
 
     @cached_property
     def worst(self) -> int:
-        """The row of the most unusual photo of these, which decides."""
+        """The row of the most unusual photo of these to which a calibrated claim applies, which decides."""
         telling = self.telling
-        return int(telling[np.lexsort((-self.merged[telling], self.each[telling]))[0]])
+        silent = np.isneginf(self.strength[telling]).all(axis=1)
+        return int(telling[np.lexsort((-self.merged[telling], self.each[telling], silent))[0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ class Decider:
         return probability.usual if self.base_rate is None else self.base_rate
 
     def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
-        """The verdict on a listing; at least one claim applies to each of these photos."""
+        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one."""
         ranked = self._rank(listing, judged)
         claims = self._claims(listing, ranked)
         found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))

@@ -392,12 +392,12 @@ class Inspector:
             warnings.warn(told, RuntimeWarning, stacklevel=stacklevel)
         can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
-            rows, silent = usable(judged, can_tell)
-            failures += silent
-            if rows:
-                yield decider.verdict(listing, rows, failures)
+            telling, silent = usable(judged, can_tell)
+            if telling:  # its other photos count as usual, as they do when it calibrates
+                rows, silent = usable(judged)
+                yield decider.verdict(listing, rows, [*failures, *silent])
             else:
-                first = failures[0]
+                first = [*failures, *silent][0]
                 yield Failure(listing.id, first.stage, first.error)
 
     def _judge(

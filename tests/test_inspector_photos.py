@@ -258,6 +258,26 @@ def test_a_claim_that_one_photo_alone_answers_to_ends_no_calibration(
         assert bright.stage == "score"
 
 
+def test_photos_of_claims_that_were_never_calibrated_count_when_judged_as_when_they_calibrate(
+    tree_catalog: cv.Catalog,
+) -> None:
+    heads = [Silent(), Bright()]
+    listings = [cv.Listing(id=str(number), photos=[photo]) for number, photo in enumerate(GENUINE)]
+    calibration = cv.Inspector(tree_catalog, heads, cache=False).calibrate(listings).calibration
+    assert calibration is not None
+    ranked = int(calibration.listings[np.argmin(calibration.merged)])
+    listings[ranked] = cv.Listing(id=str(ranked), photos=[GENUINE[ranked], flat(240)])
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(listings)
+    assert inspector.calibration is not None
+    assert inspector.calibration.can_tell.tolist() == [True, False]
+    (verdict,) = inspector.inspect([listings[ranked]], strict=True).verdicts
+    known = inspector.calibration.merged[inspector.calibration.listings == ranked]
+    assert verdict.statistics == pytest.approx(known)
+    assert (len(verdict.statistics), verdict.statistics[1], verdict.failures) == (2, 0, ())
+    assert verdict.statistics[0] < 0
+    assert "the strongest claim is Loud" in verdict.reason  # not one that does not count
+
+
 class Pointing(Bright):
     """The same, and where."""
 
