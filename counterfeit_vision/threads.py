@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Once", "each"]
@@ -43,6 +43,28 @@ def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[V
             yield from pool.map(function, items)
 
 
+class _Making(Generic[Value]):
+    """A value that one thread works out, or its error, once ``ended`` is let go. A bare lock: a fork, or an interrupt,
+    may come while that of a future is held.
+    """
+
+    value: Value
+    error: BaseException | None = None
+    made = False
+
+    def __init__(self) -> None:
+        self.ended = threading.Lock()
+        self.ended.acquire()
+
+    def result(self) -> Value:
+        if not self.made:
+            with self.ended:
+                pass
+            if self.error is not None:
+                raise self.error
+        return self.value
+
+
 class Once(Generic[Key, Value]):
     """Values that threads share: the first that asks for a key works it out, others wait for it. Of ``most`` keys the
     values are kept, those last asked for.
@@ -50,7 +72,7 @@ class Once(Generic[Key, Value]):
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
-        self._known: OrderedDict[Key, Future[Value]] = OrderedDict()
+        self._known: OrderedDict[Key, _Making[Value]] = OrderedDict()
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -58,27 +80,31 @@ class Once(Generic[Key, Value]):
         """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is raised for all
         that wait for it, and is not kept.
         """
-        with self._lock:
-            if self._process != os.getpid():  # a fork: what threads of the parent had in hand, nobody here finishes
-                self._process = os.getpid()
-                self._known = OrderedDict((key, future) for key, future in self._known.items() if future.done())
-            future, mine = self._known.get(key), False
-            if future is None:
-                future, mine = Future(), True
-                self._known[key] = future
-                if self._most is not None and len(self._known) > self._most:
-                    self._known.popitem(last=False)
-            else:
-                self._known.move_to_end(key)
-        if mine:
-            try:
-                future.set_result(make())
-            except BaseException as error:
-                with self._lock:
-                    if self._known.get(key) is future:
-                        del self._known[key]
-                future.set_exception(error)
-        return future.result()
+        mine: _Making[Value] = _Making()
+        try:
+            with self._lock:
+                if self._process != os.getpid():  # a fork: what threads of the parent had in hand, nobody here finishes
+                    self._process = os.getpid()
+                    self._known = OrderedDict((key, found) for key, found in self._known.items() if found.made)
+                found = self._known.get(key)
+                if found is None:
+                    found = self._known[key] = mine
+                    if self._most is not None and len(self._known) > self._most:
+                        self._known.popitem(last=False)
+                else:
+                    self._known.move_to_end(key)
+            if found is mine:
+                mine.value = make()
+                mine.made = True
+        except BaseException as error:
+            mine.error = error
+            with self._lock:
+                if self._known.get(key) is mine:
+                    del self._known[key]
+            raise
+        finally:
+            mine.ended.release()
+        return found.result()
 
     def __reduce__(self) -> tuple[type[Once[Key, Value]], tuple[int | None]]:
         return Once, (self._most,)  # a copy starts empty: it is another's, and can work it out again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -9,8 +10,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 
 import pytest
 import torch
@@ -166,6 +168,35 @@ def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
                 result.result(timeout=30)
     assert not tries
     assert once.get("a", lambda: 7) == 7
+
+
+def test_an_interrupt_at_any_line_leaves_a_key_to_be_asked_for_again() -> None:
+    code = Once.get.__code__
+
+    def interrupted_at(line: int) -> Once[str, int]:
+        once: Once[str, int] = Once(2)
+
+        def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+            if event == "line" and frame.f_lineno == line:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace if frame.f_code is code else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        with contextlib.suppress(KeyboardInterrupt):
+            once.get("a", lambda: 1)
+        sys.settrace(before)
+        return once
+
+    for line in sorted({line for *_, line in code.co_lines() if line}):
+        once, told = interrupted_at(line), list[int]()
+        asking = threading.Thread(
+            target=lambda once=once, told=told: told.append(once.get("a", lambda: 2)), daemon=True
+        )
+        asking.start()
+        asking.join(timeout=10)
+        assert told in ([1], [2])
 
 
 def test_the_values_last_asked_for_are_kept() -> None:
