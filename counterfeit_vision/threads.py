@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Once", "each"]
@@ -22,8 +23,8 @@ Value = TypeVar("Value")
 MOST = 16  # at once: each may hold a whole photo
 
 _counting = threading.Lock()
-_calls = 0
-_limits: Any = None  # of BLAS, while there are calls
+_calls: set[threading.Event] = set()  # each set when it is over
+_limits: tuple[threading.Thread, Any] | None = None  # of BLAS, while there are calls, and who set them
 
 
 def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
@@ -119,23 +120,46 @@ def _calm_blas() -> Iterator[None]:
     for tens of milliseconds after each, on cores that others work on (OpenBLAS). The setting is the process's: the
     first caller makes it, and the last takes it back.
     """
-    global _calls, _limits
+    over = threading.Event()
+    try:
+        _elsewhere(partial(_begin, over))
+        yield
+    finally:
+        try:
+            _elsewhere(partial(_end, over))
+        except BaseException:  # an interrupt: it may not have begun
+            _elsewhere(partial(_end, over))
+            raise
+
+
+def _begin(over: threading.Event) -> None:
+    """Count a call, unless it was interrupted and is over."""
+    global _limits
     from threadpoolctl import ThreadpoolController
 
     with _counting:
-        if not _calls:
-            _limits = _elsewhere(lambda: ThreadpoolController().limit(limits=1, user_api="blas"))
-        _calls += 1
-    try:
-        yield
-    finally:
-        with _counting:
-            _calls -= 1
-            if not _calls:
-                _elsewhere(_limits.restore_original_limits)
+        if over.is_set():
+            return
+        if _limits is None:
+            _limits = threading.current_thread(), ThreadpoolController().limit(limits=1, user_api="blas")
+        _calls.add(over)
+
+
+def _end(over: threading.Event) -> None:
+    global _limits
+    with _counting:
+        over.set()
+        _calls.discard(over)
+        if _limits is not None and not _calls:
+            setter, limits = _limits
+            setter.join()
+            limits.restore_original_limits()
+            _limits = None
 
 
 def _elsewhere(function: Callable[[], Value]) -> Value:
-    """``function`` in a thread that ends then: what one sets, threadpoolctl lets no other take back while it lives."""
+    """``function`` in a thread that ends then: no interrupt reaches it, and what one sets, threadpoolctl lets no other
+    take back while it lives.
+    """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result()

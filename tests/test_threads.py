@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
 import subprocess
@@ -16,9 +17,9 @@ from types import FrameType
 
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
-from counterfeit_vision.threads import Once, each
+from counterfeit_vision.threads import Once, _elsewhere, each
 
 
 @pytest.fixture(params=[1, 4])
@@ -27,6 +28,14 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_blas_threads() -> Iterator[None]:
+    """Where the tests' own share of the cores is one."""
+    limits = _elsewhere(lambda: ThreadpoolController().limit(limits=2, user_api="blas"))
+    yield
+    _elsewhere(limits.restore_original_limits)
 
 
 def blas_threads() -> set[int]:
@@ -108,6 +117,35 @@ def test_what_stops_before_it_begins_leaves_the_next_call_as_it_was(monkeypatch:
         patch.setattr("counterfeit_vision.threads._elsewhere", stop)
         with pytest.raises(KeyboardInterrupt):
             list(each(lambda item: item, [0]))
+    assert list(each(lambda _: blas_threads(), [0])) == [{1} if before else set()]
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "late"])
+@pytest.mark.parametrize("call", [0, 1])
+def test_an_interrupt_as_a_call_begins_or_ends_leaves_blas_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, two_blas_threads: None, call: int, moment: str
+) -> None:
+    """``late``: what was begun in a thread goes on when nobody waits for it any more."""
+    calls, late = itertools.count(), list[Callable[[], object]]()
+
+    def interrupted(function: Callable[[], object]) -> object:
+        if next(calls) != call:
+            return _elsewhere(function)
+        if moment == "after":
+            _elsewhere(function)
+        if moment == "late":
+            late.append(function)
+        raise KeyboardInterrupt
+
+    before = blas_threads()
+    with monkeypatch.context() as patch:
+        patch.setattr("counterfeit_vision.threads._elsewhere", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            list(each(lambda item: item, [0]))
+    for function in late:
+        _elsewhere(function)
+    assert blas_threads() == before
     assert list(each(lambda _: blas_threads(), [0])) == [{1} if before else set()]
     assert blas_threads() == before
 
