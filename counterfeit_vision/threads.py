@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 __all__ = ["Once", "each"]
 
@@ -24,6 +25,7 @@ MOST = 16  # at once: each may hold a whole photo
 
 _counting = threading.Lock()
 _calls: set[threading.Event] = set()  # each set when it is over
+_shared: WeakSet[Once[Any, Any]] = WeakSet()
 _limits: tuple[threading.Thread, Any] | None = None  # of BLAS, while there are calls, and who set them
 
 
@@ -75,7 +77,7 @@ class Once(Generic[Key, Value]):
         self._most = most
         self._known: OrderedDict[Key, _Making[Value]] = OrderedDict()
         self._lock = threading.Lock()
-        self._process = os.getpid()
+        _shared.add(self)
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is raised for all
@@ -84,9 +86,6 @@ class Once(Generic[Key, Value]):
         mine: _Making[Value] = _Making()
         try:
             with self._lock:
-                if self._process != os.getpid():  # a fork: what threads of the parent had in hand, nobody here finishes
-                    self._process = os.getpid()
-                    self._known = OrderedDict((key, found) for key, found in self._known.items() if found.made)
                 found = self._known.get(key)
                 if found is None:
                     found = self._known[key] = mine
@@ -106,6 +105,11 @@ class Once(Generic[Key, Value]):
         finally:
             mine.ended.release()
         return found.result()
+
+    def begin_anew(self) -> None:
+        """Without what others have in hand."""
+        self._lock = threading.Lock()
+        self._known = OrderedDict((key, making) for key, making in self._known.items() if making.made)
 
     def __reduce__(self) -> tuple[type[Once[Key, Value]], tuple[int | None]]:
         return Once, (self._most,)  # a copy starts empty: it is another's, and can work it out again
@@ -135,9 +139,9 @@ def _calm_blas() -> Iterator[None]:
 def _begin(over: threading.Event) -> None:
     """Count a call, unless it was interrupted and is over."""
     global _limits
-    from threadpoolctl import ThreadpoolController
-
     with _counting:
+        from threadpoolctl import ThreadpoolController
+
         if over.is_set():
             return
         if _limits is None:
@@ -163,3 +167,16 @@ def _elsewhere(function: Callable[[], Value]) -> Value:
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function).result()
+
+
+def _begin_anew() -> None:
+    """In a forked process: what threads of the parent had in hand, nobody here finishes."""
+    _calls.clear()
+    for once in _shared:
+        once.begin_anew()
+    _counting.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork waits while BLAS is set: what threadpoolctl and the loader hold then, nobody in the child would let go.
+    os.register_at_fork(before=_counting.acquire, after_in_parent=_counting.release, after_in_child=_begin_anew)

@@ -165,7 +165,7 @@ def test_what_threads_share_is_worked_out_once_a_key() -> None:
     assert all(value is values[number % 3] for number, value in enumerate(values))
 
 
-FORKED = """
+IN_HAND = """
 import os, signal, threading
 from counterfeit_vision.threads import Once
 once, begun, end = Once(), threading.Event(), threading.Event()
@@ -180,10 +180,54 @@ end.set()
 raise SystemExit(code)
 """
 
+ASKED_FOR = """
+import os, signal, threading
+from counterfeit_vision.threads import Once
+class Slow:
+    def __hash__(self):
+        begun.set(), end.wait()
+        return 1
+once, begun, end = Once(), threading.Event(), threading.Event()
+once.get("known", lambda: "kept")
+threading.Thread(target=once.get, args=(Slow(), int)).start()
+begun.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    os._exit(0 if once.get("known", lambda: 2) == "kept" else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+raise SystemExit(code)
+"""
+
+BEGUN = """
+import os, signal, threading, threadpoolctl, time, torch
+from counterfeit_vision.threads import each
+class Slow(threadpoolctl.ThreadpoolController):
+    def __init__(self):
+        begun.set(), time.sleep(0.5)
+        super().__init__()
+threadpoolctl.ThreadpoolController, begun = Slow, threading.Event()
+def blas():
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+before, end = blas(), threading.Event()
+call = threading.Thread(target=lambda: list(each(lambda _: end.wait(), [1])))
+call.start()
+begun.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    os._exit(0 if list(each(abs, [-1])) == [1] and blas() == before else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+call.join()
+raise SystemExit(code if blas() == before else 1)
+"""
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_works_out_what_a_thread_of_its_parent_had_in_hand() -> None:
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=30)
+@pytest.mark.parametrize("script", [IN_HAND, ASKED_FOR, BEGUN], ids=["in hand", "asked for", "begun"])
+def test_a_forked_process_waits_for_nothing_that_a_thread_of_its_parent_does(script: str) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60, env=environment)
 
 
 def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
