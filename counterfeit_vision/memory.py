@@ -61,8 +61,10 @@ class Memory:
             if self.open_cache is not None:
                 packed = CachedPhoto.bare(view=pack(value))
                 with self.open_cache() as cache:
-                    cache.put(self.sha256, f"{name} {_code()}", packed)
-                    cache.commit()
+                    try:
+                        cache.put(self.sha256, f"{name} {_code()}", packed)
+                    finally:  # other processes wait for it
+                        cache.commit()
 
 
 @functools.cache

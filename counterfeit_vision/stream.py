@@ -341,10 +341,12 @@ def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> It
                 size=item.size,
                 view=item.view,
             )
-            if store is not None:
-                store.put(item.sha256, _cache_key(encoder), known[item.sha256])
         if store is not None:
-            store.commit()
+            try:
+                for item in batch.fresh:
+                    store.put(item.sha256, _cache_key(encoder), known[item.sha256])
+            finally:  # other processes wait for it
+                store.commit()
     for result in batch.photos:
         if isinstance(result, Failure):
             yield result

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from goods import BOX, label, seen
 from PIL import Image
 
 from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory
+from counterfeit_vision import cache as cache_module
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -154,6 +157,21 @@ def test_what_cannot_be_read_any_more_is_learned_anew(tmp_path: Path, monkeypatc
     assert known("name", [], make) == 1
     assert known("name", [], make) == 1
     assert len(calls) == 2
+
+
+def test_an_interrupt_while_it_is_kept_leaves_the_file_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_module, "_checksum", stop)
+            with pytest.raises(KeyboardInterrupt):
+                Memory(lambda: contextlib.nullcontext(cache), "0" * 64).put("claim", 1)
+        with contextlib.closing(sqlite3.connect(cache.path, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
 
 
 def test_a_cache_that_is_none_is_refused() -> None:

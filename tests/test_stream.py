@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import io
+import itertools
+import sqlite3
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ import pytest
 from conftest import jpeg, picture
 from PIL import Image
 
+from counterfeit_vision import cache as cache_module
 from counterfeit_vision import stream as stream_module
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.catalog import Catalog
@@ -451,6 +455,26 @@ def test_a_batch_is_kept_for_others_as_soon_as_it_is_encoded(small: Small, tmp_p
         next(results)
         assert len(other) == 4
         results.close()
+
+
+def test_an_interrupt_while_a_batch_is_kept_leaves_the_file_to_others(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, checksum = itertools.count(), cache_module._checksum
+
+    def stop(*row: object) -> int:
+        if next(places) == 2:
+            raise KeyboardInterrupt
+        return checksum(*row)
+
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_module, "_checksum", stop)
+            with pytest.raises(KeyboardInterrupt):
+                embed([jpeg(number) for number in range(4)], encoder=small, cache=cache)
+        with contextlib.closing(sqlite3.connect(cache.path, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert other.execute("SELECT count(*) FROM embeddings").fetchone() == (2,)
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
