@@ -221,6 +221,11 @@ class _Decoders(ThreadPoolExecutor):
         future.add_done_callback(lambda _: self._let_go(size))
         return future
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """One of its own threads, where an abandoned stream may be collected, does not wait."""
+        own = threading.current_thread() in self._threads
+        super().shutdown(wait and not own, cancel_futures=cancel_futures)
+
     def _let_go(self, size: int) -> None:
         with self._less:
             self._held -= size

@@ -8,6 +8,7 @@ import gc
 import io
 import itertools
 import sqlite3
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -136,6 +137,37 @@ def test_many_failures_in_a_row_do_not_pile_up(small: Small) -> None:
     assert isinstance(next(results), Failure)
     assert taken <= (4 + AHEAD) * small.batch_size
     results.close()
+
+
+def test_an_abandoned_stream_ends_quietly_where_one_of_its_own_threads_collects_it(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, abandoned, told = stream_module._prepare, threading.Event(), list[object]()
+
+    def collect(name: str, *rest: object) -> object:
+        if name not in ("p0", "p1", "p2", "p3"):
+            abandoned.wait(timeout=30)
+            gc.collect()
+        return prepare(name, *rest)
+
+    def begin_and_abandon() -> None:
+        cycle: list[object] = [encode_photos(named(30), encoder=small, cache=False)]
+        cycle.append(cycle)
+        next(cycle[0])
+
+    monkeypatch.setattr(stream_module, "_prepare", collect)
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    gc.disable()
+    try:
+        begin_and_abandon()
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith("counterfeit-vision")]
+        abandoned.set()
+        for thread in threads:
+            thread.join(timeout=30)
+    finally:
+        gc.enable()
+    assert threads
+    assert not told
 
 
 # --- laziness and memory ---------------------------------------------------------------------------------------------
