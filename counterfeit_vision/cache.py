@@ -22,7 +22,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -310,6 +310,14 @@ class EmbeddingCache:
                     (sha256, fingerprint, *row, _checksum(sha256, fingerprint, *row)),
                 )
                 return
+
+    def put_all(self, fingerprint: str, photos: Mapping[str, CachedPhoto]) -> None:
+        """Keep photos by their sha256, and write them, also where an interrupt comes in between: others wait."""
+        try:
+            for sha256, photo in photos.items():
+                self.put(sha256, fingerprint, photo)
+        finally:
+            self.commit()
 
     def commit(self) -> None:
         """Write what was put, and when what was got; then forget what exceeds ``max_bytes``."""

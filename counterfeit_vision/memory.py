@@ -61,10 +61,7 @@ class Memory:
             if self.open_cache is not None:
                 packed = CachedPhoto.bare(view=pack(value))
                 with self.open_cache() as cache:
-                    try:
-                        cache.put(self.sha256, f"{name} {_code()}", packed)
-                    finally:  # other processes wait for it
-                        cache.commit()
+                    cache.put_all(f"{name} {_code()}", {self.sha256: packed})
 
 
 @functools.cache

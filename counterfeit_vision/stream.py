@@ -347,11 +347,7 @@ def _finish(batch: _Batch, encoder: Encoder, store: EmbeddingCache | None) -> It
                 view=item.view,
             )
         if store is not None:
-            try:
-                for item in batch.fresh:
-                    store.put(item.sha256, _cache_key(encoder), known[item.sha256])
-            finally:  # other processes wait for it
-                store.commit()
+            store.put_all(_cache_key(encoder), {item.sha256: known[item.sha256] for item in batch.fresh})
     for result in batch.photos:
         if isinstance(result, Failure):
             yield result

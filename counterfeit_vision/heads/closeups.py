@@ -122,9 +122,7 @@ def _kept(
         features = _features([photos[row] for row in some], [shares[row] for row in some], encoder)
         known |= zip(some, features, strict=True)
         if store is not None:
-            for row in some:
-                store.put(photos[row].sha256, key, CachedPhoto.bare(known[row]))
-            store.commit()
+            store.put_all(key, {photos[row].sha256: CachedPhoto.bare(known[row]) for row in some})
     return [known[row] for row in range(len(photos))]
 
 

@@ -82,8 +82,6 @@ def _vectors(encoder: Encoder, squares: Iterator[Pixels], cache: EmbeddingCache 
             if new:
                 vectors |= dict(zip(new, encoder.encode(np.stack(list(new.values()))).vectors, strict=True))
             if store is not None:
-                for name in new:
-                    store.put(name, space, CachedPhoto.bare(vectors[name]))
-                store.commit()
+                store.put_all(space, {name: CachedPhoto.bare(vectors[name]) for name in new})
             rows += [vectors[name] for name in names]
     return np.stack(rows)
