@@ -36,6 +36,7 @@ from .metrics import binomial_interval
 from .probability import Probability
 from .ranking import Drawn, Ranking, different, p_among
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
+from .wording import at_most
 
 __all__ = ["Calibration"]
 
@@ -63,6 +64,7 @@ class Calibration:
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
     ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked; 0 where that is not known.
+    ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
 
     By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and
     ``usual`` from all photos.
@@ -82,6 +84,7 @@ class Calibration:
     alpha: float
     fitted_on: int
     generation: str
+    real_groups: int
     probability: Probability | None = None
     rounds: tuple[Usual, ...] = ()
     smallest: int = 0
@@ -181,6 +184,7 @@ class Calibration:
             alpha=alpha,
             fitted_on=int(fitted.sum()),
             generation=generation,
+            real_groups=different(codes[ranked]),
             probability=probability,
             rounds=rounds,
             smallest=smallest,
@@ -204,6 +208,11 @@ class Calibration:
     def count(self) -> int:
         """Groups behind the p-values; where each photo stands for itself, photos."""
         return different(self.groups)
+
+    @property
+    def counts_alike(self) -> bool:
+        """Whether more photos, or listings, are ranked than there are groups: nothing is promised about a new group."""
+        return self.real_groups < len(self.ranking.statistics)
 
     @cached_property
     def most_photos(self) -> int:
@@ -229,7 +238,8 @@ class Calibration:
     @property
     def false_alarm_limit(self) -> float | None:
         """What 95 of 100 calibrations keep their false alarms below: alpha is kept on average, one set of photos has a
-        rate of its own. ``None`` by leaving one out, where none is known (Bian & Barber 2023).
+        rate of its own. ``None`` by leaving one out, where none is known (Bian & Barber 2023), and where more than one
+        of a group is ranked (:attr:`counts_alike`), as those are not drawn independently.
 
         For photos drawn independently that rate follows Beta(k, n + 1 - k), k = floor(alpha (n + 1)) (Vovk 2012;
         Angelopoulos & Bates 2021, section 3.2), at most: equal statistics make it lower. Its 95 % quantile is the
@@ -242,7 +252,7 @@ class Calibration:
         >>> calibration.count, round(calibration.false_alarm_limit, 3)
         (55, 0.083)
         """
-        if self.rounds:
+        if self.rounds or self.counts_alike:
             return None
         counts = self.ranking.sizes()
         reached = np.maximum(1, np.floor(np.round(self.alpha * (counts + 1), DIGITS)))
@@ -255,15 +265,15 @@ class Calibration:
 
     def promise(self, who: str) -> str:
         """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on."""
-        if self.false_alarm_limit is None:
-            return (
-                f"at most {100 * self.promised:.3g} % of {who} suspected, on average: twice the alarm level of "
-                f"{100 * self.alpha:g} %, less 1 / {self.count + 1}, as each group was left out in turn"
-            )
-        return (
-            f"at most {100 * self.alpha:g} % of {who} suspected, on average; 95 of 100 such calibrations keep below "
-            f"{math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10:.1f} %"
-        )
+        told = f"at most {at_most(self.promised, digits=3)} % of {who} suspected, on average"
+        if self.rounds:
+            told += f": twice the alarm level of {100 * self.alpha:g} %, less 1 / {self.count + 1}, as each group was "
+            told += "left out in turn"
+        if self.counts_alike:
+            told += f"; that is of photos of these {self.real_groups} groups, not of a new one"
+        if self.false_alarm_limit is not None:
+            told += f"; 95 of 100 such calibrations keep below {math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10:.1f} %"
+        return told
 
     def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the
@@ -433,6 +443,7 @@ class Calibration:
             "alpha": self.alpha,
             "fitted_on": self.fitted_on,
             "generation": self.generation,
+            "real_groups": self.real_groups,
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
             "rounds": [usual.to_dict() for usual in self.rounds],
             "smallest": self.smallest,
@@ -457,6 +468,7 @@ class Calibration:
             alpha=float(data["alpha"]),
             fitted_on=int(data["fitted_on"]),
             generation=str(data["generation"]),
+            real_groups=int(data["real_groups"]),
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
             smallest=int(data["smallest"]),
@@ -480,6 +492,8 @@ class Calibration:
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
         if calibration.fitted_on < 1:
             raise ValueError(f"fitted on {calibration.fitted_on} photos")
+        if not 1 <= calibration.real_groups <= calibration.count:
+            raise ValueError(f"{calibration.count} groups are counted, of {calibration.real_groups}")
         rounds, groups = len(calibration.rounds), np.unique(calibration.groups).tolist()
         if rounds and groups != list(range(rounds)):
             raise ValueError(f"{rounds} rounds for {len(groups)} groups, numbered {groups[0]} to {groups[-1]}")

@@ -533,8 +533,9 @@ def _owners(genuine: Listings, groups: Sequence[str] | None) -> list[str] | None
 
 def _counted(calibration: Calibration) -> str:
     """What stands behind the p-values: "39 photos", "60 photos of 20 groups"."""
-    photos, groups = len(calibration.merged), calibration.count
-    return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups"
+    photos, groups = len(calibration.merged), calibration.real_groups
+    each = ", each photo counted," if calibration.counts_alike else ""
+    return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups{each}"
 
 
 def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, NDArray[np.float64]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
-FORMAT = 33
+FORMAT = 34
 
 
 @dataclass(frozen=True)

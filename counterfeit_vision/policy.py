@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, Context, Decimal
 from typing import TypeAlias
 
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import claim_name, number, percent
+from .wording import at_most, claim_name, number, percent
 
 __all__ = ["Authorised", "Findings", "Policy", "is_authorised", "pairs", "review_level"]
 
@@ -109,9 +108,9 @@ class Policy:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
-        share = f"At most {_at_most(found.p_value, self.alpha)} % of genuine listings look this unusual"
+        share = f"At most {at_most(found.p_value, self.alpha)} % of genuine listings look this unusual"
         if found.proved is not None:
-            proved = _at_most(found.proved, self.alpha)
+            proved = at_most(found.proved, self.alpha)
             share = f"At p {found.p_value:.3g} at most {proved} % of genuine listings look this unusual"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
@@ -173,7 +172,7 @@ class Policy:
         if price > self.alpha or found.unpriced <= review_level(self.alpha):
             return None
         return (
-            f"Grey market, perhaps: it looks genuine (without the price, up to {_at_most(found.unpriced)} % of genuine "
+            f"Grey market, perhaps: it looks genuine (without the price, up to {at_most(found.unpriced)} % of genuine "
             f"listings look as unusual), {_stranger(listing)}, and the price is out of range (p {price:.3g})."
         )
 
@@ -233,21 +232,6 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
 
 def _names(claims: Iterable[str]) -> str:
     return ", ".join(map(claim_name, claims))
-
-
-def _at_most(share: float, level: float = 1.0) -> str:
-    """Percent, rounded up, in two digits, or in as many as keep them below a ``level`` that the share is below.
-
-    >>> [_at_most(share, 0.05) for share in (1 / 29, 0.0499, 0.05, 101 / 2001, 0.125)], _at_most(0.9961)
-    (['3.5', '4.99', '5', '5.1', '13'], '99.7')
-    """
-    exact, limit = (Decimal(f"{100 * one:.12g}") for one in (share, level))
-    if exact == limit:
-        return f"{100 * level:g}"
-    digits = 2
-    while (told := Context(digits, ROUND_CEILING).create_decimal(exact)) >= limit > exact:
-        digits += 1
-    return f"{told.normalize():f}"
 
 
 def _below(probability: float, level: float) -> tuple[str, str]:

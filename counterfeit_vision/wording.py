@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_CEILING, Context, Decimal
 
-__all__ = ["amount", "claim_name", "number", "p_number", "p_share", "percent", "printable", "quoted", "visible"]
+__all__ = [
+    "amount",
+    "at_most",
+    "claim_name",
+    "number",
+    "p_number",
+    "p_share",
+    "percent",
+    "printable",
+    "quoted",
+    "visible",
+]
 
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
@@ -81,6 +93,20 @@ def p_number(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return "not measured"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def at_most(share: float, level: float = 1.0, digits: int = 2) -> str:
+    """Percent, rounded up, in ``digits``, or in as many as keep them below a ``level`` that the share is below.
+
+    >>> [at_most(share, 0.05) for share in (1 / 29, 0.0499, 0.05, 101 / 2001, 0.125)], at_most(0.9961)
+    (['3.5', '4.99', '5', '5.1', '13'], '99.7')
+    """
+    exact, limit = (Decimal(f"{100 * one:.12g}") for one in (share, level))
+    if exact == limit:
+        return f"{100 * level:g}"
+    while (told := Context(digits, ROUND_CEILING).create_decimal(exact)) >= limit > exact:
+        digits += 1
+    return f"{told.normalize():f}"
 
 
 def percent(probability: float) -> str:

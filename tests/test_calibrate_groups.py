@@ -70,6 +70,29 @@ def test_counting_photos_instead_breaks_it() -> None:
     assert np.mean(rates) > 2 * ALPHA + 3 * np.std(rates) / math.sqrt(len(rates))
 
 
+def test_where_photos_of_a_seller_are_counted_nothing_is_promised_about_a_new_one() -> None:
+    scores, groups = alike(np.random.default_rng(0), 8, 8)
+    calibration = calibrated(scores, named(groups), per_photo=True)
+    assert (calibration.real_groups, calibration.count, calibration.false_alarm_limit) == (6, 48, None)
+    again = Calibration.from_dict(calibration.to_dict())
+    for one in (calibration, again):
+        assert one.promise("genuine photos are") == (
+            "at most 5 % of genuine photos are suspected, on average; that is of photos of these 6 groups, not of a "
+            "new one"
+        )
+    turned = Calibration.fit(
+        ["a"], scores[:, None], {}, first=None, alpha=ALPHA, generation="", groups=named(groups), per_photo=True
+    )
+    assert turned.promise("photos are").endswith(
+        "left out in turn; that is of photos of these 8 groups, not of a new one"
+    )
+    for apart in (calibrated(scores, named(np.arange(64))), calibrated(scores, named(np.arange(64)), per_photo=True)):
+        assert apart.promise("photos are").endswith("95 of 100 such calibrations keep below 10.6 %")
+    for wrong in (0, 49):
+        with pytest.raises(ValueError, match=f"48 groups are counted, of {wrong}"):
+            Calibration.from_dict({**calibration.to_dict(), "real_groups": wrong})
+
+
 def test_it_holds_where_odd_sellers_have_many_photos_or_few() -> None:
     """A photo of a seller drawn at random: sellers with many photos must not count for more."""
     random = np.random.default_rng(1)
@@ -374,11 +397,15 @@ def test_the_limit_counts_listings_where_photos_are_counted_and_listings_have_se
     by_photo = Calibration.fit(
         ["a"], scores, {}, first=first, alpha=ALPHA, generation="", listings=owner.tolist(), per_photo=True
     )
-    by_listing = Calibration.fit(
-        ["a"], scores, {}, first=first, alpha=ALPHA, generation="", listings=owner.tolist(), groups=named(owner)
-    )
-    assert by_photo.count == 200
-    assert by_photo.false_alarm_limit == by_listing.false_alarm_limit
+    by_listing, both = (
+        Calibration.fit(
+            ["a"], scores, {}, first=first, alpha=ALPHA, generation="", listings=owner.tolist(), groups=named(owner),
+            per_photo=per_photo,
+        )
+        for per_photo in (False, True)
+    )  # fmt: skip
+    assert by_photo.count == both.count == 200
+    assert by_photo.false_alarm_limit == both.false_alarm_limit == by_listing.false_alarm_limit
 
 
 def test_more_photos_of_goods_that_are_a_little_odd_tell_more() -> None:

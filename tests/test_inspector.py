@@ -348,6 +348,9 @@ def test_groups_of_sellers_are_what_the_promise_counts(catalog: cv.Catalog, mark
     photos = cv.Inspector(catalog, quick_heads()).calibrate(market.calibration, groups=sellers, alpha=0.05, per="photo")
     assert photos.calibration is not None
     assert photos.calibration.count == 20  # whole sellers, until 19 photos are reached
+    about = photos.inspect([]).about
+    assert about["Calibration"].startswith("20 photos of 10 groups, each photo counted, for p-values")
+    assert about["Alarm level"].endswith("of photos of these 10 groups, not of a new one")
 
 
 def test_left_out_in_turn_all_genuine_photos_rank_and_what_is_proved_is_said(
