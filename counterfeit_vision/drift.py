@@ -5,6 +5,11 @@ exchangeable photos tells nothing, so these p-values are independent and uniform
 whoever bets against that gains nothing on average: the capital is a test martingale, and by Ville's inequality it
 *ever* reaches 1 / delta with probability at most delta. The bets are the Simple Jumper's (Vovk 2021): that p-values are
 larger, smaller, or neither, with a little capital moved between the three at each step.
+
+A change may begin at any step, and what was bet while all was well is lost by then. So of a capital of 1 a share of
+1 / (t (t + 1)) is kept until step t and is first bet there. These shares add up to 1 and each is bet at fair odds, so
+their sum is a test martingale, too (starts are mixed, as by Shin, Ramdas & Rinaldo 2022), and it is never below
+1 / (t + 1), which no bet has touched after t.
 """
 
 from __future__ import annotations
@@ -72,7 +77,7 @@ class Drift:
         self.seen = 0
         self._known = sorted(calibration.merged[one].tolist())
         self._ties = np.random.default_rng(0)  # equal statistics come in a random order, the same in every run
-        self._stakes = np.full(len(BETS), 1 / len(BETS))  # shares of the capital
+        self._stakes = np.zeros(len(BETS))  # shares of the capital; the rest is kept for later starts
         self._log_capital = 0.0
         self._lowest = 0.0
         self._gains: list[tuple[float, float, str]] = []  # since it was lowest: gain, p-value, id
@@ -126,10 +131,13 @@ class Drift:
         p = (above + self._ties.random() * equal) / (len(self._known) + 1)
         self._known.insert(upper, statistic)
         self.seen += 1
-        stakes = (1 - JUMP) * self._stakes + JUMP / len(BETS)
+        one = math.exp(-self._log_capital)  # what 1 is of the capital
+        stakes = self._stakes + one / (self.seen * (self.seen + 1)) / len(BETS)
+        stakes = (1 - JUMP) * stakes + JUMP * stakes.mean()
         stakes = stakes * (1 + np.array(BETS) * (p - 0.5))
-        gain = math.log(float(stakes.sum()))
-        self._stakes = stakes / stakes.sum()
+        grown = float(stakes.sum()) + one / (self.seen + 1)
+        gain = math.log(grown)
+        self._stakes = stakes / grown
         self._log_capital += gain
         self._gains.append((gain, p, id))
         if self._log_capital < self._lowest:

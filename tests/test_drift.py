@@ -72,6 +72,22 @@ def test_a_new_camera_is_noticed_and_the_photos_that_drove_it_are_named(shift: f
     assert direction in str(drift.alarm)
 
 
+def test_however_long_all_was_well_a_change_is_noticed_nearly_as_soon() -> None:
+    """What was bet while nothing changed is lost: with all of it bet from the start, the evidence was e^-40 after
+    10,000 listings, and a new camera was noticed after 220 more.
+    """
+    random, delays = np.random.default_rng(1), []
+    for _ in range(5):
+        drift = watched(calibrated(random), random.standard_normal(5000), 0.01)
+        assert drift.alarm is None
+        assert drift.capital >= 1 / 5001
+        for statistic in random.standard_normal(400) + 1:
+            drift.watch("changed", float(statistic))
+        assert drift.alarm is not None
+        delays.append(drift.alarm.seen - 5000)
+    assert np.median(delays) < 120
+
+
 def test_an_alarm_stays() -> None:
     random = np.random.default_rng(2)
     drift = watched(calibrated(random), np.full(200, 3.0), 0.01)
