@@ -18,6 +18,8 @@ proved.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -219,6 +221,14 @@ class Calibration:
         """How many photos the largest listing behind the p-values has."""
         return int(np.unique(self.listings, return_counts=True)[1].max())
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """By which a verdict names the calibration that it comes from: 16 hex digits of the sha256 of
+        :meth:`to_dict`.
+        """
+        text = json.dumps(self.to_dict(), sort_keys=True, default=float)  # numpy's numbers
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     @property
     def can_tell(self) -> Bools:
         """(H,) which claims are calibrated: those that photos of two groups which were fitted on could make."""
@@ -272,7 +282,8 @@ class Calibration:
         if self.counts_alike:
             told += f"; that is of photos of these {self.real_groups} groups, not of a new one"
         if self.false_alarm_limit is not None:
-            told += f"; 95 of 100 such calibrations keep below {math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10:.1f} %"
+            limit = math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10
+            told += f"; 95 of 100 such calibrations keep below {limit:.1f} %"
         return told
 
     def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:

@@ -97,15 +97,19 @@ class Decider:
         return self.calibration.generation != self.catalog.generation
 
     @property
-    def _expected(self) -> float | None:
+    def expected(self) -> float | None:
         """The share of fakes that is expected, where labelled ones were shown."""
         probability = self.calibration.probability
         if probability is None:
             return None
         return probability.usual if self.base_rate is None else self.base_rate
 
-    def verdict(self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure]) -> Verdict:
-        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one."""
+    def verdict(
+        self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure], about: Mapping[str, str]
+    ) -> Verdict:
+        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one. ``about``
+        are the facts of its report.
+        """
         ranked = self._rank(listing, judged)
         claims = self._claims(listing, ranked)
         found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
@@ -128,6 +132,8 @@ class Decider:
             statistics=tuple(ranked.merged.tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
             stale=self.is_stale,
+            calibration=self.calibration.fingerprint,
+            about=about,
             listing=_without_photos(listing),
             photos=tuple(row.photo.view for row in judged),
             genuine=tuple(catalog.view(row) for row in worst.neighbours[:GENUINE_SHOWN]),
@@ -183,7 +189,7 @@ class Decider:
             unpriced=calibration.p_without(scores, Price.name, kind),
             side=max(photo.photo.view.size),
             smallest=calibration.smallest,
-            expected=self._expected,
+            expected=self.expected,
             unread=unread,
             alone=self._alone(scores, kind),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),

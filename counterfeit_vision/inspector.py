@@ -384,7 +384,7 @@ class Inspector:
     def _stream(self, listings: Listings, *, progress: bool, stacklevel: int) -> Iterator[Verdict | Failure]:
         """As :meth:`stream`; ``stacklevel`` says for whom the warnings are: 2 for the function that takes results."""
         now = copy.copy(self)  # another thread may calibrate meanwhile
-        decider = now._decider()
+        decider, about = now._decider(), now.about()
         if decider.is_stale:
             warnings.warn(STALE, RuntimeWarning, stacklevel=stacklevel)
         for name, why in decider.unable.items():
@@ -395,7 +395,7 @@ class Inspector:
             telling, silent = usable(judged, can_tell)
             if telling:  # its other photos count as usual, as they do when it calibrates
                 rows, silent = usable(judged)
-                yield decider.verdict(listing, rows, [*failures, *silent])
+                yield decider.verdict(listing, rows, [*failures, *silent], about)
             else:
                 first = [*failures, *silent][0]
                 yield Failure(listing.id, first.stage, first.error)
@@ -422,15 +422,21 @@ class Inspector:
         fakes = info["galleries"].get("known_fake", 0)
         genuine = f"{info['references'] - fakes} genuine photos" + (f" and {fakes} of known fakes" if fakes else "")
         facts = {
-            "Catalogue": f"{genuine}; products: {info['products']}, brands: {info['brands']}",
+            "Catalogue": f"{genuine}; products: {info['products']}, brands: {info['brands']}; "
+            f"generation {self.catalog.generation[:12]}",
             "Calibration": f"{_counted(calibration)} for p-values, {calibration.fitted_on} to standardise"
             + (", each group left out in turn" if calibration.rounds else "")
-            + ("" if self.by is None else f"; each {self.by} by itself where it has enough"),
+            + ("" if self.by is None else f"; each {self.by} by itself where it has enough")
+            + f"; fingerprint {calibration.fingerprint}",
             "Alarm level": calibration.promise("genuine photos are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Version": f"counterfeit-vision {__version__}",
             "Claims": ", ".join(claim_name(head.name) for head in self.heads),
         }
+        if decider.expected is not None:
+            facts["Expected"] = f"{100 * decider.expected:.3g} % fakes"
+        if self.costs is not None:
+            facts["Costs"] = f"{self.costs[0]:g} of a false accusation, {self.costs[1]:g} of a missed fake"
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
         facts |= {"Stale": STALE} if decider.is_stale else {}
         return facts | {f"Not asked: {claim_name(name)}": why for name, why in decider.unable.items()}

@@ -542,6 +542,8 @@ class Verdict(_Record):
       show either.
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
+    - ``calibration``: the fingerprint of the one that it comes from (:attr:`.Calibration.fingerprint`), "" where that
+      is not known; ``about``: the facts at the head of its report, one object for all verdicts of an inspection.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from their
       mean evidence (the log of the mean of their exponentials), with which the risk rises continuously: that of all
       photos, of those that the catalogue knows, or of those of them that are no proven copies of genuine photos,
@@ -567,6 +569,8 @@ class Verdict(_Record):
     statistics: tuple[float, ...] = ()
     authorised: bool = False
     stale: bool = False
+    calibration: str = ""
+    about: Mapping[str, str] = field(default_factory=dict, repr=False)
     listing: Listing | None = field(default=None, repr=False)
     photos: tuple[PhotoView, ...] = field(default=(), repr=False)
     genuine: tuple[PhotoView, ...] = field(default=(), repr=False)
@@ -580,8 +584,8 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the nearest references and the pictures; of the listing's photos, names
-        and hashes. Nearly all of its bytes are the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the nearest references, the pictures and ``about``; of the listing's
+        photos, names and hashes. Nearly all of its bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,
@@ -598,6 +602,7 @@ class Verdict(_Record):
             "margin_p": self.margin_p,
             "runner_up": self.runner_up,
             "stale": self.stale,
+            "calibration": self.calibration,
             "statistics": list(self.statistics),
             "authorised": self.authorised,
             "claims": {name: evidence.to_dict() for name, evidence in self.claims.items()},

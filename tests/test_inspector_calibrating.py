@@ -246,6 +246,38 @@ def test_known_fakes_of_the_catalogue_are_counted_apart(references: list[cv.Refe
         assert inspector.inspect([]).about["Catalogue"].startswith(told)
 
 
+def test_a_verdict_says_which_calibration_it_comes_from(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    """Of two on as many other photos, one suspected what the other cleared, and all the facts were the same."""
+    one = calibrated(tree_catalog)
+    other = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([flat(90 + 3 * n) for n in range(40)])
+    again = cv.Inspector.load(one.save(tmp_path / "i"), tree_catalog, [Loud()], cache=False)
+    reports = [inspector.inspect([flat(180), flat(181)]) for inspector in (one, other, again)]
+    assert [report[0].decision for report in reports[:2]] == ["suspected", "clear"]
+    first, second, third = (report[0].calibration for report in reports)
+    assert first == third != second
+    assert [len(first), reports[0][0].to_dict()["calibration"]] == [16, first]
+    assert reports[0].about == reports[2].about == reports[0][0].about
+    assert reports[0][0].about is reports[0][1].about
+    for report, inspector in zip(reports, (one, other, again), strict=True):
+        assert report.about["Calibration"].endswith(f"fingerprint {inspector.calibration.fingerprint}")
+        assert report.about["Catalogue"].endswith(f"generation {tree_catalog.generation[:12]}")
+    assert not {"Expected", "Costs"} & one.about().keys()
+
+
+def test_what_a_probability_is_for_is_among_the_facts(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_anything(monkeypatch)
+    fakes = [red(seed) for seed in range(300, 320)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(
+        [picture(seed) for seed in range(200, 280)], fakes=fakes, alpha=0.1
+    )
+    assert (inspector.about()["Expected"], "Costs" in inspector.about()) == ("20 % fakes", False)
+    inspector.base_rate, inspector.costs = 0.015, (9, 1)
+    assert inspector.about()["Expected"] == "1.5 % fakes"
+    assert inspector.inspect(fakes[:1])[0].about["Costs"] == "9 of a false accusation, 1 of a missed fake"
+
+
 def test_an_evaluation_warns_once_of_what_is_stale(inspector: cv.Inspector, tmp_path: Path) -> None:
     Image.fromarray(picture(7)).save(tmp_path / "a.png")
     (tmp_path / "listings.csv").write_text("photo,label\na.png,genuine\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import pickle
@@ -392,6 +393,10 @@ def test_explanations_are_pages_and_notebook_cells(results, tmp_path):
     page = assert_harmless(saved.read_text("utf-8"))
     assert "Reason of high." in page.words()
     assert len(page.all("details")) == 1
+    about = {"Catalogue": "412 photos; generation 9f47", "Alarm level": "at most 5 % of <b>genuine</b> photos"}
+    made = assert_harmless(dataclasses.replace(results[4], about=about).explain().to_html())
+    for name, fact in about.items():
+        assert f"{name} {fact}" in made.words()
     cell = assert_harmless(explanation._repr_html_())
     assert not cell.all("html")
     assert not [a for _, a in cell.elements if "id" in a]
