@@ -75,6 +75,7 @@ class Drift:
         self.delta = as_share(delta, "delta", 0.01)
         self.alarm: Alarm | None = None
         self.seen = 0
+        self._calibration = calibration.fingerprint
         self._known = sorted(calibration.merged[one].tolist())
         self._ties = np.random.default_rng(0)  # equal statistics come in a random order, the same in every run
         self._stakes = np.zeros(len(BETS))  # shares of the capital; the rest is kept for later starts
@@ -98,8 +99,8 @@ class Drift:
         """Watch these verdicts, too; returns itself. Skips failures, and verdicts that were added before, as when a
         notebook's cell is run again; listings that are inspected again are watched again.
 
-        Raises :class:`InputError` for a stale verdict, whose statistic is not one of the calibration's, for one without
-        statistics, and for what is no verdict.
+        Raises :class:`InputError` for a stale verdict and for one by another calibration, whose statistics are not
+        like this one's, for one without statistics, and for what is no verdict.
         """
         if not isinstance(results, Iterable):
             raise InputError(f"add({results!r:.80}): need a list of verdicts; type drift.add([verdict])")
@@ -111,8 +112,7 @@ class Drift:
                     f"add({results!r:.80}): {result!r:.80} is no verdict; type drift.add(inspector.inspect(photos)), "
                     "for a number of your own drift.watch(id, statistic)"
                 )
-            if result.stale:
-                raise InputError(f"verdict {result.id!r} is stale: calibrate on today's catalogue, then watch")
+            self.refuse(result.id, stale=result.stale, calibration=result.calibration)
             if not result.statistics:
                 raise InputError(
                     f"verdict {result.id!r} has no statistics, which an inspector's verdicts have; for a number of "
@@ -121,6 +121,18 @@ class Drift:
             self.watch(result.id, result.statistics[0])
             self._added[id(result)] = result
         return self
+
+    def refuse(self, id: str, *, stale: bool, calibration: str) -> None:
+        """:class:`InputError` for a verdict whose statistic is not one of the calibration's: a stale one, and one by
+        another calibration. Where ``calibration`` is "", nobody knows which it was.
+        """
+        if stale:
+            raise InputError(f"verdict {id!r} is stale: calibrate on today's catalogue, then watch")
+        if calibration not in ("", self._calibration):
+            raise InputError(
+                f"verdict {id!r} was judged by another calibration, {calibration}, not by {self._calibration}: "
+                "inspect again, then watch"
+            )
 
     def watch(self, id: str, statistic: float) -> None:
         """One more photo's merged statistic; :class:`InputError` for what is no finite number."""

@@ -106,7 +106,7 @@ class Journal:
             "currency": listing.currency,
             "seller": listing.seller.id if isinstance(listing.seller, Seller) else None,
             "platform": listing.platform,
-            "said": {name: said[name] for name in SAID},
+            "said": {name: said[name] for name in SAID} | {"calibration": said.get("calibration", "")},
             "decided": decided,
             "drawn": bool(drawn),
             "by": by,

@@ -238,9 +238,15 @@ def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path,
     assert seen is not None
     assert 30 < int(seen[1]) < 60
     assert rows[int(seen[1]) - 31]["id"] in said.out  # the last before the alarm, after the 30 calm ones
-    (tmp_path / "stale.jsonl").write_text(json.dumps({**rows[0], "stale": True}) + "\n")
-    said = run("drift", inspector, tmp_path / "stale.jsonl")
-    assert (said.code, "is stale" in said.err) == (2, True)
+    for change, why in (({"stale": True}, "is stale"), ({"calibration": "3f2a"}, "by another calibration, 3f2a")):
+        (tmp_path / "other.jsonl").write_text(json.dumps({**rows[0], **change}) + "\n")
+        said = run("drift", inspector, tmp_path / "other.jsonl")
+        assert said.code == 2
+        assert re.search(rf"other.jsonl: verdict '{rows[0]['id']}' .*{why}", said.err)
+    for row in rows:
+        del row["calibration"]  # as an earlier version wrote them
+    (tmp_path / "earlier.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run("drift", inspector, tmp_path / "earlier.jsonl", "--json").data["listings"] == 30
 
 
 def test_inspect_writes_page_and_verdicts(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):

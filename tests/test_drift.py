@@ -144,6 +144,18 @@ def test_verdicts_are_watched_failures_passed_over_and_stale_ones_refused() -> N
         Drift(None)
 
 
+def test_verdicts_of_another_calibration_are_refused() -> None:
+    """Their statistics are measured by what was usual then, and gave an alarm where nothing had changed."""
+    one, other = (calibrated(np.random.default_rng(seed)) for seed in (5, 6))
+    told = dataclasses.replace(verdict("a", 0.1), calibration=one.fingerprint)
+    assert Drift(one).add([told, verdict("old", 0.1)]).seen == 2
+    drift = Drift(other)
+    words = f"'a' was judged by another calibration, {one.fingerprint}, not by {other.fingerprint}: inspect again"
+    with pytest.raises(InputError, match=words):
+        drift.add([told])
+    assert drift.seen == 0
+
+
 def test_a_verdict_is_watched_once_however_often_it_is_added() -> None:
     drift, odd = Drift(calibrated(np.random.default_rng(5))), [verdict(str(n), 4.0) for n in range(6)]
     for _ in range(30):

@@ -52,6 +52,7 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     ]
     assert entries[0]["said"] == {
         "decision": "review", "risk": 0.4, "p_value": 0.1, "reason": "because", "statistics": [1.5],
+        "calibration": "",
     }  # fmt: skip
     fakes = journal.listings("fake")
     assert [item.id for item in fakes] == ["a"]
@@ -129,6 +130,13 @@ def test_numpys_numbers_are_kept_and_what_is_none_leaves_no_file(tmp_path: Path)
     entry = journal.add(listing(), {**said, "risk": np.float32(0.5), "statistics": [np.float64(2)]}, "fake", by="anna")
     assert [entry] == journal.entries()
     assert (entry["said"]["risk"], entry["said"]["statistics"]) == (0.5, [2.0])
+
+
+def test_the_calibration_behind_a_verdict_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    journal, old = Journal(tmp_path / "j"), verdict().to_dict()
+    del old["calibration"]  # of results by an earlier version
+    for said, kept in ((old, ""), ({**old, "calibration": "3f2a"}, "3f2a")):
+        assert journal.add(listing(), said, "fake", by="anna")["said"]["calibration"] == kept
 
 
 @pytest.mark.parametrize("harm", ["change", "remove", "swap", "insert", "garbage"])

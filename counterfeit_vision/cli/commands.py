@@ -236,8 +236,10 @@ def drift(args: argparse.Namespace, talk: Talk) -> Outcome:
     watch = Drift(read_inspector(args.inspector).calibration, delta=args.delta)
     for folder in args.results:
         for row in _verdicts(folder):
-            if row.get("stale"):
-                raise InputError(f"{folder}: the verdict on {row['id']!r} is stale; calibrate on today's catalogue")
+            try:
+                watch.refuse(row["id"], stale=bool(row.get("stale")), calibration=row.get("calibration") or "")
+            except InputError as error:
+                raise InputError(f"{folder}: {error}") from error
             if row.get("statistics"):
                 watch.watch(row["id"], float(row["statistics"][0]))
     alarm = watch.alarm
