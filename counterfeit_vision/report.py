@@ -105,16 +105,14 @@ class Report(Sequence[Result]):
 
         Benjamini & Hochberg (1995) on the listings' p-values. That the expected share of genuine ones among them is at
         most ``fdr`` is proved for listings of one photo, each ranked among the same calibration photos of which no two
-        belong together (Bates et al. 2023); with groups or several photos it is what is usual, not proved. Authorised
-        sellers and what had insufficient evidence are never among them. The smallest p-value is 1 / (n + 1), so a batch
-        with few fakes among many listings needs many calibration photos.
+        belong together (Bates et al. 2023); with groups or several photos it is what is usual, not proved. Only what is
+        suspected can be among them, and nothing stale: of the rest the p-value does not hold, or is above alpha. The
+        smallest p-value is 1 / (n + 1), so a batch with few fakes among many listings needs many calibration photos.
         """
-        p = [
-            1.0 if verdict.authorised or verdict.decision == "insufficient_evidence" else verdict.p_value
-            for verdict in self.verdicts
-        ]
+        p = [v.p_value if v.decision == "suspected" and not v.stale else 1.0 for v in self.verdicts]
         chosen = [v for v, found in zip(self.verdicts, benjamini_hochberg(p, fdr), strict=True) if found]
-        words = f"of {len(p)} listings, those of which, on average, at most {100 * fdr:g} % are genuine"
+        words = f"of {len(p)} listings, those of which, on average, at most {100 * fdr:g} % are genuine: proved for "
+        words += "listings of one photo, where no groups were named and none was left out in turn"
         about = {**self.about, "Chosen": words}
         return Report(chosen, title=self.title, about=about)
 

@@ -575,29 +575,30 @@ def test_a_share_of_false_discoveries_may_be_a_number_of_any_kind() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.9], Decimal("0.1")) == [True, True, False]
 
 
-def verdict(id: str, p: float, decision: str = "review", *, authorised: bool = False) -> Verdict:
+def verdict(id: str, p: float, decision: str = "review", *, stale: bool = False) -> Verdict:
     return Verdict(
-        id=id, decision=decision, risk=0.5, p_value=p, reason="", product=None, brand=None, claims={},
-        authorised=authorised,
+        id=id, decision=decision, risk=0.5, p_value=p, reason="", product=None, brand=None, claims={}, stale=stale,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
-def test_a_reports_discoveries_leave_out_authorised_sellers_and_what_can_not_be_judged() -> None:
+def test_a_reports_discoveries_are_suspected_ones_as_of_others_the_p_value_does_not_hold() -> None:
     report = Report(
         [
             verdict("far", 0.001, "suspected"),
-            verdict("official", 0.001, authorised=True),
+            verdict("official", 0.001),
             verdict("unknown", 0.001, "insufficient_evidence"),
             Failure("broken", "decode", ValueError("no photo")),
-            verdict("odd", 0.04),
+            verdict("odd", 0.04, "suspected"),
             verdict("calm", 0.6, "clear"),
         ]
     )
     assert [item.id for item in report.discoveries(fdr=0.11)] == ["far", "odd"]  # 0.04 <= 0.11 x 2 / 5
     assert [item.id for item in report.discoveries(fdr=0.05)] == ["far"]
     assert report.discoveries().about["Chosen"] == (
-        "of 5 listings, those of which, on average, at most 10 % are genuine"
+        "of 5 listings, those of which, on average, at most 10 % are genuine: proved for listings of one photo, where "
+        "no groups were named and none was left out in turn"
     )
+    assert len(Report([verdict("then", 0.001, "suspected", stale=True)]).discoveries()) == 0
     assert len(Report([]).discoveries()) == 0
     with pytest.raises(InputError, match="fdr=0"):
         report.discoveries(fdr=0)
