@@ -191,6 +191,7 @@ class Decider:
             smallest=calibration.smallest,
             expected=self.expected,
             unread=unread,
+            stale=self.is_stale,
             alone=self._alone(scores, kind),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
             unmade=tuple(self.unable),

@@ -428,7 +428,9 @@ class Inspector:
             + (", each group left out in turn" if calibration.rounds else "")
             + ("" if self.by is None else f"; each {self.by} by itself where it has enough")
             + f"; fingerprint {calibration.fingerprint}",
-            "Alarm level": calibration.promise("genuine photos are"),
+            "Alarm level": f"{100 * calibration.alpha:g} %, which is not promised: see Stale"
+            if decider.is_stale
+            else calibration.promise("genuine photos are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Version": f"counterfeit-vision {__version__}",
             "Claims": ", ".join(claim_name(head.name) for head in self.heads),

@@ -44,6 +44,7 @@ class Findings:
     - ``uncounted``: claims that it makes and no genuine photo that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
+    - ``stale``: whether it was calibrated on another generation of the catalogue.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
     """
@@ -66,6 +67,7 @@ class Findings:
     uncounted: tuple[str, ...] = ()
     unmade: tuple[str, ...] = ()
     unread: int = 0
+    stale: bool = False
     alone: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -96,6 +98,8 @@ class Policy:
             reason += f" {number(found.unread, 'more photo')} of it could not be read"
             reason += ", so nothing can be said of all of it." if decision == "clear" else "."
             decision = "insufficient_evidence" if decision == "clear" else decision
+        if found.stale:
+            reason += " Stale: the catalogue is not the one that was calibrated with, so none of this is promised."
         return decision, reason
 
     def _word(self, listing: Listing, found: Findings) -> tuple[Decision, str]:

@@ -190,7 +190,10 @@ class Report(Sequence[Result]):
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})
-        fields = ("id", "decision", "risk", "probability", "p_value", "product", "runner_up", "brand", "reason")
+        fields = (
+            "id", "decision", "risk", "probability", "p_value", "product", "runner_up", "brand", "authorised", "stale",
+            "reason",
+        )  # fmt: skip
         columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
         for name in names:
             found = [getattr(result, "claims", {}).get(name) for result in self._results]
@@ -243,7 +246,6 @@ class Explanation:
         lines += [v.reason]
         lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
-        lines += ["Stale: calibrated on another state of the catalogue; calibrate again."] if v.stale else []
         wide = max([16, *(len(claim_name(name)) for name in v.claims)])
         for name, claim in v.claims.items():
             known = "uncounted" if claim.applicable else "no say"

@@ -287,6 +287,11 @@ def test_an_evaluation_warns_once_of_what_is_stale(inspector: cv.Inspector, tmp_
         found = cv.evaluate(inspector, tmp_path / "listings.csv", draws=5)
     assert len(warned) == 1
     assert "Stale" in found.about
+    with pytest.warns(RuntimeWarning, match="stale"):
+        report = inspector.inspect([tmp_path / "a.png"])
+    assert report.about["Alarm level"] == "5 %, which is not promised: see Stale"
+    assert "Stale: the catalogue is not the one that was calibrated with" in report[0].reason
+    assert "Stale: the catalogue is not the one that was calibrated with" in str(report[0].explain())
 
 
 def test_reports_and_failures_can_be_copied_and_sent_to_other_processes(inspector: cv.Inspector) -> None:

@@ -291,6 +291,15 @@ def test_what_was_calibrated_and_cannot_be_asked_here_is_said() -> None:
     assert "Not asked" not in word(Policy(ALPHA), found(0.5))[1]
 
 
+def test_a_stale_verdict_says_that_its_share_is_not_promised() -> None:
+    for p, known in ((0.01, True), (0.5, True), (0.5, False)):
+        reason = word(Policy(ALPHA), found(p, known=known, stale=True, unread=1))[1]
+        assert reason.endswith(
+            " Stale: the catalogue is not the one that was calibrated with, so none of this is promised."
+        )
+    assert "Stale" not in word(Policy(ALPHA), found(0.01))[1]
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))

@@ -379,7 +379,6 @@ def test_explanations_print_as_text(results):
         "  nearest genuine   Runner 2 [r1]",
     ]
     assert "photo second failed in decode: second.jpg: no image in it" in str(results[3].explain())
-    assert "Stale" in str(results[3].explain())
 
 
 def test_the_columns_of_an_explanation_are_as_wide_as_its_longest_name():

@@ -120,6 +120,8 @@ def test_the_frame_has_one_row_a_result(results):
         "product",
         "runner_up",
         "brand",
+        "authorised",
+        "stale",
         "reason",
         "patches_score",
         "patches_p",
@@ -140,6 +142,8 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame.loc[3, "failure"] == "second.jpg: no image in it"  # of a listing that was judged by its other photo
     assert frame.loc[3, "decision"] is not None
     assert frame["failure"].notna().sum() == 2
+    assert frame["stale"].tolist() == [False, False, None, True, False, False]
+    assert frame["authorised"].tolist() == [False, False, None, False, False, False]
 
 
 def test_the_frame_names_each_photo_of_a_judged_listing_that_failed():
