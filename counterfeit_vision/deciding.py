@@ -107,8 +107,8 @@ class Decider:
     def verdict(
         self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure], about: Mapping[str, str]
     ) -> Verdict:
-        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one. ``about``
-        are the facts of its report.
+        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one.
+        ``about`` are the facts of its report.
         """
         ranked = self._rank(listing, judged)
         claims = self._claims(listing, ranked)
