@@ -27,6 +27,7 @@ from .calibrate import Calibration
 from .checks import as_path
 from .errors import CatalogError, InputError
 from .files import lock
+from .merge import LEARNED
 from .types import Listing, Seller, Verdict
 
 __all__ = ["Change", "Journal"]
@@ -217,10 +218,12 @@ class Change:
 
     @property
     def now_suspected(self) -> float | None:
-        """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where the claims
-        changed, or where the new one was calibrated ``by`` something that the old one was not.
+        """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where their
+        scores would be others now: the claims or the catalogue changed, or a claim was learned anew. And where the new
+        one was calibrated ``by`` something that the old one was not.
         """
-        if self.before.heads != self.after.heads or not self._strata_are_known:
+        old, new = ((one.heads, one.generation) for one in (self.before, self.after))
+        if old != new or LEARNED in self.after.heads or not self._strata_are_known:
             return None
         p = self.after.p_of(self.before.scores, self.before.strata.tolist(), self.before.kinds.tolist())
         return float((p <= self.after.alpha).mean())

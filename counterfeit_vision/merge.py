@@ -24,7 +24,7 @@ from .arrays import Bools, Doubles
 from .errors import InputError
 from .usual import surprise
 
-__all__ = ["Merger", "mean_evidence", "merge", "stand_apart"]
+__all__ = ["LEARNED", "Merger", "mean_evidence", "merge", "stand_apart"]
 
 # A larger TEMPER finds lone claims, a smaller one many weak ones. UNFORESEEN was chosen on three folds of af1's shoes
 # where TEMPER was 0.8, and is three times that now, so that gross claims count as they did.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -300,18 +301,26 @@ def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_change_says_what_moved_and_what_did_not() -> None:
-    def calibrated(photos: int, alpha: float, heads: int = 1) -> Calibration:
-        scores = np.random.default_rng(photos).standard_normal((photos, heads))
+    def calibrated(photos: int, alpha: float, heads: Sequence[str] = "a", generation: str = "g") -> Calibration:
+        scores = np.random.default_rng(photos).standard_normal((photos, len(heads)))
         first = split_groups([str(n) for n in range(photos)])
-        return Calibration.fit(list("ab")[:heads], scores, {}, first=first, alpha=alpha, generation="g")
+        return Calibration.fit(heads, scores, {}, first=first, alpha=alpha, generation=generation)
 
     change = Change(calibrated(60, 0.1), calibrated(90, 0.1))
     assert "behind p-values: 40 -> 60" in str(change)
     assert "may be suspected: 10 % (as before)" in str(change)
     assert change.now_suspected is not None
     assert change.now_suspected <= 0.3
-    assert Change(calibrated(60, 0.1), calibrated(60, 0.1, heads=2)).now_suspected is None
     json.dumps(change.now_suspected)
+    plain = calibrated(60, 0.1)
+    learned = calibrated(60, 0.1, ["a", "learned"])  # another head each time
+    for before, after in [
+        (plain, calibrated(60, 0.1, "ab")),
+        (plain, calibrated(60, 0.1, generation="one more reference")),
+        (learned, learned),
+    ]:
+        assert Change(before, after).now_suspected is None
+        assert "now suspected" not in str(Change(before, after))
 
 
 def test_a_change_of_what_is_calibrated_by_itself_leaves_open_who_is_now_suspected() -> None:
