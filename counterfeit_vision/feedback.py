@@ -35,6 +35,7 @@ __all__ = ["Change", "Journal"]
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
 KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
+KEPT_LATER = ("channel", "region", "url")  # which older lines lack
 SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
 START = "0" * 64  # what the first line names as the one before it
 
@@ -107,6 +108,7 @@ class Journal:
             "currency": listing.currency,
             "seller": listing.seller.id if isinstance(listing.seller, Seller) else None,
             "platform": listing.platform,
+            **{name: getattr(listing, name) for name in KEPT_LATER},
             "said": {name: said[name] for name in SAID} | {"calibration": said.get("calibration", "")},
             "decided": decided,
             "drawn": bool(drawn),
@@ -267,7 +269,8 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
     photos = entry["photos"]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise ValueError(f"photos {photos!r:.80} are no list of paths")
-    return Listing(id=entry["listing"], photos=photos, **{name: entry[name] for name in KEPT})
+    kept = {name: entry[name] for name in KEPT} | {name: entry.get(name) for name in KEPT_LATER}
+    return Listing(id=entry["listing"], photos=photos, **kept)
 
 
 def _begun(previous: str) -> bytes:

@@ -93,9 +93,13 @@ def test_what_has_no_verdict_is_not_decided(tmp_path: Path, said: object) -> Non
 def test_what_the_claims_ask_of_a_listing_comes_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     told = {"brand": "b", "product": "p", "title": "t", "price": 3.0, "currency": "EUR", "platform": "x"}
-    whole = Listing(id="a", photos=["/a.jpg"], **told)
+    where = {"channel": "offline", "region": "FR", "url": "https://x.example/a"}
+    whole = Listing(id="a", photos=["/a.jpg"], **told, **where)
     journal.add(whole, verdict("a"), "fake", by="anna")
     assert journal.listings("fake") == [whole]
+    older = {name: value for name, value in json.loads(journal.path.read_bytes()).items() if name not in where}
+    journal.path.write_text(json.dumps(older) + "\n")
+    assert journal.listings("fake") == [Listing(id="a", photos=["/a.jpg"], **told)]
 
 
 def test_what_a_crash_left_of_a_line_is_no_decision_and_is_cut_off_at_the_next(tmp_path: Path) -> None:
