@@ -37,6 +37,7 @@ DECIDED = ("genuine", "fake", "unsure")
 KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
 KEPT_LATER = ("channel", "region", "url")  # which older lines lack
 SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # of a line that is no decision
 START = "0" * 64  # what the first line names as the one before it
 
 
@@ -138,6 +139,9 @@ class Journal:
         """
         return self._read(self._data(), NOTHING)[0]
 
+    def __len__(self) -> int:
+        return self._check(self._data()).lines
+
     @property
     def head(self) -> str:
         """sha256 of the last line: written down elsewhere, it seals all lines up to it."""
@@ -168,18 +172,10 @@ class Journal:
         *lines, torn = data.split(b"\n")
         for number, line in enumerate(lines, known.lines + 1):
             try:
-                entry = json.loads(line)
-                if "previous" not in entry:
-                    raise ValueError("it is no line of a journal")
-                if entry.pop("previous") != previous:
-                    raise ValueError("it does not name the line before it: a line was changed, removed or put in")
-                if entry["decided"] not in DECIDED or "drawn" not in entry:
-                    raise ValueError("it is no decision")
-                _listing(entry)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                found.append(_decision(line, previous))
+            except UNREADABLE as error:
                 raise self._changed(number, error) from error
             previous = _digest(line)
-            found.append(entry)
         begun = _begun(previous)
         if torn[: len(begun)] != begun[: len(torn)]:  # a crash cuts off what was begun, and no more
             raise self._changed(known.lines + len(lines) + 1, "it does not begin as a decision does")
@@ -197,7 +193,11 @@ class Journal:
         """
         _check_word(decided)
         last: dict[tuple[str | None, ...], dict[str, Any]] = {}
-        for entry in self.entries():
+        for line, entry in enumerate(self.entries(), 1):
+            try:
+                _listing(entry)
+            except UNREADABLE as error:
+                raise self._changed(line, error) from error
             key = (entry["platform"], entry["listing"], *entry["photos"])
             last[key] = {**entry, "drawn": entry["drawn"] or last.get(key, entry)["drawn"]}
         known: Counter[str] = Counter()
@@ -264,8 +264,22 @@ def _moved(what: str, old: object, new: object) -> str:
     return f"{what}: {new} (as before)" if old == new else f"{what}: {old} -> {new}"
 
 
+def _decision(line: bytes, previous: str) -> dict[str, Any]:
+    """What a line after the one with the sha256 ``previous`` says; one of :data:`UNREADABLE` where it is none."""
+    entry: dict[str, Any] = json.loads(line)
+    if "previous" not in entry:
+        raise ValueError("it is no line of a journal")
+    if (named := entry.pop("previous")) != previous:
+        if named == START:
+            raise ValueError("another journal begins here, and they can't be joined: each line seals the one before it")
+        raise ValueError("it does not name the line before it: a line was changed, removed or put in")
+    if entry["decided"] not in DECIDED or "drawn" not in entry:
+        raise ValueError("it is no decision")
+    return entry
+
+
 def _listing(entry: Mapping[str, Any]) -> Listing:
-    """What an entry is about; ``ValueError``, ``KeyError`` or ``TypeError`` where it is about none."""
+    """What an entry is about; one of :data:`UNREADABLE` where it is about none."""
     photos = entry["photos"]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise ValueError(f"photos {photos!r:.80} are no list of paths")

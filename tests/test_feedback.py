@@ -144,6 +144,16 @@ def test_the_calibration_behind_a_verdict_is_kept_where_it_is_known(tmp_path: Pa
         assert journal.add(listing(), said, "fake", by="anna")["said"]["calibration"] == kept
 
 
+def test_two_journals_in_one_file_are_told_from_a_changed_one(tmp_path: Path) -> None:
+    journals = [Journal(tmp_path / name) for name in "jk"]
+    for journal in journals:
+        journal.add(listing(), verdict(), "fake", by="anna")
+    both = tmp_path / "both"
+    both.write_bytes(b"".join(journal.path.read_bytes() for journal in journals))
+    with pytest.raises(CatalogError, match="both:2: .*: another journal begins here, and they can't be joined"):
+        Journal(both).entries()
+
+
 @pytest.mark.parametrize("harm", ["change", "remove", "swap", "insert", "garbage"])
 def test_a_changed_journal_is_noticed(tmp_path: Path, harm: str) -> None:
     journal = Journal(tmp_path / "j")
@@ -169,17 +179,20 @@ def test_a_decision_reads_the_lines_anew_only_where_they_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    about = feedback._listing
+    decision = feedback._decision
 
-    def counted(entry: dict) -> Listing:
+    def counted(line: bytes, previous: str) -> dict:
+        entry = decision(line, previous)
         read.append(entry["listing"])
-        return about(entry)
+        return entry
 
-    monkeypatch.setattr(feedback, "_listing", counted)
+    monkeypatch.setattr(feedback, "_decision", counted)
     journal, other = Journal(tmp_path / "j"), Journal(tmp_path / "j")
     for id in "abcd":
         journal.add(listing(id), verdict(id), "fake", by="anna")
     assert journal.head == other.head
+    assert "".join(read) == "abcd" + "abcd"
+    assert len(journal) == len(other) == 4
     assert "".join(read) == "abcd" + "abcd"
     read.clear()
     other.add(listing("e"), verdict("e"), "fake", by="ben")

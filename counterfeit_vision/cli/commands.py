@@ -219,7 +219,7 @@ def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
         raise InputError(f"{where}: no {'listing' if where == args.listings else 'verdict on'} {args.id!r}")
     journal = Journal(args.journal)
     entry = journal.add(listing, said, args.decided, by=args.by, drawn=args.drawn, note=args.note)
-    count = len(journal.entries())
+    count = len(journal)
     words = f"{args.id} was said to be {said['decision']}; {args.by} decided: {args.decided}."
     text = [
         words,
