@@ -26,9 +26,9 @@ import numpy as np
 from .calibrate import Calibration
 from .checks import as_path
 from .errors import CatalogError, InputError
-from .files import lock
+from .files import lock, named
 from .merge import LEARNED
-from .types import Listing, Seller, Verdict
+from .types import DECISIONS, Listing, Seller, Verdict
 
 __all__ = ["Change", "Journal"]
 
@@ -81,21 +81,23 @@ class Journal:
 
         ``verdict`` is what the inspector had said (or its ``to_dict``), ``by`` who decided. ``drawn`` says that the
         listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
-        ``at`` is an ISO 8601 time (default: now). Photos must be paths, so that they can be read again. Raises
-        :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
+        ``at`` is an ISO 8601 time with its zone (default: now). Photos must be paths, so that they can be read again.
+        Raises :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
         _check_word(decided)
-        if not isinstance(by, str) or not by:
+        if not isinstance(by, str) or not by.strip():
             raise InputError(f"by={by!r:.80}: name who decided, as a text")
         if not isinstance(drawn, bool | np.bool_):  # of a frame's column, numpy's; any text would be true
             raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
+        if not isinstance(note, str):
+            raise InputError(f"note={note!r:.80}: need a text; where there is nothing to say, leave it out")
         if at is not None and not _is_time(at):
-            raise InputError(f"at={at!r:.80}: need an ISO 8601 time, a text such as '2026-01-31T09:30:00+00:00'")
+            raise InputError(f"at={at!r:.80}: need an ISO 8601 time and its zone, as '2026-01-31T09:30:00+00:00'")
         photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
         if not photos or len(photos) < len(listing.photos):
             raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
         said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
-        if not isinstance(said, Mapping) or not {"id", *SAID} <= said.keys():
+        if not isinstance(said, Mapping) or not {"id", *SAID} <= said.keys() or said["decision"] not in DECISIONS:
             raise InputError(f"listing {listing.id!r}: {verdict!r:.80} is no verdict; decide on those that have one")
         if said["id"] != listing.id:
             raise InputError(f"listing {listing.id!r} and the verdict on {said['id']!r} are not the same")
@@ -118,11 +120,11 @@ class Journal:
             "at": datetime.now(UTC).isoformat(timespec="seconds") if at is None else at,
         }
         try:
-            plain: dict[str, Any] = json.loads(json.dumps(entry, default=float))  # numpy's numbers
+            plain: dict[str, Any] = json.loads(json.dumps(entry, default=float, allow_nan=False))  # numpy's
         except (TypeError, ValueError) as error:
             raise InputError(f"listing {listing.id!r}: {error}; give plain texts and numbers") from error
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+b") as file:
+        with named(self.path), open(self.path, "a+b") as file:
             lock(file.fileno())
             file.seek(0)
             known = self._check(file.read())
@@ -298,6 +300,6 @@ def _digest(line: bytes) -> str:
 
 def _is_time(text: object) -> bool:
     try:
-        return isinstance(text, str) and bool(datetime.fromisoformat(text))
+        return isinstance(text, str) and datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["LITTER", "alone", "lock", "refuse_file", "replace_file"]
+__all__ = ["LITTER", "alone", "lock", "named", "refuse_file", "replace_file"]
 
 # Endings of files by which somebody who names them expects one file, not a folder
 FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
@@ -23,18 +23,26 @@ def replace_file(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as file:  # with the permissions of any new file; those of mkstemp are the owner's
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # a full disk says no name
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+        with named(path):
+            with open(temporary, "xb") as file:  # as readable as any new file; those of mkstemp are the owner's
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """An error of the disk that says no name, as that of a full one, names this file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:

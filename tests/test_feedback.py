@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -82,7 +83,15 @@ def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: 
 
 @pytest.mark.parametrize(
     "said",
-    [Failure("a", "decode", ValueError("no pixels")), {"id": "a"}, {"id": "a", "stage": "decode"}, None, "clear"],
+    [
+        {**verdict("a").to_dict(), "decision": "banana"},
+        {**verdict("a").to_dict(), "decision": []},
+        Failure("a", "decode", ValueError("no pixels")),
+        {"id": "a"},
+        {"id": "a", "stage": "decode"},
+        None,
+        "clear",
+    ],
 )
 def test_what_has_no_verdict_is_not_decided(tmp_path: Path, said: object) -> None:
     with pytest.raises(InputError, match=r"listing 'a': .* is no verdict; decide on those that have one"):
@@ -131,6 +140,9 @@ def test_numpys_numbers_are_kept_and_what_is_none_leaves_no_file(tmp_path: Path)
     journal, said = Journal(tmp_path / "j"), verdict().to_dict()
     with pytest.raises(InputError, match=r"listing 'a': .*; give plain texts and numbers"):
         journal.add(listing(), {**said, "reason": object()}, "fake", by="anna")
+    for odd in (float("nan"), np.float32("inf")):
+        with pytest.raises(InputError, match=r"listing 'a': .*; give plain texts and numbers"):
+            journal.add(listing(), {**said, "risk": odd}, "fake", by="anna")
     assert not journal.path.exists()
     entry = journal.add(listing(), {**said, "risk": np.float32(0.5), "statistics": [np.float64(2)]}, "fake", by="anna")
     assert [entry] == journal.entries()
@@ -150,7 +162,7 @@ def test_two_journals_in_one_file_are_told_from_a_changed_one(tmp_path: Path) ->
         journal.add(listing(), verdict(), "fake", by="anna")
     both = tmp_path / "both"
     both.write_bytes(b"".join(journal.path.read_bytes() for journal in journals))
-    with pytest.raises(CatalogError, match="both:2: .*: another journal begins here, and they can't be joined"):
+    with pytest.raises(CatalogError, match=r"both:2: .*: another journal begins here, and they can't be joined"):
         Journal(both).entries()
 
 
@@ -214,11 +226,25 @@ def test_a_decision_reads_the_lines_anew_only_where_they_changed(
     assert journal.head == Journal(tmp_path / "j").head
 
 
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.add(listing(), verdict(), "fake", by="anna")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space left on device") as raised:
+            journal.add(listing(), verdict(), "fake", by="anna")
+    assert raised.value.filename == str(journal.path)
+
+
 def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     heads = [journal.head]
     for id in "ab":
-        journal.add(listing(id), verdict(id), "fake", by="anna", at="2026-01-01")
+        journal.add(listing(id), verdict(id), "fake", by="anna", at="2026-01-01T00:00Z")
         heads.append(journal.head)
     assert len(set(heads)) == 3
     journal.path.write_bytes(journal.path.read_bytes().replace(b'"listing": "b"', b'"listing": "x"'))
@@ -283,7 +309,12 @@ def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
         ({"drawn": None}, "drawn=None: need True or False"),
         ({"by": 7}, "by=7: name who decided, as a text"),
         ({"by": None}, "by=None: name who decided, as a text"),
-        ({"at": "yesterday"}, "at='yesterday': need an ISO 8601 time, a text such as '2026-01-31T09:30:00"),
+        ({"by": " \t"}, r"by=' \\t': name who decided, as a text"),
+        ({"note": None}, "note=None: need a text"),
+        ({"note": {"a": 1}}, "note={'a': 1}: need a text"),
+        ({"at": "yesterday"}, "at='yesterday': need an ISO 8601 time and its zone, as '2026-01-31T09:30:00"),
+        ({"at": "2026-01-31T09:30:00"}, "at='2026-01-31T09:30:00': need an ISO 8601 time and its zone"),
+        ({"at": "2026-01-31"}, "at='2026-01-31': need an ISO 8601 time and its zone"),
         ({"at": ""}, "at='': need an ISO 8601 time"),
         ({"at": 1769850000}, "at=1769850000: need an ISO 8601 time"),
         ({"at": datetime(2026, 1, 31)}, r"at=datetime\.datetime\(2026, 1, 31, 0, 0\): need an ISO 8601 time"),
@@ -297,7 +328,7 @@ def test_who_decided_and_when_and_whether_it_was_drawn_are_said_as_they_are_kept
     with pytest.raises(InputError, match=said):
         journal.add(listing(), verdict(), "genuine", **{"by": "anna", **given})
     assert not journal.path.exists()
-    times = ["2026-01-31", "2026-01-31T09:30:00Z"]
+    times = ["2026-01-31T09:30:00+05:45", "2026-01-31T09:30:00Z"]
     kept = [journal.add(listing(), verdict(), "genuine", by="anna", drawn=True, at=time) for time in times]
     assert [entry["at"] for entry in kept] == times
 
