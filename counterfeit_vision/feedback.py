@@ -15,20 +15,23 @@ import dataclasses
 import hashlib
 import json
 import os
+import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
 from .calibrate import Calibration
 from .checks import as_path
-from .errors import CatalogError, InputError
+from .decode import read_bytes
+from .errors import CatalogError, DecodeError, InputError
 from .files import lock, named
 from .merge import LEARNED
 from .types import DECISIONS, Listing, Seller, Verdict
+from .wording import number
 
 __all__ = ["Change", "Journal"]
 
@@ -36,8 +39,9 @@ Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
 KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform")  # of a listing, beside id and photos
 KEPT_LATER = ("channel", "region", "url")  # which older lines lack
-SAID = ("decision", "risk", "p_value", "reason", "statistics")  # of a verdict
+SAID = ("decision", "risk", "p_value", "reason", "statistics", "stale")  # of a verdict
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # of a line that is no decision
+NAMED = 5  # listings, in a warning
 START = "0" * 64  # what the first line names as the one before it
 
 
@@ -81,7 +85,8 @@ class Journal:
 
         ``verdict`` is what the inspector had said (or its ``to_dict``), ``by`` who decided. ``drawn`` says that the
         listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
-        ``at`` is an ISO 8601 time with its zone (default: now). Photos must be paths, so that they can be read again.
+        ``at`` is an ISO 8601 time with its zone (default: now). Photos must be paths, so that they can be read again,
+        of the files that were judged; those that failed are left out.
         Raises :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
         _check_word(decided)
@@ -93,17 +98,21 @@ class Journal:
             raise InputError(f"note={note!r:.80}: need a text; where there is nothing to say, leave it out")
         if at is not None and not _is_time(at):
             raise InputError(f"at={at!r:.80}: need an ISO 8601 time and its zone, as '2026-01-31T09:30:00+00:00'")
-        photos = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
-        if not photos or len(photos) < len(listing.photos):
+        if not listing.photos or not all(isinstance(photo, str | os.PathLike) for photo in listing.photos):
             raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
         said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
-        if not isinstance(said, Mapping) or not {"id", *SAID} <= said.keys() or said["decision"] not in DECISIONS:
+        if not _is_verdict(said):
             raise InputError(f"listing {listing.id!r}: {verdict!r:.80} is no verdict; decide on those that have one")
-        if said["id"] != listing.id:
-            raise InputError(f"listing {listing.id!r} and the verdict on {said['id']!r} are not the same")
+        mine, its = (listing.platform, listing.id), (_platform(said, listing.platform), said["id"])
+        if mine != its:
+            raise InputError(
+                f"listing {mine[1]!r} of {mine[0]} and the verdict on {its[1]!r} of {its[0]} are not the same"
+            )
+        photos = _judged_photos(listing, said)
         entry = {
             "listing": listing.id,
-            "photos": photos,
+            "photos": list(photos),
+            "photos_sha256": list(photos.values()),
             "brand": listing.brand,
             "product": listing.product,
             "title": listing.title,
@@ -172,11 +181,11 @@ class Journal:
         """
         previous, found = known.head, []
         *lines, torn = data.split(b"\n")
-        for number, line in enumerate(lines, known.lines + 1):
+        for place, line in enumerate(lines, known.lines + 1):
             try:
                 found.append(_decision(line, previous))
             except UNREADABLE as error:
-                raise self._changed(number, error) from error
+                raise self._changed(place, error) from error
             previous = _digest(line)
         begun = _begun(previous)
         if torn[: len(begun)] != begun[: len(torn)]:  # a crash cuts off what was begun, and no more
@@ -191,25 +200,32 @@ class Journal:
         """The listings whose last decision is ``decided``; of genuine ones only those that were drawn at random at
         least once.
 
-        Two listings may have one id, on two platforms or with other photos; the second is then called "id (2)".
+        The last is the one that was written last, whatever time it names. Two listings may have one id, on two
+        platforms or with other photos; the second is then called "id (2)". Warns where a photo's file is not the one
+        that was decided on, and leaves its listing out.
         """
         _check_word(decided)
-        last: dict[tuple[str | None, ...], dict[str, Any]] = {}
-        for line, entry in enumerate(self.entries(), 1):
+        entries = self.entries()
+        for line, entry in enumerate(entries, 1):
             try:
                 _listing(entry)
             except UNREADABLE as error:
                 raise self._changed(line, error) from error
-            key = (entry["platform"], entry["listing"], *entry["photos"])
-            last[key] = {**entry, "drawn": entry["drawn"] or last.get(key, entry)["drawn"]}
         known: Counter[str] = Counter()
-        found = []
-        for entry in last.values():
-            listing = _listing(entry)
+        found: list[Listing] = []
+        changed: list[Listing] = []
+        for decisions in _of_listings(entries):
+            last = decisions[-1]
+            listing = _listing(last)
             known[listing.id] += 1
-            if entry["decided"] == decided and (decided != "genuine" or entry["drawn"]):
-                more = f" ({known[listing.id]})" if known[listing.id] > 1 else ""
-                found.append(dataclasses.replace(listing, id=listing.id + more))
+            if last["decided"] != decided or (decided == "genuine" and not any(one["drawn"] for one in decisions)):
+                continue
+            more = f" ({known[listing.id]})" if known[listing.id] > 1 else ""
+            (changed if _has_changed(last) else found).append(dataclasses.replace(listing, id=listing.id + more))
+        if changed:
+            told = f"{number(len(changed), 'listing')} left out, as their photos are not those that were decided on"
+            names = ", ".join(listing.id for listing in changed[:NAMED])
+            warnings.warn(f"{self.path}: {told}: {names}", RuntimeWarning, stacklevel=2)
         return found
 
 
@@ -282,11 +298,70 @@ def _decision(line: bytes, previous: str) -> dict[str, Any]:
 
 def _listing(entry: Mapping[str, Any]) -> Listing:
     """What an entry is about; one of :data:`UNREADABLE` where it is about none."""
-    photos = entry["photos"]
-    if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
-        raise ValueError(f"photos {photos!r:.80} are no list of paths")
+    photos, files = entry["photos"], entry.get("photos_sha256", [])
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in (photos, files)):
+        raise ValueError(f"photos {photos!r:.80} are no list of paths, or have no sha256")
     kept = {name: entry[name] for name in KEPT} | {name: entry.get(name) for name in KEPT_LATER}
     return Listing(id=entry["listing"], photos=photos, **kept)
+
+
+def _of_listings(entries: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The decisions on each listing: on an id of a platform with the same photos, wherever their files are and in any
+    order. In older lines they have no sha256, and are told by their paths.
+    """
+    found: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
+    places: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}
+    for entry in entries:
+        by_path, by_sha256 = (
+            (entry["platform"], entry["listing"], *sorted(set(names)))
+            for names in (entry["photos"], entry.get("photos_sha256", entry["photos"]))
+        )
+        place = places.setdefault(by_sha256, places.get(by_path, by_sha256))
+        found.setdefault(place, []).append(entry)
+    return list(found.values())
+
+
+def _is_verdict(said: object) -> TypeGuard[Mapping[str, Any]]:
+    return (
+        isinstance(said, Mapping)
+        and {"id", "photos_sha256", *SAID} <= said.keys()
+        and said["decision"] in DECISIONS
+        and isinstance(said["photos_sha256"], list | tuple)
+    )
+
+
+def _platform(said: Mapping[str, Any], otherwise: str | None) -> str | None:
+    """That of the listing that a verdict is on, if it says which."""
+    listing = said.get("listing")
+    return listing.get("platform") if isinstance(listing, Mapping) else otherwise
+
+
+def _judged_photos(listing: Listing, said: Mapping[str, Any]) -> dict[str, str]:
+    """The whole paths of the listing's photos that were judged, and their files' sha256. :class:`InputError` where
+    they are not those that the verdict is on, but for as many as failed.
+    """
+    paths = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
+    files = {path: _sha256_of(path) for path in paths}
+    judged = {path: sha256 for path, sha256 in files.items() if sha256 in said["photos_sha256"]}
+    if set(said["photos_sha256"]) - set(judged.values()) or len(files) - len(judged) > len(said.get("failures") or ()):
+        others = [path for path in files if path not in judged]
+        told = f"listing {listing.id!r}: its photos are not those that were judged"
+        raise InputError(f"{told}{f', the first is {others[0]}' if others else ''}; inspect it again, then decide")
+    return judged
+
+
+def _has_changed(entry: Mapping[str, Any]) -> bool:
+    """Whether another file is where a photo of an entry was. One that is gone is named where it is to be read."""
+    then = zip(entry["photos"], entry.get("photos_sha256", ()), strict=False)
+    return any(_sha256_of(photo) not in ("", sha256) for photo, sha256 in then)
+
+
+def _sha256_of(path: str) -> str:
+    """Of a file's bytes; empty where it can't be read."""
+    try:
+        return hashlib.sha256(read_bytes(path)).hexdigest()
+    except DecodeError:
+        return ""
 
 
 def _begun(previous: str) -> bytes:

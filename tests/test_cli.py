@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -179,8 +180,7 @@ def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_s
 ):
     journal = Journal(tmp_path / "journal.jsonl")
     for row in lines(market.listings)[:3]:
-        listing = Listing(id=row["id"], photos=[str(market.folder / row["photos"][0])])
-        journal.add(listing, {**SAID, "id": row["id"], "statistics": []}, "fake", by="anna")
+        decide(journal, market.folder / row["photos"][0], "fake", id=row["id"])
     command = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path)
     said = run(*command, "--quiet")
     assert (said.code, "From fakes" in said.out) == (0, False)
@@ -188,6 +188,13 @@ def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_s
     assert said.err == f"note: {journal.path}: {told}; calibrating on the genuine listings alone\n"
     said = run(*command, "--fakes", market.folder / "photos" / Path(row["photos"][0]).name)
     assert (said.code, "too few to learn from" in said.err) == (2, True)
+
+
+def decide(journal: Journal, photo: Path, decided: str, **told: Any) -> None:
+    listing = Listing(**{"id": photo.name, **told}, photos=[str(photo)])
+    sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()
+    said = {**SAID, "id": listing.id, "statistics": [], "stale": False, "photos_sha256": [sha256]}
+    journal.add(listing, said, decided, by="anna", drawn=True)
 
 
 def test_a_journals_listing_is_not_the_files_because_of_its_id(

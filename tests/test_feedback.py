@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,17 +22,31 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
 from counterfeit_vision.feedback import Change, Journal
-from counterfeit_vision.types import Failure, Listing, Verdict
+from counterfeit_vision.types import Failure, Listing, PhotoView, Verdict
 
 
-def listing(id: str = "a") -> Listing:
-    return Listing(id=id, photos=[f"/photos/{id}.jpg"], brand="b", price=3.0, currency="EUR", seller="anna")
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
-def verdict(id: str = "a") -> Verdict:
+def sha256(photo: str) -> str:
+    return hashlib.sha256(os.fsencode(photo)).hexdigest()
+
+
+def listing(id: str = "a", photos: Sequence[str] = (), **told: Any) -> Listing:
+    """Its photos are files here that hold their names, one with its id by default."""
+    for photo in photos or [id]:
+        Path(photo).write_bytes(os.fsencode(photo))
+    told = told or {"brand": "b", "price": 3.0, "currency": "EUR", "seller": "anna"}
+    return Listing(id=id, photos=photos or [id], **told)
+
+
+def verdict(id: str = "a", photos: Sequence[str] = (), failures: Sequence[Failure] = ()) -> Verdict:
+    views = [PhotoView(photo, b"", (8, 8), sha256=sha256(photo)) for photo in photos or [id]]
     return Verdict(
         id=id, decision="review", risk=0.4, p_value=0.1, reason="because", product=None, brand=None, claims={},
-        statistics=(1.5,),
+        statistics=(1.5,), photos=tuple(views), failures=tuple(failures),
     )  # fmt: skip
 
 
@@ -54,11 +72,11 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     ]
     assert entries[0]["said"] == {
         "decision": "review", "risk": 0.4, "p_value": 0.1, "reason": "because", "statistics": [1.5],
-        "calibration": "",
+        "stale": False, "calibration": "",
     }  # fmt: skip
     fakes = journal.listings("fake")
     assert [item.id for item in fakes] == ["a"]
-    assert (fakes[0].photos, fakes[0].price, fakes[0].seller.id) == (("/photos/a.jpg",), 3.0, "anna")
+    assert (fakes[0].photos, fakes[0].price, fakes[0].seller.id) == ((str(tmp_path / "a"),), 3.0, "anna")
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # c was picked because it looked odd
     journal.add(listing("b"), verdict("b"), "genuine", by="anna")
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # drawn all the same
@@ -68,17 +86,72 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
 
 def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
-    offers = [
-        Listing(id="7", photos=["/a.jpg"], platform="bazaar"),
-        Listing(id="7", photos=["/a.jpg"], platform="tradepost"),
-        Listing(id="7", photos=["/b.jpg"], platform="bazaar"),
-    ]
-    for offer, decided in zip(offers, ("fake", "genuine", "fake"), strict=True):
-        journal.add(offer, verdict("7"), decided, by="anna", drawn=True)
-    assert [(item.id, item.photos) for item in journal.listings("fake")] == [("7", ("/a.jpg",)), ("7 (3)", ("/b.jpg",))]
+    offers = [("a", "bazaar", "fake"), ("a", "tradepost", "genuine"), ("b", "bazaar", "fake")]
+    for photo, platform, decided in offers:
+        offer = listing("7", [photo], platform=platform)
+        journal.add(offer, verdict("7", [photo]), decided, by="anna", drawn=True)
+    a, b = ((str(tmp_path / photo),) for photo in "ab")
+    assert [(item.id, item.photos) for item in journal.listings("fake")] == [("7", a), ("7 (3)", b)]
     assert [(item.id, item.platform) for item in journal.listings("genuine")] == [("7 (2)", "tradepost")]
-    journal.add(offers[0], verdict("7"), "genuine", by="ben")
+    journal.add(listing("7", ["a"], platform="bazaar"), verdict("7", ["a"]), "genuine", by="ben")
     assert [item.id for item in journal.listings("fake")] == ["7 (3)"]
+
+
+def test_a_decision_can_be_reversed_wherever_the_same_photos_are_and_in_any_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.add(listing("7", ["a", "b"]), verdict("7", ["a", "b"]), "genuine", by="anna", drawn=True)
+    for name in "ab":
+        Path(name).rename(f"moved {name}")
+    moved = Listing(id="7", photos=["moved b", "moved a"])
+    journal.add(moved, verdict("7", ["b", "a"]), "fake", by="ben")
+    assert journal.listings("genuine") == []
+    (fake,) = journal.listings("fake")
+    assert fake.photos == (str(tmp_path / "moved b"), str(tmp_path / "moved a"))
+
+
+def test_photos_that_were_written_anew_teach_nothing_under_the_old_decision(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    for id in "ab":
+        journal.add(listing(id), verdict(id), "fake", by="anna")
+    Path("a").write_bytes(b"b")
+    told = f"{journal.path}: 1 listing left out, as their photos are not those that were decided on: a"
+    with pytest.warns(RuntimeWarning, match=re.escape(told)):
+        assert [item.id for item in journal.listings("fake")] == ["b"]
+    journal.add(Listing(id="a", photos=["a"]), verdict("a", ["b"]), "genuine", by="anna", drawn=True)
+    assert [item.id for item in journal.listings("genuine")] == ["a (2)"]  # the old one is another photo's
+    Path("b").unlink()
+    with pytest.warns(RuntimeWarning, match="1 listing left out"):
+        assert [item.id for item in journal.listings("fake")] == ["b"]  # who reads the photos names what is gone
+
+
+def test_a_decision_is_on_the_photos_that_were_judged(tmp_path: Path) -> None:
+    journal, failure = Journal(tmp_path / "j"), Failure("7 photo 2", "decode", ValueError("no pixels"))
+    said = verdict("7", ["a", "b"])
+    for photos in (["a", "c"], ["a"], ["a", "b", "c"], ["c", "d"]):
+        with pytest.raises(InputError, match=r"listing '7': its photos are not those that were judged.*; inspect it"):
+            journal.add(listing("7", photos), said, "fake", by="anna")
+    Path("b").unlink()
+    with pytest.raises(InputError, match=r"not those that were judged, the first is /.*/b; inspect it again"):
+        journal.add(Listing(id="7", photos=["a", "b"]), said, "fake", by="anna")
+    with pytest.raises(InputError, match="listing 'a' of bazaar and the verdict on 'a' of None are not the same"):
+        journal.add(listing(platform="bazaar"), {**verdict().to_dict(), "listing": {"id": "a"}}, "fake", by="anna")
+    assert not journal.path.exists()
+    entry = journal.add(listing("7", ["a", "c"]), verdict("7", ["a"], [failure]), "fake", by="anna")
+    assert (entry["photos"], entry["photos_sha256"]) == ([str(tmp_path / "a")], [sha256("a")])
+
+
+def test_a_journal_of_paths_alone_is_read_and_its_decisions_can_be_reversed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.add(listing("7", ["a", "b"]), verdict("7", ["a", "b"]), "genuine", by="anna", drawn=True)
+    older = json.loads(journal.path.read_bytes())
+    del older["photos_sha256"], older["said"]["stale"]
+    journal.path.write_text(json.dumps(older) + "\n")
+    assert [item.id for item in journal.listings("genuine")] == ["7"]
+    journal.add(listing("7", ["b", "a"]), verdict("7", ["b", "a"]), "unsure", by="anna")
+    assert journal.listings("genuine") == []
+    Path("a").rename("c")
+    journal.add(Listing(id="7", photos=["b", "c"]), verdict("7", ["b", "a"]), "genuine", by="ben")
+    assert [item.id for item in journal.listings("genuine")] == ["7"]  # which was drawn once
 
 
 @pytest.mark.parametrize(
@@ -103,12 +176,13 @@ def test_what_the_claims_ask_of_a_listing_comes_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     told = {"brand": "b", "product": "p", "title": "t", "price": 3.0, "currency": "EUR", "platform": "x"}
     where = {"channel": "offline", "region": "FR", "url": "https://x.example/a"}
-    whole = Listing(id="a", photos=["/a.jpg"], **told, **where)
-    journal.add(whole, verdict("a"), "fake", by="anna")
+    whole = listing("a", [str(tmp_path / "a")], **told, **where)
+    said = verdict("a", [str(tmp_path / "a")])
+    journal.add(whole, said, "fake", by="anna")
     assert journal.listings("fake") == [whole]
     older = {name: value for name, value in json.loads(journal.path.read_bytes()).items() if name not in where}
     journal.path.write_text(json.dumps(older) + "\n")
-    assert journal.listings("fake") == [Listing(id="a", photos=["/a.jpg"], **told)]
+    assert journal.listings("fake") == [Listing(id="a", photos=whole.photos, **told)]
 
 
 def test_what_a_crash_left_of_a_line_is_no_decision_and_is_cut_off_at_the_next(tmp_path: Path) -> None:
@@ -253,9 +327,9 @@ def test_its_head_seals_the_last_line_too(tmp_path: Path) -> None:
 
 def test_photos_of_any_name_can_be_written_down(tmp_path: Path) -> None:
     journal, id = Journal(tmp_path / "j"), "caf\udce9 é"  # a file's name in Latin-1, as Python reads it
-    journal.add(Listing(id=id, photos=[f"/photos/{id}.jpg"]), verdict(id), "fake", by="anna")
+    journal.add(listing(id), verdict(id), "fake", by="anna")
     (kept,) = journal.listings("fake")
-    assert (kept.id, kept.photos) == (id, (f"/photos/{id}.jpg",))
+    assert (kept.id, kept.photos) == (id, (str(tmp_path / id),))
 
 
 def test_a_journal_of_endless_brackets_is_refused(tmp_path: Path) -> None:
@@ -271,6 +345,7 @@ def test_a_journal_of_endless_brackets_is_refused(tmp_path: Path) -> None:
         {"listing": ["a"]},
         {"photos": "a.jpg"},
         {"photos": [3]},
+        {"photos_sha256": "a"},
         {"platform": ["x"]},
         {"price": "abc"},
         {"drawn": None},
@@ -291,12 +366,16 @@ def test_a_journal_of_no_listings_is_refused(tmp_path: Path, change: dict) -> No
 def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom counterfeit_vision.feedback import Journal\nfrom counterfeit_vision.types import Listing\n"
-        "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0])\n"
+        "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0], stale=False)\n"
+        "said['photos_sha256'] = sys.argv[3:]\n"
         "for n in range(20):\n"
         "    id = f'{sys.argv[2]} {n}'\n"
         "    Journal(sys.argv[1]).add(Listing(id=id, photos=['p']), dict(said, id=id), 'fake', by='anna')\n"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "j"), str(n)]) for n in range(3)]
+    Path("p").write_bytes(b"p")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "j"), str(n), sha256("p")]) for n in range(3)
+    ]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0]
     assert len(Journal(tmp_path / "j").entries()) == 60
 
