@@ -33,7 +33,7 @@ from .merge import LEARNED
 from .types import DECISIONS, Listing, Seller, Verdict
 from .wording import number
 
-__all__ = ["Change", "Journal"]
+__all__ = ["Change", "Journal", "sha256_of"]
 
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
@@ -341,7 +341,7 @@ def _judged_photos(listing: Listing, said: Mapping[str, Any]) -> dict[str, str]:
     they are not those that the verdict is on, but for as many as failed.
     """
     paths = [os.path.abspath(photo) for photo in listing.photos if isinstance(photo, str | os.PathLike)]
-    files = {path: _sha256_of(path) for path in paths}
+    files = {path: sha256_of(path) for path in paths}
     judged = {path: sha256 for path, sha256 in files.items() if sha256 in said["photos_sha256"]}
     if set(said["photos_sha256"]) - set(judged.values()) or len(files) - len(judged) > len(said.get("failures") or ()):
         others = [path for path in files if path not in judged]
@@ -353,10 +353,10 @@ def _judged_photos(listing: Listing, said: Mapping[str, Any]) -> dict[str, str]:
 def _has_changed(entry: Mapping[str, Any]) -> bool:
     """Whether another file is where a photo of an entry was. One that is gone is named where it is to be read."""
     then = zip(entry["photos"], entry.get("photos_sha256", ()), strict=False)
-    return any(_sha256_of(photo) not in ("", sha256) for photo, sha256 in then)
+    return any(sha256_of(photo) not in ("", sha256) for photo, sha256 in then)
 
 
-def _sha256_of(path: str) -> str:
+def sha256_of(path: str) -> str:
     """Of a file's bytes; empty where it can't be read."""
     try:
         return hashlib.sha256(read_bytes(path)).hexdigest()

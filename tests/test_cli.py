@@ -190,6 +190,21 @@ def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_s
     assert (said.code, "too few to learn from" in said.err) == (2, True)
 
 
+def test_genuine_listings_of_a_journal_that_the_catalogue_has_overtaken_are_left_out(
+    run: Run, catalog: Path, market: Market, tmp_path: Path
+):
+    journal = Journal(tmp_path / "journal.jsonl")
+    decide(journal, market.folder / lines(market.catalogue)[0]["photo"], "genuine", id="taken in")
+    row = next(row for row in lines(market.listings) if row["label"] == "genuine")
+    shown, product = market.folder / row["photos"][0], lines(market.catalogue)[0]["product"]
+    decide(journal, shown, "genuine", id="retired", product="no longer made")
+    decide(journal, shown, "genuine", id="held", product=product)
+    said = run("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path, "--quiet")
+    assert (said.code, "Calibrated on 31 genuine photos" in said.out) == (0, True)
+    told = "2 genuine listings left out, whose product the catalogue does not hold, or one of whose photos it does"
+    assert said.err == f"note: {journal.path}: {told}: taken in, retired\n"
+
+
 def decide(journal: Journal, photo: Path, decided: str, **told: Any) -> None:
     listing = Listing(**{"id": photo.name, **told}, photos=[str(photo)])
     sha256 = hashlib.sha256(photo.read_bytes()).hexdigest()

@@ -16,6 +16,8 @@ from .output import Outcome, Talk, decision_table, failure_lines, table
 
 if TYPE_CHECKING:
     from ..calibrate import Calibration
+    from ..catalog import Catalog
+    from ..inspector import Inspector
     from ..types import Failure, Listing
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "models_list",
 ]
 
+NAMED = 5  # listings, in a note
 # What a line of verdicts.jsonl has at least: a verdict's, what a journal and a watch of drift ask of it; a failure's.
 RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id", "stage"})
 
@@ -86,7 +89,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
             refuse_missing(path, what)
     journal = None if args.journal is None else Journal(args.journal)
     apart = args.group is None
-    genuine, broken = _with(args.genuine, [] if journal is None else journal.listings("genuine"), as_it_is=apart)
+    drawn = [] if journal is None else journal.listings("genuine")
     decided = [] if journal is None else journal.listings("fake")
     fakes, broken_fakes = _with(args.fakes, decided, as_it_is=apart)
     photos = {photo for item in decided for photo in item.photos}
@@ -96,22 +99,10 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     _refuse_settings(args, fakes is not None)
     before = _calibration_in(args.out, talk)
     catalog = loaded(args, talk)
+    genuine, broken = _with(args.genuine, _of_today(drawn, catalog, args.journal, talk), as_it_is=apart)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
     inspector = Inspector(catalog, authorised=args.authorised, base_rate=args.base_rate, costs=args.costs)
-    try:
-        inspector.calibrate(
-            genuine,
-            fakes=fakes,
-            groups=None if apart else [_group(item, args.group) for item in (*genuine, *(fakes or ()))],
-            alpha=args.alpha,
-            by=args.by,
-            leave_one_out=args.leave_one_out,
-            progress=talk.bars,
-        )
-    except InputError as error:
-        if inspector.failures:
-            raise InputError("\n".join([str(error), *failure_lines(inspector.failures)])) from error
-        raise
+    _calibrate(inspector, genuine, fakes, args, talk)
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
@@ -124,6 +115,46 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in changes)]
         data["change"] = changes
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
+
+
+def _calibrate(inspector: Inspector, genuine: Any, fakes: Any, args: argparse.Namespace, talk: Talk) -> None:
+    """As its method; the error names what failed, too."""
+    items = () if args.group is None else (*genuine, *(fakes or ()))
+    try:
+        inspector.calibrate(
+            genuine,
+            fakes=fakes,
+            groups=None if args.group is None else [_group(item, args.group) for item in items],
+            alpha=args.alpha,
+            by=args.by,
+            leave_one_out=args.leave_one_out,
+            progress=talk.bars,
+        )
+    except InputError as error:
+        if inspector.failures:
+            raise InputError("\n".join([str(error), *failure_lines(inspector.failures)])) from error
+        raise
+
+
+def _of_today(drawn: list[Listing], catalog: Catalog, journal: Path, talk: Talk) -> list[Listing]:
+    """A journal's genuine listings, but those that a note names: the catalogue has since taken in one of their photos,
+    or given up the product that they name, beside which they look odd.
+    """
+    from ..feedback import sha256_of
+
+    kept: list[Listing] = []
+    past: list[str] = []
+    for item in drawn:
+        unknown = item.product is not None and not len(catalog.claimed_by(item))
+        if unknown or any(sha256_of(str(photo)) in catalog.row_of_file for photo in item.photos):
+            past.append(item.id)
+        else:
+            kept.append(item)
+    if past:
+        told = "whose product the catalogue does not hold, or one of whose photos it does"
+        named = f"{', '.join(past[:NAMED])}{', ...' if len(past) > NAMED else ''}"
+        talk.note(f"note: {journal}: {number(len(past), 'genuine listing')} left out, {told}: {named}")
+    return kept
 
 
 def _refuse_settings(args: argparse.Namespace, fakes: bool) -> None:
