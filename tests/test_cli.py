@@ -190,6 +190,23 @@ def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_s
     assert (said.code, "too few to learn from" in said.err) == (2, True)
 
 
+def test_a_journal_whose_fakes_can_not_be_read_calibrates_on_genuine_listings_alone_and_says_so(
+    run: Run, catalog: Path, market: Market, tmp_path: Path
+):
+    journal = Journal(tmp_path / "journal.jsonl")
+    for number in range(10):
+        (gone := tmp_path / f"{number}.jpg").write_bytes(b"%d" % number)
+        decide(journal, gone, "fake")
+        gone.unlink()
+    command = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path, "--quiet")
+    said = run(*command)
+    assert (said.code, "Calibrated on 30 genuine photos" in said.out, "From fakes" in said.out) == (0, True, False)
+    told = re.escape(f"note: {journal.path}: no fakes to learn from: 0 fakes of 0 groups are too few")
+    assert re.match(f"{told}.*; calibrated on the genuine listings alone\n", said.err)
+    said = run(*command, "--costs", "50", "1")
+    assert (said.code, "0 fakes of 0 groups are too few" in said.err) == (2, True)
+
+
 def test_genuine_listings_of_a_journal_that_the_catalogue_has_overtaken_are_left_out(
     run: Run, catalog: Path, market: Market, tmp_path: Path
 ):

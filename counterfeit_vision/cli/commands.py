@@ -102,7 +102,14 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     genuine, broken = _with(args.genuine, _of_today(drawn, catalog, args.journal, talk), as_it_is=apart)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
     inspector = Inspector(catalog, authorised=args.authorised, base_rate=args.base_rate, costs=args.costs)
-    _calibrate(inspector, genuine, fakes, args, talk)
+    try:
+        _calibrate(inspector, genuine, fakes, args, talk)
+    except InputError as error:
+        if fakes is None or args.fakes is not None or args.base_rate is not None or args.costs is not None:
+            raise
+        _calibrate(inspector, genuine, None, args, talk)
+        why = str(error).splitlines()[0]
+        talk.note(f"note: {args.journal}: no fakes to learn from: {why}; calibrated on the genuine listings alone")
     inspector.save(args.out)
     calibration = inspector.calibration
     assert calibration is not None
