@@ -23,6 +23,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.feedback import Journal
 from counterfeit_vision.market import Market, render
+from counterfeit_vision.types import LONGEST_ID
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +169,9 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     assert said.code == 0
     assert "Calibrated on 31 genuine photos" in said.out  # the one that was picked because of its verdict is left out
     assert "share of genuine photos that may be suspected: 5 % -> 10 %" in said.out
+    feedback = ("feedback", journal, market.listings, results)
+    said = run(*feedback, "--id", genuine[0], "--decided", "fake", "--by", "ben")
+    assert "anna had decided: genuine.\n3 decisions in the journal" in said.out
     for wrong in (("--id", "nobody", "--by", "anna"), ("--id", genuine[0], "--by", "")):
         assert run("feedback", journal, market.listings, results, "--decided", "fake", *wrong).code == 2
     journal.write_bytes(journal.read_bytes().replace(b"anna", b"anne", 1))
@@ -238,6 +242,9 @@ def test_a_journals_listing_is_not_the_files_because_of_its_id(
     assert [item.id for item in found] == [*(path.name for path in photos), "1.jpg (journal)"]
     assert (found[-1].photos, failures) == (("/elsewhere/1.jpg",), [])
     assert commands._with(Path("photos"), []) == (Path("photos"), [])
+    row = {"id": LONGEST_ID * "y", "photos": ["a.jpg"]}
+    found, _ = commands._with(write_lines(tmp_path / "l.jsonl", [row]), [Listing(**{**row, "photos": ["/b.jpg"]})])
+    assert [len(item.id) for item in found] == [LONGEST_ID, LONGEST_ID]
 
 
 SAID = {"id": "a", "decision": "clear", "risk": 0.1, "p_value": 0.5, "reason": "Usual."}

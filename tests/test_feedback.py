@@ -22,7 +22,7 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
 from counterfeit_vision.feedback import Change, Journal
-from counterfeit_vision.types import Failure, Listing, PhotoView, Verdict
+from counterfeit_vision.types import LONGEST_ID, Failure, Listing, PhotoView, Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,25 @@ def test_decisions_come_back_in_order_and_the_last_one_of_a_listing_counts(tmp_p
     assert [item.id for item in journal.listings("genuine")] == ["b"]  # drawn all the same
     journal.add(listing("b"), verdict("b"), "fake", by="anna")
     assert [item.id for item in journal.listings("genuine")] == []
+
+
+def test_what_was_decided_earlier_is_known(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    assert journal.earlier(journal.add(listing("a"), verdict("a"), "fake", by="anna")) == []
+    journal.add(listing("b"), verdict("b"), "fake", by="anna")
+    first = journal.entries()[0]
+    second = journal.add(listing("a"), verdict("a"), "genuine", by="ben", at="2020-01-01T00:00Z")
+    assert journal.earlier(second) == [first]
+    assert [item.id for item in journal.listings("fake")] == ["b"]  # the last is the one written last
+    assert journal.earlier(journal.add(listing("a"), verdict("a"), "unsure", by="ben")) == [first, second]
+    assert journal.earlier({"listing": "a"}) == []
+
+
+def test_two_listings_of_the_longest_id_have_two(tmp_path: Path) -> None:
+    journal, id = Journal(tmp_path / "j"), LONGEST_ID * "y"
+    for photo in "ab":
+        journal.add(listing(id, [photo]), verdict(id, [photo]), "fake", by="anna")
+    assert [item.id for item in journal.listings("fake")] == [id, f"{id[:-4]} (2)"]
 
 
 def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: Path) -> None:

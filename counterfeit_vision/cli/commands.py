@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 NAMED = 5  # listings, in a note
+MORE = " (journal)"  # after a listing's id, where another has it
 # What a line of verdicts.jsonl has at least: a verdict's, what a journal and a watch of drift ask of it; a failure's.
 RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id", "stage"})
 
@@ -225,7 +226,7 @@ def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) ->
     will do where there are no more.
     """
     from ..manifests import read_listings
-    from ..types import Failure, Listing
+    from ..types import LONGEST_ID, Failure, Listing
 
     if not more and (as_it_is or source is None):
         return source, []
@@ -234,7 +235,8 @@ def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) ->
     taken, known = {item.id for item in given}, set(map(_same, listings))
     for item in more:
         if _same(item) not in known:
-            listings.append(dataclasses.replace(item, id=f"{item.id} (journal)") if item.id in taken else item)
+            other = f"{item.id[: LONGEST_ID - len(MORE)]}{MORE}"
+            listings.append(dataclasses.replace(item, id=other) if item.id in taken else item)
     return listings, [item for item in given if isinstance(item, Failure)]
 
 
@@ -259,8 +261,11 @@ def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
     entry = journal.add(listing, said, args.decided, by=args.by, drawn=args.drawn, note=args.note)
     count = len(journal)
     words = f"{args.id} was said to be {said['decision']}; {args.by} decided: {args.decided}."
+    last = next(reversed(journal.earlier(entry)), entry)
+    other = [f"{last['by']} had decided: {last['decided']}."] if last["decided"] != args.decided else []
     text = [
         words,
+        *other,
         f"{number(count, 'decision')} in the journal; they move nothing until you calibrate with --journal.",
         f"Its head is {journal.head}: kept elsewhere, it tells whether the last line changed or lines were cut off.",
     ]
