@@ -85,8 +85,8 @@ class Journal:
 
         ``verdict`` is what the inspector had said (or its ``to_dict``), ``by`` who decided. ``drawn`` says that the
         listing was drawn at random to be looked at, not picked because of its verdict: only such ones may calibrate.
-        Draw before you look at verdicts: draws among the clear ones made 14 % of genuine listings suspected instead of
-        5 %, in a simulation.
+        Draw from all, before you look at verdicts: draws among the clear ones make far more genuine listings suspected
+        than alpha (docs/promise.md shows it).
         ``at`` is an ISO 8601 time with its zone (default: now). Photos must be paths, so that they can be read again,
         of the files that were judged; those that failed are left out.
         Raises :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.

@@ -309,8 +309,8 @@ def _add_feedback(under: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--drawn",
         action="store_true",
-        help="the listing was drawn at random to be looked at, not picked because of its verdict; draw before you look "
-        "at verdicts: draws among the clear ones made 14 %% of genuine listings suspected, not 5 %%, in a simulation",
+        help="the listing was drawn at random to be looked at, not picked because of its verdict; draw from all, "
+        "before you look at verdicts: draws among the clear ones make far more genuine listings suspected than alpha",
     )
 
 
