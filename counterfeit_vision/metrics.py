@@ -280,19 +280,22 @@ def bootstrap_interval(
     names = group_names(groups, "each row", "bootstrap_interval: groups")
     if (apart := len(set(names))) < 2:
         raise InputError(f"bootstrap_interval: needs two groups at least, got {apart}")
-    _, inverse = np.unique(np.asarray(names), return_inverse=True)
-    members = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+    _, inverse, sizes = np.unique(np.asarray(names), return_inverse=True, return_counts=True)
+    ordered, starts = np.argsort(inverse, kind="stable"), np.cumsum(sizes) - sizes
     if not as_number(draws, whole=True) >= 1:
         raise InputError(f"bootstrap_interval: draws={draws!r}, need 1 or more")
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
-        rows = np.concatenate([members[pick] for pick in rng.integers(0, len(members), len(members))])
+        picked = rng.integers(0, len(sizes), len(sizes))
+        counts = sizes[picked]
+        skipped = starts[picked] - (np.cumsum(counts) - counts)
+        rows = ordered[np.repeat(skipped, counts) + np.arange(counts.sum())]
         with contextlib.suppress(InputError):  # a draw of one class only says nothing
             values.append(statistic(rows))
     values = [value for value in values if value == value]  # others' figures are NaN there
     if not values:
-        raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(members)} groups has a figure")
+        raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(sizes)} groups has a figure")
     outside = (1 - as_share(level, "bootstrap_interval: level", 0.95)) / 2
     low, high = np.quantile(values, [outside, 1 - outside])
     return float(low), float(high)

@@ -159,6 +159,14 @@ def test_a_perfect_ranking_of_few_fakes_is_sure_of_little() -> None:
         assert run(*swapped).figures["auroc"] == (0, *binomial_interval(0, fakes), 40 + fakes)
 
 
+def test_a_draw_copies_only_the_columns_that_a_figure_reads() -> None:
+    columns, rows = Columns.of(EIGHT.rows), np.array([4, 4, 0])
+    drawn = columns[rows]
+    assert drawn.columns is columns
+    for name in (*columns.__dataclass_fields__, "wrong"):
+        np.testing.assert_array_equal(getattr(drawn, name), getattr(columns, name)[rows])
+
+
 def test_groups_widen_the_intervals() -> None:
     random = np.random.default_rng(0)
     shift = np.repeat(random.normal(size=20), 20)

@@ -191,6 +191,19 @@ def test_the_bootstrap_resamples_groups_and_not_rows() -> None:
     assert high > 0.65
 
 
+@pytest.mark.parametrize(
+    "groups", [list("abcdefgh"), ["b", "a", "b", "c", "a", "b", "d", "a"], [3, 1, "1", 2, 3, 3, 1, 2]]
+)
+def test_draws_are_of_the_rows_that_one_group_after_another_gives(groups: list) -> None:
+    names = np.asarray(groups)
+    members = [np.flatnonzero(names == name) for name in np.unique(names)]
+    rng = np.random.default_rng(5)
+    slow = [np.concatenate([members[pick] for pick in rng.integers(0, len(members), len(members))]) for _ in range(30)]
+    drawn: list[np.ndarray] = []
+    bootstrap_interval(lambda rows: float(drawn.append(rows) or 0), groups, draws=30, seed=5)
+    assert [rows.tolist() for rows in drawn] == [rows.tolist() for rows in slow]
+
+
 def test_a_bootstrap_interval_of_a_lower_level_is_narrower() -> None:
     values, groups = np.random.default_rng(0).normal(size=400), [str(row) for row in range(400)]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,15 +93,25 @@ class Columns:
             confidence(risk, p_value, probability, likeness, margin_p, named, abstained),
         )
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> Columns:
-        return Columns(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    def __getitem__(self, rows: NDArray[np.int64]) -> Drawn:
+        return Drawn(self, rows)
 
-    @property
+    @cached_property
     def wrong(self) -> NDArray[np.bool_]:
         """Where an answer errs, fake from :data:`ALARM` on: takes genuine for fake or fake for genuine, names another
         product than a genuine listing shows, or is about goods that the catalogue does not hold.
         """
         return np.asarray(self.unknown | self.misnamed | ((self.risk >= ALARM) != self.fake), bool)
+
+
+class Drawn(NamedTuple):
+    """Some of the rows of columns, of which only those that are asked for are copied."""
+
+    columns: Columns
+    rows: NDArray[np.int64]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.columns, name)[self.rows]
 
 
 class Estimate(NamedTuple):
@@ -125,7 +136,7 @@ class Figure:
 
     title: str
     about: Callable[[Judged], bool]
-    of: Callable[[Columns], float]
+    of: Callable[[Columns | Drawn], float]
     share: bool = False
     interval: Callable[[Columns, Sequence[str], int], tuple[float, float]] | None = None
 
