@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .arrays import Bools, Doubles
 
-__all__ = ["Probability"]
+__all__ = ["Probability", "shifted"]
 
 Statistic = Callable[[Doubles], Doubles]
 
@@ -90,6 +90,16 @@ class Probability:
         """
         shift = _logit(self.usual if base_rate is None else base_rate) - _logit(self.fakes)
         return _sigmoid(np.clip(self.slope * _tamed(statistic) + self.intercept + shift, -LIMIT, LIMIT))
+
+
+def shifted(probabilities: Doubles, supposed: float, share: float) -> Doubles:
+    """(N,) probabilities that suppose one share of fakes, as they are where another ``share`` is fake; NaN stays.
+
+    >>> shifted(np.array([0.02, 0.5, 1.0]), 0.02, 0.5).round(2).tolist()
+    [0.5, 0.98, 1.0]
+    """
+    more = share * (1 - supposed) / (supposed * (1 - share))
+    return np.asarray(more * probabilities / (more * probabilities + 1 - probabilities))
 
 
 def _tamed(statistic: Doubles) -> Doubles:

@@ -21,6 +21,7 @@ from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts
 from counterfeit_vision.evaluation.figures import Columns
 from counterfeit_vision.heads import Product, Similarity
 from counterfeit_vision.metrics import binomial_interval, recall_at_k
+from counterfeit_vision.probability import shifted
 from counterfeit_vision.report import render_template
 
 DRAWS = 50
@@ -142,6 +143,34 @@ def test_probabilities_are_judged_where_there_are_any() -> None:
     assert sum(row.rows for row in found.reliability) == 400
     wrong = Evaluation([dataclasses.replace(row, probability=1 - row.probability) for row in rows], draws=DRAWS)
     assert wrong.figures["calibration_error"].value > 0.3
+
+
+def test_probabilities_are_judged_for_the_share_of_fakes_that_the_listings_have(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    truth = random.random(400)
+    fake = random.random(400) < truth
+    share = float(fake.mean())
+    told = shifted(truth, share, 0.02)  # as they are where 2 % are fakes
+    rows = [
+        judged(number, "fake" if fake[number] else "genuine", float(told[number]), probability=float(told[number]))
+        for number in range(400)
+    ]
+    here, there = Evaluation(rows, draws=DRAWS, supposed=0.02), Evaluation(rows, draws=DRAWS)
+    for name, value in (
+        ("brier", np.mean((truth - fake) ** 2)),
+        ("full_coverage_error", np.mean((truth >= 0.5) != fake)),
+    ):
+        assert here.figures[name].value == pytest.approx(value)
+        assert there.figures[name].value > value + 0.1
+    assert here.figures["calibration_error"].value < 0.1 < 0.3 < there.figures["calibration_error"].value
+    assert here.reliability[0].probability == pytest.approx(np.sort(truth)[:26].mean(), abs=0.02)
+    assert here.figures["auroc"] == there.figures["auroc"]
+    assert (np.array([row.risk for row in rows]) >= here.alarm).tolist() == (truth >= 0.5).tolist()
+    assert here.compare(there).figures["brier"].second == here.figures["brier"].value
+    assert Evaluation.load(here.save(tmp_path)).figures == here.figures
+    assert "shifted from the share of fakes" in (tmp_path / "evaluation.html").read_text(encoding="utf-8")
+    fakes = Evaluation([row for row in rows if row.label == "fake"], draws=DRAWS, supposed=0.02)
+    assert fakes.figures["brier"].value == pytest.approx(np.mean((told[fake] - 1) ** 2))
 
 
 def test_the_interval_of_a_calibration_error_holds_it() -> None:
@@ -411,6 +440,8 @@ class Puppet:
     """Stands in for an inspector: risk and heat map by id, and it keeps what it was given."""
 
     catalog = SimpleNamespace(grid=(4, 4), rows_of=lambda **named: [])
+    calibration: SimpleNamespace | None = None
+    base_rate: float | None = None
 
     def __init__(
         self, risks: dict[str, float], heat: dict[str, np.ndarray] | None = None, product: str | None = None
@@ -474,6 +505,18 @@ def test_labels_stay_here(tmp_path: Path) -> None:
         ("fake: letter_swap", "t", "not given"),
     ]
     assert found.about == {"Encoder": "none", "Listings": "l.jsonl", "Bootstrap": "50 draws by seller"}
+
+
+@pytest.mark.parametrize(("base_rate", "supposed"), [(None, 0.25), (0.02, 0.02)])
+def test_a_run_says_which_share_of_fakes_its_probabilities_suppose(
+    base_rate: float | None, supposed: float, tmp_path: Path
+) -> None:
+    puppet = Puppet({"a": 0.9, "b": 0.2})
+    puppet.calibration, puppet.base_rate = SimpleNamespace(probability=SimpleNamespace(usual=0.25)), base_rate
+    path = write(tmp_path / "l.jsonl", {"id": "a", "label": "fake"}, {"id": "b", "label": "genuine"})
+    found = evaluate(puppet, path, draws=DRAWS)
+    assert found.supposed == supposed
+    assert found.about["Probability"] == f"supposes {100 * supposed:g} % fakes; of these listings 50 % are"
 
 
 def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from ..pictures import data_uri
 from ..report import COLOURS, DECISION_NAMES
 from ..types import DECISIONS
 from ..wording import printable
-from .confidence import ALARM
 from .figures import FIGURES, Columns
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def _risks(axes: Any, run: Evaluation) -> None:
             weights = np.full(len(risks), 1 / len(risks))
             options = {"histtype": "stepfilled", "alpha": 0.5, "color": LABELS[label], "label": label}
             axes.hist(risks, BINS, range=(0, 1), weights=weights, **options)
-    axes.axvline(ALARM, **CHANCE)
+    axes.axvline(run.alarm, **CHANCE)
     axes.set(xlabel="risk; from the dashed line on, taken for fake", ylabel="share of the listings", xlim=(0, 1))
     axes.legend(frameon=False, fontsize="small", loc="upper center")
 
@@ -135,7 +134,7 @@ def _roc(axes: Any, run: Evaluation) -> None:
 
 
 def _coverage(axes: Any, run: Evaluation) -> None:
-    columns = Columns.of(run.judged)
+    columns = Columns.of(run._shifted)
     coverage, risk = metrics.risk_coverage(columns.wrong, columns.confidence)
     axes.plot(coverage, risk, color=INK, label=f"area {run.figures['risk_coverage_area']}")
     axes.axhline(risk[-1], **CHANCE, label="in random order")

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..metrics import Difference
 from .confidence import ALARM, confidence
 
-__all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "paired"]
+__all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
 
 RECALLED = (1, 5)  # of the nearest references
 TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the ROC curve is read
@@ -57,7 +57,8 @@ class Judged:
 @dataclass(frozen=True, eq=False)
 class Columns:
     """Judged listings as aligned arrays (N,): bool, but ``place`` (0 where absent) int64, ``risk`` and ``probability``
-    (NaN where absent) float64, and ``confidence``, by which answers are ordered (:func:`~.confidence.confidence`).
+    (NaN where absent) float64, ``answer`` (the probability, or the risk where there is none), and ``confidence``, by
+    which answers are ordered (:func:`~.confidence.confidence`).
     """
 
     fake: NDArray[np.bool_]
@@ -69,6 +70,7 @@ class Columns:
     place: NDArray[np.int64]
     risk: NDArray[np.float64]
     probability: NDArray[np.float64]
+    answer: NDArray[np.float64]
     confidence: NDArray[np.float64]
 
     @classmethod
@@ -80,6 +82,7 @@ class Columns:
         )
         abstained = np.array([row.decision == "insufficient_evidence" for row in rows], bool)
         named = np.array([row.named for row in rows], dtype=str)
+        answer = np.where(np.isnan(probability), risk, probability)
         return cls(
             np.array([row.label == "fake" for row in rows], bool),
             np.array([row.label == "unknown" for row in rows], bool),
@@ -90,7 +93,8 @@ class Columns:
             np.array([row.place or 0 for row in rows], np.int64),
             risk,
             probability,
-            confidence(risk, p_value, probability, likeness, margin_p, named, abstained),
+            answer,
+            confidence(answer, p_value, probability, likeness, margin_p, named, abstained),
         )
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Drawn:
@@ -101,7 +105,13 @@ class Columns:
         """Where an answer errs, fake from :data:`ALARM` on: takes genuine for fake or fake for genuine, names another
         product than a genuine listing shows, or is about goods that the catalogue does not hold.
         """
-        return np.asarray(self.unknown | self.misnamed | ((self.risk >= ALARM) != self.fake), bool)
+        return np.asarray(self.unknown | self.misnamed | ((self.answer >= ALARM) != self.fake), bool)
+
+
+def fake_share(rows: Iterable[Judged]) -> float | None:
+    """The share of fakes among judged listings; ``None`` where none is known to be one or genuine."""
+    known = [row.label == "fake" for row in rows if row.decision is not None and row.label != "unknown"]
+    return float(np.mean(known)) if known else None
 
 
 class Drawn(NamedTuple):

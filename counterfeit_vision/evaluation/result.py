@@ -16,14 +16,16 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 
 from .. import metrics
-from ..checks import as_path
+from ..checks import as_path, as_share
 from ..errors import InputError, require
 from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
+from ..probability import shifted
 from ..report import render_template, risk_name
 from ..types import DECISIONS, Failure
 from . import charts
-from .figures import FIGURES, Columns, Estimate, Judged, estimate, paired
+from .confidence import ALARM
+from .figures import FIGURES, Columns, Estimate, Judged, estimate, fake_share, paired
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
@@ -74,7 +76,8 @@ class Evaluation:
 
     ``rows`` are the listings in input order, ``about`` facts about the run. Listings without a verdict count in no
     figure; the tables say how many there are. ``failures`` are these, and single photos of judged listings; a run that
-    was read back has none.
+    was read back has none. ``supposed`` is the share of fakes that the probabilities suppose: errors and calibration
+    are told of what they would be for the share among these listings. ``None`` takes them as they are.
     """
 
     def __init__(
@@ -84,7 +87,9 @@ class Evaluation:
         about: Mapping[str, str] | None = None,
         draws: int = 1000,
         failures: Sequence[Failure] = (),
+        supposed: float | None = None,
     ) -> None:
+        self.supposed = None if supposed is None else as_share(supposed, "supposed", 0.02)
         self.rows, self.about, self.draws, self.failures = tuple(rows), dict(about or {}), draws, tuple(failures)
 
     @property
@@ -92,10 +97,33 @@ class Evaluation:
         """The listings that got a verdict."""
         return [row for row in self.rows if row.decision is not None]
 
+    @property
+    def _shares(self) -> tuple[float, float] | None:
+        """The share of fakes that the probabilities suppose, and that among these listings, if they can be shifted."""
+        share = self.fake_share
+        return (self.supposed, share) if self.supposed is not None and share is not None and 0 < share < 1 else None
+
+    @cached_property
+    def _shifted(self) -> list[Judged]:
+        """The judged listings, with the probabilities that they have for the share of fakes among them."""
+        if self._shares is None:
+            return self.judged
+        given = np.array([row.probability for row in self.judged], np.float64)
+        found = [None if value != value else value for value in shifted(given, *self._shares).tolist()]
+        return [dataclasses.replace(row, probability=p) for row, p in zip(self.judged, found, strict=True)]
+
+    @property
+    def alarm(self) -> float:
+        """The risk from which on a listing is taken for fake, for the share of fakes among these."""
+        if self._shares is None:
+            return ALARM
+        supposed, share = self._shares
+        return float(shifted(np.array(ALARM), share, supposed))
+
     @cached_property
     def figures(self) -> dict[str, Estimate]:
         """Those of :data:`~counterfeit_vision.evaluation.figures.FIGURES` that these listings allow."""
-        found = {name: estimate(figure, self.judged, draws=self.draws) for name, figure in FIGURES.items()}
+        found = {name: estimate(figure, self._shifted, draws=self.draws) for name, figure in FIGURES.items()}
         return {name: value for name, value in found.items() if value is not None}
 
     @cached_property
@@ -129,7 +157,7 @@ class Evaluation:
     @property
     def reliability(self) -> list[Bin]:
         """The reliability table, where verdicts carry a probability."""
-        columns = Columns.of([row for row in self.judged if FIGURES["brier"].about(row)])
+        columns = Columns.of([row for row in self._shifted if FIGURES["brier"].about(row)])
         return metrics.reliability(columns.fake, columns.probability) if len(columns.fake) else []
 
     @property
@@ -141,8 +169,7 @@ class Evaluation:
     @property
     def fake_share(self) -> float | None:
         """The share of fakes: what the average precision of a risk that says nothing would be."""
-        known = [row.label == "fake" for row in self.judged if row.label != "unknown"]
-        return float(np.mean(known)) if known else None
+        return fake_share(self.rows)
 
     # --- beside an earlier run ----------------------------------------------------------------------------------------
 
@@ -153,8 +180,8 @@ class Evaluation:
         label one differently.
         """
         earlier = baseline if isinstance(baseline, Evaluation) else Evaluation.load(baseline)
-        before = {row.id: row for row in earlier.judged}
-        pairs = [(before[row.id], row) for row in self.judged if row.id in before]
+        before = {row.id: row for row in earlier._shifted}
+        pairs = [(before[row.id], row) for row in self._shifted if row.id in before]
         if not pairs:
             raise InputError("the two runs share no listing with a verdict: nothing to compare")
         for old, new in pairs:
@@ -202,7 +229,7 @@ class Evaluation:
             rows, draws = [_row(row) for row in data["rows"]], data["draws"]
             if not isinstance(draws, int) or draws < 1:
                 raise ValueError(f"draws {draws!r:.60}")
-            return cls(rows, about=data["about"], draws=draws)
+            return cls(rows, about=data["about"], draws=draws, supposed=data.get("supposed"))
         except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error
 
@@ -214,6 +241,7 @@ class Evaluation:
             "draws": self.draws,
             "figures": {name: value._asdict() for name, value in self.figures.items()},
             "fake_share": self.fake_share,
+            "supposed": self.supposed,
             "peak_by_chance": self.peak_by_chance,
             "tables": {by: [line.to_dict() for line in lines] for by, lines in self.tables.items()},
             "reliability": [row._asdict() for row in self.reliability],

@@ -22,7 +22,7 @@ from ..inspector import Inspector
 from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
-from .figures import Judged
+from .figures import Judged, fake_share
 from .result import Evaluation
 
 __all__ = ["evaluate", "labelled_rows"]
@@ -79,7 +79,16 @@ def evaluate(
         rows.append(_judged(truth, result, inspector.catalog))
         failures += [result] if isinstance(result, Failure) else result.failures
     about = {**inspector.about(), "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
-    return Evaluation(rows, about=about, draws=draws, failures=failures)
+    supposed, share = _supposed(inspector), fake_share(rows)
+    if supposed is not None and share is not None:
+        about["Probability"] = f"supposes {100 * supposed:.3g} % fakes; of these listings {100 * share:.3g} % are"
+    return Evaluation(rows, about=about, draws=draws, failures=failures, supposed=supposed)
+
+
+def _supposed(inspector: Inspector) -> float | None:
+    """The share of fakes that the inspector's probabilities suppose, where it gives any."""
+    probability = None if inspector.calibration is None else inspector.calibration.probability
+    return None if probability is None else inspector.base_rate or probability.usual
 
 
 def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
