@@ -188,6 +188,15 @@ def test_a_perfect_ranking_of_few_fakes_is_sure_of_little() -> None:
         assert run(*swapped).figures["auroc"] == (0, *binomial_interval(0, fakes), 40 + fakes)
 
 
+def test_every_listing_right_is_surer_than_all_but_one() -> None:
+    """Both were counted as the few fakes alone: up to 52 % errors where none was seen, 0.6 % where one was."""
+    rows = [("genuine", 0.1)] * 495 + [("fake", 0.9)] * 5
+    right, one_wrong = run(*rows).figures, run(*rows[:-1], ("fake", 0.2)).figures
+    for name in ("full_coverage_error", "risk_coverage_area"):
+        assert right[name] == (0, *binomial_interval(0, 500), 500)
+    assert one_wrong["full_coverage_error"] == (1 / 500, *binomial_interval(1, 500), 500)
+
+
 def test_a_draw_copies_only_the_columns_that_a_figure_reads() -> None:
     columns, rows = Columns.of(EIGHT.rows), np.array([4, 4, 0])
     drawn = columns[rows]

@@ -140,15 +140,27 @@ class Estimate(NamedTuple):
 class Figure:
     """``of`` is the figure, over the judged listings that it is ``about``. Limits come from a bootstrap over groups. A
     ``share`` takes Clopper-Pearson limits where every listing is its own group; and a figure that is 0 or 1, which no
-    draw changes, those of as many trials as there are groups, or groups of the rarer label where it is no share. A
-    figure may have an ``interval`` of its own, of the columns, their groups and the number of draws.
+    draw changes, those of as many trials as there are groups, or groups of the rarer label where it ``ranks`` fakes
+    against genuine listings. A figure may have an ``interval`` of its own, of the columns, their groups and the number
+    of draws.
     """
 
     title: str
     about: Callable[[Judged], bool]
     of: Callable[[Columns | Drawn], float]
     share: bool = False
+    ranks: bool = False
     interval: Callable[[Columns, Sequence[str], int], tuple[float, float]] | None = None
+
+    def trials(self, rows: Sequence[Judged]) -> int:
+        """How many groups could have shown another figure."""
+        labels = {row.label for row in rows}
+        by_label = [len(_groups(row for row in rows if row.label == label)) for label in labels]
+        return min(by_label) if self.ranks else len(_groups(rows))
+
+
+def _groups(rows: Iterable[Judged]) -> set[str]:
+    return {row.group for row in rows}
 
 
 def _known(row: Judged) -> bool:
@@ -179,22 +191,28 @@ FIGURES = {
     "detections": Figure(
         "Fakes that are suspected", lambda row: row.label == "fake", lambda c: c.suspected.mean(), share=True
     ),
-    "auroc": Figure("AUROC of the risk", _known, lambda c: metrics.auroc(c.fake, c.risk)),
+    "auroc": Figure("AUROC of the risk", _known, lambda c: metrics.auroc(c.fake, c.risk), ranks=True),
     "average_precision": Figure(
-        "Average precision of the risk", _known, lambda c: metrics.average_precision(c.fake, c.risk)
+        "Average precision of the risk", _known, lambda c: metrics.average_precision(c.fake, c.risk), ranks=True
     ),
     "fpr_at_tpr": Figure(
         f"False alarms where {100 * TPR:g} % of the fakes are found",
         _known,
         lambda c: metrics.fpr_at_tpr(c.fake, c.risk, TPR),
+        ranks=True,
     ),
     "recall_at_fpr": Figure(
-        f"Fakes found at {100 * FPR:g} % false alarms", _known, lambda c: metrics.recall_at_fpr(c.fake, c.risk, FPR)
+        f"Fakes found at {100 * FPR:g} % false alarms",
+        _known,
+        lambda c: metrics.recall_at_fpr(c.fake, c.risk, FPR),
+        ranks=True,
     ),
     "risk_coverage_area": Figure(
         "Area under risk-coverage", lambda row: True, lambda c: metrics.risk_coverage_area(c.wrong, c.confidence)
     ),
-    "full_coverage_error": Figure("Errors where every listing is answered", lambda row: True, lambda c: c.wrong.mean()),
+    "full_coverage_error": Figure(
+        "Errors where every listing is answered", lambda row: True, lambda c: c.wrong.mean(), share=True
+    ),
     **{f"recall_at_{k}": _recall(k) for k in RECALLED},
     "calibration_error": Figure(
         f"Expected calibration error ({metrics.BINS} bins of equal mass)",
@@ -224,7 +242,7 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
     columns, groups = Columns.of(used), [row.group for row in used]
     try:
         value = float(figure.of(columns))
-        apart = len(set(groups))
+        apart = len(_groups(used))
         if figure.share and (apart == len(used) or value in (0, 1)):
             interval = metrics.binomial_interval(round(value * apart), apart)
         elif apart < 2:
@@ -234,9 +252,8 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
         else:
             interval = metrics.bootstrap_interval(lambda chosen: figure.of(columns[chosen]), groups, draws=draws)
             if value in (0, 1):
-                labels = {row.label for row in used}
-                rarer = min(len({row.group for row in used if row.label == label}) for label in labels)
-                interval = metrics.binomial_interval(round(value * rarer), rarer)
+                trials = figure.trials(used)
+                interval = metrics.binomial_interval(round(value * trials), trials)
     except InputError:
         return None
     return Estimate(value, *interval, len(used))
