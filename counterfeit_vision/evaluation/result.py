@@ -25,7 +25,7 @@ from ..report import render_template, risk_name
 from ..types import DECISIONS, Failure
 from . import charts
 from .confidence import ALARM
-from .figures import FIGURES, Columns, Estimate, Judged, estimate, fake_share, paired
+from .figures import FEWEST, FIGURES, Columns, Estimate, Judged, estimate, fake_share, paired
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
@@ -258,7 +258,7 @@ class Evaluation:
 
     def _shown(self) -> dict[str, Any]:
         titles = {name: figure.title for name, figure in FIGURES.items()}
-        return {"run": self, "titles": titles, "tables": TABLES, "risk_name": risk_name(self.judged)}
+        return {"run": self, "titles": titles, "tables": TABLES, "fewest": FEWEST, "risk_name": risk_name(self.judged)}
 
     def _repr_html_(self) -> str:
         return render_template("evaluation_notebook.html.j2", **self._shown())
