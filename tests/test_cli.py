@@ -425,7 +425,7 @@ def test_evaluate_writes_page_and_numbers_and_compares(
     assert said.code == 0, said.err
     assert said.err == ""
     assert "On 4 listings with a verdict in both runs:" in said.out
-    assert re.search(r"^AUROC of the risk +(\d\.\d{3}) +\1 +\+0\.000 +\+0\.000 to \+0\.000", said.out, re.MULTILINE)
+    assert re.search(r"^AUROC of the risk +(\d\.\d{3}) +\1 +\+0\.000 +-(0\.[1-9]\d+) to \+\2", said.out, re.MULTILINE)
     data = run(*again, "--json").data
     assert data["listings"] == 4
     assert data["figures"]["auroc"]["listings"] == 4

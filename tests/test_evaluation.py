@@ -281,6 +281,17 @@ def test_a_run_is_compared_pair_by_pair() -> None:
     assert isinstance(found, Comparison)
 
 
+def test_runs_that_do_not_differ_on_few_listings_are_not_told_to_be_equal() -> None:
+    compared = EIGHT.compare(EIGHT).figures
+    for name, count in (("detections", 4), ("auroc", 4), ("full_coverage_error", 8), ("risk_coverage_area", 8)):
+        most = binomial_interval(0, count)[1]
+        assert (compared[name].difference, compared[name].low, compared[name].high) == (0, -most, most)
+    none_found = Evaluation([dataclasses.replace(row, decision="clear") for row in EIGHT.rows], draws=DRAWS)
+    all_found = Evaluation([dataclasses.replace(row, decision="suspected") for row in EIGHT.rows], draws=DRAWS)
+    worse = none_found.compare(all_found).figures["detections"]
+    assert (worse.difference, worse.low, worse.high) == (-1, -1, binomial_interval(0, 4)[1] - 1)
+
+
 def test_what_is_not_named_says_so() -> None:
     found = Evaluation([dataclasses.replace(row, brand="", category="") for row in EIGHT.rows], draws=2)
     assert "<bdi>not named</bdi>" in render_template("evaluation.html.j2", **found._shown(), compared=None, charts=[])

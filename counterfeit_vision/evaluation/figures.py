@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -270,13 +270,15 @@ def estimate(figure: Figure, rows: Iterable[Judged], *, draws: int) -> Estimate 
 
 
 def paired(figure: Figure, pairs: Iterable[tuple[Judged, Judged]], *, draws: int) -> Difference | None:
-    """A figure of two runs over the listings that it is about in both; ``None`` as in :func:`estimate`."""
+    """A figure of two runs over the listings that it is about in both; ``None`` as in :func:`estimate`. Where no draw
+    changes the difference, as where no pair differs, the limits are what as many pairs can hide.
+    """
     used = [(first, second) for first, second in pairs if figure.about(first) and figure.about(second)]
     if not figure.allowed([row for _, row in used]):
         return None
     first, second = (Columns.of([pair[side] for pair in used]) for side in (0, 1))
     try:
-        return metrics.paired_difference(
+        found = metrics.paired_difference(
             lambda chosen: float(figure.of(first[chosen])),
             lambda chosen: float(figure.of(second[chosen])),
             [row.group for _, row in used],
@@ -284,3 +286,7 @@ def paired(figure: Figure, pairs: Iterable[tuple[Judged, Judged]], *, draws: int
         )
     except InputError:
         return None
+    if found.low < found.high:
+        return found
+    hidden = metrics.binomial_interval(0, figure.trials([row for _, row in used]))[1]
+    return replace(found, low=max(found.low - hidden, -1.0), high=min(found.high + hidden, 1.0))
