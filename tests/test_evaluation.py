@@ -520,6 +520,18 @@ def write(path: Path, *rows: dict) -> Path:
     return path
 
 
+BY_TWO_SELLERS = "50 draws of 2 groups (seller); so few groups make intervals too narrow"
+
+
+@pytest.mark.parametrize(
+    ("group", "said"), [("id", "50 draws of 9 listings"), ("seller", "50 draws of 8 groups (seller)")]
+)
+def test_a_run_says_of_how_many_groups_its_draws_are(group: str, said: str, tmp_path: Path) -> None:
+    rows = [{"id": f"{n}", "label": "genuine", "seller": f"s{max(n, 1)}"} for n in range(10)]
+    puppet = Puppet({f"{n}": 0.1 for n in range(9)})
+    assert evaluate(puppet, write(tmp_path / "l.jsonl", *rows), group=group, draws=DRAWS).about["Bootstrap"] == said
+
+
 def test_labels_stay_here(tmp_path: Path) -> None:
     secret = {"attack": "letter_swap", "mask": "masks/m.png", "hard": "glare", "scene": "attic"}
     path = write(
@@ -539,7 +551,7 @@ def test_labels_stay_here(tmp_path: Path) -> None:
         ("genuine: glare", "s", "acme"),
         ("fake: letter_swap", "t", "not given"),
     ]
-    assert found.about == {"Encoder": "none", "Listings": "l.jsonl", "Bootstrap": "50 draws by seller"}
+    assert found.about == {"Encoder": "none", "Listings": "l.jsonl", "Bootstrap": BY_TWO_SELLERS}
 
 
 @pytest.mark.parametrize(("base_rate", "supposed"), [(None, 0.25), (0.02, 0.02)])

@@ -22,12 +22,14 @@ from ..inspector import Inspector
 from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
+from ..wording import number
 from .figures import Judged, fake_share
 from .result import Evaluation
 
 __all__ = ["evaluate", "labelled_rows"]
 
 LABELS = ("genuine", "fake", "unknown")
+FEW_GROUPS = 8  # with 5, four of five 95 % intervals held the true figure in simulated runs, with 2 every other one
 LARGEST_MASK = 0.2  # of the photo: in a larger change a peak proves nothing
 
 
@@ -78,11 +80,19 @@ def evaluate(
         result = item if isinstance(item, Failure) else next(results)
         rows.append(_judged(truth, result, inspector.catalog))
         failures += [result] if isinstance(result, Failure) else result.failures
-    about = {**inspector.about(), "Listings": path.name, "Bootstrap": f"{draws} draws by {group}"}
+    about = {**inspector.about(), "Listings": path.name, "Bootstrap": _bootstrap(rows, group, draws)}
     supposed, share = _supposed(inspector), fake_share(rows)
     if supposed is not None and share is not None:
         about["Probability"] = f"supposes {100 * supposed:.3g} % fakes; of these listings {100 * share:.3g} % are"
     return Evaluation(rows, about=about, draws=draws, failures=failures, supposed=supposed)
+
+
+def _bootstrap(rows: list[Judged], group: str, draws: int) -> str:
+    """What intervals come from, and where that is too little."""
+    count = len({row.group for row in rows if row.decision is not None})
+    what = number(count, "listing") if group == "id" else f"{number(count, 'group')} ({group})"
+    few = "; so few groups make intervals too narrow" if count < FEW_GROUPS else ""
+    return f"{number(draws, 'draw')} of {what}{few}"
 
 
 def _supposed(inspector: Inspector) -> float | None:
@@ -96,19 +106,19 @@ def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
     or a group is missing.
     """
     rows = list(read_rows(path))
-    for number, row in rows:
+    for line, row in rows:
         label = row.get("label")
         if label not in LABELS:
-            raise ManifestError(f"{path}:{number}: label={label!r}; the labels are {', '.join(LABELS)}")
+            raise ManifestError(f"{path}:{line}: label={label!r}; the labels are {', '.join(LABELS)}")
         if group != "id" and group not in row:
             there = ", ".join(row)
-            raise ManifestError(f"{path}:{number}: column {group!r}, to group by, is missing; the row has {there}")
+            raise ManifestError(f"{path}:{line}: column {group!r}, to group by, is missing; the row has {there}")
     return rows
 
 
 def _truths(path: Path, group: str) -> Iterator[_Truth]:
-    for number, row in labelled_rows(path, group):
-        place, label, id = f"{path}:{number}", row["label"], id_of(row, f"{path.name}:{number}")
+    for line, row in labelled_rows(path, group):
+        place, label, id = f"{path}:{line}", row["label"], id_of(row, f"{path.name}:{line}")
         detail = row.get("attack") if label == "fake" else row.get("hard")
         judged = Judged(
             id=id,
