@@ -566,6 +566,19 @@ def test_a_run_says_which_share_of_fakes_its_probabilities_suppose(
     assert found.about["Probability"] == f"supposes {100 * supposed:g} % fakes; of these listings 50 % are"
 
 
+def test_listings_without_an_id_are_told_apart_by_their_photos(tmp_path: Path) -> None:
+    """By their lines they were compared with other listings, which happened to stand there in the other run's file."""
+    genuine = [{"label": "genuine", "photos": photos} for photos in (["1.jpg", "2.jpg"], "3.jpg", ["4.jpg"])]
+    first, second, *others = [
+        evaluate(Puppet({f"{name}.jsonl:{n}": 0.1 for n in range(1, 4)}), write(tmp_path / f"{name}.jsonl", *rows))
+        for name, rows in (("a", genuine), ("b", genuine[1:]), ("a", [{"photos": "5.jpg", "label": "genuine"}]))
+    ]
+    assert [row.id for row in first.rows] == ["1.jpg|2.jpg", "3.jpg", "4.jpg"]
+    assert second.compare(first).listings == 2
+    with pytest.raises(cv.InputError, match="share no listing"):
+        others[0].compare(first)
+
+
 def test_rows_and_results_stay_aligned_around_failures(tmp_path: Path) -> None:
     path = write(
         tmp_path / "l.jsonl",

@@ -118,7 +118,7 @@ def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
 
 def _truths(path: Path, group: str) -> Iterator[_Truth]:
     for line, row in labelled_rows(path, group):
-        place, label, id = f"{path}:{line}", row["label"], id_of(row, f"{path.name}:{line}")
+        place, label, id = f"{path}:{line}", row["label"], id_of(row, _photos_of(row, f"{path.name}:{line}"))
         detail = row.get("attack") if label == "fake" else row.get("hard")
         judged = Judged(
             id=id,
@@ -133,6 +133,12 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
             _check_masks(place, [mask for mask in (change, product) if mask is not None])
         shows = row.get("shows", row.get("product")) if label == "genuine" else None
         yield _Truth(judged, None if shows is None else str(shows), change, product)
+
+
+def _photos_of(row: dict[str, Any], otherwise: str) -> str:
+    """The photos of a row as text: in another file its line is that of another listing, which none is compared with."""
+    photos = row.get("photos", row.get("photo"))
+    return "|".join(map(str, photos if isinstance(photos, list) else [photos])) if photos else otherwise
 
 
 def _check_masks(place: str, masks: list[Path]) -> None:
