@@ -448,6 +448,33 @@ def test_rows_of_other_types_are_refused(name: str, value: object, tmp_path: Pat
         Evaluation.load(tmp_path)
 
 
+def test_rows_of_ones_own_are_counted_by_their_scores_alone() -> None:
+    rows = [Judged(id=row.id, label=row.label, risk=row.risk, decision=row.decision) for row in EIGHT.rows]
+    found = Evaluation(rows, draws=DRAWS)
+    assert found.figures == EIGHT.figures
+    assert [line.name for line in found.tables["kind"]] == ["genuine", "fake"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("label", "Fake", r"row '4': label='Fake'; the labels are genuine, fake, unknown"),
+        ("label", True, "label=True"),
+        ("label", 1, "label=1"),
+        ("decision", "fake", "decision='fake'; the decisions are suspected, review"),
+        ("risk", float("nan"), r"row '4': risk=nan, need a number in 0\.\.1"),
+        ("risk", 7.0, "risk=7.0"),
+        ("risk", None, "risk=None"),
+        ("p_value", -0.1, "p_value=-0.1"),
+        ("probability", "0.5", "probability='0.5'"),
+    ],
+)
+def test_rows_that_no_figure_can_count_are_refused(name: str, value: object, said: str) -> None:
+    rows = [dataclasses.replace(row, **{name: value} if row.id == "4" else {}) for row in EIGHT.rows]
+    with pytest.raises(cv.InputError, match=said):
+        Evaluation(rows)
+
+
 def test_what_is_no_path_is_refused() -> None:
     for call in (Evaluation.load, EIGHT.save, EIGHT.compare):
         with pytest.raises(cv.InputError, match=r"[Ee]valuation\.\w+\(None\): need a path; type"):

@@ -15,8 +15,9 @@ from ..errors import InputError
 from ..metrics import Difference
 from .confidence import ALARM, confidence
 
-__all__ = ["FIGURES", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
+__all__ = ["FIGURES", "LABELS", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
 
+LABELS = ("genuine", "fake", "unknown")
 RECALLED = (1, 5)  # of the nearest references
 TPR, FPR = 0.95, 0.05  # the rates of detection and of false alarms at which the ROC curve is read
 FEWEST = 60  # groups of the label whose rate is kept: with 20, intervals held the true figure in 7 of 10 simulated runs
@@ -26,7 +27,8 @@ FEWEST = 60  # groups of the label whose rate is kept: with 20, intervals held t
 class Judged:
     """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
 
-    ``kind`` is the label with the attack or the circumstance, ``group`` what a bootstrap keeps together. ``misnamed``:
+    ``kind`` is the label with the attack or the circumstance (default: the label), ``group`` what a bootstrap keeps
+    together (default: each listing by itself). ``misnamed``:
     the verdict on a genuine listing names another product than it shows. ``place``, from 1, is where the first of that
     product's references comes among those nearest to its first judged photo, whatever the listing claims: 0 where none
     does, ``None`` where it is not known what the listing shows, or the catalogue does not hold it. ``likeness`` is the
@@ -37,10 +39,10 @@ class Judged:
 
     id: str
     label: str
-    kind: str
-    group: str
-    brand: str
-    category: str
+    kind: str = ""
+    group: str = ""
+    brand: str = ""
+    category: str = ""
     decision: str | None = None
     risk: float | None = None
     p_value: float | None = None
@@ -53,6 +55,10 @@ class Judged:
     peak: bool | None = None
     chance: float | None = None
     failure: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self.kind or self.label)
+        object.__setattr__(self, "group", self.group or self.id)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 
 from .. import metrics
-from ..checks import as_path, as_share
+from ..checks import as_number, as_path, as_share
 from ..errors import InputError, require
 from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
@@ -25,7 +25,7 @@ from ..report import render_template, risk_name
 from ..types import DECISIONS, Failure
 from . import charts
 from .confidence import ALARM
-from .figures import FEWEST, FIGURES, Columns, Estimate, Judged, estimate, fake_share, paired
+from .figures import FEWEST, FIGURES, LABELS, Columns, Estimate, Judged, estimate, fake_share, paired
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
@@ -78,11 +78,20 @@ class Evaluation:
     figure; the tables say how many there are. ``failures`` are these, and single photos of judged listings; a run that
     was read back has none. ``supposed`` is the share of fakes that the probabilities suppose: errors and calibration
     are told of what they would be for the share among these listings. ``None`` takes them as they are.
+
+    Rows may be made of what any model says; :class:`InputError` names one that can't be counted.
+
+    >>> said = {"a": ("fake", 0.9), "b": ("genuine", 0.2), "c": ("fake", 0.4)}
+    >>> decided = {True: "suspected", False: "clear"}
+    >>> Evaluation(
+    ...     Judged(id=id, label=label, risk=risk, decision=decided[risk >= 0.5]) for id, (label, risk) in said.items()
+    ... )
+    <Evaluation 3 listings, AUROC 1.000, fakes suspected 0.500, genuine suspected 0.000>
     """
 
     def __init__(
         self,
-        rows: Sequence[Judged],
+        rows: Iterable[Judged],
         *,
         about: Mapping[str, str] | None = None,
         draws: int = 1000,
@@ -91,6 +100,8 @@ class Evaluation:
     ) -> None:
         self.supposed = None if supposed is None else as_share(supposed, "supposed", 0.02)
         self.rows, self.about, self.draws, self.failures = tuple(rows), dict(about or {}), draws, tuple(failures)
+        for row in self.rows:
+            _check(row)
 
     @property
     def judged(self) -> list[Judged]:
@@ -262,6 +273,21 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         return render_template("evaluation_notebook.html.j2", **self._shown())
+
+
+def _check(row: Judged) -> None:
+    """:class:`InputError` for a label or a number that figures would leave out, or count wrongly."""
+    if row.label not in LABELS:
+        raise InputError(f"row {row.id!r}: label={row.label!r}; the labels are {', '.join(LABELS)}")
+    if row.decision not in (None, *DECISIONS):
+        raise InputError(
+            f"row {row.id!r}: decision={row.decision!r}; the decisions are {', '.join(DECISIONS)}, or None"
+        )
+    for name in ("risk", "p_value", "probability"):
+        value = getattr(row, name)
+        needed = value is not None or (name == "risk" and row.decision is not None)
+        if needed and not 0 <= as_number(value) <= 1:
+            raise InputError(f"row {row.id!r}: {name}={value!r:.60}, need a number in 0..1")
 
 
 def _row(values: Mapping[str, Any]) -> Judged:

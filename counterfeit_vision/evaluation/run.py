@@ -23,12 +23,11 @@ from ..lookalikes import folded
 from ..manifests import id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
 from ..wording import number
-from .figures import Judged, fake_share
+from .figures import LABELS, Judged, fake_share
 from .result import Evaluation
 
 __all__ = ["evaluate", "labelled_rows"]
 
-LABELS = ("genuine", "fake", "unknown")
 FEW_GROUPS = 8  # with 5, four of five 95 % intervals held the true figure in simulated runs, with 2 every other one
 LARGEST_MASK = 0.2  # of the photo: in a larger change a peak proves nothing
 
