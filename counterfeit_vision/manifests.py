@@ -21,7 +21,7 @@ from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
 
-__all__ = ["id_of", "read_listings", "read_references", "read_rows"]
+__all__ = ["cell_text", "column_names", "id_of", "read_listings", "read_references", "read_rows"]
 
 # HEIC is not read: such photos are named failures, so that nobody takes them for judged
 PHOTO_SUFFIXES = {
@@ -82,7 +82,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 if not any(cell.strip() for cell in cells):
                     continue
                 if len(cells) > len(header):
-                    raise csv.Error(f"more cells than the header has columns: {_columns(header)}")
+                    raise csv.Error(f"more cells than the header has columns: {column_names(header)}")
                 "".join(cells).encode()
             except (csv.Error, UnicodeEncodeError) as error:
                 since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
@@ -125,10 +125,10 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
 def _given(row: dict[str, Any]) -> dict[str, Any]:
     """The cells of a row that hold something: where one is missing, pandas has NaN."""
     cells = {key: value for key, value in row.items() if value is not None and value == value}
-    return {key: _text(value) if key in TEXT_FIELDS else value for key, value in cells.items()}
+    return {key: cell_text(value) if key in TEXT_FIELDS else value for key, value in cells.items()}
 
 
-def _text(value: Any) -> Any:
+def cell_text(value: Any) -> Any:
     """A number or a time as a csv has it. Of a column of whole numbers with gaps pandas makes 12345.0."""
     if isinstance(value, datetime.date):
         return value.isoformat()
@@ -190,7 +190,7 @@ def _from_manifest(path: Path) -> Iterator[Reference]:
     for number, row in read_rows(path):
         for column in ("photo", "brand", "product"):
             if column not in row:
-                raise ManifestError(f"{path}:{number}: column {column!r} is missing; the row has {_columns(row)}")
+                raise ManifestError(f"{path}:{number}: column {column!r} is missing; the row has {column_names(row)}")
         if not isinstance(row["photo"], str):
             raise ManifestError(f"{path}:{number}: column 'photo' holds {str(row['photo'])[:80]}, expected a path")
         values = {key: value for key, value in row.items() if key in REFERENCE_FIELDS}
@@ -303,12 +303,12 @@ def _refuse_without_photos(path: Path) -> None:
         with _csv_table(path) as (header, _):  # no row is whole, or there is none
             columns = dict.fromkeys(header)
     if columns and not {"photos", "photo"} & columns.keys():
-        raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {_columns(columns)}")
+        raise ManifestError(f"{path}: column 'photos' is missing in every row; the columns are {column_names(columns)}")
 
 
 def _photo_paths(path: Path, row: dict[str, Any]) -> list[Path]:
     if "photos" not in row and "photo" not in row:
-        raise InputError(f"column 'photos' is missing; the row has {_columns(row)}")
+        raise InputError(f"column 'photos' is missing; the row has {column_names(row)}")
     photos = _json_cell("photos", row["photos"], "a.jpg|b.jpg, or ") if "photos" in row else [row["photo"]]
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise InputError(f"column 'photos' holds {str(photos)[:80]}, expected a list of paths")
@@ -362,7 +362,7 @@ def _photos_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterato
             yield from _photos_under(item, above)
 
 
-def _columns(names: Iterable[str]) -> str:
+def column_names(names: Iterable[str]) -> str:
     """Columns as words, and what to do where one holds them all."""
     words = ", ".join(names) or "nothing"
     return f"{words} (separate cells by commas)" if ";" in words or "\t" in words else words

@@ -494,7 +494,7 @@ def test_what_cannot_be_evaluated_is_said_before_any_work(
     source = write_lines(tmp_path / "plain.jsonl", [{"id": "a", "photos": ["a.jpg"]}])
     base = ("evaluate", catalog, inspector, source, "--quiet", "--out")
     for arguments, words in (
-        ((*base, tmp_path / "e"), "plain.jsonl:1: label=None; the labels are genuine, fake, unknown"),
+        ((*base, tmp_path / "e"), "plain.jsonl:1: column 'label' is missing or empty; the row has "),
         ((*base, source), "that is a file"),
         ((*base, tmp_path / "e", "--baseline", tmp_path), "no saved evaluation here"),
         (("evaluate", catalog, inspector, "absent.jsonl", "--out", tmp_path / "e"), "absent.jsonl: no such file"),

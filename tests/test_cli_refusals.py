@@ -83,8 +83,8 @@ def test_wrong_options_of_evaluate(run: Run, catalog: Path, tmp_path: Path) -> N
     for options, words in (
         (("--draws", 0), "argument --draws: 0 is not a whole number of 1 or more"),
         (("--draws", "x"), "argument --draws: invalid whole number value: 'x'"),
-        (("--group", "shop"), f"{source}:1: column 'shop', to group by, is missing; the row has id, label"),
-        ((), f"{source}:2: label=None; the labels are genuine, fake, unknown"),
+        (("--group", "shop"), f"{source}:1: column 'shop', to group by, is missing or empty; the row has id, label"),
+        ((), f"{source}:2: column 'label' is missing or empty; the row has "),
     ):
         said = run(*evaluate, *options)
         assert (said.code, words in said.err) == (2, True), said.err

@@ -738,7 +738,7 @@ def test_the_place_of_a_product_is_that_of_its_brands_own_where_the_file_tells_t
 @pytest.mark.parametrize(
     ("row", "options", "said"),
     [
-        ({"id": "a"}, {}, r"l\.jsonl:1: label=None; the labels are genuine, fake, unknown"),
+        ({"id": "a"}, {}, r"l\.jsonl:1: column 'label' is missing or empty; the row has photos, id$"),
         ({"id": "a", "label": "Fake"}, {}, "label='Fake'"),
         ({"id": "a", "label": "fake"}, {"group": "seller"}, "column 'seller', to group by, is missing"),
     ],
@@ -750,6 +750,26 @@ def test_rows_that_are_not_labelled_are_refused_before_any_work(
     with pytest.raises(cv.ManifestError, match=said):
         evaluate(puppet, write(tmp_path / "l.jsonl", row), **options)
     assert puppet.given == []
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_other_signs_between_cells_are_said_to_be_the_fault(between: str, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text(f"id{between}photos{between}label\na{between}a.jpg{between}genuine\n")
+    with pytest.raises(cv.ManifestError, match=r"column 'label' is missing or empty; .* \(separate cells by commas\)"):
+        evaluate(Puppet({}), path)
+
+
+@pytest.mark.parametrize(("name", "text"), [("l.jsonl", ""), ("l.csv", "id,photos,label\n")])
+def test_a_file_without_listings_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(cv.ManifestError, match="holds no listings"):
+        evaluate(Puppet({}), tmp_path / name)
+
+
+def test_a_lot_is_one_group_however_its_number_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "l.jsonl", *({"id": str(n), "label": "fake", "lot": lot} for n, lot in enumerate([7, 7.0])))
+    assert [row.group for row in evaluate(Puppet({}), path, group="lot").rows] == ["7", "7"]
 
 
 def heat(y: int, x: int) -> np.ndarray:

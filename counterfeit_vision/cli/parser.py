@@ -31,7 +31,8 @@ Weights, embeddings and small copies of photos, and what was learned and claimed
 
 LABELLED = """\
 A labelled file is a file of listings with a column "label": genuine, fake, or unknown for goods
-that the catalogue does not hold. Columns that help where they are there: attack, category, brand,
+that the catalogue does not hold. None of them may have calibrated the inspector, or have been
+given to it as a fake. Columns that help where they are there: attack, category, brand,
 shows (the product of a genuine listing that does not name it), and mask (a picture, white where a
 fake was changed). The inspector never sees any of them but the brand, which is part of the
 listing. "demo" renders such a file: demo/market/listings.jsonl.

@@ -20,7 +20,7 @@ from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..lookalikes import folded
-from ..manifests import id_of, read_listings, read_rows
+from ..manifests import cell_text, column_names, id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
 from ..wording import number
 from .figures import LABELS, Judged, fake_share
@@ -56,9 +56,10 @@ def evaluate(
 
     ``listings`` is a csv, jsonl or parquet file as :meth:`~counterfeit_vision.Inspector.inspect` takes it, with a
     column ``label``: ``genuine``, ``fake``, or ``unknown`` for goods that the catalogue does not hold, about which no
-    answer is right. Optional columns: ``attack`` (of a fake), ``hard`` (the circumstance of a genuine one), ``shows``
-    (the product that a genuine one shows, where the listing itself names none as its ``product``), ``category``,
-    ``brand``, ``mask`` (a picture, white where a fake's first photo was changed) and ``product_mask``.
+    answer is right. None of them may have calibrated the inspector, or have been given to it as a fake. Optional
+    columns: ``attack`` (of a fake), ``hard`` (the circumstance of a genuine one), ``shows`` (the product that a genuine
+    one shows, where the listing itself names none as its ``product``), ``category``, ``brand``, ``mask`` (a picture,
+    white where a fake's first photo was changed) and ``product_mask``.
 
     ``group`` is the column that names what belongs together (``seller``, ``scene``): intervals resample whole groups,
     ``draws`` times. Raises :class:`~counterfeit_vision.ManifestError`, before anything is judged, for a row without a
@@ -102,16 +103,18 @@ def _supposed(inspector: Inspector) -> float | None:
 
 def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
     """The rows of a labelled file, each with its line; raises :class:`~counterfeit_vision.ManifestError` where a label
-    or a group is missing.
+    or a group is missing, and where there are none.
     """
     rows = list(read_rows(path))
+    if not rows:
+        raise ManifestError(f"{path}: holds no listings; write a row each, with its photos and its label")
     for line, row in rows:
-        label = row.get("label")
-        if label not in LABELS:
-            raise ManifestError(f"{path}:{line}: label={label!r}; the labels are {', '.join(LABELS)}")
-        if group != "id" and group not in row:
-            there = ", ".join(row)
-            raise ManifestError(f"{path}:{line}: column {group!r}, to group by, is missing; the row has {there}")
+        for column, why in (("label", ""), (group, ", to group by,")):
+            if column != "id" and column not in row:
+                there = column_names(row)
+                raise ManifestError(f"{path}:{line}: column {column!r}{why} is missing or empty; the row has {there}")
+        if row["label"] not in LABELS:
+            raise ManifestError(f"{path}:{line}: label={row['label']!r}; the labels are {', '.join(LABELS)}")
     return rows
 
 
@@ -123,7 +126,7 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
             id=id,
             label=label,
             kind=f"{label}: {detail}" if detail else label,
-            group=id if group == "id" else str(row[group]),
+            group=id if group == "id" else str(cell_text(row[group])),
             brand=str(row.get("brand", "not given")),
             category=str(row.get("category", "not given")),
         )
