@@ -485,6 +485,8 @@ def test_evaluate_names_listings_without_a_verdict(
     assert said.code == 1
     assert re.search(r"^  gone +decode +.*gone.jpg", said.out, re.MULTILINE)
     assert re.search(r"^  half photo 2 +decode +.*lost.jpg", said.out, re.MULTILINE)
+    assert re.search(r"^TRUTH .* NO VERDICT$", said.out, re.MULTILINE)
+    assert re.search(r"^fake +1 +\. +\. +\. +\. +1$", said.out, re.MULTILINE)
     assert [row["error"] for row in run(*command, "--json").data["failures"]] == ["DecodeError", "DecodeError"]
 
 

@@ -359,7 +359,8 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
         compared = None if baseline is None else found.compare(baseline)
     finally:
         found.save(args.out, baseline=compared)  # also where the baseline is of other listings and is refused
-    text = decision_table({printable(line.name): line.decisions for line in found.tables["kind"]})
+    kinds = {printable(line.name): line.decisions | {"no_verdict": line.failures} for line in found.tables["kind"]}
+    text = decision_table(kinds)
     rows = [["FIGURE", "VALUE", "95 % INTERVAL"]]
     for name, value in found.figures.items():
         rows.append([FIGURES[name].title, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"])

@@ -73,13 +73,16 @@ def table(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list[s
 
 
 def decision_table(kinds: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Decisions by what is true of the listings, as lines: ``kinds`` maps each kind to how many got which decision."""
+    """Decisions by what is true of the listings, as lines: ``kinds`` maps each kind to how many got which decision, or
+    ``no_verdict``.
+    """
     from ..types import DECISIONS
 
-    short = {"insufficient_evidence": "insufficient"}
-    rows = [["TRUTH", "LISTINGS", *(short.get(word, word).upper() for word in DECISIONS)]]
+    short = {"insufficient_evidence": "insufficient", "no_verdict": "no verdict"}
+    words = [*DECISIONS, "no_verdict"]
+    rows = [["TRUTH", "LISTINGS", *(short.get(word, word).upper() for word in words)]]
     for kind, counts in kinds.items():
-        rows.append([kind, str(sum(counts.values())), *(str(counts.get(word) or ".") for word in DECISIONS)])
+        rows.append([kind, str(sum(counts.values())), *(str(counts.get(word) or ".") for word in words)])
     return table(rows, right=range(1, len(rows[0])))
 
 

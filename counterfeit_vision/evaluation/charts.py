@@ -103,7 +103,7 @@ def _decisions(axes: Any, run: Evaluation) -> None:
     axes.set_yticks(places, [_short(printable(line.name)) for line in lines])
     axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(lines)))
     axes.tick_params(axis="y", labelsize="small")
-    axes.set(xlabel="share of the listings", xlim=(0, 1))
+    axes.set(xlabel="share of the listings with a verdict", xlim=(0, 1))
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize="x-small", ncols=4, loc="lower right", bbox_to_anchor=(1, 1))
 
