@@ -23,6 +23,7 @@ from counterfeit_vision.heads import Product, Similarity
 from counterfeit_vision.metrics import binomial_interval, recall_at_k
 from counterfeit_vision.probability import shifted
 from counterfeit_vision.report import render_template
+from counterfeit_vision.types import DECISIONS
 
 DRAWS = 50
 
@@ -333,6 +334,23 @@ def test_what_a_file_says_is_text_and_no_markup(tmp_path: Path) -> None:
     for page in (found._repr_html_(), found.save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")):
         for markup in ("<script", "<i>", "<b>&lt;", "<img>"):
             assert markup not in page
+
+
+def test_charts_can_be_read_without_telling_colours() -> None:
+    """To a reader who sees no green, suspected and review were one colour; legends lay on what they are about."""
+    rows = [dataclasses.replace(row, decision=DECISIONS[n % 4]) for n, row in enumerate(EIGHT.rows)]
+    found = Evaluation([*rows, judged(8, "unknown", 0.3)], draws=2)
+    for paint in (charts._decisions, charts._risks, charts._coverage):
+        axes = Figure(layout="constrained").subplots()
+        paint(axes, found)
+        if paint is charts._decisions:
+            assert len({bars[0].get_hatch() for bars in axes.containers}) == 4
+            continue
+        if paint is charts._risks:
+            assert len({str(patch.get_linestyle()) for patch in axes.patches if not patch.get_fill()}) == 3
+        axes.figure.draw_without_rendering()
+        legend = axes.figure.legends[0].get_window_extent()
+        assert not legend.overlaps(axes.get_window_extent())
 
 
 def test_the_chart_of_risks_calls_its_line_no_alarm() -> None:

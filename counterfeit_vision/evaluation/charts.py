@@ -28,6 +28,8 @@ LETTERS = 40  # of a name beside a bar
 FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Microsoft YaHei", "PingFang SC")
 """Those of them that are there; each is asked for the letters that the ones before it lack."""
 LABELS = {"genuine": COLOURS["clear"], "fake": COLOURS["suspected"], "unknown": COLOURS["insufficient_evidence"]}
+HATCHES = {"suspected": "", "review": "////", "insufficient_evidence": "....", "clear": "\\\\\\\\"}
+LINES = {"genuine": "-", "fake": "-.", "unknown": ":"}
 INK = "#1b1f24"
 CHANCE = {"color": "#98a2b0", "linestyle": "--", "linewidth": 1}
 
@@ -98,7 +100,8 @@ def _decisions(axes: Any, run: Evaluation) -> None:
     left, places = np.zeros(len(lines)), range(len(lines))
     for decision in DECISIONS:
         share = np.array([line.decisions[decision] for line in lines]) / total
-        axes.barh(places, share, left=left, color=COLOURS[decision], label=DECISION_NAMES[decision])
+        look = {"color": COLOURS[decision], "edgecolor": "white", "linewidth": 0.8, "hatch": HATCHES[decision]}
+        axes.barh(places, share, left=left, label=DECISION_NAMES[decision], **look)
         left += share
     axes.set_yticks(places, [_short(printable(line.name)) for line in lines])
     axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(lines)))
@@ -117,11 +120,12 @@ def _risks(axes: Any, run: Evaluation) -> None:
     for label, risks in found.items():
         if risks:
             weights = np.full(len(risks), 1 / len(risks))
-            options = {"histtype": "stepfilled", "alpha": 0.5, "color": LABELS[label], "label": label}
-            axes.hist(risks, BINS, range=(0, 1), weights=weights, **options)
+            options = {"range": (0, 1), "weights": weights, "color": LABELS[label]}
+            axes.hist(risks, BINS, histtype="stepfilled", alpha=0.2, **options)
+            axes.hist(risks, BINS, histtype="step", linewidth=1.6, linestyle=LINES[label], label=label, **options)
     axes.axvline(run.alarm, **CHANCE)
     axes.set(xlabel="risk; from the dashed line on, taken for fake", ylabel="share of the listings", xlim=(0, 1))
-    axes.legend(frameon=False, fontsize="small", loc="upper center")
+    axes.figure.legend(frameon=False, fontsize="small", ncols=3, loc="outside upper center")
 
 
 def _roc(axes: Any, run: Evaluation) -> None:
@@ -140,7 +144,7 @@ def _coverage(axes: Any, run: Evaluation) -> None:
     axes.axhline(risk[-1], **CHANCE, label="in random order")
     axes.axvline(1 - columns.abstained.mean(), color=COLOURS["insufficient_evidence"], linewidth=1, label="answered")
     axes.set(xlabel="share of the listings answered", ylabel="share of errors", xlim=(0, 1), ylim=(0, None))
-    axes.legend(frameon=False, fontsize="small", loc="upper left")
+    axes.figure.legend(frameon=False, fontsize="small", ncols=3, loc="outside upper center")
 
 
 def _reliability(axes: Any, run: Evaluation) -> None:
