@@ -91,7 +91,8 @@ def fpr_at_tpr(labels: ArrayLike, scores: ArrayLike, tpr: float = 0.95) -> float
     """
     positive, values = _two_classes("fpr_at_tpr", labels, scores)
     true, false = _counts(positive, values)
-    enough = true >= as_share(tpr, "fpr_at_tpr: tpr", 0.95) * true[-1] - ROUNDING
+    rate = 1 if as_number(tpr) == 1 else as_share(tpr, "fpr_at_tpr: tpr", 0.95)
+    enough = true >= rate * true[-1] - ROUNDING
     return float(false[enough][0] / false[-1])
 
 
@@ -102,7 +103,8 @@ def recall_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float = 0.05) -> fl
     0.5
     """
     false, true = roc_curve(*_two_classes("recall_at_fpr", labels, scores))
-    return float(true[false <= as_share(fpr, "recall_at_fpr: fpr", 0.05) + ROUNDING][-1])
+    rate = 0 if as_number(fpr) == 0 else as_share(fpr, "recall_at_fpr: fpr", 0.05)
+    return float(true[false <= rate + ROUNDING][-1])
 
 
 def _counts(positive: Bools, values: Doubles) -> tuple[Doubles, Doubles]:

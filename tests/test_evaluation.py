@@ -298,6 +298,11 @@ def test_what_is_not_named_says_so() -> None:
     assert "<bdi>not named</bdi>" in render_template("evaluation.html.j2", **found._shown(), compared=None, charts=[])
 
 
+def test_a_listing_that_stands_twice_is_left_out_once() -> None:
+    twice = Evaluation([*EIGHT.rows, judged(0, "fake", None, failure="stands twice")], draws=2)
+    assert (twice.compare(twice).listings, twice.compare(twice).left_out, twice.compare(EIGHT).left_out) == (8, 1, 1)
+
+
 def test_runs_that_have_nothing_in_common_are_refused() -> None:
     other = Evaluation([dataclasses.replace(row, id=f"other {row.id}") for row in EIGHT.rows])
     with pytest.raises(cv.InputError, match="share no listing"):

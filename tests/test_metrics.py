@@ -355,8 +355,8 @@ def test_what_is_no_probability_is_refused(name: str) -> None:
 def test_rates_and_bins_outside_their_range_are_refused() -> None:
     with pytest.raises(InputError, match=r"tpr=1\.5"):
         fpr_at_tpr([0, 1], [0, 1], 1.5)
-    with pytest.raises(InputError, match="fpr=0"):
-        recall_at_fpr([0, 1], [0, 1], 0)
+    with pytest.raises(InputError, match="fpr=1"):
+        recall_at_fpr([0, 1], [0, 1], 1)
     with pytest.raises(InputError, match="bins=0"):
         reliability([0, 1], [0, 1], 0)
 
@@ -372,6 +372,11 @@ def test_what_is_no_number_is_refused_where_one_is_asked_for(value) -> None:
     for hits, count in ((value, 3), (1, value), (1.5, 3)):
         with pytest.raises(InputError, match=r"binomial_interval: .* hits of .*, need whole numbers"):
             binomial_interval(hits, count)
+
+
+def test_all_may_be_found_and_nothing_alarmed() -> None:
+    labels, scores = [0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]
+    assert (fpr_at_tpr(labels, scores, tpr=1.0), recall_at_fpr(labels, scores, fpr=0)) == (0.5, 0.5)
 
 
 def test_a_share_may_be_a_number_of_any_kind() -> None:

@@ -199,7 +199,8 @@ class Evaluation:
             if old.label != new.label:
                 raise InputError(f"listing {old.id!r} is {old.label} in the baseline and {new.label} in this run")
         found = {name: paired(figure, pairs, draws=self.draws) for name, figure in FIGURES.items()}
-        left_out = len({row.id for row in (*self.rows, *earlier.rows)}) - len(pairs)
+        found_in = Counter(row.id for row in self.rows) | Counter(row.id for row in earlier.rows)
+        left_out = found_in.total() - len(pairs)
         return Comparison({name: item for name, item in found.items() if item is not None}, len(pairs), left_out)
 
     # --- keeping and showing ------------------------------------------------------------------------------------------
