@@ -44,7 +44,7 @@ from counterfeit_vision.market.attacks import STRENGTHS, Alteration
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import auroc, bootstrap_interval
 from counterfeit_vision.stream import encode_photos, stack
-from counterfeit_vision.usual import Usual
+from counterfeit_vision.usual import LEAST_EXCESS, Usual
 
 CALIBRATION = 40  # other genuine photos of each market
 CLAIMS = ("patches", "strokes", "ink", "layout", "wordmark")
@@ -77,7 +77,8 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claims")
     raw = np.array([[item.score if item.applicable else np.nan for item in said] for said in claims]).T
     kinds = [line["brand"] for line in lines]
-    standardised = Usual.fit(raw[: len(known)], kinds[: len(known)])(raw, kinds)
+    least = [LEAST_EXCESS.get(claim, 0.0) for claim in CLAIMS]
+    standardised = Usual.fit(raw[: len(known)], kinds[: len(known)], least)(raw, kinds)
     says = ~np.isnan(standardised).all(axis=1)
     score = np.full(len(lines), -np.inf)
     score[says] = Merger.of(CLAIMS)(standardised[says])
