@@ -173,6 +173,8 @@ class Policy:
         price = found.claims.get("price")
         if not self.authorised or official or price is None or found.unpriced is None:
             return None
+        if found.p_value <= self.alpha:  # few priced listings rank none so low, and what only spares need not be proved
+            price = min(price, found.alone.get("price", price))
         if price > self.alpha or found.unpriced <= review_level(self.alpha):
             return None
         return (

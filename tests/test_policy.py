@@ -218,6 +218,16 @@ def test_of_a_seller_that_may_be_authorised_nothing_else_is_said(offer: Listing,
     )
 
 
+def test_grey_market_is_told_where_too_few_priced_listings_calibrated_to_rank_any_price_below_alpha() -> None:
+    policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
+    facts = {"claims": {"price": 1 / 11, "patches": 0.4}, "unpriced": 0.6}
+    for rarity, decision in ((0.002, "review"), (0.3, "suspected")):  # where it is usual, all photos together decided
+        said, reason = word(policy, found(0.01, **facts, alone={"price": rarity}))
+        assert said == decision
+        assert ("Grey" in reason) == (decision == "review")
+    assert "Grey" not in word(policy, found(0.1, **facts, alone={"price": 0.002}))[1]  # one in eleven is priced so
+
+
 def test_no_rule_adds_an_alarm() -> None:
     copies = (("copy", True), ("copy", False), (None, False))
     grid = itertools.product((0.01, 0.06, 0.5), (True, False), copies, (None, 0.6, 0.01), (0.001, 0.4))
