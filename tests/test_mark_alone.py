@@ -175,6 +175,28 @@ def test_a_mark_that_the_photo_cuts_off_says_nothing(
     assert strangeness.map[y0:y1, x0:x1].max() < 0.2 * strangeness.map.max()
 
 
+def test_what_lies_in_a_marks_place_is_shown_where_the_photo_shows_all_of_that_place(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(catalog, [photo(goods(noise=3))])
+    (width, height), whole, word = batch.size(0), Region(20, 30, 90, 60), Region(200, 100, 600, 200)
+    found = batch.mark_of(0, batch.goods(0))
+    assert isinstance(found, Found)
+
+    def shown(place: Region) -> Region | None:
+        laid = replace(found, regions=(place, word), likenesses=(-0.4, 0.9))
+        monkeypatch.setattr(Suspects, "mark_of", lambda *_: laid)
+        (evidence,) = Mark().score(batch)
+        assert "but for one" in evidence.text
+        return evidence.region
+
+    assert shown(whole) == whole
+    edges = {"x0": 0, "y0": 0, "x1": width, "y1": height}
+    for cut_off in (replace(whole, **{side: edge}) for side, edge in edges.items()):
+        around = np.array([cut_off.to_list(), word.to_list()])
+        assert shown(cut_off) == Region(*around[:, :2].min(axis=0), *around[:, 2:].max(axis=0))
+
+
 def test_marks_are_laid_once_whoever_asks(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     batch, asked, lay = suspects(catalog, [photo(goods(noise=3)), photo(goods(noise=4))]), [], MarkAlone.lay
     assert len(catalog.marks_of("velmora/card").alone) == 2

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..marks.finding import FOUND, Stencil
 from ..products.marks import GoodsMarks
-from ..types import Evidence
+from ..types import Evidence, Region
 from .laid_over import no_mark, no_mark_but_elsewhere
 from .suspects import Suspects
 
@@ -26,8 +26,9 @@ class Mark:
     lack the marks: a photo may show the back, or a hand that hides them and what surrounds them. A relief's edges are
     faint: the nearer to found marks they are, the less is missing, and the score has no step there.
 
-    The ``region`` is where the marks are, or the one in whose place something else lies; or, where all are missing, the
-    place amid surroundings that are as alike as found marks are. Either way the product is known.
+    The ``region`` is where the marks are, or the one in whose place something else lies, if the photo shows all of that
+    place; or, where all are missing, the place amid surroundings that are as alike as found marks are. Either way the
+    product is known.
     """
 
     name = "mark"
@@ -60,7 +61,7 @@ class Mark:
         return Evidence(
             score=1 - (min(found.likeness, CERTAIN) + float(np.minimum(each, CERTAIN).mean())) / 2,
             text=f"{text}.",
-            region=place if least < FOUND else found.region,
+            region=place if least < FOUND and _is_whole(place, suspects.size(row)) else found.region,
             references=(suspects.catalog.references[int(known.shown_by[0])].id,),
         )
 
@@ -77,6 +78,11 @@ class Mark:
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
             region=likeliest.region if beside >= FOUND else None,
         )
+
+
+def _is_whole(place: Region, size: tuple[int, int]) -> bool:
+    """Whether a place ends before the photo's edge: marks that are laid badly lie in a strip of bare ground there."""
+    return place.x0 > 0 and place.y0 > 0 and place.x1 < size[0] and place.y1 < size[1]
 
 
 def _is_relief(known: GoodsMarks) -> bool:
