@@ -14,6 +14,7 @@ from PIL import Image, ImageFilter
 
 from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.bending import follow_corners
 from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
 from counterfeit_vision.heads import Head, Suspects
 from counterfeit_vision.heads.reuse import (
@@ -177,6 +178,29 @@ def test_a_print_from_nearly_the_same_place_is_another_photo(quality: int) -> No
         assert found.agreement > SAME_PHOTO
         assert not found.same_photo, found
     assert len(compare_photos(again, straight).artwork) >= 20
+
+
+def test_a_close_up_from_very_nearly_the_same_place_is_another_photo() -> None:
+    """It is bent by 0.06 pixels, hundreds of times as much as by chance."""
+    corners = np.array([(90, 50), (470, 55), (465, 430), (95, 425)])
+    askew = corners - (15, 5) + 0.3 * np.array([(-1, 0), (1, 1), (-1, 0), (1, -1)])
+    found = compare_photos(held(2, askew.tolist()), held(1, corners.tolist()))
+    assert found.agreement > 0.95
+    assert not found.same_photo, found
+
+
+def test_what_agrees_is_no_proven_copy_where_too_few_corners_tell_whether_it_is_bent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    followed = follow_corners
+    for count in (20, 19):
+        monkeypatch.setattr(
+            "counterfeit_vision.heads.reuse.follow_corners",
+            lambda *given, count=count: tuple(points[:count] for points in followed(*given)),
+        )
+        found = compare_photos(recompressed(ORIGINAL, 60), ORIGINAL)
+        assert found.agreement > 0.95
+        assert found.same_photo == (count == 20), found
 
 
 @pytest.mark.parametrize("size", [(280, 241), (223, 192), (563, 480)])

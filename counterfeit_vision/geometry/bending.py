@@ -6,6 +6,8 @@ however alike in pose, wants a little stretch and perspective, too: tenths of a 
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,8 @@ WINDOW = 15  # pixels: the side of what is followed
 FARTHEST = 3.0  # pixels that a corner may have moved
 BACK = 0.3  # pixels from a corner to where the way back from where it was found leads
 LIKE = 12.0  # even grey levels by which a corner may differ from what it was found as: recolouring moves others
-FEWEST = 12  # corners without which nothing is said
+# Corners without which nothing is told: of 1194 copies 29 or more were followed, of plain goods shot anew 9 to 12
+FEWEST = 20
 ROUNDS, STRAY = 6, 3.0  # of the fit; standard deviations from which a corner counts less
 CHANCE = 5.0  # variance that bending explains, by that which it leaves: by chance about 1, on copies seldom 5
 
@@ -51,12 +54,13 @@ def _follow(before: Pixels, after: Pixels, points: Floats) -> tuple[Floats, NDAr
     return np.asarray(found, np.float32), np.where(known.ravel() > 0, unlike.ravel(), np.inf)
 
 
-def bend(here: Floats, there: Floats) -> float:
+def bend(here: Floats, there: Floats) -> tuple[float, float]:
     """Pixels of the first photo, root mean square, by which the same points on it (n, 2), and on a second photo (n, 2),
-    ask for more than a shift, a turn, a scale, and a stretch to another width or height; 0 where that may be chance.
+    ask for more than a shift, a turn, a scale, and a stretch to another width or height; and how many times as much as
+    chance does. 0 pixels where that may be chance, and no end of them where points are too few to tell.
     """
     if len(here) < FEWEST:
-        return 0.0
+        return math.inf, 0.0
     target, points = (on[:, 0] + 1j * on[:, 1] for on in (here.astype(np.float64), there.astype(np.float64)))
     points = points - points.mean()
     points *= np.vdot(points, target) / len(points)  # turned and scaled as they are on the first photo
@@ -75,8 +79,8 @@ def bend(here: Floats, there: Floats) -> float:
     left = float(twice @ _misfit(bent, wanted, weight) ** 2)
     explained = float(twice @ _misfit(straight, wanted, weight) ** 2) - left
     chance = left / max(twice.sum() - bent.shape[1], 1.0)
-    bends = bent.shape[1] - straight.shape[1]
-    return float(np.sqrt(explained / weight.sum())) if explained > CHANCE * bends * (chance + 1e-9) else 0.0
+    beyond = explained / ((bent.shape[1] - straight.shape[1]) * (chance + 1e-9))
+    return (float(np.sqrt(explained / weight.sum())) if beyond > CHANCE else 0.0), float(beyond)
 
 
 def _misfit(maps: NDArray[np.float64], wanted: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
