@@ -342,6 +342,11 @@ class Catalog:
         order = [(GALLERIES.index(reference.gallery), row) for row, reference in enumerate(self.references)]
         return {self.sha256[row]: row for _, row in sorted(order, reverse=True)}
 
+    @cached_property
+    def known_fakes(self) -> frozenset[str]:
+        """The ids of the photos of proven fakes."""
+        return frozenset(reference.id for reference in self.references if reference.gallery == "known_fake")
+
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
         return self.kept.pixels(row)

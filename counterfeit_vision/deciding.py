@@ -18,7 +18,7 @@ from .calibrate import Calibration
 from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
-from .judging import JudgedPhoto, distinct, kinds_of, said, scores_of, strata_of
+from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
@@ -161,7 +161,7 @@ class Decider:
             once=np.array(distinct(judged)),
             marked=marked,
             known=known,
-            own=known & ~self._borrowed(judged),
+            own=known & ~borrowed(judged, self.heads, self.catalog),
         )
 
     def _findings(self, ranked: _Ranked, claims: Mapping[str, Evidence], *, unread: int) -> Findings:
@@ -228,19 +228,10 @@ class Decider:
             p[:, self.heads.index(Similarity.name)] = self.calibration.known_p(scores, Similarity.name, kinds)
         return p
 
-    @cached_property
-    def _known_fakes(self) -> frozenset[str]:
-        return frozenset(one.id for one in self.catalog.references if one.gallery == "known_fake")
-
     def _is_genuine_file(self, sha256: str) -> bool:
         """Whether a photo is the very file of one of the catalogue's genuine photos."""
         row = self.catalog.row_of_file.get(sha256)
         return row is not None and bool(self.catalog.genuine[row])
-
-    def _borrowed(self, judged: Sequence[JudgedPhoto]) -> NDArray[np.bool_]:
-        """Which photos are proven copies of genuine ones: they show genuine goods, whatever the seller sells."""
-        proof = said(judged, self.heads, Reuse.name)
-        return np.array([is_copy(one) and one.references[0] not in self._known_fakes for one in proof], bool)
 
     def _known(
         self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Doubles, marked: NDArray[np.bool_]
@@ -295,7 +286,7 @@ class Decider:
 
     def _loudness(self, evidence: Evidence, head: str) -> tuple[bool, float]:
         """By which the photo is chosen that a claim speaks of: a copy of a known fake before one of a genuine photo."""
-        fake = head == Reuse.name and is_copy(evidence) and evidence.references[0] in self._known_fakes
+        fake = head == Reuse.name and is_copy(evidence) and evidence.references[0] in self.catalog.known_fakes
         return fake, evidence.score
 
 

@@ -29,7 +29,7 @@ from .heads.base import fingerprint_of
 from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
-from .judging import JudgedPhoto, Listings, judge, kinds_of, said, scores_of, strata_of, usable
+from .judging import JudgedPhoto, Listings, borrowed, judge, kinds_of, said, scores_of, strata_of, usable
 from .manifests import read_listings
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
@@ -178,9 +178,9 @@ class Inspector:
         group), nor are photos that are in the catalogue: its known fakes would teach that fakes are copies.
 
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
-        stand genuine photos that somebody should look at: those that are very unlike the others, and those that are
-        shown as fakes as well. Warns where there are such, and where more than a tenth of the genuine photos are
-        copies of catalogue photos.
+        stand genuine photos that somebody should look at: those that are very unlike the others, in more than being
+        copies of genuine photos, and those that are shown as fakes as well. Warns where there are such, and where more
+        than a tenth of the genuine photos are copies of catalogue photos.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -211,10 +211,10 @@ class Inspector:
             shown, None if fakes is None else false, alpha=alpha, per_photo=per_photo, leave_one_out=leave_one_out
         )
         heads, rows = taught.heads, taught.rows
-        scores = scores_of(rows, len(heads))
+        names, scores = [head.name for head in heads], scores_of(rows, len(heads))
         try:
             calibration = Calibration.fit(
-                [head.name for head in heads],
+                names,
                 scores,
                 _peaks(rows, heads),
                 first=taught.first,
@@ -234,7 +234,9 @@ class Inspector:
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
-        doubted = stand_apart(scores) | np.array([row.photo.sha256 in false.photos for row in rows], bool)
+        copies = np.outer(borrowed(rows, names, self.catalog), np.array(names) == Reuse.name)  # of genuine photos
+        both = np.array([row.photo.sha256 in false.photos for row in rows], bool)
+        doubted = stand_apart(np.where(copies, np.nan, scores)) | both
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, doubts=doubts)

@@ -29,8 +29,9 @@ from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import DecodeError, InputError
-from .heads import Head, Suspects
+from .heads import Head, Reuse, Suspects
 from .heads.base import fingerprint_of
+from .heads.reuse import is_copy
 from .manifests import read_listings
 from .memory import Memory
 from .neighbours import runner_up
@@ -42,6 +43,7 @@ from .usual import LARGEST
 __all__ = [
     "JudgedPhoto",
     "Listings",
+    "borrowed",
     "distinct",
     "encoded_listings",
     "judge",
@@ -111,6 +113,12 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
         return [Evidence.not_applicable(f"There is no claim {name}.")] * len(rows)
     column = heads.index(name)
     return [row.evidence[column] for row in rows]
+
+
+def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> NDArray[np.bool_]:
+    """Which photos are proven copies of genuine ones: they show genuine goods, whatever the seller sells."""
+    proof = said(rows, heads, Reuse.name)
+    return np.array([is_copy(one) and one.references[0] not in catalog.known_fakes for one in proof], bool)
 
 
 def kinds_of(rows: Sequence[JudgedPhoto], catalog: Catalog) -> list[str]:

@@ -490,6 +490,19 @@ def test_a_copy_of_a_catalogued_photo_is_known_however_it_was_disguised(
     assert copied.product is not None
 
 
+def test_a_photo_called_genuine_is_doubted_as_a_copy_of_a_known_fake_and_not_of_a_genuine_photo(
+    catalog: cv.Catalog, market: cv.market.Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey = np.repeat(np.random.default_rng(0).integers(0, 255, (200, 200, 1), np.uint8), 3, axis=2)
+    genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="copied", photos=[grey])]
+    inspector = cv.Inspector(catalog, [Copied()]).calibrate(genuine, alpha=0.1)
+    assert inspector.doubts == ()
+    monkeypatch.setitem(vars(catalog), "known_fakes", frozenset("a"))
+    with pytest.warns(RuntimeWarning, match="somebody should look: copied"):
+        inspector.calibrate(genuine, alpha=0.1)
+    assert inspector.doubts == ("copied",)
+
+
 class Alike:
     """Stands for the claim of likeness to the catalogue, and finds every photo alike."""
 
