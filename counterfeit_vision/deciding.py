@@ -71,6 +71,15 @@ class _Ranked:
         silent = np.isneginf(self.strength[telling]).all(axis=1)
         return int(telling[np.lexsort((-self.merged[telling], self.each[telling], silent))[0]])
 
+    @cached_property
+    def surest(self) -> int:
+        """The row of the photo that tells the product: the one that decides, or, where that shows no marks and is no
+        copy of a genuine photo, the first that does or is, the seller's own before others.
+        """
+        sure = self.known & (self.marked | ~self.own)
+        rows = [self.worst, *self.telling.tolist(), *self.counted.tolist()]
+        return next((row for row in rows if sure[row]), self.worst)
+
 
 @dataclass(frozen=True, eq=False)
 class Decider:
@@ -114,9 +123,9 @@ class Decider:
         claims = self._claims(listing, ranked)
         found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
         decision, reason = self.policy.decide(listing, found)
-        worst, catalog = judged[ranked.worst], self.catalog
-        best, other = catalog.references[worst.neighbours[0]], catalog.references[worst.runner_up]
-        margin_p = float(self.calibration.margin_p(np.array([worst.margin]))[0])
+        worst, surest, catalog = judged[ranked.worst], judged[ranked.surest], self.catalog
+        best, other = catalog.references[surest.neighbours[0]], catalog.references[surest.runner_up]
+        margin_p = float(self.calibration.margin_p(np.array([surest.margin]))[0])
         return Verdict(
             id=listing.id,
             decision=decision,

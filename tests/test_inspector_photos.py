@@ -6,10 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from conftest import picture
 from lights import GENUINE, Loud, calibrated, flat
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Price, Suspects
+from counterfeit_vision.heads import Mark, Price, Reuse, Suspects
+from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
 from counterfeit_vision.ranking import conformal_p
@@ -132,6 +134,32 @@ def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(tre
     (verdict,) = inspector.inspect([cv.Listing(id="twice", photos=[flat(250)] * 2, product="bag")], strict=True)
     (once,) = inspector.inspect([cv.Listing(id="once", photos=[flat(250)], product="bag")], strict=True)
     assert (verdict.decision, verdict.p_value, verdict.risk) == ("suspected", once.p_value, once.risk)
+
+
+class Tells(Loud):
+    """Stands for the claim of that name: of the bag's photo it tells that it is a copy, or bears marks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        nothing = cv.Evidence(score=0.1, text="Nothing.")
+        sure = cv.Evidence(score=COPY + 1, text="Told.", references=("a",))
+        told = sure if self.name == Reuse.name else dataclasses.replace(nothing, region=cv.Region(0, 0, 9, 9))
+        return [told if np.array_equal(suspects.pixels(row), BAG) else nothing for row in range(len(suspects))]
+
+
+BAG, RECEIPT = ((picture(seed) * 0.95).astype(np.uint8) for seed in (100, 101))
+
+
+@pytest.mark.parametrize("name", [Reuse.name, Mark.name])
+def test_the_product_is_told_by_a_photo_that_is_a_copy_or_bears_marks(name: str, tree_catalog: cv.Catalog) -> None:
+    """It was told by the receipt beside the brand's own picture."""
+    inspector = cv.Inspector(tree_catalog, [Loud(), Tells(name)], cache=False).calibrate(GENUINE)
+    asked = {"bag": [BAG], "receipt": [RECEIPT], "both": [RECEIPT, BAG]}
+    bag, receipt, both = inspector.inspect([cv.Listing(id=id, photos=photos) for id, photos in asked.items()]).verdicts
+    assert both.product == bag.product != receipt.product
+    assert both.genuine == receipt.genuine
 
 
 class Strange(Loud):
