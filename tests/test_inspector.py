@@ -22,6 +22,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.enough import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
+from counterfeit_vision.wording import at_most
 
 PER_MARKET = {
     "seed": 3,
@@ -364,7 +365,7 @@ def test_left_out_in_turn_all_genuine_photos_rank_and_what_is_proved_is_said(
     assert "each group left out in turn" in report.about["Calibration"]
     alarm = next(verdict for verdict in report.verdicts if verdict.decision == "suspected")
     proved = 2 * alarm.p_value - 1 / (PER_MARKET["calibration"] + 1)
-    assert f"At p {alarm.p_value:.3g} at most {100 * proved:.2g} % of genuine listings" in alarm.reason
+    assert f"At p {alarm.p_value:.3g} at most {at_most(proved, 0.1)} % of genuine listings" in alarm.reason
     again = cv.Inspector.load(inspector.save(tmp_path / "i"), catalog, quick_heads())
     assert plain(again.inspect(market.listings)) == plain(report)
     with pytest.raises(cv.InputError, match="leave_one_out is for genuine photos alone"):
