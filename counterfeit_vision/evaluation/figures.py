@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..metrics import Difference
 from .confidence import ALARM, confidence
 
-__all__ = ["FIGURES", "LABELS", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
+__all__ = ["FEWEST", "FIGURES", "LABELS", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
 
 LABELS = ("genuine", "fake", "unknown")
 RECALLED = (1, 5)  # of the nearest references
