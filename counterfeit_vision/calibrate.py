@@ -282,8 +282,7 @@ class Calibration:
         if self.counts_alike:
             told += f"; that is of photos of these {self.real_groups} groups, not of a new one"
         if self.false_alarm_limit is not None:
-            limit = math.ceil(round(1000 * self.false_alarm_limit, DIGITS)) / 10
-            told += f"; 95 of 100 such calibrations keep below {limit:.1f} %"
+            told += f"; 95 of 100 such calibrations keep below {at_most(self.false_alarm_limit, digits=3)} %"
         return told
 
     def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:

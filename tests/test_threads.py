@@ -108,19 +108,6 @@ def test_callers_at_once_leave_blas_as_it_was() -> None:
     assert blas_threads() == before
 
 
-def test_what_stops_before_it_begins_leaves_the_next_call_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(function: object) -> None:
-        raise KeyboardInterrupt
-
-    before = blas_threads()
-    with monkeypatch.context() as patch:
-        patch.setattr("counterfeit_vision.threads._elsewhere", stop)
-        with pytest.raises(KeyboardInterrupt):
-            list(each(lambda item: item, [0]))
-    assert list(each(lambda _: blas_threads(), [0])) == [{1} if before else set()]
-    assert blas_threads() == before
-
-
 @pytest.mark.parametrize("moment", ["before", "after", "late"])
 @pytest.mark.parametrize("call", [0, 1])
 def test_an_interrupt_as_a_call_begins_or_ends_leaves_blas_as_it_was(

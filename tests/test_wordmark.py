@@ -20,7 +20,7 @@ from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.heads import wordmark
-from counterfeit_vision.heads.known_lines import larger, line_at, wordmarks_of
+from counterfeit_vision.heads.known_lines import KnownLine, larger, line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import (
     DRAWN_OTHERWISE,
     MISSPELT_SHOWN,
@@ -384,31 +384,26 @@ def test_a_line_that_a_region_cuts_does_not_stand_for_the_whole_one(tiny_encoder
     assert evidence.score > DRAWN_OTHERWISE
 
 
-def test_a_name_that_a_region_cuts_is_read_whole(tiny_encoder: TowerEncoder, reader: Reader) -> None:
-    crop = mark("SILVANO")
-    height, width = crop.shape[:2]
-    cutting = cv.Region(40, 90 + 0.2 * height, 40 + 0.8 * width, 90 + 0.8 * height)
+def cut_lines(encoder: TowerEncoder, reader: Reader, brand: str, start: float, stop: float) -> tuple[KnownLine, ...]:
+    """What is known of goods that bear SILVANO, with a region from ``start`` to ``stop`` of the word's width."""
+    height, width = mark("SILVANO").shape[:2]
+    cutting = cv.Region(40 + start * width, 90 + 0.2 * height, 40 + stop * width, 90 + 0.8 * height)
     references = [
-        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand="Silvano", product="bag",
+        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand=brand, product="bag",
                      regions=[cutting])
         for n in range(2)
     ]  # fmt: skip
-    catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
-    (line,) = wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader).lines
+    catalog = cv.Catalog.build(references, encoder=encoder, cache=False)
+    return wordmarks_of(catalog, catalog.marks_of(f"{brand}/bag"), reader).lines
+
+
+def test_a_name_that_a_region_cuts_is_read_whole(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    (line,) = cut_lines(tiny_encoder, reader, "Silvano", 0.0, 0.8)
     assert {one.text for one in line.genuine} == {"SILVANO"}
 
 
 def test_a_piece_of_a_line_is_no_wordmark_where_the_region_cuts_it(tiny_encoder: TowerEncoder, reader: Reader) -> None:
-    crop = mark("SILVANO")
-    height, width = crop.shape[:2]
-    cutting = cv.Region(40 + 0.33 * width, 90 + 0.2 * height, 40 + 0.98 * width, 90 + 0.8 * height)
-    references = [
-        cv.Reference(id=f"r{n}", photo=goods(mark("SILVANO", pose=20 + n), n), brand="Kestrel", product="bag",
-                     regions=[cutting])
-        for n in range(2)
-    ]  # fmt: skip
-    catalog = cv.Catalog.build(references, encoder=tiny_encoder, cache=False)
-    assert wordmarks_of(catalog, catalog.marks_of("Kestrel/bag"), reader).lines == ()
+    assert cut_lines(tiny_encoder, reader, "Kestrel", 0.33, 0.98) == ()
 
 
 def test_a_line_is_read_at_its_place_and_not_where_the_photo_does_not_show_it(reader: Reader) -> None:

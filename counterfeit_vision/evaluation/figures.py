@@ -28,10 +28,10 @@ class Judged:
     """One labelled listing and what the inspector said of it; ``decision`` is ``None`` where there was no verdict.
 
     ``kind`` is the label with the attack or the circumstance (default: the label), ``group`` what a bootstrap keeps
-    together (default: each listing by itself). ``misnamed``:
-    the verdict on a genuine listing names another product than it shows. ``place``, from 1, is where the first of that
-    product's references comes among those nearest to its first judged photo, whatever the listing claims: 0 where none
-    does, ``None`` where it is not known what the listing shows, or the catalogue does not hold it. ``likeness`` is the
+    together (default: each listing by itself). ``misnamed``: the verdict on a genuine listing names another product
+    than it shows. ``place``, from 1, is where the first of that product's references comes among those nearest to its
+    first judged photo, whatever the listing claims: 0 where none does, ``None`` where it is not known what the listing
+    shows, or the catalogue does not hold it. ``likeness`` is the
     p-value of its likeness to the catalogue, ``margin_p`` that of how much the product that the verdict names stands
     out, ``named`` its brand. ``peak`` says whether the strongest heat map's peak lies within one patch of the change,
     ``chance`` how often a random spot on the product would; both only for suspected fakes with a mask.
