@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
                 yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_csv_fault(error)}{since}")
             else:
-                filled = ((key, cell.strip()) for key, cell in zip(header, cells, strict=False))
+                filled = ((key, _csv_cell(key, cell.strip())) for key, cell in zip(header, cells, strict=False))
                 yield lines.line_num, {key: cell for key, cell in filled if cell}
 
 
@@ -106,6 +107,11 @@ def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
             advice = "name it once (several photos of a listing go in one cell: a.jpg|b.jpg)"
             raise ManifestError(f"{path}: column {twice[0]!r} stands twice, and one would be lost; {advice}")
         yield header, lines
+
+
+def _csv_cell(column: str, cell: str) -> str:
+    """As :func:`cell_text`, for ids alone: a product may be called 2.0."""
+    return cell[:-2] if column in ("id", "seller") and re.fullmatch(r"\d+\.0", cell) else cell
 
 
 def _csv_fault(error: Exception) -> str:

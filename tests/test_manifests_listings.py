@@ -57,6 +57,9 @@ def test_numbers_in_columns_of_texts_are_those_texts(tmp_path: Path, monkeypatch
         assert (listing.id, listing.title, listing.seller) == ("7", "2024", Seller("12345"))
         assert (listing.brand, listing.platform, listing.price) == ("4.5", None, 99.0)
     assert listing.captured_at == "2026-01-02T03:00:00"
+    (tmp_path / "l.csv").write_text("id,photo,seller,product\n7.0,a.jpg,12345.0,2.0\n8.5,a.jpg,v1.0,\n")
+    listings = [(one.id, one.seller, one.product) for one in read_listings(tmp_path / "l.csv")]
+    assert listings == [("7", Seller("12345"), "2.0"), ("8.5", Seller("v1.0"), None)]
     (reference,) = read_references(write(tmp_path / "r.jsonl", FULL | {"id": 1, "brand": 501, "category": 2.0}))
     assert (reference.id, reference.brand, reference.category) == ("1", "501", "2")
 
