@@ -221,7 +221,8 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
     ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
     """
     two_texts = isinstance(sellers, tuple) and [type(one) for one in sellers] == [str, str]  # a pair, or two ids?
-    if isinstance(sellers, str | Seller | Mapping) or two_texts or not isinstance(sellers, Iterable):
+    listed = isinstance(sellers, Iterable) and not hasattr(sellers, "columns")  # a table's items are its columns' names
+    if isinstance(sellers, str | Seller | Mapping) or two_texts or not listed:
         raise InputError(
             f"authorised={sellers!r:.80}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']"
         )

@@ -90,7 +90,8 @@ def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
     for wrong in (("bazaar", ""), ("bazaar",), 12345, None, ""):
         with pytest.raises(InputError, match="need \\(platform"):
             pairs([wrong])  # type: ignore[list-item]
-    for one in ("brand-store", ("bazaar", "brand-store"), Seller("brand-store")):
+    table = type("Table", (list,), {"columns": ("platform", "id")})(["platform", "id"])
+    for one in ("brand-store", ("bazaar", "brand-store"), Seller("brand-store"), table):
         with pytest.raises(InputError, match="need a list"):
             pairs(one)  # type: ignore[arg-type]
     assert pairs([["bazaar", "brand-store"]]) == pairs([("bazaar", "brand-store")])  # type: ignore[list-item]
