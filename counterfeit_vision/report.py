@@ -186,7 +186,8 @@ class Report(Sequence[Result]):
         """One row a listing, in order: the verdict, ``{claim}_score`` and ``{claim}_p`` of each claim, the failure.
 
         Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns. ``failure``
-        says why a listing failed, or which photos of a judged one (it has a ``decision``) did.
+        says why a listing failed, or which photos of a judged one (it has a ``decision``) did. ``authorised`` and
+        ``stale`` can be used as masks: they are ``NA`` where there is no verdict.
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})
@@ -204,7 +205,7 @@ class Report(Sequence[Result]):
         columns["failure"] = ["; ".join(map(_message, failures)) or None for failures in failed]
         frame = pd.DataFrame(columns)
         numbers = ["risk", "probability", "p_value", *(f"{name}_{kind}" for name in names for kind in ("score", "p"))]
-        return frame.astype(dict.fromkeys(numbers, "float64"))
+        return frame.astype(dict.fromkeys(numbers, "float64") | dict.fromkeys(("authorised", "stale"), "boolean"))
 
     def plot(self) -> Figure:
         """A matplotlib figure: how many listings got each decision, and how their risks (0..1) are spread."""

@@ -109,7 +109,7 @@ def test_a_result_is_one_line_whatever_a_program_takes_for_the_end_of_one(tmp_pa
 
 
 def test_the_frame_has_one_row_a_result(results):
-    pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas")
     frame = Report(results).to_frame()
     assert list(frame.columns) == [
         "id",
@@ -142,8 +142,10 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame.loc[3, "failure"] == "second.jpg: no image in it"  # of a listing that was judged by its other photo
     assert frame.loc[3, "decision"] is not None
     assert frame["failure"].notna().sum() == 2
-    assert frame["stale"].tolist() == [False, False, None, True, False, False]
-    assert frame["authorised"].tolist() == [False, False, None, False, False, False]
+    assert frame["stale"].tolist() == [False, False, pandas.NA, True, False, False]
+    assert frame["authorised"].tolist() == [False, False, pandas.NA, False, False, False]
+    assert frame[frame["stale"]].index.tolist() == [3]
+    assert frame[~frame["stale"]].index.tolist() == [0, 1, 4, 5]
 
 
 def test_the_frame_names_each_photo_of_a_judged_listing_that_failed():
