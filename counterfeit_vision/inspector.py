@@ -411,6 +411,11 @@ class Inspector:
         calibration = self.calibration
         if calibration is None:
             raise NotCalibratedError("show the inspector genuine photos first: inspector.calibrate(genuine=photos)")
+        if (names := tuple(head.name for head in self.heads)) != calibration.heads:
+            raise InputError(
+                f"heads are {', '.join(names) or 'none'}, and {', '.join(calibration.heads)} were calibrated; for "
+                "other heads type Inspector(catalog, heads=[...]), and calibrate it"
+            )
         self._check_probable(calibration.probability is not None)
         policy = Policy(calibration.alpha, self.authorised, self.costs)
         told = zip(self.heads, calibration.can_tell.tolist(), strict=True)

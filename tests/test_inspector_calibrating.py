@@ -195,6 +195,22 @@ def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(
     assert [head.name for head in inspector.heads] == ["loud", "learned"]
 
 
+def test_heads_that_were_assigned_are_refused_unless_they_were_calibrated_in_that_order(
+    tree_catalog: cv.Catalog,
+) -> None:
+    class Quiet(Loud):
+        name = "quiet"
+
+    inspector = cv.Inspector(tree_catalog, [Loud(), Quiet()], cache=False).calibrate(GENUINE, alpha=0.1)
+    loud, quiet = inspector.heads
+    for wrong in ([quiet, loud], [loud], []):
+        inspector.heads = wrong
+        with pytest.raises(cv.InputError, match=r"and loud, quiet were calibrated; .* type Inspector\(catalog"):
+            inspector.inspect(GENUINE[:1])
+    inspector.heads = [loud, quiet]
+    assert isinstance(inspector.inspect(GENUINE[:1])[0], cv.Verdict)
+
+
 def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_no_fake(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
