@@ -116,6 +116,12 @@ class Seller:
         _check_texts("Seller", self.id, id=self.id, name=self.name)
 
 
+def _seller(listing: str, said: Mapping[str, Any]) -> Seller:
+    if "id" not in said or not said.keys() <= {"id", "name"}:
+        raise InputError(f"Listing {listing!r}: seller={said!r:.80}: need its id, a name if it has one, and no more")
+    return Seller(**said)
+
+
 def composed(name: Name) -> Name:
     """One form for names that are the same text: folders of a Mac may hold an accent as a letter of its own.
 
@@ -278,7 +284,8 @@ class Listing(_Record):
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id. An empty text counts as left out. What a subclass adds is there for heads, and not in verdicts.
+    id, or as a mapping (``{"id": "7", "name": "Anna"}``). An empty text counts as left out. What a subclass adds is
+    there for heads, and not in verdicts.
     """
 
     id: str
@@ -288,7 +295,7 @@ class Listing(_Record):
     title: str | None = None
     price: float | None = None
     currency: str | None = None
-    seller: Seller | str | None = None
+    seller: Seller | Mapping[str, str | None] | str | None = None
     platform: str | None = None
     channel: str = "online"
     region: str | None = None
@@ -305,6 +312,8 @@ class Listing(_Record):
         object.__setattr__(self, "photos", tuple(self.photos))
         texts = ("brand", "product", "title", "currency", "platform", "region", "url", "captured_at")
         _check_texts("Listing", self.id, channel=self.channel, **{name: getattr(self, name) for name in texts})
+        if isinstance(self.seller, Mapping):
+            object.__setattr__(self, "seller", _seller(self.id, self.seller))
         if not isinstance(self.seller, Seller | str | None):
             raise InputError(
                 f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "

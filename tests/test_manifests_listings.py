@@ -45,6 +45,8 @@ def test_a_jsonl_gives_every_field_of_a_listing(tmp_path: Path) -> None:
     )
     assert isinstance(listing, Listing)
     assert listing.seller == Seller("s-1")
+    (listing,) = read_listings(write(tmp_path / "l.jsonl", OFFER | {"seller": {"id": "s-1", "name": "Anna"}}))
+    assert listing.seller == Seller("s-1", "Anna")
 
 
 def test_numbers_in_columns_of_texts_are_those_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +140,7 @@ def test_a_file_is_read_as_far_as_it_is_asked_for(tmp_path: Path, monkeypatch: p
         ({"id": "x", "photos": ["a.jpg"], "price": 10**400, "currency": "EUR"}, "too large"),
         ({"id": "x", "photos": "[" * 100_000}, "recursion"),
         ({"id": "x", "photos": ["a.jpg"], "title": True}, "title=True is neither a text nor None"),
-        ({"id": "x", "photos": ["a.jpg"], "seller": {"id": "s"}}, "is neither a Seller nor the id of one"),
+        ({"id": "x", "photos": ["a.jpg"], "seller": {"name": "s"}}, "need its id, a name if it has one, and no more"),
     ],
 )
 def test_a_row_that_makes_no_listing_is_one_failure_in_its_place(tmp_path: Path, row: dict, message: str) -> None:

@@ -187,7 +187,9 @@ def test_several_photos_of_a_listing_are_made_a_list(kind) -> None:
         *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
         *(({name: ["x"]}, rf"{name}=\['x'\]") for name in ("region", "url", "captured_at")),
         ({"seller": 12345}, "seller=12345 is neither a Seller nor the id of one, a text; type seller='12345'"),
-        ({"seller": {"id": "s"}}, "Listing 'l': seller="),
+        ({"seller": {"id": "s", "rating": 5}}, "Listing 'l': seller=.*'rating': 5}: need its id, a name if it has one"),
+        ({"seller": {"name": "Anna"}}, "Listing 'l': seller={'name': 'Anna'}: need its id"),
+        ({"seller": {"id": 7}}, r"Seller\(id=7\): an id is a text; type Seller\('7'\)"),
     ],
 )
 def test_a_bad_listing_is_refused_by_field(change: dict, message: str) -> None:
@@ -202,6 +204,11 @@ def test_a_listing_of_many_photos_is_taken() -> None:
 def test_a_seller_may_be_given_as_its_id() -> None:
     assert Listing(id="l", photos=[], seller="s").seller == Seller("s")
     assert Listing(id="l", photos=[], seller=Seller("s", "Shop")).seller == Seller("s", "Shop")
+
+
+def test_what_a_listing_says_of_itself_makes_the_same_listing() -> None:
+    listing = Listing(id="l", photos=["a.jpg"], seller=Seller("s", "Shop"), price=9, currency="EUR", platform="bazaar")
+    assert Listing(photos=listing.photos, **json.loads(json.dumps(listing.to_dict()))) == listing
 
 
 def test_a_seller_is_known_by_texts() -> None:
