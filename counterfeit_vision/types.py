@@ -112,7 +112,10 @@ class Seller:
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str):
-            raise InputError(f"Seller(id={self.id!r}): an id is a text; type Seller({str(self.id)!r})")
+            raise InputError(
+                f"Seller(id={self.id!r}): an id is a text; type "
+                + ("seller=None" if is_nothing(self.id) else f"Seller({str(self.id)!r})")
+            )
         _check_texts("Seller", self.id, id=self.id, name=self.name)
 
 
@@ -317,7 +320,7 @@ class Listing(_Record):
         if not isinstance(self.seller, Seller | str | None):
             raise InputError(
                 f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "
-                "type seller='12345'"
+                f"type seller={None if is_nothing(self.seller) else '12345'!r}"
             )
         _leave_out_empty(self, "seller", "channel", *texts)
         if not self.channel:

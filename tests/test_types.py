@@ -187,6 +187,7 @@ def test_several_photos_of_a_listing_are_made_a_list(kind) -> None:
         *(({name: 7.5}, f"{name}=7.5") for name in ("brand", "product", "currency", "platform", "channel")),
         *(({name: ["x"]}, rf"{name}=\['x'\]") for name in ("region", "url", "captured_at")),
         ({"seller": 12345}, "seller=12345 is neither a Seller nor the id of one, a text; type seller='12345'"),
+        ({"seller": math.nan}, "seller=nan is neither a Seller nor the id of one, a text; type seller=None"),
         ({"seller": {"id": "s", "rating": 5}}, "Listing 'l': seller=.*'rating': 5}: need its id, a name if it has one"),
         ({"seller": {"name": "Anna"}}, "Listing 'l': seller={'name': 'Anna'}: need its id"),
         ({"seller": {"id": 7}}, r"Seller\(id=7\): an id is a text; type Seller\('7'\)"),
@@ -214,6 +215,9 @@ def test_what_a_listing_says_of_itself_makes_the_same_listing() -> None:
 def test_a_seller_is_known_by_texts() -> None:
     with pytest.raises(InputError, match=r"Seller\(id=12345\): an id is a text; type Seller\('12345'\)"):
         Seller(12345)  # type: ignore[arg-type]
+    for missing in (math.nan, None):
+        with pytest.raises(InputError, match=rf"Seller\(id={missing}\): an id is a text; type seller=None"):
+            Seller(missing)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"Seller 'ss.*': id has 10,001 characters"):
         Listing(id="l", photos=[], seller="s" * 10_001)
     with pytest.raises(InputError, match="Seller 's': name=7"):
