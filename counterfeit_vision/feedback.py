@@ -91,6 +91,8 @@ class Journal:
         of the files that were judged; those that failed are left out.
         Raises :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
+        if not isinstance(listing, Listing):
+            raise InputError(f"Journal.add({listing!r:.80}): need the Listing that was judged")
         _check_word(decided)
         if not isinstance(by, str) or not by.strip():
             raise InputError(f"by={by!r:.80}: name who decided, as a text")
@@ -101,7 +103,8 @@ class Journal:
         if at is not None and not _is_time(at):
             raise InputError(f"at={at!r:.80}: need an ISO 8601 time and its zone, as '2026-01-31T09:30:00+00:00'")
         if not listing.photos or not all(isinstance(photo, str | os.PathLike) for photo in listing.photos):
-            raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give the listing with them")
+            advice = "not verdict.listing, but as counterfeit_vision.manifests.read_listings(path) gives it"
+            raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give it with them, {advice}")
         said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
         if not _is_verdict(said):
             raise InputError(f"listing {listing.id!r}: {verdict!r:.80} is no verdict; decide on those that have one")

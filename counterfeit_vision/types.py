@@ -560,7 +560,8 @@ class Verdict(_Record):
       mean evidence (the log of the mean of their exponentials), with which the risk rises continuously: that of all
       photos, of those that the catalogue knows, or of those of them that are no proven copies of genuine photos,
       whichever is least suspicious. A photo shown twice counts once.
-    - ``authorised``: the seller is one of those that the brand has authorised.
+    - ``authorised``: the seller is one of those that the brand has authorised. ``listing``: the one that was judged,
+      without its photos.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
       ``failures``: its other photos, which gave no pixels or to which no claim applies.
     - ``nearest``: ids of the references that the first of ``photos`` is most like, best first, by that photo alone,

@@ -439,7 +439,9 @@ def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
         journal.listings("fakes")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="name who decided"):
         journal.add(listing(), verdict(), "fake", by="")
-    with pytest.raises(InputError, match="paths of photos"):
+    with pytest.raises(InputError, match=r"Journal\.add\('a.jpg'\): need the Listing that was judged"):
+        journal.add("a.jpg", verdict(), "fake", by="anna")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"paths of photos; give it with them, .* as .*\.read_listings"):
         journal.add(Listing(id="a", photos=[np.zeros((9, 9, 3), np.uint8)]), verdict(), "fake", by="anna")
     with pytest.raises(InputError, match="not the same"):
         journal.add(listing("b"), verdict("a"), "fake", by="anna")
