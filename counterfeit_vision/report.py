@@ -80,6 +80,8 @@ class Report(Sequence[Result]):
         for index, result in enumerate(self._results):
             if not isinstance(result, Verdict | Failure):
                 raise InputError(f"Report: results[{index}] is a {type(result).__name__}, need a Verdict or a Failure")
+        if not isinstance(about, Mapping | None):
+            raise InputError(f"Report(about={about!r:.60}): need a dict, such as {{'Catalogue': '412 photos'}}")
         self.title = title
         self.about = {str(name): str(fact) for name, fact in (about or {}).items()}
         self._index = {result.id: index for index, result in reversed(tuple(enumerate(self._results)))}

@@ -164,6 +164,12 @@ def test_rates_that_are_none_are_refused(rate: float) -> None:
         Price({"usd": rate})
 
 
+@pytest.mark.parametrize("rates", [["EUR"], "EUR", 0.92, np.array([1.0, 0.92]), {5: 1.0}])
+def test_rates_of_no_currencies_are_refused(rates: object) -> None:
+    with pytest.raises(cv.InputError, match=r"Price\(rates=.*\): need a dict, such as \{'EUR': 1, 'USD': 0\.92\}"):
+        Price(rates)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("asked", [True, "1_299"])
 def test_a_truth_value_and_a_number_as_python_writes_it_are_no_prices(tmp_path: Path, asked: object) -> None:
     path = tmp_path / "l.jsonl"

@@ -448,3 +448,5 @@ def test_what_is_no_path_and_no_list_of_results_is_refused():
         Report([]).save(None)
     with pytest.raises(InputError, match=r"Report\(None\): need a list of verdicts; type Report\(\[verdict\]\)"):
         Report(None)
+    with pytest.raises(InputError, match=r"Report\(about=\['alpha'\]\): need a dict, such as"):
+        Report([], about=["alpha"])

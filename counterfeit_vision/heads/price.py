@@ -38,6 +38,8 @@ class Price:
     name = "price"
 
     def __init__(self, rates: Mapping[str, float] | None = None) -> None:
+        if not isinstance(rates, Mapping | None) or not all(isinstance(currency, str) for currency in rates or ()):
+            raise InputError(f"Price(rates={rates!r:.60}): need a dict, such as {{'EUR': 1, 'USD': 0.92}}")
         given = {_code(currency): rate for currency, rate in (rates or {}).items()}
         for currency, rate in given.items():
             if not RATES[0] <= as_number(rate) <= RATES[1]:
