@@ -35,7 +35,7 @@ from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict
+from .types import Evidence, Failure, Listing, Verdict, check_list
 from .wording import claim_name
 
 __all__ = ["Inspector"]
@@ -159,6 +159,8 @@ class Inspector:
     ) -> Inspector:
         """Learn how much genuine goods vary, from photos or listings that are not in the catalogue; returns itself.
 
+        - ``genuine`` and ``fakes`` are a list of photos or listings, or a file or folder of them, as for
+          :meth:`inspect`.
         - ``alpha`` is the share of genuine photos that may end as ``suspected``.
         - ``groups`` has a name for each of ``genuine`` and then each of ``fakes``, in order: those of one name belong
           together (a seller, a room); default: each by itself. The promise is then about a photo of a new group.
@@ -185,7 +187,7 @@ class Inspector:
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
         alpha = as_share(alpha, "alpha", 0.05)
-        self._check_options(fakes, by=by, per=per, leave_one_out=leave_one_out)
+        self._check_options(genuine, fakes, by=by, per=per, leave_one_out=leave_one_out)
         if groups is not None:  # a frame's column may hold anything
             groups = [str(name) for name in group_names(groups, "each of genuine, and then of fakes")]
         per_photo = per == "photo"
@@ -251,6 +253,7 @@ class Inspector:
 
     def _check_options(
         self,
+        genuine: Listings,
         fakes: Listings | None,
         *,
         by: str | None,
@@ -264,6 +267,9 @@ class Inspector:
         if leave_one_out and fakes is not None:
             raise InputError("leave_one_out is for genuine photos alone; with fakes, a part has to be kept aside")
         check_settings(by=by)
+        for name, given in {"genuine": genuine, "fakes": () if fakes is None else fakes}.items():
+            if not isinstance(given, str | os.PathLike):
+                check_list(given, name, listings=True)
         if fakes is not None and any(head.name == LearnedHead.name for head in self._given):
             raise InputError("heads= holds a learned head, and fakes= teaches another; leave one of the two out")
         photos = _photos_of(fakes)

@@ -92,6 +92,15 @@ def test_what_no_photo_can_mend_is_refused_before_any_is_judged(tree_catalog: cv
     assert judged == []
 
 
+@pytest.mark.parametrize("name", ["genuine", "fakes"])
+def test_what_is_no_list_of_photos_is_called_by_its_argument(tree_catalog: cv.Catalog, name: str) -> None:
+    judged = []
+    given = {"genuine": (judged.append(photo) or photo for photo in GENUINE), name: {"id": "a", "photos": ["b.jpg"]}}
+    with pytest.raises(cv.InputError, match=f"^{name}: need a list of photos or Listing objects, not a dict"):
+        cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(**given)
+    assert judged == []
+
+
 @pytest.mark.parametrize(
     "fakes", [GENUINE[:9], [cv.Listing(id=f"{n}", photos=GENUINE[5 * n : 5 * n + 5]) for n in range(3)], "tree"]
 )
