@@ -194,6 +194,7 @@ class Decider:
             proved=calibration.proved(p_value) if calibration.rounds else None,
             marked=bool(ranked.marked.any()),
             copy=copied.text if copied is not None and is_copy(copied) else None,
+            fake=copied is not None and self._is_of_fake(copied),
             catalogued=known and all(map(self._is_genuine_file, counted)),
             unpriced=calibration.p_without(scores, Price.name, kind),
             side=max(photo.photo.view.size),
@@ -295,8 +296,11 @@ class Decider:
 
     def _loudness(self, evidence: Evidence, head: str) -> tuple[bool, float]:
         """By which the photo is chosen that a claim speaks of: a copy of a known fake before one of a genuine photo."""
-        fake = head == Reuse.name and is_copy(evidence) and evidence.references[0] in self.catalog.known_fakes
-        return fake, evidence.score
+        return head == Reuse.name and self._is_of_fake(evidence), evidence.score
+
+    def _is_of_fake(self, evidence: Evidence) -> bool:
+        """Whether evidence of a copy proves one of a known fake."""
+        return is_copy(evidence) and evidence.references[0] in self.catalog.known_fakes
 
 
 def _is_blank(photo: PhotoView) -> bool:

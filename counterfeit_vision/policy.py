@@ -35,8 +35,9 @@ class Findings:
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
       catalogue are on a photo, known or not.
-    - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``catalogued``:
-      whether all that it shows are the very files of the catalogue's genuine photos.
+    - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
+      whether that is of a proven fake; ``catalogued``: whether all that it shows are the very files of the catalogue's
+      genuine photos.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
@@ -59,6 +60,7 @@ class Findings:
     proved: float | None = None
     marked: bool = False
     copy: str | None = None
+    fake: bool = False
     catalogued: bool = False
     unpriced: float | None = None
     side: int = 0
@@ -133,18 +135,19 @@ class Policy:
                 return "review", f"{share}, but for the price alone. {grey}"
             if found.side < SMALLER * found.smallest:
                 return "review", (
-                    f"{share}, but its photo has {found.side} pixels on the long side, and those that calibrated have "
-                    f"{found.smallest} or more: how genuine goods look on such small photos is not known; {leading}."
+                    f"{copied}{share}, but its photo has {found.side} pixels on the long side, and those that "
+                    f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
+                    f"known; {leading}."
                 )
             if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
                 risk, least = _below(found.risk, least_risk)
                 return "review", (
-                    f"{share}, but the probability of a fake is {risk}, and the costs ask for {least} before accusing; "
-                    f"{leading}."
+                    f"{copied}{share}, but the probability of a fake is {risk}, and the costs ask for {least} before "
+                    f"accusing; {leading}."
                 )
             return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
         unusual = found.p_value <= review_level(self.alpha)
-        if found.copy and not official:
+        if found.copy and (found.fake or not official):
             return "review", f"{copied}{share}; {leading}."
         # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what
         # is too unlike is not known.

@@ -714,6 +714,13 @@ def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(market: cv.marke
     verdict = inspector.inspect([cv.Listing(id="a", photos=[first.photo, second.photo])], strict=True)[0]
     assert verdict.decision == "suspected"
     assert verdict.reason.startswith(f"Photo 2: The very file of {second.id} (known fake).")
+    own = [item.photos[0] for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    inspector.authorised = ["brand-store"]
+    sold = cv.Listing(id="b", photos=[*own[:3], second.photo], seller="brand-store")
+    verdict = inspector.inspect([sold], strict=True)[0]
+    assert verdict.p_value > 0.1
+    assert verdict.decision == "review"
+    assert verdict.reason.startswith(f"Photo 4: The very file of {second.id} (known fake).")
 
 
 # --- with labelled fakes ----------------------------------------------------------------------------------------------

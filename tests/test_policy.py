@@ -118,6 +118,23 @@ def test_a_proven_copy_goes_to_a_person_unless_it_is_the_sellers_own() -> None:
     assert (said, reason.startswith("It is a copy. At most 1 % of")) == ("suspected", True)
 
 
+def test_a_copy_of_a_known_fake_goes_to_a_person_whoever_sells() -> None:
+    policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
+    for alone in ({}, {"reuse": 1e-6}):
+        facts = found(0.9, copy="It is a copy of fake-1.", fake=True, alone=alone, photos=5, most=1)
+        said, reason = word(policy, facts, listing("own-shop"))
+        assert (said, reason.startswith("It is a copy of fake-1. At most 90 % of")) == ("review", True)
+
+
+def test_a_copy_is_named_beside_a_small_photo_and_beside_the_costs() -> None:
+    for policy, facts in (
+        (Policy(ALPHA), found(0.01, copy="It is a copy.", side=400, smallest=900)),
+        (Policy(ALPHA, costs=(9.0, 1.0)), found(0.01, copy="It is a copy.", risk=0.8)),
+    ):
+        said, reason = word(policy, facts)
+        assert (said, reason.startswith("It is a copy. At most 1 % of")) == ("review", True)
+
+
 def test_the_very_file_of_a_genuine_photo_accuses_nobody_as_none_calibrates() -> None:
     said, reason = word(Policy(ALPHA), found(0.01, copy="The very file of official-1.", catalogued=True))
     assert said == "review"
@@ -230,13 +247,13 @@ def test_grey_market_is_told_where_too_few_priced_listings_calibrated_to_rank_an
 
 
 def test_no_rule_adds_an_alarm() -> None:
-    copies = (("copy", True), ("copy", False), (None, False))
+    copies = (("copy", False, True), ("copy", False, False), ("copy", True, False), (None, False, False))
     grid = itertools.product((0.01, 0.06, 0.5), (True, False), copies, (None, 0.6, 0.01), (0.001, 0.4))
     policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]), costs=(1.0, 1.0))
-    for p, known, (copy, catalogued), unpriced, claim in grid:
+    for p, known, (copy, fake, catalogued), unpriced, claim in grid:
         for seller in ("store-1", "other"):
             claims = {"patches": claim, "price": claim}
-            facts = found(p, known=known, copy=copy, catalogued=catalogued, unpriced=unpriced, claims=claims)
+            facts = found(p, known=known, copy=copy, fake=fake, catalogued=catalogued, unpriced=unpriced, claims=claims)
             said, reason = policy.decide(listing(seller, "bazaar"), facts)
             assert reason.endswith(".")
             assert said != "suspected" or (p <= ALPHA and seller == "other")
