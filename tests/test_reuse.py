@@ -23,6 +23,7 @@ from counterfeit_vision.heads.reuse import (
     Comparison,
     Reuse,
     _shared_misfit,
+    _surest_first,
     compare_traits,
     is_copy,
 )
@@ -30,7 +31,7 @@ from counterfeit_vision.judging import judge
 from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.traits import find_traits
-from counterfeit_vision.types import Embeddings
+from counterfeit_vision.types import Embeddings, Evidence
 
 
 def texture(seed: int, height: int, width: int) -> np.ndarray:
@@ -356,6 +357,49 @@ def test_a_fake_that_stole_the_brands_picture_makes_no_fake_of_it(
     (file,), (copied,) = ([row.evidence[0] for row in rows] for _, rows, _ in judge(asked, catalog, [Reuse()]))
     assert file.text == "The very file of official (official)."
     assert (copied.references[0], is_copy(copied)) == ("official", True)
+
+
+def asked_beside(fakes: list[np.ndarray], asked: list[np.ndarray], encoder: TowerEncoder) -> list[Evidence]:
+    """What is said of photos beside ``ORIGINAL``, official, other goods, and known ``fakes``."""
+    rows = [
+        Reference(id=f"fake {number}", photo=one, brand="acme", product="bag", gallery="known_fake")
+        for number, one in enumerate(fakes)
+    ]
+    rows.append(Reference(id="official", photo=ORIGINAL, brand="acme", product="bag", gallery="official"))
+    rows.append(Reference(id="other", photo=photo(11, 21), brand="acme", product="bag"))
+    catalog = Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
+    listings = [Listing(id=str(number), photos=[one]) for number, one in enumerate(asked)]
+    return [judged[0].evidence[0] for _, judged, _ in judge(listings, catalog, [Reuse()], cache=False)]
+
+
+def test_a_copy_of_the_brands_picture_is_called_that_beside_a_known_fake_made_of_it(tiny_encoder: TowerEncoder) -> None:
+    banner, dull = recompressed(under_banner(ORIGINAL), 75), recompressed(recoloured(ORIGINAL), 75)
+    relabelled = ORIGINAL.copy()
+    cv2.rectangle(relabelled, (190, 170), (370, 250), (20, 60, 160), -1)
+    small = cv2.resize(ORIGINAL, (392, 336), interpolation=cv2.INTER_AREA)
+    shown = [recompressed(ORIGINAL, 40), recompressed(small, 80)]
+    for fake, copies in ((banner, [*shown, recompressed(banner, 60)]), (dull, [*shown, recompressed(dull, 60)])):
+        for evidence in asked_beside([fake], copies, tiny_encoder):
+            assert (evidence.references[0], is_copy(evidence)) == ("official", True)
+            assert evidence.text.startswith("The same photo as official (official): ")
+            assert evidence.text.endswith(" agrees. fake 0 (known fake) is the same photo, too.")
+    genuine, copied = asked_beside([relabelled], [shown[0], recompressed(relabelled, 60)], tiny_encoder)
+    assert (genuine.references[0], copied.references[0]) == ("official", "fake 0")
+    assert is_copy(copied)
+
+
+def test_what_proves_a_known_fake_alone_is_not_taken_away_by_a_genuine_photo_that_is_nearly_proved() -> None:
+    found = [Comparison(SAME_PHOTO + each) for each in (-0.001, 0.001, 0.004, 0.003)]
+    assert _surest_first(found[:2], np.array([True, False])) == [1, 0]
+    assert _surest_first(found, np.array([True, False, False, True])) == [3, 2, 1, 0]
+    assert _surest_first([Comparison(0.3), Comparison(0.3)], np.array([False, True])) == [1, 0]
+
+
+def test_the_brands_picture_is_compared_however_many_known_fakes_were_made_of_it(tiny_encoder: TowerEncoder) -> None:
+    fakes = [recompressed(ORIGINAL, quality) for quality in (30, 31, 32, 34, 35, 36)]
+    (evidence,) = asked_beside(fakes, [recompressed(ORIGINAL, 33)], tiny_encoder)
+    assert evidence.references[0] == "official"
+    assert " (known fake) is the same photo, too." in evidence.text
 
 
 def test_a_copy_is_found_where_all_others_are_more_alike_by_patches(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -16,7 +17,7 @@ from ..geometry.keypoints import Keypoints, Plane, match_keypoints, mirrored, sh
 from ..geometry.local_correlation import local_correlation
 from ..threads import Once
 from ..traits import Traits, find_traits, shrunk
-from ..types import Evidence, PhotoView, Region
+from ..types import Evidence, PhotoView, Reference, Region
 from ..wording import number, percent
 from .suspects import Suspects
 
@@ -38,8 +39,12 @@ Of 49,313 pairs of one product in rendered markets one is above (0.86), of 1,896
 SHORTLIST = 128  # references whose patches are compared: a crop to 40 % moves the global vector far
 # Of them, those most alike by patches, and as many by global vector, whose local features are compared: on af1 the
 # copied one was first or second by patches where listed; where a brand's products look much alike, a sibling's photos
-# come first, and the vector tells the one that was only cropped or turned a little
+# come first, and the vector tells the one that was only cropped or turned a little. Of genuine photos and of known
+# fakes as many each: fakes that were made of one picture are as much alike as it is
 CANDIDATES = 2
+# By how much more of the score a photo has to be a known fake's copy than a genuine photo's, where it is both: of fakes
+# that are the picture under a banner, duller or cropped, copies have at most 0.003 more, with another mark 0.09 or more
+AS_SURE = 0.01
 KEPT = 256  # references whose traits stay in memory, at most 180 MB
 
 FEWEST = 8  # local features without which a photo has nothing to compare; matches from which support is full
@@ -128,7 +133,7 @@ class Reuse:
             reference = catalog.references[file]
             return Evidence(
                 score=_sureness(1.0),
-                text=f"The very file of {reference.id} ({_words(reference.gallery)}).",
+                text=f"The very file of {_name(reference)}.",
                 region=Region(0, 0, *suspects.size(row)),
                 references=(reference.id,),
                 crops=_side_by_side(suspects, row, file),
@@ -140,16 +145,19 @@ class Reuse:
         if len(photo.features) < FEWEST:
             return Evidence.not_applicable("The photo has too few details to be recognised as a copy.")
         by_vector = near[np.argsort(-(catalog.vectors[near] @ suspects.photos.vectors[row]), kind="stable")]
-        keys = list(dict.fromkeys([*near[:CANDIDATES].tolist(), *by_vector[:CANDIDATES].tolist()]))
+        keys = _candidates(catalog.genuine, near, by_vector)
         found = [compare_traits(photo, self._traits(suspects, key)) for key in keys]
-        best = max(range(len(found)), key=lambda place: (found[place].score, catalog.genuine[keys[place]]))
-        match, reference = found[best], catalog.references[keys[best]]
-        order = [best, *(place for place in range(len(found)) if place != best)]
-        name = f"{reference.id} ({_words(reference.gallery)})"
+        best, *others = order = _surest_first(found, catalog.genuine[keys])
+        match, name = found[best], _name(catalog.references[keys[best]])
         if match.same_photo:
+            too = [
+                f" {_name(catalog.references[keys[place]])} is the same photo, too."
+                for place in others
+                if found[place].same_photo and catalog.genuine[keys[place]] != catalog.genuine[keys[best]]
+            ]
             text = (
                 f"The same photo as {name}{', mirrored' if match.mirror else ''}: {len(match.points)} matched points, "
-                f"{percent(match.agreement)} of the overlap agrees."
+                f"{percent(match.agreement)} of the overlap agrees.{''.join(too[:1])}"
             )
         elif len(match.artwork):
             text = (
@@ -178,6 +186,25 @@ class Reuse:
         return self._kept.get(
             catalog.sha256[key], lambda: catalog.memory_of([key])("traits", [Traits, Keypoints], find)
         )
+
+
+def _candidates(genuine: NDArray[np.bool_], *ranked: NDArray[np.int64]) -> list[int]:
+    """The first of references that were ``ranked``, of the ``genuine`` ones (N,) and of known fakes."""
+    kinds = [rows[genuine[rows] == kind] for rows in ranked for kind in (True, False)]
+    return list(dict.fromkeys(key for rows in kinds for key in rows[:CANDIDATES].tolist()))
+
+
+def _surest_first(found: Sequence[Comparison], genuine: NDArray[np.bool_]) -> list[int]:
+    """The places of comparisons with references, ``genuine`` ones or known fakes (N,), the highest score first; before
+    a known fake that is hardly surer a genuine photo, of which it was made.
+    """
+    top = max(match.score for match in found) - AS_SURE
+
+    def rank(place: int) -> tuple[bool, float, bool]:
+        match, real = found[place], bool(genuine[place])
+        return real and match.same_photo and match.score > top, match.score, real
+
+    return sorted(range(len(found)), key=rank, reverse=True)
 
 
 def is_copy(evidence: Evidence) -> bool:
@@ -345,6 +372,10 @@ def _box(overlap: NDArray[np.bool_], size: tuple[int, int]) -> Region | None:
 
 def _no_points() -> Floats:
     return np.zeros((0, 4), np.float32)
+
+
+def _name(reference: Reference) -> str:
+    return f"{reference.id} ({_words(reference.gallery)})"
 
 
 def _words(gallery: str) -> str:
