@@ -49,6 +49,7 @@ from .types import (
     Region,
     check_list,
 )
+from .wording import number
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -143,6 +144,8 @@ class Catalog:
         for what, of, names in spelt_otherwise(kept):
             told = f"{what}s{of} that differ in case or blanks alone: {', '.join(map(repr, names))}"
             warnings.warn(f"{told}; give those that are one {what} one name", RuntimeWarning, stacklevel=2)
+        if told := _told_both(kept, [row.sha256 for row in rows]):
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
         refuse_without_genuine(kept)
@@ -502,6 +505,24 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name, fact in info.items()
     }
     return [(name.replace("_", " "), fact) for name, fact in words.items()]
+
+
+def _told_both(references: Sequence[Reference], files: Sequence[str]) -> str:
+    """What to say of files, by their sha256, that are genuine and known fakes alike, and not the brand's own pictures,
+    which fakes may show.
+    """
+    named: dict[str, dict[str, str]] = {}
+    for reference, file in zip(references, files, strict=True):
+        named.setdefault(file, {}).setdefault(reference.gallery, reference.id)
+    both = [ids for ids in named.values() if ids.keys() == {"genuine", "known_fake"}]
+    if not both:
+        return ""
+    genuine, fake = (repr(both[0][gallery]) for gallery in ("genuine", "known_fake"))
+    more = f" ({number(len(both), 'such pair')} in all)" if len(both) > 1 else ""
+    return (
+        f"{genuine} (genuine) and {fake} (known_fake) are one file{more}, so that nobody who shows it is accused; "
+        "leave one of the two out"
+    )
 
 
 def _refuse_no_maker(index: object) -> None:

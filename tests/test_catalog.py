@@ -431,7 +431,8 @@ def test_products_of_one_name_are_two_to_the_mean_and_known_fakes_do_not_pull_it
 ) -> None:
     alike = [dataclasses.replace(row, brand=f"{row.brand} {row.product}", product="one") for row in references]
     fakes = [dataclasses.replace(row, id=f"fake {row.id}", gallery="known_fake") for row in references[:3]]
-    catalog = Catalog.build([*alike, *fakes], encoder=tiny_encoder, find_marks=False)
+    with pytest.warns(RuntimeWarning, match="are one file"):
+        catalog = Catalog.build([*alike, *fakes], encoder=tiny_encoder, find_marks=False)
     np.testing.assert_allclose(catalog.centre, tree_catalog.centre, atol=1e-6)
 
 
@@ -476,7 +477,8 @@ def test_known_fakes_are_found_only_where_they_are_asked_for(
     references: list[Reference], tiny_encoder: TowerEncoder
 ) -> None:
     fakes = [dataclasses.replace(row, id=f"fake {row.id}", gallery="known_fake") for row in references[:3]]
-    catalog = Catalog.build([*references, *fakes], encoder=tiny_encoder)
+    with pytest.warns(RuntimeWarning, match="are one file"):
+        catalog = Catalog.build([*references, *fakes], encoder=tiny_encoder)
     found = catalog.search([references[0].photo], k=20)
     assert not any(str(name).startswith("fake") for name in found.ids[0])
     fake = catalog.search([references[0].photo], k=20, gallery="known_fake")
@@ -509,6 +511,19 @@ def test_filters_that_leave_no_reference_give_empty_rows(
     assert np.isneginf(found.scores).all()
     assert [failure.id for failure in found.failures] == ["photo 1"]
     assert catalog.search(photos, k=2, brand="acme", category="bag").ids[0, 0] == references[0].id
+
+
+def test_a_file_that_is_called_genuine_and_a_known_fake_is_told_and_the_brands_own_picture_is_not(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    fakes = [dataclasses.replace(row, id=f"fake {row.id}", gallery="known_fake") for row in references[:2]]
+    told = r"'r0' \(genuine\) and 'fake r0' \(known_fake\) are one file"
+    with pytest.warns(RuntimeWarning, match=rf"{told} \(2 such pairs in all\), so that .* leave one"):
+        Catalog.build([*references, *fakes], encoder=tiny_encoder)
+    with pytest.warns(RuntimeWarning, match=f"{told}, so that nobody"):
+        Catalog.build([*references, *fakes[:1]], encoder=tiny_encoder)
+    official = [dataclasses.replace(row, id=f"official {row.id}", gallery="official") for row in references[:2]]
+    Catalog.build([*references[2:], *official, *fakes], encoder=tiny_encoder)
 
 
 def test_a_catalogue_of_known_fakes_alone_is_refused(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
