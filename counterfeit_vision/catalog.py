@@ -188,15 +188,17 @@ class Catalog:
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
-        if by == "mark" and not any(reference.regions for reference in self.references):
+        rows = self._allowed(brand=brand, category=category, gallery=gallery)
+        asked = range(len(self)) if rows is None else rows.tolist()
+        if by == "mark" and asked and not any(self.references[row].regions for row in asked):
+            which = "reference" if rows is None else "such reference"
             raise InputError(
-                "search(by='mark'): no reference has regions, and no marks were found; draw boxes and build anew"
+                f"search(by='mark'): no {which} has regions, and no marks were found; draw boxes and build anew"
             )
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
         photos = list(own_arrays(photos))
-        rows = self._allowed(brand=brand, category=category, gallery=gallery)
         names = [f"photo {number}" for number in range(len(photos))]
         place = {name: number for number, name in enumerate(names)}
         with self._kept_in(cache) as opened:
@@ -314,7 +316,12 @@ class Catalog:
         if all(value is None for value in wanted.values()):
             return None
         hits = self._names.having(**wanted)
-        return np.flatnonzero(hits if wanted.get("gallery") else self.genuine & hits).astype(np.int64)
+        if not wanted.get("gallery"):
+            if hits.any() and not (hits & self.genuine).any():
+                told = " and ".join(f"{field} {value!r}" for field, value in wanted.items() if value is not None)
+                raise InputError(f"only known fakes are of {told}: add gallery='known_fake'")
+            hits &= self.genuine
+        return np.flatnonzero(hits).astype(np.int64)
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's genuine references; empty where there are none."""
@@ -440,8 +447,8 @@ class Catalog:
         tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
         return {
             "references": len(self),
-            "brands": len(self._names.by("brand")),
-            "products": len(set(self.goods.tolist())),
+            "brands": sum(bool(self.genuine[rows].any()) for rows in self._names.by("brand").values()),
+            "products": len(set(self.goods[self.genuine].tolist())),
             "galleries": {
                 name: count
                 for name in GALLERIES

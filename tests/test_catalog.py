@@ -513,6 +513,26 @@ def test_filters_that_leave_no_reference_give_empty_rows(
     assert catalog.search(photos, k=2, brand="acme", category="bag").ids[0, 0] == references[0].id
 
 
+def test_a_brand_of_which_only_fakes_are_known_is_searched_where_they_are_asked_for_and_not_counted(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    fakes = [dataclasses.replace(row, brand="luxor", product="bag", gallery="known_fake") for row in references[:2]]
+    catalog = Catalog.build([*references[2:], *fakes], encoder=tiny_encoder)
+    asked = [fakes[0].photo]
+    with pytest.raises(InputError, match=r"only known fakes are of brand 'Luxor': add gallery='known_fake'"):
+        catalog.search(asked, brand="Luxor")
+    assert catalog.search(asked, k=2, brand="Luxor", gallery="known_fake").ids.tolist() == [["r0", "r1"]]
+    assert (catalog.info()["brands"], catalog.info()["products"]) == (2, 5)
+
+
+def test_what_has_no_marks_is_not_searched_by_them(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
+    rows = [dataclasses.replace(row, regions=[Region(2, 2, 40, 30)]) for row in references[2:]]
+    fakes = [dataclasses.replace(row, gallery="known_fake") for row in references[:2]]
+    catalog = Catalog.build([*rows, *fakes], encoder=tiny_encoder)
+    with pytest.raises(InputError, match="no such reference has regions"):
+        catalog.search([fakes[0].photo], gallery="known_fake", by="mark")
+
+
 def test_a_file_that_is_called_genuine_and_a_known_fake_is_told_and_the_brands_own_picture_is_not(
     references: list[Reference], tiny_encoder: TowerEncoder
 ) -> None:
