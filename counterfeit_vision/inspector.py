@@ -181,8 +181,8 @@ class Inspector:
 
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, in more than being
-        copies of genuine photos, and those that are shown as fakes as well. Warns where there are such, and where more
-        than a tenth of the genuine photos are copies of catalogue photos.
+        copies of genuine photos, those that are shown as fakes as well, and copies of known fakes. Warns where there
+        are such, and where more than a tenth of the genuine photos are copies of catalogue photos.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -236,16 +236,19 @@ class Inspector:
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
-        copies = np.outer(borrowed(rows, names, self.catalog), np.array(names) == Reuse.name)  # of genuine photos
+        of_genuine = borrowed(rows, names, self.catalog)
+        copies = np.outer(of_genuine, np.array(names) == Reuse.name)
         both = np.array([row.photo.sha256 in false.photos for row in rows], bool)
-        doubted = stand_apart(np.where(copies, np.nan, scores)) | both
+        of_fakes = np.array([is_copy(evidence) for evidence in said(rows, names, Reuse.name)], bool) & ~of_genuine
+        doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, doubts=doubts)
         if doubts:
             warnings.warn(
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
-                f"the others, or shown as fakes as well, that somebody should look: {', '.join(doubts[:DOUBTS_TOLD])}",
+                "the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
+                f"{', '.join(doubts[:DOUBTS_TOLD])}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -283,15 +286,22 @@ class Inspector:
 
     def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
         """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
-        if known := [row.photo.id for row in rows if row.photo.sha256 in self.catalog.row_of_file]:
-            more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
-            told = f"{', '.join(known[:NAMED])}{more} {'is a photo' if len(known) == 1 else 'are photos'}"
+        catalog = self.catalog
+        known = [row.photo for row in rows if row.photo.sha256 in catalog.row_of_file]
+        fakes = [photo for photo in known if not catalog.genuine[catalog.row_of_file[photo.sha256]]]
+        if wrong := [photo.id for photo in fakes or known]:
+            more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+            what = "known fake" if fakes else "photo"
+            told = f"{', '.join(wrong[:NAMED])}{more} {f'is a {what}' if len(wrong) == 1 else f'are {what}s'}"
             raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")
-        reuse = said(rows, [head.name for head in self._given], Reuse.name)
+        names = [head.name for head in self._given]
+        reuse = said(rows, names, Reuse.name)
         copies = [row for row, evidence in zip(rows, reuse, strict=True) if is_copy(evidence)]
         if len(copies) > COPIES_TOLD * len(rows):
+            fake = len(copies) - int(borrowed(rows, names, catalog).sum())
+            of_fakes = f" ({fake} of known fakes)" if fake else ""
             warnings.warn(
-                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos, the first is "
+                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
                 f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
                 "as suspected. Calibrate with photos that are not in the catalogue in any size",
                 RuntimeWarning,

@@ -165,3 +165,27 @@ def test_copies_of_catalogue_photos_among_the_genuine_ones_are_told_of(tree_cata
         warnings.simplefilter("always")
         inspector.calibrate(GENUINE[4:] + [flat(170 + number) for number in range(4)])
     assert not any("copies" in str(one.message) for one in few)
+
+
+def test_copies_of_known_fakes_among_the_genuine_photos_are_doubted_however_many_they_are(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(tree_catalog), "known_fakes", frozenset("a"))
+    inspector = cv.Inspector(tree_catalog, [Copied()], cache=False)
+    genuine = [flat(10 + number) for number in range(20)] + [flat(100 + number) for number in range(20)]
+    with pytest.warns(RuntimeWarning) as told:
+        inspector.calibrate(genuine)
+    assert inspector.doubts == tuple(f"photo {number}" for number in range(20))
+    first, second = (str(one.message) for one in told)
+    assert first.startswith("20 of 40 genuine photos are copies of catalogue photos (20 of known fakes), the first is")
+    assert "of 40 photos called genuine, 20 are so unlike the others, or shown as fakes as well, or copies of" in second
+
+
+def test_a_known_fake_that_is_called_genuine_is_told_as_that(
+    references: list[cv.Reference], tiny_encoder: Encoder
+) -> None:
+    known = cv.Reference(id="k", photo=picture(300), brand="acme", product="mug", gallery="known_fake")
+    catalog = cv.Catalog.build([*references, known], encoder=tiny_encoder, cache=False)
+    inspector = cv.Inspector(catalog, [Loud()], cache=False)
+    with pytest.raises(cv.InputError, match=r"^photo 41 is a known fake of the catalogue; calibrate with genuine"):
+        inspector.calibrate([*GENUINE, references[0].photo, picture(300)])
