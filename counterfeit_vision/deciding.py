@@ -124,8 +124,10 @@ class Decider:
         found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
         decision, reason = self.policy.decide(listing, found)
         worst, surest, catalog = judged[ranked.worst], judged[ranked.surest], self.catalog
-        best, other = catalog.references[surest.neighbours[0]], catalog.references[surest.runner_up]
+        copied = self._copied(surest)
+        best, other = copied or catalog.references[surest.neighbours[0]], catalog.references[surest.runner_up]
         margin_p = float(self.calibration.margin_p(np.array([surest.margin]))[0])
+        unsure = margin_p <= UNSURE and found.known and copied is None
         return Verdict(
             id=listing.id,
             decision=decision,
@@ -136,7 +138,7 @@ class Decider:
             product=best.product if found.known else None,
             brand=best.brand if found.known else None,
             margin_p=margin_p if found.known else None,
-            runner_up=_beside(best, other) if margin_p <= UNSURE and found.known else None,
+            runner_up=_beside(best, other) if unsure else None,
             claims=claims,
             statistics=tuple(ranked.merged.tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
@@ -149,6 +151,13 @@ class Decider:
             nearest=tuple(catalog.references[row].id for row in judged[0].found),
             failures=tuple(failures),
         )
+
+    def _copied(self, photo: JudgedPhoto) -> Reference | None:
+        """The photo of the catalogue of which one is a proven copy: it shows the same product, whatever looks alike."""
+        evidence = said([photo], self.heads, Reuse.name)[0]
+        if not is_copy(evidence):
+            return None
+        return next((one for one in self.catalog.references if one.id == evidence.references[0]), None)
 
     def _rank(self, listing: Listing, judged: Sequence[JudgedPhoto]) -> _Ranked:
         calibration = self.calibration

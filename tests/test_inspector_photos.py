@@ -10,7 +10,8 @@ from conftest import picture
 from lights import GENUINE, Loud, calibrated, flat
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Mark, Price, Reuse, Suspects
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads import Mark, Price, Product, Reuse, Suspects
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
@@ -160,6 +161,18 @@ def test_the_product_is_told_by_a_photo_that_is_a_copy_or_bears_marks(name: str,
     bag, receipt, both = inspector.inspect([cv.Listing(id=id, photos=photos) for id, photos in asked.items()]).verdicts
     assert both.product == bag.product != receipt.product
     assert both.genuine == receipt.genuine
+
+
+def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
+    references: list[cv.Reference], tiny_encoder: TowerEncoder
+) -> None:
+    known = cv.Reference(id="k", photo=picture(300), brand="luxor", product="clutch", gallery="known_fake")
+    catalog = cv.Catalog.build([*references, known], encoder=tiny_encoder, cache=False)
+    inspector = cv.Inspector(catalog, [Loud(), Product(), Reuse()], cache=False).calibrate(GENUINE)
+    listing = cv.Listing(id="a", photos=[picture(300)], brand="Luxor", product="clutch")
+    (verdict,) = inspector.inspect([listing], strict=True)
+    assert (verdict.product, verdict.brand, verdict.runner_up) == ("clutch", "luxor", None)
+    assert verdict.claims["product"].text == "The catalogue holds no genuine photo of the claimed product, “clutch”."
 
 
 class Strange(Loud):

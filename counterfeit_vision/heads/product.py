@@ -59,7 +59,9 @@ class Product:
         else:
             return Evidence.not_applicable("The listing names no product and no brand.")
         if not len(rows):
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed {what}, {quoted(typed)}.")
+            return Evidence.not_applicable(
+                f"The catalogue holds no genuine photo of the claimed {what}, {quoted(typed)}."
+            )
         same = set(catalog.goods[rows])
         goods, own = suspects.most_alike(row, rows)
         claimed = getattr(catalog.reference_of(goods), what)
