@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
-FORMAT = 34
+FORMAT = 35
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,17 @@ def test_marks_that_differ_all_over_are_stranger_than_light_and_blur_make_them(
     assert typeface.score > max(genuine.score, soft.score) + 0.5
 
 
+def test_a_camera_that_is_worse_than_any_genuine_one_is_not_strange(
+    details: MarkDetails, stencil: Stencil, clip: TowerEncoder
+) -> None:
+    photo = cv2.GaussianBlur(seen(label(noise=3)), (0, 0), 2.2) * 0.6
+    poor = np.clip(photo + np.random.default_rng(5).normal(0, 16, photo.shape), 0, 255).astype(np.uint8)
+    _, camera = compared(details, stencil, clip, poor)
+    _, genuine = compared(details, stencil, clip, seen(label(noise=3)))
+    assert camera.usual > 1.2
+    assert camera.score < genuine.score + 0.25
+
+
 def test_what_hides_the_marks_is_not_judged(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:
     covered = label(noise=3)
     covered[205:275, 150:520] = np.random.default_rng(0).integers(0, 255, (70, 370, 3))
