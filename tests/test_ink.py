@@ -155,6 +155,12 @@ def test_blur_light_and_haze_are_not_other_ink(stencil: Stencil, marks: tuple[Ma
         assert colours(stencil, marks, pixels).score < tinted, name
 
 
+def test_a_photo_that_moved_is_not_bold(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    photo = seen(card(noise=3))
+    for pixels in (7, 9):
+        assert strokes(stencil, marks, cv2.blur(photo, (pixels, 1))).score < 2
+
+
 @pytest.mark.parametrize(
     "boxes", [(WORD, WORD), (WORD, Region(WORD.x0 - 20, 90, WORD.x1 + 20, WORD.y1 + 5))], ids=["twice", "in the logo's"]
 )

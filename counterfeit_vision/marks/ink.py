@@ -41,6 +41,7 @@ DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
 # What genuine photos differ by, beside their own spread
 EDGE = 0.05  # pixels of weight
 RELATED = 4.0  # times, by which noise that neighbouring pixels share makes ``doubt`` larger
+SOFT = 0.2  # of the blur beyond theirs: a photo that moved, or a lens's disc, is not quite the blur that is fitted
 VERSION = 0.3  # pixels of weight between two genuine versions of a mark
 HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whole mark, and of the whole
 PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
@@ -290,8 +291,10 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         spread = 1.4826 * float(np.median(np.abs(weights - usual)))
         versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
         least = min((one.weight - version for version in versions), key=abs)
-        doubt = float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2))
-        off.append((mark, least, doubt, "" if WEIGHTS[0] < one.weight < WEIGHTS[-1] else "at least "))
+        measured = WEIGHTS[0] < one.weight < WEIGHTS[-1]
+        softer = max(0.0, one.blur - float(np.median([other.blur for other in genuine]))) if measured else 0.0
+        doubt = float(np.sqrt(EDGE**2 + (RELATED * one.doubt) ** 2 + (spread / 2) ** 2 + (SOFT * softer) ** 2))
+        off.append((mark, least, doubt, "" if measured else "at least "))
     for mark, by, doubt, about in off:
         beside = [abs(by - other) for another, other, *_ in off if mark.lies_apart_from(another)]
         times = min(abs(by), max(beside, default=abs(by))) / doubt
