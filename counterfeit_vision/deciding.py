@@ -208,6 +208,7 @@ class Decider:
             unpriced=calibration.p_without(scores, Price.name, kind),
             side=max(photo.photo.view.size),
             smallest=calibration.smallest,
+            covered=max(evidence.covered for evidence in photo.evidence),
             expected=self.expected,
             unread=unread,
             stale=self.is_stale,

@@ -484,6 +484,8 @@ class Evidence(_Record):
     - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
+    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones:
+      something may lie over them, such as a hand or a glare.
     - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
 
@@ -496,6 +498,7 @@ class Evidence(_Record):
     references: tuple[str, ...] = ()
     points: NDArray[np.float32] | None = field(default=None, repr=False)
     crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
+    covered: float = 0.0
     applicable: bool = True
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.policy import COVERED
 from counterfeit_vision.types import Photo
 
 
@@ -321,3 +322,19 @@ def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
     for row in (0, 1, 0, 1):
         assert (batch.pixels(row) == photo).all()
     assert decoded == ["photo 0", "photo 1", "photo 1"]
+
+
+def test_what_lies_over_the_ground_around_the_marks_is_told(
+    details: MarkDetails, stencil: Stencil, clip: TowerEncoder
+) -> None:
+    def covered(photo: np.ndarray) -> float:
+        found = find_marks(stencil, photo)
+        assert isinstance(found, Found), found
+        return details.covered([found], close_ups(clip, [details.square([found], clip)])[0])
+
+    plain = covered(seen(label(noise=3)))
+    swapped = covered(seen(label("VELMQRA", noise=3)))
+    card = label(noise=3)
+    cv2.rectangle(card, (330, 70), (480, 200), (60, 130, 200), -1)  # beside the emblem, above the word
+    cv2.circle(card, (400, 130), 50, (240, 240, 60), -1)
+    assert max(plain, swapped) < COVERED <= covered(seen(card))

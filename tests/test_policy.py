@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import Findings, Policy, is_authorised, pairs
+from counterfeit_vision.policy import COVERED, Findings, Policy, is_authorised, pairs
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
@@ -335,6 +335,18 @@ def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> Non
     assert "its photo has 400 pixels on the long side, and those that calibrated have 900 or more" in reason
     assert word(Policy(ALPHA), found(0.01, side=450, smallest=900))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.5, **small))[0] == "clear"
+
+
+def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
+    claims = {"strokes": 0.01, "price": 0.5}
+    said, reason = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18))
+    assert said == "review"
+    assert "something may lie over its marks or before them: 18 % of the ground around them is like nothing" in reason
+    assert "the strongest claim is Weight of strokes (p 0.01)" in reason
+    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=COVERED - 0.01))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.01, claims={"price": 0.01}, covered=0.18))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy."))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
 
 
 def test_a_seller_without_an_id_is_no_authorised_one() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,10 +62,11 @@ class Patches:
         seen = suspects.close_up(row)
         if seen is None or (details := suspects.marks_of(goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
+        covered = details.covered(suspects.alone(row), seen)
         strangeness = details.compare(suspects.alone(row), seen)
         if isinstance(strangeness, str):
-            return unsaid(strangeness)
-        return laid_over(
+            return replace(unsaid(strangeness), covered=covered)
+        evidence = laid_over(
             suspects,
             row,
             goods,
@@ -73,6 +76,7 @@ class Patches:
             text=f"the strangest detail of its marks differs {strangeness.strange:.1f} times as much as is usual "
             f"there, the others {strangeness.usual:.1f} times.",
         )
+        return replace(evidence, covered=covered)
 
     # --- the whole product --------------------------------------------------------------------------------------------
 
