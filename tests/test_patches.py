@@ -324,6 +324,15 @@ def test_a_photo_is_decoded_once_for_all_heads_while_there_is_room(
     assert decoded == ["photo 0", "photo 1", "photo 1"]
 
 
+def test_where_known_marks_are_not_found_nothing_is_compared_by_another_scale(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    batch = suspects(catalogue(tiny_encoder, [BOX]), [seen(label(noise=3)), seen(np.full_like(label(), 200))])
+    shown, blank = Patches().score(batch)
+    assert shown.applicable
+    assert not blank.applicable
+
+
 def test_what_lies_over_the_ground_around_the_marks_is_told(
     details: MarkDetails, stencil: Stencil, clip: TowerEncoder
 ) -> None:

@@ -31,8 +31,8 @@ class Patches:
     """How far the most deviating details are from the genuine ones, after the pose is taken out.
 
     The marks are laid over those of the references, pixel on pixel, and compared close up
-    (:mod:`~counterfeit_vision.marks.details`). Where they can't be found, the whole product is compared patch by patch:
-    each of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's residual is
+    (:mod:`~counterfeit_vision.marks.details`). Where none are known, the whole product is compared patch by patch: each
+    of the nearest genuine photos is laid over the suspect's (an affine map of patches), and a patch's residual is
     1 - its best cosine around the mapped place; over several references the smallest counts, since a deviation must
     deviate from all of them. Either ``score`` is in spreads of genuine photos above their median.
     """
@@ -46,8 +46,8 @@ class Patches:
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         evidence = self._marks(suspects, row)
-        if evidence.applicable:
-            return evidence
+        if evidence.applicable or not isinstance(suspects.marks_of(suspects.looked_at(row)).stencil, str):
+            return evidence  # beside photos whose marks were judged, those without would count as calm
         whole = self._product(suspects, row)
         return whole if whole.applicable else Evidence.not_applicable(f"{whole.text} {evidence.text}")
 
