@@ -32,7 +32,8 @@ OVER = 0.25  # of the photos, at least, that count as over the median: where mos
 # listings that calibrate, do not show how far honest sellers go below them: a tenth is nothing unusual. Nor is a
 # hundredth of a correlation with the genuine marks where all photos are as good as can be told, nor a third of what
 # `wordmark` would speak of: a word that one genuine photo has misread was then more than any fake's other claims.
-LEAST_EXCESS = {"price": 0.4, "mark": 0.01, "wordmark": 0.01}
+# Nor is an eighth of what `reuse` may say of two photos that share a print: on plain cloth that is all they show.
+LEAST_EXCESS = {"price": 0.4, "mark": 0.01, "wordmark": 0.01, "reuse": 0.05}
 LARGEST = 1e100  # of a score: beyond it, differences of scores are no numbers any more
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 

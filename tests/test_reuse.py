@@ -19,6 +19,7 @@ from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoint
 from counterfeit_vision.heads import Head, Suspects
 from counterfeit_vision.heads.reuse import (
     ANOTHER,
+    COPY,
     SAME_PHOTO,
     Comparison,
     Reuse,
@@ -32,6 +33,7 @@ from counterfeit_vision.neighbours import Neighbours
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.traits import find_traits
 from counterfeit_vision.types import Embeddings, Evidence
+from counterfeit_vision.usual import LEAST_EXCESS, Usual, tail_p
 
 
 def texture(seed: int, height: int, width: int) -> np.ndarray:
@@ -438,3 +440,11 @@ def test_what_is_kept_of_references_is_bounded(suspects: Suspects, monkeypatch: 
     head = Reuse()
     head.score(suspects)
     assert len(head._kept) == 1
+
+
+def test_a_print_that_photos_share_is_no_alarm_where_few_share_any_and_a_copy_is_one() -> None:
+    calm = np.random.default_rng(0).exponential(0.01, (40, 1))
+    usual = Usual.fit(calm, least=[LEAST_EXCESS[Reuse.name]])
+    shared, copy = tail_p(usual(np.array([[ANOTHER], [COPY]])))[:, 0]
+    assert shared > 0.002
+    assert copy < 0.0002
