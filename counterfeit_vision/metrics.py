@@ -256,10 +256,15 @@ def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
     >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.9], 0.08)
     [True, True, True, False]
     """
-    fdr = as_share(fdr, "fdr", 0.1)
-    ordered = sorted(p_values)
+    fdr, given = as_share(fdr, "fdr", 0.1), list(p_values)
+    values = [as_number(p) for p in given]
+    for row, p in enumerate(values):
+        if not 0 <= p <= 1:
+            told = f"row {row} is {given[row]!r}, no p-value in 0..1"
+            raise InputError(f"benjamini_hochberg: {told}; leave out what is not known")
+    ordered = sorted(values)
     enough = [p for k, p in enumerate(ordered, 1) if p <= fdr * k / len(ordered) * (1 + 1e-9)]  # equal but for rounding
-    return [p <= max(enough, default=-1.0) for p in p_values]
+    return [p <= max(enough, default=-1.0) for p in values]
 
 
 # --- spread -----------------------------------------------------------------------------------------------------------

@@ -575,6 +575,18 @@ def test_a_share_of_false_discoveries_may_be_a_number_of_any_kind() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.9], Decimal("0.1")) == [True, True, False]
 
 
+def test_p_values_may_come_as_an_array_or_one_by_one() -> None:
+    wanted = [True, True, False]
+    assert str(benjamini_hochberg(np.array([0.01, 0.04, 0.9]), 0.1)) == str(wanted)  # type: ignore[arg-type]
+    assert benjamini_hochberg((p for p in (0.01, 0.04, 0.9)), 0.1) == wanted  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("p", [math.nan, None, "0.01", -1.0, 5.0])
+def test_what_is_no_p_value_is_refused_by_its_row(p: object) -> None:
+    with pytest.raises(InputError, match=rf"benjamini_hochberg: row 1 is {p!r}, no p-value in 0\.\.1; leave out"):
+        benjamini_hochberg([0.03, p, 0.9], 0.04)  # type: ignore[list-item]
+
+
 def verdict(id: str, p: float, decision: str = "review", *, stale: bool = False) -> Verdict:
     return Verdict(
         id=id, decision=decision, risk=0.5, p_value=p, reason="", product=None, brand=None, claims={}, stale=stale,
