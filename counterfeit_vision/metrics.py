@@ -1,9 +1,9 @@
 """How good scores are: ranking, retrieval, abstention and calibration, and their spread. Plain numpy, definitions
 stated, ties handled: no figure depends on the order of its rows.
 
-``labels`` are (N,) truthy = positive (suspicious), ``scores`` (N,) finite or infinite, higher = more positive. Every
-function of them raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not align,
-and for one class only where a figure needs both. Missing names (``None``, NaN) are allowed: a row may be short.
+``labels`` are (N,) 1 or True = positive (suspicious), 0 or False; ``scores`` (N,) finite or infinite, higher = more
+positive. Every function raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not
+align, and for one class only where a figure needs both. Missing names (``None``, NaN) are allowed: a row may be short.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def risk_coverage(wrong: ArrayLike, confidence: ArrayLike) -> tuple[Doubles, Dou
     >>> [values.tolist() for values in risk_coverage([1, 0, 0, 1], [0.2, 0.9, 0.8, 0.7])]
     [[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.3333333333333333, 0.5]]
     """
-    errors, values = _aligned("risk_coverage", "wrong", wrong, confidence)
+    errors, values = _aligned("risk_coverage", wrong=wrong, confidence=confidence)
     _, inverse, sizes = np.unique(-values, return_inverse=True, return_counts=True)
     share = np.bincount(inverse, errors) / sizes  # of errors among equally confident answers
     answered = np.arange(1, len(values) + 1)
@@ -188,7 +188,7 @@ def risk_coverage_area(wrong: ArrayLike, confidence: ArrayLike) -> float:
 
     Confidence that says nothing gives the error at full coverage.
     """
-    return float(risk_coverage(wrong, confidence)[1].mean())
+    return float(risk_coverage(*_aligned("risk_coverage_area", wrong=wrong, confidence=confidence))[1].mean())
 
 
 # --- probabilities ----------------------------------------------------------------------------------------------------
@@ -210,9 +210,13 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -
     >>> reliability([0, 1, 0, 1], [0.1, 0.2, 0.6, 0.8], bins=2)
     [Bin(rows=2, probability=0.15000000000000002, share=0.5), Bin(rows=2, probability=0.7, share=0.5)]
     """
-    positive, values = _probabilities("reliability", labels, probabilities)
+    return _bins("reliability", labels, probabilities, bins)
+
+
+def _bins(what: str, labels: ArrayLike, probabilities: ArrayLike, bins: int) -> list[Bin]:
+    positive, values = _probabilities(what, labels, probabilities)
     if not as_number(bins, whole=True) >= 1:
-        raise InputError(f"reliability: bins={bins!r}, need 1 or more")
+        raise InputError(f"{what}: bins={bins!r}, need 1 or more")
     place = _place(values, bins)
     rows = [place == number for number in np.unique(place)]
     return [Bin(int(row.sum()), float(values[row].mean()), float(positive[row].mean())) for row in rows]
@@ -233,7 +237,7 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, bins
     >>> expected_calibration_error([0, 1, 0, 1], [0.5, 0.5, 0.9, 0.9], bins=2)
     0.2
     """
-    table = reliability(*_probabilities("expected_calibration_error", labels, probabilities), bins=bins)
+    table = _bins("expected_calibration_error", labels, probabilities, bins)
     return sum(row.rows * abs(row.probability - row.share) for row in table) / sum(row.rows for row in table)
 
 
@@ -412,14 +416,15 @@ def _crossing(below: Callable[[float], bool]) -> float:
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Doubles]:
-    told, values = np.asarray(labels), np.asarray(scores)
+def _aligned(what: str, **columns: ArrayLike) -> tuple[Bools, Doubles]:
+    """The truth and the numbers of the same rows, by the names of the arguments that they are."""
+    (name, told), (kind, values) = ((name, np.asarray(column)) for name, column in columns.items())
     if told.shape != values.shape or told.ndim != 1:
-        raise InputError(f"{what}: {name} {told.shape} and scores {values.shape} do not align")
+        raise InputError(f"{what}: {name} {told.shape} and {kind} {values.shape} do not align")
     if not len(values):
         raise InputError(f"{what}: no rows")
-    for kind, column in ((name, told), ("scores", values)):
-        _refuse_unknown(what, kind, column)
+    _refuse_unknown(what, name, told)
+    _refuse_unknown(what, kind, values)
     neither = np.flatnonzero((told != 0) & (told != 1))  # a text or -1 would be truthy
     if len(neither):
         label = told.tolist()[neither[0]]
@@ -427,7 +432,7 @@ def _aligned(what: str, name: str, labels: ArrayLike, scores: ArrayLike) -> tupl
     if values.dtype.kind not in "biuf":
         for row, value in enumerate(values.tolist()):
             if not isinstance(value, SupportsFloat):
-                raise InputError(f"{what}: scores: row {row} is {value!r}, need a number")
+                raise InputError(f"{what}: {kind}: row {row} is {value!r}, need a number")
     return told.astype(bool), values.astype(np.float64)
 
 
@@ -439,7 +444,7 @@ def _refuse_unknown(what: str, name: str, column: NDArray[Any]) -> None:
 
 
 def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools, Doubles]:
-    positive, values = _aligned(what, "labels", labels, scores)
+    positive, values = _aligned(what, labels=labels, scores=scores)
     count = int(positive.sum())
     if count == 0 or count == len(positive):
         raise InputError(f"{what}: needs both classes, got {count} positives of {len(positive)}")
@@ -447,7 +452,7 @@ def _two_classes(what: str, labels: ArrayLike, scores: ArrayLike) -> tuple[Bools
 
 
 def _probabilities(what: str, labels: ArrayLike, probabilities: ArrayLike) -> tuple[Bools, Doubles]:
-    positive, values = _aligned(what, "labels", labels, probabilities)
+    positive, values = _aligned(what, labels=labels, probabilities=probabilities)
     outside = np.flatnonzero((values < 0) | (values > 1))
     if len(outside):
         raise InputError(f"{what}: row {outside[0]} is {values[outside[0]]:g}, no probability in 0..1")
