@@ -158,7 +158,7 @@ def _names(what: str, found: ArrayLike, *columns: Sequence[object]) -> NDArray[n
     return rows
 
 
-def _same_rows(name: str, *columns: Sequence[object] | NDArray[np.object_]) -> None:
+def _same_rows(name: str, *columns: Sequence[object] | NDArray[Any]) -> None:
     counts = [len(column) for column in columns]
     if len(set(counts)) > 1 or not counts[0]:
         raise InputError(f"{name}: needs as many rows of each, and one at least, got {', '.join(map(str, counts))}")
@@ -288,13 +288,34 @@ def bootstrap_interval(
     Draws on which the statistic is not defined (one class only), an :class:`InputError` or NaN, are left out;
     :class:`InputError` where none is left, and for one group, which tells nothing of how groups differ.
     """
-    names = group_names(groups, "each row", "bootstrap_interval: groups")
-    if (apart := len(set(names))) < 2:
-        raise InputError(f"bootstrap_interval: needs two groups at least, got {apart}")
-    _, inverse, sizes = np.unique(np.asarray(names), return_inverse=True, return_counts=True)
+    return _interval("bootstrap_interval", statistic, groups, draws, seed, level)
+
+
+def _interval(
+    what: str,
+    statistic: Callable[[NDArray[np.int64]], float],
+    groups: Sequence[str],
+    draws: int,
+    seed: int,
+    level: float,
+) -> tuple[float, float]:
+    outside = (1 - as_share(level, f"{what}: level", 0.95)) / 2
+    low, high = np.quantile(_drawn(what, statistic, groups, draws, seed), [outside, 1 - outside])
+    return float(low), float(high)
+
+
+def _drawn(
+    what: str, statistic: Callable[[NDArray[np.int64]], float], groups: Sequence[str], draws: int, seed: int = 0
+) -> list[float]:
+    """The statistic of each draw of whole groups, where it is defined."""
+    names = group_names(groups, "each row", f"{what}: groups")
+    column = np.asarray([str(name) if isinstance(name, tuple) else name for name in names])
+    _, inverse, sizes = np.unique(column, return_inverse=True, return_counts=True)
+    if len(sizes) < 2:
+        raise InputError(f"{what}: needs two groups at least, got {len(sizes)}")
     ordered, starts = np.argsort(inverse, kind="stable"), np.cumsum(sizes) - sizes
     if not as_number(draws, whole=True) >= 1:
-        raise InputError(f"bootstrap_interval: draws={draws!r}, need 1 or more")
+        raise InputError(f"{what}: draws={draws!r}, need 1 or more")
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(draws):
@@ -306,10 +327,8 @@ def bootstrap_interval(
             values.append(statistic(rows))
     values = [value for value in values if value == value]  # others' figures are NaN there
     if not values:
-        raise InputError(f"bootstrap_interval: not one of {draws} draws of {len(sizes)} groups has a figure")
-    outside = (1 - as_share(level, "bootstrap_interval: level", 0.95)) / 2
-    low, high = np.quantile(values, [outside, 1 - outside])
-    return float(low), float(high)
+        raise InputError(f"{what}: not one of {draws} draws of {len(sizes)} groups has a figure")
+    return values
 
 
 def calibration_error_interval(
@@ -325,16 +344,19 @@ def calibration_error_interval(
     bootstrap) then lie above the truth, and in every other set reversed ones do (basic bootstrap, Davison & Hinkley
     1997).
     """
-    positive, values = _probabilities("calibration_error_interval", labels, probabilities)
+    what = "calibration_error_interval"
+    positive, values = _probabilities(what, labels, probabilities)
+    names = group_names(groups, "each row", f"{what}: groups")
+    _same_rows(what, positive, names)
+    share = as_share(level, f"{what}: level", 0.95)
     place, over = _place(values, BINS), values - positive
 
     def distances(rows: NDArray[np.int64]) -> Doubles:
         return np.bincount(place[rows], over[rows], minlength=BINS) / len(rows)
 
     found = distances(np.arange(len(over)))
-    away = bootstrap_interval(
-        lambda rows: float(np.abs(distances(rows) - found).sum()), groups, draws=draws, level=2 * level - 1
-    )[1]
+    moved = _drawn(what, lambda rows: float(np.abs(distances(rows) - found).sum()), names, draws)
+    away = float(np.quantile(moved, share))
     error = float(np.abs(found).sum())
     return max(error - away, 0.0), min(error + away, 1.0)
 
@@ -374,8 +396,9 @@ def paired_difference(
     >>> found.difference
     0.25
     """
-    low, high = bootstrap_interval(lambda rows: second(rows) - first(rows), groups, draws=draws, seed=seed, level=level)
-    everything = np.arange(len(groups))
+    names = group_names(groups, "each row", "paired_difference: groups")
+    low, high = _interval("paired_difference", lambda rows: second(rows) - first(rows), names, draws, seed, level)
+    everything = np.arange(len(names))
     return Difference(first(everything), second(everything), low, high)
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -193,10 +194,18 @@ def test_the_bootstrap_resamples_groups_and_not_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    "groups", [list("abcdefgh"), ["b", "a", "b", "c", "a", "b", "d", "a"], [3, 1, "1", 2, 3, 3, 1, 2]]
+    "groups",
+    [
+        list("abcdefgh"),
+        ["b", "a", "b", "c", "a", "b", "d", "a"],
+        [3, 1, "1", 2, 3, 3, 1, 2],
+        [10, 9, 1, 2, 9, 10, 2, 2],
+        [("s", n % 3) for n in range(8)],
+    ],
+    ids=str,
 )
 def test_draws_are_of_the_rows_that_one_group_after_another_gives(groups: list) -> None:
-    names = np.asarray(groups)
+    names = np.asarray([str(name) if isinstance(name, tuple) else name for name in groups])
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     rng = np.random.default_rng(5)
     slow = [np.concatenate([members[pick] for pick in rng.integers(0, len(members), len(members))]) for _ in range(30)]
@@ -239,19 +248,49 @@ def test_draws_whose_figure_is_nan_are_left_out() -> None:
         bootstrap_interval(lambda rows: float("nan"), groups)
 
 
-@pytest.mark.parametrize("unknown", [None, float("nan"), np.datetime64("NaT")], ids=str)
-def test_a_group_that_is_not_known_is_refused(unknown: object) -> None:
-    groups = ["anna", "bert", unknown, "nan"]
-    for figure in (bootstrap_interval, lambda mean, groups: paired_difference(mean, mean, groups)):
-        with pytest.raises(InputError, match=rf"bootstrap_interval: groups: row 2 is {str(unknown)[:3]}.*; name the"):
-            figure(lambda rows: 0.0, groups)
+DRAWN = {
+    "bootstrap_interval": partial(bootstrap_interval, lambda rows: 0.0),
+    "paired_difference": partial(paired_difference, lambda rows: 0.0, lambda rows: 0.0),
+    "calibration_error_interval": partial(calibration_error_interval, [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8]),
+}
 
 
-@pytest.mark.parametrize("groups", [None, "abc", 3, {"a": 1}])
-def test_groups_that_are_no_list_of_names_are_refused(groups: object) -> None:
-    for figure in (bootstrap_interval, lambda mean, groups: paired_difference(mean, mean, groups)):
-        with pytest.raises(InputError, match=r"bootstrap_interval: groups=.*: need a list, one name for each row"):
-            figure(lambda rows: 0.0, groups)
+@pytest.mark.parametrize("name", DRAWN)
+def test_what_can_not_be_drawn_is_refused_by_the_name_that_was_called(name: str) -> None:
+    for groups, more, said in (
+        (["anna", "bert", None, "nan"], {}, "groups: row 2 is None; name the"),
+        (["anna", "bert", float("nan"), "nan"], {}, "groups: row 2 is nan; name the"),
+        (["anna", "bert", np.datetime64("NaT"), "nan"], {}, "groups: row 2 is NaT; name the"),
+        (None, {}, "groups=None: need a list, one name for each row"),
+        ("abcd", {}, "groups='abcd': need a list"),
+        (3, {}, "groups=3: need a list"),
+        ({"a": 1}, {}, "groups={'a': 1}: need a list"),
+        (["a"] * 4, {}, "needs two groups at least, got 1"),
+        (list("abcd"), {"draws": 0}, "draws=0, need 1 or more"),
+        (list("abcd"), {"level": 2}, "level=2: need a share between 0 and 1"),
+    ):
+        with pytest.raises(InputError, match=f"{name}: {said}"):
+            DRAWN[name](groups, **more)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_groups_may_come_one_by_one(name: str) -> None:
+    assert DRAWN[name]((group for group in "aabb"), draws=5) == DRAWN[name](list("aabb"), draws=5)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_a_calibration_error_has_one_group_for_each_row(count: int) -> None:
+    said = f"calibration_error_interval: needs as many rows of each, and one at least, got 4, {count}"
+    with pytest.raises(InputError, match=said):
+        DRAWN["calibration_error_interval"]([str(n) for n in range(count)])
+
+
+def test_a_calibration_error_is_the_surer_the_lower_its_level() -> None:
+    random = np.random.default_rng(0)
+    given = random.random(200)
+    rows = random.random(200) < given, given, [str(n) for n in range(200)]
+    widths = [np.diff(calibration_error_interval(*rows, draws=60, level=level))[0] for level in (0.3, 0.5, 0.95)]
+    assert 0 < widths[0] < widths[1] < widths[2]
 
 
 def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
