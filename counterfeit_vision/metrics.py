@@ -3,7 +3,7 @@ stated, ties handled: no figure depends on the order of its rows.
 
 ``labels`` are (N,) 1 or True = positive (suspicious), 0 or False; ``scores`` (N,) finite or infinite, higher = more
 positive. Every function raises :class:`InputError`, with its own name, for a number that is NaN, for rows that do not
-align, and for one class only where a figure needs both. Missing names (``None``, NaN) are allowed: a row may be short.
+align, and for one class only where a figure needs both.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def _counts(positive: Bools, values: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def recall_at_k(found: ArrayLike, truth: Sequence[str], k: int) -> float:
-    """Share of rows whose true product is among the first ``k`` of ``found`` (N, >= k).
+    """Share of rows whose true product is among the first ``k`` of ``found`` (N, >= k), in which ``None`` or NaN stands
+    where a row is short.
 
     >>> recall_at_k([["a", "b"], ["c", "b"]], ["b", "b"], 1)
     0.0
@@ -132,8 +133,8 @@ def recall_at_k(found: ArrayLike, truth: Sequence[str], k: int) -> float:
 
 
 def mean_average_precision(found: ArrayLike, truth: Sequence[str], relevant: Sequence[int]) -> float:
-    """Mean over rows of average precision: ``found`` (N, k) best first, ``relevant`` how many right answers each row
-    has, found or not.
+    """Mean over rows of average precision: ``found`` (N, k) best first, with ``None`` or NaN where a row is short;
+    ``relevant`` how many right answers each row has, found or not.
 
     >>> mean_average_precision([["a", "b", "a"]], ["a"], [2])
     0.8333333333333333
@@ -149,12 +150,13 @@ def mean_average_precision(found: ArrayLike, truth: Sequence[str], relevant: Seq
     return float(np.mean(values))
 
 
-def _names(what: str, found: ArrayLike, *columns: Sequence[object]) -> NDArray[np.object_]:
-    """``found`` as an array (N, k), with as many rows as each of ``columns``."""
+def _names(what: str, found: ArrayLike, truth: Sequence[str], *columns: Sequence[object]) -> NDArray[np.object_]:
+    """``found`` as an array (N, k), with as many rows as ``truth``, all known, and as each of ``columns``."""
     rows = np.asarray(found, dtype=object)
     if rows.ndim != 2:
         raise InputError(f"{what}: found has the shape {rows.shape}, need (N, k): of each row k names, the best first")
-    _same_rows(what, rows, *columns)
+    _same_rows(what, rows, truth, *columns)
+    _refuse_unknown(what, "truth", np.array(truth, dtype=object))
     return rows
 
 

@@ -89,6 +89,19 @@ def test_lists_are_as_good_as_arrays() -> None:
     assert mean_average_precision([["a", "b"], ["c", "b"]], ["b", "b"], [1, 1]) == 0.5
 
 
+@pytest.mark.parametrize("unknown", [None, float("nan")])
+def test_what_a_row_truly_is_must_be_known(unknown: object) -> None:
+    """A row that is short would hold it."""
+    found = [["a", "b"], [unknown, unknown]]
+    for name, figure in (
+        ("recall_at_k", lambda truth: recall_at_k(found, truth, 2)),
+        ("mean_average_precision", lambda truth: mean_average_precision(found, truth, [1, 2])),
+    ):
+        with pytest.raises(InputError, match=f"{name}: truth: row 1 is NaN; leave out what is not known"):
+            figure(["a", unknown])
+        assert figure(["a", "c"]) == 0.5
+
+
 @pytest.mark.parametrize("k", [0, -1, 3, 1.5, "x", None])
 def test_recall_is_of_as_many_as_were_found(k: object) -> None:
     with pytest.raises(InputError, match=r"recall_at_k: k=.*, need a whole number from 1 to 2, the columns of found"):
