@@ -568,6 +568,12 @@ def test_a_recipe_takes_no_weights_and_says_what_does(name: str) -> None:
         load_encoder(name, weights="mine.safetensors")
 
 
+def test_a_model_that_has_weights_takes_no_others(tiny_clip_folder: Path) -> None:
+    for name in (str(tiny_clip_folder), f"local-dir:{tiny_clip_folder}", "hf-hub:somebody/model"):
+        with pytest.raises(InputError, match=rf"weights='mine.safetensors': {name} brings its own; type load_encoder"):
+            load_encoder(name, weights="mine.safetensors")
+
+
 def test_a_path_without_a_folder_is_refused_as_a_name_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no encoder is called '.*missing'"):
         load_encoder(tmp_path / "missing")
@@ -584,14 +590,16 @@ def test_weights_that_are_neither_a_file_nor_a_tag_are_refused_with_the_tags() -
 
 
 def test_a_tag_is_refused_without_the_hub(offline: Path) -> None:
-    with pytest.raises(WeightsError, match=r"hub can't be reached.*clip-vit-b16"):
+    with pytest.raises(WeightsError, match=r"hub can't be reached; bring the weights as a file.*clip-vit-b16"):
         load_encoder("ViT-B-32", weights="openai")
 
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("name", ["hf-hub:somebody/model", "hf-hub:"])
 def test_a_hub_name_is_refused_without_the_hub(name: str) -> None:
-    with pytest.raises(WeightsError, match="hub can't be reached"):
+    with pytest.raises(
+        WeightsError, match=r"hub can't be reached; bring the model as a folder.*load_encoder\('folder'\)"
+    ):
         load_encoder(name)
 
 

@@ -94,9 +94,12 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
     """The whole model, and the name that open_clip knows it by."""
     import open_clip
 
+    has_own = os.path.isdir(name) or name.startswith(("hf-hub:", "local-dir:"))
+    if has_own and weights is not None:
+        raise InputError(f"weights={weights!r}: {name} brings its own; type load_encoder({name!r})")
     if os.path.isdir(name):
-        name, weights = f"local-dir:{Path(name).resolve()}", None
-    elif not name.startswith(("hf-hub:", "local-dir:")):
+        name = f"local-dir:{Path(name).resolve()}"
+    elif not has_own:
         if name not in open_clip.list_models():
             raise InputError(
                 f"no encoder is called {name!r}: it is neither a recipe (counterfeit-vision models list), "
@@ -109,9 +112,11 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
             raise InputError(f"weights={weights!r} is neither a file nor a tag of {name}; {tags}")
     on_hub = name.startswith("hf-hub:") or (weights is not None and not os.path.exists(weights))
     if on_hub and not hub_is_reachable():
+        advice = f"the weights as a file and type: load_encoder({name!r}, weights='file.safetensors')"
+        if has_own:
+            advice = "the model as a folder and type: load_encoder('folder')"
         raise WeightsError(
-            f"{name} {weights or ''}: the model hub can't be reached; bring the weights as a file and type: "
-            f"load_encoder({name!r}, weights='file.safetensors'), or use the recipe 'clip-vit-b16'"
+            f"{name} {weights or ''}: the model hub can't be reached; bring {advice}, or use the recipe 'clip-vit-b16'"
         )
     try:
         model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
