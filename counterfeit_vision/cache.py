@@ -5,8 +5,8 @@ said of listings.
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
 file that cannot be read is set aside, with a warning, and begun anew, as is one that was removed, and one that can't be
 written any more, as on a full disk or in a folder of another, is only read: a cache may forget, but it must never be
-wrong, nor end the work. Another program's database is refused. Beyond its size, what was not asked for longest is
-forgotten, in the same transaction as what takes its place.
+wrong, nor end the work. Another program's database is refused, as is a file of another kind. Beyond its size, what was
+not asked for longest is forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ KEPT = 0.9  # of the size, once it is passed, so that not every batch has to for
 PAGE = 16 << 10  # bytes a page of a new file: a row takes two thirds of the time of the usual 4096
 LOG = 4 << 20  # bytes of SQLite's log before what it holds is moved into the file
 NOTED = 1_000  # uses noted in memory before they are written
+MAGIC = b"SQLite format 3\0"  # with which SQLite's files begin
 LOGS = ("-wal", "-shm")  # endings of SQLite's log, and of what processes share about it
 PATIENCE = 60  # seconds that one process waits for another's write
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
@@ -114,6 +115,7 @@ class EmbeddingCache:
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
+                self._refuse_other_kind()
                 self._connection = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
             if not _is_no_room(error, self.path):
@@ -202,6 +204,13 @@ class EmbeddingCache:
                 connection.close()
             return None
         return connection
+
+    def _refuse_other_kind(self) -> None:
+        """:class:`InputError` for a file that is no database, nor called one."""
+        with self.path.open("rb") as file:
+            is_database = file.read(len(MAGIC)) == MAGIC
+        if not is_database and self.path.suffix != ".sqlite":
+            raise InputError(f"embedding cache {self.path}: the file is no database; name another file")
 
     def _begin_anew(self) -> sqlite3.Connection:
         """Set the file aside under a free name, with SQLite's log, which must not be replayed onto a new one. Where

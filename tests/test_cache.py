@@ -577,6 +577,27 @@ def test_a_damaged_file_is_set_aside_once_whoever_has_it_open(tmp_path: Path) ->
     assert {ending for ending in aside if "-" not in ending} == {".sqlite", ".damaged", ".damaged1"}
 
 
+@pytest.mark.parametrize("name", ["listings.csv", "photo.jpg", "README", "cache.db"])
+def test_a_file_of_another_kind_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"id,photo\na,a.jpg\n" * 500)
+    with pytest.raises(InputError, match=rf"{name}: the file is no database; name another file"):
+        EmbeddingCache(path)
+    assert path.read_bytes() == b"id,photo\na,a.jpg\n" * 500
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@SET_ASIDE
+def test_a_damaged_cache_is_set_aside_whatever_it_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "cache.db"
+    with EmbeddingCache(path) as cache:
+        cache.put(key(1), "f", photo(1))
+    path.write_bytes(path.read_bytes()[:100] + bytes(8000))
+    with EmbeddingCache(path) as cache:
+        assert len(cache) == 0
+    assert (tmp_path / "cache.damaged").exists()
+
+
 @pytest.mark.parametrize("tables", [["customers"], ["embeddings", "customers"]])
 def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path, tables: list[str]) -> None:
     path = tmp_path / "shop.sqlite"
