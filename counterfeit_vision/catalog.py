@@ -21,7 +21,7 @@ from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path, own_arrays
 from .decode import decode
-from .encoders.base import name_of, refuse_name
+from .encoders.base import name_of, refuse_no_encoder
 from .errors import CorruptCatalogError, FingerprintError, InputError
 from .geometry.keypoints import Keypoints
 from .likeness import SHORTLIST, Likeness
@@ -123,7 +123,7 @@ class Catalog:
         that has grown is built anew in little time; ``False`` does without.
         Raises :class:`InputError` when nothing genuine is left.
         """
-        refuse_name(encoder)
+        refuse_no_encoder(encoder)
         _refuse_no_maker(index)
         references = read_references(source)
         kept: list[Reference] = []
@@ -421,7 +421,7 @@ class Catalog:
         path = as_path(folder, "Catalog.load", "catalog")
         _refuse_no_maker(index)
         if encoder is not None:
-            refuse_name(encoder)
+            refuse_no_encoder(encoder)
 
         def find(manifest: dict[str, Any]) -> Encoder:
             from .encoders import load_encoder

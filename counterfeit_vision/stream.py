@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .checks import own_arrays
 from .decode import decode, photo_name, read_bytes
-from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_name
+from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_no_encoder
 from .errors import DecodeError, InputError
 from .progress import progress_bar
 from .small import small_jpeg
@@ -157,7 +157,7 @@ def encode_photos(
     of the source is raised, what was read comes out, and before one of the encoder what it had begun. The threads end
     before either is raised, and when the iterator is closed early.
     """
-    refuse_name(encoder)
+    refuse_no_encoder(encoder)
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
         views = views or store is not None

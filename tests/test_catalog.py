@@ -615,8 +615,10 @@ def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: 
             with pytest.raises(InputError, match=r"search\(\): need a list of photos.*type search\(\[photo\]\)"):
                 tree_catalog.search(one)  # type: ignore[arg-type]
     assert len(tree_catalog.search(photo for photo in [path, path]).ids) == 2
-    with pytest.raises(InputError, match=r"encoder=None is no encoder; type encoder=load_encoder\('clip-vit-b16'\)"):
-        embed([picture(0)], encoder=None)
+    for other in (None, 5, TowerEncoder):
+        said = rf"encoder={re.escape(repr(other))} is no encoder; type encoder=load_encoder\('clip-vit-b16'\)"
+        with pytest.raises(InputError, match=said):
+            embed([picture(0)], encoder=other)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):
         Catalog.build(tree, encoder="clip-vit-b16")  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"is a name; type encoder=load_encoder\('clip-vit-b16'\)"):

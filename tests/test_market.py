@@ -490,6 +490,12 @@ def test_a_table_chooses_among_files_and_names_none_that_is_not_there(tmp_path: 
         read_marks(tmp_path)
 
 
+@pytest.mark.parametrize("folder", [None, 5])
+def test_a_folder_is_a_path(folder: object) -> None:
+    with pytest.raises(InputError, match=rf"market\.render\({folder}\): need a path; type market\.render\('market'\)"):
+        render(folder)  # type: ignore[arg-type]
+
+
 def test_attacks_may_come_one_by_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"attacks=\['stroke', 'nope'\]: unknown \['nope'\]"):
         render(tmp_path / "m", attacks=iter(["stroke", "nope"]))

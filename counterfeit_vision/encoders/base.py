@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..preprocess import Preprocess
 from ..types import Embeddings
 
-__all__ = ["Encoder", "OverlappingEncoder", "Squares", "TextEncoder", "name_of", "precision_of", "refuse_name"]
+__all__ = ["Encoder", "OverlappingEncoder", "Squares", "TextEncoder", "name_of", "precision_of", "refuse_no_encoder"]
 
 Squares: TypeAlias = "NDArray[np.uint8] | Sequence[NDArray[np.uint8]]"
 """(N, size, size, 3), or N of (size, size, 3)."""
@@ -86,9 +86,9 @@ def precision_of(encoder: Encoder) -> str:
     return str(getattr(encoder, "dtype", "torch.float32")).removeprefix("torch.")
 
 
-def refuse_name(encoder: object) -> None:
-    """:class:`InputError` where an encoder's name stands in its place, or nothing does."""
-    if encoder is None:
-        raise InputError("encoder=None is no encoder; type encoder=load_encoder('clip-vit-b16')")
+def refuse_no_encoder(encoder: object) -> None:
+    """:class:`InputError` where an encoder's name or class stands in its place, or anything else."""
     if isinstance(encoder, str):
         raise InputError(f"encoder={encoder!r} is a name; type encoder=load_encoder({encoder!r})")
+    if isinstance(encoder, type) or not hasattr(encoder, "encode"):
+        raise InputError(f"encoder={encoder!r:.80} is no encoder; type encoder=load_encoder('clip-vit-b16')")

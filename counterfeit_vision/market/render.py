@@ -349,6 +349,8 @@ def render(
     ``share`` of a fake is how much of its altered mark's box differs. The same arguments give the same bytes. A folder
     that holds this very market is not rendered again; one that holds another is refused.
     """
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"market.render({folder!r:.60}): need a path; type market.render('market')")
     least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0, "photos": 1}
     given = (brands, listings, calibration, references, size, seed, photos)
     for (name, low), value in zip(least.items(), given, strict=True):
