@@ -6,6 +6,8 @@ import dataclasses
 import json
 import re
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -477,15 +479,50 @@ def test_rows_of_ones_own_are_counted_by_their_scores_alone() -> None:
         ("decision", "fake", "decision='fake'; the decisions are suspected, review"),
         ("risk", float("nan"), r"row '4': risk=nan, need a number in 0\.\.1"),
         ("risk", 7.0, "risk=7.0"),
+        ("risk", True, "risk=True"),
         ("risk", None, "risk=None"),
         ("p_value", -0.1, "p_value=-0.1"),
         ("probability", "0.5", "probability='0.5'"),
+        ("likeness", float("inf"), r"likeness=inf, need a number in 0\.\.1"),
+        ("margin_p", float("nan"), "margin_p=nan"),
+        ("chance", 2, "chance=2.0"),
+        ("place", -1, "place=-1, need a whole number, 0 or more"),
+        ("place", 2.5, "place=2.5"),
+        ("place", 10**400, "place=1000"),
+        ("id", 4, "row 4: id=4, need str"),
+        ("group", float("nan"), "row '4': group=nan, need str"),
+        ("group", 7, "group=7, need str"),
+        ("brand", float("nan"), "brand=nan, need str"),
+        ("misnamed", None, "misnamed=None, need bool"),
+        ("failure", 5, r"failure=5, need str \| None"),
     ],
 )
 def test_rows_that_no_figure_can_count_are_refused(name: str, value: object, said: str) -> None:
     rows = [dataclasses.replace(row, **{name: value} if row.id == "4" else {}) for row in EIGHT.rows]
     with pytest.raises(cv.InputError, match=said):
         Evaluation(rows)
+
+
+@pytest.mark.parametrize("rows", ["ab", [{"id": "a"}], [None], cv.Report([cv.Failure("a", "decode", ValueError())])])
+def test_what_is_no_row_is_refused(rows: object) -> None:
+    with pytest.raises(cv.InputError, match=r"is no row; type Evaluation\(\[Judged\(id="):
+        Evaluation(rows)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("draws", [0, 1.5, "5", None, True])
+def test_an_evaluation_draws_once_at_least(draws: object) -> None:
+    with pytest.raises(cv.InputError, match=rf"draws={draws!r}: intervals need 1 or more"):
+        Evaluation(EIGHT.rows, draws=draws)  # type: ignore[arg-type]
+
+
+def test_numbers_of_any_kind_are_kept(tmp_path: Path) -> None:
+    given = {"risk": np.float32(0.25), "p_value": Fraction(1, 2), "probability": Decimal("0.75"), "chance": 1}
+    given |= {"place": np.int64(2), "peak": np.bool_(True), "misnamed": np.bool_(False), "brand": np.str_("Arlo")}
+    rows = [dataclasses.replace(row, **given) for row in EIGHT.rows]
+    found = Evaluation(rows, draws=np.int64(DRAWS))  # type: ignore[arg-type]
+    assert found.rows == tuple(rows)
+    again = Evaluation.load(found.save(tmp_path))
+    assert (again.rows, again.draws, again.figures) == (found.rows, DRAWS, found.figures)
 
 
 def test_what_is_no_path_is_refused() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +29,8 @@ from .figures import FEWEST, FIGURES, LABELS, Columns, Estimate, Judged, estimat
 __all__ = ["Comparison", "Evaluation", "Line"]
 
 FORMAT = 3
+KINDS = get_type_hints(Judged)
+SHARES = ("risk", "p_value", "probability", "likeness", "margin_p", "chance")
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
 
 
@@ -79,7 +80,7 @@ class Evaluation:
     was read back has none. ``supposed`` is the share of fakes that the probabilities suppose: errors and calibration
     are told of what they would be for the share among these listings. ``None`` takes them as they are.
 
-    Rows may be made of what any model says; :class:`InputError` names one that can't be counted.
+    Rows may be made of what any model says; :class:`InputError` names one that can't be counted or kept.
 
     >>> said = {"a": ("fake", 0.9), "b": ("genuine", 0.2), "c": ("fake", 0.4)}
     >>> decided = {True: "suspected", False: "clear"}
@@ -99,9 +100,10 @@ class Evaluation:
         supposed: float | None = None,
     ) -> None:
         self.supposed = None if supposed is None else as_share(supposed, "supposed", 0.02)
-        self.rows, self.about, self.draws, self.failures = tuple(rows), dict(about or {}), draws, tuple(failures)
-        for row in self.rows:
-            _check(row)
+        if not as_number(draws, whole=True) >= 1:
+            raise InputError(f"draws={draws!r:.60}: intervals need 1 or more")
+        self.rows, self.about, self.draws = tuple(map(_checked, rows)), dict(about or {}), int(draws)
+        self.failures = tuple(failures)
 
     @property
     def judged(self) -> list[Judged]:
@@ -238,10 +240,8 @@ class Evaluation:
             data = json.loads(file.read_text(encoding="utf-8"))
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
-            rows, draws = [_row(row) for row in data["rows"]], data["draws"]
-            if not isinstance(draws, int) or draws < 1:
-                raise ValueError(f"draws {draws!r:.60}")
-            return cls(rows, about=data["about"], draws=draws, supposed=data.get("supposed"))
+            rows = [Judged(**row) for row in data["rows"]]
+            return cls(rows, about=data["about"], draws=data["draws"], supposed=data.get("supposed"))
         except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"{file}: not readable as an evaluation: {error!r}") from error
 
@@ -276,27 +276,34 @@ class Evaluation:
         return render_template("evaluation_notebook.html.j2", **self._shown())
 
 
-def _check(row: Judged) -> None:
-    """:class:`InputError` for a label or a number that figures would leave out, or count wrongly."""
+def _checked(row: object) -> Judged:
+    """The row, with Python's numbers in place of others'. :class:`InputError` for what is none, and for a value that
+    figures would leave out, or count wrongly, or that can't be kept.
+    """
+    if not isinstance(row, Judged):
+        raise InputError(f"{row!r:.60} is no row; type Evaluation([Judged(id=..., label=..., decision=..., risk=...)])")
+    row = dataclasses.replace(row, **{name: _plain(getattr(row, name), kind) for name, kind in KINDS.items()})
     if row.label not in LABELS:
         raise InputError(f"row {row.id!r}: label={row.label!r}; the labels are {', '.join(LABELS)}")
     if row.decision not in (None, *DECISIONS):
         raise InputError(
             f"row {row.id!r}: decision={row.decision!r}; the decisions are {', '.join(DECISIONS)}, or None"
         )
-    for name in ("risk", "p_value", "probability"):
+    for name in SHARES:
         value = getattr(row, name)
         needed = value is not None or (name == "risk" and row.decision is not None)
         if needed and not 0 <= as_number(value) <= 1:
             raise InputError(f"row {row.id!r}: {name}={value!r:.60}, need a number in 0..1")
-
-
-def _row(values: Mapping[str, Any]) -> Judged:
-    """A row as it was written; ``TypeError`` or ``OverflowError`` for values of other types, or that are not finite."""
-    row = Judged(**values)
-    for name, kind in get_type_hints(Judged).items():
-        value = getattr(row, name)
-        known = isinstance(value, kind) or (isinstance(value, int) and float in get_args(kind))
-        if not known or (isinstance(value, int | float) and not math.isfinite(value)):
-            raise TypeError(f"{name} {value!r:.60} in the row of {row.id!r:.60}")
+    if row.place is not None and not as_number(row.place, whole=True) >= 0:
+        raise InputError(f"row {row.id!r}: place={row.place!r:.60}, need a whole number, 0 or more")
+    for name, kind in KINDS.items():
+        if not isinstance(value := getattr(row, name), kind):
+            raise InputError(f"row {row.id!r:.60}: {name}={value!r:.60}, need {Judged.__annotations__[name]}")
     return row
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    """A number of another kind, such as numpy's, as Python's; else the value."""
+    if float in get_args(kind) and (number := as_number(value)) == number:
+        return number
+    return value.item() if isinstance(value, np.generic) else value
