@@ -126,8 +126,8 @@ class Calibration:
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
 
-        A claim is calibrated where photos of two groups that were fitted on make it (:attr:`can_tell`). Raises
-        :class:`InputError` with the number of photos that ``alpha`` needs.
+        A claim is calibrated where photos of two groups that were fitted on and one that is ranked make it
+        (:attr:`can_tell`). Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         alpha = as_share(alpha, "alpha", 0.05)
         if (np.abs(scores) > LARGEST).any():
@@ -229,10 +229,12 @@ class Calibration:
         text = json.dumps(self.to_dict(), sort_keys=True, default=float)  # numpy's numbers
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def can_tell(self) -> Bools:
-        """(H,) which claims are calibrated: those that photos of two groups which were fitted on could make."""
-        return np.asarray(~np.isnan(self.usual.location[0]))
+        """(H,) which claims are calibrated: those that photos of two groups which were fitted on could make, and one of
+        the n that are ranked.
+        """
+        return np.asarray(~np.isnan(self.usual.location[0]) & ~np.isnan(self.scores).all(axis=0))
 
     @property
     def promised(self) -> float:
@@ -289,15 +291,23 @@ class Calibration:
         """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the
         merged statistic, higher = more suspicious.
         """
-        return self.merger(_silent_as_usual(self.usual(scores, kinds)))
+        return self.merger(_silent_as_usual(self._standardised(scores, kinds)))
+
+    def _standardised(self, scores: Doubles, kinds: Sequence[str] | None) -> Doubles:
+        """(N, H) scores above the usual, NaN where a head did not apply; at most as usual for a claim that none of the
+        n photos makes. That only lowers a statistic, and none of theirs, so alpha holds. Left out altogether, a claim
+        better than usual would be worse for the photo that makes it than if another were asked about, and was ranked.
+        """
+        standardised = self.usual(scores, kinds)
+        return np.where(self.can_tell, standardised, np.minimum(standardised, 0.0))
 
     def strength(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) by how much the statistic of photos with these raw scores would fall had each claim been as usual, NaN
         where it did not apply or is not calibrated.
         """
-        standardised = self.usual(scores, kinds)
+        standardised = self._standardised(scores, kinds)
         strength = self.merger.strength(_silent_as_usual(standardised))
-        return np.where(np.isnan(standardised), np.nan, strength)
+        return np.where(np.isnan(standardised) | ~self.can_tell, np.nan, strength)
 
     def p_values(self, merged: Doubles, strata: Sequence[str] | None = None) -> Doubles:
         """Conformal p-values (N,) of merged statistics, each among the photos of its stratum (:meth:`peers`).
@@ -347,7 +357,13 @@ class Calibration:
         """
         column = self.heads.index(head)
         ranked = self._head_p(column, scores[:, column])
-        return np.asarray(np.fmin(ranked, tail_p(self.usual(scores, kinds)[:, column])))
+        return np.asarray(np.fmin(ranked, self.alone_p(scores, kinds)[:, column]))
+
+    def alone_p(self, scores: Doubles, kinds: Sequence[str]) -> Doubles:
+        """(N, H) how unusual each score is by itself, by the tail of what is usual for its kind; NaN where it did not
+        apply or is not calibrated.
+        """
+        return np.where(self.can_tell, tail_p(self.usual(scores, kinds)), np.nan)
 
     @property
     def unknown_level(self) -> float:
@@ -374,8 +390,7 @@ class Calibration:
 
     def _head_p(self, column: int, scores: Doubles) -> Doubles:
         """One column of :meth:`head_p_values`."""
-        rising = self._rising[column]
-        return p_among(rising, scores) if len(rising) else np.full(len(scores), np.nan)
+        return p_among(self._rising[column], scores) if self.can_tell[column] else np.full(len(scores), np.nan)
 
     @cached_property
     def _rising(self) -> tuple[Doubles, ...]:
@@ -402,7 +417,7 @@ class Calibration:
 
     def _standardised_without(self, head: str, scores: Doubles, kinds: Sequence[str]) -> Doubles:
         """(N, H) scores above the usual, NaN for the claim ``head``."""
-        standardised = self.usual(scores, kinds)
+        standardised = self._standardised(scores, kinds)
         standardised[:, self.heads.index(head)] = np.nan
         return standardised
 

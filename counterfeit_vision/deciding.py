@@ -22,7 +22,6 @@ from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of,
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
-from .usual import tail_p
 
 __all__ = ["Decider"]
 
@@ -236,7 +235,7 @@ class Decider:
 
     def _alone(self, scores: Doubles, kind: str) -> dict[str, float]:
         """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""
-        p = tail_p(self.calibration.usual(scores[None], [kind])[0])
+        p = self.calibration.alone_p(scores[None], [kind])[0]
         return {name: float(share) for name, share in zip(self.heads, p, strict=True) if not math.isnan(share)}
 
     def _claims_p(self, scores: Doubles, kinds: Sequence[str]) -> Doubles:

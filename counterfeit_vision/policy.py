@@ -47,7 +47,7 @@ class Findings:
       calibrated; 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
-    - ``uncounted``: claims that it makes and no genuine photo that calibrated did.
+    - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
     - ``stale``: whether it was calibrated on another generation of the catalogue.
@@ -99,7 +99,8 @@ class Policy:
                 "are expected."
             )
         if found.uncounted:
-            reason += f" Not counted, as genuine photos that calibrated did not make it: {_names(found.uncounted)}."
+            few = "too few genuine photos that calibrated make it"
+            reason += f" Not counted against it, as {few}: {_names(found.uncounted)}."
         if found.unmade:
             reason += f" Not asked, though it was calibrated, as what it needs is absent here: {_names(found.unmade)}."
         if found.unread:

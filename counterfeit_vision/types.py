@@ -476,7 +476,7 @@ class Evidence(_Record):
 
     - ``score``: raw, higher = more suspicious; ``nan`` where the claim does not apply.
     - ``p_value``: how often genuine photos score this high or higher, 0..1; ``None`` before calibration, and where the
-      claim is not counted, as no genuine photo that calibrated made it.
+      claim is not counted, as too few genuine photos that calibrated make it.
     - ``photo``: which of the verdict's ``photos`` the claim is about, from 0.
     - ``region``: box on that photo; ``heatmap`` (h, w) float32 over the whole upright photo: 0 = as usual, 1 = the
       alarm level (the peak that one genuine photo in twenty reaches).

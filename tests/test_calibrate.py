@@ -109,6 +109,37 @@ def test_a_claim_that_one_photo_alone_makes_has_no_say(rare: int) -> None:
     assert calibration.p_values(calibration.merge(odd)).tolist()[0] <= 0.05
 
 
+@pytest.mark.parametrize("fitted_on", [False, True])
+def test_a_claim_that_is_made_in_one_part_alone_accuses_nobody_and_shows_no_p_value(fitted_on: bool) -> None:
+    scores = np.random.default_rng(8).standard_normal((60, 2))
+    first = split_groups([f"photo {row}" for row in range(60)])
+    scores[np.flatnonzero(first == fitted_on)[4:], 1] = np.nan
+    scores[first != fitted_on, 1] = np.nan
+    calibration = fitted(scores)
+    assert calibration.can_tell.tolist() == [True, False]
+    cheap, silent = np.array([[0.3, 50.0]]), np.array([[0.3, np.nan]])
+    assert calibration.merge(cheap) == calibration.merge(silent)
+    shown = calibration.head_p_values(cheap), calibration.alone_p(cheap, [""]), calibration.strength(cheap)
+    assert [np.isnan(values).tolist() for values in shown] == [[[False, True]]] * 3
+    assert calibration.p_without(cheap[0], "a") in (None, 1)
+
+
+def test_a_claim_that_no_ranked_photo_makes_is_no_reason_for_more_alarms() -> None:
+    """One of 20 photos makes it, better than usual. Each in turn is asked about, and two may be flagged: were the claim
+    left out where that one is asked about, it would be a third.
+    """
+    scores = np.random.default_rng(0).standard_normal((28, 2))
+    scores[8:, 1] = np.nan
+    second, third = np.argsort(scores[8:, 0])[[-2, -3]] + 8
+    scores[third] = scores[second, 0] + 1e-6, -9
+    flagged = 0
+    for asked in range(8, 28):
+        known = np.delete(scores, asked, axis=0)
+        calibration = Calibration.fit(HEADS[:2], known, {}, first=np.arange(27) < 8, alpha=0.1, generation="g")
+        flagged += calibration.p_of(scores[[asked]])[0] <= 0.1
+    assert flagged == 2
+
+
 @pytest.mark.parametrize("leave_one_out", [False, True])
 def test_a_photo_that_makes_only_a_rare_claim_ends_no_calibration(leave_one_out: bool) -> None:
     random = np.random.default_rng(9)

@@ -546,7 +546,8 @@ def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
     photos = [photo for listing in listings for photo in listing.photos]
     inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(photos, alpha=0.2)
     named, unnamed = inspector.inspect([listings[0], photos[0]], strict=True)
-    assert named.reason.endswith(" Not counted, as genuine photos that calibrated did not make it: Claimed product.")
+    told = " Not counted against it, as too few genuine photos that calibrated make it: Claimed product."
+    assert named.reason.endswith(told)
     assert "Product" not in unnamed.reason
     assert "Not counted" not in unnamed.reason
     assert any("uncounted" in line for line in str(named.explain()).splitlines())

@@ -306,7 +306,7 @@ def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -
     for known in (True, False):
         silent = word(Policy(ALPHA), found(0.5, known=known, uncounted=("product", "price")))[1]
         assert silent.endswith(
-            " Not counted, as genuine photos that calibrated did not make it: Claimed product, Price."
+            " Not counted against it, as too few genuine photos that calibrated make it: Claimed product, Price."
         )
 
 
