@@ -185,9 +185,11 @@ class Policy:
         return "clear", f"{share}: within what genuine photos show; {leading}."
 
     def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
-        """Looks genuine, is priced as none of the genuine ones, and is not sold by one of the authorised sellers."""
+        """Looks genuine, by no copied photo, is priced as none of the genuine ones, and is not sold by one of the
+        authorised sellers.
+        """
         price = found.claims.get("price")
-        if not self.authorised or official or price is None or found.unpriced is None:
+        if found.copy or not self.authorised or official or price is None or found.unpriced is None:
             return None
         if found.p_value <= self.alpha:  # few priced listings rank none so low, and what only spares need not be proved
             price = min(price, found.alone.get("price", price))

@@ -220,6 +220,15 @@ def test_grey_market_looks_genuine_is_priced_out_of_range_and_not_sold_by_an_aut
     assert "Grey" not in word(policy, found(0.5, claims={"patches": 0.5}))[1]  # no price
 
 
+def test_a_copied_photo_at_a_low_price_is_not_said_to_look_genuine() -> None:
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]))
+    facts = {"claims": {"price": 0.03, "reuse": 0.3}, "unpriced": 0.6, "copy": "The same photo as bag-1 (genuine)."}
+    for p, decision in ((0.01, "suspected"), (0.5, "review")):
+        said, reason = word(policy, found(p, **facts))
+        assert (said, "Grey" in reason) == (decision, False)
+        assert reason.startswith("The same photo as bag-1 (genuine). At most")
+
+
 @pytest.mark.parametrize(
     ("offer", "said"),
     [
