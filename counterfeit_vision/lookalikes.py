@@ -32,7 +32,7 @@ STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae",
 SHORT = 4  # letters of a name; fewer stand by accident in the midst of other words
 COMPARED = 300  # letters of a text and of a name: the time that it takes grows with their product
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
-SAME = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("l", "i"))  # drawn alike after case folding
+SAME = (("rn", "m"), ("vv", "w"), ("l", "i"), ("ci", "d"))  # drawn alike after case folding, as cl and d are
 
 
 def folded(text: str) -> str:

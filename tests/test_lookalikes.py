@@ -31,6 +31,12 @@ def test_edits_are_letters(first: str, second: str, edits: int) -> None:
         ("genuine Аdidas shoe", "Adidas", ["Аdidas"]),  # a Cyrillic capital
         ("N1KE air", "Nike", ["N1KE"]),
         ("Arrnani jeans", "Armani", ["Arrnani"]),
+        ("GUCC1 bag", "Gucci", ["GUCC1"]),
+        ("GUCC| bag", "Gucci", ["GUCC|"]),
+        ("C1tizen watch", "Citizen", ["C1tizen"]),
+        ("Balenclaga bag", "Balenciaga", ["Balenclaga"]),
+        ("Disco, Guccl and Landa boots", "Cisco", []),
+        ("Gucd, Landa, Sodal", "Gucci", []),
         ("L0uis Vuitton bag", "Louis Vuitton", ["L0uis Vuitton"]),
         ("ADIDAS adidas Ａdidas", "Adidas", []),  # case and width are no deceit
         ("Chloe bag", "Chloé", []),
