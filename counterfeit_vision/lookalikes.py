@@ -84,8 +84,8 @@ def skeleton(word: str) -> str:
 
 
 def likeness(text: str, name: str) -> float:
-    """How much some part of a text looks like a name, 0..1: 1 - edits a letter of the name, by outline (Sellers 1980).
-    Of a name of one to three letters the part is one of whole words; of both, the first 300 letters count.
+    """How much some part of a text looks like a name, 0..1: 1 - edits a letter of the name, by outline. Of a name of
+    one to three letters the part is one of whole words; of both, the first 300 letters count.
 
     >>> likeness("Nlke 0fficial store", "Nike"), likeness("nkie-shop", "Nike"), likeness("anna83", "Nike")
     (1.0, 0.5, 0.25)
@@ -93,12 +93,18 @@ def likeness(text: str, name: str) -> float:
     (1.0, 0.0)
     """
     text, name = text[:COMPARED], name[:COMPARED]
-    part, whole = skeleton(name), skeleton(text)
+    part = skeleton(name)
     if not part:
         return 0.0
     if len(part) < SHORT and not re.search(f"[{UNSPACED}]", part):
         runs = [skeleton(run) for run, _ in _runs(_seen(text), len(re.findall(WORD, name)))]
         return max(0.0, 1 - min((edit_distance(run, part) for run in runs), default=len(part)) / len(part))
+    wholes = {skeleton(text), "".join(map(skeleton, text.split()))}  # no pair of letters is of two words, or some are
+    return max(1 - _edits_of_a_part(whole, part) / len(part) for whole in wholes)
+
+
+def _edits_of_a_part(whole: str, part: str) -> int:
+    """The fewest edits to come from some part of a text to this one (Sellers 1980)."""
     row = list(range(len(part) + 1))
     best = row[-1]
     for letter in whole:
@@ -106,7 +112,7 @@ def likeness(text: str, name: str) -> float:
         for j, wanted in enumerate(part, 1):
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != wanted))
         best = min(best, row[-1])
-    return 1 - best / len(part)
+    return best
 
 
 def lookalike_words(text: str, name: str) -> list[str]:

@@ -108,6 +108,8 @@ def test_sellers_are_taken_one_after_the_other() -> None:
         ("O-store", "O", 1),
         ("华为官方店", "华为", 1),
         ("nikestore", "Nike", 1),
+        ("Magic Lego", "Lego", 1),  # c and L, of two words, are no d
+        ("B a r n e s", "Barnes", 1),
         ("!", "H&M", 0),
     ],
 )
