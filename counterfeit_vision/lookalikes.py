@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import unicodedata
@@ -125,18 +126,24 @@ def lookalike_words(text: str, name: str) -> list[str]:
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
     """
+    return list(_lookalikes(text, name))
+
+
+@functools.lru_cache(maxsize=64)  # a listing's texts are asked about for each of its photos
+def _lookalikes(text: str, name: str) -> tuple[str, ...]:
     seen, most = _seen(text), len(re.findall(WORD, name))
+    outline, letters = skeleton(name), unaccented(name)
     runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])  # a letter, or between words
-    spelt = any(unaccented(run) == unaccented(name) for run, _ in runs)
-    least = math.inf if spelt or len(folded(name)) < LONG else len(unaccented(name))
+    spelt = any(unaccented(run) == letters for run, _ in runs)
+    least = math.inf if spelt or len(folded(name)) < LONG else len(letters)
     false = [
         place
         for run, place in runs
-        if skeleton(run) == skeleton(name)
-        and unaccented(run) != unaccented(name)
+        if skeleton(run) == outline
+        and unaccented(run) != letters
         and not (_is_of(run, seen) and _is_plain(run, letters_too=len(unaccented(run)) < least))
     ]
-    return [seen[start:end] for start, end in sorted(set(false))]
+    return tuple(seen[start:end] for start, end in sorted(set(false)))
 
 
 def _runs(text: str, most: int) -> list[tuple[str, tuple[int, int]]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import counterfeit_vision as cv
+from counterfeit_vision import lookalikes
 from counterfeit_vision.glyphs import Glyphs
 from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
 from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
@@ -127,6 +128,13 @@ def test_other_words_of_a_title_are_no_look_alikes(title: str, name: str, told: 
 def test_names_are_known_without_the_strokes_of_their_letters(name: str, printed: str) -> None:
     assert bare(printed) in spellings(name)
     assert lookalike_words(f"{printed} bag", name) == []
+
+
+def test_a_title_is_looked_through_once_for_all_photos_of_a_listing(monkeypatch: pytest.MonkeyPatch) -> None:
+    title = "Nіkе Air, once"
+    lookalike_words(title, "Nike").clear()
+    monkeypatch.setattr(lookalikes, "skeleton", lambda word: pytest.fail("looked through again"))
+    assert lookalike_words(title, "Nike") == ["Nіkе"]
 
 
 def test_a_letter_without_its_dot_hides_no_other() -> None:
