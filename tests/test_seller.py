@@ -66,6 +66,17 @@ def test_an_authorised_id_is_no_impostor_where_the_platform_is_not_named(tree_ca
         assert applies or evidence.text.endswith("the seller “brand-store” (“brand-store”) may be authorised.")
 
 
+def test_an_authorised_id_without_a_platform_is_no_impostor_on_one(tree_catalog: cv.Catalog) -> None:
+    shop = cv.Seller("shop-1", "Harbour Leather")
+    head = SellerName([shop, ("stall", "brand-store")])
+    for seller, applies in ((shop, False), (cv.Seller("x9", "Harbour Leather"), True), ("brand-store", True)):
+        listing = cv.Listing(id="x", photos=[picture(100)], seller=seller, platform="bazaar")
+        (evidence,) = head.score(suspects(tree_catalog, listing))
+        assert evidence.applicable == applies
+        told = "The authorised id names no platform, and the seller “Harbour Leather” (“shop-1”) may be authorised."
+        assert applies or evidence.text == told
+
+
 def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
     evidence = seller_name(tree_catalog, None)
     assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")

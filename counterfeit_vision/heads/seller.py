@@ -21,8 +21,8 @@ class SellerName:
     ``authorised`` are the brand's own shop and its dealers, as :class:`~counterfeit_vision.Inspector` takes them: only
     the platform and the id that it has verified make a seller one of them, whatever its display name says. ``score`` =
     the largest :func:`~counterfeit_vision.lookalikes.likeness` of the display name (the id, where there is none) with
-    theirs and the brand's, 0..1; 0 for an authorised seller. It does not apply where an authorised id is on a platform
-    that the listing does not name.
+    theirs and the brand's, 0..1; 0 for an authorised seller. It does not apply where the id is an authorised one and
+    just one of the two names a platform.
     """
 
     name = "seller"
@@ -44,8 +44,10 @@ class SellerName:
         told = f"{quoted(called)} ({quoted(listing.seller.id)})"
         if is_authorised(listing, self.authorised):
             return Evidence(score=0.0, text=f"The seller {told} is authorised.")
-        if listing.platform is None and composed(listing.seller.id) in {verified for _, verified in self.authorised}:
-            return Evidence.not_applicable(f"The listing names no platform, and the seller {told} may be authorised.")
+        maybe = {verified for platform, verified in self.authorised if None in (platform, listing.platform)}
+        if composed(listing.seller.id) in maybe:
+            silent = "listing" if listing.platform is None else "authorised id"
+            return Evidence.not_applicable(f"The {silent} names no platform, and the seller {told} may be authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
         names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
         alike = {name: likeness(called, name) for name in names}
