@@ -186,9 +186,9 @@ def _check_texts(kind: str, id: str, /, **texts: object) -> None:
 
 
 def _leave_out_empty(record: object, *names: str) -> None:
-    """A text without a letter names nothing: no product, no platform."""
+    """A text without a letter that can be seen names nothing: no product, no platform."""
     for name in names:
-        if isinstance(value := getattr(record, name), str) and not value.strip():
+        if isinstance(value := getattr(record, name), str) and not _is_seen(value):
             object.__setattr__(record, name, None)
 
 

@@ -131,8 +131,15 @@ def test_a_currency_that_is_none_is_told_as_the_sellers_own_word(catalog: cv.Cat
     texts = [price(catalog, offer(price=asked, currency=false)).text for asked in (0, 50)]
     assert texts[0] == f"The listing asks 0 “{false}”, which is no price."
     assert texts[1].startswith(f"The listing asks “{false}”, the references")
-    turned = price(repriced(catalog, (100, "E\u202eUR")), offer(price=50, currency="e\u202eur")).text
-    assert turned.startswith("The listing asks 50.00 “E\\u202eUR”, 50 % below the usual 100.00 “E\\u202eUR” of bag")
+    turned = price(repriced(catalog, (100, "E\u202eURO")), offer(price=50, currency="e\u202euro")).text
+    assert turned.startswith("The listing asks 50.00 “E\\u202eURO”, 50 % below the usual 100.00 “E\\u202eURO” of bag")
+
+
+@pytest.mark.parametrize("currency", ["EUR\u200b", "\ufeffeur", "E\u00adUR", "\uff25\uff35\uff32", "e\u202eur"])
+def test_no_letter_that_nobody_sees_silences_a_price(catalog: cv.Catalog, currency: str) -> None:
+    told = price(catalog, offer(price=50, currency=currency)).text
+    assert told.startswith("The listing asks 50.00 EUR, 50 % below the usual 100.00 EUR of bag")
+    assert price(catalog, offer("\u200b", price=50, currency=currency)).text == told
 
 
 @pytest.mark.parametrize(

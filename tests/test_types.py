@@ -130,9 +130,12 @@ def test_an_empty_text_is_as_if_left_out() -> None:
     names = ("channel", "brand", "product", "title", "currency", "seller", "platform", "region", "url", "captured_at")
     assert Listing(id="l", photos=["p.jpg"], **dict.fromkeys(names, "")) == Listing(id="l", photos=["p.jpg"])
     assert Listing(id="l", photos=["p.jpg"], **dict.fromkeys(names, " ")) == Listing(id="l", photos=["p.jpg"])
+    unseen = dict.fromkeys(names, "\u200b \ufeff")
+    assert Listing(id="l", photos=["p.jpg"], **unseen) == Listing(id="l", photos=["p.jpg"])
     assert Reference(**REFERENCE, category="", currency="\t") == Reference(**REFERENCE)
-    with pytest.raises(InputError, match="has no currency"):
-        Listing(id="l", photos=["p.jpg"], price=3, currency="")
+    for currency in ("", "\u200b"):
+        with pytest.raises(InputError, match="has no currency"):
+            Listing(id="l", photos=["p.jpg"], price=3, currency=currency)
 
 
 @pytest.mark.parametrize("price", [Decimal("12.5"), np.float32(12.5), np.float64(12.5)])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..checks import as_number
 from ..errors import InputError
+from ..lookalikes import folded
 from ..types import Evidence
 from ..wording import amount, quoted
 from .suspects import Suspects
@@ -23,6 +24,7 @@ NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of abs
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
 MOST_TOLD = 9999.0  # percent: what is beyond is said to be more
+CODE = "[A-Z]{3}"  # of a currency (ISO 4217)
 
 
 class Price:
@@ -115,17 +117,18 @@ class Price:
 
 
 def _code(currency: str) -> str:
-    """A currency's code as it is compared.
+    """A currency's code as it is compared, without what nobody sees; what is no code, in capitals.
 
-    >>> _code(" eur")
-    'EUR'
+    >>> _code(" eur"), _code("E\u200bUR"), _code("us dollars")
+    ('EUR', 'EUR', 'US DOLLARS')
     """
-    return currency.strip().upper()
+    code = folded(currency).upper()
+    return code if re.fullmatch(CODE, code) else currency.strip().upper()
 
 
 def _told(currency: str) -> str:
     """A currency in words; what is no code, as somebody else's."""
-    return currency if re.fullmatch("[A-Z]{3}", currency) else quoted(currency)
+    return currency if re.fullmatch(CODE, currency) else quoted(currency)
 
 
 def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
