@@ -105,6 +105,12 @@ def test_wild_prices_are_outvoted_and_widen_the_spread(catalog: cv.Catalog) -> N
     assert price(few, offer(price=50, currency="EUR")).score == pytest.approx(math.log(2) / 0.25)
 
 
+def test_where_just_over_half_of_the_prices_are_equal_the_others_tell_the_spread(catalog: cv.Catalog) -> None:
+    for dear in (3, 4):
+        mixed = repriced(catalog, *[(10, "EUR")] * 3, *[(100, "EUR")] * dear)
+        assert 0 < price(mixed, offer(price=10, currency="EUR")).score < 1
+
+
 def test_another_currency_needs_a_rate_and_is_never_guessed(catalog: cv.Catalog) -> None:
     asks = offer(price=50, currency="USD")
     unknown = price(catalog, asks)

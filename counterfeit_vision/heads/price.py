@@ -20,7 +20,8 @@ __all__ = ["Price"]
 
 SPREAD = 0.25  # log units, about a quarter: our choice, as list prices do not show how far honest sellers go below them
 PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
-NORMAL = 1.4826  # a normal distribution's standard deviation, in medians of absolute deviations
+LOWER = 0.25  # the quantile down to which prices lie usually below the median, where more than half may be one price
+NORMAL = 1.4826  # a normal distribution's standard deviation, in distances of that quantile from the median
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
 MOST_TOLD = 9999.0  # percent: what is beyond is said to be more
@@ -31,10 +32,10 @@ class Price:
     """How far a listing's price is below the usual price of the product.
 
     ``score`` = (median of the references' log prices - log price) / spread; above the usual price it falls below 0. The
-    spread is the references' own (median absolute deviation), at least :data:`SPREAD`, and just that with fewer than
-    :data:`PRICES_FOR_SPREAD` prices. The product is the one that the listing claims, else the one that the photo is
-    taken for. ``rates`` are what one unit of a currency is worth, such as ``{"EUR": 1, "USD": 0.92}``: without them
-    prices in another currency are not compared.
+    spread is that of the references' lower half (from the lower quartile to the median), at least :data:`SPREAD`, and
+    just that with fewer than :data:`PRICES_FOR_SPREAD` prices. The product is the one that the listing claims, else the
+    one that the photo is taken for. ``rates`` are what one unit of a currency is worth, such as ``{"EUR": 1, "USD":
+    0.92}``: without them prices in another currency are not compared.
     """
 
     name = "price"
@@ -86,7 +87,7 @@ class Price:
         middle = float(np.median(logs))
         spread = SPREAD
         if len(logs) >= PRICES_FOR_SPREAD:
-            spread = max(spread, NORMAL * float(np.median(np.abs(logs - middle))))
+            spread = max(spread, NORMAL * (middle - float(np.quantile(logs, LOWER))))
         usual = math.exp(middle)
         share = 100 * (listing.price / usual - 1)
         used = {_code(item.currency or "") for item, worth in found if worth is not None}
