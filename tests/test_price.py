@@ -79,6 +79,23 @@ def test_the_score_is_how_far_the_price_is_below_the_usual_in_log_units(catalog:
     assert "200 % above the usual" in above.text
     absurd = price(catalog, offer(price=1e300, currency="EUR"))
     assert "asks 1e+300 EUR, more than 9,999 % above the usual" in absurd.text
+    for asked, told in (
+        (0.4, "0.40 EUR, more than 99 % below"),
+        (1, "1.00 EUR, 99 % below"),
+        (99.6, "99.60 EUR, about"),
+    ):
+        assert f"asks {told} the usual 100.00 EUR of bag" in price(catalog, offer(price=asked, currency="EUR")).text
+
+
+def test_of_brands_that_have_a_product_of_one_name_it_is_said_whose_is_priced(
+    catalog: cv.Catalog, tiny_encoder: TowerEncoder
+) -> None:
+    bag = next(item for item in catalog.references if item.product == "bag")
+    other = dataclasses.replace(bag, id="other", photo=picture(400), brand="zeta", price=10)
+    two = cv.Catalog.build([*catalog.references, other], encoder=tiny_encoder)
+    for product in ("bag", None):
+        told = price(two, offer(product, price=50, currency="EUR")).text
+        assert "50 % below the usual 100.00 EUR of bag of acme (priced references: 3)" in told
 
 
 def test_the_claimed_product_counts_and_else_the_one_that_the_photo_shows(catalog: cv.Catalog) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import Catalog
 from ..checks import as_number
 from ..errors import InputError
 from ..lookalikes import folded
@@ -24,7 +25,7 @@ LOWER = 0.25  # the quantile down to which prices lie usually below the median, 
 NORMAL = 1.4826  # a normal distribution's standard deviation, in distances of that quantile from the median
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3
-MOST_TOLD = 9999.0  # percent: what is beyond is said to be more
+MOST_TOLD = {"above": 9999.0, "below": 99.0}  # percent: what is beyond is said to be more
 CODE = "[A-Z]{3}"  # of a currency (ISO 4217)
 
 
@@ -89,13 +90,11 @@ class Price:
         if len(logs) >= PRICES_FOR_SPREAD:
             spread = max(spread, NORMAL * (middle - float(np.quantile(logs, LOWER))))
         usual = math.exp(middle)
-        share = 100 * (listing.price / usual - 1)
         used = {_code(item.currency or "") for item, worth in found if worth is not None}
         return Evidence(
             score=(middle - math.log(listing.price)) / spread,
             text=f"The listing asks {amount(listing.price)} {told}, "
-            f"{'more than ' if share > MOST_TOLD else ''}{min(abs(share), MOST_TOLD):,.0f} % "
-            f"{'below' if share < 0 else 'above'} the usual {amount(usual)} {told} of {product} "
+            f"{_beside(100 * (listing.price / usual - 1))} the usual {amount(usual)} {told} of {product} "
             f"(priced references: {len(prices)}{self._converted(used - {currency}, currency)}).",
             references=tuple(item.id for item, worth in found if worth is not None)[:REFERENCES_SHOWN],
         )
@@ -132,6 +131,18 @@ def _told(currency: str) -> str:
     return currency if re.fullmatch(CODE, currency) else quoted(currency)
 
 
+def _beside(share: float) -> str:
+    """How a price compares with one that it is so many percent above.
+
+    >>> _beside(-50.0), _beside(-99.6), _beside(0.4), _beside(1e6)
+    ('50 % below', 'more than 99 % below', 'about', 'more than 9,999 % above')
+    """
+    side = "below" if share < 0 else "above"
+    more = "more than " if abs(share) > MOST_TOLD[side] + 0.5 else ""
+    told = f"{min(abs(share), MOST_TOLD[side]):,.0f}"
+    return "about" if told == "0" else f"{more}{told} % {side}"
+
+
 def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
     """The product that is sold, as the catalogue calls it, and its references: as claimed, else the one that the photo
     is taken for.
@@ -141,7 +152,13 @@ def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
         claimed = catalog.claimed_by(listing)
         if len(set(catalog.goods[claimed])) > 1:  # brands have products of that name: the one that the photo looks like
             claimed = claimed[catalog.goods[claimed] == suspects.goods(row)]
-        return (catalog.references[int(claimed[0])].product if len(claimed) else quoted(listing.product)), claimed
+        return (_named(catalog, int(claimed[0])) if len(claimed) else quoted(listing.product)), claimed
     nearest = int(suspects.near(row)[0][0])
     same = catalog.goods == catalog.goods[nearest]
-    return catalog.references[nearest].product, np.flatnonzero(same & catalog.genuine)
+    return _named(catalog, nearest), np.flatnonzero(same & catalog.genuine)
+
+
+def _named(catalog: Catalog, row: int) -> str:
+    """A reference's product, with its brand where others have one of that name."""
+    reference = catalog.references[row]
+    return f"{reference.product} of {reference.brand}" if catalog.has_namesake(reference) else reference.product
