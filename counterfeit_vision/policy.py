@@ -24,8 +24,10 @@ SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine go
 COVERED = 0.08
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours")
 
-Authorised: TypeAlias = "Seller | str | tuple[str | None, str]"
-"""A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named."""
+Authorised: TypeAlias = "Seller | str | tuple[str | None, Seller | str]"
+"""A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named. A
+:class:`~counterfeit_vision.types.Seller` tells an id and what the shop is called.
+"""
 
 
 @dataclass(frozen=True)
@@ -246,8 +248,10 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         )
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
-        one = seller.id if isinstance(seller, Seller) else seller
-        platform, verified = one if isinstance(one, tuple | list) and len(one) == 2 else (None, one)  # JSON: lists
+        platform, one = (
+            seller if isinstance(seller, tuple | list) and len(seller) == 2 else (None, seller)
+        )  # JSON: lists
+        verified = one.id if isinstance(one, Seller) else one
         texts = (verified,) if platform is None else (platform, verified)
         if not all(isinstance(text, str) and text.strip() for text in texts):
             raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts, or an id")

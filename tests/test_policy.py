@@ -87,6 +87,7 @@ def test_a_platform_is_known_however_it_is_typed_and_an_id_by_its_letters_alone(
 
 def test_authorised_sellers_are_taken_as_pairs_sellers_or_ids() -> None:
     assert pairs([("b", "2"), Seller("z"), ("a", "9"), "k"]) == {(None, "k"), (None, "z"), ("a", "9"), ("b", "2")}
+    assert pairs([("Bazaar", Seller("7", "Own Shop"))]) == {("bazaar", "7")}
     for wrong in (("bazaar", ""), ("bazaar",), 12345, None, ""):
         with pytest.raises(InputError, match="need \\(platform"):
             pairs([wrong])  # type: ignore[list-item]

@@ -77,6 +77,14 @@ def test_an_authorised_id_without_a_platform_is_no_impostor_on_one(tree_catalog:
         assert applies or evidence.text == told
 
 
+def test_an_authorised_seller_may_be_given_with_its_platform_and_its_name(tree_catalog: cv.Catalog) -> None:
+    shop = cv.Seller("shop-1", "Harbour Leather")
+    head = SellerName([("Bazaar", shop)])
+    for seller, score in ((shop, 0), (cv.Seller("x9", "Harb0ur Leather"), 1)):
+        listing = cv.Listing(id="x", photos=[picture(100)], seller=seller, platform="bazaar")
+        assert head.score(suspects(tree_catalog, listing))[0].score == score
+
+
 def test_without_a_seller_nothing_is_said(tree_catalog: cv.Catalog) -> None:
     evidence = seller_name(tree_catalog, None)
     assert (evidence.applicable, evidence.text) == (False, "The listing names no seller.")

@@ -30,7 +30,8 @@ class SellerName:
     def __init__(self, authorised: Iterable[Authorised]) -> None:
         given = list(authorised) if isinstance(authorised, Iterator) else authorised
         self.authorised = pairs(given)
-        self.names = [_called(one) if isinstance(one, Seller) else next(iter(pairs([one])))[1] for one in given]
+        sellers = [one[1] if isinstance(one, tuple | list) else one for one in given]
+        self.names = [_called(one) if isinstance(one, Seller) else composed(one) for one in sellers]
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
