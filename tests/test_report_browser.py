@@ -74,6 +74,21 @@ def test_a_browser_keeps_an_evaluations_tables_in_their_panels_on_a_narrow_scree
     assert (margin == margin[0, 0]).all()
 
 
+def test_on_paper_nothing_of_an_evaluations_tables_is_cut_off(chromium, tmp_path):
+    common = {"brand": "acme", "category": 40 * "w"}
+    rows = [
+        Judged(id=label + str(i), label=label, kind=kind, group=str(i), decision=decision, risk=risk, **common)
+        for i in range(20)
+        for label, kind, decision, risk in (("fake", "colour", "suspected", 0.9), ("genuine", "genuine", "clear", 0.1))
+    ]
+    page = Evaluation(rows, draws=2).save(tmp_path) / "evaluation.html"
+    paper = page.read_text("utf-8").replace("@media print", "@media all")
+    paper = paper.replace('<figure class="panel">', "<figure hidden>")  # the tables stand below the charts
+    a4 = 716
+    uncut = chromium(paper.replace("overflow-x: auto", "overflow-x: visible"), a4)
+    assert (chromium(paper, a4) == uncut).all()
+
+
 def test_a_browser_draws_crops_and_matched_points(chromium):
     html = verdict(claims=SEEN).explain().to_html()
     shown, unjoined = chromium(html), chromium(html.replace("<line ", '<line display="none" '))
