@@ -28,13 +28,13 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], np.nda
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
-    def shoot(html: str, width: int = 1000) -> np.ndarray:
+    def shoot(html: str, width: int = 1000, *more: str) -> np.ndarray:
         folder = tmp_path_factory.mktemp("page")
         (folder / "page.html").write_text(html, "utf-8")
         picture, profile = folder / "page.png", folder / "profile"
         target = [f"--user-data-dir={profile}", f"--screenshot={picture}", (folder / "page.html").as_uri()]
         size = f"--window-size={width},3000"
-        subprocess.run([binary, *flags, size, *target], capture_output=True, timeout=60, check=True)
+        subprocess.run([binary, *flags, *more, size, *target], capture_output=True, timeout=60, check=True)
         return np.asarray(Image.open(picture).convert("RGB")).astype(int)
 
     return shoot
@@ -99,6 +99,17 @@ def test_a_browser_draws_crops_and_matched_points(chromium):
         assert near(hidden, colour).sum() == 0
     assert (np.abs(shown - unjoined).max(axis=-1) > 40).sum() > 2_000, "the lines"
     assert near(shown, GREEN).sum() > near(hidden, GREEN).sum() + 10_000, "the genuine photo again, at their end"
+
+
+def test_high_contrast_leaves_the_chosen_filter_the_badge_and_the_dots(chromium):
+    html = Report([verdict(claims={})]).to_html().replace('class="histogram"', 'display="none"')
+    drawn, unchosen = (
+        chromium(each, 1000, "--force-high-contrast") for each in (html, html.replace('id="show-all" checked', ""))
+    )
+    assert (drawn != unchosen).any()
+    red, ochre = (179, 38, 30), (154, 91, 0)
+    assert near(drawn, red).sum() > 1_500, "the badge and the bar of risk"
+    assert near(drawn, ochre).sum() > 80, "the dots of review, which has no listing"
 
 
 def test_a_browser_toggles_the_heat_map(chromium):
