@@ -89,6 +89,18 @@ def test_on_paper_nothing_of_an_evaluations_tables_is_cut_off(chromium, tmp_path
     assert (chromium(paper, a4) == uncut).all()
 
 
+@pytest.mark.parametrize(("width", "bar"), [(1000, 52), (700, 90)])
+def test_an_address_of_a_listing_shows_it_below_the_filter(chromium, tmp_path, width, bar):
+    html = Report([verdict(str(i), risk=1 - i / 10) for i in range(9)]).to_html()
+    blue = (20, 40, 250)
+    drawn = f"#listing-4 {{ background: rgb{blue} !important }} .cv .filter {{ opacity: 0 }}"
+    (tmp_path / "page.html").write_text(html.replace("</style>", f"{drawn}</style>"), "utf-8")
+    address = (tmp_path / "page.html").as_uri() + "#listing-4"
+    frame = f'<body style="margin: 0"><iframe src="{address}" style="border: 0; width: {width}px; height: 900px">'
+    y = np.nonzero(near(chromium(frame, width), blue))[0]
+    assert bar < y.min() < 200
+
+
 def test_a_browser_draws_crops_and_matched_points(chromium):
     html = verdict(claims=SEEN).explain().to_html()
     shown, unjoined = chromium(html), chromium(html.replace("<line ", '<line display="none" '))
