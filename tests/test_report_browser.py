@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from verdicts import GREEN, MAGENTA, SEEN, verdict, view
+from verdicts import GREEN, MAGENTA, SEEN, failure, verdict, view
 
 from counterfeit_vision.evaluation import Evaluation, Judged
 from counterfeit_vision.report import Report
@@ -87,6 +87,14 @@ def test_on_paper_nothing_of_an_evaluations_tables_is_cut_off(chromium, tmp_path
     a4 = 716
     uncut = chromium(paper.replace("overflow-x: auto", "overflow-x: visible"), a4)
     assert (chromium(paper, a4) == uncut).all()
+
+
+def test_a_browser_breaks_long_names_of_products_and_failures(chromium):
+    name = 99 * "w"
+    made = Report([verdict(product=name), failure(name)])
+    for html in (made.to_html(), made._repr_html_()):
+        margin = chromium(html.replace("overflow: hidden", "overflow: visible"), width=500)[:, -6:]
+        assert (margin == margin[0, 0]).all()
 
 
 @pytest.mark.parametrize(("width", "bar"), [(1000, 52), (700, 90)])
