@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import pickle
 import re
@@ -393,6 +394,8 @@ def test_explanations_are_pages_and_notebook_cells(results, tmp_path):
     saved = explanation.save(tmp_path / "why.html")
     page = assert_harmless(saved.read_text("utf-8"))
     assert "Reason of high." in page.words()
+    levels = [int(tag[1]) for tag, _ in page.elements if tag in ("h1", "h2", "h3", "h4")]
+    assert max(b - a for a, b in itertools.pairwise(levels)) == 1, "no level of headings is skipped"
     assert len(page.all("details")) == 1
     about = {"Catalogue": "412 photos; generation 9f47", "Alarm level": "at most 5 % of <b>genuine</b> photos"}
     made = assert_harmless(dataclasses.replace(results[4], about=about).explain().to_html())
