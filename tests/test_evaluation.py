@@ -408,6 +408,7 @@ def test_a_run_with_probabilities_shows_reliability(tmp_path: Path) -> None:
     rows = [dataclasses.replace(row, probability=row.risk) for row in EIGHT.rows]
     page = Evaluation(rows, draws=DRAWS).save(tmp_path).joinpath("evaluation.html").read_text(encoding="utf-8")
     assert "<h3>Reliability</h3>" in page
+    assert 'alt="Chart of reliability"' in page, "the caption says what it shows"
     assert "only its order counts" not in page
     assert "Heat map:" not in page
     assert page.count('src="data:image/png;base64,') == 5
