@@ -27,7 +27,7 @@ from .studio import CONDITIONS, Photograph, photograph
 
 __all__ = ["Market", "render"]
 
-FORMAT = 3
+FORMAT = 4
 ROOMS = 16
 VISIBLE = 6
 """Pixels of a photo that a fake changes at least."""
