@@ -210,6 +210,11 @@ def test_what_makes_other_rows_is_another_format(market: Market) -> None:
         ({"attacks": []}, "the attacks are"),
         ({"attacks": "colour"}, "pass a list"),
         ({"marks": "/nowhere/at/all"}, "/nowhere/at/all"),
+        ({"brands": True}, "brands=True: need a whole number"),
+        ({"strength": ["weak"]}, r"strength=\['weak'\]: the strengths are"),
+        ({"attacks": 5}, r"attacks=5: pass a list, attacks=\['letter_swap'\]"),
+        ({"attacks": [["colour"]]}, r"unknown \[\['colour'\]\]"),
+        ({"marks": 5}, "marks='5' is not a folder"),
     ],
 )
 def test_wrong_arguments_are_named(options: dict, words: str, tmp_path: Path) -> None:

@@ -7,15 +7,16 @@ import io
 import json
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from ..checks import as_number
 from ..errors import InputError
 from .artwork import Artwork
 from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft, altered, changed_share
@@ -304,10 +305,11 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _choose_attacks(names: Sequence[str] | None) -> list[Attack]:
-    if isinstance(names, str):
-        raise InputError(f"attacks={names!r}: pass a list, attacks=[{names!r}]")
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        like = names if isinstance(names, str) else "letter_swap"
+        raise InputError(f"attacks={names!r}: pass a list, attacks=[{like!r}]")
     names = None if names is None else list(names)
-    unknown = [name for name in names or () if name not in ATTACKS]
+    unknown = [name for name in names or () if name not in tuple(ATTACKS)]
     if unknown or (names is not None and not names):
         raise InputError(f"attacks={list(names or ())}: unknown {unknown}; the attacks are {', '.join(ATTACKS)}")
     return [ATTACKS[name] for name in names or ATTACKS]
@@ -354,11 +356,11 @@ def render(
     least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0, "photos": 1}
     given = (brands, listings, calibration, references, size, seed, photos)
     for (name, low), value in zip(least.items(), given, strict=True):
-        if not isinstance(value, SupportsIndex) or value < low:
+        if not as_number(value, whole=True) >= low:
             raise InputError(f"{name}={value!r}: need a whole number >= {low}")
     whole = map(operator.index, given)  # numpy's are none of JSON's
     brands, listings, calibration, references, size, seed, photos = whole
-    if strength not in STRENGTHS:
+    if strength not in tuple(STRENGTHS):  # a list can't be hashed
         raise InputError(f"strength={strength!r}: the strengths are {', '.join(STRENGTHS)}")
     chosen = _choose_attacks(attacks)
     makers = _brands(brands, seed, marks)

@@ -204,9 +204,9 @@ def read_marks(folder: str | os.PathLike[str]) -> list[tuple[Path, str, str]]:
     Where there is a ``marks.csv`` (file,title,hex), it chooses: files without a row are left out, a row without a file
     is an :class:`~counterfeit_vision.InputError`.
     """
-    root = Path(folder)
-    if not root.is_dir():
+    if not isinstance(folder, str | os.PathLike) or not Path(folder).is_dir():
         raise InputError(f"marks={str(folder)!r} is not a folder of .svg files")
+    root = Path(folder)
     table = root / "marks.csv"
     rows = [(file, file.stem, "") for file in sorted(root.iterdir()) if file.suffix.lower() == ".svg"]
     if table.is_file():
