@@ -340,16 +340,27 @@ def render(
     - ``brands``: how many; each sells goods in every category, some in near variants. ``references``: photos a product.
     - ``listings``: half of them fake, in pairs that share product, room and circumstances. ``calibration``: genuine
       photos.
-    - ``strength``: ``"weak"``, ``"medium"`` (1 to 5 % of the mark's box differs; up to 8 % where one letter, swapped or
-      turned round, is as much) or ``"strong"``; ``attacks``: names of :data:`ATTACKS` to take in turn, default all; an
-      attack that would not show on a product makes way for the next. ``photos``: how many a listing has of its goods;
-      of a stolen photo there is one.
+    - ``strength``: ``"weak"`` (aims to change 0.2 to 1 % of the mark's box), ``"medium"`` (1 to 5 %) or ``"strong"``
+      (5 to 15 %); a single letter, swapped or turned round, may change more. ``attacks``: names of :data:`ATTACKS` to
+      take in turn, default all; an attack that would not show on a product makes way for the next. ``photos``: how many
+      a listing has of its goods; of a stolen photo there is one.
     - ``marks``: a folder of one-colour SVG files to use as logos. ``size``: long side of the photos in pixels.
+      ``progress``: show a bar.
 
-    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, or the product; of a listing's first photo),
-    ``catalogue.jsonl``, ``calibration.jsonl`` and ``listings.jsonl``; paths in them are relative to ``folder``, the
-    ``share`` of a fake is how much of its altered mark's box differs. The same arguments give the same bytes. A folder
-    that holds this very market is not rendered again; one that holds another is refused.
+    Writes ``photos/*.jpg``, ``masks/*.png`` (255 = changed, and one pixel around it, or the product; of a listing's
+    first photo), ``catalogue.jsonl``, ``calibration.jsonl`` and ``listings.jsonl``; paths in them are relative to
+    ``folder``. A row has fields of a :class:`~counterfeit_vision.Reference`, with the ``regions`` of its marks, or of a
+    :class:`~counterfeit_vision.Listing`, and then these too:
+
+    - ``label``, ``"fake"`` or ``"genuine"``, and of a fake its ``attack``, the ``mask`` of what is changed, and, where
+      a mark or pattern was altered, the ``share`` of its box that differs.
+    - ``hard``: ``"old_logo"`` or the condition of a hard genuine photo; None for every fake, though some are as hard.
+      ``scene``: the room. ``product_mask``.
+
+    Prices and sellers differ between fake and genuine on purpose, and only stolen photos among the listings have a
+    studio behind them: judge what sees photos without the claims of price and seller, and give figures by attack. The
+    same arguments give the same bytes. A folder whose ``market.json`` says that it holds this very market, whole, is
+    not rendered again, even where a photo is gone; one that holds another is refused.
     """
     if not isinstance(folder, str | os.PathLike):
         raise InputError(f"market.render({folder!r:.60}): need a path; type market.render('market')")
