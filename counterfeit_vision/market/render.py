@@ -10,13 +10,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ..checks import as_number
 from ..errors import InputError
 from .artwork import Artwork
 from .attacks import ATTACKS, STRENGTHS, Alteration, Attack, Substitution, Theft, altered, changed_share
@@ -367,7 +366,7 @@ def render(
     least = {"brands": 1, "listings": 0, "calibration": 0, "references": 1, "size": 96, "seed": 0, "photos": 1}
     given = (brands, listings, calibration, references, size, seed, photos)
     for (name, low), value in zip(least.items(), given, strict=True):
-        if not as_number(value, whole=True) >= low:
+        if isinstance(value, bool) or not isinstance(value, SupportsIndex) or value < low:
             raise InputError(f"{name}={value!r}: need a whole number >= {low}")
     whole = map(operator.index, given)  # numpy's are none of JSON's
     brands, listings, calibration, references, size, seed, photos = whole
