@@ -24,6 +24,11 @@ def flat(light: float) -> np.ndarray:
     return np.full((40, 40, 3), light, np.uint8)
 
 
+def goods(number: int) -> np.ndarray:
+    """One of the tree's five products, by turns, of acme or of zeta; darker with each number."""
+    return (picture(100 + number % 5) * (0.95 - 0.01 * number)).astype(np.uint8)
+
+
 GENUINE = [flat(40 + 3 * number) for number in range(40)]
 
 

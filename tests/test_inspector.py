@@ -762,8 +762,6 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     assert "the costs ask for" in next(
         v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
     )
-    told = [verdict for verdict in report if "little like the fakes that were shown" in verdict.reason]
-    assert all(verdict.risk < len(fakes) / (len(genuine) + len(fakes)) for verdict in told)
     monkeypatch.setattr(Calibration, "risk", lambda self, merged, base_rate: np.full(len(merged), 0.004))
     doubted = [item.reason for item in rare.inspect(suspects, strict=True) if item.decision == "suspected"]
     assert doubted

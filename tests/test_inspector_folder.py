@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, calibrated, learns_anything, red
+from lights import GENUINE, Loud, calibrated, goods, learns_anything, red
 
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder
@@ -108,6 +108,15 @@ def test_a_prices_rates_are_kept(tree_catalog: cv.Catalog, tmp_path: Path) -> No
     inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(GENUINE)
     kept = inspector_folder.read_inspector(inspector.save(tmp_path / "kept"))
     assert kept.rates == {"EUR": 1, "USD": 0.9}
+
+
+def test_by_what_it_was_calibrated_is_kept(tree_catalog: cv.Catalog, tmp_path: Path) -> None:
+    photos = [goods(number) for number in range(40)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(photos, by="brand", alpha=0.2)
+    again = cv.Inspector.load(inspector.save(tmp_path / "kept"), tree_catalog, [Loud()], cache=False)
+    assert again.by == "brand"
+    told, still = ([one.p_value for one in each.inspect(photos[:5], strict=True)] for each in (inspector, again))
+    assert still == told
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", ""])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, calibrated, flat
+from lights import GENUINE, Loud, calibrated, flat, goods
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -351,3 +352,52 @@ def test_listings_of_many_photos_are_judged_a_few_at_a_time(
     report = inspector.inspect([cv.Listing(id=str(number), photos=photos) for number in range(5)])
     assert [verdict.id for verdict in report.verdicts] == list("01234")
     assert sizes == [6, 6, 3]  # whole listings: what one shows is told from all of its photos
+
+
+def test_a_photo_of_less_than_half_the_long_side_of_any_that_calibrated_accuses_nobody(
+    tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate([*GENUINE, flat(60)[:30, :20]])
+    again = cv.Inspector.load(inspector.save(tmp_path / "kept"), tree_catalog, [Loud()], cache=False)
+    small, *others = again.inspect([flat(250)[:height, :width] for height, width in ((14, 14), (15, 15), (30, 9))])
+    assert small.decision == "review"
+    assert "its photo has 14 pixels on the long side, and those that calibrated have 30 or more" in small.reason
+    assert [verdict.decision for verdict in others] == ["suspected", "suspected"]
+
+
+def test_of_more_photos_than_calibrated_one_gross_one_is_told_of_and_not_cleared(inspector: cv.Inspector) -> None:
+    photos = [*map(flat, range(96, 100)), flat(250)]
+    (verdict,) = inspector.inspect([cv.Listing(id="five", photos=photos)], strict=True)
+    assert verdict.decision == "insufficient_evidence"
+    assert "It has 5 photos, and no listing that calibrated has more than 1" in verdict.reason
+    assert "Loud alone would raise an alarm" in verdict.reason
+
+
+class Hot(Loud):
+    """Its heat map is as hot as the photo is bright."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [dataclasses.replace(one, heatmap=np.array([[0, one.score]], np.float32)) for one in found]
+
+
+def test_a_heat_map_is_told_in_alarm_levels(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Hot()], cache=False).calibrate(GENUINE)
+    (claim,) = inspector.inspect([flat(250)])[0].claims.values()
+    assert inspector.calibration is not None
+    level = inspector.calibration.peaks["loud"]
+    assert 40 < level < 160
+    np.testing.assert_allclose(claim.heatmap, [[0, claim.score / level]], rtol=1e-6)
+
+
+def test_claims_are_measured_by_the_brand_that_photos_look_like(tree_catalog: cv.Catalog) -> None:
+    photos = [goods(number) for number in range(40)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(photos)
+    assert inspector.calibration is not None
+    assert inspector.calibration.usual.kinds == ("acme", "zeta")
+    verdicts = inspector.inspect(photos[:5], strict=True).verdicts
+    brands = [verdict.brand for verdict in verdicts]
+    assert brands == ["acme", "acme", "acme", "zeta", "zeta"]
+    scores = np.array([[verdict.claims["loud"].score] for verdict in verdicts])
+    expected = inspector.calibration.merge(scores, brands)
+    assert [verdict.statistics[0] for verdict in verdicts] == pytest.approx(expected.tolist())
