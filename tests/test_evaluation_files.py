@@ -301,6 +301,19 @@ def test_peaks_are_looked_for_in_the_mask_and_a_patch_around_it(tmp_path: Path) 
     assert found.peak_by_chance == pytest.approx(50 * 50 / (80 * 60))
 
 
+def test_a_peak_on_a_photo_that_is_no_square_is_looked_for_where_it_is(tmp_path: Path) -> None:
+    """80 pixels high, 160 wide; the change is on the right, a patch of a grid of 4 is 40 pixels of the long side."""
+    change = np.zeros((80, 160), np.uint8)
+    change[0:10, 150:160] = 255
+    Image.fromarray(change).save(tmp_path / "change.png")
+    maps = {id: np.zeros((4, 8), np.float32) for id in ("on", "below", "left")}
+    maps["on"][0, 7] = maps["below"][2, 7] = maps["left"][3, 0] = 1
+    path = write(tmp_path / "l.jsonl", *({"id": id, "label": "fake", "mask": "change.png"} for id in maps))
+    found = evaluate(Puppet(dict.fromkeys(maps, 0.9), maps), path, draws=DRAWS)
+    assert {row.id: row.peak for row in found.rows} == {"on": True, "below": False, "left": False}
+    assert found.peak_by_chance == pytest.approx(50 * 50 / (80 * 160))
+
+
 @pytest.mark.parametrize(
     ("masks", "message"),
     [

@@ -62,6 +62,7 @@ def test_a_rate_that_is_just_reached_counts() -> None:
     scores[0] = -1
     assert fpr_at_tpr(labels, scores, 0.95) == 0  # 19 of 20 are above every negative
     assert fpr_at_tpr(labels, scores, 0.96) == 1
+    assert fpr_at_tpr([1] * 25 + [0], [9] * 7 + [1] * 18 + [5], 0.28) == 0  # 0.28 * 25 > 7, for floats
     scores = np.concatenate([np.full(20, 18.5), np.arange(20)])
     assert recall_at_fpr(labels, scores, 0.05) == 1  # one negative of twenty is above
     assert recall_at_fpr(labels, scores, 0.049) == 0
