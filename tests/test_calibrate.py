@@ -233,3 +233,12 @@ def test_each_verdict_ranks_among_scores_that_were_drawn_and_sorted_once(monkeyp
     assert len(drawn) == calibration.count
     np.testing.assert_array_equal(first[:, 1], conformal_p(drawn, asked[:, 1]))
     assert calibration.known_p(asked, "similarity", ["", ""])[0] <= first[0, 0]
+
+
+def test_heat_is_alarming_beyond_what_19_of_20_of_the_photos_fitted_on_have() -> None:
+    scores, first = np.random.default_rng(9).standard_normal((60, 2)), np.arange(60) < 21
+    heat = np.concatenate([np.arange(21.0), np.full(39, 1000.0)])
+    heat[20] = np.nan  # that photo has no map
+    peaks = {"a": heat, "b": np.full(60, np.nan)}
+    made = Calibration.fit(HEADS[:2], scores, peaks, first=first, alpha=0.05, generation="g")
+    assert made.peaks == pytest.approx({"a": 0.95 * 19, "b": 1.0})

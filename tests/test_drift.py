@@ -72,6 +72,23 @@ def test_a_new_camera_is_noticed_and_the_photos_that_drove_it_are_named(shift: f
     assert direction in str(drift.alarm)
 
 
+def test_those_that_drove_an_alarm_are_named_and_not_those_that_spoke_against_it() -> None:
+    drift = Drift(calibrated(np.random.default_rng(1)), delta=0.01)
+    for number in range(300):
+        odd = number % 4 > 0  # of four photos one is as usual as any
+        drift.watch(f"{'odd' if odd else 'calm'} {number}", 9.0 + number / 1000 if odd else -9.0)
+    assert drift.alarm is not None
+    assert len(drift.alarm.drivers) == 10
+    assert all(id.startswith("odd") for id in drift.alarm.drivers)
+
+
+def test_photos_that_are_all_alike_are_no_change() -> None:
+    """As where no claim varies: their statistics are equal, and none of them is more usual than another."""
+    first = split_groups([str(n) for n in range(90)])
+    alike = Calibration.fit(["a"], np.zeros((90, 1)), {}, first=first, alpha=0.1, generation="")
+    assert watched(alike, np.zeros(300), 0.01).alarm is None
+
+
 def test_however_long_all_was_well_a_change_is_noticed_nearly_as_soon() -> None:
     """What was bet while nothing changed is lost: with all of it bet from the start, the evidence was e^-40 after
     10,000 listings, and a new camera was noticed after 220 more.

@@ -95,6 +95,20 @@ def test_fakes_give_weight_to_what_tells_and_turn_no_claim_round() -> None:
     assert merger.weights[2] == 0
 
 
+def test_fakes_and_genuine_photos_count_alike_however_many_of_either_were_shown() -> None:
+    scores, fake = drawn(2, 400)
+    once = Merger.of(HEADS).learn(HEADS, scores, fake)
+    times = np.where(fake, 10, 1)
+    often = Merger.of(HEADS).learn(HEADS, scores.repeat(times, axis=0), fake.repeat(times))
+    np.testing.assert_allclose([*often.weights, often.bias], [*once.weights, once.bias], rtol=1e-6)
+
+
+def test_the_learned_claim_tells_on_both_sides_of_the_usual() -> None:
+    merger = Merger.of(HEADS).learn(HEADS, *drawn(2))
+    below, usual, above = merger(np.array([[z, 0.0, 0.0] for z in (-2, 0, 2)]))
+    assert usual - below > (above - usual) / 2
+
+
 def test_a_photo_has_the_same_statistic_whatever_photos_are_beside_it() -> None:
     """To the last bit: where an inspected photo is one that was calibrated with, the two are equal."""
     heads, (scores, fake) = [f"claim {n}" for n in range(12)], drawn(4, 103)

@@ -34,6 +34,24 @@ def test_a_claim_that_never_varies_is_measured_in_its_least_mean_excess() -> Non
     np.testing.assert_array_equal(Usual.fit(varied, kinds, [0.5, 0.0]).scale, Usual.fit(varied, kinds).scale)
 
 
+def test_nor_is_a_kind_of_goods_measured_in_less_however_little_its_own_photos_vary() -> None:
+    random = np.random.default_rng(0)
+    scores = np.concatenate([random.exponential(3.0, (40, 1)), random.exponential(0.01, (200, 1))])
+    usual = Usual.fit(scores, ["varied"] * 40 + ["listed"] * 200, [0.4])  # as where a brand's listings ask list prices
+    assert usual.scale[usual.kinds.index("listed") + 1, 0] == 0.4
+
+
+def test_what_never_varies_is_measured_by_its_own_size() -> None:
+    odd = np.array([[1e6 + 1], [1e6 + 2000]])
+    assert Usual.fit(np.full((20, 1), 1e6))(odd).ravel().tolist() == pytest.approx([0.001, 2.0])
+
+
+def test_three_photos_of_a_kind_tell_no_spread_however_much_kinds_differ() -> None:
+    scores = np.concatenate([50.0 * kind + np.array([0.0, 0.0, 1e-3]) for kind in range(100)])[:, None]
+    usual = Usual.fit(scores, np.repeat([f"kind {number}" for number in range(100)], 3).tolist())
+    assert (usual.scale[1:] > usual.scale[0] / 2).all()
+
+
 def test_a_kind_of_which_many_were_seen_is_measured_by_itself_and_one_of_few_as_all_are() -> None:
     random = np.random.default_rng(0)
     carton, bag = random.exponential(1, (5000, 1)), 10 + random.exponential(5, (5000, 1))
