@@ -13,7 +13,7 @@ import counterfeit_vision as cv
 from counterfeit_vision import lookalikes
 from counterfeit_vision.glyphs import Glyphs
 from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
-from counterfeit_vision.lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings
+from counterfeit_vision.lookalikes import bare, edit_distance, folded, likeness, lookalike_words, skeleton, spellings
 from counterfeit_vision.names import Names
 from counterfeit_vision.ocr import Reading, TextLine
 
@@ -186,3 +186,9 @@ def test_a_sentence_says_from_where_on_a_deviation_is_told() -> None:
     right = dataclasses.replace(compared("SONA", "Sona"), misspelt=0.0, redrawn=0.037, glyphs=glyphs, count=1.0)
     assert "its shape 2 of 3 looks drawn otherwise" in _sentence(right)
     assert _sentence(right).endswith("(deviation 0.037; said from 0.03 on).")
+
+
+def test_of_a_text_without_end_the_first_300_letters_are_compared() -> None:
+    assert likeness("x" * 296 + "nike", "Nike") == 1
+    assert likeness("x" * 300 + "nike", "Nike") == 0
+    assert likeness("nike" * 100, "nike" * 100) == 1

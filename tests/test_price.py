@@ -214,3 +214,20 @@ def test_a_lower_price_is_more_suspicious_all_the_way(catalog: cv.Catalog) -> No
     scores = [evidence.score for evidence in Price().score(suspects(catalog, *listings))]
     assert scores == sorted(scores)
     assert len(set(scores)) == len(scores)
+
+
+def beside(catalog: cv.Catalog, **changes: object) -> cv.Catalog:
+    """The catalogue with eight more references of a bag, of other looks."""
+    bag = catalog.references[int(catalog.rows_of(product="bag")[0])]
+    others = [dataclasses.replace(bag, id=str(seed), photo=picture(seed), **changes) for seed in range(400, 408)]
+    return cv.Catalog.build([*catalog.references, *others], encoder=catalog.encoder)
+
+
+def test_nor_are_those_of_known_fakes_where_the_photo_alone_tells_the_product(catalog: cv.Catalog) -> None:
+    evidence = price(beside(catalog, price=20, gallery="known_fake"), offer(None, price=20, currency="EUR"))
+    assert "80 % below the usual 100.00 EUR of bag (priced references: 3)" in evidence.text
+
+
+def test_of_a_name_that_two_brands_use_the_photo_tells_whose_price_counts(catalog: cv.Catalog) -> None:
+    evidence = price(beside(catalog, price=10, brand="zeta"), offer("bag", price=50, currency="EUR"))
+    assert "50 % below the usual 100.00 EUR of bag" in evidence.text
