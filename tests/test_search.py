@@ -349,6 +349,8 @@ def test_queries_with_too_few_candidates_are_scanned_together_for_more(
     np.testing.assert_array_equal(keys, best)
     np.testing.assert_allclose(scores, expected, rtol=2e-7)
     assert len(seen) == scans
+    keys, _ = index.search(held[like::like], 5, np.arange(like, len(held)))  # without the first cluster
+    np.testing.assert_array_equal(keys, best[1:])
 
 
 class Calls(TorchFunctionMode):
