@@ -154,3 +154,10 @@ def test_fakes_that_look_more_usual_than_genuine_goods_have_their_share_for_a_pr
     said = made.of(np.array([3.0, 4.5, 6.0]))
     np.testing.assert_allclose(said, 0.2, atol=0.01)
     assert (np.diff(said) > 0).all()
+
+
+def test_fakes_that_are_all_told_apart_leave_the_doubt_of_half_a_photo() -> None:
+    fake = np.arange(40) >= 20
+    scores = np.where(fake, 3.0, 0.0)[:, None]
+    probability = Probability.fit(lambda _, __: lambda rows: rows[:, 0], scores, fake, np.arange(40).astype(str))
+    assert probability.of(np.array([0.0, 3.0])) == pytest.approx([0.5 / 21, 20.5 / 21])
