@@ -168,7 +168,7 @@ def test_a_number_that_was_altered_on_disk_is_found(tree_catalog: cv.Catalog, tm
         (["calibration", "merger", "counts"], []),
         (["calibration", "merger", "counts"], [0]),
         (["calibration", "merger", "weights"], [1]),
-        (["calibration", "merger", "learned"], 10),
+        (["calibration", "merger", "learned"], 1),
         (["calibration", "probability"], {"slope": 1, "intercept": 0, "fakes": 1, "usual": 0.5}),
     ],
 )
