@@ -412,6 +412,43 @@ def test_one_reference_with_useless_boxes_does_not_cost_the_marks(useless: Regio
     assert made.rows == (1, 0, 2)
 
 
+def test_one_reference_that_shows_its_marks_from_the_side_does_not_cost_them() -> None:
+    aside = np.diag([0.2, 0.9, 1])
+    narrow = Region(0.2 * BOX.x0, 0.9 * BOX.y0, 0.2 * BOX.x1, 0.9 * BOX.y1)
+    upright = [label(noise=1), seen(label(noise=2), seed=8)]
+    made = make_stencil([seen(label(), aside), *upright], [[narrow], [BOX], []])
+    assert isinstance(made, Stencil)
+    assert (made.rows, made.relief) == ((1, 2), False)
+    found = find_marks(made, seen(label(noise=3), seed=11))
+    assert isinstance(found, Found), found
+    assert found.likeness > 0.9
+
+
+@pytest.mark.parametrize(
+    ("alike", "first"),
+    [((0.7, 0.9), 0), ((0.1, 0.7, 0.9), 1), ((0.1, 0.3, 0.2, 0.3, 0.9), 1), ((0.0, 0.0), 0)],
+    ids=["the first fits", "the second fits", "few are tried", "none fits"],
+)
+def test_references_are_laid_over_the_one_that_they_are_like(
+    alike: tuple[float, ...], first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    likeness = iter(alike)
+    monkeypatch.setattr(finding, "_with_others", lambda one, *_: (one, next(likeness)))
+    made, told = finding._stencil([label()] * len(alike), [[BOX]] * len(alike), None, PRINTED, relief=False)
+    assert isinstance(made, Stencil)
+    assert (made.rows, told) == ((first,), alike[first])
+
+
+def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alike = {False: (0.5, 0.55), True: (0.62, 0.9)}
+    monkeypatch.setattr(finding, "_with_others", lambda one, *_: (one, alike[one.relief][one.rows[0]]))
+    made = make_stencil([label(), label()], [[BOX], [BOX]])
+    assert isinstance(made, Stencil)
+    assert (made.rows, made.relief) == ((1,), True)
+
+
 def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -> None:
     flat = replace(stencil, crops=np.full_like(stencil.crops, 200))
     found = lay_over(flat, [label()], np.diag([1.5, 1.5, 1]), blurred=True)

@@ -9,7 +9,7 @@ cartons, bottles and bags. No detector is trained: a new brand is new references
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeGuard
 
@@ -77,6 +77,7 @@ BLANK = 1.0  # grey level of local spread: where none of a reference's boxes has
 # On seed 0 of benchmarks/kinds.py, 20 of printed.py and market 240, prints have 0.73 to 1.0, those on shirts in folds
 # 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, where some share their light, up to 0.81
 PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
+FIRSTS = 4  # references with boxes that are tried as the first of them, until the others are so much alike
 CLEARER = 0.1  # by which they must be more alike by their edges to be one
 NEAR = 24.0  # pixels of the copy of a photo, over which its edges are made equally strong
 EVEN, FAINT = 40.0, 4.0  # of an edge of usual strength: its grey level; what is added to the usual, as grain
@@ -241,45 +242,58 @@ class Stencil:
 def make_stencil(
     photos: Sequence[Pixels], regions: Sequence[Sequence[Region]], features: Sequence[MarkFeatures] | None = None
 ) -> Stencil | str:
-    """Lay reference photos (h, w, 3) over the first whose ``regions`` show marks; or why that can't be done.
+    """Lay reference photos (h, w, 3) over one whose ``regions`` show marks; or why that can't be done.
 
-    A reference that does not fit, or shows little of the marks, is left out. Regions of the others are not needed.
-    ``features``: the photos' local features, where known. Where references are much alike by their edges, and not as
-    they are, the marks are a relief; and where no ink tells them, unless their edges are less alike.
+    It is the first that the others are much like, or of the first :data:`FIRSTS` the one that they are most like: one
+    may show its marks from the side. A reference that does not fit, or shows little of the marks, is left out. Regions
+    of the others are not needed. ``features``: the photos' local features, where known. Where references are much alike
+    by their edges, and not as they are, the marks are a relief; and where no ink tells them, unless their edges are
+    less alike.
     """
-    printed, alike = _stencil(photos, regions, features, relief=False)
+    printed, alike = _stencil(photos, regions, features, PRINTED, relief=False)
     if isinstance(printed, str):
         return printed
     bare = without_ink(printed.crops, printed.boxes)
     if not bare and (alike >= PRINTED or len(photos) < 2):
         return printed
-    raised, clearer = _stencil(photos, regions, None, relief=True)
-    return printed if isinstance(raised, str) or clearer < alike + (0 if bare else CLEARER) else raised
+    least = alike + (0 if bare else CLEARER)
+    raised, clearer = _stencil(photos, regions, None, max(least, PRINTED), relief=True)
+    return printed if isinstance(raised, str) or clearer < least else raised
 
 
 def _stencil(
     photos: Sequence[Pixels],
     regions: Sequence[Sequence[Region]],
     features: Sequence[MarkFeatures] | None,
+    enough: float,
     *,
     relief: bool,
 ) -> tuple[Stencil | str, float]:
     """:func:`make_stencil` of a relief or of what is none; and the mean likeness of the other references' marks to the
-    first's, 0 where they were not found.
+    first's, 0 where they were not found. From ``enough`` on no other is tried as the first.
     """
-    reason = None
     features = features or [MarkFeatures.of(photo, relief=relief) for photo in photos]
+    reasons, laid = list[str](), list[tuple[Stencil, float]]()
     for main in (row for row, boxes in enumerate(regions) if boxes):
         first = _framed(main, photos[main], features[main], regions[main])
-        if isinstance(first, Stencil):
+        if isinstance(first, str):
+            reasons.append(first)
+            continue
+        laid.append(_with_others(first, photos, features))
+        if laid[-1][1] >= enough or len(laid) == FIRSTS:
             break
-        reason = reason or first
-    else:
-        return reason or "no reference photo of it has a region drawn around its marks, and none was found on them", 0.0
+    if not laid:
+        reasons.append("no reference photo of it has a region drawn around its marks, and none was found on them")
+        return reasons[0], 0.0
+    return max(laid, key=lambda one: one[1])
+
+
+def _with_others(first: Stencil, photos: Sequence[Pixels], features: Sequence[MarkFeatures]) -> tuple[Stencil, float]:
+    """The stencil of one reference with the others that fit laid over it, and how alike they are."""
     alike = np.zeros(len(photos))
-    laid = [(main, first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
+    laid = [(first.rows[0], first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
     for row, photo in enumerate(photos):
-        if row == main:
+        if row in first.rows:
             continue
         found, points = _looked_for(first, photo, features[row])
         if not is_found(found):
@@ -288,10 +302,10 @@ def _stencil(
         if found.inside[first.on_mark()].mean() >= MOST:
             laid.append((row, found.crop, found.inside, found.warp, _moved(points, inverse(found.matrix))))
     near = [_near(keypoints, first.shape) for *_, keypoints in laid]
-    stencil = Stencil(
+    stencil = replace(
+        first,
         crops=np.stack([crop for _, crop, *_ in laid]),
         inside=np.stack([inside for _, _, inside, *_ in laid]),
-        boxes=first.boxes,
         rows=tuple(row for row, *_ in laid),
         warps=np.stack([warp for *_, warp, _ in laid]),
         keypoints=Keypoints(
@@ -299,8 +313,6 @@ def _stencil(
             np.concatenate([keypoints.descriptors for keypoints in near]),
             np.concatenate([keypoints.tips for keypoints in near]),
         ),
-        around=first.around,
-        relief=relief,
     )
     return stencil, float(alike.sum() / max(len(photos) - 1, 1))
 
