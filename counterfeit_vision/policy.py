@@ -19,7 +19,7 @@ __all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "pair
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
-# Of what is around the marks; genuine photos with nothing over them have less: 171 of 172 on markets 9403 and 9404, all
+# Of what is around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and 9404, all
 # of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours")

@@ -452,6 +452,7 @@ _NEEDED = {
     "references": "a list of the references' ids",
     "points": "an array (m, 4), or None",
     "crops": "two PhotoView, of the photo and of a genuine one, or None",
+    "covered": "a share, 0..1",
 }
 
 
@@ -512,6 +513,7 @@ class Evidence(_Record):
             "references": references is not None and all(isinstance(id, str) for id in references),
             "points": points is None or (isinstance(points, np.ndarray) and points.shape[1:] == (4,)),
             "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
+            "covered": 0 <= as_number(self.covered) <= 1,
         }
         if wrong := [name for name, right in fits.items() if not right]:
             given = " ".join(repr(getattr(self, wrong[0])).split())

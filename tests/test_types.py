@@ -371,6 +371,8 @@ def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
         ({"crops": (np.zeros((4, 4, 3), np.uint8),) * 2}, "crops=.*; need two PhotoView"),
         ({"crops": [PhotoView("a", b"", (1, 1))]}, "crops=.*; need two PhotoView"),
         ({"crops": PhotoView("a", b"", (1, 1))}, "crops=.*; need two PhotoView"),
+        ({"covered": None}, r"covered=None; need a share, 0\.\.1"),
+        ({"covered": math.nan}, "covered=nan; need a share"),
     ],
 )
 def test_bad_evidence_is_refused_by_field(change: dict, message: str) -> None:
