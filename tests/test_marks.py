@@ -426,8 +426,8 @@ def test_one_reference_that_shows_its_marks_from_the_side_does_not_cost_them() -
 
 @pytest.mark.parametrize(
     ("alike", "first"),
-    [((0.7, 0.9), 0), ((0.1, 0.7, 0.9), 1), ((0.1, 0.3, 0.2, 0.3, 0.9), 1), ((0.0, 0.0), 0)],
-    ids=["the first fits", "the second fits", "few are tried", "none fits"],
+    [((0.7, 0.9), 0), ((0.1, 0.7, 0.9), 1), ((0.1, 0.4, 0.2, 0.4, 0.9), 1), ((0.55, 0.7), 0), ((0.0, 0.0), 0)],
+    ids=["the first fits", "the second fits", "few are tried", "hardly better", "none fits"],
 )
 def test_references_are_laid_over_the_one_that_they_are_like(
     alike: tuple[float, ...], first: int, monkeypatch: pytest.MonkeyPatch
@@ -442,7 +442,7 @@ def test_references_are_laid_over_the_one_that_they_are_like(
 def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    alike = {False: (0.5, 0.55), True: (0.62, 0.9)}
+    alike = {False: (0.3, 0.55), True: (0.62, 0.9)}
     monkeypatch.setattr(finding, "_with_others", lambda one, *_: (one, alike[one.relief][one.rows[0]]))
     made = make_stencil([label(), label()], [[BOX], [BOX]])
     assert isinstance(made, Stencil)

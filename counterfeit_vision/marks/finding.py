@@ -78,6 +78,7 @@ BLANK = 1.0  # grey level of local spread: where none of a reference's boxes has
 # 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, where some share their light, up to 0.81
 PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
 FIRSTS = 4  # references with boxes that are tried as the first of them, until the others are so much alike
+BETTER = 0.2  # by which they must be more like a later one: the brand gives its best photo first
 CLEARER = 0.1  # by which they must be more alike by their edges to be one
 NEAR = 24.0  # pixels of the copy of a photo, over which its edges are made equally strong
 EVEN, FAINT = 40.0, 4.0  # of an edge of usual strength: its grey level; what is added to the usual, as grain
@@ -244,11 +245,11 @@ def make_stencil(
 ) -> Stencil | str:
     """Lay reference photos (h, w, 3) over one whose ``regions`` show marks; or why that can't be done.
 
-    It is the first that the others are much like, or of the first :data:`FIRSTS` the one that they are most like: one
-    may show its marks from the side. A reference that does not fit, or shows little of the marks, is left out. Regions
-    of the others are not needed. ``features``: the photos' local features, where known. Where references are much alike
-    by their edges, and not as they are, the marks are a relief; and where no ink tells them, unless their edges are
-    less alike.
+    It is the first that has regions; or, where the others are little like it, as it may show its marks from the side,
+    of the first :data:`FIRSTS` the one that they are much more like. A reference that does not fit, or shows little of
+    the marks, is left out. Regions of the others are not needed. ``features``: the photos' local features, where known.
+    Where references are much alike by their edges, and not as they are, the marks are a relief; and where no ink tells
+    them, unless their edges are less alike.
     """
     printed, alike = _stencil(photos, regions, features, PRINTED, relief=False)
     if isinstance(printed, str):
@@ -285,7 +286,8 @@ def _stencil(
     if not laid:
         reasons.append("no reference photo of it has a region drawn around its marks, and none was found on them")
         return reasons[0], 0.0
-    return max(laid, key=lambda one: one[1])
+    best = max(laid, key=lambda one: one[1])
+    return best if best[1] >= laid[0][1] + BETTER else laid[0]
 
 
 def _with_others(first: Stencil, photos: Sequence[Pixels], features: Sequence[MarkFeatures]) -> tuple[Stencil, float]:
