@@ -527,7 +527,7 @@ def _told_both(references: Sequence[Reference], files: Sequence[str]) -> str:
     genuine, fake = (repr(both[0][gallery]) for gallery in ("genuine", "known_fake"))
     more = f" ({number(len(both), 'such pair')} in all)" if len(both) > 1 else ""
     return (
-        f"{genuine} (genuine) and {fake} (known_fake) are one file{more}, so that nobody who shows it is accused; "
+        f"{genuine} (genuine) and {fake} (known_fake) are one file{more}, which counts as genuine; "
         "leave one of the two out"
     )
 

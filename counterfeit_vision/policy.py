@@ -199,7 +199,8 @@ class Policy:
             return None
         return (
             f"Grey market, perhaps: it looks genuine (without the price, up to {at_most(found.unpriced)} % of genuine "
-            f"listings look as unusual), {_stranger(listing)}, and the price is out of range (p {price:.3g})."
+            f"listings look as unusual), {_stranger(listing, self.authorised)}, and the price is out of range "
+            f"(p {price:.3g})."
         )
 
 
@@ -220,10 +221,12 @@ def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str
     return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
 
 
-def _stranger(listing: Listing) -> str:
+def _stranger(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> str:
     """What is known of a seller that is not :func:`is_authorised`."""
     if not isinstance(listing.seller, Seller):
         return "the seller is not named"
+    if (None, composed(listing.seller.id)) in authorised:
+        return "the seller, whose authorised id names no platform, is not known to be authorised"
     if listing.platform is None:
         return "the seller, on a platform that is not named, is not known to be authorised"
     return "the seller is not an authorised one"
@@ -248,9 +251,8 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         )
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
-        platform, one = (
-            seller if isinstance(seller, tuple | list) and len(seller) == 2 else (None, seller)
-        )  # JSON: lists
+        is_pair = isinstance(seller, tuple | list) and len(seller) == 2  # JSON gives lists
+        platform, one = seller if is_pair else (None, seller)
         verified = one.id if isinstance(one, Seller) else one
         texts = (verified,) if platform is None else (platform, verified)
         if not all(isinstance(text, str) and text.strip() for text in texts):

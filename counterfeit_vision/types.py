@@ -486,7 +486,7 @@ class Evidence(_Record):
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones:
-      something may lie over them, such as a hand or a glare.
+      something may lie over them, such as a hand or a glare. ``patches`` tells it; 0 where it finds no marks.
     - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
 
@@ -536,6 +536,7 @@ class Evidence(_Record):
             "applicable": self.applicable,
             "text": self.text,
             "photo": self.photo,
+            "covered": round(float(self.covered), 4),
             "region": None if self.region is None else self.region.to_list(),
             "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
             "references": list(self.references),

@@ -401,3 +401,24 @@ def test_claims_are_measured_by_the_brand_that_photos_look_like(tree_catalog: cv
     scores = np.array([[verdict.claims["loud"].score] for verdict in verdicts])
     expected = inspector.calibration.merge(scores, brands)
     assert [verdict.statistics[0] for verdict in verdicts] == pytest.approx(expected.tolist())
+
+
+class Covered(Loud):
+    """Marks as strange as the photo is bright, over which something lies on photos that are wider than high."""
+
+    name = "patches"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
+        return [
+            dataclasses.replace(one, covered=0.2 * over)
+            for one, over in zip(super().score(suspects), wide, strict=True)
+        ]
+
+
+def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Covered()], cache=False).calibrate(GENUINE)
+    bare, covered = inspector.inspect([flat(250), flat(250)[:30]])
+    assert (bare.decision, covered.decision) == ("suspected", "review")
+    assert "20 % of the ground around them is like nothing on genuine photos" in covered.reason
+    assert covered.to_dict()["claims"]["patches"]["covered"] == 0.2

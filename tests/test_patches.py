@@ -347,3 +347,25 @@ def test_what_lies_over_the_ground_around_the_marks_is_told(
     cv2.rectangle(card, (330, 70), (480, 200), (60, 130, 200), -1)  # beside the emblem, above the word
     cv2.circle(card, (400, 130), 50, (240, 240, 60), -1)
     assert max(plain, swapped) < COVERED <= covered(seen(card))
+
+
+def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    far = details.square([found], clip)
+    far[:, far.shape[1] // 2 :] = np.random.default_rng(0).integers(0, 255, far[:, far.shape[1] // 2 :].shape)
+    close_up = close_ups(clip, [far])[0]
+    half = found.inside.copy()
+    half[:, round(0.4 * half.shape[1]) :] = False
+    assert details.covered([replace(found, inside=half)], close_up) < details.covered([found], close_up)
+
+
+def test_the_head_tells_what_lies_over_the_ground_of_marks_that_it_compares_or_not(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(catalogue(tiny_encoder, [BOX]), [seen(label(noise=3))])
+    monkeypatch.setattr(MarkDetails, "covered", lambda *_: 0.3)
+    (compared,) = Patches().score(batch)
+    monkeypatch.setattr(MarkDetails, "compare", lambda *_: "most of the marks is hidden")
+    (hidden,) = Patches().score(batch)
+    assert (compared.applicable, compared.covered, hidden.applicable, hidden.covered) == (True, 0.3, False, 0.3)

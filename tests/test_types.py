@@ -398,6 +398,7 @@ def test_evidence_is_plain_values() -> None:
         "applicable": True,
         "text": "odd",
         "photo": 1,
+        "covered": 0.0,
         "region": [0, 0, 2, 2],
         "heatmap": [[0, 0.1235]],
         "references": ["r1"],

@@ -72,7 +72,9 @@ class Price:
         product, rows = _sold(suspects, row)
         if not len(rows):
             by = "" if listing.brand is None else f", by {quoted(listing.brand)}"
-            return Evidence.not_applicable(f"The catalogue holds no photo of the claimed product, {product}{by}.")
+            return Evidence.not_applicable(
+                f"The catalogue holds no genuine photo of the claimed product, {product}{by}."
+            )
         priced = [references[int(key)] for key in rows if references[int(key)].price]
         if not priced:
             return Evidence.not_applicable(f"No genuine reference of {product} has a price.")

@@ -40,6 +40,7 @@ AROUND = 0.12  # of the marks' long side, left around them
 HEIGHTS = (0.4, 2.5)  # least and most of the encoder's rows that a mark gets beside one that is as high as it is wide
 REACH = 1  # patches: how far from its place a patch's like is looked for
 HIDDEN = 0.9  # 1 - cosine to the most alike patch there, from which a patch is hidden: a hand has 1, a letter less
+SHOWN = 0.9  # of a patch that a photo has to show
 UNKNOWN = 0.6  # the same to the most alike patch anywhere on the genuine marks, from which it may be of anything
 MOST_HIDDEN = 0.5  # share of such patches, of those that the photo shows, beyond which the marks are not judged
 TOP = 0.06  # share of the patches that makes the score, the strangest first
@@ -51,6 +52,7 @@ EXCUSED = 0.5
 # Whether something lies over the marks or before them is told by the ground around them, on which other letters draw
 # nothing. Chosen on eight products drawn for it; beside market 9403 and 9404 and grocery's cartons (0.00 on most)
 EDGE = 0.25  # of the strongest edges of a mark, from which a place is no ground
+PLAIN = 0.03  # share of such edges in a patch, up to which it is ground
 STRANGE_GROUND = 0.7  # 1 - cosine to the most alike patch anywhere on the genuine marks
 FEWEST_GROUND = 8  # patches, of which a share is given
 
@@ -173,11 +175,11 @@ class MarkDetails:
             grey = cv2.cvtColor(cut.typical, cv2.COLOR_RGB2GRAY)
             steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
             edges.append((steps >= EDGE * np.quantile(steps, 0.97)).astype(np.float32))
-        return self._on_grid(edges) <= 0.03
+        return self._on_grid(edges) <= PLAIN
 
     def _shown(self, found: Sequence[Laid | None]) -> NDArray[np.bool_]:
         """(P,): the patches that a photo shows."""
-        return self._on_grid([cut.shown(one) for cut, one in zip(self.cuts, found, strict=True)]) > 0.9
+        return self._on_grid([cut.shown(one) for cut, one in zip(self.cuts, found, strict=True)]) > SHOWN
 
     def _on_grid(self, frames: Sequence[Floats]) -> Floats:
         """Of maps over the marks' own frames (h, w), the mean in each patch (P,)."""
