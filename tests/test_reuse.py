@@ -397,7 +397,11 @@ def test_what_proves_a_known_fake_alone_is_not_taken_away_by_a_genuine_photo_tha
     assert _surest_first([Comparison(0.3), Comparison(0.3)], np.array([False, True])) == [1, 0]
 
 
-def test_the_brands_picture_is_compared_however_many_known_fakes_were_made_of_it(tiny_encoder: TowerEncoder) -> None:
+@pytest.mark.parametrize("shortlist", [1, 128])
+def test_the_brands_picture_is_compared_however_many_known_fakes_were_made_of_it(
+    shortlist: int, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("counterfeit_vision.heads.reuse.SHORTLIST", shortlist)
     fakes = [recompressed(ORIGINAL, quality) for quality in (30, 31, 32, 34, 35, 36)]
     (evidence,) = asked_beside(fakes, [recompressed(ORIGINAL, 33)], tiny_encoder)
     assert evidence.references[0] == "official"

@@ -36,11 +36,12 @@ different pairs (0.76: one shop behind two cartons) and the copies (of 1,280, on
 Of 49,313 pairs of one product in rendered markets one is above (0.86), of 1,896 copies with one edit none below.
 """
 
-SHORTLIST = 128  # references whose patches are compared: a crop to 40 % moves the global vector far
+# References whose patches are compared: a crop to 40 % moves the global vector far. Of genuine photos and of known
+# fakes as many each: fakes that were made of one picture are as much alike as it is
+SHORTLIST = 128
 # Of them, those most alike by patches, and as many by global vector, whose local features are compared: on af1 the
 # copied one was first or second by patches where listed; where a brand's products look much alike, a sibling's photos
-# come first, and the vector tells the one that was only cropped or turned a little. Of genuine photos and of known
-# fakes as many each: fakes that were made of one picture are as much alike as it is
+# come first, and the vector tells the one that was only cropped or turned a little
 CANDIDATES = 2
 # By how much more of the score a photo has to be a known fake's copy than a genuine photo's, where it is both: of fakes
 # that are the picture under a banner, duller or cropped, copies have at most 0.003 more, with another mark 0.09 or more
@@ -121,9 +122,10 @@ class Reuse:
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
         catalog = suspects.catalog
-        everything = np.arange(len(catalog))
         wanted = min(SHORTLIST, len(catalog))
-        near = catalog.neighbours(suspects.photos, wanted, allowed=everything).rows
+        kinds = [np.flatnonzero(catalog.genuine == kind) for kind in (True, False)]
+        found = [catalog.neighbours(suspects.photos, wanted, allowed=rows).rows for rows in kinds if len(rows)]
+        near = np.hstack(found)
         return suspects.each(lambda row: self._one(suspects, row, near[row][near[row] >= 0]))
 
     def _one(self, suspects: Suspects, row: int, near: NDArray[np.int64]) -> Evidence:
@@ -150,14 +152,14 @@ class Reuse:
         best, *others = order = _surest_first(found, catalog.genuine[keys])
         match, name = found[best], _name(catalog.references[keys[best]])
         if match.same_photo:
-            too = [
+            too = (
                 f" {_name(catalog.references[keys[place]])} is the same photo, too."
                 for place in others
                 if found[place].same_photo and catalog.genuine[keys[place]] != catalog.genuine[keys[best]]
-            ]
+            )
             text = (
                 f"The same photo as {name}{', mirrored' if match.mirror else ''}: {len(match.points)} matched points, "
-                f"{percent(match.agreement)} of the overlap agrees.{''.join(too[:1])}"
+                f"{percent(match.agreement)} of the overlap agrees.{next(too, '')}"
             )
         elif len(match.artwork):
             text = (
@@ -198,11 +200,11 @@ def _surest_first(found: Sequence[Comparison], genuine: NDArray[np.bool_]) -> li
     """The places of comparisons with references, ``genuine`` ones or known fakes (N,), the highest score first; before
     a known fake that is hardly surer a genuine photo, of which it was made.
     """
-    top = max(match.score for match in found) - AS_SURE
+    least = max(match.score for match in found) - AS_SURE
 
     def rank(place: int) -> tuple[bool, float, bool]:
         match, real = found[place], bool(genuine[place])
-        return real and match.same_photo and match.score > top, match.score, real
+        return real and match.same_photo and match.score > least, match.score, real
 
     return sorted(range(len(found)), key=rank, reverse=True)
 
