@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import InputError
 
-__all__ = ["as_number", "as_path", "as_share", "check_settings", "group_names", "is_nothing", "own_arrays"]
+__all__ = ["as_facts", "as_number", "as_path", "as_share", "check_settings", "group_names", "is_nothing", "own_arrays"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,13 @@ def as_path(path: object, call: str, example: str) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{call}({path!r:.60}): need a path; type {call}({example!r})")
     return Path(path)
+
+
+def as_facts(about: object, call: str) -> dict[str, str]:
+    """What is said ``about`` a report as texts. :class:`InputError`, with the ``call`` to type, for what is no dict."""
+    if not isinstance(about, Mapping | None):
+        raise InputError(f"{call}(about={about!r:.60}): need a dict, such as {{'Catalogue': '412 photos'}}")
+    return {str(name): str(fact) for name, fact in (about or {}).items()}
 
 
 def is_nothing(value: object) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
 import numpy as np
 
 from . import pictures
-from .checks import as_path
+from .checks import as_facts, as_path
 from .errors import InputError, require
 from .files import refuse_file, replace_file
 from .metrics import benjamini_hochberg
@@ -80,10 +80,7 @@ class Report(Sequence[Result]):
         for index, result in enumerate(self._results):
             if not isinstance(result, Verdict | Failure):
                 raise InputError(f"Report: results[{index}] is a {type(result).__name__}, need a Verdict or a Failure")
-        if not isinstance(about, Mapping | None):
-            raise InputError(f"Report(about={about!r:.60}): need a dict, such as {{'Catalogue': '412 photos'}}")
-        self.title = title
-        self.about = {str(name): str(fact) for name, fact in (about or {}).items()}
+        self.title, self.about = title, as_facts(about, "Report")
         self._index = {result.id: index for index, result in reversed(tuple(enumerate(self._results)))}
 
     @property

@@ -477,6 +477,8 @@ def test_rows_of_ones_own_are_counted_by_their_scores_alone() -> None:
         ("label", "Fake", r"row '4': label='Fake'; the labels are genuine, fake, unknown"),
         ("label", True, "label=True"),
         ("label", 1, "label=1"),
+        ("label", ["fake"], r"label=\['fake'\], need str"),
+        ("decision", np.array(["clear", "review"]), r"decision=array\(\['clear', 'review'\].*need str \| None"),
         ("decision", "fake", "decision='fake'; the decisions are suspected, review"),
         ("risk", float("nan"), r"row '4': risk=nan, need a number in 0\.\.1"),
         ("risk", 7.0, "risk=7.0"),
@@ -504,10 +506,32 @@ def test_rows_that_no_figure_can_count_are_refused(name: str, value: object, sai
         Evaluation(rows)
 
 
+@pytest.mark.parametrize("name", ["id", "label", "decision", "risk"])
+def test_what_pandas_has_where_nothing_is_is_refused_by_its_column(name: str) -> None:
+    given = {"id": "a", "label": "fake", "decision": "clear", "risk": 0.5} | {name: pytest.importorskip("pandas").NA}
+    with pytest.raises(cv.InputError, match=rf"row .*: {name}=<NA>, need "):
+        Evaluation([Judged(**given)])
+
+
 @pytest.mark.parametrize("rows", ["ab", [{"id": "a"}], [None], cv.Report([cv.Failure("a", "decode", ValueError())])])
 def test_what_is_no_row_is_refused(rows: object) -> None:
     with pytest.raises(cv.InputError, match=r"is no row; type Evaluation\(\[Judged\(id="):
         Evaluation(rows)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [None, 5, EIGHT.rows[0]])
+def test_what_is_no_list_of_rows_is_refused(rows: object) -> None:
+    with pytest.raises(cv.InputError, match=r"Evaluation\(.*: need a list of rows; type Evaluation\(\[Judged\(id="):
+        Evaluation(rows)  # type: ignore[arg-type]
+
+
+def test_facts_about_a_run_are_texts(tmp_path: Path) -> None:
+    found = Evaluation(EIGHT.rows, draws=DRAWS, about={"Encoder": tmp_path, "Alpha": np.float32(0.5)})
+    assert found.about == {"Encoder": str(tmp_path), "Alpha": "0.5"}
+    assert Evaluation.load(found.save(tmp_path)).about == found.about
+    for about in (["x"], "alpha", 5):
+        with pytest.raises(cv.InputError, match=r"Evaluation\(about=.*\): need a dict, such as"):
+            Evaluation(EIGHT.rows, about=about)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("draws", [0, 1.5, "5", None, True])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import numpy as np
 
 from .. import metrics
-from ..checks import as_number, as_path, as_share
+from ..checks import as_facts, as_number, as_path, as_share
 from ..errors import InputError, require
 from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
@@ -32,6 +32,7 @@ FORMAT = 3
 KINDS = get_type_hints(Judged)
 SHARES = ("risk", "p_value", "probability", "likeness", "margin_p", "chance")
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
+EXAMPLE = "Evaluation([Judged(id=..., label=..., decision=..., risk=...)])"
 
 
 class Line(NamedTuple):
@@ -94,7 +95,7 @@ class Evaluation:
         self,
         rows: Iterable[Judged],
         *,
-        about: Mapping[str, str] | None = None,
+        about: Mapping[str, object] | None = None,
         draws: int = 1000,
         failures: Sequence[Failure] = (),
         supposed: float | None = None,
@@ -102,7 +103,9 @@ class Evaluation:
         self.supposed = None if supposed is None else as_share(supposed, "supposed", 0.02)
         if not as_number(draws, whole=True) >= 1:
             raise InputError(f"draws={draws!r:.60}: intervals need 1 or more")
-        self.rows, self.about, self.draws = tuple(map(_checked, rows)), dict(about or {}), int(draws)
+        if not isinstance(rows, Iterable):
+            raise InputError(f"Evaluation({rows!r:.60}): need a list of rows; type {EXAMPLE}")
+        self.rows, self.about, self.draws = tuple(map(_checked, rows)), as_facts(about, "Evaluation"), int(draws)
         self.failures = tuple(failures)
 
     @property
@@ -281,25 +284,23 @@ def _checked(row: object) -> Judged:
     figures would leave out, or count wrongly, or that can't be kept.
     """
     if not isinstance(row, Judged):
-        raise InputError(f"{row!r:.60} is no row; type Evaluation([Judged(id=..., label=..., decision=..., risk=...)])")
-    row = dataclasses.replace(row, **{name: _plain(getattr(row, name), kind) for name, kind in KINDS.items()})
-    if row.label not in LABELS:
-        raise InputError(f"row {row.id!r}: label={row.label!r}; the labels are {', '.join(LABELS)}")
-    if row.decision not in (None, *DECISIONS):
-        raise InputError(
-            f"row {row.id!r}: decision={row.decision!r}; the decisions are {', '.join(DECISIONS)}, or None"
-        )
+        raise InputError(f"{row!r:.60} is no row; type {EXAMPLE}")
+    values = {name: _plain(getattr(row, name), kind) for name, kind in KINDS.items()}
+    told = f"row {values['id']!r:.60}"
     for name in SHARES:
-        value = getattr(row, name)
-        needed = value is not None or (name == "risk" and row.decision is not None)
-        if needed and not 0 <= as_number(value) <= 1:
-            raise InputError(f"row {row.id!r}: {name}={value!r:.60}, need a number in 0..1")
-    if row.place is not None and not as_number(row.place, whole=True) >= 0:
-        raise InputError(f"row {row.id!r}: place={row.place!r:.60}, need a whole number, 0 or more")
+        needed = values[name] is not None or (name == "risk" and row.decision is not None)
+        if needed and not 0 <= as_number(values[name]) <= 1:
+            raise InputError(f"{told}: {name}={values[name]!r:.60}, need a number in 0..1")
+    if values["place"] is not None and not as_number(values["place"], whole=True) >= 0:
+        raise InputError(f"{told}: place={values['place']!r:.60}, need a whole number, 0 or more")
     for name, kind in KINDS.items():
-        if not isinstance(value := getattr(row, name), kind):
-            raise InputError(f"row {row.id!r:.60}: {name}={value!r:.60}, need {Judged.__annotations__[name]}")
-    return row
+        if not isinstance(values[name], kind):
+            raise InputError(f"{told}: {name}={values[name]!r:.60}, need {Judged.__annotations__[name]}")
+    if row.label not in LABELS:
+        raise InputError(f"{told}: label={row.label!r:.60}; the labels are {', '.join(LABELS)}")
+    if row.decision not in (None, *DECISIONS):
+        raise InputError(f"{told}: decision={row.decision!r:.60}; the decisions are {', '.join(DECISIONS)}, or None")
+    return dataclasses.replace(row, **values)
 
 
 def _plain(value: Any, kind: Any) -> Any:
