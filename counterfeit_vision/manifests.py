@@ -129,9 +129,15 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
 
 
 def _given(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row that hold something: where one is missing, pandas has NaN."""
-    cells = {key: value for key, value in row.items() if value is not None and value == value}
-    return {key: cell_text(value) if key in TEXT_FIELDS else value for key, value in cells.items()}
+    """The cells of a row, and of its seller, that hold something."""
+    if isinstance(seller := row.get("seller"), dict):
+        row = row | {"seller": {key: cell_text(value) for key, value in _filled(seller).items()} or None}
+    return {key: cell_text(value) if key in TEXT_FIELDS else value for key, value in _filled(row).items()}
+
+
+def _filled(cells: dict[str, Any]) -> dict[str, Any]:
+    """Those that hold something: where one is missing, pandas has NaN."""
+    return {key: value for key, value in cells.items() if value is not None and value == value}
 
 
 def cell_text(value: Any) -> Any:

@@ -287,8 +287,8 @@ class Listing(_Record):
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id, or as a mapping (``{"id": "7", "name": "Anna"}``). An empty text counts as left out. What a subclass adds is
-    there for heads, and not in verdicts.
+    id, or as a mapping (``{"id": "7", "name": "Anna"}``). An empty text counts as left out, and so does a seller
+    without any other. What a subclass adds is there for heads, and not in verdicts.
     """
 
     id: str
@@ -322,11 +322,13 @@ class Listing(_Record):
                 f"Listing {self.id!r}: seller={self.seller!r} is neither a Seller nor the id of one, a text; "
                 f"type seller={None if is_nothing(self.seller) else '12345'!r}"
             )
-        _leave_out_empty(self, "seller", "channel", *texts)
+        _leave_out_empty(self, "channel", *texts)
         if not self.channel:
             object.__setattr__(self, "channel", "online")
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
+        if isinstance(self.seller, Seller) and not _is_seen(self.seller.id + (self.seller.name or "")):
+            object.__setattr__(self, "seller", None)
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))
 
     def to_dict(self) -> dict[str, Any]:

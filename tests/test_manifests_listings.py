@@ -49,6 +49,22 @@ def test_a_jsonl_gives_every_field_of_a_listing(tmp_path: Path) -> None:
     assert listing.seller == Seller("s-1", "Anna")
 
 
+@pytest.mark.parametrize(
+    ("seller", "read"),
+    [
+        ({"id": 7, "name": "Anna"}, Seller("7", "Anna")),
+        ({"id": 7.0, "name": 24}, Seller("7", "24")),
+        ({"id": "7", "name": math.nan}, Seller("7")),
+        ({"id": None, "name": math.nan}, None),
+        ({"id": "", "name": ""}, None),
+        ({}, None),
+    ],
+)
+def test_a_sellers_cells_are_read_as_those_of_the_row_are(seller: dict, read: Seller | None, tmp_path: Path) -> None:
+    path = write(tmp_path / "l.jsonl", OFFER | {"seller": seller})
+    assert [one.seller for one in read_listings(path)] == [read]
+
+
 def test_numbers_in_columns_of_texts_are_those_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = OFFER | {"id": 7, "title": 2024, "seller": 12345.0, "brand": 4.5, "platform": math.nan}
     (tmp_path / "l.parquet").write_bytes(b"PAR1")

@@ -210,6 +210,12 @@ def test_a_seller_may_be_given_as_its_id() -> None:
     assert Listing(id="l", photos=[], seller=Seller("s", "Shop")).seller == Seller("s", "Shop")
 
 
+def test_a_seller_of_whom_nothing_is_seen_is_none() -> None:
+    for empty in (Seller(""), Seller(" ", "\u200b"), {"id": "", "name": ""}, {"id": "\ufeff", "name": None}):
+        assert Listing(id="l", photos=[], seller=empty).seller is None
+    assert Listing(id="l", photos=[], seller=Seller("", "Anna")).seller == Seller("", "Anna")
+
+
 def test_what_a_listing_says_of_itself_makes_the_same_listing() -> None:
     listing = Listing(id="l", photos=["a.jpg"], seller=Seller("s", "Shop"), price=9, currency="EUR", platform="bazaar")
     assert Listing(photos=listing.photos, **json.loads(json.dumps(listing.to_dict()))) == listing
