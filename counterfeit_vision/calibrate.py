@@ -21,7 +21,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -163,7 +163,8 @@ class Calibration:
                 mine = fold == number
                 new = usual_of(fitted & ~mine)(scores[mine], taken[mine].tolist())
                 shown[mine] = np.where(np.isnan(new), shown[mine], new)
-            merger, probability = _weighed(heads, shown[fitted], told, both, share)
+            calibrated = np.asarray(~np.isnan(scores[ranked]).all(axis=0))
+            merger, probability = _weighed(heads, shown[fitted], told, both, share, calibrated)
         numbers = np.unique(owners[ranked], return_inverse=True)[1].astype(np.int64)
         rounds: tuple[Usual, ...] = ()
         merged = merger(standardised[ranked])
@@ -298,8 +299,7 @@ class Calibration:
         n photos makes. That only lowers a statistic, and none of theirs, so alpha holds. Left out altogether, a claim
         better than usual would be worse for the photo that makes it than if another were asked about, and was ranked.
         """
-        standardised = self.usual(scores, kinds)
-        return np.where(self.can_tell, standardised, np.minimum(standardised, 0.0))
+        return _capped(self.usual(scores, kinds), self.can_tell)
 
     def strength(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) by how much the statistic of photos with these raw scores would fall had each claim been as usual, NaN
@@ -526,15 +526,28 @@ class Calibration:
 
 
 def _weighed(
-    heads: Sequence[str], genuine: Doubles, fakes: Doubles, groups: NDArray[np.str_], share: float
+    heads: Sequence[str], genuine: Doubles, fakes: Doubles, groups: NDArray[np.str_], share: float, calibrated: Bools
 ) -> tuple[Merger, Probability]:
     """The merger with weights, and the probability of a fake, from standardised claims (n, H) of genuine photos and
     (m, H) of fakes, of ``groups`` (n + m,), for a ``share`` of fakes.
+
+    The probability is fitted on the statistic that :meth:`Calibration.merge` gives, to which only the ``calibrated``
+    claims (H,) can add. The weights may not depend on which these are: that is known from the ranked photos.
     """
     shown = np.concatenate([genuine, fakes])
     fake = np.arange(len(shown)) >= len(genuine)
     learn = partial(Merger.of(heads).learn, heads)
-    return learn(shown, fake), Probability.fit(learn, shown, fake, groups, share)
+
+    def as_asked(rows: Doubles, labels: Bools) -> Callable[[Doubles], Doubles]:
+        merger = learn(rows, labels)
+        return lambda photos: merger(_capped(photos, calibrated))
+
+    return learn(shown, fake), Probability.fit(as_asked, shown, fake, groups, share)
+
+
+def _capped(standardised: Doubles, calibrated: Bools) -> Doubles:
+    """(N, H) the same, but at most as usual for claims that are not ``calibrated`` (H,)."""
+    return np.where(calibrated, standardised, np.minimum(standardised, 0.0))
 
 
 def _silent_as_usual(standardised: Doubles) -> Doubles:

@@ -144,6 +144,45 @@ def test_fakes_that_are_like_genuine_goods_have_their_share_for_a_probability_wh
     assert (np.concatenate(said) > 0.5).mean() < 0.02
 
 
+def with_rare_prices(seed: int, *, ranked: bool) -> Calibration:
+    """120 genuine photos, of which 4 that are fitted on have a price, and one that is ranked has where it is
+    ``ranked``; and 60 odd and cheap fakes.
+    """
+    random, first = np.random.default_rng(seed), split_groups([f"photo {row}" for row in range(120)])
+    genuine, priced = random.standard_normal((120, 2)), np.flatnonzero(first)[:4].tolist()
+    genuine[np.setdiff1d(np.arange(120), priced + np.flatnonzero(~first)[:ranked].tolist()), 1] = np.nan
+    return Calibration.fit(
+        ["look", "price"],
+        genuine,
+        {},
+        first=first,
+        alpha=0.05,
+        generation="",
+        fakes=random.normal([2, 3], 1, (60, 2)),
+        fake_groups=[f"fake {row}" for row in range(60)],
+        base_rate=0.1,
+    )
+
+
+def test_a_claim_that_no_ranked_photo_makes_leaves_the_probability_one() -> None:
+    """It accuses nobody, so the fakes that make it are told by the others alone."""
+    given, fake = [], np.arange(1000) >= 900
+    for market in range(4):
+        asked = np.random.default_rng(100 + market).standard_normal((1000, 2)) + np.outer(fake, [2, 3])
+        asked[~fake, 1] = np.nan
+        made = with_rare_prices(market, ranked=False)
+        given.append(made.risk(made.merge(asked)))
+    assert expected_calibration_error(np.tile(fake, 4), np.concatenate(given)) < 0.03
+    assert (np.median(np.stack(given)[:, fake], axis=1) > 0.1).all()
+
+
+def test_the_weights_do_not_depend_on_what_ranked_photos_claim() -> None:
+    """Or a genuine photo would no longer be exchangeable with those that its p-value comes from."""
+    known, unknown = (with_rare_prices(0, ranked=ranked) for ranked in (True, False))
+    assert (known.can_tell.tolist(), unknown.can_tell.tolist()) == ([True, True], [True, False])
+    assert known.merger.to_dict() == unknown.merger.to_dict()
+
+
 def test_fakes_that_look_more_usual_than_genuine_goods_have_their_share_for_a_probability() -> None:
     """Not whatever the intercept of a falling line says."""
     random = np.random.default_rng(0)
