@@ -251,8 +251,9 @@ def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
         )
     found: set[tuple[str | None, str]] = set()
     for seller in sellers:
-        is_pair = isinstance(seller, tuple | list) and len(seller) == 2  # JSON gives lists
-        platform, one = seller if is_pair else (None, seller)
+        platform, one = None, seller
+        if isinstance(seller, tuple | list) and len(seller) == 2:  # JSON gives lists
+            platform, one = seller
         verified = one.id if isinstance(one, Seller) else one
         texts = (verified,) if platform is None else (platform, verified)
         if not all(isinstance(text, str) and text.strip() for text in texts):

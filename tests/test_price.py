@@ -170,7 +170,10 @@ def test_no_letter_that_nobody_sees_silences_a_price(catalog: cv.Catalog, curren
     [
         (offer(), "The listing names no price."),
         (offer(price=0, currency="EUR"), "The listing asks 0 EUR, which is no price."),
-        (offer("boat", price=9, currency="EUR"), "The catalogue holds no genuine photo of the claimed product, “boat”."),
+        (
+            offer("boat", price=9, currency="EUR"),
+            "The catalogue holds no genuine photo of the claimed product, “boat”.",
+        ),
         (offer("cap", price=9, currency="EUR"), "No genuine reference of cap has a price."),
         (offer("pen", price=9, currency="EUR"), "No genuine reference of pen has a price."),  # theirs is 0
     ],
