@@ -63,11 +63,18 @@ class Probability:
         target = np.where(fake, (positives + 0.5) / (positives + 1), 0.5 / (count - positives + 1))
         design = np.stack([statistic, np.ones(count)], axis=1)
         line = np.array([1.0, math.log(positives / (count - positives))])
+
+        def loss(line: Doubles) -> float:
+            logit = design @ line
+            return float((np.logaddexp(0, logit) - target * logit).sum())
+
         for _ in range(100):
             p = _sigmoid(design @ line)
             curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
             move = np.linalg.solve(curvature, design.T @ (p - target))
-            line = line - np.clip(move, -1, 1)
+            while loss(line - move) > loss(line):  # a whole step overshoots where the line starts far from the photos
+                move = move / 2
+            line = line - move
             if np.abs(move).max() < 1e-9:
                 break
         share, (slope, intercept) = positives / count, line.tolist()

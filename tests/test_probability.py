@@ -70,6 +70,13 @@ def test_it_is_platts_line() -> None:
     assert probability.fakes == pytest.approx(fake.mean())
 
 
+def test_over_what_it_was_fitted_on_it_is_their_share_however_far_from_0_the_statistic_lies() -> None:
+    fake, away = np.arange(100) >= 40, np.random.default_rng(0).standard_normal(100) / 4
+    statistic = away - 3.2 + 0.6 * fake
+    made = Probability.fit(lambda _, __: lambda rows: rows[:, 0], statistic[:, None], fake, np.arange(100).astype(str))
+    assert made.of(statistic).mean() == pytest.approx(0.6, abs=0.01)
+
+
 def test_lines_of_a_few_dozen_photos_are_not_too_flat() -> None:
     """Over 40 small calibrations the logit is worth as much as it says (Cox 1958): Platt's own targets give 1.19."""
     heads, given, truth = list("abcdef"), [], []
