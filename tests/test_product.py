@@ -203,7 +203,7 @@ def test_what_a_seller_types_is_told_from_what_is_found(tiny_encoder: TowerEncod
     for text in (praised, Price().score(found)[1].text):
         assert f"claimed product, “{praise[:80]}…”." in text
     assert another.endswith("mug is a product of acme, not of “Zeta”.")
-    assert "no photo of the claimed product, “  MUG ”, by “Zeta”." in Price().score(found)[2].text
+    assert "no genuine photo of the claimed product, “  MUG ”, by “Zeta”." in Price().score(found)[2].text
 
 
 def test_products_of_one_name_are_calibrated_each_by_itself(tiny_encoder: TowerEncoder) -> None:
