@@ -100,10 +100,8 @@ def likeness(text: str, name: str) -> float:
     if len(part) < SHORT and not re.search(f"[{UNSPACED}]", part):
         runs = [skeleton(run) for run, _ in _runs(_seen(text), len(re.findall(WORD, name)))]
         return max(0.0, 1 - min((edit_distance(run, part) for run in runs), default=len(part)) / len(part))
-    wholes = {
-        skeleton(text),
-        "".join(map(skeleton, re.split(r"[\W_]+", text))),
-    }  # no pair of letters is of two words, or some are
+    words = re.split(r"[\W_]+", text)
+    wholes = {skeleton(text), "".join(map(skeleton, words))}  # pairs of letters may be of two words, or not
     return max(1 - _edits_of_a_part(whole, part) / len(part) for whole in wholes)
 
 

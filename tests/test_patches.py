@@ -360,6 +360,18 @@ def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: 
     assert details.covered([replace(found, inside=half)], close_up) < details.covered([found], close_up)
 
 
+def test_marks_that_are_like_no_genuine_ones_are_not_covered(
+    details: MarkDetails, stencil: Stencil, clip: TowerEncoder
+) -> None:
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    plain = close_ups(clip, [details.square([found], clip)])[0]
+    strange = np.random.default_rng(0).normal(0, 1, plain.tokens.shape)
+    for on_ground, expected in ((False, 0.0), (True, 1.0)):
+        tokens = np.where((details._ground == on_ground)[:, None], strange, plain.tokens).astype(np.float16)
+        assert details.covered([found], replace(plain, tokens=tokens)) == pytest.approx(expected, abs=COVERED / 2)
+
+
 def test_the_head_tells_what_lies_over_the_ground_of_marks_that_it_compares_or_not(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,8 +40,8 @@ AROUND = 0.12  # of the marks' long side, left around them
 HEIGHTS = (0.4, 2.5)  # least and most of the encoder's rows that a mark gets beside one that is as high as it is wide
 REACH = 1  # patches: how far from its place a patch's like is looked for
 HIDDEN = 0.9  # 1 - cosine to the most alike patch there, from which a patch is hidden: a hand has 1, a letter less
-SHOWN = 0.9  # of a patch that a photo has to show
 UNKNOWN = 0.6  # the same to the most alike patch anywhere on the genuine marks, from which it may be of anything
+SHOWN = 0.9  # of a patch, from which a photo shows it
 MOST_HIDDEN = 0.5  # share of such patches, of those that the photo shows, beyond which the marks are not judged
 TOP = 0.06  # share of the patches that makes the score, the strangest first
 FLOOR = 0.03  # of 1 - cosine: less is chance
@@ -50,7 +50,7 @@ FLOOR = 0.03  # of 1 - cosine: less is chance
 # More than on the worse copies is the camera: all of it is. Seen on markets 9403 and 9404, throwaway seeds
 EXCUSED = 0.5
 # Whether something lies over the marks or before them is told by the ground around them, on which other letters draw
-# nothing. Chosen on eight products drawn for it; beside market 9403 and 9404 and grocery's cartons (0.00 on most)
+# nothing. Chosen on eight products drawn for it
 EDGE = 0.25  # of the strongest edges of a mark, from which a place is no ground
 PLAIN = 0.03  # share of such edges in a patch, up to which it is ground
 STRANGE_GROUND = 0.7  # 1 - cosine to the most alike patch anywhere on the genuine marks
@@ -167,6 +167,11 @@ class MarkDetails:
             return 0.0
         return float((1 - self._cosine(seen).max(axis=(0, 2))[ground] >= STRANGE_GROUND).mean())
 
+    @property
+    def _side(self) -> int:
+        """Of the encoder's square."""
+        return self.cuts[-1].rows[1]
+
     @functools.cached_property
     def _ground(self) -> NDArray[np.bool_]:
         """(P,): the patches on which the genuine marks draw nothing."""
@@ -183,7 +188,7 @@ class MarkDetails:
 
     def _on_grid(self, frames: Sequence[Floats]) -> Floats:
         """Of maps over the marks' own frames (h, w), the mean in each patch (P,)."""
-        square = _stacked(self.cuts, frames, self.cuts[-1].rows[1])
+        square = _stacked(self.cuts, frames, self._side)
         return np.asarray(cv2.resize(square, self.grid[::-1], interpolation=cv2.INTER_AREA).ravel(), np.float32)
 
     def _cosine(self, seen: CloseUp) -> Floats:
@@ -207,8 +212,7 @@ class MarkDetails:
         times = np.where(judged, times, usual)
         strange = float(np.sort(times)[-max(1, round(TOP * len(times))) :].mean())
         heat = np.maximum(times - usual, 0).reshape(self.grid).astype(np.float32)
-        side = self.cuts[-1].rows[1]
-        heat = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
+        heat = cv2.resize(heat, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
         map_ = np.zeros(self.shape, np.float32)
         for cut in self.cuts:
             x0, y0, x1, y1 = cut.part
