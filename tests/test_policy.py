@@ -236,10 +236,14 @@ def test_a_copied_photo_at_a_low_price_is_not_said_to_look_genuine() -> None:
         (listing(None, "bazaar"), "the seller is not named"),
         (listing("store-1"), "the seller, on a platform that is not named, is not known to be authorised"),
         (listing("store-1", "stall"), "the seller is not an authorised one"),
+        (
+            listing("store-2", "stall"),
+            "the seller, whose authorised id names no platform, is not known to be authorised",
+        ),
     ],
 )
 def test_of_a_seller_that_may_be_authorised_nothing_else_is_said(offer: Listing, said: str) -> None:
-    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1")]))
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1"), "store-2"]))
     reason = word(policy, found(0.5, claims={"price": 0.03}, unpriced=0.6), offer)[1]
     assert (
         f"it looks genuine (without the price, up to 60 % of genuine listings look as unusual), {said}, and" in reason

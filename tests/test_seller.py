@@ -128,6 +128,8 @@ def test_sellers_are_taken_one_after_the_other() -> None:
         ("华为官方店", "华为", 1),
         ("nikestore", "Nike", 1),
         ("Magic Lego", "Lego", 1),  # c and L, of two words, are no d
+        ("magic_lego", "Lego", 1),
+        ("Magic-Lego", "Lego", 1),
         ("B a r n e s", "Barnes", 1),
         ("!", "H&M", 0),
     ],
