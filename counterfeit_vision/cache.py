@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,10 @@ NOTHING = np.zeros(0, np.float32)
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
+_forking = threading.RLock()  # while the process forks
+_caches: WeakSet[EmbeddingCache] = WeakSet()
+_held = contextlib.ExitStack()  # the locks that a fork waited for
+
 
 @dataclass(frozen=True, eq=False)
 class CachedPhoto:
@@ -91,7 +96,7 @@ class CachedPhoto:
 class EmbeddingCache:
     """A file of embeddings. ``path`` is the file, or a folder in which the file is called ``embeddings.sqlite``; it
     defaults to :func:`~counterfeit_vision.weights.cache_dir`. ``max_bytes`` is what its rows may take on disk (a file
-    that was larger keeps its size, and its free pages are used first). Safe to use from many threads.
+    that was larger keeps its size, and its free pages are used first). Safe to use from many threads, and after a fork.
 
     >>> import tempfile
     >>> with EmbeddingCache(tempfile.mkdtemp() + "/e.sqlite") as cache:
@@ -107,24 +112,45 @@ class EmbeddingCache:
         self._keeping, self._lock = True, threading.RLock()
         self._since = time.time()
         self._file: tuple[int, int] | None = None
+        self._opened: sqlite3.Connection | None = None
         self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
-        try:
-            self.path = self.path / "embeddings.sqlite" if path and self.path.is_dir() else self.path
+        with _forking:
+            _caches.add(self)
+        with self._lock:
             try:
-                self._connection = self._open()
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                self._refuse_other_kind()
-                self._connection = self._begin_anew()
-        except (OSError, sqlite3.Error) as error:
-            if not _is_no_room(error, self.path):
-                raise InputError(
-                    f"embedding cache {self.path}: {error}; "
-                    "set CV_CACHE to another folder, or pass cache=False to do without"
-                ) from error
-            self._connection = self._read_only() or self._connect(":memory:")
-            self._stop_keeping(error)
+                self.path = self.path / "embeddings.sqlite" if path and self.path.is_dir() else self.path
+                self._opened = self._begin()
+            except (OSError, sqlite3.Error) as error:
+                if not _is_no_room(error, self.path):
+                    raise InputError(
+                        f"embedding cache {self.path}: {error}; "
+                        "set CV_CACHE to another folder, or pass cache=False to do without"
+                    ) from error
+                self._do_without(error)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """Opened again where the process forked: see :func:`_before_fork`."""
+        if self._opened is None:
+            try:
+                self._opened = self._begin()
+            except (OSError, sqlite3.Error) as error:
+                self._opened = self._do_without(error)
+        return self._opened
+
+    def _begin(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._refuse_other_kind()
+            return self._begin_anew()
+
+    def _do_without(self, error: Exception) -> sqlite3.Connection:
+        self._opened = connection = self._read_only() or self._connect(":memory:")
+        self._stop_keeping(error)
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         self._create()
@@ -257,9 +283,9 @@ class EmbeddingCache:
         """In place of the file that is open, which is damaged or was removed."""
         self._connection.close()
         try:
-            self._connection = self._begin_anew()
+            self._opened = self._begin_anew()
         except (OSError, sqlite3.Error) as error:
-            self._connection = self._connect(":memory:")
+            self._opened = self._connect(":memory:")
             self._stop_keeping(error)
 
     def _stop_keeping(self, error: Exception) -> None:
@@ -396,6 +422,14 @@ class EmbeddingCache:
                 self.commit()
             self._connection.close()
 
+    def _let_go(self) -> None:
+        """Of the file, until it is needed again."""
+        if self._opened is not None:
+            with contextlib.suppress(InputError):  # it is closed for good
+                self.commit()
+                self._opened.close()
+                self._opened = None
+
     def __enter__(self) -> EmbeddingCache:
         return self
 
@@ -477,3 +511,21 @@ def _checksum(*row: str | bytes | int | None) -> int:
         data = cell if isinstance(cell, bytes) else repr(cell).encode()
         value = zlib.crc32(data, zlib.crc32(f"{len(data)} ".encode(), value))
     return value
+
+
+def _before_fork() -> None:
+    """Wait for all who use a cache, and let go of the files. SQLite would take its parent's connections and locks for
+    the child's own, which waited for writes that it never began, and lost what it wrote.
+    """
+    _held.enter_context(_forking)
+    for cache in _caches:
+        _held.enter_context(cache._lock)
+        cache._let_go()
+
+
+def _after_fork() -> None:
+    _held.pop_all().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

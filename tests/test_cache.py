@@ -292,6 +292,67 @@ def test_processes_that_fill_it_at_once_and_are_killed_leave_it_whole_and_within
             assert same(cache.get(key(number), "f"), large(number))
 
 
+AT_WORK = """
+import os, signal, sys, threading, time
+sys.path[:0] = sys.argv[1:3]
+from test_cache import EmbeddingCache, cache_module, key, photo, same
+cache, begun = EmbeddingCache(sys.argv[3]), threading.Event()
+cache.put(key(1), "f", photo(1))
+checksum = cache_module._checksum
+cache_module._checksum = lambda *row: (begun.set(), time.sleep(0.5), checksum(*row))[-1]
+other = threading.Thread(target=cache.put, args=(key(3), "f", photo(3)))
+other.start()
+begun.wait()
+child = os.fork()
+cache_module._checksum = checksum
+if not child:
+    signal.alarm(20)
+    cache.put(key(2), "f", photo(2))
+    cache.close()
+    os._exit(0)
+other.join()
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+cache.close()
+raise SystemExit(code)
+"""
+
+CLOSED_FIRST = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1:3]
+from test_cache import EmbeddingCache, InputError, key, photo
+cache, closed = EmbeddingCache(sys.argv[3]), EmbeddingCache(sys.argv[3])
+closed.close()
+for number in (1, 3):
+    cache.put(key(number), "f", photo(number))
+ended, end = os.pipe()
+if not (child := os.fork()):
+    signal.alarm(20)
+    try:
+        len(closed)
+    except InputError:
+        cache.get(key(1), "f")
+        os.close(end)
+        os.read(ended, 1)
+        cache.put(key(2), "f", photo(2))
+        cache.commit()
+        os._exit(0)
+cache.commit()
+cache.close()
+os.close(end)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("script", [AT_WORK, CLOSED_FIRST], ids=["a thread at work", "the parent closes first"])
+def test_a_forked_process_goes_on_with_the_same_file_and_loses_nothing(tmp_path: Path, script: str) -> None:
+    path, here = tmp_path / "e.sqlite", Path(__file__).parent
+    command = [sys.executable, "-W", "error", "-c", script, str(here), str(here.parent), str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    with EmbeddingCache(path) as cache:
+        assert [number for number in range(9) if same(cache.get(key(number), "f"), photo(number))] == [1, 2, 3]
+
+
 # --- what the system refuses ------------------------------------------------------------------------------------------
 
 
@@ -440,6 +501,9 @@ def test_a_file_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytes
         cache.put(key(2), "f", photo(2))
         cache.commit()
         assert len(cache) == 1
+        assert same(cache.get(key(1), "f"), photo(1))
+        cache_module._before_fork()
+        cache_module._after_fork()
         assert same(cache.get(key(1), "f"), photo(1))
         assert cache.get(key(2), "f") is None
     assert path.read_bytes() == before
