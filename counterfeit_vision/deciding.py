@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,14 +62,14 @@ class _Ranked:
         """The rows of the seller's own, or all that are counted."""
         return np.flatnonzero(self.own) if self.own.any() else self.counted
 
-    @cached_property
+    @property
     def worst(self) -> int:
         """The row of the most unusual photo of these to which a calibrated claim applies, which decides."""
         telling = self.telling
         silent = np.isneginf(self.strength[telling]).all(axis=1)
         return int(telling[np.lexsort((-self.merged[telling], self.each[telling], silent))[0]])
 
-    @cached_property
+    @property
     def surest(self) -> int:
         """The row of the photo that tells the product: the one that decides, or, where that shows no marks and is no
         copy of a genuine photo, the first that does or is, the seller's own before others.
