@@ -715,7 +715,7 @@ def test_towers_built_in_two_threads_leave_the_applications_logs_alone(monkeypat
     records: list[logging.LogRecord] = []
     monkeypatch.setattr(logging.root, "handlers", [])
     before = logging.root.level, [*logging.root.filters]
-    first, second = clip_module._without_random_weights_warning(), clip_module._without_random_weights_warning()
+    first, second = clip_module._without_open_clips_log(), clip_module._without_open_clips_log()
     warn = compile("import logging; logging.warning('random')", "site-packages/open_clip/factory.py", "exec")
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign]
@@ -728,6 +728,14 @@ def test_towers_built_in_two_threads_leave_the_applications_logs_alone(monkeypat
         logging.root.removeHandler(handler)
     assert [record.getMessage() for record in records] == ["sold out"]
     assert (logging.root.level, logging.root.filters) == before
+    assert logging.root.handlers == []
+
+
+def test_a_model_that_is_loaded_leaves_the_applications_log_to_be_set_up(
+    reader_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    load_encoder(reader_folder).encode_text(["a shoe"])  # type: ignore[attr-defined]
     assert logging.root.handlers == []
 
 

@@ -21,11 +21,13 @@ __all__ = ["ClipForward", "ClipTexts", "build_tower", "load_open_clip"]
 
 
 @contextlib.contextmanager
-def _without_random_weights_warning() -> Iterator[None]:
-    """open_clip warns on the root logger that a model without weights is random; ours is filled at once, strictly.
+def _without_open_clips_log() -> Iterator[None]:
+    """open_clip tells each step on the root logger, and warns that a model without weights is random; ours is filled at
+    once, strictly.
 
     The application's own logs go on meanwhile: a filter sees what is logged right there, and no other thread's level is
-    put back. Without a handler, open_clip's warning would set one up for good.
+    put back. Without a handler, what open_clip tells would set one up for good, and the application's
+    ``logging.basicConfig`` would do nothing.
     """
 
     def is_wanted(record: logging.LogRecord) -> bool:
@@ -45,7 +47,7 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
     """The image tower of an open_clip architecture with these weights, every tensor used and none missing."""
     import open_clip
 
-    with _without_random_weights_warning():
+    with _without_open_clips_log():
         tower: torch.nn.Module = open_clip.create_model(architecture, load_weights=False).visual
     try:
         tower.load_state_dict(state, strict=True)
@@ -78,7 +80,8 @@ class ClipTexts:
 
         name, self.model = _load(name, weights)
         try:
-            self.tokenize = open_clip.get_tokenizer(name)
+            with _without_open_clips_log():
+                self.tokenize = open_clip.get_tokenizer(name)
         except Exception as error:  # another library's tokenizer, its files, its connection
             raise WeightsError(f"open_clip has no tokenizer for the texts of {name}: {error!r}") from error
         self.model.visual = None
@@ -119,7 +122,8 @@ def _load(name: str, weights: str | None) -> tuple[str, Any]:
             f"{name} {weights or ''}: the model hub can't be reached; bring {advice}, or use the recipe 'clip-vit-b16'"
         )
     try:
-        model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
+        with _without_open_clips_log():
+            model = open_clip.create_model(name, pretrained=weights, require_pretrained=True, weights_only=True)
     except Exception as error:  # damaged and foreign files make it raise nearly anything
         reason = str(error).strip()
         if isinstance(error, UnpicklingError):  # torch's message tells people to turn its protection off
