@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+SCRIPTS = ("scripts/install", "scripts/demo", "scripts/test", "scripts/check", "scripts/fix", ".ci/run")
 
 
 def blocks(language: str) -> list[str]:
@@ -128,15 +130,21 @@ def test_notebooks_hold_no_outputs(path: Path):
         assert cell.get("execution_count") is None
 
 
-@pytest.mark.parametrize(
-    "path", ["scripts/install", "scripts/demo", "scripts/test", "scripts/check", "scripts/fix", ".ci/run"]
-)
+@pytest.mark.parametrize("path", SCRIPTS)
 def test_scripts_are_strict_and_parse(path: str):
     text = (ROOT / path).read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "\nset -euo pipefail\n" in text
     assert not re.search(r"https?://|/(home|root|work)/", text)
     subprocess.run(["bash", "-n", str(ROOT / path)], check=True)
+
+
+def test_the_source_archive_holds_what_its_tests_read(tmp_path: Path):
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path], check=True, cwd=ROOT)
+    (archive,) = tmp_path.glob("counterfeit_vision-*.tar.gz")
+    with tarfile.open(archive) as sources:
+        names = {name.partition("/")[2] for name in sources.getnames()}
+    assert {*PAGES, *SCRIPTS, "pyproject.toml", *(f"notebooks/{path.name}" for path in NOTEBOOKS)} <= names
 
 
 def test_the_wheel_holds_models_and_templates_and_runs(tmp_path: Path):
