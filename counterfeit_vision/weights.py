@@ -96,9 +96,14 @@ class Recipe:
 
 
 def recipe_folder() -> Path:
-    """Where the recipes lie: inside an installed package, or ``models/`` of a checkout."""
-    packaged = Path(__file__).parent / "models"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "models"
+    """Where the recipes lie: inside an installed package, or ``models/`` of a checkout; :class:`WeightsError` where the
+    package is still in an archive.
+    """
+    package = Path(__file__).parent
+    for folder in (package / "models", package.parent / "models"):
+        if folder.is_dir():
+            return folder
+    raise WeightsError(f"{package}: no folder models/ lies there; install the package unpacked, as pip install does")
 
 
 def recipes() -> dict[str, Recipe]:

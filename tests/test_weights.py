@@ -116,6 +116,12 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
         find_recipe("clip")
 
 
+def test_a_package_that_is_still_in_an_archive_says_that_it_has_to_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "__file__", "/srv/app.zip/counterfeit_vision/weights.py")
+    with pytest.raises(WeightsError, match=r"app\.zip/counterfeit_vision: .* install the package unpacked"):
+        load_encoder("clip-vit-b16")
+
+
 # --- the cache -------------------------------------------------------------------------------------------------------
 
 
