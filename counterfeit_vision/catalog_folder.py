@@ -23,6 +23,7 @@ from .references import KeptReferences, refuse_without_genuine, region_off_photo
 from .sealed import read_sealed, refuse_foreign, write_sealed
 from .search.tokens import PackedTokens, TokenSpace
 from .types import Reference, Region
+from .version import made_by
 from .weights import recipes
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def write_folder(folder: Path, kept: KeptReferences, encoder: Encoder) -> None:
     lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in table(kept))
     about = {
         "format": FORMAT,
+        "made_by": made_by(),
         "fingerprint": encoder.fingerprint,
         "encoder": name_of(encoder),
         "references": len(kept.references),

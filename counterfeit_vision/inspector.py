@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import __version__
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog
@@ -36,6 +35,7 @@ from .policy import Authorised, Policy, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict, check_list
+from .version import made_by
 from .wording import claim_name
 
 __all__ = ["Inspector"]
@@ -455,7 +455,7 @@ class Inspector:
             if decider.is_stale
             else calibration.promise("genuine photos are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
-            "Version": f"counterfeit-vision {__version__}",
+            "Version": made_by(),
             "Claims": ", ".join(claim_name(head.name) for head in self.heads),
         }
         if decider.expected is not None:

@@ -19,13 +19,14 @@ from .files import alone, refuse_file, replace_file
 from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import is_sealed, remove_old, sealed
+from .version import made_by
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
 
 __all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
-FORMAT = 35
+FORMAT = 36
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
     sha256 = None if head is None else hashlib.sha256(head).hexdigest()
     data = {
         "format": FORMAT,
+        "made_by": made_by(),
         "fingerprint": kept.fingerprint,
         "authorised": sorted(kept.authorised, key=lambda pair: (pair[0] or "", pair[1])),
         "by": kept.by,
@@ -104,9 +106,13 @@ def read_inspector(folder: Path) -> KeptInspector:
         text = path.read_bytes()
         data = json.loads(text)
         if data["format"] != FORMAT:
-            raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}; calibrate again")
+            made = f"format {data['format']}, made by {data.get('made_by', 'an earlier version')}"
+            raise CatalogError(
+                f"{path}: {made:.120}; this is {made_by()}, which reads format {FORMAT}. Judge with the version that "
+                "made it, or calibrate again"
+            )
         if not is_sealed(text, data):
-            raise ValueError("changed: it does not match its own sha256; copy the folder again")
+            raise CatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
         check_settings(by=data["by"], base_rate=data["base_rate"], costs=data["costs"])
         return KeptInspector(
             fingerprint=str(data["fingerprint"]),

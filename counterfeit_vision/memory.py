@@ -8,24 +8,19 @@ by all that decides them: the photos, what is claimed of them, this package's co
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Any, TypeVar
 
 from .cache import CachedPhoto, EmbeddingCache
 from .errors import InputError
 from .packing import pack, unpack
-from .weights import recipe_folder
+from .version import code_sha256
 
 __all__ = ["Memory"]
 
 Known = TypeVar("Known")
-LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg", "torch")
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Memory:
         with contextlib.suppress(InputError, ValueError):
             if self.open_cache is not None:
                 with self.open_cache() as cache:
-                    kept = cache.get(self.sha256, f"{name} {_code()}")
+                    kept = cache.get(self.sha256, f"{name} {code_sha256()}")
                 return None if kept is None else unpack(kept.view, kinds)
         return None
 
@@ -61,18 +56,4 @@ class Memory:
             if self.open_cache is not None:
                 packed = CachedPhoto.bare(view=pack(value))
                 with self.open_cache() as cache:
-                    cache.put_all(f"{name} {_code()}", {self.sha256: packed})
-
-
-@functools.cache
-def _code() -> str:
-    """The sha256 of this package's code, of the small heads that come with it and of the versions of what it computes
-    with: what others have worked out may be something else.
-    """
-    digest = hashlib.sha256()
-    for name in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            digest.update(f"{name} {metadata.version(name)} ".encode())
-    for file in sorted([*Path(__file__).parent.rglob("*.py"), *recipe_folder().rglob("*.safetensors")]):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+                    cache.put_all(f"{name} {code_sha256()}", {self.sha256: packed})

@@ -32,6 +32,7 @@ from counterfeit_vision.errors import (
 )
 from counterfeit_vision.foreground import PRODUCT
 from counterfeit_vision.types import Reference, Region
+from counterfeit_vision.version import made_by
 
 
 @pytest.fixture
@@ -416,6 +417,7 @@ def test_verify_gives_the_manifest_of_a_whole_catalogue(saved: Path, tree_catalo
     assert manifest["format"] == 3
     assert manifest["fingerprint"] == tree_catalog.encoder.fingerprint
     assert manifest["references"] == 12
+    assert manifest["made_by"] == made_by()
 
 
 def test_a_flipped_byte_anywhere_is_found_and_its_file_named(

@@ -26,6 +26,7 @@ from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.references import COPY_SIDE
 from counterfeit_vision.small import small_jpeg
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
+from counterfeit_vision.version import made_by
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
     report = inspector.inspect(calibrating(fakes))
     assert [verdict.to_dict() for verdict in report] == before
     assert report.about["Claims"] == "Loud"
-    assert report.about["Version"] == f"counterfeit-vision {cv.__version__}"
+    assert report.about["Version"] == made_by()
     assert inspector.inspect(fakes[:1]).about["Claims"] == "Loud, Learned pattern"
 
 

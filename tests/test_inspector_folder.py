@@ -15,6 +15,7 @@ import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder
 from counterfeit_vision.heads import Price
 from counterfeit_vision.sealed import sealed
+from counterfeit_vision.version import made_by
 
 
 @pytest.fixture
@@ -127,6 +128,21 @@ def test_a_folder_that_holds_no_inspector_is_named(tree_catalog: cv.Catalog, tmp
     path.write_bytes(text.encode() or resealed(data))
     with pytest.raises(cv.CatalogError, match=r"inspector\.json: not readable as an inspector"):
         inspector_folder.read_inspector(tmp_path)
+
+
+@pytest.mark.parametrize("made", [{"made_by": "counterfeit-vision 0.0.1, code 1a2b3c4d5e6f"}, {}])
+def test_an_old_inspector_is_refused_with_what_made_it_in_plain_words(
+    inspector: cv.Inspector, tmp_path: Path, made: dict[str, str]
+) -> None:
+    path = inspector.save(tmp_path) / "inspector.json"
+    data = json.loads(path.read_text())
+    assert data.pop("made_by") == made_by()
+    path.write_bytes(resealed(data | made | {"format": 34}))
+    who = made.get("made_by", "an earlier version")
+    told = f"{path}: format 34, made by {who}; this is {made_by()}, which reads format {inspector_folder.FORMAT}. "
+    with pytest.raises(cv.CatalogError) as refusal:
+        cv.Inspector.load(tmp_path, inspector.catalog, [Loud()], cache=False)
+    assert str(refusal.value) == told + "Judge with the version that made it, or calibrate again"
 
 
 def resealed(data: dict) -> bytes:

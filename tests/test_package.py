@@ -34,6 +34,7 @@ ORDER = [
     "files",
     "sealed",
     "weights",
+    "version",
     "encoders",
     "cache",
     "packing",

@@ -17,7 +17,7 @@ import pytest
 from goods import BOX, label, seen
 from PIL import Image
 
-from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory
+from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory, version
 from counterfeit_vision import cache as cache_module
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
@@ -124,7 +124,7 @@ def test_what_was_learned_once_is_not_learned_again(tmp_path: Path, monkeypatch:
     Memory(open_cache, "other photos")("name", [], make)
     Memory(open_cache, "photos")("other name", [], make)
     assert len(calls) == 3
-    monkeypatch.setattr(memory, "_code", lambda: "other code")
+    monkeypatch.setattr(memory, "code_sha256", lambda: "other code")
     Memory(open_cache, "photos")("name", [], make)
     assert len(calls) == 4
 
@@ -133,11 +133,11 @@ def test_what_another_small_head_of_the_package_told_is_not_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "foreground").mkdir()
-    monkeypatch.setattr(memory, "recipe_folder", lambda: tmp_path)
+    monkeypatch.setattr(version, "recipe_folder", lambda: tmp_path)
     codes = set()
     for weights in (b"one", b"two"):
         (tmp_path / "foreground" / "a.safetensors").write_bytes(weights)
-        codes.add(memory._code.__wrapped__())
+        codes.add(version.code_sha256.__wrapped__())
     assert len(codes) == 2
 
 

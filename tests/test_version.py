@@ -1,0 +1,23 @@
+"""What a folder or a report was made by is told by the code itself, wherever it lies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from counterfeit_vision import version
+from counterfeit_vision.weights import recipe_folder
+
+
+def test_the_code_has_one_name_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = version.code_sha256.__wrapped__()
+    shutil.copytree(recipe_folder(), tmp_path / "models")
+    monkeypatch.setattr(version, "recipe_folder", lambda: tmp_path / "models")
+    assert version.code_sha256.__wrapped__() == here
+
+
+def test_a_version_is_told_with_its_code() -> None:
+    assert re.fullmatch(rf"counterfeit-vision {re.escape(version.__version__)}, code [0-9a-f]{{12}}", version.made_by())
