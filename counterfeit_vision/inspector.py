@@ -36,7 +36,7 @@ from .report import Report
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict, check_list
 from .version import made_by
-from .wording import claim_name
+from .wording import claim_name, number
 
 __all__ = ["Inspector"]
 
@@ -99,6 +99,7 @@ class Inspector:
         self.calibration: Calibration | None = None
         self.failures: tuple[Failure, ...] = ()
         self.doubts: tuple[str, ...] = ()
+        self.copied: str | None = None
         self.by: str | None = None
         self._cache = cache
         if strange := [head for head in self.heads if isinstance(head, type) or not isinstance(head, Head)]:
@@ -182,7 +183,7 @@ class Inspector:
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, in more than being
         copies of genuine photos, those that are shown as fakes as well, and copies of known fakes. Warns where there
-        are such, and where more than a tenth of the genuine photos are copies of catalogue photos.
+        are such, and where more than a tenth of the genuine photos are copies of catalogue photos: ``copied`` says so.
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -195,7 +196,7 @@ class Inspector:
             refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
         shown = examples_of(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
-        self._check_genuine(shown.rows)
+        copied = self._check_genuine(shown.rows)
         strata = strata_of(shown.rows, self.catalog, by)
         if by is not None and shown.rows and len(set(strata)) < 2:
             what = strata[0] or "not named"
@@ -243,7 +244,8 @@ class Inspector:
         doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
-        vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, doubts=doubts)
+        told = {"doubts": doubts, "copied": copied}
+        vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, **told)
         if doubts:
             warnings.warn(
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
@@ -284,8 +286,10 @@ class Inspector:
         if not probable and (self.base_rate is not None or self.costs is not None):
             raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
 
-    def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> None:
-        """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them."""
+    def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> str | None:
+        """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them. -> what
+        it warned of.
+        """
         catalog = self.catalog
         known = [row.photo for row in rows if row.photo.sha256 in catalog.row_of_file]
         fakes = [photo for photo in known if not catalog.genuine[catalog.row_of_file[photo.sha256]]]
@@ -297,16 +301,17 @@ class Inspector:
         names = [head.name for head in self._given]
         reuse = said(rows, names, Reuse.name)
         copies = [row for row, evidence in zip(rows, reuse, strict=True) if is_copy(evidence)]
-        if len(copies) > COPIES_TOLD * len(rows):
-            fake = len(copies) - int(borrowed(rows, names, catalog).sum())
-            of_fakes = f" ({fake} of known fakes)" if fake else ""
-            warnings.warn(
-                f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
-                f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
-                "as suspected. Calibrate with photos that are not in the catalogue in any size",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        if len(copies) <= COPIES_TOLD * len(rows):
+            return None
+        fake = len(copies) - int(borrowed(rows, names, catalog).sum())
+        of_fakes = f" ({fake} of known fakes)" if fake else ""
+        copied = (
+            f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
+            f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
+            "as suspected. Calibrate with photos that are not in the catalogue in any size"
+        )
+        warnings.warn(copied, RuntimeWarning, stacklevel=3)
+        return copied
 
     def _unusable(self) -> str:
         """What a refusal adds where photos could not be used: nobody sees ``failures`` of what was never made."""
@@ -463,6 +468,9 @@ class Inspector:
         if self.costs is not None:
             facts["Costs"] = f"{self.costs[0]:g} of a false accusation, {self.costs[1]:g} of a missed fake"
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
+        if self.doubts:
+            facts["Doubts"] = f"{number(len(self.doubts), 'photo')} called genuine that somebody should look at"
+        facts |= {} if self.copied is None else {"Copies": self.copied}
         facts |= {"Stale": STALE} if decider.is_stale else {}
         return facts | {f"Not asked: {claim_name(name)}": why for name, why in decider.unable.items()}
 
@@ -482,6 +490,8 @@ class Inspector:
             costs=now.costs,
             rates=next((head.rates for head in now.heads if isinstance(head, Price)), {}),
             stated=_stated(now.heads),
+            doubts=now.doubts,
+            copied=now.copied,
         )
         path = as_path(folder, "inspector.save", "inspector")
         write_inspector(path, kept, now.heads[-1] if isinstance(now.heads[-1], LearnedHead) else None)
@@ -496,7 +506,8 @@ class Inspector:
         *,
         cache: EmbeddingCache | bool = True,
     ) -> Inspector:
-        """Read what :meth:`save` kept. On another generation of the catalogue, verdicts say that they are ``stale``.
+        """Read what :meth:`save` kept, all but ``failures``. On another generation of the catalogue, verdicts say that
+        they are ``stale``.
 
         Heads that were given to the inspector have to be given again, except the learned one; without ``heads``,
         :class:`Price` has the rates that it had. :class:`CatalogError` for other heads, and for one whose
@@ -531,6 +542,7 @@ class Inspector:
                     "that it was, or calibrate again"
                 )
         inspector.calibration, inspector.by, inspector._authorised = kept.calibration, kept.by, kept.authorised
+        inspector.doubts, inspector.copied = kept.doubts, kept.copied
         return inspector
 
     def __repr__(self) -> str:

@@ -32,7 +32,7 @@ FORMAT = 36
 @dataclass(frozen=True)
 class KeptInspector:
     """What is kept of an inspector beside its learned head; ``stated`` are the fingerprints of the heads that have
-    one, ``learned`` is the sha256 of that head's file.
+    one, ``doubts`` and ``copied`` what calibrating warned of, ``learned`` is the sha256 of that head's file.
     """
 
     fingerprint: str
@@ -43,6 +43,8 @@ class KeptInspector:
     costs: tuple[float, float] | None
     rates: dict[str, float]
     stated: dict[str, str]
+    doubts: tuple[str, ...]
+    copied: str | None
     learned: str | None = None
 
     def learned_head(self, folder: Path, encoder: Encoder, cache: EmbeddingCache | bool) -> LearnedHead | None:
@@ -80,6 +82,8 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "costs": None if kept.costs is None else list(kept.costs),
         "rates": kept.rates,
         "stated": kept.stated,
+        "doubts": kept.doubts,
+        "copied": kept.copied,
         "calibration": kept.calibration.to_dict(),
         "learned": sha256,
     }
@@ -123,6 +127,8 @@ def read_inspector(folder: Path) -> KeptInspector:
             costs=None if data["costs"] is None else (float(data["costs"][0]), float(data["costs"][1])),
             rates=Price(data["rates"]).rates,
             stated={str(name): str(text) for name, text in data["stated"].items()},
+            doubts=tuple(str(id) for id in data["doubts"]),
+            copied=None if data["copied"] is None else str(data["copied"]),
             learned=_sha256(data["learned"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +180,24 @@ def test_copies_of_known_fakes_among_the_genuine_photos_are_doubted_however_many
     first, second = (str(one.message) for one in told)
     assert first.startswith("20 of 40 genuine photos are copies of catalogue photos (20 of known fakes), the first is")
     assert "of 40 photos called genuine, 20 are so unlike the others, or shown as fakes as well, or copies of" in second
+
+
+def test_what_calibrating_warned_of_is_told_and_kept(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(vars(tree_catalog), "known_fakes", frozenset("a"))
+    inspector = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False)
+    with pytest.warns(RuntimeWarning) as told:
+        inspector.calibrate(GENUINE)
+    again = cv.Inspector.load(inspector.save(tmp_path), tree_catalog, [Loud(), Copied()], cache=False)
+    for one in (inspector, again):
+        assert one.doubts == tuple(f"photo {number}" for number in range(7))
+        assert one.about()["Doubts"] == "7 photos called genuine that somebody should look at"
+        assert one.about()["Copies"] == one.copied == str(told[0].message)
+    inspector.calibrate([flat(70 + 2 * number) for number in range(40)])
+    again = cv.Inspector.load(inspector.save(tmp_path), tree_catalog, [Loud(), Copied()], cache=False)
+    assert (again.doubts, again.copied) == ((), None)
+    assert not {"Doubts", "Copies"} & again.about().keys()
 
 
 def test_a_known_fake_that_is_called_genuine_is_told_as_that(
