@@ -21,7 +21,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -67,6 +67,7 @@ class Calibration:
 
     ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked; 0 where that is not known.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
+    ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
     By leaving one out, ``rounds`` are what is usual without each group in turn, ``merged`` comes from those, and
     ``usual`` from all photos.
@@ -90,6 +91,8 @@ class Calibration:
     probability: Probability | None = None
     rounds: tuple[Usual, ...] = ()
     smallest: int = 0
+    photos: frozenset[str] = frozenset()
+    fake_photos: frozenset[str] = frozenset()
 
     @classmethod
     def fit(
@@ -112,6 +115,8 @@ class Calibration:
         base_rate: float | None = None,
         per_photo: bool = False,
         smallest: int = 0,
+        photos: Collection[str] = (),
+        fake_photos: Collection[str] = (),
     ) -> Calibration:
         """From the ``scores`` (N, H) of genuine photos, NaN where a head did not apply, and the heads' heat ``peaks``
         (N,).
@@ -120,8 +125,8 @@ class Calibration:
           leaves each group out in turn; no fakes can be shown then.
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
-        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), and ``smallest``, as in :class:`Calibration`; by
-          default each photo is a listing of its own.
+        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), ``smallest``, ``photos`` and ``fake_photos``, as in
+          :class:`Calibration`; by default each photo is a listing of its own.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -191,6 +196,8 @@ class Calibration:
             probability=probability,
             rounds=rounds,
             smallest=smallest,
+            photos=frozenset(photos),
+            fake_photos=frozenset(fake_photos),
         )
 
     def __repr__(self) -> str:
@@ -221,6 +228,10 @@ class Calibration:
     def most_photos(self) -> int:
         """How many photos the largest listing behind the p-values has."""
         return int(np.unique(self.listings, return_counts=True)[1].max())
+
+    def was_shown(self, sha256: str) -> bool:
+        """Whether a file was calibrated with, as genuine or as a fake: it is no new one."""
+        return sha256 in self.photos or sha256 in self.fake_photos
 
     @cached_property
     def fingerprint(self) -> str:
@@ -472,6 +483,8 @@ class Calibration:
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
             "rounds": [usual.to_dict() for usual in self.rounds],
             "smallest": self.smallest,
+            "photos": sorted(self.photos),
+            "fake_photos": sorted(self.fake_photos),
         }
 
     @classmethod
@@ -497,6 +510,8 @@ class Calibration:
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             rounds=tuple(Usual.from_dict(one) for one in data["rounds"]),
             smallest=int(data["smallest"]),
+            photos=frozenset(str(sha256) for sha256 in data["photos"]),
+            fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )
         shapes = {
             values.shape

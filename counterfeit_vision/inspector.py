@@ -234,6 +234,8 @@ class Inspector:
                 base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
                 smallest=min((max(row.photo.view.size) for row in rows), default=0),
+                photos=[row.photo.sha256 for row in rows],
+                fake_photos=[row.photo.sha256 for row in false.rows],
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error

@@ -52,7 +52,8 @@ class Findings:
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
-    - ``stale``: whether it was calibrated on another generation of the catalogue.
+    - ``stale``: whether it was calibrated on another generation of the catalogue. ``shown``: whether the file of one of
+      its photos was calibrated with.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
     """
@@ -78,6 +79,7 @@ class Findings:
     unmade: tuple[str, ...] = ()
     unread: int = 0
     stale: bool = False
+    shown: bool = False
     alone: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -109,6 +111,8 @@ class Policy:
             reason += f" {number(found.unread, 'more photo')} of it could not be read"
             reason += ", so nothing can be said of all of it." if decision == "clear" else "."
             decision = "insufficient_evidence" if decision == "clear" else decision
+        if found.shown:
+            reason += " A photo of it was calibrated with, so its p-value is not that of a new listing."
         if found.stale:
             reason += " Stale: the catalogue is not the one that was calibrated with, so none of this is promised."
         return decision, reason

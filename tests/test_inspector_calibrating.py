@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,23 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
     assert report.about["Claims"] == "Loud"
     assert report.about["Version"] == made_by()
     assert inspector.inspect(fakes[:1]).about["Claims"] == "Loud, Learned pattern"
+
+
+def test_which_photos_calibrated_is_kept_and_said_where_one_of_them_is_judged(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    learns_anything(monkeypatch)
+    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, fakes=fakes, alpha=0.1)
+    again = cv.Inspector.load(inspector.save(tmp_path), tree_catalog, [Loud()], cache=False)
+    kept = json.loads((tmp_path / "inspector.json").read_text())["calibration"]
+    for photos, listed in ((genuine, "photos"), (fakes, "fake_photos")):
+        shown = {view.sha256 for verdict in inspector.inspect(photos).verdicts for view in verdict.photos}
+        assert (kept[listed], getattr(again.calibration, listed)) == (sorted(shown), shown)
+    both, told = cv.Listing(id="both", photos=[picture(500), genuine[0]]), "A photo of it was calibrated with"
+    for one in (inspector, again):
+        verdicts = one.inspect([genuine[0], both, fakes[0], picture(500)]).verdicts
+        assert [told in verdict.reason for verdict in verdicts] == [True, True, True, False]
 
 
 def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(

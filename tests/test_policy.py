@@ -333,6 +333,14 @@ def test_what_was_calibrated_and_cannot_be_asked_here_is_said() -> None:
     assert "Not asked" not in word(Policy(ALPHA), found(0.5))[1]
 
 
+def test_a_verdict_on_a_photo_that_was_calibrated_with_says_so() -> None:
+    for p, known in ((0.01, True), (0.5, True), (0.5, False)):
+        decision, reason = word(Policy(ALPHA), found(p, known=known, shown=True))
+        other, plain = word(Policy(ALPHA), found(p, known=known))
+        told = " A photo of it was calibrated with, so its p-value is not that of a new listing."
+        assert (decision, reason) == (other, plain + told)
+
+
 def test_a_stale_verdict_says_that_its_share_is_not_promised() -> None:
     for p, known in ((0.01, True), (0.5, True), (0.5, False)):
         reason = word(Policy(ALPHA), found(p, known=known, stale=True, unread=1))[1]
