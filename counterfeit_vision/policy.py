@@ -127,10 +127,10 @@ class Policy:
             return "insufficient_evidence", (
                 f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
             )
-        share = f"At most {at_most(found.p_value, self.alpha)} % of genuine listings look this unusual"
+        share = f"At most {at_most(found.p_value, self.alpha)} %"
         if found.proved is not None:
-            proved = at_most(found.proved, self.alpha)
-            share = f"At p {found.p_value:.3g} at most {proved} % of genuine listings look this unusual"
+            share = f"At p {found.p_value:.3g} at most {at_most(found.proved, self.alpha)} %"
+        share += " of genuine listings look this unusual, on average over calibrations"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
         copied = f"{found.copy} " if found.copy else ""

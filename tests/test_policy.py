@@ -11,6 +11,7 @@ from counterfeit_vision.policy import COVERED, Findings, Policy, is_authorised, 
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
+UNUSUAL = "of genuine listings look this unusual, on average over calibrations"
 
 
 def listing(seller: Seller | str | None = None, platform: str | None = None) -> Listing:
@@ -190,7 +191,7 @@ def test_of_more_photos_than_any_that_calibrated_claims_need_not_conflict() -> N
     said, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=5, most=1))
     assert said == "insufficient_evidence"
     assert reason.startswith("It has 5 photos, and no listing that calibrated has more than 1, so that each counts")
-    assert "Wordmark alone would raise an alarm (p 0.001), but at most 25 % of genuine listings" in reason
+    assert f"Wordmark alone would raise an alarm (p 0.001), but at most 25 % {UNUSUAL}. A" in reason
     for photos, most in ((5, 5), (5, 0)):
         _, reason = word(Policy(ALPHA), found(0.25, alone=alone, photos=photos, most=most))
         assert reason.startswith("The claims conflict: Wordmark alone")
@@ -277,8 +278,8 @@ def test_no_rule_adds_an_alarm() -> None:
 @pytest.mark.parametrize(
     ("facts", "costs", "said"),
     [
-        (found(101 / 2001), None, "At most 5.1 % of genuine listings look this unusual: unusual, but not beyond"),
-        (found(0.0499), None, "At most 4.99 % of genuine listings look this unusual (alarm level 5 %)"),
+        (found(101 / 2001), None, f"At most 5.1 % {UNUSUAL}: unusual, but not beyond"),
+        (found(0.0499), None, f"At most 4.99 % {UNUSUAL} (alarm level 5 %)"),
         (found(0.01, risk=0.002, expected=0.005), None, "of a fake is below 0.5 %, where 0.5 % are expected"),
         (found(0.01, risk=1e-9, expected=1 / 3), None, "of a fake is below 1 %, where 33 % are expected"),
         (found(0.01, risk=0.104, expected=0.1043), None, "of a fake is below 10.43 %, where 10.43 % are"),
@@ -306,7 +307,7 @@ def test_at_most_so_many_is_never_less_than_are_nor_on_the_other_side_of_the_ala
 def test_by_leaving_one_out_a_verdict_says_no_more_than_is_proved() -> None:
     said, reason = word(Policy(ALPHA), found(2 / 40, proved=3 / 40))
     assert said == "suspected"
-    assert reason.startswith("At p 0.05 at most 7.5 % of genuine listings look this unusual (alarm level 5 %)")
+    assert reason.startswith(f"At p 0.05 at most 7.5 % {UNUSUAL} (alarm level 5 %)")
     assert (
         "are usual: at p 0.9 at most 100 % of" in word(Policy(ALPHA), found(0.9, proved=1.0, alone={"mark": 1e-9}))[1]
     )
