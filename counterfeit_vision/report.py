@@ -192,7 +192,7 @@ class Report(Sequence[Result]):
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})
         fields = (
             "id", "decision", "risk", "probability", "p_value", "product", "runner_up", "brand", "authorised", "stale",
-            "reason",
+            "calibration", "reason",
         )  # fmt: skip
         columns: dict[str, list[object]] = {field: [getattr(r, field, None) for r in self._results] for field in fields}
         for name in names:

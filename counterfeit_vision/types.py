@@ -606,8 +606,8 @@ class Verdict(_Record):
             raise InputError(f"Verdict {self.id!r}: risk={self.risk!r} is not in 0..1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: all but the nearest references, the pictures and ``about``; of the listing's
-        photos, names and hashes. Nearly all of its bytes are the claims' heat maps and matched points.
+        """Plain values, ready for JSON: all but the nearest references and the pictures; of the listing's photos, names
+        and hashes. Nearly all of its bytes are the claims' heat maps and matched points.
         """
         return {
             "id": self.id,
@@ -625,6 +625,7 @@ class Verdict(_Record):
             "runner_up": self.runner_up,
             "stale": self.stale,
             "calibration": self.calibration,
+            "about": dict(self.about),
             "statistics": list(self.statistics),
             "authorised": self.authorised,
             "claims": {name: evidence.to_dict() for name, evidence in self.claims.items()},

@@ -245,6 +245,7 @@ def test_two_runs_write_the_same_bytes(
     first = (tmp_path / "one" / "verdicts.jsonl").read_bytes()
     assert len(first) > 1000
     assert first == (tmp_path / "two" / "verdicts.jsonl").read_bytes()
+    assert json.loads(first.splitlines()[0])["about"] == inspector.about()
 
 
 class Broken:

@@ -122,6 +122,7 @@ def test_the_frame_has_one_row_a_result(results):
         "brand",
         "authorised",
         "stale",
+        "calibration",
         "reason",
         "patches_score",
         "patches_p",
@@ -146,6 +147,8 @@ def test_the_frame_has_one_row_a_result(results):
     assert frame["authorised"].tolist() == [False, False, pandas.NA, False, False, False]
     assert frame[frame["stale"]].index.tolist() == [3]
     assert frame[~frame["stale"]].index.tolist() == [0, 1, 4, 5]
+    assert frame.index[frame["calibration"].isna()].tolist() == [2]
+    assert Report([verdict(calibration="c0ffee")]).to_frame()["calibration"].tolist() == ["c0ffee"]
 
 
 def test_the_frame_names_each_photo_of_a_judged_listing_that_failed():

@@ -10,6 +10,7 @@ import re
 import weakref
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -440,9 +441,10 @@ def test_only_the_four_words_are_decisions() -> None:
 
 
 def test_a_verdict_is_json_without_nan() -> None:
-    failures = (Failure("l", "decode", DecodeError("x", "y")),)
-    data = json.loads(json.dumps(verdict(failures=failures).to_dict(), allow_nan=False))
+    failures, about = (Failure("l", "decode", DecodeError("x", "y")),), MappingProxyType({"Alarm level": "at most 5 %"})
+    data = json.loads(json.dumps(verdict(failures=failures, about=about).to_dict(), allow_nan=False))
     assert data["decision"] == "review"
+    assert data["about"] == {"Alarm level": "at most 5 %"}  # without which no verdict should be quoted
     assert data["claims"]["wordmark"]["applicable"] is False
     assert data["failures"][0]["error"] == "DecodeError"
 
