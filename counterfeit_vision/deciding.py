@@ -161,10 +161,9 @@ class Decider:
         calibration = self.calibration
         scores = scores_of(judged, len(self.heads))
         kinds, strata = kinds_of(judged, self.catalog), strata_of(judged, self.catalog, self.by)
-        claims_p = self._claims_p(scores, kinds)
         marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
         misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
-        known = self._known(listing, judged, claims_p, marked) | (misspelt & ~marked)
+        known = self._known(listing, judged, scores, kinds, marked) | (misspelt & ~marked)
         return _Ranked(
             judged=judged,
             scores=scores,
@@ -172,7 +171,7 @@ class Decider:
             strata=strata,
             merged=calibration.merge(scores, kinds),
             each=calibration.p_of(scores, strata, kinds),
-            claims_p=claims_p,
+            claims_p=calibration.head_p_values(scores),
             strength=np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf),
             once=np.array(distinct(judged)),
             marked=marked,
@@ -238,22 +237,18 @@ class Decider:
         p = self.calibration.alone_p(scores[None], [kind])[0]
         return {name: float(share) for name, share in zip(self.heads, p, strict=True) if not math.isnan(share)}
 
-    def _claims_p(self, scores: Doubles, kinds: Sequence[str]) -> Doubles:
-        """(N, H) each claim's p-value among genuine photos; that of likeness to the catalogue, also among those of the
-        brand (:meth:`Calibration.known_p`).
-        """
-        p = self.calibration.head_p_values(scores)
-        if Similarity.name in self.heads:
-            p[:, self.heads.index(Similarity.name)] = self.calibration.known_p(scores, Similarity.name, kinds)
-        return p
-
     def _is_genuine_file(self, sha256: str) -> bool:
         """Whether a photo is the very file of one of the catalogue's genuine photos."""
         row = self.catalog.row_of_file.get(sha256)
         return row is not None and bool(self.catalog.genuine[row])
 
     def _known(
-        self, listing: Listing, judged: Sequence[JudgedPhoto], claims_p: Doubles, marked: NDArray[np.bool_]
+        self,
+        listing: Listing,
+        judged: Sequence[JudgedPhoto],
+        scores: Doubles,
+        kinds: Sequence[str],
+        marked: NDArray[np.bool_],
     ) -> NDArray[np.bool_]:
         """Which photos show something that the catalogue knows: they look like it and are not blank, are copies of its
         photos, or are ``marked``.
@@ -262,8 +257,8 @@ class Decider:
         stands out from the next.
         """
         if Similarity.name not in self.heads:
-            return np.ones(len(claims_p), bool)
-        alike = claims_p[:, self.heads.index(Similarity.name)] > self.calibration.unknown_level
+            return np.ones(len(judged), bool)
+        alike = self.calibration.known_p(scores, Similarity.name, kinds) > self.calibration.unknown_level
         alike &= [not _is_blank(row.photo.view) for row in judged]
         copied = np.array([is_copy(evidence) for evidence in said(judged, self.heads, Reuse.name)])
         named = len(self.catalog.claimed_by(listing)) > 0

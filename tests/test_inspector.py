@@ -398,9 +398,11 @@ def test_grey_market_is_said_in_the_verdict(catalog: cv.Catalog, market: cv.mark
 
 def test_what_is_not_in_the_catalogue_is_not_judged(inspector: cv.Inspector) -> None:
     noise = [np.random.default_rng(seed).integers(0, 255, (200, 200, 3), np.uint8) for seed in range(4)]
+    assert inspector.calibration is not None
     for verdict in inspector.inspect(noise):
         assert verdict.decision == "insufficient_evidence"
         assert verdict.product is None
+        assert verdict.claims["similarity"].p_value == 1 / (inspector.calibration.count + 1)  # none ranks lower
 
 
 class Marked:
