@@ -12,7 +12,7 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import merge
-from counterfeit_vision.ranking import conformal_p
+from counterfeit_vision.ranking import conformal_p, jackknife_p
 
 HEADS = ["a", "b", "c", "d", "e", "f"]
 
@@ -28,6 +28,13 @@ def test_conformal_p_is_its_slow_twin_ties_included() -> None:
     known, asked = random.integers(0, 9, 40).astype(float), random.integers(-1, 11, 60).astype(float)
     slow = [(1 + sum(k >= score for k in known)) / (len(known) + 1) for score in asked]
     np.testing.assert_allclose(conformal_p(known, asked), slow)
+
+
+def test_equal_but_for_rounding_is_equal() -> None:
+    known = np.array([0.883221465980398, 2.0, 3.0])
+    for rounding in (-1e-15, 1e-15):
+        assert conformal_p(known, known + rounding).tolist() == [1.0, 0.75, 0.5]
+        assert jackknife_p(known, np.add.outer(known, rounding * np.ones(3))).tolist() == [1.0, 0.75, 0.5]
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1])
