@@ -460,7 +460,7 @@ class Inspector:
             + f"; fingerprint {calibration.fingerprint}",
             "Alarm level": f"{100 * calibration.alpha:g} %, which is not promised: see Stale"
             if decider.is_stale
-            else calibration.promise("genuine photos are"),
+            else calibration.promise("genuine listings like those that calibrated are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
             "Version": made_by(),
             "Claims": ", ".join(claim_name(head.name) for head in self.heads),
