@@ -107,7 +107,15 @@ class Report(Sequence[Result]):
         belong together (Bates et al. 2023); with groups or several photos it is what is usual, not proved. Only what is
         suspected can be among them, and nothing stale: of the rest the p-value does not hold, or is above alpha. The
         smallest p-value is 1 / (n + 1), so a batch with few fakes among many listings needs many calibration photos.
+        Raises :class:`InputError` for verdicts of several calibrations: nothing is known of those together.
         """
+        told = [verdict for verdict in self.verdicts if verdict.calibration]
+        for verdict in told:
+            if verdict.calibration != told[0].calibration:
+                raise InputError(
+                    f"verdict {verdict.id!r} was judged by another calibration, {verdict.calibration}, not by "
+                    f"{told[0].calibration}: inspect again, then type report.discoveries()"
+                )
         p = [v.p_value if v.decision == "suspected" and not v.stale else 1.0 for v in self.verdicts]
         chosen = [v for v, found in zip(self.verdicts, benjamini_hochberg(p, fdr), strict=True) if found]
         words = f"of {len(p)} listings, those of which, on average, at most {100 * fdr:g} % are genuine: proved for "

@@ -587,9 +587,10 @@ def test_what_is_no_p_value_is_refused_by_its_row(p: object) -> None:
         benjamini_hochberg([0.03, p, 0.9], 0.04)  # type: ignore[list-item]
 
 
-def verdict(id: str, p: float, decision: str = "review", *, stale: bool = False) -> Verdict:
+def verdict(id: str, p: float, decision: str = "review", *, stale: bool = False, calibration: str = "") -> Verdict:
     return Verdict(
         id=id, decision=decision, risk=0.5, p_value=p, reason="", product=None, brand=None, claims={}, stale=stale,
+        calibration=calibration,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -614,6 +615,13 @@ def test_a_reports_discoveries_are_suspected_ones_as_of_others_the_p_value_does_
     assert len(Report([]).discoveries()) == 0
     with pytest.raises(InputError, match="fdr=0"):
         report.discoveries(fdr=0)
+
+
+def test_verdicts_of_several_calibrations_have_no_discoveries_together() -> None:
+    ours = [verdict(id, 0.001, "suspected", calibration="c0ffee") for id in "ab"]
+    assert len(Report([*ours, verdict("own", 0.001, "suspected")]).discoveries()) == 3
+    with pytest.raises(InputError, match=r"verdict 'c' was judged by another calibration, decaf, not by c0ffee: insp"):
+        Report([*ours, verdict("c", 0.6, calibration="decaf")]).discoveries()
 
 
 @pytest.mark.parametrize("per_photo", [False, True])
