@@ -252,7 +252,8 @@ class Explanation:
         likely = f"risk {v.risk:.2f}" if v.probability is None else f"{PROBABILITY} {percent(v.probability)}"
         lines = [f"{v.id}: {DECISION_NAMES[v.decision].upper()}, {likely}"]
         lines += [v.reason]
-        lines += [f"Nearest product: {v.product or 'none in the catalogue'}{f' ({v.brand})' if v.brand else ''}"]
+        product = f"Nearest product: {v.product}" if v.product else "Product: not recognised"
+        lines += [f"{product} ({v.brand})" if v.brand else product]
         lines += [f"It may as well be {v.runner_up}, which is nearly as alike."] if v.runner_up else []
         wide = max([16, *(len(claim_name(name)) for name in v.claims)])
         for name, claim in v.claims.items():
