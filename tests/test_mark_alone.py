@@ -169,7 +169,7 @@ def test_a_mark_that_the_photo_cuts_off_says_nothing(
     assert laid[0] is None
     assert laid[1] is not None
     details = MarkDetails.of(stencil, alone, clip)
-    strangeness = details.compare(laid, close_ups(clip, [details.square(laid, clip)])[0])
+    strangeness = details.compare(laid, details.cosine(close_ups(clip, [details.square(laid, clip)])[0]))
     assert isinstance(strangeness, Strangeness)
     x0, y0, x1, y1 = stencil.boxes[0].astype(int)
     assert strangeness.map[y0:y1, x0:x1].max() < 0.2 * strangeness.map.max()

@@ -37,7 +37,7 @@ def details(stencil: Stencil, clip: TowerEncoder) -> MarkDetails:
 
 def judge(details: MarkDetails, clip: TowerEncoder, *found: Found) -> list[Strangeness | str]:
     seen = close_ups(clip, [details.square([one], clip) for one in found])
-    return [details.compare([one], close_up) for one, close_up in zip(found, seen, strict=True)]
+    return [details.compare([one], details.cosine(close_up)) for one, close_up in zip(found, seen, strict=True)]
 
 
 def compared(
@@ -141,7 +141,7 @@ def test_a_hand_is_not_judged_though_a_genuine_photo_shows_one_elsewhere(stencil
     whole = replace(found, inside=np.ones_like(found.inside))
 
     def judged(tokens: np.ndarray) -> Strangeness:
-        strangeness = details.compare([whole], CloseUp(np.ones(1, np.float32), tokens))
+        strangeness = details.compare([whole], details.cosine(CloseUp(np.ones(1, np.float32), tokens)))
         assert isinstance(strangeness, Strangeness), strangeness
         return strangeness
 
@@ -339,7 +339,7 @@ def test_what_lies_over_the_ground_around_the_marks_is_told(
     def covered(photo: np.ndarray) -> float:
         found = find_marks(stencil, photo)
         assert isinstance(found, Found), found
-        return details.covered([found], close_ups(clip, [details.square([found], clip)])[0])
+        return details.covered([found], details.cosine(close_ups(clip, [details.square([found], clip)])[0]))
 
     plain = covered(seen(label(noise=3)))
     swapped = covered(seen(label("VELMQRA", noise=3)))
@@ -357,7 +357,8 @@ def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: 
     close_up = close_ups(clip, [far])[0]
     half = found.inside.copy()
     half[:, round(0.4 * half.shape[1]) :] = False
-    assert details.covered([replace(found, inside=half)], close_up) < details.covered([found], close_up)
+    cosine = details.cosine(close_up)
+    assert details.covered([replace(found, inside=half)], cosine) < details.covered([found], cosine)
 
 
 def test_marks_that_are_like_no_genuine_ones_are_not_covered(
@@ -369,7 +370,9 @@ def test_marks_that_are_like_no_genuine_ones_are_not_covered(
     strange = np.random.default_rng(0).normal(0, 1, plain.tokens.shape)
     for on_ground, expected in ((False, 0.0), (True, 1.0)):
         tokens = np.where((details._ground == on_ground)[:, None], strange, plain.tokens).astype(np.float16)
-        assert details.covered([found], replace(plain, tokens=tokens)) == pytest.approx(expected, abs=COVERED / 2)
+        assert details.covered([found], details.cosine(replace(plain, tokens=tokens))) == pytest.approx(
+            expected, abs=COVERED / 2
+        )
 
 
 def test_the_head_tells_what_lies_over_the_ground_of_marks_that_it_compares_or_not(

@@ -62,8 +62,8 @@ class Patches:
         seen = suspects.close_up(row)
         if seen is None or (details := suspects.marks_of(goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
-        covered = details.covered(suspects.alone(row), seen)
-        strangeness = details.compare(suspects.alone(row), seen)
+        alone, cosine = suspects.alone(row), details.cosine(seen)
+        covered, strangeness = details.covered(alone, cosine), details.compare(alone, cosine)
         if isinstance(strangeness, str):
             return replace(unsaid(strangeness), covered=covered)
         evidence = laid_over(

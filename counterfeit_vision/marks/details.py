@@ -158,14 +158,14 @@ class MarkDetails:
         """1 - the cosine of a photo's marks, as a whole, with the most alike genuine ones."""
         return float(1 - (self.vectors @ seen.vector).max())
 
-    def covered(self, found: Sequence[Laid | None], seen: CloseUp) -> float:
-        """The share, 0..1, of the ground around the marks found in a photo that is like nothing on the genuine ones: a
-        hand's, a tape's, a glare's.
+    def covered(self, found: Sequence[Laid | None], cosine: Floats) -> float:
+        """The share, 0..1, of the ground around the marks found in a photo, of :meth:`cosine`, that is like nothing on
+        the genuine ones: a hand's, a tape's, a glare's.
         """
         ground = self._ground & self._shown(found)
         if ground.sum() < FEWEST_GROUND:
             return 0.0
-        return float((1 - self._cosine(seen).max(axis=(0, 2))[ground] >= STRANGE_GROUND).mean())
+        return float((1 - cosine.max(axis=(0, 2))[ground] >= STRANGE_GROUND).mean())
 
     @property
     def _side(self) -> int:
@@ -191,14 +191,13 @@ class MarkDetails:
         square = _stacked(self.cuts, frames, self._side)
         return np.asarray(cv2.resize(square, self.grid[::-1], interpolation=cv2.INTER_AREA).ravel(), np.float32)
 
-    def _cosine(self, seen: CloseUp) -> Floats:
+    def cosine(self, seen: CloseUp) -> Floats:
         """(n, P, P): of each patch to each of the genuine photos'."""
         patches = _unit((seen.tokens.astype(np.float32) - self.centre) / self.scale)
         return np.stack([patches @ genuine.astype(np.float32).T for genuine in self.patches])
 
-    def compare(self, found: Sequence[Laid | None], seen: CloseUp) -> Strangeness | str:
-        """How strange the marks found in a photo are; or why they are not judged."""
-        cosine = self._cosine(seen)
+    def compare(self, found: Sequence[Laid | None], cosine: Floats) -> Strangeness | str:
+        """How strange the marks found in a photo, of :meth:`cosine`, are; or why they are not judged."""
         differs = 1 - np.where(_near(self.grid), cosine, -1).max(axis=(0, 2))
         hidden = (differs >= HIDDEN).astype(np.uint8).reshape(self.grid)
         touched = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))).ravel() > 0
