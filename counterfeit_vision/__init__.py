@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from . import heads, market, metrics
     from .cache import EmbeddingCache
     from .catalog import Catalog
+    from .change import Change
     from .drift import Alarm, Drift
     from .encoders import load_encoder
     from .errors import (
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from .evaluation import Evaluation, evaluate
-    from .feedback import Change, Journal
     from .inspector import Inspector
+    from .journal import Journal
     from .report import Report
     from .stream import embed
     from .types import Embeddings, Evidence, Failure, Listing, Matches, PhotoView, Reference, Region, Seller, Verdict
@@ -50,7 +51,7 @@ _HOMES = {
     "Alarm": "drift",
     "Catalog": "catalog",
     "CatalogError": "errors",
-    "Change": "feedback",
+    "Change": "change",
     "CorruptCatalogError": "errors",
     "CounterfeitVisionError": "errors",
     "DecodeError": "errors",
@@ -64,7 +65,7 @@ _HOMES = {
     "FingerprintError": "errors",
     "InputError": "errors",
     "Inspector": "inspector",
-    "Journal": "feedback",
+    "Journal": "journal",
     "Listing": "types",
     "ManifestError": "errors",
     "Matches": "types",

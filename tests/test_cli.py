@@ -21,7 +21,7 @@ from counterfeit_vision.cli import commands, main, make_parser
 from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
-from counterfeit_vision.feedback import Journal
+from counterfeit_vision.journal import Journal
 from counterfeit_vision.market import Market, render
 from counterfeit_vision.types import LONGEST_ID
 

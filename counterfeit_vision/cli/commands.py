@@ -78,10 +78,11 @@ def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..feedback import Change, Journal
+    from ..change import Change
     from ..heads.learned import too_few
     from ..inspector import Inspector
     from ..inspector_folder import refuse_folder
+    from ..journal import Journal
 
     refuse_out(args.out)
     refuse_folder(args.out)
@@ -148,7 +149,7 @@ def _of_today(drawn: list[Listing], catalog: Catalog, journal: Path, talk: Talk)
     """A journal's genuine listings, but those that a note names: the catalogue has since taken in one of their photos,
     or given up the product that they name, beside which they look odd.
     """
-    from ..feedback import sha256_of
+    from ..journal import sha256_of
 
     kept: list[Listing] = []
     past: list[str] = []
@@ -246,7 +247,7 @@ def _same(listing: Listing) -> tuple[str, ...]:
 
 
 def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..feedback import Journal
+    from ..journal import Journal
     from ..manifests import read_listings
     from ..types import Listing
 

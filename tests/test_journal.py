@@ -19,9 +19,10 @@ import pytest
 
 from counterfeit_vision import feedback
 from counterfeit_vision.calibrate import Calibration
+from counterfeit_vision.change import Change
 from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
-from counterfeit_vision.feedback import Change, Journal
+from counterfeit_vision.journal import Journal
 from counterfeit_vision.types import LONGEST_ID, Failure, Listing, PhotoView, Verdict
 
 
@@ -384,7 +385,7 @@ def test_a_journal_of_no_listings_is_refused(tmp_path: Path, change: dict) -> No
 
 def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom counterfeit_vision.feedback import Journal\nfrom counterfeit_vision.types import Listing\n"
+        "import sys\nfrom counterfeit_vision.journal import Journal\nfrom counterfeit_vision.types import Listing\n"
         "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0], stale=False)\n"
         "said['photos_sha256'] = sys.argv[3:]\n"
         "for n in range(20):\n"

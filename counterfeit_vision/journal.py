@@ -1,4 +1,4 @@
-"""What reviewers decided, in a journal that can only grow, and what a calibration with their decisions changes.
+"""What reviewers decided, in a journal that can only grow.
 
 The journal is one JSON object a line. Each line names the sha256 of the line before it, so that one which was changed,
 removed or inserted before the last is found; the last, and lines cut off at the end, by whoever kept
@@ -24,16 +24,14 @@ from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
-from .calibrate import Calibration
 from .checks import as_path
 from .decode import read_bytes
 from .errors import CatalogError, DecodeError, InputError
 from .files import lock, named
-from .merge import LEARNED
 from .types import DECISIONS, LONGEST_ID, Listing, Seller, Verdict
 from .wording import number
 
-__all__ = ["Change", "Journal", "sha256_of"]
+__all__ = ["Journal", "sha256_of"]
 
 Decided = Literal["genuine", "fake", "unsure"]
 DECIDED = ("genuine", "fake", "unsure")
@@ -244,57 +242,9 @@ class Journal:
         return found
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a new calibration changed; as text, a line for each thing."""
-
-    before: Calibration
-    after: Calibration
-
-    @property
-    def now_suspected(self) -> float | None:
-        """The share of the photos behind the old p-values that the new calibration suspects; ``None`` where their
-        scores would be others now: the claims or the catalogue changed, or a claim was learned anew. And where the new
-        one was calibrated ``by`` something that the old one was not.
-        """
-        old, new = ((one.heads, one.generation) for one in (self.before, self.after))
-        if old != new or LEARNED in self.after.heads or not self._strata_are_known:
-            return None
-        p = self.after.p_of(self.before.scores, self.before.strata.tolist(), self.before.kinds.tolist())
-        return float((p <= self.after.alpha).mean())
-
-    @property
-    def _strata_are_known(self) -> bool:
-        """Whether the new calibration can tell the strata of the old one's photos: it has none, or the same ones."""
-        old, new = (set(calibration.strata.tolist()) for calibration in (self.before, self.after))
-        return new == {""} or (old != {""} and not old.isdisjoint(new))
-
-    def __str__(self) -> str:
-        old, new = self.before, self.after
-        lines = [
-            _moved("groups of genuine photos behind p-values", old.count, new.count),
-            _moved("share of genuine photos that may be suspected", *(f"{100 * c.promised:.3g} %" for c in (old, new))),
-            _moved("95 of 100 calibrations keep below", *(_limit(c) for c in (old, new))),
-            _moved("claims", ", ".join(old.heads), ", ".join(new.heads)),
-            _moved("catalogue", old.generation[:12], new.generation[:12]),
-        ]
-        if self.now_suspected is not None:
-            lines.append(f"of the photos behind the old p-values, now suspected: {100 * self.now_suspected:.1f} %")
-        return "\n".join(lines)
-
-
 def _check_word(decided: str) -> None:
     if decided not in DECIDED:
         raise InputError(f"decided={decided!r}; the words are {', '.join(DECIDED)}")
-
-
-def _limit(calibration: Calibration) -> str:
-    limit = calibration.false_alarm_limit
-    return "no known limit" if limit is None else f"{100 * limit:.1f} %"
-
-
-def _moved(what: str, old: object, new: object) -> str:
-    return f"{what}: {new} (as before)" if old == new else f"{what}: {old} -> {new}"
 
 
 def _decision(line: bytes, previous: str) -> dict[str, Any]:
