@@ -36,12 +36,11 @@ from .report import Report
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict, check_list
 from .version import made_by
-from .wording import claim_name, number
+from .wording import claim_name, first_few, number
 
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
-NAMED = 5  # photos of a kind, in an error
 COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
@@ -296,9 +295,8 @@ class Inspector:
         known = [row.photo for row in rows if row.photo.sha256 in catalog.row_of_file]
         fakes = [photo for photo in known if not catalog.genuine[catalog.row_of_file[photo.sha256]]]
         if wrong := [photo.id for photo in fakes or known]:
-            more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
             what = "known fake" if fakes else "photo"
-            told = f"{', '.join(wrong[:NAMED])}{more} {f'is a {what}' if len(wrong) == 1 else f'are {what}s'}"
+            told = f"{first_few(wrong)} {f'is a {what}' if len(wrong) == 1 else f'are {what}s'}"
             raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")
         names = [head.name for head in self._given]
         reuse = said(rows, names, Reuse.name)

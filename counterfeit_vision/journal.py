@@ -29,7 +29,7 @@ from .decode import read_bytes
 from .errors import CatalogError, DecodeError, InputError
 from .files import lock, named
 from .types import DECISIONS, LONGEST_ID, Listing, Seller, Verdict
-from .wording import number
+from .wording import first_few, number
 
 __all__ = ["Journal", "sha256_of"]
 
@@ -39,7 +39,6 @@ KEPT = ("brand", "product", "title", "price", "currency", "seller", "platform") 
 KEPT_LATER = ("channel", "region", "url")  # which older lines lack
 SAID = ("decision", "risk", "p_value", "reason", "statistics", "stale")  # of a verdict
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # of a line that is no decision
-NAMED = 5  # listings, in a warning
 START = "0" * 64  # what the first line names as the one before it
 
 
@@ -237,7 +236,7 @@ class Journal:
             (changed if _has_changed(last) else found).append(listing)
         if changed:
             told = f"{number(len(changed), 'listing')} left out, as their photos are not those that were decided on"
-            names = ", ".join(listing.id for listing in changed[:NAMED])
+            names = first_few([listing.id for listing in changed])
             warnings.warn(f"{self.path}: {told}: {names}", RuntimeWarning, stacklevel=2)
         return found
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .lookalikes import folded
 from .types import Reference, composed
+from .wording import first_few
 
 __all__ = ["Names", "goods_of", "spelt_otherwise"]
 
@@ -51,9 +52,8 @@ class Names:
         for field, value in wanted.items():
             if value is not None and not self.rows(field, value):
                 names = sorted(str(name) for name in self.by(field) if name is not None)
-                more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-                told = ", ".join(names[:NAMED]) + more
-                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told or 'none at all'}")
+                told = first_few(names, NAMED) or "none at all"
+                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told}")
 
     def by(self, field: str) -> dict[str | None, list[int]]:
         """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 
 __all__ = [
     "amount",
     "at_most",
     "claim_name",
+    "first_few",
     "number",
     "p_number",
     "p_share",
@@ -18,6 +20,7 @@ __all__ = [
     "visible",
 ]
 
+NAMED = 5  # of many things
 QUOTED = 80  # letters of what somebody else wrote
 MOST = 0.95  # a share of genuine listings from which on it is nearly all
 TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
@@ -59,6 +62,16 @@ def number(count: int, thing: str) -> str:
     ('1 photo', '1,200 photos')
     """
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def first_few(names: Sequence[str], most: int = NAMED) -> str:
+    """Names in a row, at most so many, and how many more there are.
+
+    >>> first_few(["a", "b", "c"]), first_few(["a", "b", "c"], 2)
+    ('a, b, c', 'a, b and 1 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def amount(price: float) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CatalogError, InputError, require
-from ..wording import number, printable
+from ..wording import first_few, number, printable
 from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out, told_when_stopped
 from .output import Outcome, Talk, decision_table, failure_lines, table
 
@@ -33,7 +33,6 @@ __all__ = [
     "models_list",
 ]
 
-NAMED = 5  # listings, in a note
 MORE = " (journal)"  # after a listing's id, where another has it
 # What a line of verdicts.jsonl has at least: a verdict's, what a journal and a watch of drift ask of it; a failure's.
 RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id", "stage"})
@@ -161,8 +160,7 @@ def _of_today(drawn: list[Listing], catalog: Catalog, journal: Path, talk: Talk)
             kept.append(item)
     if past:
         told = "whose product the catalogue does not hold, or one of whose photos it does"
-        named = f"{', '.join(past[:NAMED])}{', ...' if len(past) > NAMED else ''}"
-        talk.note(f"note: {journal}: {number(len(past), 'genuine listing')} left out, {told}: {named}")
+        talk.note(f"note: {journal}: {number(len(past), 'genuine listing')} left out, {told}: {first_few(past)}")
     return kept
 
 
