@@ -8,6 +8,7 @@ import functools
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 __all__ = [
     "SIGNS",
@@ -64,12 +65,8 @@ def edit_distance(first: str, second: str) -> int:
     (1, 1, 1)
     """
     a, b = (list(map(folded, re.findall(r".[\u0300-\u036f]*", _printed(text)))) for text in (first, second))
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, right in enumerate(b, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
-    return row[-1]
+    *_, edits = _edits(a, b)
+    return edits
 
 
 def skeleton(word: str) -> str:
@@ -102,19 +99,20 @@ def likeness(text: str, name: str) -> float:
         return max(0.0, 1 - min((edit_distance(run, part) for run in runs), default=len(part)) / len(part))
     words = re.split(r"[\W_]+", text)
     wholes = {skeleton(text), "".join(map(skeleton, words))}  # pairs of letters may be of two words, or not
-    return max(1 - _edits_of_a_part(whole, part) / len(part) for whole in wholes)
+    return max(1 - min(_edits(whole, part, anywhere=True)) / len(part) for whole in wholes)
 
 
-def _edits_of_a_part(whole: str, part: str) -> int:
-    """The fewest edits to come from some part of a text to this one (Sellers 1980)."""
-    row = list(range(len(part) + 1))
-    best = row[-1]
-    for letter in whole:
-        before, row[0] = row[0], 0  # a part may begin anywhere
-        for j, wanted in enumerate(part, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != wanted))
-        best = min(best, row[-1])
-    return best
+def _edits(text: Sequence[str], wanted: Sequence[str], *, anywhere: bool = False) -> Iterator[int]:
+    """The fewest edits to come to what is ``wanted`` from nothing, and then from the text up to each of its letters;
+    ``anywhere``: from a part that ends there (Sellers 1980).
+    """
+    row = list(range(len(wanted) + 1))
+    yield row[-1]
+    for i, left in enumerate(text, 1):
+        before, row[0] = row[0], 0 if anywhere else i
+        for j, right in enumerate(wanted, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
+        yield row[-1]
 
 
 def lookalike_words(text: str, name: str) -> list[str]:
