@@ -21,7 +21,7 @@ import data
 import lettering
 import numpy as np
 
-from counterfeit_vision.heads.wordmark import Comparison, compare_wordmark
+from counterfeit_vision.heads.wordmark import LineComparison, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.ocr import Reader, TextLine
@@ -36,7 +36,7 @@ def scores(
     """One score a method; 0 where it does not apply."""
     lines = reader.lines(crop)
     words = list(dict.fromkeys([mark.text, *(line.text for line in known)]))
-    found: Comparison | None = compare_wordmark(lines, known, words, reader)
+    found: LineComparison | None = compare_wordmark(lines, known, words, reader)
     return {
         "wordmark": found.score if found else 0.0,
         "glyphs alone": found.redrawn or 0.0 if found else 0.0,

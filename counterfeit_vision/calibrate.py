@@ -36,7 +36,7 @@ from .errors import InputError
 from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
-from .ranking import Drawn, Ranking, different, p_among
+from .ranking import OneEach, Ranking, different, p_among
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 from .wording import at_most
 
@@ -391,7 +391,7 @@ class Calibration:
     def _rising_margins(self) -> Doubles:
         """Minus the margins, of one photo of each group that has any, sorted."""
         known = ~np.isnan(self.margins)
-        return Drawn.of(-self.margins[known], self.groups[known]).statistics
+        return OneEach.of(-self.margins[known], self.groups[known]).statistics
 
     def head_p_values(self, scores: Doubles) -> Doubles:
         """(N, H) conformal p-values of each head's own score, among all photos; NaN where it did not apply or was never
@@ -408,7 +408,7 @@ class Calibration:
         """Of each head the scores that its own are ranked among, one of each group, sorted."""
         applied = ~np.isnan(self.scores.T)
         return tuple(
-            Drawn.of(column[known], self.groups[known]).statistics
+            OneEach.of(column[known], self.groups[known]).statistics
             for column, known in zip(self.scores.T, applied, strict=True)
         )
 
@@ -423,7 +423,7 @@ class Calibration:
             return None
         if head not in kept:
             merged = self.merger(_silent_as_usual(self._standardised_without(head, self.scores, self.kinds.tolist())))
-            kept[head] = Drawn.of(merged, self.groups).statistics
+            kept[head] = OneEach.of(merged, self.groups).statistics
         return float(p_among(kept[head], self.merger(told))[0])
 
     def _standardised_without(self, head: str, scores: Doubles, kinds: Sequence[str]) -> Doubles:

@@ -16,7 +16,7 @@ from .arrays import Bools, Doubles, Ints
 from .enough import conformal_needed
 from .merge import mean_evidence
 
-__all__ = ["Drawn", "Ranking", "conformal_p", "different", "jackknife_p", "one_each", "p_among"]
+__all__ = ["OneEach", "Ranking", "conformal_p", "different", "jackknife_p", "one_each", "p_among"]
 
 ROUNDING = 1e-12  # of a statistic: the same photo's, where what it is the sum of came in another order
 
@@ -54,14 +54,14 @@ def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class OneEach:
     """The ``statistics`` (n,), rising, of what was drawn of each group, one each, and those ``groups`` (n,)."""
 
     statistics: Doubles
     groups: Ints
 
     @classmethod
-    def of(cls, statistics: Doubles, groups: Ints) -> Drawn:
+    def of(cls, statistics: Doubles, groups: Ints) -> OneEach:
         """From all statistics (N,) of these ``groups`` (N,)."""
         drawn = one_each(groups)
         rising = drawn[np.argsort(statistics[drawn])]
@@ -72,8 +72,8 @@ class Drawn:
 class Peers:
     """What photos of a stratum, and listings of such, are ranked among; ``most`` photos has the largest listing."""
 
-    photos: Drawn
-    listings: Drawn
+    photos: OneEach
+    listings: OneEach
     most: int
 
 
@@ -120,7 +120,7 @@ class Ranking:
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
 
-    def _p(self, statistics: Doubles, known: Drawn) -> Doubles:
+    def _p(self, statistics: Doubles, known: OneEach) -> Doubles:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
         if self.leave_one_out:
             return jackknife_p(known.statistics, statistics[:, known.groups])
@@ -148,8 +148,8 @@ class Ranking:
             together, sets = tuple(np.unique(codes[known]).tolist()), self._together
             if together not in sets:
                 evidence, groups, most = self.listings_evidence(known)
-                photos = Drawn.of(self.merged[known], self.groups[known])
-                sets[together] = Peers(photos, Drawn.of(evidence, groups), most)
+                photos = OneEach.of(self.merged[known], self.groups[known])
+                sets[together] = Peers(photos, OneEach.of(evidence, groups), most)
             kept[place] = sets[together]
         return kept[place]
 

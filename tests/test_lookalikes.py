@@ -12,7 +12,7 @@ import pytest
 import counterfeit_vision as cv
 from counterfeit_vision import lookalikes
 from counterfeit_vision.glyphs import Glyphs
-from counterfeit_vision.heads.wordmark import READ_COUNTS, Comparison, _holds, _sentence
+from counterfeit_vision.heads.wordmark import READ_COUNTS, LineComparison, _holds, _sentence
 from counterfeit_vision.lookalikes import bare, edit_distance, folded, likeness, lookalike_words, skeleton, spellings
 from counterfeit_vision.names import Names
 from counterfeit_vision.ocr import Reading, TextLine
@@ -164,10 +164,10 @@ def test_the_four_letters_i_of_turkish_are_one() -> None:
     assert {len(Names(photos[:1]).rows("brand", name)) for name in names} == {1}
 
 
-def compared(text: str, word: str) -> Comparison:
+def compared(text: str, word: str) -> LineComparison:
     """A line that is surely misspelt, on marks that lie badly over the genuine ones."""
     line = TextLine(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), Reading(text, 1.0, np.zeros((0, 0))))
-    return Comparison(line, word, edit_distance(text, word), 1.0, None, None, None, count=0.06)
+    return LineComparison(line, word, edit_distance(text, word), 1.0, None, None, None, count=0.06)
 
 
 def test_a_letter_that_is_two_in_capitals_is_one_of_a_name() -> None:

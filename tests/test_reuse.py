@@ -21,7 +21,7 @@ from counterfeit_vision.heads.reuse import (
     ANOTHER,
     COPY,
     SAME_PHOTO,
-    Comparison,
+    PhotoComparison,
     Reuse,
     _shared_misfit,
     _surest_first,
@@ -98,7 +98,7 @@ def recoloured(pixels: np.ndarray) -> np.ndarray:
     return np.clip(pixels * np.array([0.7, 1.0, 0.5]) + 30, 0, 255).astype(np.uint8)
 
 
-def compare_photos(first: np.ndarray, second: np.ndarray) -> Comparison:
+def compare_photos(first: np.ndarray, second: np.ndarray) -> PhotoComparison:
     """What two photos have in common, (h, w, 3) uint8 each."""
     return compare_traits(find_traits(first), find_traits(second))
 
@@ -391,10 +391,10 @@ def test_a_copy_of_the_brands_picture_is_called_that_beside_a_known_fake_made_of
 
 
 def test_what_proves_a_known_fake_alone_is_not_taken_away_by_a_genuine_photo_that_is_nearly_proved() -> None:
-    found = [Comparison(SAME_PHOTO + each) for each in (-0.001, 0.001, 0.004, 0.003)]
+    found = [PhotoComparison(SAME_PHOTO + each) for each in (-0.001, 0.001, 0.004, 0.003)]
     assert _surest_first(found[:2], np.array([True, False])) == [1, 0]
     assert _surest_first(found, np.array([True, False, False, True])) == [3, 2, 1, 0]
-    assert _surest_first([Comparison(0.3), Comparison(0.3)], np.array([False, True])) == [1, 0]
+    assert _surest_first([PhotoComparison(0.3), PhotoComparison(0.3)], np.array([False, True])) == [1, 0]
 
 
 @pytest.mark.parametrize("shortlist", [1, 128])

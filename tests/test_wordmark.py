@@ -27,7 +27,7 @@ from counterfeit_vision.heads.wordmark import (
     READ_COUNTS,
     RETYPED,
     RETYPED_COUNTS,
-    Comparison,
+    LineComparison,
     Wordmark,
     compare_wordmark,
 )
@@ -36,7 +36,7 @@ from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
 
 
-def compared(reader: Reader, suspect: np.ndarray, genuine: np.ndarray, word: str) -> Comparison | None:
+def compared(reader: Reader, suspect: np.ndarray, genuine: np.ndarray, word: str) -> LineComparison | None:
     return compare_wordmark(reader.lines(suspect), reader.lines(genuine), [word], reader)
 
 
@@ -220,7 +220,7 @@ def test_a_line_that_is_read_right_in_another_crop_is_not_misspelt(
 
     photo = catalog.pixels(int(marks.shown_by[0]))
     found = wordmark._look(photo, stencil.warps[0], known.lines[0], known.words, Slipping())
-    assert isinstance(found, Comparison)
+    assert isinstance(found, LineComparison)
     assert (found.misspelt > 0.3) == (slips > 1)
 
 
@@ -346,7 +346,7 @@ def test_a_line_that_fits_no_genuine_drawing_is_told_from_one_without(
 
 
 def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:
-    def compared(text: str) -> Comparison:
+    def compared(text: str) -> LineComparison:
         found = compare_wordmark(reader.lines(mark(text)), [], ["Silvano"], reader)
         assert found is not None
         return dataclasses.replace(found, count=0.1)

@@ -24,7 +24,7 @@ from .suspects import Suspects
 __all__ = [
     "COPY",
     "SAME_PHOTO",
-    "Comparison",
+    "PhotoComparison",
     "Reuse",
     "compare_traits",
     "is_copy",
@@ -78,7 +78,7 @@ SCALES = (0.05, 20.0)  # of the copy beside the reference
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class PhotoComparison:
     """What two photos have in common.
 
     - ``score`` 0..1: ``agreement`` less what loose or few matches, a part that contradicts, or another view leave in
@@ -196,7 +196,7 @@ def _candidates(genuine: NDArray[np.bool_], *ranked: NDArray[np.int64]) -> list[
     return list(dict.fromkeys(key for rows in kinds for key in rows[:CANDIDATES].tolist()))
 
 
-def _surest_first(found: Sequence[Comparison], genuine: NDArray[np.bool_]) -> list[int]:
+def _surest_first(found: Sequence[PhotoComparison], genuine: NDArray[np.bool_]) -> list[int]:
     """The places of comparisons with references, ``genuine`` ones or known fakes (N,), the highest score first; before
     a known fake that is hardly surer a genuine photo, of which it was made.
     """
@@ -224,7 +224,7 @@ COPY = _sureness(SAME_PHOTO)  # the claim's score from which it proves a copy
 ANOTHER = 0.4
 
 
-def compare_traits(first: Traits, second: Traits) -> Comparison:
+def compare_traits(first: Traits, second: Traits) -> PhotoComparison:
     """What two photos have in common: is the first a copy of the second?
 
     ``score`` = agreement x min(1, matches / 8) / (1 + (misfit / 1.2 pixels)^2), where the misfit is what neighbouring
@@ -245,7 +245,7 @@ def compare_traits(first: Traits, second: Traits) -> Comparison:
         if picture is not None and (best is None or picture.inliers.sum() > best[0].inliers.sum()):
             best = picture, here, there, mirror
     if best is None:
-        return Comparison(0.0)
+        return PhotoComparison(0.0)
     picture, here, there, mirror = best
     laid = _lay(first.grey, second.grey, picture.matrix)
     share, contradicts = _agreement(laid) if laid else (0.0, 1.0)
@@ -258,7 +258,7 @@ def compare_traits(first: Traits, second: Traits) -> Comparison:
     plane, artwork = shared_plane(here, there), _no_points()
     if score < SAME_PHOTO and plane is not None and plane.inliers.sum() >= ARTWORK:
         artwork = np.hstack([first.original(here), second.original(there)])[plane.inliers]
-    return Comparison(
+    return PhotoComparison(
         score=score,
         agreement=share,
         points=np.hstack([first.original(here), second.original(there)])[picture.inliers],

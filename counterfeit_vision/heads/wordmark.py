@@ -25,7 +25,7 @@ from ..types import Evidence, PhotoView
 from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, larger, line_at, lines_near, wordmarks_of
 from .suspects import Suspects
 
-__all__ = ["Comparison", "Wordmark", "compare_wordmark"]
+__all__ = ["LineComparison", "Wordmark", "compare_wordmark"]
 
 REFERENCES_SHOWN = 4
 KEPT = 512  # products whose wordmarks stay in memory, at most 500 MB
@@ -52,7 +52,7 @@ TITLE_SCORE = 1.0  # of a title that spells the brand in letters of another alph
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class LineComparison:
     """A line on the suspect beside the brand's nearest wordmark.
 
     ``score`` = the largest of ``misspelt``, ``redrawn`` and ``retyped``, of what they ``count``, each less what is
@@ -100,7 +100,7 @@ def compare_wordmark(
     reader: Reader,
     *,
     placed: bool = False,
-) -> Comparison | None:
+) -> LineComparison | None:
     """The suspect's lines that are one of ``words`` (the brand's wordmarks) or a near miss of one, compared by text and
     by glyph; of them the most suspicious.
 
@@ -114,7 +114,7 @@ def compare_wordmark(
 
 def _compared(
     line: TextLine, word: str, edits: int, genuine: Sequence[TextLine], reader: Reader, placed: bool
-) -> Comparison:
+) -> LineComparison:
     named = spellings(word)
     printed = [one for one in genuine if bare(one.text) in named]
     forms = {word, word.upper(), word.lower(), word.title()} | {one.text for one in printed}
@@ -137,8 +137,8 @@ def _compared(
             break
     misspelt = float(np.clip(surprise / SURPRISE, 0, 1))
     if best is None:
-        return Comparison(line, word, edits, misspelt, None, None, same[0] if same else None)
-    return Comparison(line, word, edits, misspelt, *best, retyped=min(retyped))
+        return LineComparison(line, word, edits, misspelt, None, None, same[0] if same else None)
+    return LineComparison(line, word, edits, misspelt, *best, retyped=min(retyped))
 
 
 def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] | None:
@@ -192,9 +192,9 @@ class Wordmark:
     """How far the wordmark on the goods is from the brand's own, as text and as drawn.
 
     The brand's wordmarks are its name and what is read alike on two of the product's references. ``score`` is
-    :attr:`Comparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least 1.
-    Where the marks were looked for in vain, it is how misspelt the brand's name is on whatever the photo shows; without
-    it, or spelt right, the claim does not apply.
+    :attr:`LineComparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least
+    1. Where the marks were looked for in vain, it is how misspelt the brand's name is on whatever the photo shows;
+    without it, or spelt right, the claim does not apply.
     Without onnxruntime or its models a head made with ``optional=True`` says so for each photo, and asks for models
     again ten minutes later; otherwise :class:`~counterfeit_vision.errors.MissingExtraError` or
     :class:`~counterfeit_vision.WeightsError` is raised when it is made.
@@ -242,8 +242,8 @@ class Wordmark:
             return Evidence.not_applicable(f"The photo can no longer be read: {error}")
         looks = [_look(photo, found.warp, line, known.words, reader) for line in known.lines]
         count = float(np.exp(np.interp(found.likeness, LIKENESS, np.log(COUNTS))))
-        looks = [dataclasses.replace(one, count=count) if isinstance(one, Comparison) else one for one in looks]
-        compared = [one for one in looks if isinstance(one, Comparison)]
+        looks = [dataclasses.replace(one, count=count) if isinstance(one, LineComparison) else one for one in looks]
+        compared = [one for one in looks if isinstance(one, LineComparison)]
         if not compared:
             return Evidence.not_applicable(f"No wordmark of {brand} on the marks: {looks[0]}.")
         worst = max(compared, key=lambda one: one.score)
@@ -364,7 +364,7 @@ def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
         looks = [
             look
             for number, (photo, warp) in enumerate(zip(photos, stencil.warps, strict=True))
-            if isinstance(look := _look(photo, warp, line.without(number), known.words, reader), Comparison)
+            if isinstance(look := _look(photo, warp, line.without(number), known.words, reader), LineComparison)
         ]
         misspelt = max((look.misspelt for look in looks), default=0.0)
         redrawn = max((look.redrawn or 0.0 for look in looks), default=0.0)
@@ -373,7 +373,7 @@ def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
     return dataclasses.replace(known, lines=tuple(lines))
 
 
-def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], reader: Reader) -> Comparison | str:
+def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], reader: Reader) -> LineComparison | str:
     """A line of the marks on a photo that is laid over the genuine ones beside these, or why they are not compared.
 
     It is read at its place and, as long as it is suspicious, in some other crops, of which the least misspelt counts.
@@ -390,7 +390,7 @@ def _look(photo: Pixels, warp: Floats, line: KnownLine, words: Sequence[str], re
         max(0.0, line.retyped - RETYPED),
     )
 
-    def compared(seen: TextLine, genuine: Sequence[TextLine], *, placed: bool = False) -> list[Comparison]:
+    def compared(seen: TextLine, genuine: Sequence[TextLine], *, placed: bool = False) -> list[LineComparison]:
         found = compare_wordmark([seen], genuine, words, reader, placed=placed)
         return [] if found is None else [dataclasses.replace(found, usual=usual)]
 
@@ -441,7 +441,7 @@ def _least_misspelt(photo: Pixels, line: TextLine, names: Sequence[str], reader:
     return min((look.misspelt for look in looks if look is not None), default=0.0)
 
 
-def _part(box: NDArray[np.float32], compared: Comparison) -> NDArray[np.float32]:
+def _part(box: NDArray[np.float32], compared: LineComparison) -> NDArray[np.float32]:
     """Of a line's box (4, 2), clockwise from the top left, the part around the glyph that fits worst; all of it where
     none fits, or no glyphs were compared.
     """
@@ -459,21 +459,21 @@ def _view(name: str, line: TextLine) -> PhotoView:
     return PhotoView(name, small_jpeg(straight), (straight.shape[1], straight.shape[0]), line.text)
 
 
-def _as_genuine(compared: Comparison) -> str:
+def _as_genuine(compared: LineComparison) -> str:
     spared = compared.usual[0] if compared.misspelt >= MISSPELT_SHOWN else compared.usual[1]
     if not spared or compared.throughout or max(compared.misspelt, compared.redrawn or 0.0) < DRAWN_OTHERWISE:
         return ""
     return " One of the genuine photos seems to be off as well, so it counts less."
 
 
-def _loosely(compared: Comparison, found: Found) -> str:
+def _loosely(compared: LineComparison, found: Found) -> str:
     told = compared.throughout or max(compared.misspelt, compared.redrawn or 0.0) >= MISSPELT_SHOWN
     if compared.count >= 1 or not told:
         return ""
     return f" The marks as a whole are not quite like the genuine ones ({found.likeness:.2f}), so it counts less."
 
 
-def _sentence(compared: Comparison) -> str:
+def _sentence(compared: LineComparison) -> str:
     read, word = compared.line.text, compared.word
     if compared.misspelt >= MISSPELT_SHOWN:
         off = "1 letter off" if compared.edits == 1 else f"{compared.edits} letters off"
