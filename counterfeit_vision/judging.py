@@ -17,7 +17,6 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -246,7 +245,7 @@ class _Memory:
 
     def __init__(self, catalog: Catalog, lasting: Mapping[int, str], store: EmbeddingCache | None) -> None:
         self.lasting = list(lasting)
-        self._open_cache = None if store is None else functools.partial(_as_it_is, store)
+        self._open_cache = None if store is None else lambda: contextlib.nullcontext(store)
         encoder = catalog.encoder
         space = f"{name_of(encoder)} {precision_of(encoder)}"
         self._given = f"{catalog.generation} {catalog.vectors_sha256} {space} {lasting}"
@@ -270,10 +269,6 @@ class _Memory:
         claims = {name: value for name, value in vars(listing).items() if name not in ("id", "photos")}
         asked = f"{self._given} {type(listing).__qualname__} {claims} {[photo.sha256 for photo in photos]}"
         return Memory(self._open_cache, hashlib.sha256(asked.encode()).hexdigest())
-
-
-def _as_it_is(store: EmbeddingCache) -> AbstractContextManager[EmbeddingCache]:
-    return contextlib.nullcontext(store)
 
 
 def _fingerprint(head: Head) -> str | None:

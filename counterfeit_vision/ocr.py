@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,11 @@ class Reader:
             line = TextLine(pixels, turned, self.read(rectified(pixels, turned)))
             if line.reading.confidence < DOUBTFUL:
                 over = np.roll(turned, 2, axis=0)
-                line = max(line, TextLine(pixels, over, self.read(rectified(pixels, over))), key=_confidence)
+                line = max(
+                    line,
+                    TextLine(pixels, over, self.read(rectified(pixels, over))),
+                    key=attrgetter("reading.confidence"),
+                )
             if line.text and line.reading.confidence >= READ:
                 read.append(line)
         return read
@@ -194,10 +199,6 @@ def rectified(pixels: Pixels, box: Floats) -> Pixels:
     matrix = cv2.getPerspectiveTransform(box.astype(np.float32), corners)
     line = cv2.warpPerspective(pixels, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(line, np.uint8)
-
-
-def _confidence(line: TextLine) -> float:
-    return line.reading.confidence
 
 
 def _normalised(pixels: Pixels) -> Floats:
