@@ -53,7 +53,7 @@ def specific_likeness(
     best: NDArray[np.float32],
     cohort: NDArray[np.float32],
     unlike: NDArray[np.bool_],
-    views: NDArray[np.int64] | None = None,
+    views: NDArray[np.int64],
 ) -> NDArray[np.float32]:
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
@@ -61,13 +61,13 @@ def specific_likeness(
     says which of the cohort show another product than the reference. The root mean square of the advantages, those
     below 0 counting as 0; where a reference has no unlike cohort, its matches count as they are.
 
-    ``views`` (C,) says how many photos of each product are in the cohort, by default one. With n of them, a patch must
+    ``views`` (C,) says how many photos of each product are in the cohort. With n of them, a patch must
     beat the best of the others by a share of 1 - 1/n^2, and their mean by the rest: several photos show most of what a
     product has, one does not, and then its best match says little.
     """
     counts = unlike.sum(axis=1)
     usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)
-    if views is not None and cohort.shape[1]:
+    if cohort.shape[1]:
         share = (unlike @ (1 - 1 / np.maximum(views, 1).astype(np.float32) ** 2)) / np.maximum(counts, 1)
         usual += share * np.maximum(_best_of(cohort, unlike) - usual, 0)
     advantage = np.maximum(best - usual, 0)
