@@ -74,9 +74,7 @@ def split_groups(
     return ~np.isin(names, order[after < behind])
 
 
-def refuse_too_few(
-    groups: Sequence[str], alpha: float, *, alone: bool, leave_one_out: bool = False, per_photo: bool = False
-) -> None:
+def refuse_too_few(groups: Sequence[str], alpha: float, *, alone: bool, leave_one_out: bool, per_photo: bool) -> None:
     """:class:`InputError` where photos of these ``groups`` (N,) are too few for ``alpha``, whichever of them can be
     used: what :func:`refuse_unless_enough` would say. ``alone``: without fakes.
     """

@@ -424,7 +424,7 @@ class Inspector:
                 yield Failure(listing.id, first.stage, first.error)
 
     def _judge(
-        self, listings: Listings, heads: Sequence[Head], *, progress: bool = False
+        self, listings: Listings, heads: Sequence[Head], *, progress: bool
     ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
         return judge(listings, self.catalog, heads, cache=self._cache, progress=progress)
 

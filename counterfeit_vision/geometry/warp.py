@@ -40,7 +40,7 @@ class Target:
     relief: bool
 
 
-def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_], *, relief: bool = False) -> Target:
+def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_], *, relief: bool) -> Target:
     """From a grey ``picture`` (h, w), or the edges of a ``relief``: ``say`` (h, w) is how much each pixel counts in the
     fit, ``drawn`` (h, w) which pixels show whether it fits.
     """

@@ -100,7 +100,7 @@ def _tile(name: str, seed: int) -> Map:
     return GRAINS[name](np.random.default_rng([seed, len(name)]))
 
 
-def grain(name: str, height: int, width: int, *, scale: float = 1.0, seed: int = 0) -> Map:
+def grain(name: str, height: int, width: int, *, scale: float, seed: int) -> Map:
     """Relief of a material, repeated over (height, width); ``scale`` above 1 is coarser."""
     rows = (np.arange(height) / scale).astype(np.int64) % TILE
     columns = (np.arange(width) / scale).astype(np.int64) % TILE

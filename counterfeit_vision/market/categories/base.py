@@ -76,7 +76,7 @@ def mixed(a: Colour, b: Colour, share: float) -> Colour:
     return r, g, c
 
 
-def darker(colour: Colour, factor: float = 0.7) -> Colour:
+def darker(colour: Colour, factor: float) -> Colour:
     """Towards black."""
     return mixed((0, 0, 0), colour, factor)
 
