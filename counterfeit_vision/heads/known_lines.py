@@ -145,7 +145,7 @@ def line_at(photo: Pixels, warp: Floats, box: Floats, reader: Reader, *, beside:
     """
     corners = at(warp, box[None])[0]
     width = float(np.linalg.norm(corners[[1, 2]] - corners[[0, 3]], axis=1).mean())
-    height = float(np.linalg.norm(corners[[3, 2]] - corners[[0, 1]], axis=1).mean())
+    height = _height(corners)
     outside = (corners < 0).any() or (corners > np.array(photo.shape[1::-1]) - 1).any()
     if outside or not min(width, height) >= LOWEST:
         return None
