@@ -31,6 +31,7 @@ from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import Suspects
+from counterfeit_vision.inspector import Inspector
 from counterfeit_vision.ocr import Reader, shared_reader
 from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.types import Failure, Listing, Reference, Verdict
@@ -186,6 +187,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tree_catalog(tree: Path, tiny_encoder: TowerEncoder) -> Catalog:
     return Catalog.build(tree, encoder=tiny_encoder)
+
+
+@pytest.fixture
+def inspector(tree_catalog: Catalog) -> Inspector:
+    """Calibrated by how bright a photo is, and nothing else."""
+    from lights import calibrated
+
+    return calibrated(tree_catalog)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from conftest import picture
 from counterfeit_vision import Catalog, Listing, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Suspects
+from counterfeit_vision.marks.finding import Stencil, make_stencil
 from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 
 BOX = Region(150, 90, 410, 270)  # around the sign and the word of a label or a plate
@@ -78,6 +79,18 @@ def engraved(text: str = "VELMORA", *, light: float, noise: int = 0) -> np.ndarr
 def plates() -> list[np.ndarray]:
     """Photos of it in light from three sides."""
     return [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
+
+
+def stencil_of(photos: list[np.ndarray], regions: list[Region]) -> Stencil:
+    """Photos laid over the first, which has these regions."""
+    made = make_stencil(photos, [regions, *([] for _ in photos[1:])])
+    assert isinstance(made, Stencil)
+    return made
+
+
+def labels() -> list[np.ndarray]:
+    """Three photos of the label, the first from straight before it."""
+    return [label(), seen(label(noise=1)), seen(label(noise=2), seed=8)]
 
 
 def catalogue(encoder: TowerEncoder, regions: list) -> Catalog:

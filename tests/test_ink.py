@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from goods import SIGN, WORD, catalogue, label, seen, suspects
+from goods import SIGN, WORD, catalogue, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
@@ -42,9 +42,7 @@ def card(
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[SIGN, WORD], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(labels(), [SIGN, WORD])
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,6 @@ from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.version import made_by
 
 
-@pytest.fixture
-def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
-    return calibrated(tree_catalog)
-
-
 class Bar(contextlib.nullcontext["Bar"]):
     """Stands for tqdm's."""
 

@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, calibrated, goods, learns_anything, red
+from lights import GENUINE, Loud, goods, learns_anything, red
 
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder
 from counterfeit_vision.heads import Price
 from counterfeit_vision.sealed import sealed
 from counterfeit_vision.version import made_by
-
-
-@pytest.fixture
-def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
-    return calibrated(tree_catalog)
 
 
 def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:

@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, calibrated, flat
+from lights import GENUINE, Loud, flat
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.reuse import COPY
-
-
-@pytest.fixture
-def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
-    return calibrated(tree_catalog)
 
 
 def test_groups_are_one_name_a_listing_in_their_order(tree_catalog: cv.Catalog) -> None:

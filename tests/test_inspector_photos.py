@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, calibrated, flat, goods
+from lights import GENUINE, Loud, flat, goods
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -17,11 +17,6 @@ from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
 from counterfeit_vision.ranking import conformal_p
-
-
-@pytest.fixture
-def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
-    return calibrated(tree_catalog)
 
 
 def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lights import GENUINE, Loud, calibrated, flat, said
+from lights import GENUINE, Loud, flat, said
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Price, SellerName
-
-
-@pytest.fixture
-def inspector(tree_catalog: cv.Catalog) -> cv.Inspector:
-    return calibrated(tree_catalog)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from goods import CLOSE, SIGN, WORD, catalogue, label, seen, suspects
+from goods import CLOSE, SIGN, WORD, catalogue, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Layout
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks
 from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
 
@@ -34,9 +34,7 @@ def card(*, degrees: float = 0.0, wider: float = 1.0, word_wider: float = 1.0, n
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[SIGN, WORD], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(labels(), [SIGN, WORD])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, TILT, label, plates, seen, suspects
+from goods import BOX, TILT, label, plates, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -48,9 +48,7 @@ def photo(card: np.ndarray, *, seed: int = 5) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil(photos(), [[EMBLEM, WORD], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(photos(), [EMBLEM, WORD])
 
 
 @pytest.fixture(scope="module")

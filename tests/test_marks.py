@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, CLOSE, TILT, engraved, label, plates, seen
+from goods import BOX, CLOSE, TILT, engraved, label, labels, plates, seen, stencil_of
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
 from counterfeit_vision import catalog as catalog_module
@@ -44,16 +44,12 @@ from counterfeit_vision.traits import find_traits
 
 @pytest.fixture(scope="module")
 def relief() -> Stencil:
-    made = make_stencil(plates(), [[BOX], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(plates(), [BOX])
 
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[BOX], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(labels(), [BOX])
 
 
 def test_references_are_laid_over_each_other(stencil: Stencil) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from goods import BOX, CLOSE, TILT, catalogue, label, seen, suspects
+from goods import BOX, CLOSE, TILT, catalogue, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
 from counterfeit_vision import catalog as catalog_module
@@ -25,9 +25,7 @@ from counterfeit_vision.types import Photo
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil([label(), seen(label(noise=1)), seen(label(noise=2), seed=8)], [[BOX], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(labels(), [BOX])
 
 
 @pytest.fixture(scope="module")

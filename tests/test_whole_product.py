@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, suspects
+from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -38,9 +38,7 @@ def references() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
-    made = make_stencil(references(), [[BOX], [], []])
-    assert isinstance(made, Stencil)
-    return made
+    return stencil_of(references(), [BOX])
 
 
 @pytest.fixture(scope="module")
