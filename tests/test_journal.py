@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from counterfeit_vision import feedback
+from counterfeit_vision import journal as module
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.change import Change
 from counterfeit_vision.enough import split_groups
@@ -285,14 +285,14 @@ def test_a_decision_reads_the_lines_anew_only_where_they_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    decision = feedback._decision
+    decision = module._decision
 
     def counted(line: bytes, previous: str) -> dict:
         entry = decision(line, previous)
         read.append(entry["listing"])
         return entry
 
-    monkeypatch.setattr(feedback, "_decision", counted)
+    monkeypatch.setattr(module, "_decision", counted)
     journal, other = Journal(tmp_path / "j"), Journal(tmp_path / "j")
     for id in "abcd":
         journal.add(listing(id), verdict(id), "fake", by="anna")
