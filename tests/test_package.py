@@ -49,7 +49,6 @@ ORDER = [
     "search",
     "neighbours",
     "foreground",
-    "registration",
     "glyphs",
     "marks",
     "references",

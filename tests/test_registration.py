@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from counterfeit_vision.foreground import product_mask, reference_foreground
+from counterfeit_vision.geometry.registration import grid_positions, register
 from counterfeit_vision.heads.patches import residuals
-from counterfeit_vision.registration import grid_positions, register
 
 GRID = (14, 14)
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..geometry.registration import grid_positions, register
 from ..preprocess import patch_mask, to_photo, unpad
-from ..registration import grid_positions, register
 from ..types import Evidence, Region
 from ..wording import number
 from .laid_over import laid_over, unsaid

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats
+from ..arrays import Floats
 
 __all__ = ["Registration", "grid_positions", "register"]
 
