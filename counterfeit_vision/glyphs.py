@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .arrays import Floats, Pixels
 from .geometry.keypoints import find_keypoints, match_keypoints, shared_plane
 from .geometry.laying import enlarging, inverse, scaled
+from .geometry.warp import SPREAD_OF_MAD
 
 __all__ = ["Glyphs", "compare_glyphs", "ink", "is_covered"]
 
@@ -34,7 +35,6 @@ REACH = 2  # pixels that a glyph may lie off its place
 SOFTEST = (0.0, 0.8, 1.6)  # standard deviations of blur, pixels, tried on either line to make them equally sharp
 SEEN = 0.95  # share of a glyph's ink that the suspect's crop must reach for the glyph to be judged
 NOISE_SEEN = 0.2  # of the line's height, on either side of a glyph, in which noise is measured on the ground
-SPREAD_OF_MAD = 1.4826  # standard deviations in a median absolute deviation, of normal noise
 TRUSTED = 0.3  # least share of a correlation that noise is taken to leave
 SPLIT = 1.3  # a connected run of ink wider than this times the line's height is cut into equal pieces
 THIN = 0.12  # of the line's height: runs narrower than this belong to their neighbour (dots, noise)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
+from .warp import SPREAD_OF_MAD
 
 __all__ = ["bend", "follow_corners"]
 
@@ -73,7 +74,7 @@ def bend(here: Floats, there: Floats) -> tuple[float, float]:
     straight, weight = bent[:, :5], one
     for _ in range(ROUNDS):
         missed = _misfit(bent, wanted, weight)
-        usual = 1.4826 * float(np.median(np.abs(missed))) + 1e-9
+        usual = SPREAD_OF_MAD * float(np.median(np.abs(missed))) + 1e-9
         weight = 1 / (1 + (np.hypot(*np.split(missed, 2)) / (STRAY * usual)) ** 2)
     twice = np.tile(weight, 2)
     left = float(twice @ _misfit(bent, wanted, weight) ** 2)

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 
-__all__ = ["Target", "compared", "correlation", "edges", "flattened", "make_target", "quick_median", "warped_places"]
+__all__ = [
+    "SPREAD_OF_MAD",
+    "Target",
+    "compared",
+    "correlation",
+    "edges",
+    "flattened",
+    "make_target",
+    "quick_median",
+    "warped_places",
+]
 
 STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
@@ -26,6 +36,7 @@ JUDGE = 2  # the step on whose grid it is judged whether a step has made it bett
 # Pixels over which grain is averaged out, and an edge is spread; chosen on seed 0 of metal and leather of
 # benchmarks/kinds.py, where sharper edges laid fewer of the genuine photos over each other
 GRAIN, EDGE = 2.0, 1.5
+SPREAD_OF_MAD = 1.4826  # standard deviations in a median absolute deviation, of normal noise
 LIGHT = 8.0  # pixels of a copy of a quarter of the size, over which light is taken out
 
 
@@ -162,7 +173,7 @@ def _fit(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) 
         error = seen - step.target
         if there.sum() < least:
             return offset
-        spread = max(1.4826 * quick_median(np.abs(error[there])), 0.05)
+        spread = max(SPREAD_OF_MAD * quick_median(np.abs(error[there])), 0.05)
         weight = np.where(there, step.say / (1 + (error / np.float32(2.5 * spread)) ** 2) ** 2, 0)
         if iteration % RENEWED == 0:
             half = step.slope * np.sqrt(weight)[:, None]

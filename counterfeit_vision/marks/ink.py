@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
-from ..geometry.warp import quick_median
+from ..geometry.warp import SPREAD_OF_MAD, quick_median
 from .finding import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
@@ -288,7 +288,7 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         genuine = mark.genuine
         weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
         usual = float(np.median(weights))
-        spread = 1.4826 * float(np.median(np.abs(weights - usual)))
+        spread = SPREAD_OF_MAD * float(np.median(np.abs(weights - usual)))
         versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
         least = min((one.weight - version for version in versions), key=abs)
         measured = WEIGHTS[0] < one.weight < WEIGHTS[-1]
@@ -314,7 +314,9 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         parts = genuine - wholes[:, None]
         usual = _median(parts, axis=0)
         vary = _off(parts - usual, whole)
-        own_spread = 1.4826 * np.nan_to_num(_median(np.abs(vary).max(axis=2), axis=0))  # an edge where light gathers
+        own_spread = SPREAD_OF_MAD * np.nan_to_num(
+            _median(np.abs(vary).max(axis=2), axis=0)
+        )  # an edge where light gathers
         spread = np.maximum(_spread(vary), own_spread)
         mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
         own = _median(mine, axis=0)
@@ -357,7 +359,7 @@ def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.
 
 
 def _spread(values: NDArray[np.float64]) -> float:
-    return 1.4826 * float(np.nan_to_num(_median(np.abs(values).ravel(), axis=0)))
+    return SPREAD_OF_MAD * float(np.nan_to_num(_median(np.abs(values).ravel(), axis=0)))
 
 
 def _median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
