@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .arrays import Floats, Pixels
 from .geometry.keypoints import find_keypoints, match_keypoints, shared_plane
-from .geometry.laying import enlarging, inverse, scaled
+from .geometry.laying import corners_of, enlarging, inverse, scaled
 from .geometry.warp import SPREAD_OF_MAD
 
 __all__ = ["Glyphs", "compare_glyphs", "ink", "is_covered"]
@@ -165,7 +165,7 @@ def _frame(box: Floats, margin: int) -> tuple[Floats, tuple[int, int]]:
     """The corners (4, 2) of a line in its frame, with a ``margin`` around it, and the frame's width and height."""
     sides = np.linalg.norm(box - np.roll(box, -1, axis=0), axis=1)
     width = int(np.clip(round(HEIGHT * sides[[0, 2]].mean() / max(sides[[1, 3]].mean(), 1)), HEIGHT // 2, WIDEST))
-    inner = np.array([[0, 0], [width, 0], [width, HEIGHT], [0, HEIGHT]], np.float32) + margin
+    inner = corners_of(width, HEIGHT) + margin
     return inner, (width + 2 * margin, HEIGHT + 2 * margin)
 
 

@@ -25,6 +25,7 @@ from . import weights
 from .arrays import Floats, Pixels
 from .errors import WeightsError, require
 from .files import replace_file
+from .geometry.laying import corners_of
 from .threads import Once
 
 __all__ = ["LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
@@ -125,7 +126,7 @@ class Reader:
         height, width = pixels.shape[:2]
         if min(height, width) < LOWEST:
             return []
-        whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        whole = corners_of(width, height)
         read = []
         for box in self.find(pixels, side=side) or [whole]:
             across, down = np.linalg.norm(box[1] - box[0]), np.linalg.norm(box[3] - box[0])
@@ -195,8 +196,7 @@ def rectified(pixels: Pixels, box: Floats) -> Pixels:
     """The line in ``box`` (4, 2), laid straight: (h, w, 3) uint8."""
     sides = np.linalg.norm(box - np.roll(box, -1, axis=0), axis=1)
     width, height = max(8, round(float(sides[[0, 2]].max()))), max(8, round(float(sides[[1, 3]].max())))
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(box.astype(np.float32), corners)
+    matrix = cv2.getPerspectiveTransform(box.astype(np.float32), corners_of(width, height))
     line = cv2.warpPerspective(pixels, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(line, np.uint8)
 

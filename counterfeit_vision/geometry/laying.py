@@ -15,6 +15,7 @@ from .warp import Target, compared, warped_places
 
 __all__ = [
     "Laid",
+    "corners_of",
     "enlarging",
     "framed",
     "inverse",
@@ -58,7 +59,7 @@ def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, 
     :func:`~counterfeit_vision.geometry.warp.warped_places`.
     """
     height, width = target.shape
-    corners = mapped(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
+    corners = mapped(matrix, corners_of(width, height))
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < SMALLEST**2 or not cv2.isContourConvex(corners):
         return None
@@ -83,7 +84,7 @@ def _colour(picture: Pixels) -> float:
 def framed(photo: Pixels, matrix: Matrix, shape: tuple[int, int]) -> Pixels:
     """(h, w, 3): what a photo shows over a frame of that ``shape``, which the ``matrix`` takes to it."""
     height, width = shape
-    corners = mapped(matrix, np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32))
+    corners = mapped(matrix, corners_of(width, height))
     halved, up = _halved([photo], cv2.contourArea(corners) / (height * width))
     return warped(halved, places(inverse(up) @ matrix, shape))
 
@@ -128,6 +129,11 @@ def enlarging(share: float) -> Matrix:
 def inverse(matrix: Matrix) -> Matrix:
     """The map (3, 3) back."""
     return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
+def corners_of(width: float, height: float) -> Floats:
+    """(4, 2) of a picture, clockwise from the top left."""
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
 
 
 def mapped(matrix: Matrix, points: NDArray[np.floating]) -> Floats:
