@@ -22,7 +22,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -93,6 +93,8 @@ class Calibration:
     smallest: int = 0
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
+    _rising_without: dict[str, Doubles] = field(default_factory=dict, init=False, repr=False)
+    """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
 
     @classmethod
     def fit(
@@ -431,11 +433,6 @@ class Calibration:
         standardised = self._standardised(scores, kinds)
         standardised[:, self.heads.index(head)] = np.nan
         return standardised
-
-    @cached_property
-    def _rising_without(self) -> dict[str, Doubles]:
-        """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
-        return {}
 
     def risk(self, merged: Doubles, base_rate: float | None = None) -> Doubles:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.

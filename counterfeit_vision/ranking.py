@@ -6,7 +6,7 @@ no longer beside many photos than beside few.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -90,6 +90,10 @@ class Ranking:
     strata: NDArray[np.str_]
     alpha: float
     leave_one_out: bool = False
+    _kept: dict[int, Peers] = field(default_factory=dict, init=False, repr=False)
+    """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
+    _together: dict[tuple[int, ...], Peers] = field(default_factory=dict, init=False, repr=False)
+    """The same, by the places of all strata that are ranked together."""
 
     def photos_p(self, statistics: Doubles, strata: NDArray[np.str_]) -> Doubles:
         """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its :meth:`peers`."""
@@ -152,16 +156,6 @@ class Ranking:
                 sets[together] = Peers(photos, OneEach.of(evidence, groups), most)
             kept[place] = sets[together]
         return kept[place]
-
-    @cached_property
-    def _kept(self) -> dict[int, Peers]:
-        """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
-        return {}
-
-    @cached_property
-    def _together(self) -> dict[tuple[int, ...], Peers]:
-        """The same, by the places of all strata that are ranked together."""
-        return {}
 
     def peers(self, stratum: str) -> Bools:
         """(n,) which calibration photos a photo of this stratum is ranked among.
