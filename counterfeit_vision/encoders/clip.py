@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, WeightsError
-from ..weights import hub_is_reachable
+from ..weights import fill, hub_is_reachable
 
 __all__ = ["ClipForward", "ClipTexts", "build_tower", "load_open_clip"]
 
@@ -49,10 +49,7 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
 
     with _without_open_clips_log():
         tower: torch.nn.Module = open_clip.create_model(architecture, load_weights=False).visual
-    try:
-        tower.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise WeightsError(f"the weights do not fit {architecture}: {str(error).splitlines()[-1].strip()}") from error
+    fill(tower, state, architecture)
     return tower
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..errors import WeightsError
+from ..weights import fill
 
 __all__ = ["ConvnetForward", "build_tower"]
 
@@ -16,10 +16,7 @@ def build_tower(architecture: str, state: dict[str, torch.Tensor]) -> torch.nn.M
     import timm
 
     tower: torch.nn.Module = timm.create_model(architecture, pretrained=False)
-    try:
-        tower.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise WeightsError(f"the weights do not fit {architecture}: {str(error).splitlines()[-1].strip()}") from error
+    fill(tower, state, architecture)
     return tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
