@@ -353,6 +353,11 @@ class Catalog:
         return {self.sha256[row]: row for _, row in sorted(order, reverse=True)}
 
     @cached_property
+    def by_id(self) -> Mapping[str, Reference]:
+        """The references by their ids."""
+        return {reference.id: reference for reference in self.references}
+
+    @cached_property
     def known_fakes(self) -> frozenset[str]:
         """The ids of the photos of proven fakes."""
         return frozenset(reference.id for reference in self.references if reference.gallery == "known_fake")

@@ -153,9 +153,7 @@ class Decider:
     def _copied(self, photo: JudgedPhoto) -> Reference | None:
         """The photo of the catalogue of which one is a proven copy: it shows the same product, whatever looks alike."""
         evidence = said([photo], self.heads, Reuse.name)[0]
-        if not is_copy(evidence):
-            return None
-        return next((one for one in self.catalog.references if one.id == evidence.references[0]), None)
+        return self.catalog.by_id.get(evidence.references[0]) if is_copy(evidence) else None
 
     def _rank(self, listing: Listing, judged: Sequence[JudgedPhoto]) -> _Ranked:
         calibration = self.calibration
