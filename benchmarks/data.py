@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import platform
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +94,14 @@ def processor() -> str:
     return " ".join([facts.get("model name", platform.processor()), *own]).strip()
 
 
+def commit() -> str:
+    """Of the code that is measured; empty outside a repository, and without git."""
+    with contextlib.suppress(OSError):
+        git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+        return subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    return ""
+
+
 def machine() -> dict[str, Any]:
     """What a result was measured on."""
     import torch
@@ -103,6 +113,7 @@ def machine() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": processor(),
         "version": cv.__version__,
+        "commit": commit(),
     }
 
 
