@@ -1,4 +1,4 @@
-"""The layout claim: a mark that is turned or stretched beside another is told from a camera that looks aslant."""
+"""The layout claim: a mark turned, stretched or shifted beside another is told from a camera that looks aslant."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
 
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below
+ASLANT = np.array([[1.3, 0.05, 30], [0.3, 1.2, 0], [1.6e-3, 0.0, 1.0]])  # one from far on the right
 
 
-def card(*, degrees: float = 0.0, wider: float = 1.0, word_wider: float = 1.0, noise: int = 0) -> np.ndarray:
-    """The label with its sign turned, and its sign or its word as much wider."""
+def card(
+    *, degrees: float = 0.0, wider: float = 1.0, word_wider: float = 1.0, aside: int = 0, noise: int = 0
+) -> np.ndarray:
+    """The label with its sign turned and as many pixels to the right, and its sign or its word as much wider."""
     plain = label(noise=noise)
     for region, turned, times in ((SIGN, degrees, wider), (WORD, 0.0, word_wider)):
         x0, y0, x1, y1 = (int(value) for value in region.to_list())
@@ -29,7 +32,15 @@ def card(*, degrees: float = 0.0, wider: float = 1.0, word_wider: float = 1.0, n
         )
         moved = cv2.warpAffine(plain, turn, plain.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         plain[y0:y1, x0:x1] = moved[y0:y1, x0:x1]
+    plain[95:186, 150:411] = np.roll(plain[95:186, 150:411], aside, axis=1)
     return plain
+
+
+def bent(photo: np.ndarray, pixels: float) -> np.ndarray:
+    """What is straight down the photo as an arc, as many pixels deep."""
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]].astype(np.float32)
+    arc = x + np.float32(pixels) * (2 * y / photo.shape[0] - 1) ** 2
+    return cv2.remap(photo, arc, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,7 @@ def test_a_turned_and_a_stretched_mark_deviate_and_are_named(stencil: Stencil, l
     assert wider.score > 2 * max(genuine.score, 1)
     assert "turned or slanted by" in turned.text
     assert float(turned.text.split("by ")[1].split()[0]) == pytest.approx(5, abs=1)
-    assert wider.text == "one of its marks is stretched or squeezed"
+    assert wider.text == "one of its marks is stretched or squeezed beside another"
     box = stencil.boxes[0]
     y, x = np.nonzero(turned.map)
     assert (x.min() + x.max()) / 2 == pytest.approx((box[0] + box[2]) / 2, abs=3)
@@ -79,14 +90,41 @@ def test_of_two_marks_one_of_which_is_stretched_both_are_shown(
         assert map_[(y0 + y1) // 2, (x0 + x1) // 2] == map_.max() > 2
 
 
-def test_a_nearer_camera_does_not_turn_a_mark(stencil: Stencil, layout: MarkLayout) -> None:
+@pytest.mark.parametrize("aside", [12, -12])
+def test_a_shifted_mark_deviates_and_both_are_shown(stencil: Stencil, layout: MarkLayout, aside: int) -> None:
+    shifted = deviation(stencil, layout, seen(card(aside=aside, noise=3)))
+    assert shifted.score > 2
+    assert shifted.text.startswith("one of its marks is shifted off its line to another by ")
+    assert float(shifted.text.split("by ")[1].split("%")[0]) == pytest.approx(100 * 12 / 97.5, abs=2)
+    for x0, y0, x1, y1 in (mark.box for mark in layout.marks):
+        assert shifted.map[(y0 + y1) // 2, (x0 + x1) // 2] == shifted.map.max() > 2
+
+
+def test_a_bend_shifts_no_mark_and_hides_none_that_is_shifted() -> None:
+    made = make_stencil(
+        [label(), *(bent(label(noise=noise), by) for noise, by in ((1, 20), (2, -20)))], [[SIGN, WORD], [], []]
+    )
+    assert isinstance(made, Stencil)
+    layout = MarkLayout.of(made, MarkInk.all_of(made))
+    assert deviation(made, layout, bent(card(noise=3), -30)).score < 2
+    assert "shifted" in deviation(made, layout, card(aside=12, noise=3)).text
+
+
+def test_a_nearer_camera_neither_turns_nor_shifts_a_mark(stencil: Stencil, layout: MarkLayout) -> None:
     def nearer(photo: np.ndarray) -> np.ndarray:
         return cv2.warpPerspective(photo, NEARER, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
 
     genuine = deviation(stencil, layout, nearer(seen(card(noise=3))))
-    fake = deviation(stencil, layout, nearer(seen(card(degrees=5, noise=3))))
     assert genuine.score < 1.5
-    assert fake.score > 2 * max(genuine.score, 1)
+    for change in ({"degrees": 5}, {"aside": 12}):
+        assert deviation(stencil, layout, nearer(seen(card(**change, noise=3)))).score > 2 * max(genuine.score, 1)
+
+
+def test_a_view_from_aslant_shifts_no_mark(stencil: Stencil, layout: MarkLayout) -> None:
+    assert deviation(stencil, layout, seen(card(noise=3), ASLANT)).score < 1.2
+    shifted = deviation(stencil, layout, seen(card(aside=6, noise=3), ASLANT))
+    assert shifted.score > 2
+    assert float(shifted.text.split("by ")[1].split("%")[0]) == pytest.approx(100 * 6 / 97.5, abs=2)
 
 
 def test_one_mark_has_nothing_beside_it(stencil: Stencil, layout: MarkLayout) -> None:

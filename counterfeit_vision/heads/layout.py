@@ -1,4 +1,4 @@
-"""Whether the marks lie to each other as they should: none turned, slanted or stretched beside another."""
+"""Whether the marks lie to each other as they should: none turned, slanted, stretched or shifted beside another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ USUAL = (0.5, 0.53)  # deviation of genuine photos of the market's seeds 0 to 2:
 
 
 class Layout:
-    """How far a product's marks are turned or stretched beside one another, the camera's view taken out
+    """How far a product's marks are turned, stretched or shifted beside one another, the camera's view taken out
     (:mod:`~counterfeit_vision.marks.layout`). It needs two marks. ``score`` is in spreads of genuine photos above their
     median.
     """
@@ -40,7 +40,7 @@ class Layout:
             found,
             deviation.map,
             score=(deviation.score - USUAL[0]) / USUAL[1],
-            text=f"{deviation.text} beside another, {times}."
+            text=f"{deviation.text}, {times}."
             if deviation.score >= 1
             else f"how its marks lie beside one another differs by {times}.",
         )

@@ -1,4 +1,4 @@
-"""How a product's marks lie to each other: whether one is turned, slanted or stretched beside another.
+"""How a product's marks lie to each other: whether one is turned, slanted, stretched or shifted beside another.
 
 Each mark of a photo is laid over the genuine one by an affine map of its own (:mod:`~counterfeit_vision.marks.ink`). A
 camera sees two marks of one plane by maps that are not the same: with y along the line that joins them, the second one
@@ -11,7 +11,12 @@ the two. So two of the four numbers tell of the goods and not of the camera: the
 which a mark is turned or slanted, and the logarithm of the last one over the first one squared, which tells whether it
 is stretched. Goods that bend change both a little, and so do photos that show the marks badly.
 
-Constants were chosen on the market's seeds 0 to 2, medium and strong.
+A straight line stays one before any camera: each mark has the other in the direction in which its own map takes the
+line that joins them. One that is shifted lies off that line to one side, whichever of the two maps tells it. One that
+is turned has it alone; and on a bent surface, where the line is an arc, they lie off each other's to opposite sides.
+
+Constants were chosen on the market's seeds 0 to 2, medium and strong; those of shifts on other drawn goods,
+photographed from aslant, in glare and under tape.
 """
 
 from __future__ import annotations
@@ -37,14 +42,15 @@ GRID = np.linspace(-0.8, 0.8, 5)  # over a mark's box, -1..1: places by which it
 # What genuine photos differ by: where the marks are like the genuine outlines, and more for each unit they are less so
 TURN = (0.2, 5.0)  # degrees
 STRETCH = (1.0, 25.0)  # per cent
-BENT = (1.0, 4.0)  # degrees and per cent, of goods that fewer than three references show
+SHIFT = (1.0, 12.0)  # pixels of the frame
+BENT = (1.0, 4.0, 2.0)  # degrees, per cent and pixels, of goods that fewer than three references show
 
 
 @dataclass(frozen=True, eq=False)
 class LayoutDeviation:
-    """``score``: by how many times what is usual for genuine photos the marks' most deviating pair is turned or
-    stretched beside one another. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame at which mark, or
-    at which two of which one is stretched.
+    """``score``: by how many times what is usual for genuine photos the marks' most deviating pair is turned,
+    stretched or shifted beside one another. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame at which
+    mark, or at which two of which one is stretched or shifted.
     """
 
     score: float
@@ -61,6 +67,11 @@ class _Beside:
 
     told: NDArray[np.float64]
     across: NDArray[np.float64]
+
+    def beyond(self, told: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(3,) what of this is not usual: degrees, per cent, and pixels by which one is shifted, as both maps tell."""
+        aside = self.across - across
+        return np.append(self.told - told, np.abs(aside).min() if aside.prod() > 0 else 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,19 +124,24 @@ class MarkLayout:
             if mine is None or first is None or second is None:
                 continue
             unlike = 1 - min(first.likeness, second.likeness)
-            known = np.stack([pair.told for pair in genuine])
-            usual = np.median(known, axis=0)
-            farthest = np.abs(known - usual).max(axis=0) if len(known) > 2 else np.array(BENT)
-            expected = np.array([least + more * unlike for least, more in (TURN, STRETCH)])
-            off = mine.told - usual
+            usual = np.median([pair.told for pair in genuine], axis=0)
+            middle = np.median([pair.across for pair in genuine], axis=0)
+            known = np.stack([pair.beyond(usual, middle) for pair in genuine])
+            farthest = np.abs(known).max(axis=0) if len(known) > 2 else np.array(BENT)
+            expected = np.array([least + more * unlike for least, more in (TURN, STRETCH, SHIFT)])
+            off = mine.beyond(usual, middle)
             times = np.abs(off) / np.sqrt(expected**2 + farthest**2)
-            across = np.abs(mine.across - np.median([pair.across for pair in genuine], axis=0))
-            if times[0] >= times[1]:
-                marks: tuple[int, ...] = ((one, two)[int(across.argmax())],)
-                text = f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees"
-            else:  # which one, two marks do not tell: a view from aslant may squeeze either
+            # Which one is stretched or shifted, two marks do not tell: a view from aslant may squeeze either
+            marks: tuple[int, ...] = (one, two)
+            if times[0] >= times[1:].max():
+                marks = (marks[int(np.abs(mine.across - middle).argmax())],)
+                text = f"one of its marks is turned or slanted by {abs(off[0]):.1f} degrees beside another"
+            elif times[1] >= times[2]:
                 # By how much is not said: along the line that joins them it shows half as strongly as across it
-                marks, text = (one, two), "one of its marks is stretched or squeezed"
+                text = "one of its marks is stretched or squeezed beside another"
+            else:
+                apart = max(float(np.linalg.norm(_middle(self.marks[two]) - _middle(self.marks[one]))), 1.0)
+                text = f"one of its marks is shifted off its line to another by {off[2] / apart:.0%} of their distance"
             yield float(times.max()), marks, text
 
 
@@ -162,4 +178,4 @@ def _placed(mark: MarkInk, drawn: Drawn, warp: Floats) -> tuple[NDArray[np.float
     photo = cv2.remap(warp, at.astype(np.float32)[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     terms = np.column_stack([frame, np.ones(len(frame))])
     fit = np.linalg.lstsq(terms, photo[:, 0].astype(np.float64), rcond=None)[0]
-    return fit[:2].T, fit[2]
+    return fit[:2].T, photo[len(at) // 2, 0].astype(np.float64)  # not their mean: a view from aslant squeezes one side
