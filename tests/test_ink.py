@@ -235,6 +235,26 @@ def _hidden(one: Drawn | None, where: np.ndarray) -> Drawn:
     return dataclasses.replace(one, colours=one.colours + where, grounds=one.grounds + where)
 
 
+@pytest.mark.parametrize(("references", "is_odd"), [(3, False), (4, False), (20, True)])
+def test_a_colour_that_one_of_a_few_references_has_is_not_another(
+    stencil: Stencil, marks: tuple[MarkInk, ...], references: int, is_odd: bool
+) -> None:
+    """What shows through openwork is the room's colour; of many references one may be odd."""
+    word = marks[1]
+    plain, other = word.genuine[0], _hidden(word.genuine[0], np.array([0.1, -0.2, 0.1]))
+    known = dataclasses.replace(word, references=(*[plain] * (references - 1), other))
+    said = compare_colours([known], [other], stencil.shape)
+    assert isinstance(said, InkDeviation)
+    assert (said.score > 3) is is_odd
+    assert (said.score < 1.2) is not is_odd
+
+
+def test_where_no_reference_shows_a_colour_none_is_compared(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    word = marks[1]
+    known = dataclasses.replace(word, references=tuple(_hidden(one, np.array(np.nan)) for one in word.references))
+    assert isinstance(compare_colours([known], [word.genuine[0]], stencil.shape), str)
+
+
 def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     found = find_marks(stencil, seen(card(noise=3)))
     assert isinstance(found, Found)

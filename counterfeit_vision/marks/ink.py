@@ -44,6 +44,7 @@ RELATED = 4.0  # times, by which noise that neighbouring pixels share makes ``do
 SOFT = 0.2  # of the blur beyond theirs: a photo that moved, or a lens's disc, is not quite the blur that is fitted
 VERSION = 0.3  # pixels of weight between two genuine versions of a mark
 HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whole mark, and of the whole
+FAR = 0.9  # quantile of how far references' colours are off: about the farthest of a few, none that is odd of many
 PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
 GLARE = 0.6  # share of its hue that a ground may lose where colours are compared
 COLOURED = 0.15  # of those logarithms, from which haze, that pales a mark, is told from another colour
@@ -322,7 +323,7 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         own = _median(mine, axis=0)
         off = _off(mine - own - usual, whole)
         times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
-        shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _spread(_off(wholes - whole, whole))))
+        shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _far(_off(wholes - whole, whole))))
         if np.isfinite(times).any():
             part = int(np.nanargmax(times))
             yield (
@@ -360,6 +361,13 @@ def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.
 
 def _spread(values: NDArray[np.float64]) -> float:
     return SPREAD_OF_MAD * float(np.nan_to_num(_median(np.abs(values).ravel(), axis=0)))
+
+
+def _far(hues: NDArray[np.float64]) -> float:
+    """How far the differences (n, 3) reach of those hues that are known; one that is odd among many does not count."""
+    farthest = np.abs(hues).max(axis=1)
+    known = farthest[~np.isnan(farthest)]
+    return float(np.quantile(known, FAR)) if len(known) else 0.0
 
 
 def _median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
