@@ -58,6 +58,11 @@ def test_claims_that_tell_how_well_a_photo_shows_the_goods_count_less() -> None:
     assert raised[0] == pytest.approx(np.log(share * np.exp(0.6 * 5 * np.log(5)) + 1 - share))
 
 
+def test_a_layout_that_alone_is_odd_counts_as_ink_that_is() -> None:
+    layout, ink = Merger.of(["mark", "ink", "layout"]).strength(np.array([[0.0, 0.0, 9.0], [0.0, 9.0, 0.0]]))
+    assert layout[2] == ink[1] > 0
+
+
 def test_the_price_which_is_not_of_the_photo_counts_twice_and_where_it_is_not_known_the_order_is_as_without() -> None:
     with_price, without = Merger.of(["mark", "price", "ink"]), Merger.of(["mark", "ink"])
     raised = with_price(20 * np.eye(3))
