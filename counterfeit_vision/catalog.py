@@ -10,7 +10,6 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,7 +35,7 @@ from .products.marks import GoodsMarks
 from .progress import progress_bar
 from .references import KeptReferences, refuse_without_genuine, region_off_photo, small_copy
 from .stream import EncodedPhoto, embed, encode_photos
-from .threads import Once
+from .threads import Once, cached_property
 from .types import (
     GALLERIES,
     Embeddings,

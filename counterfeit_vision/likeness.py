@@ -8,7 +8,6 @@ product counts by how much more that is than what it has in common with a cohort
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
 from .references import KeptReferences, compared_patches
 from .search.late import best_in, compared_tokens, specific_likeness
-from .threads import each
+from .threads import cached_property, each
 from .types import Embeddings
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from .preprocess import patch_mask
 from .search.tokens import PackedTokens, TokenSpace
 from .small import small_jpeg
 from .stream import EncodedPhoto, stack
+from .threads import cached_property
 from .types import Embeddings, Failure, PhotoView, Reference, Region
 
 if TYPE_CHECKING:

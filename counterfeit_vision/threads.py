@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 from weakref import WeakSet
 
-__all__ = ["Once", "each"]
+__all__ = ["Once", "cached_property", "each"]
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -106,6 +106,11 @@ class Once(Generic[Key, Value]):
             mine.ended.release()
         return found.result()
 
+    def forget(self, key: Key) -> None:
+        """What others have in hand of it they still get."""
+        with self._lock:
+            self._known.pop(key, None)
+
     def begin_anew(self) -> None:
         """Without what others have in hand."""
         self._lock = threading.Lock()
@@ -116,6 +121,40 @@ class Once(Generic[Key, Value]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+class cached_property(Generic[Value]):
+    """:class:`functools.cached_property`, made once of each object, however many threads ask. That of Python 3.11 has
+    one lock for all objects of a class, for which a forked process may wait for ever; that of later ones has none.
+    """
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        self._make, self.__doc__ = make, make.__doc__
+        self._making: Once[int, Value] = Once()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, one: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, one: object, owner: type) -> Value: ...
+
+    def __get__(self, one: object | None, owner: type) -> Self | Value:
+        if one is None:
+            return self
+        try:
+            return self._making.get(id(one), partial(self._made, one))
+        finally:
+            self._making.forget(id(one))
+
+    def _made(self, one: object) -> Value:
+        known = vars(one)
+        if self._name not in known:
+            known[self._name] = self._make(one)
+        value: Value = known[self._name]
+        return value
 
 
 @contextlib.contextmanager

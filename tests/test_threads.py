@@ -19,7 +19,7 @@ import pytest
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_info
 
-from counterfeit_vision.threads import Once, _elsewhere, each
+from counterfeit_vision.threads import Once, _elsewhere, cached_property, each
 
 
 @pytest.fixture(params=[1, 4])
@@ -152,6 +152,52 @@ def test_what_threads_share_is_worked_out_once_a_key() -> None:
     assert all(value is values[number % 3] for number, value in enumerate(values))
 
 
+class Slow:
+    """What is made of one waits for its ``end``."""
+
+    def __init__(self) -> None:
+        self.begun, self.end, self.made = threading.Event(), threading.Event(), 0
+
+    @cached_property
+    def value(self) -> int:
+        self.begun.set()
+        assert self.end.wait(timeout=30)
+        self.made += 1
+        return self.made
+
+
+def test_a_cached_property_is_made_once_of_each_object_and_no_other_waits_for_it() -> None:
+    slow, other = Slow(), Slow()
+    other.end.set()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(lambda: slow.value) for _ in range(7)]
+        assert slow.begun.wait(timeout=30)
+        assert pool.submit(lambda: other.value).result(timeout=10) == 1
+        slow.end.set()
+        assert {each.result(timeout=30) for each in asked} == {1}
+    assert slow.value == 1 == vars(slow)["value"]
+
+
+OF_ANOTHER = """
+import os, signal, threading
+from counterfeit_vision.threads import cached_property
+class Slow:
+    @cached_property
+    def value(self):
+        if threading.current_thread() is not threading.main_thread():
+            begun.set(), end.wait()
+        return 1
+one, two, begun, end = Slow(), Slow(), threading.Event(), threading.Event()
+threading.Thread(target=lambda: one.value).start()
+begun.wait()
+if not (child := os.fork()):
+    signal.alarm(20)
+    os._exit(0 if (one.value, two.value) == (1, 1) else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+raise SystemExit(code)
+"""
+
 IN_HAND = """
 import os, signal, threading
 from counterfeit_vision.threads import Once
@@ -211,7 +257,9 @@ raise SystemExit(code if blas() == before else 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("script", [IN_HAND, ASKED_FOR, BEGUN], ids=["in hand", "asked for", "begun"])
+@pytest.mark.parametrize(
+    "script", [IN_HAND, ASKED_FOR, BEGUN, OF_ANOTHER], ids=["in hand", "asked for", "begun", "of another"]
+)
 def test_a_forked_process_waits_for_nothing_that_a_thread_of_its_parent_does(script: str) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60, env=environment)

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..preprocess import Preprocess
+from ..threads import cached_property
 from ..types import Embeddings
 from .base import Squares, precision_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from .. import metrics
 from ..errors import InputError
 from ..metrics import Difference
+from ..threads import cached_property
 from .confidence import ALARM, confidence
 
 __all__ = ["FEWEST", "FIGURES", "LABELS", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]

@@ -8,7 +8,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -21,6 +20,7 @@ from ..files import refuse_file, replace_file
 from ..metrics import Bin, Difference
 from ..probability import shifted
 from ..report import render_template, risk_name
+from ..threads import cached_property
 from ..types import DECISIONS, Failure
 from . import charts
 from .confidence import ALARM

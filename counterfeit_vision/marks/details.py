@@ -12,7 +12,6 @@ and on cartons of grocery's training part.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
+from ..threads import cached_property
 from .alone import MarkAlone
 from .finding import Stencil
 
@@ -172,7 +172,7 @@ class MarkDetails:
         """Of the encoder's square."""
         return self.cuts[-1].rows[1]
 
-    @functools.cached_property
+    @cached_property
     def _ground(self) -> NDArray[np.bool_]:
         """(P,): the patches on which the genuine marks draw nothing."""
         edges = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeGuard
 
 import cv2
@@ -30,6 +29,7 @@ from ..geometry.keypoints import (
 from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.warp import Target, compared, correlation, edges, flattened, make_target
+from ..threads import cached_property
 from ..types import Region
 from ..wording import number
 from .relief import without_ink

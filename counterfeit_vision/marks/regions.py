@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -29,7 +28,7 @@ from ..memory import Memory
 from ..neighbours import evenly_spread
 from ..preprocess import unpad
 from ..progress import progress_bar
-from ..threads import Once, each
+from ..threads import Once, cached_property, each
 from ..types import Reference, Region
 from .finding import Found, MarkFeatures, find_marks, make_stencil
 from .outlines import whole_marks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..marks.finding import Stencil
 from ..marks.ink import Drawn, MarkInk
 from ..marks.layout import MarkLayout
 from ..memory import Memory
+from ..threads import cached_property
 from .whole import WholeProduct
 
 if TYPE_CHECKING:

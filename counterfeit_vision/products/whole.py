@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_g
 from ..geometry.local_correlation import local_spread
 from ..geometry.warp import Target, compared, correlation, make_target
 from ..marks.finding import Stencil
+from ..threads import cached_property
 
 __all__ = ["WholeProduct"]
 
