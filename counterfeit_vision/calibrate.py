@@ -23,7 +23,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from .merge import Merger
 from .metrics import binomial_interval
 from .probability import Probability
 from .ranking import OneEach, Ranking, different, p_among
+from .threads import cached_property
 from .usual import LARGEST, LEAST_EXCESS, Usual, named, tail_p
 from .wording import at_most
 
@@ -93,7 +94,7 @@ class Calibration:
     smallest: int = 0
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
-    _rising_without: dict[str, Doubles] = field(default_factory=dict, init=False, repr=False)
+    _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
     """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
 
     @classmethod
@@ -425,8 +426,8 @@ class Calibration:
             return None
         if head not in kept:
             merged = self.merger(_silent_as_usual(self._standardised_without(head, self.scores, self.kinds.tolist())))
-            kept[head] = OneEach.of(merged, self.groups).statistics
-        return float(p_among(kept[head], self.merger(told))[0])
+            kept[head] = OneEach.of(merged, self.groups)
+        return float(kept[head].p_of(self.merger(told))[0])
 
     def _standardised_without(self, head: str, scores: Doubles, kinds: Sequence[str]) -> Doubles:
         """(N, H) scores above the usual, NaN for the claim ``head``."""
@@ -454,7 +455,7 @@ class Calibration:
 
     @cached_property
     def alarm_level(self) -> float:
-        """The statistic above which the p-value among all calibration listings is at most alpha."""
+        """The statistic above which, but for rounding, the p-value among all calibration listings is at most alpha."""
         falling = np.sort(self.ranking.statistics)[::-1]
         p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
         return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])

@@ -7,7 +7,6 @@ no longer beside many photos than beside few.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from .arrays import Bools, Doubles, Ints
 from .enough import conformal_needed
 from .merge import mean_evidence
+from .threads import cached_property
 
 __all__ = ["OneEach", "Ranking", "conformal_p", "different", "jackknife_p", "one_each", "p_among"]
 
@@ -22,8 +22,7 @@ ROUNDING = 1e-12  # of a statistic: the same photo's, where what it is the sum o
 
 
 def conformal_p(calibration: Doubles, scores: Doubles) -> Doubles:
-    """(1 + how many calibration scores are at least as high, but for rounding) / (n + 1), for each score; NaN stays
-    NaN.
+    """(1 + how many calibration scores are at least as high) / (n + 1), for each score; NaN stays NaN.
 
     >>> conformal_p(np.array([1.0, 2.0, 3.0]), np.array([2.5, 9.0])).tolist()
     [0.5, 0.25]
@@ -33,14 +32,14 @@ def conformal_p(calibration: Doubles, scores: Doubles) -> Doubles:
 
 def p_among(rising: Doubles, scores: Doubles) -> Doubles:
     """:func:`conformal_p`, among calibration scores that are sorted."""
-    above = len(rising) - np.searchsorted(rising, scores - ROUNDING, side="left")
+    above = len(rising) - np.searchsorted(rising, scores, side="left")
     return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
 
 
 def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
     """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
     was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
-    least as high, but for rounding (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
+    least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
 
     P(p <= alpha) <= 2 alpha - 1 / (n + 1). For let the new photo be one of n + 1 that could be exchanged, compare any
     two by the statistic fitted without both, and call those odd that at most c = alpha (n + 1) - 1 others reach. Of two
@@ -50,7 +49,7 @@ def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
     >>> jackknife_p(np.array([1.0, 2.0, 3.0]), np.array([[2.5, 2.5, 2.5], [0.0, 9.0, 9.0]])).tolist()
     [0.5, 0.5]
     """
-    return np.asarray((1 + (calibration >= scores - ROUNDING).sum(axis=1)) / (1 + len(calibration)))
+    return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +65,10 @@ class OneEach:
         drawn = one_each(groups)
         rising = drawn[np.argsort(statistics[drawn])]
         return cls(statistics[rising], groups[rising])
+
+    def p_of(self, statistics: Doubles) -> Doubles:
+        """The p-values (N,) of statistics (N,) among these; what only rounding tells apart is a tie."""
+        return p_among(self.statistics, statistics - ROUNDING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,8 +130,8 @@ class Ranking:
     def _p(self, statistics: Doubles, known: OneEach) -> Doubles:
         """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
         if self.leave_one_out:
-            return jackknife_p(known.statistics, statistics[:, known.groups])
-        return p_among(known.statistics, statistics)
+            return jackknife_p(known.statistics, statistics[:, known.groups] - ROUNDING)
+        return known.p_of(statistics)
 
     def _sets(self, strata: NDArray[np.str_]) -> dict[Peers, Bools]:
         """What photos of these ``strata`` (K,) are ranked among, each with which of them (K,) are."""

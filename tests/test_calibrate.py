@@ -12,7 +12,8 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import photos_needed, split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import merge
-from counterfeit_vision.ranking import conformal_p, jackknife_p
+from counterfeit_vision.ranking import OneEach, conformal_p
+from counterfeit_vision.usual import named
 
 HEADS = ["a", "b", "c", "d", "e", "f"]
 
@@ -30,11 +31,22 @@ def test_conformal_p_is_its_slow_twin_ties_included() -> None:
     np.testing.assert_allclose(conformal_p(known, asked), slow)
 
 
-def test_equal_but_for_rounding_is_equal() -> None:
+def test_statistics_equal_but_for_rounding_are_equal_and_scores_of_any_scale_are_not() -> None:
     known = np.array([0.883221465980398, 2.0, 3.0])
     for rounding in (-1e-15, 1e-15):
-        assert conformal_p(known, known + rounding).tolist() == [1.0, 0.75, 0.5]
-        assert jackknife_p(known, np.add.outer(known, rounding * np.ones(3))).tolist() == [1.0, 0.75, 0.5]
+        assert OneEach.of(known, np.arange(3)).p_of(known + rounding).tolist() == [1.0, 0.75, 0.5]
+    scores = np.random.default_rng(3).standard_normal((60, 1))
+    large, small = fitted(scores), fitted(1e-13 * scores)
+    np.testing.assert_array_equal(large.head_p_values(scores), small.head_p_values(1e-13 * scores))
+
+
+@pytest.mark.parametrize("first", [None, np.arange(60) % 3 == 0], ids=["leave one out", "two parts"])
+def test_a_photo_that_calibrated_does_not_rank_above_itself_for_rounding(first: np.ndarray | None) -> None:
+    scores = np.random.default_rng(4).standard_normal((60, 2))
+    calibration = Calibration.fit(["a", "b"], scores, {}, first=first, alpha=0.05, generation="")
+    statistics, strata = calibration._statistics(scores, None), named(None, 60)
+    of, higher = (calibration.ranking.photos_p(each, strata) for each in (statistics, np.nextafter(statistics, np.inf)))
+    np.testing.assert_array_equal(of, higher)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1])
