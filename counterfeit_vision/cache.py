@@ -113,6 +113,7 @@ class EmbeddingCache:
         self._since = time.time()
         self._file: tuple[int, int] | None = None
         self._opened: sqlite3.Connection | None = None
+        self._closed = False
         self.path = usual_path() if path is None else as_path(path, "EmbeddingCache", "embeddings.sqlite")
         with _forking:
             _caches.add(self)
@@ -418,17 +419,19 @@ class EmbeddingCache:
     def close(self) -> None:
         """Commit and let go of the file."""
         with self._lock:
+            self._closed = True
             with contextlib.suppress(InputError):  # it is closed
                 self.commit()
             self._connection.close()
 
     def _let_go(self) -> None:
         """Of the file, until it is needed again."""
-        if self._opened is not None:
-            with contextlib.suppress(InputError):  # it is closed for good
+        if self._opened is not None and not self._closed:
+            try:
                 self.commit()
-                self._opened.close()
-                self._opened = None
+            finally:
+                opened, self._opened = self._opened, None
+                opened.close()
 
     def __enter__(self) -> EmbeddingCache:
         return self
@@ -520,7 +523,8 @@ def _before_fork() -> None:
     _held.enter_context(_forking)
     for cache in _caches:
         _held.enter_context(cache._lock)
-        cache._let_go()
+        with contextlib.suppress(Warning):  # where warnings are errors
+            cache._let_go()
 
 
 def _after_fork() -> None:

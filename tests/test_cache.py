@@ -506,6 +506,10 @@ def test_a_file_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytes
         cache_module._after_fork()
         assert same(cache.get(key(1), "f"), photo(1))
         assert cache.get(key(2), "f") is None
+    cache_module._before_fork()
+    cache_module._after_fork()
+    with pytest.raises(InputError, match="is closed"):
+        len(cache)
     assert path.read_bytes() == before
 
 
