@@ -98,7 +98,8 @@ class Inspector:
         self.calibration: Calibration | None = None
         self.failures: tuple[Failure, ...] = ()
         self.doubts: tuple[str, ...] = ()
-        self.copied: str | None = None
+        self.copies_warning: str | None = None
+        self._made_by = ""
         self.by: str | None = None
         self._cache = cache
         if strange := [head for head in self.heads if isinstance(head, type) or not isinstance(head, Head)]:
@@ -161,7 +162,7 @@ class Inspector:
 
         - ``genuine`` and ``fakes`` are a list of photos or listings, or a file or folder of them, as for
           :meth:`inspect`.
-        - ``alpha`` is the share of genuine photos that may end as ``suspected``.
+        - ``alpha`` is the share of genuine listings that may end as ``suspected``.
         - ``groups`` has a name for each of ``genuine`` and then each of ``fakes``, in order: those of one name belong
           together (a seller, a room); default: each by itself. The promise is then about a photo of a new group.
           A photo that several sellers posted, in other sizes or files, belongs with its original.
@@ -182,7 +183,8 @@ class Inspector:
         A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
         stand genuine photos that somebody should look at: those that are very unlike the others, in more than being
         copies of genuine photos, those that are shown as fakes as well, and copies of known fakes. Warns where there
-        are such, and where more than a tenth of the genuine photos are copies of catalogue photos: ``copied`` says so.
+        are such, and where more than a tenth of the genuine photos are copies of catalogue photos
+        (``copies_warning``).
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -195,7 +197,7 @@ class Inspector:
             refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
         shown = examples_of(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
         self.failures = tuple(shown.failures)
-        copied = self._check_genuine(shown.rows)
+        copies_warning = self._check_genuine(shown.rows)
         strata = strata_of(shown.rows, self.catalog, by)
         if by is not None and shown.rows and len(set(strata)) < 2:
             what = strata[0] or "not named"
@@ -234,7 +236,7 @@ class Inspector:
                 per_photo=per_photo,
                 smallest=min((max(row.photo.view.size) for row in rows), default=0),
                 photos=[row.photo.sha256 for row in rows],
-                fake_photos=[row.photo.sha256 for row in false.rows],
+                fake_photos=[row.photo.sha256 for row in taught.fakes],
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
@@ -245,13 +247,13 @@ class Inspector:
         doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
         doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
-        told = {"doubts": doubts, "copied": copied}
+        told = {"doubts": doubts, "copies_warning": copies_warning, "_made_by": made_by()}
         vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, **told)
         if doubts:
             warnings.warn(
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
                 "the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
-                f"{', '.join(doubts[:DOUBTS_TOLD])}",
+                f"{first_few(doubts, DOUBTS_TOLD)}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -305,13 +307,13 @@ class Inspector:
             return None
         fake = len(copies) - int(borrowed(rows, names, catalog).sum())
         of_fakes = f" ({fake} of known fakes)" if fake else ""
-        copied = (
+        copies_warning = (
             f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
             f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
             "as suspected. Calibrate with photos that are not in the catalogue in any size"
         )
-        warnings.warn(copied, RuntimeWarning, stacklevel=3)
-        return copied
+        warnings.warn(copies_warning, RuntimeWarning, stacklevel=3)
+        return copies_warning
 
     def _unusable(self) -> str:
         """What a refusal adds where photos could not be used: nobody sees ``failures`` of what was never made."""
@@ -460,7 +462,7 @@ class Inspector:
             if decider.is_stale
             else calibration.promise("genuine listings like those that calibrated are"),
             "Encoder": f"{info['encoder']} {info['fingerprint'][:12]}",
-            "Version": made_by(),
+            "Version": made_by() + (f"; calibrated by {self._made_by}" if self._made_by != made_by() else ""),
             "Claims": ", ".join(claim_name(head.name) for head in self.heads),
         }
         if decider.expected is not None:
@@ -470,7 +472,7 @@ class Inspector:
         facts |= {} if self.lesson is None else {"Learned from fakes": str(self.lesson)}
         if self.doubts:
             facts["Doubts"] = f"{number(len(self.doubts), 'photo')} called genuine that somebody should look at"
-        facts |= {} if self.copied is None else {"Copies": self.copied}
+        facts |= {} if self.copies_warning is None else {"Copies": self.copies_warning}
         facts |= {"Stale": STALE} if decider.is_stale else {}
         return facts | {f"Not asked: {claim_name(name)}": why for name, why in decider.unable.items()}
 
@@ -491,7 +493,8 @@ class Inspector:
             rates=next((head.rates for head in now.heads if isinstance(head, Price)), {}),
             stated=_stated(now.heads),
             doubts=now.doubts,
-            copied=now.copied,
+            copies_warning=now.copies_warning,
+            made_by=now._made_by,
         )
         path = as_path(folder, "inspector.save", "inspector")
         write_inspector(path, kept, now.heads[-1] if isinstance(now.heads[-1], LearnedHead) else None)
@@ -542,7 +545,8 @@ class Inspector:
                     "that it was, or calibrate again"
                 )
         inspector.calibration, inspector.by, inspector._authorised = kept.calibration, kept.by, kept.authorised
-        inspector.doubts, inspector.copied = kept.doubts, kept.copied
+        inspector.doubts, inspector.copies_warning = kept.doubts, kept.copies_warning
+        inspector._made_by = kept.made_by
         return inspector
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import is_sealed, remove_old, sealed
 from .version import made_by
+from .wording import printable
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -32,7 +33,8 @@ FORMAT = 36
 @dataclass(frozen=True)
 class KeptInspector:
     """What is kept of an inspector beside its learned head; ``stated`` are the fingerprints of the heads that have
-    one, ``doubts`` and ``copied`` what calibrating warned of, ``learned`` is the sha256 of that head's file.
+    one, ``doubts`` and ``copies_warning`` what calibrating warned of, ``made_by`` what calibrated, ``learned`` is the
+    sha256 of that head's file.
     """
 
     fingerprint: str
@@ -44,7 +46,8 @@ class KeptInspector:
     rates: dict[str, float]
     stated: dict[str, str]
     doubts: tuple[str, ...]
-    copied: str | None
+    copies_warning: str | None
+    made_by: str
     learned: str | None = None
 
     def learned_head(self, folder: Path, encoder: Encoder, cache: EmbeddingCache | bool) -> LearnedHead | None:
@@ -74,7 +77,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
     sha256 = None if head is None else hashlib.sha256(head).hexdigest()
     data = {
         "format": FORMAT,
-        "made_by": made_by(),
+        "made_by": kept.made_by,
         "fingerprint": kept.fingerprint,
         "authorised": sorted(kept.authorised, key=lambda pair: (pair[0] or "", pair[1])),
         "by": kept.by,
@@ -83,7 +86,7 @@ def write_inspector(folder: Path, kept: KeptInspector, learned: LearnedHead | No
         "rates": kept.rates,
         "stated": kept.stated,
         "doubts": kept.doubts,
-        "copied": kept.copied,
+        "copies_warning": kept.copies_warning,
         "calibration": kept.calibration.to_dict(),
         "learned": sha256,
     }
@@ -110,10 +113,10 @@ def read_inspector(folder: Path) -> KeptInspector:
         text = path.read_bytes()
         data = json.loads(text)
         if data["format"] != FORMAT:
-            made = f"format {data['format']}, made by {data.get('made_by', 'an earlier version')}"
+            made = f"format {data['format']!s:.20}, made by {data.get('made_by', 'an earlier version')!s:.80}"
             raise CatalogError(
-                f"{path}: {made:.120}; this is {made_by()}, which reads format {FORMAT}. Judge with the version that "
-                "made it, or calibrate again"
+                f"{path}: {printable(made)}; this is {made_by()}, which reads format {FORMAT}. Judge with the version "
+                "that made it, or calibrate again"
             )
         if not is_sealed(text, data):
             raise CatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
@@ -128,7 +131,8 @@ def read_inspector(folder: Path) -> KeptInspector:
             rates=Price(data["rates"]).rates,
             stated={str(name): str(text) for name, text in data["stated"].items()},
             doubts=tuple(str(id) for id in data["doubts"]),
-            copied=None if data["copied"] is None else str(data["copied"]),
+            copies_warning=None if data["copies_warning"] is None else str(data["copies_warning"]),
+            made_by=printable(str(data["made_by"])),
             learned=_sha256(data["learned"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

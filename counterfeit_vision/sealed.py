@@ -133,7 +133,10 @@ def _read_files(
         manifest = json.loads(data)
         kind = manifest["format"]
         if kind != format:
-            raise CorruptCatalogError(f"{path}: format {kind!r}; this version reads format {format}. Build it anew")
+            made = f", made by {manifest['made_by']!r:.80}" if "made_by" in manifest else ""
+            raise CorruptCatalogError(
+                f"{path}: format {kind!r:.20}{made}; this version reads format {format}. Build it anew"
+            )
         if not is_sealed(data, manifest):
             raise CorruptCatalogError(f"{path}: changed: it does not match its own sha256. Copy the folder again")
         files = {

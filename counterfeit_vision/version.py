@@ -18,16 +18,18 @@ LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simple
 
 @functools.cache
 def code_sha256() -> str:
-    """The sha256 of this package's code, of the small heads that come with it and of the versions of what it computes
-    with: what others have worked out may be something else. It is the same wherever they are installed.
+    """The sha256 of this package's code, of the recipes and small heads that come with it and of the versions of what
+    it computes with: what others have worked out may be something else. It is the same wherever they are installed.
     """
     digest = hashlib.sha256()
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             digest.update(f"{name} {metadata.version(name)} ".encode())
-    for folder, kind in ((Path(__file__).parent, "*.py"), (recipe_folder(), "*.safetensors")):
-        for file in sorted(folder.rglob(kind), key=lambda file: file.relative_to(folder).parts):
-            digest.update(file.read_bytes())
+    package, models = Path(__file__).parent, recipe_folder()
+    for folder, kind in ((package, "*.py"), (package, "*.j2"), (models, "*.json"), (models, "*.safetensors")):
+        for name in sorted(file.relative_to(folder).as_posix() for file in folder.rglob(kind)):
+            data = (folder / name).read_bytes()
+            digest.update(f"{name} {len(data)} ".encode() + data)
     return digest.hexdigest()
 
 

@@ -140,6 +140,18 @@ def test_an_old_inspector_is_refused_with_what_made_it_in_plain_words(
     assert str(refusal.value) == told + "Judge with the version that made it, or calibrate again"
 
 
+def test_an_inspector_of_another_code_keeps_the_name_of_what_calibrated_it(
+    inspector: cv.Inspector, tmp_path: Path
+) -> None:
+    path = inspector.save(tmp_path) / "inspector.json"
+    path.write_bytes(resealed(json.loads(path.read_text()) | {"made_by": "counterfeit-vision 0.0.1, \x1b[31mcode 1a"}))
+    loaded = cv.Inspector.load(tmp_path, inspector.catalog, [Loud()], cache=False)
+    assert inspector.about()["Version"] == made_by()
+    assert loaded.about()["Version"] == f"{made_by()}; calibrated by counterfeit-vision 0.0.1, ?[31mcode 1a"
+    again = loaded.save(tmp_path / "again") / "inspector.json"
+    assert json.loads(again.read_text())["made_by"] == "counterfeit-vision 0.0.1, ?[31mcode 1a"
+
+
 def resealed(data: dict) -> bytes:
     """As one would write them who knows how."""
     return sealed({key: value for key, value in data.items() if key != "sha256"})

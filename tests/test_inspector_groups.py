@@ -188,10 +188,10 @@ def test_what_calibrating_warned_of_is_told_and_kept(
     for one in (inspector, again):
         assert one.doubts == tuple(f"photo {number}" for number in range(7))
         assert one.about()["Doubts"] == "7 photos called genuine that somebody should look at"
-        assert one.about()["Copies"] == one.copied == str(told[0].message)
+        assert one.about()["Copies"] == one.copies_warning == str(told[0].message)
     inspector.calibrate([flat(70 + 2 * number) for number in range(40)])
     again = cv.Inspector.load(inspector.save(tmp_path), tree_catalog, [Loud(), Copied()], cache=False)
-    assert (again.doubts, again.copied) == ((), None)
+    assert (again.doubts, again.copies_warning) == ((), None)
     assert not {"Doubts", "Copies"} & again.about().keys()
 
 
