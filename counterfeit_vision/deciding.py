@@ -210,7 +210,7 @@ class Decider:
             alone=self._alone(scores, kind),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
             unmade=tuple(self.unable),
-            shown=any(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
+            shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
         )
 
     def _p_and_risk(self, ranked: _Ranked) -> tuple[float, float]:

@@ -52,8 +52,8 @@ class Findings:
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
-    - ``stale``: whether it was calibrated on another generation of the catalogue. ``shown``: whether the file of one of
-      its photos was calibrated with.
+    - ``stale``: whether it was calibrated on another generation of the catalogue. ``shown``: whether the files of
+      all its photos were calibrated with.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
     """
@@ -112,7 +112,7 @@ class Policy:
             reason += ", so nothing can be said of all of it." if decision == "clear" else "."
             decision = "insufficient_evidence" if decision == "clear" else decision
         if found.shown:
-            reason += " A photo of it was calibrated with, so its p-value is not that of a new listing."
+            reason += " All that it shows was calibrated with, so its p-value is not that of a new listing."
         if found.stale:
             reason += " Stale: the catalogue is not the one that was calibrated with, so none of this is promised."
         return decision, reason

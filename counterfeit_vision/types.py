@@ -557,7 +557,7 @@ class Verdict(_Record):
       conformal guarantee). It is (1 + k) / (n + 1), where k of the n listings that it is ranked among are so. Where the
       calibration left each group out in turn, the share is at most 2 ``p_value`` - 1 / (n + 1).
     - ``product``, ``brand``: the nearest catalogue product, or that of the catalogue's photo which is copied; ``None``
-      where nothing in the catalogue is near.
+      where none is recognised.
     - ``margin_p``: the share of genuine photos whose nearest product stands out from the next as little as here. Where
       that is at most a tenth, and no photo is copied, ``runner_up`` names the next product, with its brand where that
       differs: the photo may show either.

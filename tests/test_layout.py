@@ -101,10 +101,8 @@ def test_a_shifted_mark_deviates_and_both_are_shown(stencil: Stencil, layout: Ma
 
 
 def test_a_bend_shifts_no_mark_and_hides_none_that_is_shifted() -> None:
-    made = make_stencil(
-        [label(), *(bent(label(noise=noise), by) for noise, by in ((1, 20), (2, -20)))], [[SIGN, WORD], [], []]
-    )
-    assert isinstance(made, Stencil)
+    photos = [label(), *(bent(label(noise=noise), by) for noise, by in ((1, 20), (2, -20)))]
+    made = stencil_of(photos, [SIGN, WORD])
     layout = MarkLayout.of(made, MarkInk.all_of(made))
     assert deviation(made, layout, bent(card(noise=3), -30)).score < 2
     assert "shifted" in deviation(made, layout, card(aside=12, noise=3)).text

@@ -338,7 +338,7 @@ def test_a_verdict_on_a_photo_that_was_calibrated_with_says_so() -> None:
     for p, known in ((0.01, True), (0.5, True), (0.5, False)):
         decision, reason = word(Policy(ALPHA), found(p, known=known, shown=True))
         other, plain = word(Policy(ALPHA), found(p, known=known))
-        told = " A photo of it was calibrated with, so its p-value is not that of a new listing."
+        told = " All that it shows was calibrated with, so its p-value is not that of a new listing."
         assert (decision, reason) == (other, plain + told)
 
 

@@ -315,9 +315,8 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         parts = genuine - wholes[:, None]
         usual = _median(parts, axis=0)
         vary = _off(parts - usual, whole)
-        own_spread = SPREAD_OF_MAD * np.nan_to_num(
-            _median(np.abs(vary).max(axis=2), axis=0)
-        )  # an edge where light gathers
+        # An edge where light gathers varies more
+        own_spread = SPREAD_OF_MAD * np.nan_to_num(_median(np.abs(vary).max(axis=2), axis=0))
         spread = np.maximum(_spread(vary), own_spread)
         mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
         own = _median(mine, axis=0)
