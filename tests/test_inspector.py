@@ -553,7 +553,7 @@ def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
     inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(photos, alpha=0.2)
     named, unnamed = inspector.inspect([listings[0], photos[0]], strict=True)
     told = " Not counted against it, as too few genuine photos that calibrated make it: Claimed product."
-    assert named.reason.endswith(told)
+    assert told in named.reason
     assert "Product" not in unnamed.reason
     assert "Not counted" not in unnamed.reason
     assert any("uncounted" in line for line in str(named.explain()).splitlines())
