@@ -136,7 +136,7 @@ class EmbeddingCache:
             try:
                 self._opened = self._begin()
             except (OSError, sqlite3.Error) as error:
-                self._opened = self._do_without(error)
+                return self._do_without(error)
         return self._opened
 
     def _begin(self) -> sqlite3.Connection:

@@ -134,11 +134,16 @@ def test_too_few_genuine_photos_are_refused_before_any_is_judged(
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, **options)
 
 
+def genuine_and_fakes() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Genuine photos and fakes to calibrate with."""
+    return [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+
+
 def test_what_was_learned_from_fakes_stays_where_a_later_calibration_is_refused(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     learns_anything(monkeypatch)
-    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    genuine, fakes = genuine_and_fakes()
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, fakes=fakes, alpha=0.1)
     assert [head.name for head in inspector.heads] == ["loud", "learned"]
     assert inspector.calibration is not None
@@ -156,7 +161,7 @@ def test_listings_under_way_keep_the_calibration_that_they_began_with(
 ) -> None:
     learns_anything(monkeypatch)
     monkeypatch.setattr(judging, "LISTINGS_AT_ONCE", 2)
-    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    genuine, fakes = genuine_and_fakes()
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
     before = [verdict.to_dict() for verdict in inspector.inspect(fakes)]
 
@@ -177,7 +182,7 @@ def test_which_photos_calibrated_is_kept_and_said_where_nothing_else_is_judged(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     learns_anything(monkeypatch)
-    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    genuine, fakes = genuine_and_fakes()
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(genuine, fakes=fakes, alpha=0.1)
     again = cv.Inspector.load(inspector.save(tmp_path), tree_catalog, [Loud()], cache=False)
     kept = json.loads((tmp_path / "inspector.json").read_text())["calibration"]
@@ -203,7 +208,7 @@ def test_heads_and_calibration_are_of_one_piece_whenever_another_thread_looks(
             if known is not None and known.heads != tuple(head.name for head in self.heads):
                 torn.append(name)
 
-    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    genuine, fakes = genuine_and_fakes()
     inspector = Watched(tree_catalog, [Loud()], cache=False).calibrate(genuine, alpha=0.1)
     before = [verdict.to_dict() for verdict in inspector.stream(fakes)]
 
@@ -239,7 +244,7 @@ def test_a_photo_that_is_shown_as_genuine_and_as_a_fake_is_doubted_and_teaches_n
 ) -> None:
     learns_anything(monkeypatch)
     cache = EmbeddingCache(tmp_path / "e.sqlite")  # a vector's last digits depend on its batch mates on some processors
-    genuine, fakes = [picture(seed) for seed in range(200, 260)], [red(seed) for seed in range(300, 330)]
+    genuine, fakes = genuine_and_fakes()
     apart = cv.Inspector(tree_catalog, [Loud()], cache=cache).calibrate(genuine, fakes=fakes, alpha=0.1)
     with pytest.warns(RuntimeWarning, match="of 60 photos called genuine, 1 .* shown as fakes as well"):
         both = cv.Inspector(tree_catalog, [Loud()], cache=cache).calibrate(
