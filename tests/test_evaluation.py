@@ -77,10 +77,13 @@ def test_the_surest_come_first_and_what_lacks_evidence_last() -> None:
 
 def test_any_answer_about_unknown_goods_is_an_error_and_no_other_figure_counts_them() -> None:
     rows = [("genuine", 0.1), ("fake", 0.9)]
-    alone, mixed = run(*rows), run(*rows, ("unknown", 0.3), ("unknown", 0.9, "insufficient_evidence"))
+    alone, mixed = (
+        Evaluation([dataclasses.replace(row, probability=row.risk) for row in found.rows], draws=DRAWS)
+        for found in (run(*rows), run(*rows, ("unknown", 0.3), ("unknown", 0.9, "insufficient_evidence")))
+    )
     assert mixed.figures["full_coverage_error"].value == 0.5
     assert mixed.figures["risk_coverage_area"].value == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)
-    for name in ("auroc", "detections", "false_accusations", "average_precision"):
+    for name in ("auroc", "detections", "false_accusations", "average_precision", "brier", "calibration_error"):
         assert mixed.figures[name].value == alone.figures[name].value
     line = next(line for line in mixed.tables["kind"] if line.name == "unknown")
     assert line.decisions["insufficient_evidence"] == 1
@@ -98,6 +101,7 @@ def test_listings_without_a_verdict_are_shown_and_count_nowhere() -> None:
     rows = [*EIGHT.rows, judged(8, "fake", None, failure="decode: no pixels")]
     found = Evaluation(rows, draws=DRAWS)
     assert found.figures["detections"].listings == 4
+    assert found.fake_share == EIGHT.fake_share
     line = next(line for line in found.tables["kind"] if line.name == "fake")
     assert (line.listings, line.failures) == (5, 1)
     assert json.loads(json.dumps(found.to_dict()))["rows"][8]["failure"] == "decode: no pixels"
@@ -163,10 +167,12 @@ def test_probabilities_are_judged_for_the_share_of_fakes_that_the_listings_have(
     assert here.figures["auroc"] == there.figures["auroc"]
     assert (np.array([row.risk for row in rows]) >= here.alarm).tolist() == (truth >= 0.5).tolist()
     assert here.compare(there).figures["brier"].second == here.figures["brier"].value
+    assert there.compare(here).figures["brier"].first == here.figures["brier"].value
     assert Evaluation.load(here.save(tmp_path)).figures == here.figures
     assert "shifted from the share of fakes" in (tmp_path / "evaluation.html").read_text(encoding="utf-8")
-    fakes = Evaluation([row for row in rows if row.label == "fake"], draws=DRAWS, supposed=0.02)
-    assert fakes.figures["brier"].value == pytest.approx(np.mean((told[fake] - 1) ** 2))
+    for label, some in (("fake", fake), ("genuine", ~fake)):
+        alone = Evaluation([row for row in rows if row.label == label], draws=DRAWS, supposed=0.02)
+        assert alone.figures["brier"].value == pytest.approx(np.mean((told[some] - fake[some]) ** 2))
 
 
 def test_the_interval_of_a_calibration_error_holds_it() -> None:
@@ -188,9 +194,9 @@ def test_a_rate_is_kept_only_where_enough_listings_have_one() -> None:
     """Of 5 fakes, or 5 genuine listings, 95 % are all: the intervals held the true rate in four of ten runs."""
     genuine, fake = EIGHT.rows[:4], EIGHT.rows[4:]
 
-    def figures(fakes: int, known: int) -> dict:
-        rows = [dataclasses.replace(genuine[n % 4], id=f"g{n}", group=f"g{n}") for n in range(known)]
-        rows += [dataclasses.replace(fake[n % 4], id=f"f{n}", group=f"f{n}") for n in range(fakes)]
+    def figures(fakes: int, known: int, each: int = 1) -> dict:
+        rows = [dataclasses.replace(genuine[n % 4], id=f"g{n}", group=f"g{n // each}") for n in range(known * each)]
+        rows += [dataclasses.replace(fake[n % 4], id=f"f{n}", group=f"f{n // each}") for n in range(fakes * each)]
         found = Evaluation(rows, draws=DRAWS)
         assert found.figures.keys() == found.compare(found).figures.keys()
         return found.figures
@@ -199,6 +205,7 @@ def test_a_rate_is_kept_only_where_enough_listings_have_one() -> None:
     assert (both["fpr_at_tpr"].value, both["recall_at_fpr"].value) == (0.25, 0.75)
     assert {"fpr_at_tpr", "recall_at_fpr"} & figures(59, 60).keys() == {"recall_at_fpr"}
     assert {"fpr_at_tpr", "recall_at_fpr"} & figures(60, 59).keys() == {"fpr_at_tpr"}
+    assert {"fpr_at_tpr", "recall_at_fpr"}.isdisjoint(figures(59, 59, each=2))  # of one seller, they count once
 
 
 def test_every_listing_right_is_surer_than_all_but_one() -> None:
@@ -257,8 +264,9 @@ def test_recall_is_of_genuine_listings_whose_product_is_known_and_counts_what_wa
     assert one[:3] == (3 / 5, 0, 1)  # whole groups are drawn
     right = Evaluation([dataclasses.replace(row, place=1, group=row.id[0]) for row in 2 * rows], draws=DRAWS).figures
     assert right["recall_at_1"] == (1, *binomial_interval(6, 6), 12)  # though no draw of groups differs
-    better = Evaluation([dataclasses.replace(row, place=1) for row in rows], draws=DRAWS).compare(found)
-    assert better.figures["recall_at_1"].difference == pytest.approx(1 - 2 / 5)
+    better = Evaluation([dataclasses.replace(row, place=1) for row in rows], draws=DRAWS)
+    assert better.compare(found).figures["recall_at_1"].difference == pytest.approx(1 - 2 / 5)
+    assert found.compare(better).figures["recall_at_1"].difference == pytest.approx(2 / 5 - 1)
     assert "Recall@5 of the product" in found._repr_html_()
 
 
@@ -604,3 +612,14 @@ def test_rare_brands_are_taken_together_and_a_probability_is_taken_as_it_is() ->
     known = [dataclasses.replace(row, probability=0.9 * p, risk=0.9 * p) for row, p in zip(rows, SPREAD, strict=True)]
     assert order(*known)[0] == 0
     assert order(*known)[-1] == 13
+
+
+def test_at_exactly_the_alarm_level_a_listing_is_taken_for_fake() -> None:
+    assert run(("fake", 0.5), ("genuine", 0.1)).figures["full_coverage_error"].value == 0
+    assert order(*(judged(row, "genuine", 0.5, p_value=p) for row, p in enumerate((0.001, 0.9)))) == [0, 1]
+
+
+def test_what_was_not_answered_makes_no_answer_surer() -> None:
+    rows = [judged(row, "genuine", 0.5 * (1 - p), p_value=p) for row, p in enumerate(SPREAD)]
+    odd = [judged(90 + n, "genuine", 0.9, "insufficient_evidence", p_value=0.001) for n in range(30)]
+    assert np.allclose(Columns.of([*rows, *odd]).confidence[: len(rows)], Columns.of(rows).confidence)
