@@ -676,6 +676,18 @@ def test_arrays_of_fewer_numbers_than_the_encoder_gives_are_refused_at_the_first
         Catalog.load(saved, encoder=tiny_encoder).search(tree_photos)
 
 
+def test_marks_of_a_reference_that_is_not_there_are_refused_as_corrupt(saved: Path, tiny_encoder: TowerEncoder) -> None:
+    from safetensors.numpy import load, save
+
+    (path,) = saved.glob("arrays-*")
+    arrays = load(path.read_bytes())
+    for row in (-1, len(arrays["vectors"])):
+        marks = {"mark_rows": np.array([row]), "mark_vectors": arrays["vectors"][:1]}
+        rewrite(saved, "arrays", save(arrays | marks))
+        with pytest.raises(CorruptCatalogError, match="1 marks of 12 references do not fit together"):
+            Catalog.load(saved, encoder=tiny_encoder)
+
+
 @pytest.mark.parametrize("grid", [[10**18, 10**18], [-4, -4], [0, 0], [2, 2]], ids=str)
 def test_a_grid_that_the_patches_do_not_fill_is_refused_as_corrupt(
     saved: Path, tiny_encoder: TowerEncoder, grid: list[int]

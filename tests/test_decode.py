@@ -125,6 +125,8 @@ def test_integers_and_floats_find_their_range() -> None:
     assert grey([-2, 0, 2], "float32") == [0, 128, 255]
     assert grey([np.nan, 1, np.inf, -np.inf], "float32") == [0, 255, 255, 0]
     assert grey([np.nan, np.nan], "float32") == [0, 0]
+    assert grey([np.nan, 0, 51, 255], "float32") == [0, 0, 51, 255]
+    assert grey([np.inf, 0, 51, 255], "float32") == [255, 0, 51, 255]
 
 
 def test_dark_integers_of_a_file_stay_dark() -> None:
