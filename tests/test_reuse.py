@@ -361,10 +361,12 @@ def test_a_fake_that_stole_the_brands_picture_makes_no_fake_of_it(
     assert (copied.references[0], is_copy(copied)) == ("official", True)
 
 
-def asked_beside(fakes: list[np.ndarray], asked: list[np.ndarray], encoder: TowerEncoder) -> list[Evidence]:
+def asked_beside(
+    fakes: list[np.ndarray], asked: list[np.ndarray], encoder: TowerEncoder, gallery: str = "known_fake"
+) -> list[Evidence]:
     """What is said of photos beside ``ORIGINAL``, official, other goods, and known ``fakes``."""
     rows = [
-        Reference(id=f"fake {number}", photo=one, brand="acme", product="bag", gallery="known_fake")
+        Reference(id=f"fake {number}", photo=one, brand="acme", product="bag", gallery=gallery)
         for number, one in enumerate(fakes)
     ]
     rows.append(Reference(id="official", photo=ORIGINAL, brand="acme", product="bag", gallery="official"))
@@ -388,6 +390,8 @@ def test_a_copy_of_the_brands_picture_is_called_that_beside_a_known_fake_made_of
     genuine, copied = asked_beside([relabelled], [shown[0], recompressed(relabelled, 60)], tiny_encoder)
     assert (genuine.references[0], copied.references[0]) == ("official", "fake 0")
     assert is_copy(copied)
+    (genuine,) = asked_beside(shown[1:], shown[:1], tiny_encoder, gallery="genuine")
+    assert genuine.text.endswith(" agrees.")  # that another genuine photo is the same tells nothing
 
 
 def test_what_proves_a_known_fake_alone_is_not_taken_away_by_a_genuine_photo_that_is_nearly_proved() -> None:

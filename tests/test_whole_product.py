@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import cv2
 import numpy as np
@@ -238,11 +239,13 @@ def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
 
 
 def test_what_can_not_be_laid_over_the_product_says_why(catalog: Catalog) -> None:
-    batch = suspects(catalog, [np.full((200, 300, 3), 90, np.uint8), seen(printed(noise=3), CLOSE)])
-    bare, close = Drawing().score(batch)
-    assert not bare.applicable
-    assert "local features" in bare.text
-    assert close.applicable or "of the side that bears the marks" in close.text
+    closer = np.array([[3, -0.2, -900], [0.2, 3, -340], [0, 0, 1]])
+    photos = [np.full((200, 300, 3), 90, np.uint8), *(seen(printed(noise=3), laid) for laid in (CLOSE, closer))]
+    for head in (Drawing(), Colours()):
+        bare, whole, part = head.score(suspects(catalog, photos))
+        assert (bare.applicable, whole.applicable, part.applicable) == (False, True, False)
+        assert "local features" in bare.text
+        assert re.fullmatch(r"The photo shows 2\d% of the side that bears the marks\.", part.text)
 
 
 def test_an_encoder_without_patches_does_not_know_the_product_from_the_room(catalog: Catalog) -> None:
