@@ -187,7 +187,8 @@ def test_the_file_stays_within_its_size(tmp_path: Path, page: int) -> None:
     assert on_disk(path) < 2_300_000
 
 
-def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
+def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("counterfeit_vision.cache.NOTED", 8)
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache:
         for number in range(200):
@@ -196,6 +197,7 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
     with EmbeddingCache(path) as cache:  # in another session, on another day
         for number in range(20):
             assert cache.get(key(number), "f") is not None
+        assert len(cache._uses) == 4  # the others are noted in the file
     with EmbeddingCache(path, max_bytes=4_000_000) as cache:
         cache.put(key(999), "f", large(999))
         cache.commit()
@@ -204,6 +206,8 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
         assert kept[20:] == list(range(200 - len(kept[20:]), 200))
         assert 50 < len(kept) < 100
         assert same(cache.get(key(999), "f"), large(999))
+        cache.put_all("f", {key(1000 + number): large(number) for number in range(3)})
+        assert len(cache) == len(kept) + 4  # not every batch has to forget
 
 
 def test_that_one_run_uses_more_than_it_holds_is_said_once(tmp_path: Path) -> None:
