@@ -12,7 +12,7 @@ from lights import GENUINE, Loud, flat, goods
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Mark, Price, Product, Reuse, Suspects
+from counterfeit_vision.heads import Mark, Price, Product, Reuse, Suspects, Wordmark
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
@@ -25,6 +25,16 @@ def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
     assert verdict.claims["loud"].photo == 1
     (alone,) = inspector.inspect([cv.Listing(id="one", photos=[flat(250)])]).verdicts
     assert alone.claims["loud"].text == "Bright."
+
+
+def test_a_file_of_the_catalogue_takes_no_alarm_of_another_photo_away(
+    tree_catalog: cv.Catalog, tree_photos: list[Path]
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE, alpha=0.2)
+    photos = [tree_photos[0], flat(250)]
+    file, both = inspector.inspect([cv.Listing(id=str(most), photos=photos[:most]) for most in (1, 2)]).verdicts
+    assert (file.decision, both.decision) == ("review", "suspected")
+    assert file.reason.startswith("All that it shows is in the catalogue")
 
 
 def test_what_is_usual_shows_no_spot_at_whatever_level(tree_catalog: cv.Catalog) -> None:
@@ -116,21 +126,28 @@ class Unlike(Loud):
     name = "similarity"
 
 
-class MarkedLater(Loud):
-    """The same, as the claim about marks, which finds them on a listing's second photo."""
+class ToldLater(Loud):
+    """The same, as the claim about marks, or about a misspelt name, which finds them on a listing's second photo."""
 
-    name = "mark"
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def score(self, suspects: Suspects) -> list[cv.Evidence]:
         first, *others = super().score(suspects)
         return [first, *(dataclasses.replace(one, region=cv.Region(0, 0, 9, 9)) for one in others)]
 
 
-def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(tree_catalog: cv.Catalog) -> None:
-    inspector = cv.Inspector(tree_catalog, [Unlike(), MarkedLater()], cache=False).calibrate(GENUINE)
+@pytest.mark.parametrize("name", [Mark.name, Wordmark.name])
+def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(
+    name: str, tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Unlike(), ToldLater(name)], cache=False).calibrate(GENUINE)
     (verdict,) = inspector.inspect([cv.Listing(id="twice", photos=[flat(250)] * 2, product="bag")], strict=True)
     (once,) = inspector.inspect([cv.Listing(id="once", photos=[flat(250)], product="bag")], strict=True)
     assert (verdict.decision, verdict.p_value, verdict.risk) == ("suspected", once.p_value, once.risk)
+    monkeypatch.setattr("counterfeit_vision.deciding.UNSURE", 1)
+    (unnamed,) = inspector.inspect([cv.Listing(id="unnamed", photos=[flat(250)] * 2)], strict=True)
+    assert unnamed.decision == ("insufficient_evidence" if name == Mark.name else "suspected")
 
 
 class Tells(Loud):
@@ -160,8 +177,9 @@ def test_the_product_is_told_by_a_photo_that_is_a_copy_or_bears_marks(name: str,
 
 
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
-    references: list[cv.Reference], tiny_encoder: TowerEncoder
+    references: list[cv.Reference], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("counterfeit_vision.deciding.UNSURE", 1)
     known = cv.Reference(id="k", photo=picture(300), brand="luxor", product="clutch", gallery="known_fake")
     catalog = cv.Catalog.build([*references, known], encoder=tiny_encoder, cache=False)
     inspector = cv.Inspector(catalog, [Loud(), Product(), Reuse()], cache=False).calibrate(GENUINE)
@@ -412,7 +430,7 @@ class Covered(Loud):
 
 
 def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
-    inspector = cv.Inspector(tree_catalog, [Covered()], cache=False).calibrate(GENUINE)
+    inspector = cv.Inspector(tree_catalog, [Covered(), Dark()], cache=False).calibrate(GENUINE)
     bare, covered = inspector.inspect([flat(250), flat(250)[:30]])
     assert (bare.decision, covered.decision) == ("suspected", "review")
     assert "20 % of the ground around them is like nothing on genuine photos" in covered.reason
