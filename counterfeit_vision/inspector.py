@@ -388,14 +388,13 @@ class Inspector:
 
         With ``strict`` the first listing without a verdict raises its error.
         """
-        now, results = copy.copy(self), []
-        for result in now._stream(listings, progress=progress, stacklevel=3):
-            if strict and isinstance(result, Failure):
-                raise result.error
-            results.append(result)
+        now = copy.copy(self)
+        results = list(now._stream(listings, strict=strict, progress=progress, stacklevel=3))
         return Report(results, about=now.about())
 
-    def stream(self, listings: Listings, *, progress: bool = False) -> Iterator[Verdict | Failure]:
+    def stream(
+        self, listings: Listings, *, strict: bool = False, progress: bool = False
+    ) -> Iterator[Verdict | Failure]:
         """The same, lazily: results come as they are ready, in order. All use the calibration that was there at the
         first of them. Warns where that is of another generation of the catalogue, or has claims that cannot be made
         here, for example because what reads wordmarks is absent.
@@ -404,9 +403,11 @@ class Inspector:
         and more on a GPU) and 32 listings; from a live queue, take each listing as it comes and ``inspect([listing])``.
         Where the source raises, what was read before is judged first.
         """
-        return self._stream(listings, progress=progress, stacklevel=2)
+        return self._stream(listings, strict=strict, progress=progress, stacklevel=2)
 
-    def _stream(self, listings: Listings, *, progress: bool, stacklevel: int) -> Iterator[Verdict | Failure]:
+    def _stream(
+        self, listings: Listings, *, strict: bool, progress: bool, stacklevel: int
+    ) -> Iterator[Verdict | Failure]:
         """As :meth:`stream`; ``stacklevel`` says for whom the warnings are: 2 for the function that takes results."""
         now = copy.copy(self)  # another thread may calibrate meanwhile
         decider, about = now._decider(), now.about()
@@ -423,6 +424,8 @@ class Inspector:
                 yield decider.verdict(listing, rows, [*failures, *silent], about)
             else:
                 first = [*failures, *silent][0]
+                if strict:
+                    raise first.error
                 yield Failure(listing.id, first.stage, first.error)
 
     def _judge(

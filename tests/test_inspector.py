@@ -131,6 +131,17 @@ def test_bad_inputs_are_failures_in_their_places(
         inspector.inspect(listings, strict=True)
 
 
+def test_a_strict_stream_raises_at_its_first_failure(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict], no_threads_left: None
+) -> None:
+    good = market.folder / rows[0]["photos"][0]
+    stream = inspector.stream([good, b"no photo", b"none either"], strict=True)
+    assert next(stream).id == str(good)
+    with pytest.raises(cv.DecodeError, match="photo 1"):
+        next(stream)
+    assert list(stream) == []
+
+
 def test_verdicts_do_not_depend_on_company_or_order(
     inspector: cv.Inspector, market: cv.market.Market, rows: list[dict]
 ) -> None:
