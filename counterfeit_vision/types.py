@@ -88,19 +88,20 @@ class Region:
     y1: float
 
     def __post_init__(self) -> None:
-        values = (self.x0, self.y0, self.x1, self.y1)
-        if not all(math.isfinite(as_number(value)) for value in values) or self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise InputError(f"Region{values}: need finite x0 < x1 and y0 < y1, in pixels of the upright photo")
+        given = (self.x0, self.y0, self.x1, self.y1)
+        x0, y0, x1, y1 = map(as_number, given)
+        if not all(map(math.isfinite, (x0, y0, x1, y1))) or x1 <= x0 or y1 <= y0:
+            raise InputError(f"Region{given}: need finite x0 < x1 and y0 < y1, in pixels of the upright photo")
+        vars(self).update(x0=x0, y0=y0, x1=x1, y1=y1)
 
     @property
     def area(self) -> float:
         """Square pixels."""
-        x0, y0, x1, y1 = self.to_list()
-        return (x1 - x0) * (y1 - y0)
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
 
     def to_list(self) -> list[float]:
         """``[x0, y0, x1, y1]``."""
-        return [float(self.x0), float(self.y0), float(self.x1), float(self.y1)]
+        return [self.x0, self.y0, self.x1, self.y1]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+import torch
 
 from counterfeit_vision import errors
 from counterfeit_vision.errors import (
@@ -70,6 +71,12 @@ def test_a_region_knows_its_area_and_its_corners() -> None:
     assert region == Region(1.0, 2.0, 4.0, 8.0)
     assert len({region, Region(1, 2, 4, 8)}) == 1
     assert Region(*np.array([5, 5, 200, 250], np.uint8)).area == 195 * 245
+
+
+def test_a_region_holds_plain_numbers_whatever_it_is_given() -> None:
+    given = Region(torch.tensor(20.0), np.float32(20.5), np.int64(120), Decimal(100))
+    assert len({given, Region(20, 20.5, 120, 100)}) == 1, "equal ones have one hash"
+    assert json.dumps(dataclasses.asdict(given)) == '{"x0": 20.0, "y0": 20.5, "x1": 120.0, "y1": 100.0}'
 
 
 # --- references and listings -----------------------------------------------------------------------------------------
