@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path, own_arrays
-from .decode import decode
+from .decode import decode, photo_name
 from .encoders.base import name_of, refuse_no_encoder
 from .errors import CorruptCatalogError, FingerprintError, InputError
 from .geometry.keypoints import Keypoints
@@ -215,7 +215,11 @@ class Catalog:
                     ids[place[name], column] = self.references[key].id
                     products[place[name], column] = self.references[key].product
             scores[place[name]] = neighbours.scores[row]
-        return Matches(ids, products, scores, found.failures)
+        failures = [
+            dataclasses.replace(failure, id=photo_name(photos[place[failure.id]], failure.id))
+            for failure in found.failures
+        ]
+        return Matches(ids, products, scores, tuple(failures))
 
     def _kept_in(self, cache: EmbeddingCache | bool | None) -> contextlib.AbstractContextManager[EmbeddingCache | bool]:
         """The cache that is given; for ``None`` the catalogue's own, opened anew, as that may have been closed."""
@@ -291,7 +295,7 @@ class Catalog:
         ranked = []
         usable = self.genuine[marks.rows] if allowed is None else np.isin(marks.rows, allowed)
         for place, (name, photo) in enumerate(photos.items()):
-            pixels = decode(photo, name=name).pixels
+            pixels = decode(photo, name=photo_name(photo, name)).pixels
             goods = list(dict.fromkeys(self.goods[[key for key in near.rows[place] if key >= 0]].tolist()))
             found = self.marks_in(pixels, goods[:MARK_CANDIDATES])
             if isinstance(found, str) or not usable.any():

@@ -255,6 +255,16 @@ def test_there_is_one_row_a_photo_and_failed_ones_are_padded(tree_catalog: Catal
     assert [failure.id for failure in found.failures] == [f"photo {row}" for row in sorted(bad)]
 
 
+def test_a_photo_that_failed_is_called_as_it_is_elsewhere(tree_catalog: Catalog, tree: Path, tmp_path: Path) -> None:
+    good, first, gone = min(tree.rglob("*.jpg")), tree_catalog.references[0].id, tmp_path / "gone.jpg"
+    photos = [gone, good, BAD, good, gone]
+    found = tree_catalog.search(photos, k=1)
+    assert found.ids[:, 0].tolist() == [None, first, None, first, None], "one row a photo, however often it is shown"
+    assert [failure.id for failure in found.failures] == [str(gone), "photo 2", str(gone)]
+    embedded = embed(photos, encoder=tree_catalog.encoder).failures
+    assert [failure.to_dict() for failure in found.failures] == [failure.to_dict() for failure in embedded]
+
+
 def test_threads_may_ask_for_the_marks_of_more_products_than_stay(
     tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
