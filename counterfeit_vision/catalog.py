@@ -59,6 +59,7 @@ __all__ = ["Catalog", "Neighbours", "facts"]
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
+WITHOUT_MARKS = "has regions, and no marks were found; draw boxes and build anew"
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -172,6 +173,7 @@ class Catalog:
         """The ``k`` nearest references of each photo, best first.
 
         ``brand``, ``category`` and ``gallery`` restrict what is searched; without ``gallery``, all but known fakes are.
+        Warns where the catalogue knows no such brand or category, or nothing of it that can be searched.
 
         Always one row a photo, in order; a photo that failed has ``None`` and ``-inf``. Scores say how much more a
         photo's patches are like the product's references than like other products, plus a small share of the global
@@ -187,13 +189,11 @@ class Catalog:
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
-        rows = self._allowed(brand=brand, category=category, gallery=gallery)
-        asked = range(len(self)) if rows is None else rows.tolist()
-        if by == "mark" and asked and not any(self.references[row].regions for row in asked):
-            which = "reference" if rows is None else "such reference"
-            raise InputError(
-                f"search(by='mark'): no {which} has regions, and no marks were found; draw boxes and build anew"
-            )
+        if by == "mark" and not any(reference.regions for reference in self.references):
+            raise InputError(f"search(by='mark'): no reference {WITHOUT_MARKS}")
+        rows, fault = self._allowed(by, brand=brand, category=category, gallery=gallery)
+        if fault is not None:
+            warnings.warn(f"all rows are empty: {fault}", RuntimeWarning, stacklevel=2)
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
@@ -313,18 +313,25 @@ class Catalog:
             self.marks = MarkLibrary.encode(self.encoder, regions, self.pixels, cache)
         return self.marks
 
-    def _allowed(self, **wanted: str | None) -> NDArray[np.int64] | None:
-        """The rows that have all of these; ``None`` for no restriction. Raises for what the catalogue does not know."""
-        self._names.refuse_unknown(**wanted)
+    def _allowed(self, by: str, **wanted: str | None) -> tuple[NDArray[np.int64] | None, str | None]:
+        """The rows that have all of these, ``None`` for no restriction; and, where none can be found ``by`` what is
+        asked, why, unless there is just none that has all. Raises for what can be no name.
+        """
+        fault = self._names.unknown(**wanted)
+        texts = all(isinstance(value, str | None) for value in wanted.values())
+        if fault is not None and not (texts and wanted["gallery"] in (None, *GALLERIES)):
+            raise InputError(fault)
         if all(value is None for value in wanted.values()):
-            return None
+            return None, None
         hits = self._names.having(**wanted)
-        if not wanted.get("gallery"):
-            if hits.any() and not (hits & self.genuine).any():
-                told = " and ".join(f"{field} {value!r}" for field, value in wanted.items() if value is not None)
-                raise InputError(f"only known fakes are of {told}: add gallery='known_fake'")
-            hits &= self.genuine
-        return np.flatnonzero(hits).astype(np.int64)
+        allowed = hits if wanted["gallery"] else hits & self.genuine
+        rows = np.flatnonzero(allowed).astype(np.int64)
+        if hits.any() and not len(rows):
+            told = " and ".join(f"{field} {value!r}" for field, value in wanted.items() if value is not None)
+            fault = f"only known fakes are of {told}: add gallery='known_fake'"
+        elif by == "mark" and len(rows) and not any(self.references[row].regions for row in rows.tolist()):
+            fault = f"search(by='mark'): no such reference {WITHOUT_MARKS}"
+        return rows, fault
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
         """The rows of a brand's or a product's genuine references; empty where there are none."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
 from .lookalikes import folded
 from .types import Reference, composed
 from .wording import first_few
@@ -47,13 +46,14 @@ class Names:
                 hits &= own
         return hits
 
-    def refuse_unknown(self, **wanted: str | None) -> None:
-        """:class:`InputError` where no reference has one of these, with the names that there are."""
+    def unknown(self, **wanted: str | None) -> str | None:
+        """That no reference has one of these, with the names that there are; ``None`` where all are known."""
         for field, value in wanted.items():
             if value is not None and not self.rows(field, value):
                 names = sorted(str(name) for name in self.by(field) if name is not None)
                 told = first_few(names, NAMED) or "none at all"
-                raise InputError(f"the catalogue knows no {field} {value!r}; it knows {told}")
+                return f"the catalogue knows no {field} {value!r}; it knows {told}"
+        return None
 
     def by(self, field: str) -> dict[str | None, list[int]]:
         """The rows of each brand, product, category or gallery. Cached: it is asked for each photo."""

@@ -324,7 +324,6 @@ def test_a_brand_leaves_its_own_references_only(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"brand": "nobody"}, "no brand 'nobody'; it knows acme, zeta"),
         ({"k": 0}, "k=0"),
         ({"by": "mark"}, "by='mark'"),
     ],
@@ -497,8 +496,8 @@ def test_known_fakes_are_found_only_where_they_are_asked_for(
     assert not any(catalog.references[int(row)].gallery == "known_fake" for row in catalog.rows_of(brand="acme"))
     with pytest.raises(InputError, match="knows no gallery 'stolen'; it knows genuine, known_fake"):
         catalog.search([references[0].photo], gallery="stolen")
-    with pytest.raises(InputError, match="knows no category 'shoes'; it knows none at all"):
-        catalog.search([references[0].photo], category="shoes")
+    with pytest.warns(RuntimeWarning, match="knows no category 'shoes'; it knows none at all"):
+        assert catalog.search([references[0].photo], k=1, category="shoes").ids.tolist() == [[None]]
 
 
 @pytest.mark.parametrize("by", ["photo", "mark"])
@@ -529,8 +528,8 @@ def test_a_brand_of_which_only_fakes_are_known_is_searched_where_they_are_asked_
     fakes = [dataclasses.replace(row, brand="luxor", product="bag", gallery="known_fake") for row in references[:2]]
     catalog = Catalog.build([*references[2:], *fakes], encoder=tiny_encoder)
     asked = [fakes[0].photo]
-    with pytest.raises(InputError, match=r"only known fakes are of brand 'Luxor': add gallery='known_fake'"):
-        catalog.search(asked, brand="Luxor")
+    with pytest.warns(RuntimeWarning, match=r"only known fakes are of brand 'Luxor': add gallery='known_fake'"):
+        assert catalog.search(asked, k=1, brand="Luxor").ids.tolist() == [[None]]
     assert catalog.search(asked, k=2, brand="Luxor", gallery="known_fake").ids.tolist() == [["r0", "r1"]]
     assert (catalog.info()["brands"], catalog.info()["products"]) == (2, 5)
 
@@ -539,8 +538,10 @@ def test_what_has_no_marks_is_not_searched_by_them(references: list[Reference], 
     rows = [dataclasses.replace(row, regions=[Region(2, 2, 40, 30)]) for row in references[2:]]
     fakes = [dataclasses.replace(row, gallery="known_fake") for row in references[:2]]
     catalog = Catalog.build([*rows, *fakes], encoder=tiny_encoder)
-    with pytest.raises(InputError, match="no such reference has regions"):
-        catalog.search([fakes[0].photo], gallery="known_fake", by="mark")
+    with pytest.warns(RuntimeWarning, match="no such reference has regions"):
+        found = catalog.search([fakes[0].photo, BAD], k=2, gallery="known_fake", by="mark")
+    assert found.ids.tolist() == [[None, None]] * 2
+    assert [failure.id for failure in found.failures] == ["photo 1"]
 
 
 def test_a_file_that_is_called_genuine_and_a_known_fake_is_told_and_the_brands_own_picture_is_not(
@@ -651,8 +652,22 @@ def test_what_makes_no_index_is_refused_at_once(
 def test_of_many_brands_a_few_are_named(references: list[Reference], tiny_encoder) -> None:
     many = [dataclasses.replace(row, id=f"{n}", brand=f"brand {n}") for n, row in enumerate(references * 3)]
     catalog = Catalog.build(many, encoder=tiny_encoder, find_marks=False)
-    with pytest.raises(InputError, match=r"knows no brand 'x'; it knows brand 0, brand 1, .*, brand 26 and 16 more$"):
+    with pytest.warns(RuntimeWarning, match=r"no brand 'x'; it knows brand 0, brand 1, .*, brand 26 and 16 more$"):
         catalog.search([references[0].photo], brand="x")
+
+
+def test_a_brand_that_the_catalogue_does_not_know_gives_empty_rows_and_one_warning(
+    tree_catalog: Catalog, tree_photos: list
+) -> None:
+    photos = [tree_photos[0], BAD]
+    with pytest.warns(RuntimeWarning) as told:
+        found = tree_catalog.search(photos, k=2, brand="acmee")
+    sentence = "all rows are empty: the catalogue knows no brand 'acmee'; it knows acme, zeta"
+    assert [(str(one.message), one.filename) for one in told] == [(sentence, __file__)]
+    assert found.ids.tolist() == found.products.tolist() == [[None, None]] * 2
+    assert np.isneginf(found.scores).all()
+    assert [failure.id for failure in found.failures] == ["photo 1"]
+    assert tree_catalog.search(photos, k=1, brand="acme").products.tolist() == [["bag"], [None]]
 
 
 def test_a_name_is_found_however_its_accents_are_written(references: list[Reference], tiny_encoder) -> None:
