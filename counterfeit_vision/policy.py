@@ -102,6 +102,8 @@ class Policy:
                 f" It is little like the fakes that were shown: the probability of a fake is {risk}, where {expected} "
                 "are expected."
             )
+        if decision == "suspected" and _may_be_authorised(listing, self.authorised):
+            reason += f" {_stranger(listing, self.authorised).capitalize()}."
         if found.uncounted:
             few = "too few genuine photos that calibrated make it"
             reason += f" Not counted against it, as {few}: {_names(found.uncounted)}."
@@ -223,6 +225,12 @@ def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str
     """
     seller = listing.seller
     return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
+
+
+def _may_be_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
+    """Whether the seller has an authorised id, and either that or the listing names no platform."""
+    ids = {verified for platform, verified in authorised if platform is None or listing.platform is None}
+    return isinstance(listing.seller, Seller) and composed(listing.seller.id) in ids
 
 
 def _stranger(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> str:

@@ -251,6 +251,24 @@ def test_of_a_seller_that_may_be_authorised_nothing_else_is_said(offer: Listing,
     )
 
 
+@pytest.mark.parametrize(
+    ("offer", "said"),
+    [
+        (listing("store-2", "stall"), ", whose authorised id names no platform, is not known to be authorised."),
+        (listing("store-1"), ", on a platform that is not named, is not known to be authorised."),
+        (listing("store-1", "stall"), ""),
+        (listing("store-3", "stall"), ""),
+        (listing("store-3"), ""),
+        (listing(None, "bazaar"), ""),
+    ],
+)
+def test_what_an_authorised_id_lacks_to_spare_its_seller_is_said(offer: Listing, said: str) -> None:
+    policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1"), "store-2"]))
+    plain = word(Policy(ALPHA), found(0.01))
+    assert word(policy, found(0.01), offer) == ("suspected", plain[1] + (f" The seller{said}" if said else ""))
+    assert word(policy, found(0.5), offer) == word(Policy(ALPHA), found(0.5)), "nothing to be spared"
+
+
 def test_grey_market_is_told_where_too_few_priced_listings_calibrated_to_rank_any_price_below_alpha() -> None:
     policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
     facts = {"claims": {"price": 1 / 11, "patches": 0.4}, "unpriced": 0.6}
