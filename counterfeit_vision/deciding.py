@@ -25,6 +25,7 @@ from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
+REASONS_TOLD = 3
 BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
@@ -114,8 +115,8 @@ class Decider:
     def verdict(
         self, listing: Listing, judged: Sequence[JudgedPhoto], failures: Sequence[Failure], about: Mapping[str, str]
     ) -> Verdict:
-        """The verdict on a listing; a claim applies to each of these photos, a calibrated one to at least one.
-        ``about`` are the facts of its report.
+        """The verdict on a listing; a claim applies to each of these photos, or to none of them. ``about`` are the
+        facts of its report.
         """
         ranked = self._rank(listing, judged)
         claims = self._claims(listing, ranked)
@@ -192,6 +193,7 @@ class Decider:
                 if not math.isnan(ranked.claims_p[worst, column])
             },
             known=known,
+            silent=self._why_silent(ranked),
             product=self.catalog.references[photo.neighbours[0]].product,
             photos=len(ranked.once),
             most=calibration.most_photos,
@@ -212,6 +214,14 @@ class Decider:
             unmade=tuple(self.unable),
             shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
         )
+
+    def _why_silent(self, ranked: _Ranked) -> str | None:
+        """What the first calibrated claims say of having nothing to go on; ``None`` where one has."""
+        if not np.isneginf(ranked.strength).all():
+            return None
+        counted = np.flatnonzero(self.calibration.can_tell).tolist()
+        told = dict.fromkeys(row.evidence[column].text for row in ranked.judged for column in counted)
+        return " ".join([*told][:REASONS_TOLD])
 
     def _p_and_risk(self, ranked: _Ranked) -> tuple[float, float]:
         """The p-value and the risk of a listing with these photos, each file of which counts once.

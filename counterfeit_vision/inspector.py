@@ -416,17 +416,15 @@ class Inspector:
         for name, why in decider.unable.items():
             told = f"{name} makes no claim, though it was calibrated: {why}"
             warnings.warn(told, RuntimeWarning, stacklevel=stacklevel)
-        can_tell = decider.calibration.can_tell
         for listing, judged, failures in now._judge(listings, now.heads, progress=progress):
-            telling, silent = usable(judged, can_tell)
-            if telling:  # its other photos count as usual, as they do when it calibrates
+            if judged:
                 rows, silent = usable(judged)
-                yield decider.verdict(listing, rows, [*failures, *silent], about)
+                others = [*failures, *silent] if rows else failures
+                yield decider.verdict(listing, rows or judged, others, about)
+            elif strict:
+                raise failures[0].error
             else:
-                first = [*failures, *silent][0]
-                if strict:
-                    raise first.error
-                yield Failure(listing.id, first.stage, first.error)
+                yield Failure(listing.id, failures[0].stage, failures[0].error)
 
     def _judge(
         self, listings: Listings, heads: Sequence[Head], *, progress: bool

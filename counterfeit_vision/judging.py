@@ -136,21 +136,16 @@ def strata_of(rows: Sequence[JudgedPhoto], catalog: Catalog, by: str | None) -> 
     return [composed(str(getattr(catalog.references[row.neighbours[0]], by) or "")) for row in rows]
 
 
-def usable(
-    judged: Sequence[JudgedPhoto], known: NDArray[np.bool_] | None = None
-) -> tuple[list[JudgedPhoto], list[Failure]]:
-    """The photos to which a claim applies, of the heads in ``known`` (H,) where given, and a failure for each of the
-    others.
-    """
+def usable(judged: Sequence[JudgedPhoto]) -> tuple[list[JudgedPhoto], list[Failure]]:
+    """The photos to which a claim applies, and a failure for each of the others."""
     loud: list[JudgedPhoto] = []
     silent: list[Failure] = []
     for row in judged:
-        applies = np.array([item.applicable for item in row.evidence])
-        if (applies if known is None else applies & known).any():
+        if any(item.applicable for item in row.evidence):
             loud.append(row)
             continue
-        why = next((item.text for item in row.evidence if not item.applicable), "it was never calibrated")
-        error = InputError(f"{row.photo.id}: no claim applies that genuine photos have calibrated ({why})")
+        why = f"no claim applies that genuine photos have calibrated ({row.evidence[0].text})"
+        error = InputError(f"{row.photo.id}: {why}")
         silent.append(Failure(row.photo.id, "score", error))
     return loud, silent
 

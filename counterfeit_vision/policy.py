@@ -39,6 +39,7 @@ class Findings:
     - ``proved``: at most this share of genuine listings looks as unusual, by leaving one out; ``None`` where that is
       ``p_value``.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
+    - ``silent``: why none of its photos has a claim that counts; ``None`` where one has.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
       catalogue are on a photo, known or not.
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
@@ -63,6 +64,7 @@ class Findings:
     claims: Mapping[str, float]
     known: bool
     product: str
+    silent: str | None = None
     photos: int = 1
     most: int = 0
     proved: float | None = None
@@ -120,6 +122,10 @@ class Policy:
         return decision, reason
 
     def _word(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
+        copied = f"{found.copy} " if found.copy else ""
+        if found.silent is not None:
+            told = "No claim that counts has anything to go on, so nothing can be said."
+            return "insufficient_evidence", f"{copied}{told} {found.silent}".rstrip()
         if not found.known and found.marked:
             return "insufficient_evidence", (
                 "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
@@ -135,7 +141,6 @@ class Policy:
         share += " of genuine listings look this unusual, on average over calibrations"
         name, p = next(iter(found.claims.items()), ("no claim", 1.0))
         leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
-        copied = f"{found.copy} " if found.copy else ""
         official = is_authorised(listing, self.authorised)
         grey = self._grey_market(listing, found, official)
         if found.p_value <= self.alpha:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, flat, goods
+from lights import GENUINE, Loud, flat, goods, said
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -286,7 +286,7 @@ def test_a_photo_that_no_claim_applies_to_takes_no_neighbour_with_it(tree_catalo
     assert (failure.id, failure.stage) == ("photo 40", "score")
     assert "no claim applies that genuine photos have calibrated (Too bright.)" in str(failure.error)
     report = inspector.inspect([flat(60), flat(250), flat(70), cv.Listing(id="half", photos=[flat(250), flat(80)])])
-    assert [type(item).__name__ for item in report] == ["Verdict", "Failure", "Verdict", "Verdict"]
+    assert said(inspector, [flat(60), flat(250), flat(70)]) == ["clear", "insufficient_evidence", "clear"]
     assert [(item.id, item.stage) for item in report[3].failures] == [("half photo 1", "score")]
     assert (report[3].decision, report[3].reason) == ("clear", inspector.inspect([flat(80)])[0].reason), "it was read"
 
@@ -310,7 +310,31 @@ def test_a_claim_that_one_photo_alone_answers_to_ends_no_calibration(
         inspector.calibrate([*GENUINE[:place], flat(240), *GENUINE[place:]], leave_one_out=leave_one_out)
         dark, bright = inspector.inspect([flat(60), flat(250)])
         assert dark.decision == "clear"
-        assert bright.stage == "score"
+        assert bright.decision == "insufficient_evidence"
+        assert bright.reason.endswith(
+            "Too bright. Not counted against it, as too few genuine photos that calibrated make it: Bright."
+        )
+
+
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_a_listing_of_which_no_claim_can_say_anything_abstains_as_usual_and_says_why(
+    tree_catalog: cv.Catalog, leave_one_out: bool
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Silent()], cache=False).calibrate(GENUINE, leave_one_out=leave_one_out)
+    calibration, bright = inspector.calibration, flat(250)
+    assert calibration is not None
+    one, two, part = inspector.inspect(
+        [bright, cv.Listing(id="two", photos=[bright, flat(240)]), cv.Listing(id="part", photos=[b"no photo", bright])],
+        strict=True,
+    ).verdicts
+    told = "No claim that counts has anything to go on, so nothing can be said. Too bright."
+    for verdict, photos in ((one, 1), (two, 2), (part, 1)):
+        assert (verdict.decision, verdict.statistics) == ("insufficient_evidence", (0.0,) * photos)
+        assert (len(verdict.photos), verdict.claims["loud"].applicable) == (photos, False)
+    assert (one.reason, two.reason, part.reason) == (told, told, f"{told} 1 more photo of it could not be read.")
+    assert one.risk == part.risk == calibration.risk(np.zeros(1))[0]
+    assert one.p_value == part.p_value == calibration.p_of(np.full((1, 1), np.nan))[0]
+    assert [failure.stage for failure in part.failures] == ["decode"]
 
 
 def test_photos_of_claims_that_were_never_calibrated_count_when_judged_as_when_they_calibrate(

@@ -57,6 +57,16 @@ def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
     assert "nearest: bag" in reason
 
 
+def test_what_no_claim_that_counts_can_say_anything_about_accuses_nobody() -> None:
+    told = "No claim that counts has anything to go on, so nothing can be said. Too bright."
+    for changes in ({}, {"known": False}, {"known": False, "marked": True}):
+        assert word(Policy(ALPHA), found(0.001, silent="Too bright.", **changes)) == ("insufficient_evidence", told)
+    copied = found(0.001, silent="", copy="It is a copy of fake-1.", fake=True)
+    said, reason = word(Policy(ALPHA), copied)
+    assert (said, reason.startswith("It is a copy of fake-1. No claim")) == ("insufficient_evidence", True)
+    assert reason.endswith("nothing can be said.")
+
+
 def test_authorised_is_who_the_platform_has_verified_there() -> None:
     policy = Policy(ALPHA, authorised=pairs([("bazaar", "store-1"), "own-shop"]))
     assert word(policy, found(0.01), listing("store-1", "bazaar"))[0] == "review"
