@@ -26,6 +26,7 @@ __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
 REASONS_TOLD = 3
+BELOW_HALF = math.nextafter(0.5, 0)
 BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
@@ -229,7 +230,8 @@ class Decider:
         Photos that the catalogue does not know accuse nobody, nor does a genuine photo of the brand's beside the
         seller's own; nor does leaving them out, as calibration listings are ranked with all of theirs. So the listing
         is ranked with all photos, with those that are known and with the seller's own: the largest p-value counts, and
-        the smallest risk.
+        the smallest risk. Where that is no probability, it is a half or more if the p-value reaches alpha, and less if
+        not, by whatever listings or photos it was ranked.
         """
         once, p_values, risks = ranked.once, [], []
         parts = [once[part[once]] for part in (ranked.known, ranked.own)]
@@ -238,7 +240,10 @@ class Decider:
             p_values.append(self.calibration.listing_p(ranked.scores[some], *of, photos=len(once)))
             merged = mean_evidence(ranked.merged[some])[None]
             risks.append(float(self.calibration.risk(merged, self.base_rate)[0]))
-        return max(p_values), min(risks)
+        p_value, risk = max(p_values), min(risks)
+        if self.calibration.probability is None:
+            risk = max(risk, 0.5) if p_value <= self.calibration.alpha else min(risk, BELOW_HALF)
+        return p_value, risk
 
     def _alone(self, scores: Doubles, kind: str) -> dict[str, float]:
         """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""

@@ -552,7 +552,8 @@ class Verdict(_Record):
     """What the library says about one listing.
 
     - ``decision``: one of :data:`DECISIONS`; ``reason`` is the sentence that names the claims and numbers behind it.
-    - ``risk``: finite, 0..1, higher = more suspicious, on every verdict.
+    - ``risk``: finite, 0..1, higher = more suspicious, on every verdict. Where it is no ``probability``, it is a half
+      or more if the p-value reaches the alarm level alpha, and less if not.
     - ``probability`` of a fake, where labelled fakes were shown: ``risk`` is then that; ``None`` without.
     - ``p_value``: at most this share of genuine listings is at least this unusual, on average over calibrations (the
       conformal guarantee). It is (1 + k) / (n + 1), where k of the n listings that it is ranked among are so. Where the
@@ -567,9 +568,9 @@ class Verdict(_Record):
     - ``calibration``: the fingerprint of the one that it comes from (:attr:`.Calibration.fingerprint`), "" where that
       is not known; ``about``: the facts at the head of its report, one object for all verdicts of an inspection.
     - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from their
-      mean evidence (the log of the mean of their exponentials), with which the risk rises continuously: that of all
-      photos, of those that the catalogue knows, or of those of them that are no proven copies of genuine photos,
-      whichever is least suspicious. A photo shown twice counts once.
+      mean evidence (the log of the mean of their exponentials), with which the risk rises continuously on either side
+      of a half: that of all photos, of those that the catalogue knows, or of those of them that are no proven copies of
+      genuine photos, whichever is least suspicious. A photo shown twice counts once.
     - ``authorised``: the seller is one of those that the brand has authorised. ``listing``: the one that was judged,
       without its photos.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;

@@ -272,6 +272,23 @@ def test_the_claim_that_is_named_is_listed_first_where_another_photo_has_a_lone_
     assert list(verdict.claims) == ["red", "green", "blue"]
 
 
+@pytest.mark.parametrize("leave_one_out", [False, True])
+def test_the_risk_of_more_photos_than_any_listing_that_calibrated_has_is_on_the_side_of_the_p_value(
+    tree_catalog: cv.Catalog, leave_one_out: bool
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    inspector.calibrate(GENUINE, alpha=0.1, leave_one_out=leave_one_out)
+    offers = [[flat(250), *GENUINE[:more]] for more in (0, 1, 2, 4, 8)] + [[flat(light)] * 3 for light in (160, 250)]
+    offers += [[flat(light) for light in lights] for lights in ((40, 41, 42), (250, 249, 248), (150, 151, 152))]
+    verdicts = inspector.inspect([cv.Listing(id=str(n), photos=photos) for n, photos in enumerate(offers)]).verdicts
+    assert {verdict.p_value <= 0.1 for verdict in verdicts} == {True, False}
+    for verdict in verdicts:
+        assert (verdict.risk >= 0.5) == (verdict.p_value <= 0.1)
+    risks = [verdict.risk for verdict in verdicts[:5]]
+    assert risks == sorted(risks, reverse=True), "each harmless photo more lowers it"
+    assert risks[0] == inspector.calibration.risk(np.array(verdicts[0].statistics))[0]
+
+
 class Silent(Loud):
     """The same, of dark photos only."""
 
