@@ -96,6 +96,8 @@ class Calibration:
     fake_photos: frozenset[str] = frozenset()
     _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
     """For each claim that :meth:`p_without` left out, the statistics of one photo of each group, sorted."""
+    _scales: dict[str | None, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
+    """What :meth:`_scale` made."""
 
     @classmethod
     def fit(
@@ -435,30 +437,38 @@ class Calibration:
         standardised[:, self.heads.index(head)] = np.nan
         return standardised
 
-    def risk(self, merged: Doubles, base_rate: float | None = None) -> Doubles:
+    def risk(self, merged: Doubles, base_rate: float | None = None, stratum: str | None = None) -> Doubles:
         """(N,) in 0..1, continuous and strictly increasing in the statistic.
 
         With labelled fakes it is the probability of a fake, where a share ``base_rate`` is fake (default: their share
         of all labelled photos that were shown). Without, it orders listings and is no probability: 0.5 where the
-        p-value among all calibration listings reaches alpha.
+        p-value among the calibration listings of this ``stratum`` (default: among all) reaches alpha.
         """
         if self.probability is not None:
             return self.probability.of(merged, base_rate)
-        away = (merged - self.alarm_level) / self._risk_spread
+        level, spread = self._scale(stratum)
+        away = (merged - level) / spread
         far = np.maximum(np.abs(away) - FAR, 0)
         logit = np.sign(away) * (np.minimum(np.abs(away), FAR) + np.log1p(far))
         return np.asarray(1 / (1 + np.exp(-logit)))
 
-    @cached_property
-    def _risk_spread(self) -> float:
-        return max(float(self.alarm_level - np.median(self.ranking.statistics)) / 2, LEAST_SPREAD)
-
-    @cached_property
+    @property
     def alarm_level(self) -> float:
         """The statistic above which, but for rounding, the p-value among all calibration listings is at most alpha."""
-        falling = np.sort(self.ranking.statistics)[::-1]
-        p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
-        return float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
+        return self._scale(None)[0]
+
+    def _scale(self, stratum: str | None) -> tuple[float, float]:
+        """The :attr:`alarm_level` among the calibration listings of a stratum, ``None`` for all, and half the way there
+        from the usual.
+        """
+        kept = self._scales
+        if stratum not in kept:
+            known = self.ranking.statistics if stratum is None else self.ranking.statistics_of(stratum)
+            falling = np.sort(known)[::-1]
+            p_above = (1 + np.arange(1, len(falling) + 1)) / (1 + len(falling))
+            level = float(falling[np.argmax(p_above > self.alpha + 10**-DIGITS)])
+            kept[stratum] = level, max(float(level - np.median(known)) / 2, LEAST_SPREAD)
+        return kept[stratum]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; NaN becomes ``None``."""

@@ -236,10 +236,10 @@ class Decider:
         once, p_values, risks = ranked.once, [], []
         parts = [once[part[once]] for part in (ranked.known, ranked.own)]
         for some in [once, *(mine for mine in parts if 0 < len(mine) < len(once))]:
-            of = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
-            p_values.append(self.calibration.listing_p(ranked.scores[some], *of, photos=len(once)))
+            strata, kinds = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
+            p_values.append(self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(once)))
             merged = mean_evidence(ranked.merged[some])[None]
-            risks.append(float(self.calibration.risk(merged, self.base_rate)[0]))
+            risks += [float(self.calibration.risk(merged, self.base_rate, name)[0]) for name in set(strata)]
         p_value, risk = max(p_values), min(risks)
         if self.calibration.probability is None:
             risk = max(risk, 0.5) if p_value <= self.calibration.alpha else min(risk, BELOW_HALF)

@@ -116,6 +116,12 @@ class Ranking:
             ranked.append(float(self._p(ours[None], among.listings)[0]))
         return min(1.0, len(ranked) * min(ranked))
 
+    def statistics_of(self, stratum: str) -> Doubles:
+        """What a listing of this stratum is ranked among: as :attr:`statistics`, of its :meth:`peers`."""
+        among = self._among(stratum)
+        few = len(among.listings.groups) < conformal_needed(self.alpha)
+        return (among.photos if few else among.listings).statistics
+
     def _several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
         """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
         smallest, shared by all m photos that are more unusual than each of the n that are ranked.

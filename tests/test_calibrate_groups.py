@@ -380,6 +380,27 @@ def test_a_listing_that_reaches_alpha_has_a_risk_of_a_half_however_many_photos_l
     np.testing.assert_array_equal(p <= ALPHA, risk > 0.5)
 
 
+@pytest.mark.parametrize("photos", [1, 3])
+def test_in_each_stratum_the_risk_is_a_half_where_the_p_value_reaches_alpha(photos: int) -> None:
+    random = np.random.default_rng(23)
+    owner = np.repeat(np.arange(160), photos)
+    bag = owner % 2 == 0  # shoes vary more, and are odder
+    scores = np.where(bag, 1, 3) * random.standard_normal(len(owner)) + np.where(bag, 0, 4)
+    calibration = Calibration.fit(
+        ["a"], scores[:, None], {}, first=split_groups(named(owner)), alpha=ALPHA, generation="",
+        groups=named(owner), listings=owner.tolist(), strata=np.where(bag, "bag", "shoe").tolist(),
+    )  # fmt: skip
+    risks = []
+    for stratum in ("bag", "shoe"):
+        asked = np.linspace(-2, 20, 200)[:, None, None] + random.standard_normal((200, photos, 1))
+        p = np.array([calibration.listing_p(rows, [stratum] * photos) for rows in asked])
+        merged = np.array([mean_evidence(calibration.merge(rows)) for rows in asked])
+        risks.append(calibration.risk(merged, None, stratum))
+        np.testing.assert_array_equal(p <= ALPHA, risks[-1] > 0.5)
+        assert (np.diff(risks[-1][np.argsort(merged)]) > 0).all()
+        assert 20 < (p <= ALPHA).sum() < 180
+
+
 def test_the_risk_rises_where_one_sellers_photos_are_many_and_odd_or_nearly_all_are_the_same() -> None:
     random = np.random.default_rng(21)
     many = np.concatenate([random.standard_normal(60), 3 + 0.1 * random.standard_normal(300)])

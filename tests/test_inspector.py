@@ -779,7 +779,7 @@ def test_with_fakes_risk_is_a_probability_and_claims_are_weighed(
     assert "the costs ask for" in next(
         v.reason for v, old in zip(judged, report, strict=True) if old.decision == "suspected"
     )
-    monkeypatch.setattr(Calibration, "risk", lambda self, merged, base_rate: np.full(len(merged), 0.004))
+    monkeypatch.setattr(Calibration, "risk", lambda self, merged, *_: np.full(len(merged), 0.004))
     doubted = [item.reason for item in rare.inspect(suspects, strict=True) if item.decision == "suspected"]
     assert doubted
     assert all("the probability of a fake is below 1 %, where 1 % are expected" in reason for reason in doubted)

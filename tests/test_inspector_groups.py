@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import picture
-from lights import GENUINE, Loud, flat
+from lights import GENUINE, Loud, flat, goods
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.base import Encoder
@@ -203,3 +203,16 @@ def test_a_known_fake_that_is_called_genuine_is_told_as_that(
     inspector = cv.Inspector(catalog, [Loud()], cache=False)
     with pytest.raises(cv.InputError, match=r"^photo 41 is a known fake of the catalogue; calibrate with genuine"):
         inspector.calibrate([*GENUINE, references[0].photo, picture(300)])
+
+
+def test_each_brand_calibrated_by_itself_has_its_own_scale_of_risk(tree_catalog: cv.Catalog) -> None:
+    photos = [goods(number) for number in range(60)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(photos, by="brand", alpha=0.2)
+    calibration, light = inspector.calibration, [(1.3 * photo).clip(0, 255).astype(np.uint8) for photo in photos[:5]]
+    assert calibration is not None
+    verdicts = inspector.inspect([*photos[:5], *light]).verdicts
+    assert {verdict.brand for verdict in verdicts} == {"acme", "zeta"}
+    for verdict in verdicts:
+        merged = np.array(verdict.statistics)
+        assert [verdict.risk] == calibration.risk(merged, None, verdict.brand) != calibration.risk(merged)
+        assert (verdict.risk >= 0.5) == (verdict.p_value <= 0.2)
