@@ -26,7 +26,7 @@ __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
 REASONS_TOLD = 3
-BELOW_HALF = math.nextafter(0.5, 0)
+HAIR = 1e-6  # within which of a half risks that would lie on its other side keep their order
 BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
@@ -242,7 +242,8 @@ class Decider:
             risks += [float(self.calibration.risk(merged, self.base_rate, name)[0]) for name in set(strata)]
         p_value, risk = max(p_values), min(risks)
         if self.calibration.probability is None:
-            risk = max(risk, 0.5) if p_value <= self.calibration.alpha else min(risk, BELOW_HALF)
+            reached = p_value <= self.calibration.alpha
+            risk = max(risk, 0.5 + HAIR * risk) if reached else min(risk, 0.5 - HAIR * (2 - risk))
         return p_value, risk
 
     def _alone(self, scores: Doubles, kind: str) -> dict[str, float]:

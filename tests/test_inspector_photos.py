@@ -285,7 +285,7 @@ def test_the_risk_of_more_photos_than_any_listing_that_calibrated_has_is_on_the_
     for verdict in verdicts:
         assert (verdict.risk >= 0.5) == (verdict.p_value <= 0.1)
     risks = [verdict.risk for verdict in verdicts[:5]]
-    assert risks == sorted(risks, reverse=True), "each harmless photo more lowers it"
+    assert risks == sorted(set(risks), reverse=True), "each harmless photo more lowers it"
     assert risks[0] == inspector.calibration.risk(np.array(verdicts[0].statistics))[0]
 
 
