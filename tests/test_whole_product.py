@@ -15,7 +15,17 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import Laid
 from counterfeit_vision.heads import Colours, Drawing
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
-from counterfeit_vision.products.differences import GAIN, REACH, WINDOW, colours_differ, drawing_differs
+from counterfeit_vision.products.differences import (
+    GAIN,
+    LEFT,
+    MISSING,
+    OTHER_GROUND,
+    REACH,
+    WINDOW,
+    colours_differ,
+    drawing_differs,
+    missing_from,
+)
 from counterfeit_vision.products.whole import WholeProduct
 
 STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
@@ -139,7 +149,7 @@ def test_what_one_reference_takes_for_the_product_and_the_others_do_not_is_not_c
 def test_the_drawing_is_compared_as_a_slow_twin_does(whole: WholeProduct, stencil: Stencil) -> None:
     """Pixel by pixel, in double precision, at some places."""
     laid = over(stencil, whole, seen(card(stripe=True, noise=3), seed=6))
-    found = drawing_differs(whole, laid).map
+    found = drawing_differs(whole, laid).map - MISSING * missing_from(whole, laid)
     seen_, shown = whole.drawing_of(laid.crop).astype(np.float64), whole.product & laid.inside
     contrast = np.sqrt((whole.drawings[:, whole.product].astype(np.float64) ** 2).mean())
     half = WINDOW // 2
@@ -158,6 +168,67 @@ def test_the_drawing_is_compared_as_a_slow_twin_does(whole: WholeProduct, stenci
         assert found[y, x] == pytest.approx(np.sqrt(least) / contrast, rel=1e-3, abs=1e-4)
 
 
+def lines(*, last: bool = True, over: tuple[int, int, int] | None = None, noise: int = 0) -> np.ndarray:
+    """The card with three lines of small print, without the last one, or with something of a colour over it."""
+    drawn = printed(noise=noise)
+    for row, line in enumerate(("MADE IN ITALY", "DRY CLEAN ONLY", "RN 58213 CA")):
+        if last or row < 2:
+            cv2.putText(drawn, line, (40, 275 + 32 * row), cv2.FONT_HERSHEY_DUPLEX, 0.9, (40, 40, 45), 2, cv2.LINE_AA)
+    if over is not None:
+        cv2.rectangle(drawn, (30, 308), (300, 350), over, -1)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def lined() -> tuple[Stencil, WholeProduct]:
+    photos = [lines(), seen(lines(noise=1)), seen(lines(noise=2), seed=8)]
+    made = stencil_of(photos, [BOX])
+    return made, WholeProduct.of(made, photos, [np.ones((7, 7), np.float32)] * 3)
+
+
+def test_a_line_of_small_print_that_is_missing_is_told_and_where(lined: tuple[Stencil, WholeProduct]) -> None:
+    genuine, fake = (over(*lined, seen(lines(last=last, noise=3), seed=6)) for last in (True, False))
+    found, usual = drawing_differs(lined[1], fake), drawing_differs(lined[1], genuine)
+    assert found.score > usual.score + 1.5
+    assert "of the strength of the strokes is left" in found.text
+    assert "where it does most" in usual.text
+    place = cv2.perspectiveTransform(
+        fake.warp[np.unravel_index(int(found.map.argmax()), found.map.shape)][None, None].astype(np.float64),
+        np.linalg.inv(TILT),
+    ).ravel()
+    assert 40 <= place[0] <= 300
+    assert 310 <= place[1] <= 350
+
+
+def test_what_lies_over_small_print_and_blur_are_no_missing_line(lined: tuple[Stencil, WholeProduct]) -> None:
+    fake = missing_from(lined[1], over(*lined, seen(lines(last=False, noise=3), seed=6))).max()
+    for photo in (
+        seen(lines(over=(205, 150, 120), noise=3), seed=6),
+        cv2.GaussianBlur(seen(lines(noise=3), seed=6), (0, 0), 2.0),
+        np.clip(seen(lines(noise=3), seed=6) * 0.5, 0, 255).astype(np.uint8),
+    ):
+        assert missing_from(lined[1], over(*lined, photo)).max() < fake / 4
+
+
+def test_what_is_missing_is_told_as_a_slow_twin_does(lined: tuple[Stencil, WholeProduct]) -> None:
+    """In double precision, without the pixels of other references."""
+    whole, laid = lined[1], over(*lined, seen(lines(last=False, noise=3), seed=6))
+    shown, seen_ = whole.product & laid.inside, whole.strength_of(laid.crop).astype(np.float64)
+    genuine = whole.strengths.astype(np.float64)
+    least = LEFT * genuine[whole.inside & whole.product].mean()
+    for y, x in np.argwhere(shown)[::997]:
+        ratios, grounds = [], []
+        for strength, inside, ground in zip(genuine, whole.inside, whole.grounds.astype(np.float64), strict=True):
+            drawn = shown & inside & (strength > least / LEFT / 2)
+            gain = np.clip(np.median(strength[drawn] / np.maximum(seen_[drawn], 1e-6)), GAIN[0] ** 2, GAIN[1] ** 2)
+            off = whole.ground_of(laid.crop).astype(np.float64) - ground
+            if inside[y, x]:
+                ratios.append((strength[y, x] + least) / (seen_[y, x] * gain + least))
+                grounds.append(np.sqrt(((off[y, x] - np.median(off[shown], axis=0)) ** 2).mean()))
+        expected = max(min(ratios), 1) ** np.exp(-((min(grounds) / OTHER_GROUND) ** 2)) - 1
+        assert missing_from(whole, laid)[y, x] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
 def test_a_reference_says_nothing_of_what_it_does_not_show(whole: WholeProduct, stencil: Stencil) -> None:
     laid = over(stencil, whole, seen(card(noise=3), seed=6))
     inside = whole.inside.copy()
@@ -165,8 +236,10 @@ def test_a_reference_says_nothing_of_what_it_does_not_show(whole: WholeProduct, 
     alone = dataclasses.replace(whole, inside=inside)
     first = dataclasses.replace(whole, crops=whole.crops[:1], inside=whole.inside[:1])
     shown = whole.product & laid.inside
-    ratio = drawing_differs(alone, laid).map[shown] / drawing_differs(first, laid).map[shown]
-    assert np.ptp(ratio) < 1e-3  # the same but for what is drawn all over
+    missing = missing_from(alone, laid)
+    assert np.allclose(missing, missing_from(first, laid), atol=1e-5)
+    other, only = (drawing_differs(one, laid).map - MISSING * missing for one in (alone, first))
+    assert np.ptp(other[shown] / only[shown]) < 1e-3  # the same but for what is drawn all over
     assert colours_differ(alone, laid).score == pytest.approx(colours_differ(first, laid).score, abs=1e-6)
 
 

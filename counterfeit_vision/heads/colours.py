@@ -21,5 +21,4 @@ class Colours:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        text = "red, green and blue stand {times:.0%} otherwise to each other, in the tenth that differs most."
-        return suspects.each(lambda row: differs_as_a_whole(suspects, row, colours_differ, text))
+        return suspects.each(lambda row: differs_as_a_whole(suspects, row, colours_differ))

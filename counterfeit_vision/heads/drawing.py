@@ -12,8 +12,8 @@ __all__ = ["Drawing"]
 
 class Drawing:
     """How far what is drawn on the side that bears the marks is from what the genuine photos show there
-    (:mod:`~counterfeit_vision.products.differences`): a stripe too many, another pattern, other small print. What
-    differs most counts: ``score`` is the logarithm of it, in what is drawn on the product all over.
+    (:mod:`~counterfeit_vision.products.differences`): a stripe too many, another pattern, a line of small print that is
+    missing. What differs most counts: ``score`` is the logarithm of it, in what is drawn on the product all over.
     """
 
     name = "drawing"
@@ -21,5 +21,4 @@ class Drawing:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        text = "the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
-        return suspects.each(lambda row: differs_as_a_whole(suspects, row, drawing_differs, text))
+        return suspects.each(lambda row: differs_as_a_whole(suspects, row, drawing_differs))

@@ -115,11 +115,8 @@ def differs_as_a_whole(
     suspects: Suspects,
     row: int,
     compare: Callable[[WholeProduct, Laid], Difference | str],
-    text: str,
 ) -> Evidence:
-    """What ``compare`` says of a photo that is laid over the whole side of a product, or why nothing; ``text`` says
-    what by how many ``times`` (its field).
-    """
+    """What ``compare`` says of a photo that is laid over the whole side of a product, or why nothing."""
     over = suspects.whole(row)
     if isinstance(over, str):
         return unsaid(over)
@@ -137,7 +134,7 @@ def differs_as_a_whole(
         laid,
         found.map,
         score=found.score,
-        text=text.format(times=found.times),
+        text=found.text,
         whole=whole,
     )
 

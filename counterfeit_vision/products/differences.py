@@ -14,34 +14,39 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
-from .whole import WholeProduct
+from .whole import DARK, WholeProduct
 
-__all__ = ["Difference", "colours_differ", "drawing_differs"]
+__all__ = ["Difference", "colours_differ", "drawing_differs", "missing_from"]
 
 REACH = 2  # pixels of the frame that a stroke may be off: the warp does not take up all
 WINDOW = 7  # pixels on the side of what must be another together
 GAIN = (0.4, 2.5)  # times by which a photo's contrast may be raised to the references'
 MOST_DIFFERENT = 0.003  # share of the product's pixels that makes the score of the drawing
+LEFT = 0.15  # of the mean strength of all that is drawn: with less, a place is empty
+MISSING = 0.3  # what misses once the strength that is left counts, in what is drawn on the product all over
+OTHER_GROUND = 0.15  # of a colour's logarithm: where the ground is as much another, something lies over it
 CELL = 6  # pixels of the frame on the side of a patch of colour
-DARK = 24.0  # grey levels that are added before logarithms: the hue of black is noise
 MOST_COLOURED = 0.1  # share of the cells that makes the score of the colours
 FAINT = 0.02  # of a colour's logarithm: less is noise
+FAINTEST = 0.001  # of what is drawn all over: no logarithm of nothing
 
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """How much the most different parts differ: ``times`` what is drawn on the product all over, or parts of a colour,
-    and ``score``, its logarithm; ``map`` (h, w) float32 over the frame.
+    """How much the most different parts differ: ``score``, a logarithm, of parts of what is drawn on the product all
+    over, or of a colour; ``text`` says it, the end of a sentence; ``map`` (h, w) float32 over the frame.
     """
 
     score: float
-    times: float
+    text: str
     map: Floats
 
 
 def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
-    """In strokes and edges: the root mean square of what differs from the most alike reference in a small window,
-    ``times`` that of what is drawn on the references all over.
+    """In strokes and edges: the root mean square of what differs from the most alike reference in a small window, in
+    that of what is drawn on the references all over; and what is missing that all of them show, by :data:`MISSING`.
+    Strokes that lie a little elsewhere differ as much as such that are not there: where a line of small print is
+    missing is only told by how little is drawn at all.
     """
     seen, shown = whole.drawing_of(laid.crop), whole.product & laid.inside
     around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
@@ -63,7 +68,34 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
         np.minimum(least[part], nearest, out=least[part], where=inside[part])
     every = whole.drawings[:, whole.product]
     different = np.sqrt(np.maximum(least, 0) / max(float((every * every).mean()), 1e-6))  # rounding may fall below 0
-    return _most(np.where(shown, different, 0), shown, MOST_DIFFERENT, 1e-3)
+    missing = missing_from(whole, laid)
+    map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
+    times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
+    if MISSING * missing[most] > different[most]:
+        left = 1 / (1 + missing[most])
+        text = f"where it lacks most of what is drawn on them, {left:.0%} of the strength of the strokes is left."
+    else:
+        text = f"the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
+    return Difference(float(np.log(times + FAINTEST)), text, map_)
+
+
+def missing_from(whole: WholeProduct, laid: Laid) -> Floats:
+    """(h, w) of the strength of the strokes around each pixel that the reference shows which has least there, how many
+    times what a photo has there is missing; 0 where something lies over the product, whose ground has another colour.
+    """
+    seen, ground, shown = whole.strength_of(laid.crop), whole.ground_of(laid.crop), whole.product & laid.inside
+    mean = max(float(whole.strengths[whole.inside & whole.product].mean()), 1e-6)
+    times, other = np.full(seen.shape, np.inf, np.float32), np.full(seen.shape, np.inf, np.float32)
+    for strength, its, inside in zip(whole.strengths, whole.grounds, whole.inside, strict=True):
+        drawn = shown & inside & (strength > mean / 2)
+        gain = np.median((strength / np.maximum(seen, 1e-6))[drawn]) if drawn.any() else 1.0
+        left = seen * np.float32(np.clip(gain, GAIN[0] ** 2, GAIN[1] ** 2)) + LEFT * mean
+        np.minimum(times, (strength + LEFT * mean) / left, out=times, where=inside)
+        off = ground - its
+        off -= np.median(off[shown], axis=0)
+        np.minimum(other, np.sqrt((off * off).mean(axis=2)), out=other, where=inside)
+    bare = np.exp(-np.square(other / OTHER_GROUND))
+    return np.asarray(np.where(shown, np.maximum(times, 1) ** bare - 1, 0), np.float32)
 
 
 def colours_differ(whole: WholeProduct, laid: Laid) -> Difference | str:
@@ -83,9 +115,11 @@ def colours_differ(whole: WholeProduct, laid: Laid) -> Difference | str:
         np.minimum(
             least, np.sqrt((off * off).sum(axis=2)), out=least, where=_cells(inside.astype(np.float32), size) >= 0.5
         )
-    found = _most(np.where(shown, least, 0), shown, MOST_COLOURED, FAINT)
+    times = _most(least, shown, MOST_COLOURED)
     return Difference(
-        found.score, found.times, cv2.resize(found.map, laid.inside.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        float(np.log(times + FAINT)),
+        f"red, green and blue stand {times:.0%} otherwise to each other, in the tenth that differs most.",
+        cv2.resize(np.where(shown, least, 0), laid.inside.shape[::-1], interpolation=cv2.INTER_NEAREST),
     )
 
 
@@ -98,11 +132,10 @@ def _around(product: NDArray[np.bool_]) -> tuple[slice, slice]:
     return down, across
 
 
-def _most(different: Floats, shown: NDArray[np.bool_], share: float, floor: float) -> Difference:
+def _most(different: Floats, shown: NDArray[np.bool_], share: float) -> float:
     """The mean over the ``share`` of what is ``shown`` that differs most."""
     values = np.sort(different[shown])
-    times = float(values[-max(1, round(share * len(values))) :].mean())
-    return Difference(float(np.log(times + floor)), times, different.astype(np.float32))
+    return float(values[-max(1, round(share * len(values))) :].mean())
 
 
 def _hues(crop: Pixels, size: tuple[int, ...]) -> Floats:

@@ -20,7 +20,7 @@ from ..geometry.warp import Target, compared, correlation, make_target
 from ..marks.finding import Stencil
 from ..threads import cached_property
 
-__all__ = ["WholeProduct"]
+__all__ = ["DARK", "WholeProduct"]
 
 SIDE = 256  # pixels on the long side of a frame
 SURELY = 0.5  # how surely the references show the product there, from which it is compared
@@ -32,6 +32,11 @@ LIKE = 0.2  # correlation of what is drawn, under which a photo lies wrongly
 ENOUGH = 0.3  # the same, over which a step of the warp must make it better
 DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
 FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
+BOLD = (2.0, 6.0)  # the same, of strokes that a blurred photo shows, too
+NEAR = 2.5  # pixels of the frame: strokes within count together, wherever exactly they lie
+GROUND = 15  # pixels of the frame on the side of a window whose median is the colour of what is drawn on
+SMOOTH = 4.0  # pixels of the frame over which that is taken
+DARK = 24.0  # grey levels that are added before logarithms: the hue of black is noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +113,32 @@ class WholeProduct:
 
     def drawing_of(self, crop: Pixels) -> Floats:
         """(h, w) grey levels, or edges, that a crop (h, w, 3) has beyond its surroundings': strokes, without light."""
-        fine = cv2.GaussianBlur(compared(to_grey(crop), relief=self.relief), (0, 0), FINE)
-        return np.asarray(fine - cv2.GaussianBlur(fine, (0, 0), COARSE), np.float32)
+        return self._strokes(crop, FINE, COARSE)
+
+    @cached_property
+    def strengths(self) -> Floats:
+        """(n, h, w): :meth:`strength_of` each reference."""
+        return np.stack([self.strength_of(crop) for crop in self.crops])
+
+    def strength_of(self, crop: Pixels) -> Floats:
+        """(h, w) how strongly anything is drawn on the product around each pixel of a crop (h, w, 3), squared."""
+        strokes = self._strokes(crop, *BOLD)
+        return np.asarray(cv2.GaussianBlur(strokes * strokes * self.product, (0, 0), NEAR), np.float32)
+
+    @cached_property
+    def grounds(self) -> Floats:
+        """(n, h, w, 3): :meth:`ground_of` each reference."""
+        return np.stack([self.ground_of(crop) for crop in self.crops])
+
+    def ground_of(self, crop: Pixels) -> Floats:
+        """(h, w, 3) the logarithm of the colour that a crop (h, w, 3) has beside what is drawn on it."""
+        ground = cv2.medianBlur(np.ascontiguousarray(crop), GROUND).astype(np.float32)
+        return np.asarray(np.log(cv2.GaussianBlur(ground, (0, 0), SMOOTH) + DARK), np.float32)
+
+    def _strokes(self, crop: Pixels, fine: float, coarse: float) -> Floats:
+        """(h, w) what a crop (h, w, 3) shows between two sizes."""
+        seen = cv2.GaussianBlur(compared(to_grey(crop), relief=self.relief), (0, 0), fine)
+        return np.asarray(seen - cv2.GaussianBlur(seen, (0, 0), coarse), np.float32)
 
     @cached_property
     def target(self) -> Target:
