@@ -77,6 +77,30 @@ def test_there_is_an_outline_a_mark_and_every_reference_draws_it(marks: tuple[Ma
         assert bold > plain
 
 
+def winged(*, noise: int = 0) -> np.ndarray:
+    """The label with a slim wing for a sign, on a dark roof over its word."""
+    card = label(noise=noise)
+    cv2.fillPoly(
+        card, [np.array([[140, 60], [420, 60], [420, 200], [280, 172], [140, 200]])], (120, 20, 30), cv2.LINE_AA
+    )
+    cv2.polylines(card, [np.array([[140, 200], [280, 172], [420, 200]])], False, (200, 150, 60), 4, cv2.LINE_AA)
+    wing = np.array([[225, 125], [280, 139], [335, 125], [280, 156]])
+    cv2.fillPoly(card, [wing], (200, 150, 60), cv2.LINE_AA)
+    return card
+
+
+def test_a_box_that_is_drawn_wide_around_a_mark_is_as_good_as_a_tight_one() -> None:
+    photos = [winged(), seen(winged(noise=1)), seen(winged(noise=2), seed=8)]
+    tight, wide = (
+        MarkInk.all_of(stencil_of(photos, [sign, WORD]))
+        for sign in (Region(223, 123, 337, 158), Region(223, 84, 337, 198))
+    )
+    assert tight[0].is_clear
+    assert all(mark.is_clear for mark in wide)
+    sides = [np.array(marks[0].mark) for marks in (tight, wide)]
+    assert np.abs(sides[0][[0, 2]] - sides[1][[0, 2]]).max() <= 4
+
+
 def test_weight_is_measured_in_pixels_of_the_frame(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
     scale = stencil.shape[1] / (260 * 1.7)  # the frame's width over the label's, both with margins
     for bold in (0.25, 0.75):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -106,12 +106,36 @@ class MarkInk:
     @classmethod
     def all_of(cls, stencil: Stencil) -> tuple[MarkInk, ...]:
         """One for each mark of a stencil, in the order of its boxes."""
-        made = []
-        for box in stencil.boxes:
-            plain = cls._outlined(stencil.typical, box)
-            drawn = tuple(plain.measure(*pair) for pair in zip(stencil.crops, stencil.inside, strict=True))
-            made.append(cls(plain.mark, plain.box, plain.inside, drawn))
-        return tuple(made)
+        return tuple(cls._made_of(stencil, box) for box in stencil.boxes)
+
+    @classmethod
+    def _made_of(cls, stencil: Stencil, box: Floats) -> MarkInk:
+        """The mark in a box. One that was drawn wide holds what is beside the mark, too: where its outline is not
+        clear, that of what does not run out of the box may be.
+        """
+        as_drawn = cls._of(stencil, box)
+        tighter = None if as_drawn.is_clear else as_drawn._box_within()
+        if tighter is None:
+            return as_drawn
+        within = cls._of(stencil, tighter)
+        return within if within.is_clear else as_drawn
+
+    def _box_within(self) -> Floats | None:
+        """The box (4,) in the frame around all ink that does not run out of the mark's; ``None`` without any."""
+        x0, y0, x1, y1 = (FINER * (side - self.box[place % 2]) for place, side in enumerate(self.mark))
+        _, _, parts, _ = cv2.connectedComponentsWithStats((self.inside > 0).astype(np.uint8))
+        starts, ends = parts[1:, :2], parts[1:, :2] + parts[1:, 2:4]  # the first is the ground
+        within = ((starts > [x0, y0]) & (ends < [x1, y1])).all(axis=1)
+        if not within.any():
+            return None
+        sides = np.concatenate([starts[within].min(axis=0), ends[within].max(axis=0)])
+        return np.asarray(sides / FINER + np.tile(self.box[:2], 2), np.float32)
+
+    @classmethod
+    def _of(cls, stencil: Stencil, box: Floats) -> MarkInk:
+        outlined = cls._outlined(stencil.typical, box)
+        shown = zip(stencil.crops, stencil.inside, strict=True)
+        return replace(outlined, references=tuple(outlined.measure(crop, inside) for crop, inside in shown))
 
     @classmethod
     def _outlined(cls, typical: Floats, mark: Floats) -> MarkInk:
