@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["LITTER", "alone", "lock", "named", "refuse_file", "replace_file"]
+__all__ = ["LITTER", "alone", "locked", "named", "refuse_file", "replace_file"]
+
+WINDOWS = os.name == "nt"
+PAUSE = 0.02  # seconds, until it is asked again what others hold there
+FAR = (1 << 31) - 2  # where a byte is locked there: farther, its C library does not count
 
 # Endings of files by which somebody who names them expects one file, not a folder
 FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
@@ -58,23 +64,45 @@ def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
-    if os.name == "nt":  # which opens no folders: one writer at a time, please
+    if WINDOWS:  # which opens no folders: one writer at a time, please
         yield
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with contextlib.ExitStack() as held:
+        descriptor = os.open(folder, os.O_RDONLY)
+        held.callback(os.close, descriptor)
         with contextlib.suppress(OSError):  # some network disks lock no folders
-            lock(descriptor)
+            held.enter_context(locked(descriptor))
         yield
-    finally:
-        os.close(descriptor)
 
 
-def lock(descriptor: int) -> None:
-    """Wait until no other process holds an open file or folder, and hold it until it is closed. On Windows nothing is
-    held.
-    """
-    with contextlib.suppress(ImportError):
+@contextlib.contextmanager
+def locked(descriptor: int) -> Iterator[None]:
+    """Wait until nobody else holds an open file or folder, and hold it; a process that dies lets go."""
+    if WINDOWS:
+        while not _far_byte(descriptor, "LK_NBLCK"):
+            time.sleep(PAUSE)
+        try:
+            yield
+        finally:
+            _far_byte(descriptor, "LK_UNLCK")  # closing lets go later there
+    else:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield  # until it is closed
+
+
+def _far_byte(descriptor: int, mode: str) -> bool:
+    """Lock a byte, or unlock it, that is written nowhere, as Windows keeps others from reading a locked one; whether
+    it was free.
+    """
+    msvcrt = importlib.import_module("msvcrt")
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    os.lseek(descriptor, FAR, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, getattr(msvcrt, mode), 1)
+    except PermissionError:
+        return False
+    finally:
+        os.lseek(descriptor, place, os.SEEK_SET)
+    return True

@@ -27,7 +27,7 @@ import numpy as np
 from .checks import as_path
 from .decode import read_bytes
 from .errors import CatalogError, DecodeError, InputError
-from .files import lock, named
+from .files import locked, named
 from .types import DECISIONS, LONGEST_ID, Listing, Seller, Verdict
 from .wording import first_few, number
 
@@ -135,8 +135,7 @@ class Journal:
         except (TypeError, ValueError) as error:
             raise InputError(f"listing {listing.id!r}: {error}; give plain texts and numbers") from error
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with named(self.path), open(self.path, "a+b") as file:
-            lock(file.fileno())
+        with named(self.path), open(self.path, "a+b") as file, locked(file.fileno()):
             file.seek(0)
             known = self._check(file.read())
             file.truncate(known.size)

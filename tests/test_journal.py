@@ -383,9 +383,14 @@ def test_a_journal_of_no_listings_is_refused(tmp_path: Path, change: dict) -> No
         journal.listings("genuine")
 
 
-def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path) -> None:
+@pytest.mark.parametrize("windows", [False, True])
+def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path, windows: bool) -> None:
+    if windows:
+        pytest.importorskip("fcntl")
     code = (
-        "import sys\nfrom counterfeit_vision.journal import Journal\nfrom counterfeit_vision.types import Listing\n"
+        f"import sys\nsys.path.append({os.path.dirname(__file__)!r})\n"
+        + windows * "import pytest, windows\nwindows.pretend(pytest.MonkeyPatch())\n"
+        + "from counterfeit_vision.journal import Journal\nfrom counterfeit_vision.types import Listing\n"
         "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0], stale=False)\n"
         "said['photos_sha256'] = sys.argv[3:]\n"
         "for n in range(20):\n"

@@ -1,0 +1,33 @@
+"""Files as Windows locks them, for tests elsewhere: a byte, by a module that only Windows has."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+import pytest
+
+from counterfeit_vision import files
+
+fcntl = pytest.importorskip("fcntl")
+
+
+class _Msvcrt(ModuleType):
+    LK_UNLCK, LK_NBLCK = 0, 2
+
+    def locking(self, descriptor: int, mode: int, count: int) -> None:
+        place = os.lseek(descriptor, 0, os.SEEK_CUR)
+        assert count == 1
+        assert os.fstat(descriptor).st_size <= place < 1 << 31  # nobody reads a locked byte; its C library has a long
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_UN if mode == self.LK_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PermissionError(13, "Permission denied") from error
+
+
+def pretend(patch: pytest.MonkeyPatch) -> None:
+    """Lock as on Windows from now on."""
+    patch.setattr(files, "WINDOWS", True)
+    patch.setitem(sys.modules, "fcntl", None)
+    patch.setitem(sys.modules, "msvcrt", _Msvcrt("msvcrt"))
