@@ -15,7 +15,7 @@ from .errors import InputError
 __all__ = ["LITTER", "alone", "locked", "named", "refuse_file", "replace_file"]
 
 WINDOWS = os.name == "nt"
-PAUSE = 0.02  # seconds, until it is asked again what others hold there
+PAUSE = 0.02  # seconds between two tries of what others hinder there
 FAR = (1 << 31) - 2  # where a byte is locked there: farther, its C library does not count
 
 # Endings of files by which somebody who names them expects one file, not a folder
@@ -24,8 +24,8 @@ LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that it has its old content or the new one at every instant. An error of the disk names it, as
-    does that of Windows where somebody reads the old one at that instant.
+    """Write a file so that it has its old content or the new one at every instant. An error names it. On Windows, which
+    replaces no file that is open somewhere, as to be read or searched for viruses, it is tried for two seconds.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
@@ -34,21 +34,29 @@ def replace_file(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            _replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
+def _replace(temporary: Path, path: Path) -> None:
+    for _ in range(round(2 / PAUSE) if WINDOWS else 0):
+        with contextlib.suppress(PermissionError):
+            return os.replace(temporary, path)
+        time.sleep(PAUSE)
+    os.replace(temporary, path)
+
+
 @contextlib.contextmanager
 def named(path: Path) -> Iterator[None]:
-    """An error of the disk that says no name, as that of a full one, names this file."""
+    """An error of the disk names this file, not one that it is written by, nor none, as that of a full disk does."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:

@@ -1,0 +1,55 @@
+"""A file is replaced whole, on Windows as soon as nobody has it open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from counterfeit_vision import files
+from counterfeit_vision.files import replace_file
+
+
+def held(patch: pytest.MonkeyPatch, *, pauses: float) -> list[float]:
+    """Nothing can be replaced before so many pauses; these, as they are made."""
+    made: list[float] = []
+    replace = os.replace
+
+    def refused(old: Path, new: Path) -> None:
+        if len(made) < pauses:
+            raise PermissionError(13, "Access is denied", str(old), None, str(new))
+        replace(old, new)
+
+    patch.setattr("os.replace", refused)
+    patch.setattr("time.sleep", made.append)
+    return made
+
+
+def test_on_windows_a_file_that_is_open_for_a_moment_is_replaced_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = held(monkeypatch, pauses=5)
+    monkeypatch.setattr(files, "WINDOWS", True)
+    replace_file(tmp_path / "page.html", b"new")
+    assert (tmp_path / "page.html").read_bytes() == b"new"
+    assert len(made) == 5
+
+
+@pytest.mark.parametrize(("windows", "seconds"), [(True, 2), (False, 0)])
+def test_what_can_not_be_replaced_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: bool, seconds: int
+) -> None:
+    made = held(monkeypatch, pauses=float("inf"))
+    monkeypatch.setattr(files, "WINDOWS", windows)
+    with pytest.raises(PermissionError, match="Access is denied") as told:
+        replace_file(tmp_path / "page.html", b"new")
+    assert (told.value.filename, told.value.filename2) == (str(tmp_path / "page.html"), None)
+    assert sum(made) == pytest.approx(seconds)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_said_with_the_name_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told:
+        replace_file(tmp_path / "gone" / "page.html", b"new")
+    assert told.value.filename == str(tmp_path / "gone" / "page.html")
