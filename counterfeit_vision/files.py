@@ -20,7 +20,8 @@ FAR = (1 << 31) - 2  # where a byte is locked there: farther, its C library does
 
 # Endings of files by which somebody who names them expects one file, not a folder
 FILE_ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx", ".txt", ".pdf", ".htm", ".html", ".zip")
-LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these
+LOCK = ".lock"
+LITTER = {".DS_Store", "Thumbs.db", "desktop.ini", LOCK}  # file managers leave these, and :func:`alone` the last
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -71,16 +72,22 @@ def refuse_file(folder: Path, otherwise: str = "name a folder") -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go."""
-    if WINDOWS:  # which opens no folders: one writer at a time, please
-        yield
-        return
+    """One save at a time. The folder itself is locked: no file is left, and a process that dies lets go. Where folders
+    can't be, as on Windows, an empty file in it is, which stays.
+    """
     with contextlib.ExitStack() as held:
-        descriptor = os.open(folder, os.O_RDONLY)
-        held.callback(os.close, descriptor)
-        with contextlib.suppress(OSError):  # some network disks lock no folders
-            held.enter_context(locked(descriptor))
+        try:
+            _hold(folder, os.O_RDONLY, held)
+        except OSError:
+            with contextlib.suppress(OSError):  # some network disks lock nothing
+                _hold(folder / LOCK, os.O_RDWR | os.O_CREAT, held)
         yield
+
+
+def _hold(path: Path, flags: int, held: contextlib.ExitStack) -> None:
+    descriptor = os.open(path, flags, 0o666)
+    held.callback(os.close, descriptor)
+    held.enter_context(locked(descriptor))
 
 
 @contextlib.contextmanager

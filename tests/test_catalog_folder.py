@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -162,12 +163,12 @@ def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tree_catal
 def test_what_file_managers_leave_in_an_empty_folder_is_no_hindrance_and_stays(
     tree_catalog: Catalog, tmp_path: Path
 ) -> None:
-    left = [tmp_path / name for name in (".DS_Store", "Thumbs.db", "desktop.ini")]
+    left = [tmp_path / name for name in (".DS_Store", "Thumbs.db", "desktop.ini", ".lock")]
     for file in left:
         file.write_text("theirs")
     for _ in range(2):
         tree_catalog.save(tmp_path)
-        assert [file.read_text() for file in left] == 3 * ["theirs"]
+        assert [file.read_text() for file in left] == 4 * ["theirs"]
     assert len(Catalog.load(tmp_path, encoder=tree_catalog.encoder)) == 12
 
 
@@ -313,10 +314,12 @@ def test_a_save_between_the_manifest_and_the_files_is_read_as_the_new_one(
     assert calls == 2
 
 
+@pytest.mark.parametrize("system", ["posix", "windows", "network"])
 def test_of_two_saves_at_once_the_second_waits_and_stays(
-    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
+    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    pytest.importorskip("fcntl")
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
     second = Catalog.build(references[:3], encoder=tree_catalog.encoder)
     replace_file, begun = sealed_module.replace_file, []
 
@@ -326,12 +329,23 @@ def test_of_two_saves_at_once_the_second_waits_and_stays(
             wait(begun, timeout=0.3)
         replace_file(path, data)
 
-    monkeypatch.setattr(sealed_module, "replace_file", interrupted)
-    with ThreadPoolExecutor(1) as pool:
+    def files_alone(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(descriptor, how)
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(sealed_module, "replace_file", interrupted)
+        if system == "windows":
+            from windows import pretend
+
+            pretend(patch)
+        if system == "network":
+            patch.setattr(fcntl, "flock", files_alone)
         Catalog.build(references[3:5], encoder=tree_catalog.encoder).save(saved)
         begun[0].result()
     assert Catalog.verify(saved)["references"] == 3
-    assert len(list(saved.iterdir())) == 3
+    assert len(list(saved.iterdir())) == 3 + (system != "posix")
 
 
 def test_a_save_while_an_old_file_is_read_on_windows_leaves_it_to_the_next(

@@ -1,10 +1,11 @@
-"""Files as Windows locks them, for tests elsewhere: a byte, by a module that only Windows has."""
+"""Files as Windows opens and locks them, for tests elsewhere: no folders, and a byte, by a module of its own."""
 
 from __future__ import annotations
 
 import os
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,15 @@ class _Msvcrt(ModuleType):
 
 
 def pretend(patch: pytest.MonkeyPatch) -> None:
-    """Lock as on Windows from now on."""
+    """Open and lock as on Windows from now on."""
+    os_open = os.open
+
+    def opened(path: str | os.PathLike[str], *options: Any, **more: Any) -> int:
+        if os.path.isdir(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return os_open(path, *options, **more)
+
+    patch.setattr("os.open", opened)
     patch.setattr(files, "WINDOWS", True)
     patch.setitem(sys.modules, "fcntl", None)
     patch.setitem(sys.modules, "msvcrt", _Msvcrt("msvcrt"))
