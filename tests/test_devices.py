@@ -155,6 +155,14 @@ def test_squares_of_a_stream_are_stacked_where_the_card_fetches_them(
         np.testing.assert_allclose(row.patches, expected.patches, atol=1e-2)
 
 
+def test_pixels_in_plain_memory_are_waited_for(tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *args, **options: asked.append((args, options)))
+    for device in ("mps", "cpu"):
+        dataclasses.replace(tiny_encoder, device=torch.device(device)).stage(list(squares(3)))
+    assert asked == [((torch.device(device),), {"non_blocking": False}) for device in ("mps", "cpu")]
+
+
 def test_a_convnet_mixes_no_devices(card: Card, lite: TowerEncoder) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     rows = load_encoder("efficientnet-lite0", device="cuda").encode(images)  # float32: its sums suffer in bfloat16

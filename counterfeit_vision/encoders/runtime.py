@@ -112,13 +112,16 @@ class TowerEncoder:
         return partial(self.collect, outputs, arrived, count=len(images))
 
     def stage(self, images: Squares) -> torch.Tensor:
-        """Pixels to the device, as uint8; to a GPU from page-locked memory, which torch keeps for the next batch."""
-        if self.device.type == "cuda":
+        """Pixels to the device, as uint8; to a CUDA GPU from page-locked memory, which torch keeps for the next batch.
+        A copy of other memory, which is freed here, is waited for.
+        """
+        locked = self.device.type == "cuda"
+        if locked:
             pixels = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=True)
             np.stack(list(images), out=pixels.numpy())
         else:
             pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-        return pixels.to(self.device, non_blocking=True)
+        return pixels.to(self.device, non_blocking=locked)
 
     def forward(self, pixels: torch.Tensor) -> Outputs:
         """Normalise and run the tower; the global vectors leave with unit length."""
