@@ -163,6 +163,25 @@ def test_pixels_in_plain_memory_are_waited_for(tiny_encoder: TowerEncoder, monke
     assert asked == [((torch.device(device),), {"non_blocking": False}) for device in ("mps", "cpu")]
 
 
+def test_a_batch_that_does_not_fit_is_halved_also_where_torch_has_no_error_of_its_own_for_it(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    encoder, tried = dataclasses.replace(tiny_encoder), []
+
+    def run(images: np.ndarray, most: int, reason: str) -> int:
+        tried.append(len(images))
+        if len(images) > most:
+            raise RuntimeError(f"MPS backend {reason} (MPS allocated: 9.00 GB, max allowed: 9.07 GB)")
+        return len(images)
+
+    with pytest.raises(RuntimeError, match="not implemented"):
+        encoder.in_parts(squares(8), lambda images: run(images, 0, "not implemented"))
+    assert tried == [8]
+    assert encoder.in_parts(squares(8), lambda images: run(images, 2, "out of memory")) == [2, 2, 2, 2]
+    with pytest.raises(RuntimeError, match="out of memory"):
+        encoder.in_parts(squares(1), lambda images: run(images, 0, "out of memory"))
+
+
 def test_a_convnet_mixes_no_devices(card: Card, lite: TowerEncoder) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     rows = load_encoder("efficientnet-lite0", device="cuda").encode(images)  # float32: its sums suffer in bfloat16

@@ -96,8 +96,8 @@ class TowerEncoder:
         if count <= self._most:
             try:
                 return [run(images)]
-            except torch.OutOfMemoryError:
-                if count == 1:
+            except RuntimeError as error:  # a plain one on Apple's GPUs
+                if count == 1 or "out of memory" not in str(error):
                     raise
                 object.__setattr__(self, "_most", count // 2)
             # Outside of the handler: while the error lives, so do the tensors that its frames hold.
