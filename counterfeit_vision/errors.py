@@ -104,5 +104,5 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):  # modules written in C hide it
             raise KeyboardInterrupt from error
         raise MissingExtraError(
-            f"{purpose} needs {module!r}, which is not installed. Type: pip install 'counterfeit-vision[{extra}]'"
+            f'{purpose} needs {module!r}, which is not installed. Type: pip install "counterfeit-vision[{extra}]"'
         ) from error

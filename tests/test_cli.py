@@ -507,7 +507,7 @@ def test_what_cannot_be_evaluated_is_said_before_any_work(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     said = run(*base, tmp_path / "e")
     assert said.code == 2
-    assert "pip install 'counterfeit-vision[plot]'" in said.err
+    assert 'pip install "counterfeit-vision[plot]"' in said.err
     assert not (tmp_path / "e").exists()
 
 

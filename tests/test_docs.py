@@ -97,7 +97,7 @@ def test_readme_explains_every_verdict_word_extra_and_encoder():
     )
     assert extras is not None
     for extra in re.findall(r"^(\w+) = \[", extras[1], re.MULTILINE):
-        assert re.search(rf"`(pip install -e '\.\[)?{extra}\b", README), extra
+        assert re.search(rf'`(pip install -e "\.\[)?{extra}\b', README), extra
 
 
 def test_the_changelog_begins_with_this_version():

@@ -564,7 +564,9 @@ def test_a_name_that_no_file_can_have_is_refused_as_another_is() -> None:
 
 @pytest.mark.parametrize("name", ["clip-vit-b16", "efficientnet-lite0"])
 def test_a_recipe_takes_no_weights_and_says_what_does(name: str) -> None:
-    with pytest.raises(InputError, match=rf"recipe '{name}' brings its own.*{name}\.safetensors.*CV_WEIGHTS.*ViT-B-16"):
+    with pytest.raises(
+        InputError, match=rf"recipe '{name}' brings its own.*{name}\.safetensors.*set CV_WEIGHTS to it.*ViT-B-16"
+    ):
         load_encoder(name, weights="mine.safetensors")
 
 

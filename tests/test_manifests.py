@@ -330,7 +330,7 @@ def test_parquet_without_pyarrow_says_what_to_type(tmp_path: Path, monkeypatch: 
     (tmp_path / "r.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'counterfeit-vision\[parquet\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "counterfeit-vision\[parquet\]"'):
         read_references(tmp_path / "r.parquet")
 
 

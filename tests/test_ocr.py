@@ -106,7 +106,7 @@ def test_nothing_is_read_where_nothing_is_written(reader: Reader, shape: tuple[i
 
 def test_without_the_runtime_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'counterfeit-vision\[ocr\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "counterfeit-vision\[ocr\]"'):
         Reader()
 
 
@@ -126,7 +126,7 @@ def test_who_interrupts_its_import_interrupts_it(tmp_path: Path, monkeypatch: py
 
 
 def test_without_the_models_the_error_says_what_to_bring(offline: Path) -> None:
-    with pytest.raises(WeightsError, match=r"(?s)rapidocr==3.10.0.*CV_WEIGHTS") as raised:
+    with pytest.raises(WeightsError, match=r"(?s)rapidocr==3.10.0.*set CV_WEIGHTS to it") as raised:
         ocr.model_files()
     assert "PP-OCRv6_rec_small.onnx" in str(raised.value)
 

@@ -176,7 +176,7 @@ def test_an_empty_frame_has_the_fixed_columns():
 )
 def test_an_absent_extra_names_its_line(method, module, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=rf"pip install 'counterfeit-vision\[{extra}\]'"):
+    with pytest.raises(MissingExtraError, match=rf'pip install "counterfeit-vision\[{extra}\]"'):
         getattr(Report([]), method)()
 
 

