@@ -141,7 +141,7 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
         if isinstance(error, DecodeError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        hint = "; download the photo, and name its file" if re.search(r"\bhttps?:/", os.fsdecode(path)) else ""
+        hint = "; download the photo, and name its file" if re.search(r"\bhttps?:[/\\]", os.fsdecode(path)) else ""
         raise DecodeError(source, f"cannot be read: {reason}{hint}") from error
 
 
