@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["LITTER", "alone", "locked", "named", "refuse_file", "replace_file"]
+__all__ = ["LITTER", "WINDOWS", "alone", "locked", "named", "refuse_file", "replace_file"]
 
 WINDOWS = os.name == "nt"
 PAUSE = 0.02  # seconds between two tries of what others hinder there

@@ -115,6 +115,18 @@ def test_a_closed_pipe_is_no_error():
     assert ended.stderr == ""
 
 
+@pytest.mark.parametrize(("windows", "code"), [(True, 0), (False, 2)])
+def test_a_closed_pipe_is_no_error_on_windows_either(windows: bool, code: int):
+    script = (
+        "import sys\nimport counterfeit_vision.cli.run as run\n"
+        "def closed(*outcome, **how):\n    raise OSError(22, 'Invalid argument')\n"
+        f"run.WINDOWS, run.print_outcome = {windows}, closed\n"
+        "sys.exit(run.main(['models', 'list']))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, (not windows) * "error: standard output: Invalid argument\n")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
 def test_a_full_disk_under_stdout_is_named():
     with open("/dev/full", "w") as full:

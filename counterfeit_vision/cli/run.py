@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import CatalogError, CounterfeitVisionError, WeightsError
+from ..files import WINDOWS
 from .output import Talk, harmless, print_outcome
 from .parser import make_parser
 
@@ -51,6 +53,8 @@ def _named_stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if WINDOWS and error.errno == errno.EINVAL:  # what it says of a broken pipe
+            raise BrokenPipeError from error
         _let_stdout_go()
         raise OSError(error.errno, error.strerror, "standard output") from error
 
