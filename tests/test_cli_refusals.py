@@ -153,6 +153,22 @@ esac
 """
 
 
+@pytest.mark.skipif(os.name != "posix", reason="runs a shell script")
+def test_an_environment_of_windows_is_installed_into_by_hand(tmp_path: Path) -> None:
+    clone = write_scripts(
+        tmp_path, **{"scripts/install": "", "bin/python3": PYTHON.replace(".venv/bin", ".venv/Scripts")}
+    )
+    environment = {**os.environ, "PATH": f"{clone / 'bin'}:{os.environ['PATH']}"}
+    for extra, named in (([], "."), (["test"], ".[test]")):  # the environment is made by the first
+        said = subprocess.run(
+            [clone / "scripts" / "install", *extra], env=environment, capture_output=True, text=True, check=False
+        )
+        assert said.returncode == 1
+        error, demo = said.stderr.splitlines()[-2:]
+        assert error.endswith(f'type: .venv/Scripts/python -m pip install -e "{named}"')
+        assert demo.endswith(": .venv/Scripts/counterfeit-vision demo")
+
+
 @pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
 def test_two_installations_at_once_in_one_clone_make_one(tmp_path: Path) -> None:
     clone = write_scripts(tmp_path, **{"scripts/install": "", "bin/python3": PYTHON})
