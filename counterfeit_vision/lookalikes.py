@@ -29,6 +29,7 @@ OUTLINES = str.maketrans(
 )
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
+SOUNDED = frozenset("АЕКМОТІЈΑΕΖΙΚΜΝΟΤΥ")  # capitals that also sound as the Latin ones that they look like
 SIGNS = "®™℠"  # that a name is registered: no part of it
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
 SHORT = 4  # letters of a name; fewer stand by accident in the midst of other words
@@ -120,10 +121,13 @@ def lookalike_words(text: str, name: str) -> list[str]:
     several words some may be written as one, as in hashtags.
 
     Plain letters alone may be another word, as may a word in the title's own alphabet: they are only told of a long
-    name that the title does not spell right, and where they are no fewer than its letters. Numbers never are.
+    name that the title does not spell right, where they are no fewer than its letters, and some sound otherwise than
+    these, else the name is only written in another alphabet. Numbers never are.
 
     >>> lookalike_words("Original АDIDAS shoes, adidas box", "Adidas"), lookalike_words("Dark boots, size 50", "Clark")
     (['АDIDAS'], [])
+    >>> lookalike_words("Γάλα ΝΟΥΝΟΥ", "Noynoy"), lookalike_words("Кофта РОСОМАХА", "Pocomaxa")
+    ([], ['РОСОМАХА'])
     """
     return list(_lookalikes(text, name))
 
@@ -140,7 +144,10 @@ def _lookalikes(text: str, name: str) -> tuple[str, ...]:
         for run, place in runs
         if skeleton(run) == outline
         and unaccented(run) != letters
-        and not (_is_of(run, seen) and _is_plain(run, letters_too=len(unaccented(run)) < least))
+        and not (
+            _is_of(run, seen)
+            and _is_plain(run, letters_too=len(unaccented(run)) < least or _is_transliterated(run, name))
+        )
     ]
     return tuple(seen[start:end] for start, end in sorted(set(false)))
 
@@ -159,6 +166,13 @@ def _is_of(run: str, text: str) -> bool:
     """
     alphabets = _alphabets(run)
     return run.isascii() or ("LATIN" not in alphabets and alphabets <= _alphabets(text.translate(OUTLINES)))
+
+
+def _is_transliterated(run: str, name: str) -> bool:
+    """Whether a run is the name in another alphabet, or the name the run, letter by letter of the same sound."""
+    spelt, right = (unaccented(text).upper() for text in (run, name))
+    same = spelt.translate(OUTLINES) == right.translate(OUTLINES)
+    return same and any(set(text) <= SOUNDED for text in (spelt, right))
 
 
 def _alphabets(text: str) -> set[str]:

@@ -122,6 +122,29 @@ def test_other_words_of_a_title_are_no_look_alikes(title: str, name: str, told: 
 
 
 @pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("Γάλα ΝΟΥΝΟΥ Light 1lt", "NOYNOY", []),
+        ("Γάλα NOYNOY Light 1lt", "ΝΟΥΝΟΥ", []),
+        ("Блендер КОМЕТА новый", "Kometa", []),
+        ("Kometa blender", "КОМЕТА", []),
+        ("МАТТЕО сумка из кожи", "MATTEO", []),
+        ("MATTEO сумка", "МАТТЕО", []),
+        ("Ρολόι ΜΙΝΙΟΝ", "Minion", []),
+        ("Minion watch", "ΜΙΝΙΟΝ", []),
+        ("КОМЕТА blender", "Kometa", ["КОМЕТА"]),  # of another alphabet than the title
+        ("Блендер КOМЕТА", "Kometa", ["КOМЕТА"]),  # a Latin O
+        ("Блендер K0META", "КОМЕТА", ["K0META"]),
+        ("MlNlON watch", "ΜΙΝΙΟΝ", ["MlNlON"]),
+        ("кроссовки СПОРТ аԁіԁаѕ", "Adidas", ["аԁіԁаѕ"]),
+        ("ΜΕΤΑΧΑ μπράντυ", "Metaxa", ["ΜΕΤΑΧΑ"]),  # X is no Chi by its sound
+    ],
+)
+def test_a_name_in_another_alphabet_that_sounds_alike_is_no_look_alike(title: str, name: str, told: list[str]) -> None:
+    assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize(
     ("name", "printed"),
     [("Lodz", "ŁÓDŹ"), ("Ørsted", "ORSTED"), ("Sostrene", "Søstrene"), ("Ipek", "ıpek"), ("Laerdal", "LÆRDAL")],
 )
