@@ -28,7 +28,7 @@ from .files import replace_file
 from .geometry.laying import corners_of
 from .threads import Once
 
-__all__ = ["LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
+__all__ = ["DOUBTFUL", "LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
 
 RECIPE = "ocr/ppocr-v6-small.json"
 THREADS = 1  # of onnxruntime, whose default takes every core of the machine

@@ -94,6 +94,21 @@ def test_a_brand_that_the_reader_has_no_letters_for_is_named_as_such(
     assert evidence.applicable == bool(text)
 
 
+def test_what_is_read_alike_but_not_surely_is_no_wordmark(
+    tiny_encoder: TowerEncoder, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogs = [catalogue(tiny_encoder, text=text) for text in ("SILVANO", "NORVIK")]  # of the brand Silvano
+
+    def lines() -> list[list[str]]:
+        known = [wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader).lines for catalog in catalogs]
+        return [[line.genuine[0].text for line in told] for told in known]
+
+    assert lines() == [["SILVANO"], ["NORVIK"]]
+    read = Reader.read
+    monkeypatch.setattr(Reader, "read", lambda self, line: dataclasses.replace(read(self, line), confidence=0.6))
+    assert lines() == [["SILVANO"], []], "letters that it lacks are read as others"
+
+
 def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:
     catalog = catalogue(tiny_encoder)
     titles = ("Silvano bag", "Silvanо bag")  # the second with a Cyrillic o

@@ -20,7 +20,7 @@ from ..catalog import Catalog
 from ..glyphs import ink
 from ..lookalikes import bare, edit_distance, folded, spellings
 from ..marks.finding import Stencil, cut
-from ..ocr import LOWEST, Reader, TextLine, rectified
+from ..ocr import DOUBTFUL, LOWEST, Reader, TextLine, rectified
 from ..products.marks import GoodsMarks
 from ..types import Region
 
@@ -110,7 +110,8 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
             shown.append((box, [(number, line) for number, line in read if line is not None and line.text]))
     counts: Counter[str] = Counter()
     for _, lines in shown:
-        for word, count in Counter(bare(line.text) for _, line in lines).items():
+        sure = [line for _, line in lines if line.reading.confidence >= DOUBTFUL]  # letters it lacks are read as others
+        for word, count in Counter(bare(line.text) for line in sure).items():
             counts[word] = max(counts[word], count)  # of one box: what two boxes show of one reference is no proof
     names, parts = spellings(name), _parts(name)
     known = names | {
