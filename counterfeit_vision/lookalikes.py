@@ -28,7 +28,9 @@ OUTLINES = str.maketrans(
     "ABEKMHOPCTYXIJSacekmoptxyijshdqwABEZHIKMNOPTYXaovpikagolsl",
 )
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
-WORD = rf"(?:[^\W_{UNSPACED}]|\|)+|[{UNSPACED}]+"
+_BLOCKS = (*range(0x300, 0x3100), *range(0xFE00, 0xFE30))
+MARKS = "".join(mark for mark in map(chr, _BLOCKS) if unicodedata.category(mark).startswith("M"))  # on letters
+WORD = rf"(?:(?:[^\W_{UNSPACED}]|\|)[{MARKS}]*)+|[{UNSPACED}]+"
 SOUNDED = frozenset("АЕКМОТІЈΑΕΖΙΚΜΝΟΤΥ")  # capitals that also sound as the Latin ones that they look like
 SIGNS = "®™℠"  # that a name is registered: no part of it
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
@@ -134,7 +136,7 @@ def lookalike_words(text: str, name: str) -> list[str]:
 
 @functools.lru_cache(maxsize=64)  # a listing's texts are asked about for each of its photos
 def _lookalikes(text: str, name: str) -> tuple[str, ...]:
-    seen, most = _seen(text), len(re.findall(WORD, name))
+    seen, most = unicodedata.normalize("NFC", _seen(text)), len(re.findall(WORD, name))
     outline, letters = skeleton(name), unaccented(name)
     runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])  # a letter, or between words
     spelt = any(unaccented(run) == letters for run, _ in runs)

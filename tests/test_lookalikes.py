@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -142,6 +144,23 @@ def test_other_words_of_a_title_are_no_look_alikes(title: str, name: str, told: 
 )
 def test_a_name_in_another_alphabet_that_sounds_alike_is_no_look_alike(title: str, name: str, told: list[str]) -> None:
     assert lookalike_words(title, name) == told
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    ("title", "name", "told"),
+    [
+        ("Сitroën parts", "Citroën", ["Сitroën"]),  # a Cyrillic capital
+        ("Аdid\u0332as shoes", "Adidas", ["Аdid\u0332as"]),
+        ("Аdi\ufe0fdas shoes", "Adidas", ["Аdi\ufe0fdas"]),
+        ("Lоuis\ufe0f Vuitton", "Louis Vuitton", ["Lоuis\ufe0f Vuitton"]),
+        ("Vіệt Tiến áo", "Việt Tiến", ["Vіệt Tiến"]),
+        ("Việt Tiến áo", "Viet Tien", []),
+        ("Ad\u0332idas shoes", "Adidas", []),
+    ],
+)
+def test_accents_hide_no_look_alike(title: str, name: str, told: list[str], form: Literal["NFC", "NFD"]) -> None:
+    assert lookalike_words(unicodedata.normalize(form, title), unicodedata.normalize(form, name)) == told
 
 
 @pytest.mark.parametrize(
