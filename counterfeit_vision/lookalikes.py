@@ -31,6 +31,7 @@ UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japa
 _BLOCKS = (*range(0x300, 0x3100), *range(0xFE00, 0xFE30))
 MARKS = "".join(mark for mark in map(chr, _BLOCKS) if unicodedata.category(mark).startswith("M"))  # on letters
 WORD = rf"(?:(?:[^\W_{UNSPACED}]|\|)[{MARKS}]*)+|[{UNSPACED}]+"
+SOUNDS = frozenset(mark for mark in MARKS if "\u0900" <= mark < "\u1800")  # vowels and tones of India's scripts, Thai
 SOUNDED = frozenset("АЕКМОТІЈΑΕΖΙΚΜΝΟΤΥ")  # capitals that also sound as the Latin ones that they look like
 SIGNS = "®™℠"  # that a name is registered: no part of it
 STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
@@ -188,14 +189,14 @@ def _is_plain(run: str, *, letters_too: bool) -> bool:
 
 
 def unaccented(text: str) -> str:
-    """Its letters and digits, folded, without accents and strokes; and the stroke |, which is drawn like a letter.
+    """Its letters and digits, folded, without accents and strokes, but not without :data:`SOUNDS` and the dots of kana;
+    and the stroke |, which is drawn like a letter.
 
-    >>> unaccented("Chloé '24"), unaccented("Ørsted")
-    ('chloe24', 'orsted')
+    >>> unaccented("Chloé '24"), unaccented("Ørsted"), unaccented("ช้าง"), unaccented("ガス")
+    ('chloe24', 'orsted', 'ช้าง', 'ガス')
     """
-    plain = unicodedata.normalize("NFKD", folded(text)).translate(STROKED)
-    kept = (c for c in plain if not unicodedata.combining(c))
-    return "".join(c for c in kept if c.isalnum() or c == "|")
+    plain = re.sub("[^\u3040-\u30ff]+", lambda run: unicodedata.normalize("NFKD", run[0]), folded(text))
+    return "".join(c for c in plain.translate(STROKED) if c.isalnum() or c == "|" or c in SOUNDS)
 
 
 def bare(text: str) -> str:

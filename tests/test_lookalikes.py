@@ -172,6 +172,15 @@ def test_names_are_known_without_the_strokes_of_their_letters(name: str, printed
     assert lookalike_words(f"{printed} bag", name) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("ช้าง", "ช่าง"), ("टाटा", "टीटी"), ("パンダ", "バンダ"), ("กา", "เกะ"), ("தாமரை", "தமரி")]
+)
+def test_vowels_tones_and_dots_are_of_a_name(name: str, other: str) -> None:
+    assert bare(other) not in spellings(name)
+    assert skeleton(other) != skeleton(name)
+    assert bare(unicodedata.normalize("NFD", name)) in spellings(name)
+
+
 def test_a_title_is_looked_through_once_for_all_photos_of_a_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     title = "Nіkе Air, once"
     lookalike_words(title, "Nike").clear()

@@ -138,6 +138,21 @@ def test_a_short_name_is_not_in_the_midst_of_words(seller: str, brand: str, like
     assert likeness(seller, brand) == like
 
 
+@pytest.mark.parametrize(
+    ("seller", "brand", "like"),
+    [
+        ("ช่างไม้ shop", "ช้าง", 0.75),  # another tone
+        ("टीटी स्टोर", "टाटा", 0.5),
+        ("ガス 店", "カス", 0.5),
+        ("टाटा स्टोर", "टाटा", 1),
+        ("ガス 店", "カ\u3099ス", 1),
+        ("עֵדֶן", "עדן", 1),  # points are for children
+    ],
+)
+def test_vowels_tones_and_dots_are_of_a_name(seller: str, brand: str, like: float) -> None:
+    assert likeness(seller, brand) == like
+
+
 def test_of_long_names_the_beginning_is_compared() -> None:
     assert likeness(2_500 * "Nike", 2_500 * "Nike") == 1
     assert likeness(300 * "x" + "Nike", "Nike") == 0
