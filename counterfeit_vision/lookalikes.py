@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 __all__ = [
+    "INK",
     "SIGNS",
     "bare",
     "edit_distance",
@@ -27,6 +28,7 @@ OUTLINES = str.maketrans(
     "АВЕКМНОРСТУХІЈЅасекмортхуіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρικɑɡ015|",
     "ABEKMHOPCTYXIJSacekmoptxyijshdqwABEZHIKMNOPTYXaovpikagolsl",
 )
+INK = {code: drawn for code, drawn in OUTLINES.items() if chr(code).isalpha()}  # what is printed is of any alphabet
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 _BLOCKS = (*range(0x300, 0x3100), *range(0xFE00, 0xFE30))
 MARKS = "".join(mark for mark in map(chr, _BLOCKS) if unicodedata.category(mark).startswith("M"))  # on letters
@@ -200,12 +202,13 @@ def unaccented(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """As a name is compared with what goods print: :func:`unaccented`; as it is, folded, where nothing is left of it.
+    """As a name is compared with what goods print: :func:`unaccented`, in the capitals that its own are drawn as; as it
+    is, folded, where nothing is left of it.
 
-    >>> bare("Coca-Cola") == bare("COCA COLA"), bare("&")
-    (True, '&')
+    >>> bare("Coca-Cola") == bare("COCA COLA"), bare("ΦAΓE") == bare("Φάγε"), bare("&")
+    (True, True, '&')
     """
-    return unaccented(text) or folded(text)
+    return unaccented(text).upper().translate(INK) or folded(text)
 
 
 def spellings(name: str) -> frozenset[str]:

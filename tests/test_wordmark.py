@@ -1,5 +1,7 @@
 """A wordmark that is misspelt or drawn otherwise stands out from genuine ones in other poses, lights and colours."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import dataclasses
@@ -31,6 +33,7 @@ from counterfeit_vision.heads.wordmark import (
     Wordmark,
     compare_wordmark,
 )
+from counterfeit_vision.lookalikes import bare, spellings
 from counterfeit_vision.marks.finding import Found, Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
@@ -85,18 +88,44 @@ def test_where_nothing_is_read_a_brand_of_one_letter_is_not_near(reader: Reader)
     assert compare_wordmark([nothing], [genuine], ["Q"], reader, placed=True) is None
 
 
-@pytest.mark.parametrize("read", ["VELMORA ", "VEL MORA", "N VELMORA"])
-def test_a_blank_is_no_letter(reader: Reader, read: str) -> None:
-    pixels = mark("VELMORA")
+def surely(reader: Reader, pixels: np.ndarray, read: str) -> TextLine:
+    """All of a crop as a line that is surely read so."""
     height, width = pixels.shape[:2]
     box = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     chances = np.full((2 * len(read), len(reader.alphabet)), 1e-4, np.float32)
     for place, letter in enumerate(read):
         chances[2 * place, reader.place[letter]] = chances[2 * place + 1, 0] = 0.9
-    seen, genuine = (TextLine(pixels, box, Reading(text, 0.9, chances)) for text in (read, "VELMORA"))
+    return TextLine(pixels, box, Reading(read, 0.9, chances))
+
+
+@pytest.mark.parametrize("read", ["VELMORA ", "VEL MORA", "N VELMORA"])
+def test_a_blank_is_no_letter(reader: Reader, read: str) -> None:
+    seen, genuine = (surely(reader, mark("VELMORA"), text) for text in (read, "VELMORA"))
     found = compare_wordmark([seen], [genuine], ["VELMORA"], reader, placed=True)
     assert found is not None
     assert found.misspelt == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "read", "edits"),
+    [
+        ("ΦΑΓΕ", "ΦAΓE", 0),  # a Latin A and E
+        ("ΝΟΥΝΟΥ", "NOYNOY", 0),
+        ("NOYNOY", "ΝΟΥΝΟΥ", 0),
+        ("ΦΑΓΕ", "ΦAΓΣ", 1),
+        ("ΝΟΥΝΟΥ", "N0YNOY", 1),
+        ("ADIDAS", "ADlDAS", 1),
+        ("AD0MO", "ADOMO", 1),
+    ],
+)
+def test_a_letter_of_another_alphabet_with_one_outline_is_the_same_ink(
+    reader: Reader, word: str, read: str, edits: int
+) -> None:
+    seen, genuine = (surely(reader, mark("VELMORA"), text) for text in (read, word))
+    found = compare_wordmark([seen], [genuine], [word], reader, placed=True)
+    assert found is not None
+    assert (found.edits, found.misspelt > MISSPELT_SHOWN) == (edits, edits > 0)
+    assert (bare(read) in spellings(word)) == (edits == 0)
 
 
 def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:

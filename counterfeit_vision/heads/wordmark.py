@@ -15,7 +15,7 @@ from ..arrays import Floats, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
-from ..lookalikes import SIGNS, bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
+from ..lookalikes import INK, SIGNS, bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
 from ..marks.finding import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..products.marks import GoodsMarks
@@ -147,7 +147,8 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
     """
     if not line.text:
         return None
-    letters = {word: edit_distance(line.text, word) for word in words}
+    read = line.text.translate(INK)
+    letters = {word: min(edit_distance(line.text, word), edit_distance(read, word.translate(INK))) for word in words}
     away = {word: min(letters[word], edit_distance(skeleton(line.text), skeleton(word))) for word in words}
     near = [word for word in words if away[word] <= max(1, NEAR * len(folded(word)))]
     if not near:
@@ -158,10 +159,10 @@ def _nearest(line: TextLine, words: Sequence[str]) -> tuple[TextLine, str, int] 
 
 def _holds(text: str, words: Collection[str]) -> bool:
     """Whether it says one of the words, as far as blanks and ™ go: a wide gap is read as one, and behind one may stand
-    what is printed beside the word.
+    what is printed beside the word. Letters of one outline are the same ink.
 
-    >>> _holds("SILVANO™ since 1964", ["SILVANO"]), _holds("SILVANOS", ["SILVANO"])
-    (True, False)
+    >>> _holds("SILVANO™ since 1964", ["SILVANO"]), _holds("SILVANOS", ["SILVANO"]), _holds("ΦAΓE", ["ΦΑΓΕ"])
+    (True, False, True)
     """
     parts, whole = _apart(text), {"".join(_apart(word)) for word in words}
     runs = (parts[start:end] for start in range(len(parts)) for end in range(start + 1, len(parts) + 1))
@@ -169,7 +170,7 @@ def _holds(text: str, words: Collection[str]) -> bool:
 
 
 def _apart(text: str) -> list[str]:
-    return re.sub(f"[{SIGNS}]", " ", text).split()
+    return re.sub(f"[{SIGNS}]", " ", text.translate(INK)).split()
 
 
 def _part_of(text: str, word: str) -> bool:
