@@ -87,7 +87,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 "".join(cells).encode()
             except (csv.Error, UnicodeEncodeError) as error:
                 since = "" if lines.line_num == begins else f", in a row that begins on line {begins}"
-                yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_csv_fault(error)}{since}")
+                yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_fault(error)}{since}")
             else:
                 filled = ((key, _csv_cell(key, cell.strip())) for key, cell in zip(header, cells, strict=False))
                 yield lines.line_num, {key: cell for key, cell in filled if cell}
@@ -102,7 +102,7 @@ def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
             header = [name.strip() for name in next(lines, [])]
             "".join(header).encode()
         except (csv.Error, UnicodeEncodeError) as error:
-            raise ManifestError(f"{path}: not a readable csv: {_csv_fault(error)}") from error
+            raise ManifestError(f"{path}: not a readable csv: {_fault(error)}") from error
         if twice := [name for place, name in enumerate(header) if name and name in header[:place]]:
             advice = "name it once (several photos of a listing go in one cell: a.jpg|b.jpg)"
             raise ManifestError(f"{path}: column {twice[0]!r} stands twice, and one would be lost; {advice}")
@@ -114,15 +114,15 @@ def _csv_cell(column: str, cell: str) -> str:
     return cell[:-2] if column in ("id", "seller") and re.fullmatch(r"\d+\.0", cell) else cell
 
 
-def _csv_fault(error: Exception) -> str:
-    return "not UTF-8; save the file as UTF-8" if isinstance(error, UnicodeEncodeError) else str(error)
+def _fault(error: Exception) -> str:
+    return "not UTF-8; save the file as UTF-8" if isinstance(error, UnicodeError) else str(error)
 
 
 def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
     try:
-        row = json.loads(line)
+        row = json.loads(line.replace(b"\0", b"\xff").decode("utf-8-sig"))  # zeros are of UTF-16, none of JSON
     except (ValueError, RecursionError) as error:
-        return ManifestError(f"{place}: not JSON: {error}")
+        return ManifestError(f"{place}: not JSON: {_fault(error)}")
     if not isinstance(row, dict):
         return ManifestError(f"{place}: a line is a JSON object, this is {type(row).__name__}")
     return _given(row)
