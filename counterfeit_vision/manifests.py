@@ -415,6 +415,7 @@ def _number(value: Any) -> float | None:
     try:
         if isinstance(value, bool) or "_" in str(value):  # Python reads 1_299 as 1299
             raise ValueError(value)
-        return None if value is None else float(value)
+        plain = value.replace("\u066b", ".") if isinstance(value, str) else value  # Arabic has a point of its own
+        return None if plain is None else float(plain)
     except (TypeError, ValueError) as error:
         raise InputError(f"column 'price' holds {str(value)[:80]!r}, expected a number such as 12.50") from error

@@ -1,5 +1,7 @@
 """References from folders and files, and rows: what is read, and how each fault is named."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import json
@@ -310,6 +312,13 @@ def test_other_marks_than_commas_between_cells_are_named(tmp_path: Path, mark: s
         read_references(tmp_path / "r.csv")
     with pytest.raises(ManifestError, match="separate cells by commas"):
         list(read_listings(tmp_path / "r.csv"))
+
+
+def test_a_price_may_be_in_arabic_numerals(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("photos,price,currency\n1.jpg,١٩٩٫٥,SAR\n", encoding="utf-8")
+    (listing,) = read_listings(tmp_path / "l.csv")
+    assert isinstance(listing, Listing)
+    assert listing.price == 199.5
 
 
 def test_a_price_that_is_no_number_names_its_column(tmp_path: Path) -> None:
