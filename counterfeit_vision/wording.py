@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 
@@ -26,6 +27,7 @@ MOST = 0.95  # a share of genuine listings from which on it is nearly all
 TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 """Controls that turn the direction of the letters around them, as their escapes; the marks that Arabic and Hebrew need
 (U+200E, U+200F) move no letters."""
+BETWEEN = "\u200c\u200d\u200e\u200f"  # joiners, as in Persian and emoji, and those marks
 
 CLAIM_NAMES = {
     "reuse": "Photo reuse",
@@ -153,9 +155,10 @@ def visible(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark.
+    """Text for a terminal: whatever could move its cursor or turn its colours becomes a question mark; what stands
+    between the letters of some scripts does not.
 
-    >>> printable("a" + chr(27) + "[31mb")
-    'a?[31mb'
+    >>> printable("a" + chr(27) + "[31mb"), printable("優\u3000衣") == "優\u3000衣"
+    ('a?[31mb', True)
     """
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return "".join(c if c.isprintable() or c in BETWEEN or unicodedata.category(c) == "Zs" else "?" for c in text)

@@ -1,5 +1,7 @@
 """The command line on a catalogue and an inspector that are made once: every command end to end, and exit codes."""
 
+# ruff: noqa: RUF001
+
 from __future__ import annotations
 
 import dataclasses
@@ -374,6 +376,12 @@ def test_nothing_that_a_stranger_wrote_moves_the_cursor(
     assert err == "first line\n?[2J?1A?\n"
     assert out == "It was driven by ?[2J?1A?.\nsecond line\n"
     assert repr(Failure(bomb, "decode", DecodeError(bomb, "is a folder"))).isprintable()
+
+
+def test_what_stands_between_the_letters_of_some_scripts_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    told = "ソニー\u3000公式, 1\xa0299, نمی\u200cخواهم, 👩\u200d🔧, \u200fالنهدي\u200e"
+    Talk(quiet=True).note(told + "\u2028\u200b")
+    assert capsys.readouterr().err == f"{told}??\n"
 
 
 @pytest.mark.filterwarnings("always:the catalogue is not the one:RuntimeWarning")
