@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..geometry.registration import grid_positions, register
-from ..marks.finding import FOUND
 from ..preprocess import patch_mask, to_photo, unpad
 from ..types import Evidence, Region
 from ..wording import number
@@ -64,8 +63,7 @@ class Patches:
         if seen is None or (details := suspects.marks_of(goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         alone, cosine = suspects.alone(row), details.cosine(seen)
-        covered = details.covered(alone, cosine, another=min(found.likenesses) < FOUND)
-        strangeness = details.compare(alone, cosine)
+        covered, strangeness = details.covered(alone, cosine), details.compare(alone, cosine)
         if isinstance(strangeness, str):
             return replace(unsaid(strangeness), covered=covered)
         evidence = laid_over(

@@ -55,8 +55,6 @@ EDGE = 0.25  # of the strongest edges of a mark, from which a place is no ground
 PLAIN = 0.03  # share of such edges in a patch, up to which it is ground
 STRANGE_GROUND = 0.7  # 1 - cosine to the most alike patch anywhere on the genuine marks
 FEWEST_GROUND = 8  # patches, of which a share is given
-OTHER_COLOUR = 0.15  # of a colour's logarithm, from which a pixel of the ground has another
-DARK = 24.0  # grey levels that are added before logarithms: the hue of black is noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,28 +158,14 @@ class MarkDetails:
         """1 - the cosine of a photo's marks, as a whole, with the most alike genuine ones."""
         return float(1 - (self.vectors @ seen.vector).max())
 
-    def covered(self, found: Sequence[Laid | None], cosine: Floats, *, another: bool = False) -> float:
+    def covered(self, found: Sequence[Laid | None], cosine: Floats) -> float:
         """The share, 0..1, of the ground around the marks found in a photo, of :meth:`cosine`, that is like nothing on
-        the genuine ones: a hand's, a tape's, a glare's. Where one of them may be ``another`` mark, which is drawn where
-        theirs are not, ground that still has its colour between the strokes is bare.
+        the genuine ones: a hand's, a tape's, a glare's.
         """
         ground = self._ground & self._shown(found)
         if ground.sum() < FEWEST_GROUND:
             return 0.0
-        strange = 1 - cosine.max(axis=(0, 2)) >= STRANGE_GROUND
-        if another:
-            strange &= ~self._bare(found)
-        return float(strange[ground].mean())
-
-    def _bare(self, found: Sequence[Laid | None]) -> NDArray[np.bool_]:
-        """(P,): the patches of which half has the genuine colours, the light taken out."""
-        same = [np.zeros(cut.typical.shape[:2], np.float32) for cut in self.cuts]
-        for there, cut, one in zip(same, self.cuts, found, strict=True):
-            if one is not None and one.inside.any():
-                off = np.log(one.crop.astype(np.float32) + DARK) - np.log(cut.typical + DARK)
-                off -= np.median(off[one.inside], axis=0)
-                there[:] = one.inside & (np.sqrt((off * off).mean(axis=2)) < OTHER_COLOUR)
-        return self._on_grid(same) >= 0.5
+        return float((1 - cosine.max(axis=(0, 2))[ground] >= STRANGE_GROUND).mean())
 
     @property
     def _side(self) -> int:
