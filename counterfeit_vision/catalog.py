@@ -191,12 +191,12 @@ class Catalog:
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
         if by == "mark" and not any(reference.regions for reference in self.references):
             raise InputError(f"search(by='mark'): no reference {WITHOUT_MARKS}")
-        rows, fault = self._allowed(by, brand=brand, category=category, gallery=gallery)
-        if fault is not None:
-            warnings.warn(f"all rows are empty: {fault}", RuntimeWarning, stacklevel=2)
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
+        rows, fault = self._allowed(by, brand=brand, category=category, gallery=gallery)
+        if fault is not None:
+            warnings.warn(f"all rows are empty: {fault}", RuntimeWarning, stacklevel=2)
         photos = list(own_arrays(photos))
         names = [f"photo {number}" for number in range(len(photos))]
         place = {name: number for number, name in enumerate(names)}
@@ -318,9 +318,10 @@ class Catalog:
         asked, why, unless there is just none that has all. Raises for what can be no name.
         """
         fault = self._names.unknown(**wanted)
-        texts = all(isinstance(value, str | None) for value in wanted.values())
-        if fault is not None and not (texts and wanted["gallery"] in (None, *GALLERIES)):
-            raise InputError(fault)
+        no_names = {field: value for field, value in wanted.items() if not isinstance(value, str | None)}
+        refused = self._names.unknown(**no_names | {"gallery": wanted["gallery"]})
+        if refused is not None and (no_names or wanted["gallery"] not in GALLERIES):
+            raise InputError(refused)
         if all(value is None for value in wanted.values()):
             return None, None
         hits = self._names.having(**wanted)

@@ -26,7 +26,7 @@ __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
 REASONS_TOLD = 3
-HAIR = 1e-6  # within which of a half risks that would lie on its other side keep their order
+HAIR = 1e-6  # within two of which below a half, or one above, risks that would lie on its other side keep their order
 BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named

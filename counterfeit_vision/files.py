@@ -104,7 +104,10 @@ def locked(descriptor: int) -> Iterator[None]:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield  # until it is closed
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that was forked meanwhile keeps it open
 
 
 def _far_byte(descriptor: int, mode: str) -> bool:

@@ -144,7 +144,7 @@ def usable(judged: Sequence[JudgedPhoto]) -> tuple[list[JudgedPhoto], list[Failu
         if any(item.applicable for item in row.evidence):
             loud.append(row)
             continue
-        why = f"no claim applies that genuine photos have calibrated ({row.evidence[0].text})"
+        why = f"no claim applies ({row.evidence[0].text})"
         error = InputError(f"{row.photo.id}: {why}")
         silent.append(Failure(row.photo.id, "score", error))
     return loud, silent

@@ -668,6 +668,8 @@ def test_a_brand_that_the_catalogue_does_not_know_gives_empty_rows_and_one_warni
     assert np.isneginf(found.scores).all()
     assert [failure.id for failure in found.failures] == ["photo 1"]
     assert tree_catalog.search(photos, k=1, brand="acme").products.tolist() == [["bag"], [None]]
+    with pytest.raises(InputError, match="no gallery 'known_fakes'"):
+        tree_catalog.search(photos, brand="acmee", gallery="known_fakes")
 
 
 def test_a_name_is_found_however_its_accents_are_written(references: list[Reference], tiny_encoder) -> None:

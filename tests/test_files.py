@@ -1,4 +1,4 @@
-"""A file is replaced whole, on Windows as soon as nobody has it open."""
+"""A file is replaced whole, on Windows as soon as nobody has it open, and a folder is let go of after a save."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from counterfeit_vision import files
-from counterfeit_vision.files import replace_file
+from counterfeit_vision.files import alone, replace_file
 
 
 def held(patch: pytest.MonkeyPatch, *, pauses: float) -> list[float]:
@@ -53,3 +53,23 @@ def test_a_folder_that_is_not_there_is_said_with_the_name_of_the_file(tmp_path: 
     with pytest.raises(FileNotFoundError) as told:
         replace_file(tmp_path / "gone" / "page.html", b"new")
     assert told.value.filename == str(tmp_path / "gone" / "page.html")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks nothing")
+def test_a_process_that_was_forked_in_a_save_holds_up_no_later_one(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    with alone(tmp_path):
+        child = os.fork()
+        if not child:
+            os.close(write)
+            os.read(read, 1)  # until its parent is done
+            os._exit(0)
+    os.close(read)
+    try:
+        descriptor = os.open(tmp_path, os.O_RDONLY)
+        fcntl = pytest.importorskip("fcntl")
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or BlockingIOError
+        os.close(descriptor)
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)

@@ -97,8 +97,8 @@ def test_a_box_that_is_drawn_wide_around_a_mark_is_as_good_as_a_tight_one() -> N
     )
     assert tight[0].is_clear
     assert all(mark.is_clear for mark in wide)
-    sides = [np.array(marks[0].mark) for marks in (tight, wide)]
-    assert np.abs(sides[0][[0, 2]] - sides[1][[0, 2]]).max() <= 4
+    sides = [np.subtract(marks[0].mark[2:], marks[0].mark[:2]) for marks in (tight, wide)]
+    assert sides[1] / sides[0] == pytest.approx([1, 1], abs=0.2)
 
 
 def test_weight_is_measured_in_pixels_of_the_frame(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:

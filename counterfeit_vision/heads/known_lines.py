@@ -118,7 +118,7 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
         word  # what is nearly the name is the name, misread
         for word, count in counts.items()
         if count > 1
-        and word.isalnum()
+        and "|" not in word
         and not word.isdigit()  # an emblem's stripes are read as 1111
         and len(word) >= _shortest(word)
         and (word in parts or all(edit_distance(word, one) > NEAR * len(one) for one in (folded(name), *names)))

@@ -72,8 +72,7 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
     times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
     if MISSING * missing[most] > different[most]:
-        left = 1 / (1 + missing[most])
-        text = f"where it lacks most of what is drawn on them, {left:.0%} of the strength of the strokes is left."
+        text = "strokes that all of them show are missing or faint where the drawing differs most."
     else:
         text = f"the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
     return Difference(float(np.log(times + FAINTEST)), text, map_)
