@@ -119,8 +119,10 @@ def _fault(error: Exception) -> str:
 
 
 def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
+    if b"\0" in line:
+        return ManifestError(f"{place}: not JSON: it holds zeros, as UTF-16 does; save the file as UTF-8")
     try:
-        row = json.loads(line.replace(b"\0", b"\xff").decode("utf-8-sig"))  # zeros are of UTF-16, none of JSON
+        row = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return ManifestError(f"{place}: not JSON: {_fault(error)}")
     if not isinstance(row, dict):

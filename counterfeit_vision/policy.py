@@ -125,7 +125,7 @@ class Policy:
         copied = f"{found.copy} " if found.copy else ""
         if found.silent is not None:
             told = "No claim that counts has anything to go on, so nothing can be said."
-            return "insufficient_evidence", f"{copied}{told} {found.silent}".rstrip()
+            return "review" if found.fake else "insufficient_evidence", f"{copied}{told} {found.silent}".rstrip()
         if not found.known and found.marked:
             return "insufficient_evidence", (
                 "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "

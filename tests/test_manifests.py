@@ -260,14 +260,18 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         read_references(path)
 
 
-@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-le"])
-def test_lines_in_another_encoding_are_told_as_such(tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("gb18030", "not UTF-8"), ("utf-16", "it holds zeros, as UTF-16 does"), ("utf-16-le", "it holds zeros")],
+)
+def test_lines_in_another_encoding_are_told_as_such(tmp_path: Path, encoding: str, told: str) -> None:
     line = json.dumps({"photos": ["1.jpg"], "brand": "优衣库"}, ensure_ascii=False) + "\n"
     (tmp_path / "l.jsonl").write_bytes((2 * line).encode(encoding))
     first, second, *_ = read_listings(tmp_path / "l.jsonl")
     for number, failure in enumerate((first, second), 1):
         assert isinstance(failure, Failure)
-        assert f"l.jsonl:{number}: not JSON: not UTF-8; save the file as UTF-8" in str(failure.error)
+        assert f"l.jsonl:{number}: not JSON: {told}" in str(failure.error)
+        assert str(failure.error).endswith("; save the file as UTF-8")
 
 
 def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:

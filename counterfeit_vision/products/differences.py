@@ -79,8 +79,8 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
 
 
 def missing_from(whole: WholeProduct, laid: Laid) -> Floats:
-    """(h, w) of the strength of the strokes around each pixel that the reference shows which has least there, how many
-    times what a photo has there is missing; 0 where something lies over the product, whose ground has another colour.
+    """(h, w) how many times the strength of the strokes that a photo shows around each pixel it lacks of what all
+    references show there; 0 where something lies over the product, so that its ground has another colour.
     """
     seen, ground, shown = whole.strength_of(laid.crop), whole.ground_of(laid.crop), whole.product & laid.inside
     mean = max(float(whole.strengths[whole.inside & whole.product].mean()), 1e-6)
