@@ -85,7 +85,7 @@ class Preprocess:
         fill = {"fill": list(self.fill)} if self.fit == "pad" else {}
         fast = {"decode": f"jpeg / 2, 4, 8, {OVERSAMPLING} x oversampled, to scale"} if self.decode == "fast" else {}
         resize = "bicubic, antialiased, uint8, pillow 13's order"
-        return {"size": self.size, "fit": self.fit, **fill, **fast, "resize": resize}
+        return {"size": self.size, "fit": self.fit, **fill, **fast, "resize": resize, "colours": "sRGB, by ICC profile"}
 
     def shrink(self, width: int, height: int) -> int:
         """By how much a JPEG of this size may be decoded smaller: 1, 2, 4 or 8. For :func:`~counterfeit_vision.decode`.

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 import pytest
 from images import DATA, file_bytes, noise, over_white, png
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
+from profiles import ADOBE_RGB, CYAN, DISPLAY_P3, grey_profile, moved, press_profile, rgb_profile
 
 from counterfeit_vision.decode import DEFAULT_LIMITS, Decoded, Limits, decode, photo_name, read_bytes
 from counterfeit_vision.decode.jpeg import _simplejpeg, clean_jpeg
@@ -139,6 +140,72 @@ def test_dark_integers_of_a_file_stay_dark() -> None:
     assert decode(opened.copy()).pixels[0, :, 0].tolist() == [0, 128, 255]
 
 
+PATCHES = np.kron(noise(3, 4, seed=7) // 2 + 64, np.ones((32, 32, 1), np.uint8))
+MIDDLES = (slice(16, None, 32), slice(16, None, 32))
+
+
+@pytest.mark.parametrize("primaries", [DISPLAY_P3, ADOBE_RGB], ids=["phone", "camera"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "image"])
+def test_an_embedded_profile_is_followed_to_srgb(format: str, primaries: tuple[tuple[float, ...], ...]) -> None:
+    profile = rgb_profile(primaries)
+    taken = moved(Image.fromarray(PATCHES), profile)
+    options: dict[str, Any] = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(format, {})
+    photo: Any = taken if format == "image" else file_bytes(taken, format, **options)
+    told: Any = taken.copy() if format == "image" else file_bytes(taken, format, icc_profile=profile, **options)
+    if format == "image":
+        told.info["icc_profile"] = profile
+    true = PATCHES[MIDDLES].astype(int)
+    assert np.abs(decode(told).pixels[MIDDLES] - true).max() <= (5 if format == "JPEG" else 2)
+    assert np.abs(decode(photo).pixels[MIDDLES] - true).max() > 20
+
+
+def test_profiles_of_grey_scales_and_presses_are_followed_too() -> None:
+    grey = Image.new("L", (2, 2), 100)
+    assert (decode(file_bytes(grey, "PNG", icc_profile=grey_profile(1.0))).pixels == 168).all()  # linear light
+    blank, cyan = (Image.new("CMYK", (16, 16), inks) for inks in ((0, 0, 0, 0), (255, 0, 0, 0)))
+    for image, seen in ((blank, (255, 255, 255)), (cyan, CYAN)):
+        pixels = decode(file_bytes(image, "JPEG", quality=98, icc_profile=press_profile())).pixels.astype(int)
+        assert np.abs(pixels - seen).max() < 8  # Lab in 8 bits
+    assert decode(cyan).pixels[0, 0].tolist() == [0, 255, 255]  # Pillow's, where nothing is known of the inks
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+        ("RGB", press_profile()),
+        ("RGB", grey_profile(1.0)),
+        ("CMYK", rgb_profile(DISPLAY_P3)),
+        ("I;16", rgb_profile(DISPLAY_P3)),
+        ("RGB", rgb_profile(DISPLAY_P3)[:300]),
+        ("RGB", rgb_profile(DISPLAY_P3).ljust((4 << 20) + 1, b"\0")),
+        ("RGB", b"no profile"),
+        ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()),
+    ],
+    ids=["srgb", "press for rgb", "grey for rgb", "rgb for press", "16 bits", "cut", "large", "none", "lab"],
+)
+def test_profiles_that_say_nothing_of_the_pixels_leave_them(mode: str, profile: bytes) -> None:
+    pixels = noise(5, 4)
+    image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257 if mode == "I;16" else pixels)
+    image = image if mode == "I;16" else image.convert(mode)
+    plain = decode(image).pixels
+    image.info["icc_profile"] = profile
+    np.testing.assert_array_equal(decode(image).pixels, plain)
+
+
+def test_a_profile_is_followed_under_transparency_and_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = rgb_profile(DISPLAY_P3)
+    taken = moved(Image.fromarray(PATCHES), profile)
+    taken.putalpha(255)
+    taken.info["icc_profile"] = profile
+    whole = decode(taken).pixels
+    assert np.abs(whole[MIDDLES] - PATCHES[MIDDLES].astype(int)).max() <= 2
+    monkeypatch.setattr("counterfeit_vision.decode.upright.STRIP", 1000)
+    np.testing.assert_array_equal(decode(taken).pixels, whole)
+    data = file_bytes(taken.convert("RGB"), "JPEG", quality=98, subsampling=0, icc_profile=profile)
+    assert np.abs(decode(data).pixels[MIDDLES] - PATCHES[MIDDLES].astype(int)).max() <= 5
+
+
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (6, 5), colour) for colour in ("red", "green", "blue")]
     for format in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
@@ -225,7 +292,16 @@ def slowly(photo: bytes, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Dec
 
 
 @needs_short_cut
-@pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"optimize": True, "restart_marker_blocks": 5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"progressive": True},
+        {"optimize": True, "restart_marker_blocks": 5},
+        {"icc_profile": rgb_profile(DISPLAY_P3)},
+    ],
+    ids=["plain", "progressive", "restarts", "profile"],
+)
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (8, 8), (17, 23), (64, 129), (301, 200)])
 def test_a_clean_jpeg_has_pillows_pixels(

@@ -18,9 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from images import DATA, file_bytes, noise, over_white, png
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
+from profiles import DISPLAY_P3, press_profile, rgb_profile
 
 from counterfeit_vision.decode import Limits, decode
+from counterfeit_vision.decode.colour import NEAR_SRGB
 from counterfeit_vision.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -256,8 +258,10 @@ def test_hostile_files_are_quiet_quick_and_small() -> None:
         assert file["error"] is None or file["error"].startswith(f"{file['path']}: ")
 
 
-def what_pillow_loads(path: Path) -> tuple[np.ndarray | None, bool]:
-    """The reference pixels, and whether anything was blended; ``None`` where Pillow, any format allowed, raises."""
+def what_pillow_loads(path: Path) -> tuple[np.ndarray | None, int]:
+    """The reference pixels, and by how many levels ours may differ: one where anything is blended, and what a profile
+    may move unseen where there is one; ``None`` where Pillow, any format allowed, raises.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -266,16 +270,33 @@ def what_pillow_loads(path: Path) -> tuple[np.ndarray | None, bool]:
                 upright: Image.Image = image.copy()
                 with contextlib.suppress(Exception):  # a damaged EXIF block: the pixels are still good
                     upright = ImageOps.exif_transpose(image)
-                return reference(upright), upright.has_transparency_data
+                pixels, profile = by_profile(reference(upright), upright)
+                return pixels, int(upright.has_transparency_data) + NEAR_SRGB * profile
         except Exception:
-            return None, False
+            return None, 0
+
+
+def by_profile(rgb: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
+    """Pillow's own conversion to sRGB, where the image has a profile that fits its mode."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        mode = {"RGB ": "RGB", "GRAY": "L"}[profile.profile.xcolor_space]
+        if mode == "L" and image.mode != "L":
+            return rgb, False
+        flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+        seen = Image.fromarray(rgb.astype(np.uint8)).convert(mode)
+        moved = ImageCms.profileToProfile(seen, profile, ImageCms.createProfile("sRGB"), 1, "RGB", flags=flags)
+    except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
+        return rgb, False
+    assert moved is not None
+    return np.asarray(moved).astype(int), True
 
 
 @needs_hostile
 def test_hostile_files_give_the_pixels_that_pillow_loads_or_one_error() -> None:
     loaded, refused = 0, {}
     for path in hostile_files():
-        expected, blended = what_pillow_loads(path)
+        expected, levels = what_pillow_loads(path)
         try:
             pixels = decode(path).pixels
         except DecodeError as error:
@@ -286,7 +307,7 @@ def test_hostile_files_give_the_pixels_that_pillow_loads_or_one_error() -> None:
             assert pixels.shape == expected.shape
             assert pixels.dtype == np.uint8
             assert pixels.flags.c_contiguous
-            assert np.abs(pixels.astype(int) - expected).max() <= int(blended), path
+            assert np.abs(pixels.astype(int) - expected).max() <= levels, path
             loaded += 1
     assert loaded > 600
     assert list(refused) == ["transparent.sgi"]
@@ -301,6 +322,8 @@ SEEDS = {
 } | {
     "LZW": file_bytes(Image.fromarray(noise(12, 17)), "TIFF", compression="tiff_lzw"),
     "progressive": file_bytes(Image.fromarray(noise(40, 40)), "JPEG", progressive=True),
+    "phone": file_bytes(Image.fromarray(noise(12, 17)), "JPEG", icc_profile=rgb_profile(DISPLAY_P3)),
+    "press": file_bytes(Image.fromarray(noise(12, 17, 4), "CMYK"), "TIFF", icc_profile=press_profile()),
 }
 
 

@@ -10,8 +10,9 @@ colour: libjpeg-turbo, which Pillow is built on, too, then writes its pixels str
 - **Grey of more than 8 bits** (``I;16`` in any byte order, ``I``): 0..65535 is scaled to 0..255 and rounded, never
   clipped. Floats (``F``) are read as 0..1, 0..255 or 0..65535, the first range that holds them all. What fits no range
   is stretched from its own minimum and maximum; a value that is not a number is black.
-- **Everything else** (CMYK, YCCK, palette, 1-bit, LAB, HSV, YCbCr): Pillow's own conversion to RGB. An embedded ICC
-  profile is ignored: colours are taken as sRGB, as every CLIP pipeline does.
+- **Everything else** (CMYK, YCCK, palette, 1-bit, LAB, HSV, YCbCr): Pillow's own conversion to RGB.
+- **Colour spaces** (Display P3 of phones, Adobe RGB of cameras, a press's CMYK): an embedded ICC profile is followed to
+  sRGB, as browsers do, for claims compare colours (``colour.py``). Without one, pixels are taken for sRGB.
 - **Animations and multi-page files**: the first frame.
 
 What a file may cost is bounded by :class:`Limits`, before its pixels are touched wherever the format allows, and so is

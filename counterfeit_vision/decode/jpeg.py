@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .upright import Pixels, orientation_of, upright_array
+from .colour import srgb_of
+from .upright import Pixels, move_to_srgb, orientation_of, upright_array
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,6 +51,9 @@ def clean_jpeg(data: bytes, image: PILImage, scale: int, *, reuse: bool = False)
         pixels: Pixels = turbo.decode_jpeg(data, "RGB", strict=True, buffer=room, **least)
     except ValueError:
         return None
+    srgb = srgb_of(image)
+    if srgb is not None:
+        move_to_srgb(pixels, srgb)
     orientation = orientation_of(image)
     if orientation == 1:
         return pixels

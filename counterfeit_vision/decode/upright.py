@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import Pixels
+from .colour import srgb_of
 from .limits import Limits
 from .quiet import muted, pil, pillow_errors
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
-__all__ = ["Pixels", "orientation_of", "shrunk_extent", "upright_array", "upright_rgb"]
+__all__ = ["Pixels", "move_to_srgb", "orientation_of", "shrunk_extent", "upright_array", "upright_rgb"]
 
 STRIP = 4_000_000  # pixels converted at a time: bounds what the intermediate images need
 
@@ -38,12 +39,12 @@ def upright_rgb(image: PILImage, source: str, limits: Limits) -> Pixels:
     with pillow_errors(source, limits):
         transparent = _transparent_value(image)
         image.load()
-    grey_range = _grey_range(image)
+    grey_range, srgb = _grey_range(image), srgb_of(image)
     upright, stored = upright_array(*image.size, orientation_of(image))
     for top, strip in _strips(image):
         if grey_range is None:
             with pillow_errors(source, limits):
-                part = _rgb(strip, transparent)
+                part = _rgb(strip, transparent, srgb)
         else:
             part = _grey(strip, grey_range, transparent)
         stored[top : top + strip.height] = part
@@ -67,6 +68,14 @@ def shrunk_extent(
     x = upright.shape[1] - width if orientation in MIRRORED else 0
     y = upright.shape[0] - height if orientation in FLIPPED else 0
     return x, y, x + width, y + height
+
+
+def move_to_srgb(pixels: Pixels, srgb: Callable[[PILImage], PILImage]) -> None:
+    """In place, a strip at a time."""
+    rows = max(1, STRIP // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows]
+        strip[...] = np.asarray(srgb(pil().fromarray(strip)))
 
 
 def orientation_of(image: PILImage) -> int:
@@ -101,13 +110,15 @@ def _transparent_value(image: PILImage) -> Any:
     return value
 
 
-def _rgb(strip: PILImage, transparent: Any) -> Pixels:
+def _rgb(strip: PILImage, transparent: Any, srgb: Callable[[PILImage], PILImage] | None) -> Pixels:
     if strip.has_transparency_data:
         if transparent is not None:
             strip.info["transparency"] = transparent
         over = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
         strip = pil().new("RGBA", strip.size, "white")
         strip.alpha_composite(over)
+    if srgb is not None:
+        strip = srgb(strip)
     return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
