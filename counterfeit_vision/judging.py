@@ -388,10 +388,9 @@ def _said_by(head: Head, suspects: Suspects) -> list[Evidence]:
         rows = head.score(suspects)
         column = list(rows) if isinstance(rows, Iterable) else None
     except Exception as error:
-        if error not in suspects.unread.values():
-            first, *others = suspects.encoded
-            more = f" and {len(others)} more" if others else ""
-            error.add_note(f"raised by the head {head.name!r}, asked about {first.id}{more}")
+        first, *others = suspects.encoded
+        more = f" and {len(others)} more" if others else ""
+        error.add_note(f"raised by the head {head.name!r}, asked about {first.id}{more}")
         raise
     if column is None:
         raise InputError(f"head {head.name!r} gave {type(rows).__name__}; need a list, one Evidence a photo")

@@ -1,14 +1,36 @@
-"""Verdicts in several threads: none waits for another's."""
+"""Verdicts: in several threads none waits for another's, risks keep to the p-value's side, and silence is explained."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from counterfeit_vision.deciding import _Ranked
+from counterfeit_vision import Evidence
+from counterfeit_vision.deciding import Decider, _Ranked
+
+
+def ranked_of(photos: int, **changes: object) -> _Ranked:
+    every = np.ones(photos, bool)
+    plain = _Ranked(
+        judged=[],
+        scores=np.zeros((photos, 1)),
+        kinds=[""] * photos,
+        strata=[""] * photos,
+        merged=np.arange(photos, dtype=float),
+        each=np.array([0.5, 0.1][:photos]),
+        claims_p=np.ones((photos, 1)),
+        strength=np.zeros((photos, 1)),
+        once=np.arange(photos),
+        marked=every,
+        known=every,
+        own=every,
+    )
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def test_the_photo_that_decides_is_found_while_another_thread_looks_for_that_of_its_listing() -> None:
@@ -21,22 +43,8 @@ def test_the_photo_that_decides_is_found_while_another_thread_looks_for_that_of_
             end.wait(timeout=30)
             return True
 
-    two = np.ones(2, bool)
-    ranked = _Ranked(
-        judged=[],
-        scores=np.zeros((2, 1)),
-        kinds=["", ""],
-        strata=["", ""],
-        merged=np.array([0.0, 1.0]),
-        each=np.array([0.5, 0.1]),
-        claims_p=np.ones((2, 1)),
-        strength=np.zeros((2, 1)),
-        once=np.arange(2),
-        marked=two,
-        known=two,
-        own=two,
-    )
-    slow = dataclasses.replace(ranked, own=two.view(Slow))
+    ranked = ranked_of(2)
+    slow = dataclasses.replace(ranked, own=ranked.own.view(Slow))
     with ThreadPoolExecutor(2) as pool:
         try:
             late = pool.submit(lambda: (slow.surest, slow.worst))
@@ -45,3 +53,45 @@ def test_the_photo_that_decides_is_found_while_another_thread_looks_for_that_of_
         finally:
             end.set()
         assert late.result(timeout=30) == (1, 1)
+
+
+def p_and_risk(p_value: float, risks: dict[str, float], *, probability: object = None) -> tuple[float, float]:
+    """Of a listing that shows these strata, each of which has such a risk."""
+    calibration = SimpleNamespace(
+        alpha=0.1,
+        probability=probability,
+        listing_p=lambda *_, photos: p_value,
+        risk=lambda merged, base_rate, stratum: np.full(1, risks[stratum]),
+    )
+    given = SimpleNamespace(calibration=calibration, base_rate=None)
+    return Decider._p_and_risk(given, ranked_of(len(risks), strata=list(risks)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("p_value", [0.1, 0.11])
+def test_risks_that_lie_on_the_other_side_of_a_half_than_the_p_value_keep_their_order(p_value: float) -> None:
+    told = [p_and_risk(p_value, {"bags": risk})[1] for risk in (0.0, 0.1, 0.3, 0.49, 0.5, 0.51, 0.9, 1.0)]
+    assert told == sorted(set(told))
+    assert all((risk >= 0.5) == (p_value <= 0.1) for risk in told)
+    assert told[-3:] == [0.51, 0.9, 1.0] if p_value <= 0.1 else told[:4] == [0.0, 0.1, 0.3, 0.49]
+    assert p_and_risk(p_value, {"bags": 0.3}, probability=object())[1] == 0.3  # a probability stays one
+
+
+def test_a_listing_of_two_strata_has_the_smaller_of_their_risks_whichever_it_shows_first() -> None:
+    risks = {"bags": 0.2, "shoes": 0.4}
+    assert p_and_risk(0.5, risks) == p_and_risk(0.5, dict(reversed(risks.items()))) == (0.5, 0.2)
+
+
+def test_of_claims_that_say_nothing_the_first_three_reasons_of_those_that_count_are_told() -> None:
+    def row(*reasons: str) -> SimpleNamespace:
+        return SimpleNamespace(evidence=[Evidence.not_applicable(reason) for reason in reasons])
+
+    given = SimpleNamespace(calibration=SimpleNamespace(can_tell=np.array([False, True, True])))
+    judged = [
+        row("Not counted.", "No mark.", "Too dark."),
+        row("Not counted.", "No mark.", "Too small."),
+        row("", "A", "B"),
+    ]
+    silent = ranked_of(1, judged=judged, strength=np.full((3, 3), -np.inf))
+    assert Decider._why_silent(given, silent) == "No mark. Too dark. Too small."  # type: ignore[arg-type]
+    one = dataclasses.replace(silent, strength=np.where(np.eye(3) > 0, 0.0, -np.inf))
+    assert Decider._why_silent(given, one) is None  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from counterfeit_vision import files
-from counterfeit_vision.files import alone, replace_file
+from counterfeit_vision.files import alone, named, replace_file
 
 
 def held(patch: pytest.MonkeyPatch, *, pauses: float) -> list[float]:
@@ -53,6 +53,11 @@ def test_a_folder_that_is_not_there_is_said_with_the_name_of_the_file(tmp_path: 
     with pytest.raises(FileNotFoundError) as told:
         replace_file(tmp_path / "gone" / "page.html", b"new")
     assert told.value.filename == str(tmp_path / "gone" / "page.html")
+
+
+def test_an_error_that_is_none_of_the_disk_keeps_what_it_says(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"^image file is truncated$"), named(tmp_path / "page.html"):
+        raise OSError("image file is truncated")  # as Pillow does
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks nothing")

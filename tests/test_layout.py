@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from goods import CLOSE, SIGN, WORD, catalogue, label, labels, seen, stencil_of, suspects
 
+from counterfeit_vision import Evidence
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Layout
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
@@ -158,6 +160,28 @@ def test_the_head_says_what_lies_otherwise_and_shows_it(tiny_encoder: TowerEncod
     assert not blank.applicable
     alone = [Layout().score(suspects(catalog, [photo]))[0] for photo in photos]
     assert [row.score for row in alone[:2]] == [genuine.score, fake.score]
+
+
+@pytest.mark.parametrize(
+    ("deviation", "told"),
+    [
+        (1.0, "the sign is turned, 1.0 times what is usual for genuine photos."),
+        (0.9, "how its marks lie beside one another differs by 0.9 times what is usual for genuine photos."),
+    ],
+)
+def test_what_lies_otherwise_is_named_where_it_is_more_than_usual(
+    deviation: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = LayoutDeviation(deviation, "the sign is turned", np.ones((9, 9), np.float32))
+    batch = SimpleNamespace(
+        each=lambda judge: [judge(0)],
+        mark=lambda _: ("card", None),
+        marks_of=lambda _: SimpleNamespace(layout=SimpleNamespace(compare=lambda *_: found)),
+        drawn=lambda _: (),
+    )
+    monkeypatch.setattr("counterfeit_vision.heads.layout.laid_over", lambda *_, score, text: Evidence(score, text))
+    (evidence,) = Layout().score(batch)  # type: ignore[arg-type]
+    assert (evidence.score, evidence.text) == (pytest.approx((deviation - 0.5) / 0.53), told)
 
 
 def test_without_a_second_mark_nothing_is_said(tiny_encoder: TowerEncoder) -> None:

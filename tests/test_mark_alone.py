@@ -157,6 +157,22 @@ def test_the_score_is_the_mean_of_all_together_and_of_each(catalog: Catalog) -> 
     assert scores[1] > scores[0] + 0.05
 
 
+def test_a_mark_that_is_not_seen_by_itself_counts_as_it_does_among_all(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(catalog, [photo(goods(noise=3))])
+    found, word = batch.mark_of(0, batch.goods(0)), batch.alone(0)[1]
+    assert isinstance(found, Found)
+    assert word is not None
+    shown = replace(found, likeness=0.7, likenesses=(0.61, 0.9))
+    monkeypatch.setattr(Suspects, "mark_of", lambda *_: shown)
+    monkeypatch.setattr(Suspects, "alone", lambda *_: (None, replace(word, likeness=0.99)))
+    (evidence,) = Mark().score(batch)
+    assert evidence.score == pytest.approx(1 - (0.7 + (0.61 + 0.97) / 2) / 2)
+    assert "(correlation 0.70 together, 0.80 each by itself)." in evidence.text
+    assert evidence.references == ("0",)
+
+
 def test_a_mark_that_the_photo_cuts_off_says_nothing(
     stencil: Stencil, alone: tuple[MarkAlone, ...], clip: TowerEncoder
 ) -> None:
@@ -185,7 +201,7 @@ def test_what_lies_in_a_marks_place_is_shown_where_the_photo_shows_all_of_that_p
         laid = replace(found, regions=(place, word), likenesses=(-0.4, 0.9))
         monkeypatch.setattr(Suspects, "mark_of", lambda *_: laid)
         (evidence,) = Mark().score(batch)
-        assert "but for one" in evidence.text
+        assert "but for one: what lies in its place is not like it (-0.40)" in evidence.text
         return evidence.region
 
     assert shown(whole) == whole

@@ -213,6 +213,17 @@ def test_a_fingerprint_that_is_made_with_a_head_is_one(
     assert (one.asked, other.asked) == (8, 8)
 
 
+def test_a_score_that_is_no_number_is_not_remembered(
+    tree_catalog: cv.Catalog, photos: list[Path], tmp_path: Path
+) -> None:
+    head, scores = Made("1"), iter([float("nan"), 1.0])
+    head.score = lambda _: [cv.Evidence(next(scores), "Made.")]  # type: ignore[method-assign]
+    with cv.EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for failures in (1, 0):
+            ((_, _, failed),) = judge(photos[:1], tree_catalog, [head], cache=cache)
+            assert len(failed) == failures
+
+
 def test_a_fingerprint_that_is_no_text_is_refused(tree_catalog: cv.Catalog, photos: list[Path]) -> None:
     with pytest.raises(cv.InputError, match="head 'made': fingerprint=1 is no text; type '1'"):
         calibrated(tree_catalog, Made(1))

@@ -7,9 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from conftest import picture
 from goods import BOX, CLOSE, TILT, catalogue, label, labels, seen, stencil_of, suspects
 
-from counterfeit_vision import Catalog, Evidence, Listing, Reference, stream
+from counterfeit_vision import Catalog, Evidence, Listing, Reference, Region, stream
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.decode import Decoded, decode
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -276,6 +277,31 @@ def test_without_regions_the_whole_product_is_compared(tiny_encoder: TowerEncode
     mark = Mark().score(suspects(catalog, [seen(label(noise=3))]))[0]
     assert not mark.applicable
     assert "region" in mark.text
+
+
+def test_the_product_is_judged_by_its_strangest_twentieth_beside_what_is_usual_on_the_photo(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(catalogue(tiny_encoder, []), [picture(3, 480, 480)])
+    residual, product = np.full(16, 0.3, np.float32), np.ones(16, bool)
+    residual[[3, 5]], product[3] = (1.5, 0.9), False  # the first is not on the product
+
+    def judged() -> Evidence:
+        monkeypatch.setattr("counterfeit_vision.heads.patches.residuals", lambda *_: (residual, product))
+        return Patches().score(batch)[0]
+
+    strange = judged()
+    assert strange.score == pytest.approx((0.9 - 0.3 - 0.36) / 0.05, rel=1e-5)
+    assert strange.text == (
+        "Beside 2 genuine photos of card, the most deviating detail of the product differs by 0.90, a usual detail of "
+        "this photo by 0.30."
+    )
+    assert strange.references == ("a", "b")
+    assert strange.region == Region(0, 0, 360, 360)  # its patch and those around it, of four by four
+    residual[[5, 15]] = 0.3, 0.9
+    assert judged().region == Region(240, 240, 480, 480)  # not beyond the photo
+    product[3:] = False
+    assert "No genuine photo of card could be laid over this one." in judged().text
 
 
 @pytest.mark.parametrize("small", [(1, 1), (7, 7), (7, 600)])  # a patch of this encoder has 8 pixels

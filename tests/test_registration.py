@@ -73,6 +73,44 @@ def test_a_changed_patch_has_the_largest_residual() -> None:
     assert np.argmax(np.where(inner.ravel() & product, residual, 0)) == changed
 
 
+def strangeness(
+    suspect: np.ndarray, *references: np.ndarray, product: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    weights = np.ones((len(references), 196), np.float32) if product is None else product.reshape(1, 196)
+    similarity = np.stack([suspect @ tokens.T for tokens in references])
+    return residuals(similarity, np.ones(196, bool), weights, GRID)
+
+
+def test_a_deviation_deviates_from_all_references_and_only_those_that_show_the_product_count() -> None:
+    tokens, other, unrelated = (unit(np.random.default_rng(seed).standard_normal((196, 32))) for seed in (0, 9, 50))
+    here, there = 7 * 14 + 7, 4 * 14 + 4
+    first, second, fake = tokens.copy(), tokens.copy(), tokens.copy()
+    first[here], second[there], fake[here] = other[0], other[1], other[2]
+    assert strangeness(tokens, first, second)[0].max() < 1e-5  # each is as one of them shows it
+    alone, _ = strangeness(fake, tokens)
+    beside, _ = strangeness(fake, tokens, unrelated)
+    assert alone[here] == beside[here] > 0.5
+    assert not strangeness(tokens, unrelated)[1].any()
+
+
+def test_what_is_moved_by_three_patches_deviates() -> None:
+    tokens = unit(np.random.default_rng(0).standard_normal((196, 32)))
+    moved_here, patch = tokens.copy(), 7 * 14 + 7
+    moved_here[patch] = tokens[patch + 3]
+    residual, _ = strangeness(moved_here, tokens)
+    assert residual.argmax() == patch
+    assert residual[patch] > 0.5
+
+
+def test_where_references_show_the_room_no_product_is_compared() -> None:
+    tokens = unit(np.random.default_rng(0).standard_normal((196, 32)))
+    weights = np.ones(GRID, np.float32)
+    weights[:, 7:] = 0.1
+    residual, product = strangeness(tokens, tokens, product=weights)
+    np.testing.assert_array_equal(product.reshape(GRID), weights > 0.5)
+    assert not residual[~product].any()
+
+
 def test_patches_that_other_photos_of_the_product_share_are_product() -> None:
     random = np.random.default_rng(0)
     product, rooms = unit(random.standard_normal((98, 32))), unit(random.standard_normal((6, 98, 32)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from counterfeit_vision.products.differences import (
     OTHER_GROUND,
     REACH,
     WINDOW,
+    Difference,
     colours_differ,
     drawing_differs,
     missing_from,
@@ -210,6 +212,13 @@ def test_what_lies_over_small_print_and_blur_are_no_missing_line(lined: tuple[St
         assert missing_from(lined[1], over(*lined, photo)).max() < fake / 4
 
 
+def test_a_missing_line_is_told_in_any_light(lined: tuple[Stencil, WholeProduct]) -> None:
+    fake = seen(lines(last=False, noise=3), seed=6)
+    lit = [np.clip(fake * np.array(light), 0, 255).astype(np.uint8) for light in ((1, 1, 1), (0.5,) * 3, (1, 0.8, 0.6))]
+    plain, *others = (missing_from(lined[1], over(*lined, photo)).max() for photo in lit)
+    assert min(others) > plain / 2
+
+
 def test_what_is_missing_is_told_as_a_slow_twin_does(lined: tuple[Stencil, WholeProduct]) -> None:
     """In double precision, without the pixels of other references."""
     whole, laid = lined[1], over(*lined, seen(lines(last=False, noise=3), seed=6))
@@ -227,6 +236,32 @@ def test_what_is_missing_is_told_as_a_slow_twin_does(lined: tuple[Stencil, Whole
                 grounds.append(np.sqrt(((off[y, x] - np.median(off[shown], axis=0)) ** 2).mean()))
         expected = max(min(ratios), 1) ** np.exp(-((min(grounds) / OTHER_GROUND) ** 2)) - 1
         assert missing_from(whole, laid)[y, x] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_the_score_and_the_sentence_tell_what_differs_most(stencil: Stencil, whole: WholeProduct) -> None:
+    laid = over(stencil, whole, seen(card(stripe=True, paper=(225, 180, 195), noise=3), seed=6))
+    shown = whole.product & laid.inside
+    for compare, share, told, usual in (
+        (drawing_differs, 0.003, "{:.1f} times as strongly as all of it", 0.001),
+        (colours_differ, 0.1, "{:.0%} otherwise to each other, in the tenth", 0.02),
+    ):
+        found = compare(whole, laid)
+        assert isinstance(found, Difference)
+        times = np.exp(found.score) - usual
+        assert told.format(times) in found.text
+        most = np.sort(found.map[shown])[-round(share * shown.sum()) :]
+        assert times == pytest.approx(most.mean(), rel=0.05)  # of colours: cells, not pixels
+
+
+@pytest.mark.parametrize("compare", [drawing_differs, colours_differ])
+def test_what_is_not_the_product_is_not_lit(
+    compare: Callable[[WholeProduct, Laid], Difference], stencil: Stencil, whole: WholeProduct
+) -> None:
+    half = whole.product.copy()
+    half[:, 120:] = False
+    map_ = compare(dataclasses.replace(whole, product=half), over(stencil, whole, seen(card(noise=3), seed=6))).map
+    assert map_[:, :120].any()
+    assert not map_[:, 130:].any()  # a cell of colour may reach over the border
 
 
 def test_a_reference_says_nothing_of_what_it_does_not_show(whole: WholeProduct, stencil: Stencil) -> None:

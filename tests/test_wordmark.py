@@ -22,7 +22,7 @@ from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
 from counterfeit_vision.heads import wordmark
-from counterfeit_vision.heads.known_lines import KnownLine, larger, line_at, wordmarks_of
+from counterfeit_vision.heads.known_lines import KnownLine, at, larger, line_at, wordmarks_of
 from counterfeit_vision.heads.wordmark import (
     DRAWN_OTHERWISE,
     MISSPELT_SHOWN,
@@ -34,7 +34,7 @@ from counterfeit_vision.heads.wordmark import (
     compare_wordmark,
 )
 from counterfeit_vision.lookalikes import bare, spellings
-from counterfeit_vision.marks.finding import Found, Stencil
+from counterfeit_vision.marks.finding import Found, Stencil, region_around
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
 
@@ -134,6 +134,12 @@ def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:
     assert found is not None
     assert found.word == "SILVANO"
     assert found.score < DRAWN_OTHERWISE
+
+
+def test_of_wordmarks_of_one_outline_the_one_with_these_letters_is_near() -> None:
+    line = SimpleNamespace(text="M0DA")
+    for words in (["MODA", "M0DA"], ["M0DA", "MODA"]):
+        assert wordmark._nearest(line, words) == (line, "M0DA", 0)
 
 
 def test_without_a_genuine_drawing_only_the_reading_counts(reader: Reader) -> None:
@@ -287,6 +293,56 @@ def test_nothing_is_said_of_a_line_that_a_hand_is_before(tiny_encoder: TowerEnco
     assert "before a part of it" in hidden.text
 
 
+def looked(
+    monkeypatch: pytest.MonkeyPatch, off: float, near: float, covered: tuple[bool, ...] = (), **known: float
+) -> LineComparison | str:
+    """What is said of a line that is so much misspelt at its place, and as it is found on the photo."""
+
+    def line(misspelt: float) -> SimpleNamespace:
+        return SimpleNamespace(text="SILBANO", misspelt=misspelt, pixels=None, box=None)
+
+    def compared(lines: list[SimpleNamespace], *_: object, **__: object) -> LineComparison:
+        return LineComparison(lines[0], "Silvano", 1, lines[0].misspelt, None, None, None)
+
+    genuine = [SimpleNamespace(pixels=hides, box=None) for hides in covered]
+    monkeypatch.setattr(KnownLine, "most_alike", lambda *_: genuine)
+    monkeypatch.setattr(wordmark, "line_at", lambda *_, **__: line(off))
+    monkeypatch.setattr(wordmark, "lines_near", lambda *_: [line(near)])
+    monkeypatch.setattr(wordmark, "compare_wordmark", compared)
+    monkeypatch.setattr(wordmark, "is_covered", lambda hides, *_: hides)
+    photo, warp = np.zeros((40, 100, 3), np.uint8), np.zeros((40, 100, 2), np.float32)
+    line_known = KnownLine(box_of(photo), (), (), np.zeros((0, 1), np.float32), **known)
+    return wordmark._look(photo, warp, line_known, ["Silvano"], SimpleNamespace())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("off", "near", "covered", "hidden"),
+    [
+        (0.5, 0.5, (True, True), True),
+        (0.5, 0.5, (True, False), False),  # it differs from one of two versions of the mark alone
+        (0.5, 0.01, (True, True), False),  # as found on the photo it is read right
+        (0.01, 0.01, (True, True), False),
+    ],
+)
+def test_a_hand_is_before_a_suspicious_line_alone_and_hides_it_beside_all_genuine_ones(
+    off: float, near: float, covered: tuple[bool, bool], hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = looked(monkeypatch, off, near, covered)
+    if hidden:
+        assert found == "something is before a part of it, and 'SILBANO' is what is read"
+    else:
+        assert isinstance(found, LineComparison)
+        assert found.misspelt == near
+
+
+def test_genuine_photos_spare_a_line_by_what_they_are_off_beyond_what_is_never_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = looked(monkeypatch, 0.5, 0.5, misspelt=0.2, redrawn=0.1, retyped=0.04)
+    assert isinstance(found, LineComparison)
+    assert found.usual == pytest.approx((0.2 - MISSPELT_SHOWN, 0.1 - DRAWN_OTHERWISE, 0.0))
+
+
 @pytest.mark.usefixtures("reader")
 def test_a_glyph_beyond_the_photo_is_shown_at_its_border(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
@@ -308,6 +364,80 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
     assert "differs, or lies otherwise (deviation 0.060)" in wordmark._sentence(
         dataclasses.replace(otherwise, count=0.1)
     )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ({"misspelt": 0.2}, "'SILVANA', written otherwise than 'Silvano' (misspelling 0.20 of 1)."),
+        ({"misspelt": 0.2, "edits": 1}, "'SILVANA', 1 letter off 'Silvano' (misspelling 0.20 of 1)."),
+        ({"misspelt": 0.2, "edits": 2}, "'SILVANA', 2 letters off 'Silvano' (misspelling 0.20 of 1)."),
+        ({"misspelt": 0.04, "edits": 1}, "'SILVANA', but may as well say 'Silvano' (misspelling 0.04 of 1)."),
+        ({"retyped": 0.2, "usual": (0.0, 0.0, 0.02)}, "genuine goods (median deviation 0.200; up to 0.070 is usual)."),
+        ({"retyped": 0.06}, "genuine goods, or badly seen (median deviation 0.060; up to 0.050 is usual)."),
+        # of two glyphs that are off the larger says what it is
+        ({"redrawn": 0.15, "retyped": 0.19}, "its shape 3 of 4 looks drawn otherwise than on the genuine mark "
+         "(deviation 0.150; said from 0.03 on)."),
+        ({"redrawn": 0.02, "retyped": 0.06}, "in other shapes than on the genuine goods, or badly seen (median "
+         "deviation 0.060; up to 0.050 is usual)."),
+        ({"redrawn": 0.02}, "'SILVANA' and is drawn as on the genuine goods (largest deviation 0.020)."),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_what_counts_most_and_its_numbers(numbers: dict, told: str) -> None:
+    glyphs = SimpleNamespace(residual=np.array([0.0, 0.1, 0.3, 0.2])) if "redrawn" in numbers else None
+    given = {"edits": 0, "misspelt": 0.0, "redrawn": None, "glyphs": glyphs, "genuine": None} | numbers
+    compared = LineComparison(SimpleNamespace(text="SILVANA"), "Silvano", **given)
+    assert wordmark._sentence(compared).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "genuine", "loosely"),
+    [
+        ({"misspelt": 0.2, "usual": (0.1, 0.0, 0.0)}, True, False),
+        ({"misspelt": 0.2, "usual": (0.0, 0.1, 0.0)}, False, False),
+        ({"redrawn": 0.2, "usual": (0.0, 0.1, 0.0)}, True, False),
+        ({"redrawn": 0.2, "usual": (0.1, 0.0, 0.0)}, False, False),
+        ({"redrawn": 0.02, "usual": (0.0, 0.1, 0.0)}, False, False),
+        ({"misspelt": 0.2, "count": 0.5}, False, True),
+        ({"retyped": 0.2, "count": 0.5}, False, True),
+        ({"redrawn": 0.02, "count": 0.5}, False, False),  # nothing is told that would count less
+    ],
+    ids=str,
+)
+def test_why_a_line_counts_less_is_said_where_it_does(numbers: dict, genuine: bool, loosely: bool) -> None:
+    given = {"edits": 1, "misspelt": 0.0, "redrawn": None, "glyphs": None, "genuine": None} | numbers
+    compared = LineComparison(SimpleNamespace(text="SILVANA"), "Silvano", **given)
+    assert ("seems to be off as well" in wordmark._as_genuine(compared)) == genuine
+    said = wordmark._loosely(compared, SimpleNamespace(likeness=0.8))
+    assert ("are not quite like the genuine ones (0.80), so it counts less" in said) == loosely
+
+
+def test_the_part_that_is_shown_is_that_around_the_worst_glyph() -> None:
+    box = np.array([[10, 20], [110, 30], [110, 70], [10, 60]], np.float32)
+    glyphs = SimpleNamespace(worst=(0.25, 0.5))
+    given = {"edits": 0, "misspelt": 0.0, "redrawn": 0.2, "glyphs": glyphs, "genuine": None}
+    compared = LineComparison(SimpleNamespace(text="SILVANO"), "Silvano", **given)
+    np.testing.assert_allclose(wordmark._part(box, compared), [[35, 22.5], [60, 25], [60, 65], [35, 62.5]])
+    for whole in (dataclasses.replace(compared, glyphs=None), dataclasses.replace(compared, retyped=0.9)):
+        np.testing.assert_array_equal(wordmark._part(box, whole), box)
+
+
+def test_the_spot_is_where_the_line_lies_that_counts_and_not_one_that_is_not_compared(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(catalogue(tiny_encoder), listing(mark("SILVANO", pose=2)))
+    _, found = batch.mark(0)
+    assert isinstance(found, Found)
+    far, near = (np.float32([[x, 10], [x + 60, 10], [x + 60, 30], [x, 30]]) for x in (20, 90))
+    given = {"edits": 1, "misspelt": 0.5, "redrawn": None, "glyphs": None, "genuine": None}
+    compared = LineComparison(SimpleNamespace(text="SILBANO"), "Silvano", **given)
+    known = SimpleNamespace(lines=[SimpleNamespace(box=far), SimpleNamespace(box=near)], words=["Silvano"])
+    monkeypatch.setattr(Wordmark, "_wordmarks", lambda *_: known)
+    monkeypatch.setattr(wordmark, "_look", lambda *given: "hidden" if given[2].box is far else compared)
+    head = Wordmark(optional=True)
+    head._reader = SimpleNamespace()
+    (evidence,) = head.score(batch)
+    assert evidence.region == region_around(at(found.warp, near[None])[0], batch.pixels(0).shape)
 
 
 def laid(encoder: TowerEncoder, crops: list[np.ndarray], likeness: float) -> list[cv.Evidence]:
@@ -357,6 +487,15 @@ def test_shapes_that_a_genuine_photo_shows_as_badly_count_no_more_than_there(
     known = dataclasses.replace(found, usual=(0.0, 0.0, learned[1]))
     assert not known.throughout
     assert known.score < 0.5 * found.score
+
+
+def test_capitals_are_compared_with_capitals_alone(reader: Reader) -> None:
+    (line,) = reader.lines(mark("SILVANO"))
+    for text, alike in (("SILVANO", True), ("SILVANo", True), ("Silvano", False)):  # a letter may be misread
+        genuine = dataclasses.replace(line, reading=dataclasses.replace(line.reading, text=text))
+        found = compare_wordmark([line], [genuine], ["Silvano"], reader)
+        assert found is not None
+        assert (found.glyphs is not None) == alike
 
 
 def test_a_line_that_fits_no_genuine_drawing_is_told_from_one_without(

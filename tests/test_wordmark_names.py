@@ -179,6 +179,8 @@ def test_a_name_among_specks_is_not_misspelt(reader: Reader, monkeypatch: pytest
     assert wordmark._is_miss(specks.text, "Silvano")
     assert wordmark._least_misspelt(line.pixels, specks, ["Silvano"], reader) == 0
     assert wordmark._least_misspelt(line.pixels, line, ["Silvano"], reader) > MISSPELT_SHOWN
+    monkeypatch.setattr(wordmark, "lines_near", lambda *given: reader.lines(mark("SILVANO")))  # read once more
+    assert wordmark._least_misspelt(line.pixels, line, ["Silvano"], reader) < MISSPELT_SHOWN
 
 
 def test_a_false_brand_field_is_evidence_and_the_title_is_measured_by_the_catalogue(

@@ -45,7 +45,7 @@ class Look:
         unlikeness, product = details.unlikeness(seen), suspects.product_of(goods)
         cosine = f"a cosine of {1 - unlikeness:.2f} with the genuine ones"
         return Evidence(
-            score=math.log(FLOOR + max(unlikeness, 0.0)),
+            score=math.log(FLOOR + unlikeness),
             text=f"The marks of {product} were not found; what lies in their likeliest place has {cosine}."
             if isinstance(mark, str)
             else f"The marks of {product}, cut out, have {cosine}.",

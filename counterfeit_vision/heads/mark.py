@@ -71,7 +71,7 @@ class Mark:
         likeliest = suspects.place_of(row, goods)
         if isinstance(likeliest, str):
             return Evidence(score=1.0, text=text)
-        relief, beside = _is_relief(suspects.marks_of(goods)), max(likeliest.beside, 0.0)
+        relief, beside = _is_relief(suspects.marks_of(goods)), likeliest.beside
         there = max(likeliest.likeness / FOUND, 0.0) if relief else 0.0  # below 1: it was not found
         return Evidence(
             score=1 - FOUND * there + beside * (1 - there),
