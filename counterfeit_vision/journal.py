@@ -196,7 +196,7 @@ class Journal:
                 found.append(_decision(line, previous))
             except UNREADABLE as error:
                 raise self._changed(place, error) from error
-            previous = _digest(line)
+            previous = hashlib.sha256(line).hexdigest()
         begun = _begun(previous)
         if torn[: len(begun)] != begun[: len(torn)]:  # a crash cuts off what was begun, and no more
             raise self._changed(known.lines + len(lines) + 1, "it does not begin as a decision does")
@@ -330,10 +330,6 @@ def sha256_of(path: str) -> str:
 def _begun(previous: str) -> bytes:
     """What the line after the one with this sha256 begins with, so that a cut-off line can be told from all else."""
     return b'{"previous": "%s", ' % previous.encode()
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()
 
 
 def _is_time(text: object) -> bool:
