@@ -14,7 +14,7 @@ from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
 from .wording import at_most, claim_name, number, percent
 
-__all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "pairs", "review_level"]
+__all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
@@ -104,7 +104,7 @@ class Policy:
                 f" It is little like the fakes that were shown: the probability of a fake is {risk}, where {expected} "
                 "are expected."
             )
-        if decision == "suspected" and _may_be_authorised(listing, self.authorised):
+        if decision == "suspected" and may_be_authorised(listing, self.authorised):
             reason += f" {_stranger(listing, self.authorised).capitalize()}."
         if found.uncounted:
             few = "too few genuine photos that calibrated make it"
@@ -232,7 +232,7 @@ def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str
     return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
 
 
-def _may_be_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
+def may_be_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
     """Whether the seller has an authorised id, and either that or the listing names no platform."""
     ids = {verified for platform, verified in authorised if platform is None or listing.platform is None}
     return isinstance(listing.seller, Seller) and composed(listing.seller.id) in ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..lookalikes import likeness
-from ..policy import Authorised, is_authorised, pairs
+from ..policy import Authorised, is_authorised, may_be_authorised, pairs
 from ..types import Evidence, Seller, composed
 from ..wording import quoted
 from .suspects import Suspects
@@ -45,8 +45,7 @@ class SellerName:
         told = f"{quoted(called)} ({quoted(listing.seller.id)})"
         if is_authorised(listing, self.authorised):
             return Evidence(score=0.0, text=f"The seller {told} is authorised.")
-        maybe = {verified for platform, verified in self.authorised if None in (platform, listing.platform)}
-        if composed(listing.seller.id) in maybe:
+        if may_be_authorised(listing, self.authorised):
             silent = "listing" if listing.platform is None else "authorised id"
             return Evidence.not_applicable(f"The {silent} names no platform, and the seller {told} may be authorised.")
         brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
