@@ -188,7 +188,7 @@ class Likeness:
         return self._tokens(np.concatenate(self.cohort))
 
     def _tokens(self, rows: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
-        return dict(zip(rows.tolist(), compared_tokens(self.kept.patches(rows), self.masks[rows]), strict=True))
+        return dict(zip(rows.tolist(), compared_tokens(self.kept.patches(rows), self.kept.masks[rows]), strict=True))
 
     def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Rows grouped by brand and product, in order of first appearance."""
@@ -218,7 +218,7 @@ class Likeness:
             self.kept.tokens.unpack(others),
             self.kept.grid,
         )
-        return np.asarray(weight * self.masks[row], np.float32)
+        return np.asarray(weight * self.kept.masks[row], np.float32)
 
     def foreground_of(self, photos: Embeddings, row: int) -> NDArray[np.float32] | None:
         """How surely each patch of one photo is product: (1, P) float32 in 0..1; ``None`` where the encoder
@@ -253,11 +253,6 @@ class Likeness:
         from .search.exact import ExactIndex
 
         return ExactIndex(dimensions, device=str(device))
-
-    @property
-    def masks(self) -> NDArray[np.bool_]:
-        """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
-        return self.kept.masks
 
     @cached_property
     def cohort(self) -> tuple[NDArray[np.int64], ...]:

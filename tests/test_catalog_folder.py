@@ -114,7 +114,7 @@ def test_which_patches_are_the_product_is_kept_to_the_last_bit(
     built = Catalog(kept, encoder=tree_catalog.encoder)
     loaded = Catalog.load(built.save(tmp_path / "catalogue"), encoder=tree_catalog.encoder)
     np.testing.assert_array_equal(loaded.foreground, near_the_edge)
-    np.testing.assert_array_equal(loaded.likeness.masks, built.likeness.masks)
+    np.testing.assert_array_equal(loaded.likeness.kept.masks, built.likeness.kept.masks)
     assert_same_answers(built, loaded, tree_photos, k=12)
 
 

@@ -81,7 +81,7 @@ def slow_margin(likeness: Likeness, goods: str, other: str) -> float:
         groups, cohort = [others, own[own != row]], [rows[rows != row] for rows in likeness.cohort]
         every = np.unique(np.concatenate([*groups, *cohort]))
         query = likeness.kept.patches(np.array([row]))[0].astype(np.float32)
-        single = best_matches(query, likeness.masks[row], likeness.kept.patches(every), likeness.masks[every])
+        single = best_matches(query, likeness.kept.masks[row], likeness.kept.patches(every), likeness.kept.masks[every])
         best, known = (
             np.stack([single[:, np.isin(every, rows)].max(axis=1) for rows in some], axis=1)
             for some in (groups, cohort)
