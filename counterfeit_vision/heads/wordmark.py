@@ -34,9 +34,8 @@ SURPRISE = 20.0  # nats between the text as read and the wordmark that count as 
 LAID_OVER = 0.45  # correlation below which two lines are not the same drawing (development fakes: 0.50 and more)
 MISSPELT_SHOWN = 0.05  # from which the sentence speaks of spelling: 1 nat, more than any genuine development mark
 DRAWN_OTHERWISE = 0.03  # excess residual of the worst genuine development mark (benchmarks/wordmark.py)
-RETYPED = (
-    0.05  # residual of the median glyph, noise apart: 66 genuine cartons stay below; overprinted names: 0.07 to 0.33
-)
+# Residual of the median glyph, noise apart: 66 genuine cartons stay below; overprinted names have 0.07 to 0.33
+RETYPED = 0.05
 LOOK_AGAIN = 0.06  # score from which a line is looked at again: half of the development fakes have 0.35
 # Other crops in which it is read again, in parts of its height: longer at its ends, higher, lower down. What is misread
 # in one is often right in another; of 31 development fakes none loses more than a quarter of its misspelling by it.
