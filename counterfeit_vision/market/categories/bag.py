@@ -170,10 +170,10 @@ def _design(brand: Brand, scheme: Scheme, rng: np.random.Generator) -> Design:
     metal = _GOLD if rng.random() < 0.6 else _STEEL
     foil = rng.random() < 0.45
     ink = (metal if luminance(leather) < 0.5 else darker(metal, 0.5)) if foil else scheme.ink
-    style = {"gloss": 0.9, "relief": -0.2} if foil else {"gloss": 0.3, "relief": 0.12}
+    ink_gloss, relief = (0.9, -0.2) if foil else (0.3, 0.12)
     main_size = (w, (drop + 0.3 * d / h) * h + 0.06) if satchel else (w, h)
     box = (0.16, 0.33, 0.84, 0.86) if satchel else (0.2, 0.3, 0.8, 0.82)
-    marks = lockup(brand, main_size, box, ink, beside=False, gloss=style["gloss"], relief=style["relief"])
+    marks = lockup(brand, main_size, box, ink, gloss=ink_gloss, relief=relief)
     ground: list[Layer] = []
     if rng.random() < 0.45:
         tone = mixed(leather, scheme.ink, 0.3)
