@@ -122,59 +122,53 @@ class Policy:
         return decision, reason
 
     def _word(self, listing: Listing, found: Findings) -> tuple[Decision, str]:
-        copied = f"{found.copy} " if found.copy else ""
-        if found.silent is not None:
-            told = "No claim that counts has anything to go on, so nothing can be said."
-            return "review" if found.fake else "insufficient_evidence", f"{copied}{told} {found.silent}".rstrip()
-        if not found.known and found.marked:
-            return "insufficient_evidence", (
-                "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
-                f"product (nearest: {found.product}) to tell which: nothing can be said unless the listing names it."
-            )
-        if not found.known:
-            return "insufficient_evidence", (
-                f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
-            )
-        share = f"At most {at_most(found.p_value, self.alpha)} %"
-        if found.proved is not None:
-            share = f"At p {found.p_value:.3g} at most {at_most(found.proved, self.alpha)} %"
-        share += " of genuine listings look this unusual, on average over calibrations"
-        name, p = next(iter(found.claims.items()), ("no claim", 1.0))
-        leading = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
+        nothing = _nothing_known(found)
+        if nothing is not None:
+            return nothing
         official = is_authorised(listing, self.authorised)
         grey = self._grey_market(listing, found, official)
         if found.p_value <= self.alpha:
-            if official:
-                return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
-            if found.catalogued:
-                return "review", (
-                    f"{copied}All that it shows is in the catalogue, and no photo of the catalogue calibrates: how "
-                    "usual that is for genuine listings is not known, so a person decides."
-                )
-            if grey:
-                return "review", f"{share}, but for the price alone. {grey}"
-            if found.side < SMALLER * found.smallest:
-                return "review", (
-                    f"{copied}{share}, but its photo has {found.side} pixels on the long side, and those that "
-                    f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
-                    f"known; {leading}."
-                )
-            if found.covered >= COVERED and name in ABOUT_MARKS and not found.copy:
-                return "review", (
-                    f"{share}, but something may lie over its marks or before them: {percent(found.covered)} of the "
-                    "ground around them is like nothing on genuine photos. What is under it is not known, so a person "
-                    f"decides; {leading}."
-                )
-            if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
-                risk, least = _below(found.risk, least_risk)
-                return "review", (
-                    f"{copied}{share}, but the probability of a fake is {risk}, and the costs ask for {least} before "
-                    f"accusing; {leading}."
-                )
-            return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
+            return self._word_at_alarm(found, official, grey)
+        return self._word_below_alarm(found, official, grey)
+
+    def _word_at_alarm(self, found: Findings, official: bool, grey: str | None) -> tuple[Decision, str]:
+        """The word on a listing whose p-value reaches alpha: suspected, unless a rule sends it to a person."""
+        copied, share, (name, leading) = _copied(found), self._share(found), _leading(found)
+        if official:
+            return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
+        if found.catalogued:
+            return "review", (
+                f"{copied}All that it shows is in the catalogue, and no photo of the catalogue calibrates: how "
+                "usual that is for genuine listings is not known, so a person decides."
+            )
+        if grey:
+            return "review", f"{share}, but for the price alone. {grey}"
+        if found.side < SMALLER * found.smallest:
+            return "review", (
+                f"{copied}{share}, but its photo has {found.side} pixels on the long side, and those that "
+                f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
+                f"known; {leading}."
+            )
+        if found.covered >= COVERED and name in ABOUT_MARKS and not found.copy:
+            return "review", (
+                f"{share}, but something may lie over its marks or before them: {percent(found.covered)} of the "
+                "ground around them is like nothing on genuine photos. What is under it is not known, so a person "
+                f"decides; {leading}."
+            )
+        if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
+            risk, least = _below(found.risk, least_risk)
+            return "review", (
+                f"{copied}{share}, but the probability of a fake is {risk}, and the costs ask for {least} before "
+                f"accusing; {leading}."
+            )
+        return "suspected", f"{copied}{share} (alarm level {100 * self.alpha:g} %); {leading}."
+
+    def _word_below_alarm(self, found: Findings, official: bool, grey: str | None) -> tuple[Decision, str]:
+        """The word on a listing whose p-value does not reach alpha."""
+        share, (_, leading) = self._share(found), _leading(found)
         unusual = found.p_value <= review_level(self.alpha)
         if found.copy and (found.fake or not official):
-            return "review", f"{copied}{share}; {leading}."
+            return "review", f"{_copied(found)}{share}; {leading}."
         # They conflict where all together find nothing unusual. Being unlike the catalogue is no sign of a fake: what
         # is too unlike is not known.
         wrong = {name: p for name, p in found.alone.items() if name != "similarity"}
@@ -197,6 +191,13 @@ class Policy:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * self.alpha:g} %; {leading}."
         return "clear", f"{share}: within what genuine photos show; {leading}."
 
+    def _share(self, found: Findings) -> str:
+        """How many genuine listings look as unusual, as the beginning of a sentence."""
+        share = f"At most {at_most(found.p_value, self.alpha)} %"
+        if found.proved is not None:
+            share = f"At p {found.p_value:.3g} at most {at_most(found.proved, self.alpha)} %"
+        return f"{share} of genuine listings look this unusual, on average over calibrations"
+
     def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
         """Looks genuine, by no copied photo, is priced as none of the genuine ones, and is not sold by one of the
         authorised sellers.
@@ -213,6 +214,34 @@ class Policy:
             f"listings look as unusual), {_stranger(listing, self.authorised)}, and the price is out of range "
             f"(p {price:.3g})."
         )
+
+
+def _nothing_known(found: Findings) -> tuple[Decision, str] | None:
+    """The word where no claim counts, or the catalogue does not know what is shown; ``None`` elsewhere."""
+    if found.silent is not None:
+        told = "No claim that counts has anything to go on, so nothing can be said."
+        return "review" if found.fake else "insufficient_evidence", f"{_copied(found)}{told} {found.silent}".rstrip()
+    if not found.known and found.marked:
+        return "insufficient_evidence", (
+            "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
+            f"product (nearest: {found.product}) to tell which: nothing can be said unless the listing names it."
+        )
+    if not found.known:
+        return "insufficient_evidence", (
+            f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
+        )
+    return None
+
+
+def _copied(found: Findings) -> str:
+    """The sentence about a proven copy, with a blank behind it; empty where none is proven."""
+    return f"{found.copy} " if found.copy else ""
+
+
+def _leading(found: Findings) -> tuple[str, str]:
+    """The strongest claim, and what is said of it."""
+    name, p = next(iter(found.claims.items()), ("no claim", 1.0))
+    return name, f"the strongest claim is {claim_name(name)} (p {p:.3g})"
 
 
 def review_level(alpha: float) -> float:
