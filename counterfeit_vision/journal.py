@@ -88,20 +88,7 @@ class Journal:
         of the files that were judged; those that failed are left out.
         Raises :class:`CatalogError` for a file that is no journal, or a changed one, and leaves it alone.
         """
-        if not isinstance(listing, Listing):
-            raise InputError(f"Journal.add({listing!r:.80}): need the Listing that was judged")
-        _check_word(decided)
-        if not isinstance(by, str) or not by.strip():
-            raise InputError(f"by={by!r:.80}: name who decided, as a text")
-        if not isinstance(drawn, bool | np.bool_):  # of a frame's column, numpy's; any text would be true
-            raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
-        if not isinstance(note, str):
-            raise InputError(f"note={note!r:.80}: need a text; where there is nothing to say, leave it out")
-        if at is not None and not _is_time(at):
-            raise InputError(f"at={at!r:.80}: need an ISO 8601 time and its zone, as '2026-01-31T09:30:00+00:00'")
-        if not listing.photos or not all(isinstance(photo, str | os.PathLike) for photo in listing.photos):
-            advice = "not verdict.listing, but as counterfeit_vision.manifests.read_listings(path) gives it"
-            raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give it with them, {advice}")
+        _check_decision(listing, decided, by=by, drawn=drawn, note=note, at=at)
         said = verdict.to_dict() if isinstance(verdict, Verdict) else verdict
         if not _is_verdict(said):
             raise InputError(f"listing {listing.id!r}: {verdict!r:.80} is no verdict; decide on those that have one")
@@ -238,6 +225,24 @@ class Journal:
             names = first_few([listing.id for listing in changed])
             warnings.warn(f"{self.path}: {told}: {names}", RuntimeWarning, stacklevel=2)
         return found
+
+
+def _check_decision(listing: object, decided: str, *, by: object, drawn: object, note: object, at: object) -> None:
+    """:class:`InputError` for what is no decision on a listing whose photos can be read again."""
+    if not isinstance(listing, Listing):
+        raise InputError(f"Journal.add({listing!r:.80}): need the Listing that was judged")
+    _check_word(decided)
+    if not isinstance(by, str) or not by.strip():
+        raise InputError(f"by={by!r:.80}: name who decided, as a text")
+    if not isinstance(drawn, bool | np.bool_):  # a data frame's column holds numpy's; any text would be true
+        raise InputError(f"drawn={drawn!r:.80}: need True or False; of a text type drawn=text == 'True'")
+    if not isinstance(note, str):
+        raise InputError(f"note={note!r:.80}: need a text; where there is nothing to say, leave it out")
+    if at is not None and not _is_time(at):
+        raise InputError(f"at={at!r:.80}: need an ISO 8601 time and its zone, as '2026-01-31T09:30:00+00:00'")
+    if not listing.photos or not all(isinstance(photo, str | os.PathLike) for photo in listing.photos):
+        advice = "not verdict.listing, but as counterfeit_vision.manifests.read_listings(path) gives it"
+        raise InputError(f"listing {listing.id!r}: the journal keeps paths of photos; give it with them, {advice}")
 
 
 def _check_word(decided: str) -> None:
