@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -240,12 +240,7 @@ class Inspector:
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
-        of_genuine = borrowed(rows, names, self.catalog)
-        copies = np.outer(of_genuine, np.array(names) == Reuse.name)
-        both = np.array([row.photo.sha256 in false.photos for row in rows], bool)
-        of_fakes = np.array([is_copy(evidence) for evidence in said(rows, names, Reuse.name)], bool) & ~of_genuine
-        doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
-        doubts = tuple(rows[place].photo.id for place in np.flatnonzero(doubted))
+        doubts = self._doubted(rows, names, scores, false.photos)
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         told = {"doubts": doubts, "copies_warning": copies_warning, "_made_by": made_by()}
         vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, **told)
@@ -258,6 +253,19 @@ class Inspector:
                 stacklevel=2,
             )
         return self
+
+    def _doubted(
+        self, rows: Sequence[JudgedPhoto], names: Sequence[str], scores: NDArray[np.float64], fakes: Collection[str]
+    ) -> tuple[str, ...]:
+        """The ids of genuine photos that somebody should look at: those with a claim far beyond the others', in more
+        than being copies of genuine photos, those that are among ``fakes`` (sha256), and copies of known fakes.
+        """
+        of_genuine = borrowed(rows, names, self.catalog)
+        copies = np.outer(of_genuine, np.array(names) == Reuse.name)
+        both = np.array([row.photo.sha256 in fakes for row in rows], bool)
+        of_fakes = np.array([is_copy(evidence) for evidence in said(rows, names, Reuse.name)], bool) & ~of_genuine
+        doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
+        return tuple(rows[place].photo.id for place in np.flatnonzero(doubted).tolist())
 
     def _check_options(
         self,
