@@ -206,19 +206,25 @@ class Catalog:
             if by == "mark":
                 named = {name: photos[place[name]] for name in found.ids}
                 neighbours = self._by_mark(named, neighbours, k, rows, opened)
-        ids = np.full((len(photos), k), None, dtype=object)
-        products = ids.copy()
-        scores = np.full((len(photos), k), -np.inf, np.float32)
-        for row, name in enumerate(found.ids):
-            for column, key in enumerate(neighbours.rows[row]):
-                if key >= 0:
-                    ids[place[name], column] = self.references[key].id
-                    products[place[name], column] = self.references[key].product
-            scores[place[name]] = neighbours.scores[row]
         failures = [
             dataclasses.replace(failure, id=photo_name(photos[place[failure.id]], failure.id))
             for failure in found.failures
         ]
+        return self._matches(len(photos), [place[name] for name in found.ids], neighbours, failures)
+
+    def _matches(
+        self, count: int, places: Sequence[int], neighbours: Neighbours, failures: Sequence[Failure]
+    ) -> Matches:
+        """A row for each of ``count`` photos: the ``neighbours`` of those at ``places``, and empty ones."""
+        ids = np.full((count, neighbours.rows.shape[1]), None, dtype=object)
+        products = ids.copy()
+        scores = np.full(ids.shape, -np.inf, np.float32)
+        for row, place in enumerate(places):
+            for column, key in enumerate(neighbours.rows[row]):
+                if key >= 0:
+                    ids[place, column] = self.references[key].id
+                    products[place, column] = self.references[key].product
+            scores[place] = neighbours.scores[row]
         return Matches(ids, products, scores, tuple(failures))
 
     def _kept_in(self, cache: EmbeddingCache | bool | None) -> contextlib.AbstractContextManager[EmbeddingCache | bool]:
@@ -386,7 +392,9 @@ class Catalog:
         return self._views.get(row, lambda: self.kept.view(row))
 
     def _product_on(self, row: int) -> NDArray[np.float32] | None:
-        """The same of one reference, as a map over its photo; ``None`` where the encoder gives no patches."""
+        """(h, w) how surely a reference shows the product, as a map over its photo; ``None`` where the encoder gives no
+        patches.
+        """
         if self.tokens is None:
             return None
         return unpad(self.likeness.product_weights(np.array([row]))[0].reshape(self.grid), self.content[row])
