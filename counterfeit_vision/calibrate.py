@@ -186,7 +186,7 @@ class Calibration:
             heads=tuple(heads),
             usual=usual,
             merger=merger,
-            peaks={name: _alarm_level(values[fitted]) for name, values in peaks.items()},
+            peaks={name: _peak_level(values[fitted]) for name, values in peaks.items()},
             scores=scores[ranked],
             merged=merged,
             groups=numbers,
@@ -580,7 +580,8 @@ def _silent_as_usual(standardised: Doubles) -> Doubles:
     return np.where(np.isnan(standardised).all(axis=1, keepdims=True), 0.0, standardised)
 
 
-def _alarm_level(peaks: Doubles) -> float:
+def _peak_level(peaks: Doubles) -> float:
+    """The heat peak that one genuine photo in twenty reaches, of one head: heat maps are drawn in it."""
     known = peaks[np.isfinite(peaks)]
     return max(float(np.quantile(known, PEAK_QUANTILE)), 1e-6) if len(known) else 1.0
 

@@ -169,15 +169,16 @@ def judge(
         opened(cache if lasting and catalog.searches_exactly else False) as store,
         counting(listings, unit="listing", progress=progress) as judged,
     ):
-        memory = _Memory(catalog, lasting, store)
-        for pending in _judged_at_once(encoded_listings(listings, catalog, cache)):
-            for number, result in enumerate(_score(pending, catalog, heads, memory), 1):
+        memory = _SaidBefore(catalog, lasting, store)
+        for pending in _batches(encoded_listings(listings, catalog, cache)):
+            for number, result in enumerate(_judge_batch(pending, catalog, heads, memory), 1):
                 if number == len(pending):  # these were judged together; whoever takes results may leave after the last
                     judged(number)
                 yield result
 
 
-def _judged_at_once(items: Iterable[_Encoded]) -> Iterator[list[_Encoded]]:
+def _batches(items: Iterable[_Encoded]) -> Iterator[list[_Encoded]]:
+    """Encoded listings, as many as are judged together. What was read before the source raises is a batch, too."""
     pending: list[_Encoded] = []
     try:
         for item in items:
@@ -233,7 +234,7 @@ def suspects_of(
     return suspects
 
 
-class _Memory:
+class _SaidBefore:
     """What heads said of listings, in an open ``store``, if any. ``lasting`` are the places of those whose evidence is
     kept, with what it depends on.
     """
@@ -272,9 +273,10 @@ def _fingerprint(head: Head) -> str | None:
     return None if stated is None else f"{type(head).__module__} {type(head).__qualname__} {head.name} {stated}"
 
 
-def _score(
-    pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head], memory: _Memory
+def _judge_batch(
+    pending: list[_Encoded], catalog: Catalog, heads: Sequence[Head], memory: _SaidBefore
 ) -> Iterator[tuple[Listing, list[JudgedPhoto], list[Failure]]]:
+    """See :func:`judge`, of a batch: what ``memory`` has of a listing is not asked again."""
     known = [memory.get(listing, photos) if photos else None for listing, photos, _ in pending]
     others = [place for place in range(len(heads)) if place not in memory.lasting]
     new = _heard([item for item, rows in zip(pending, known, strict=True) if rows is None], catalog, heads)
@@ -337,7 +339,7 @@ def _heard_together(
         owners, photos = zip(*(rows[row] for row in left), strict=True)
         suspects = suspects_of(owners, photos, catalog, {place: known[row] for place, row in enumerate(left) if known})
         try:
-            columns = [*zip(*_asked(suspects, heads), strict=True)]
+            columns = [*zip(*_answers(suspects, heads), strict=True)]
         except DecodeError:
             if not suspects.unread:
                 raise
@@ -367,7 +369,7 @@ def _judged(suspects: Suspects, row: int, evidence: tuple[Evidence, ...]) -> Jud
     )
 
 
-def _asked(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
+def _answers(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:
     """What each head says of the photos. Where one took a photo for the nearest product, and a later one told by its
     marks that it is another, the first is asked again: the order of heads decides nothing.
     """

@@ -106,18 +106,18 @@ class MarkInk:
     @classmethod
     def all_of(cls, stencil: Stencil) -> tuple[MarkInk, ...]:
         """One for each mark of a stencil, in the order of its boxes."""
-        return tuple(cls._made_of(stencil, box) for box in stencil.boxes)
+        return tuple(cls._clearest(stencil, box) for box in stencil.boxes)
 
     @classmethod
-    def _made_of(cls, stencil: Stencil, box: Floats) -> MarkInk:
+    def _clearest(cls, stencil: Stencil, box: Floats) -> MarkInk:
         """The mark in a box. One that was drawn wide holds what is beside the mark, too: where its outline is not
         clear, that of what does not run out of the box may be.
         """
-        as_drawn = cls._of(stencil, box)
+        as_drawn = cls._in_box(stencil, box)
         tighter = None if as_drawn.is_clear else as_drawn._box_within()
         if tighter is None:
             return as_drawn
-        within = cls._of(stencil, tighter)
+        within = cls._in_box(stencil, tighter)
         return within if within.is_clear else as_drawn
 
     def _box_within(self) -> Floats | None:
@@ -132,7 +132,8 @@ class MarkInk:
         return np.asarray(sides / FINER + np.tile(self.box[:2], 2), np.float32)
 
     @classmethod
-    def _of(cls, stencil: Stencil, box: Floats) -> MarkInk:
+    def _in_box(cls, stencil: Stencil, box: Floats) -> MarkInk:
+        """The mark that fills a box of the frame, and how the references draw it."""
         outlined = cls._outlined(stencil.typical, box)
         shown = zip(stencil.crops, stencil.inside, strict=True)
         return replace(outlined, references=tuple(outlined.measure(crop, inside) for crop, inside in shown))
