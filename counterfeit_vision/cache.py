@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS embeddings (
     PRIMARY KEY (sha256, fingerprint)
 ) WITHOUT ROWID
 """
-# A table of its own: what is found or forgotten by age is found without leafing through the rows themselves.
+# When each row was last used, in a table of its own: rows are found by age without reading their large values.
 USES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS uses (
@@ -71,9 +71,9 @@ NOTHING = np.zeros(0, np.float32)
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
-_forking = threading.RLock()  # while the process forks
+_forking = threading.RLock()  # held while the process forks, and while a cache is made
 _caches: WeakSet[EmbeddingCache] = WeakSet()
-_held = contextlib.ExitStack()  # the locks that a fork waited for
+_held = contextlib.ExitStack()  # the locks that are held while the process forks
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class EmbeddingCache:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """Opened again where the process forked: see :func:`_before_fork`."""
+        """The file, open; it is opened again where a fork has closed it: see :func:`_before_fork`."""
         if self._opened is None:
             try:
                 self._opened = self._begin()
@@ -205,7 +205,7 @@ class EmbeddingCache:
         for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name"):
             if kind == "table" and (name in TABLES or name.startswith("sqlite_")):
                 tables.add(name)
-            elif kind != "index" or sql is not None:  # SQLite's own indices have none
+            elif kind != "index" or sql is not None:  # an index that SQLite made itself has no sql
                 foreign.setdefault(KINDS.get(kind, kind), []).append(name)
         if foreign:
             told = " and ".join(f"the {kinds} {', '.join(names)}" for kinds, names in foreign.items())
@@ -420,12 +420,12 @@ class EmbeddingCache:
         """Commit and let go of the file."""
         with self._lock:
             self._closed = True
-            with contextlib.suppress(InputError):  # it is closed
+            with contextlib.suppress(InputError):  # it was closed before
                 self.commit()
             self._connection.close()
 
     def _let_go(self) -> None:
-        """Of the file, until it is needed again."""
+        """Close the file until it is needed again."""
         if self._opened is not None and not self._closed:
             try:
                 self.commit()

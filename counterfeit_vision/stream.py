@@ -222,7 +222,7 @@ class _Decoders(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """One of its own threads, where an abandoned stream may be collected, does not wait."""
+        """As the executor's; but one of its own threads, which may collect an abandoned stream, does not wait."""
         own = threading.current_thread() in self._threads
         super().shutdown(wait and not own, cancel_futures=cancel_futures)
 

@@ -24,9 +24,9 @@ Value = TypeVar("Value")
 MOST = 16  # at once: each may hold a whole photo
 
 _counting = threading.Lock()
-_calls: set[threading.Event] = set()  # each set when it is over
+_calls: set[threading.Event] = set()  # of :func:`each`: an event a call, set when the call is over
 _shared: WeakSet[Once[Any, Any]] = WeakSet()
-_limits: tuple[threading.Thread, Any] | None = None  # of BLAS, while there are calls, and who set them
+_limits: tuple[threading.Thread, Any] | None = None  # BLAS's limits while calls go on, and the thread that set them
 
 
 def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
@@ -107,12 +107,12 @@ class Once(Generic[Key, Value]):
         return found.result()
 
     def forget(self, key: Key) -> None:
-        """What others have in hand of it they still get."""
+        """Take a key out; those who wait for its value, or have it, keep it."""
         with self._lock:
             self._known.pop(key, None)
 
     def begin_anew(self) -> None:
-        """Without what others have in hand."""
+        """Drop what threads were still working out: in a forked process nobody would finish it."""
         self._lock = threading.Lock()
         self._known = OrderedDict((key, making) for key, making in self._known.items() if making.made)
 

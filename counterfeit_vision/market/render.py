@@ -169,7 +169,7 @@ class _Studio:
         return replace(job, attacks=job.attacks[1:])
 
     def _save(self, pixels: NDArray[np.uint8], name: str, job: _Job, rng: np.random.Generator) -> str:
-        """Drawn for all alike: nothing about the file tells a fake."""
+        """Write a photo, of a JPEG quality drawn for all alike, so that the file tells no fake; -> its path."""
         quality = OFFICIAL_QUALITY if job.official else int(rng.integers(60, 93))
         Image.fromarray(pixels).save(self.folder / "photos" / f"{name}.jpg", quality=quality)
         return f"photos/{name}.jpg"

@@ -169,7 +169,7 @@ class MarkDetails:
 
     @property
     def _side(self) -> int:
-        """Of the encoder's square."""
+        """Pixels on a side of the encoder's square."""
         return self.cuts[-1].rows[1]
 
     @cached_property

@@ -74,7 +74,7 @@ class Page:
 
     @cached_property
     def on_product(self) -> Keypoints:
-        """Those of the features."""
+        """The strongest features that lie on the product."""
         found = self.features.strongest
         x, y = np.clip(found.points * self.scale, 0, np.array(self.grey.shape[::-1]) - 1).astype(int).T
         return found.at(self.product[y, x] >= PRODUCT)
@@ -99,7 +99,7 @@ class Page:
 
     @property
     def scale(self) -> float:
-        """Of the copy, beside the photo."""
+        """Pixels of the copy to one of the photo."""
         return float(SIDE / max(self.pixels.shape[:2]))
 
 
