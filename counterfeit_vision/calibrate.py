@@ -43,13 +43,13 @@ from .wording import at_most
 
 __all__ = ["Calibration"]
 
-LIMIT_LEVEL = 0.95  # of calibrations keep their false alarms below the limit that is shown
+LIMIT_LEVEL = 0.95  # share of calibrations whose false alarms stay below the limit that is shown
 PEAK_QUANTILE = 0.95  # of genuine photos' heat peaks: drawn as the alarm level
 UNKNOWN_LEVEL = 0.05  # a photo less like the catalogue than all but 5 % of genuine photos is not in the catalogue
-FAR = 20.0  # spreads beyond the alarm level, from where on risks grow by the logarithm: a float has no more room
-LEAST_SPREAD = 0.1  # nats from the usual to the alarm level, half of them, where hardly any genuine photo differs
-FOLDS = 10  # of the groups that fakes are compared with, each measured by what is usual for the others
-DRAWS = 20_000  # of several rates of false alarms, to add them up
+FAR = 20.0  # spreads from the alarm level, beyond which a risk's logit grows by the logarithm, lest it round to 0 or 1
+LEAST_SPREAD = 0.1  # nats: no less is half the way from the usual to the alarm level, however alike photos are
+FOLDS = 10  # parts of the groups that are fitted on: beside fakes, each is measured by what is usual for the others
+DRAWS = 20_000  # random ones, by which the false alarm rates of several strata are added up
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,8 @@ class Calibration:
             told = _silent_as_usual(usual(fakes, fake_kinds))
             shown, fold = standardised.copy(), np.full(len(scores), FOLDS)
             fold[fitted] = np.unique(codes[fitted], return_inverse=True)[1] % FOLDS
-            for number in range(FOLDS):  # as new photos are: beside themselves they are more usual than any other
+            # By what is usual for others, as new photos are measured: by their own they would look too usual
+            for number in range(FOLDS):
                 mine = fold == number
                 new = usual_of(fitted & ~mine)(scores[mine], taken[mine].tolist())
                 shown[mine] = np.where(np.isnan(new), shown[mine], new)

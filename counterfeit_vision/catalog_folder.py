@@ -164,7 +164,7 @@ def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays
     if len(rows) != count:
         raise ValueError(f"{count} references, {len(rows)} rows in the table")
     _check_arrays(arrays, count, grid)
-    lengths = [int(row["copy_bytes"]) for row in rows]  # Python's: numpy's sum of large ones begins again from below
+    lengths = [int(row["copy_bytes"]) for row in rows]  # Python's numbers: a sum of numpy's could overflow
     if min(lengths, default=0) < 1 or sum(lengths) != arrays["copies"].size:
         raise ValueError(f"copies of {lengths!r:.60} bytes do not fill {arrays['copies'].size}")
     references, sizes = [], []

@@ -26,8 +26,8 @@ __all__ = ["Decider"]
 
 GENUINE_SHOWN = 3
 REASONS_TOLD = 3
-HAIR = 1e-6  # within two of which below a half, or one above, risks that would lie on its other side keep their order
-BLANK = 2.0  # levels of a colour by which a photo that shows anything varies: white alone is like a packshot's ground
+HAIR = 1e-6  # risks on the wrong side of a half are squeezed, in order, into two of these below it or one above it
+BLANK = 2.0  # least deviation, in levels of a colour, of a photo that shows anything: a blank one is like a packshot
 OF_LISTING = (Price.name, SellerName.name)  # claims about what a listing says of itself
 UNSURE = 0.1  # where so few genuine photos leave as little between the nearest product and the next, both are named
 

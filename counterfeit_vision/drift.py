@@ -143,7 +143,7 @@ class Drift:
         p = (above + self._ties.random() * equal) / (len(self._known) + 1)
         self._known.insert(upper, statistic)
         self.seen += 1
-        one = math.exp(-self._log_capital)  # what 1 is of the capital
+        one = math.exp(-self._log_capital)  # the first capital, of 1, as a share of today's
         stakes = self._stakes + one / (self.seen * (self.seen + 1)) / len(BETS)
         stakes = (1 - JUMP) * stakes + JUMP * stakes.mean()
         stakes = stakes * (1 + np.array(BETS) * (p - 0.5))

@@ -41,7 +41,7 @@ from .wording import claim_name, first_few, number
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
-COPIES_TOLD = 0.1  # of genuine photos: more copies of catalogue photos make others look unusual
+COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
     "promised. Calibrate again with genuine photos"

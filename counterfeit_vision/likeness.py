@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["SHORTLIST", "Likeness"]
 
 SHORTLIST = 64  # references whose patches are compared with a photo's
-COHORT_REFERENCES = 4  # photos of each of them
 COHORT = 32  # products that say how alike unrelated goods look
+COHORT_REFERENCES = 4  # photos of each of them
 VECTOR_WEIGHT = 0.05  # of the centred global cosine, beside the patches' likeness: chosen on grocery train + val
 USUAL_REFERENCES = 32  # photos of a product that say how alike such photos are; each is compared with all others
 FOREGROUND_REFERENCES = 6  # photos of the same product, and of others, that tell product from room

@@ -31,12 +31,13 @@ OUTLINES = str.maketrans(
 INK = {code: drawn for code, drawn in OUTLINES.items() if chr(code).isalpha()}  # what is printed is of any alphabet
 UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # Thai, Japanese, Chinese, Korean
 _BLOCKS = (*range(0x300, 0x3100), *range(0xFE00, 0xFE30))
-MARKS = "".join(mark for mark in map(chr, _BLOCKS) if unicodedata.category(mark).startswith("M"))  # on letters
+# Accents and vowel signs, which stand on letters
+MARKS = "".join(mark for mark in map(chr, _BLOCKS) if unicodedata.category(mark).startswith("M"))
 WORD = rf"(?:(?:[^\W_{UNSPACED}]|\|)[{MARKS}]*)+|[{UNSPACED}]+"
 SOUNDS = frozenset(mark for mark in MARKS if "\u0900" <= mark < "\u1800")  # vowels and tones of India's scripts, Thai
 SOUNDED = frozenset("АЕКМОТІЈΑΕΖΙΚΜΝΟΤΥ")  # capitals that also sound as the Latin ones that they look like
 SIGNS = "®™℠"  # that a name is registered: no part of it
-STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # whole to NFKD
+STROKED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe"})  # NFKD keeps them whole
 SHORT = 4  # letters of a name; fewer stand by accident in the midst of other words
 COMPARED = 300  # letters of a text and of a name: the time that it takes grows with their product
 LONG = 6  # letters of a name from which no other word looks like it by accident, as dark does like Clark
@@ -141,7 +142,8 @@ def lookalike_words(text: str, name: str) -> list[str]:
 def _lookalikes(text: str, name: str) -> tuple[str, ...]:
     seen, most = unicodedata.normalize("NFC", _seen(text)), len(re.findall(WORD, name))
     outline, letters = skeleton(name), unaccented(name)
-    runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])  # a letter, or between words
+    # A stroke | may be a letter, or stand between words
+    runs = dict.fromkeys([*_runs(seen, most), *_runs(seen.replace("|", " "), most)])
     spelt = any(unaccented(run) == letters for run, _ in runs)
     least = math.inf if spelt or len(folded(name)) < LONG else len(letters)
     false = [

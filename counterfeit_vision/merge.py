@@ -54,7 +54,7 @@ COUNTS = {
 LEARNED = "learned"  # the claim that was fitted on the fakes: what the weights are drawn towards, where there is one
 PULL = 0.1  # of that, beside the mean loss; chosen on market seeds 240 and 241 and on af1's shoes
 APART = 15.0  # mean excesses beyond which a genuine photo is doubted: an exponential tail has one in six million
-LEAST = 1e-2  # mean excess: where nearly all marks are as alike as can be told, a correlation of 0.85 is no doubt
+LEAST = 1e-2  # least spread: where nearly all marks are perfectly alike, one with a correlation of 0.85 raises no doubt
 UPPER = 0.75  # the quantile that the spread of those who may hold fakes is taken from: a quarter can't move it
 STEPS = 1000  # of projected gradient descent, with the step that the loss's curvature allows
 

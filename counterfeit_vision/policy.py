@@ -19,8 +19,8 @@ __all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
-# Of what is around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and 9404, all
-# of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
+# Share of the ground around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and
+# 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours")
 
@@ -176,7 +176,7 @@ class Policy:
         if wrong and not unusual and p * found.photos <= self.alpha / len(wrong):  # the smallest of all photos
             alone = f"{claim_name(name)} alone would raise an alarm (p {p:.3g})"
             together = f"{share[0].lower()}{share[1:]}"
-            if 0 < found.most < found.photos:  # nothing need conflict
+            if 0 < found.most < found.photos:  # more than any that calibrated: no claims need conflict
                 return "insufficient_evidence", (
                     f"It has {found.photos} photos, and no listing that calibrated has more than {found.most}, so "
                     f"that each counts for less: {alone}, but {together}. A person has to look; calibrate with "
@@ -205,7 +205,8 @@ class Policy:
         price = found.claims.get("price")
         if found.copy or not self.authorised or official or price is None or found.unpriced is None:
             return None
-        if found.p_value <= self.alpha:  # few priced listings rank none so low, and what only spares need not be proved
+        # Few priced listings allow no rank this low: the tail tells it, as a rule that only spares needs no proof
+        if found.p_value <= self.alpha:
             price = min(price, found.alone.get("price", price))
         if price > self.alpha or found.unpriced <= review_level(self.alpha):
             return None

@@ -53,7 +53,7 @@ def _named_stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if WINDOWS and error.errno == errno.EINVAL:  # what it says of a broken pipe
+        if WINDOWS and error.errno == errno.EINVAL:  # Windows's number for a broken pipe
             raise BrokenPipeError from error
         _let_stdout_go()
         raise OSError(error.errno, error.strerror, "standard output") from error
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = args.run(args, Talk(quiet=getattr(args, "quiet", False)))
         with _named_stdout():
             print_outcome(outcome, as_json=getattr(args, "json", False))
-            print(end="", flush=True)  # to nobody, where a service was started without stdout
+            print(end="", flush=True)  # a full disk shows here; without a stdout nothing happens
         return 1 if outcome.failures else 0
     except (WeightsError, CatalogError) as error:
         return _fail(3, error)
