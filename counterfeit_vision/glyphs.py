@@ -25,7 +25,7 @@ WIDEST = 1024
 FAINTEST = 6.0  # grey levels between ink and ground
 MARGINS = (0.08, -0.1)  # of the line's height, added around it; less where it stands on a label hardly larger
 LIKE_ENOUGH = 0.9  # correlation at which the next margin is not tried (genuine development marks: 0.94 and more)
-WINDOW, STEPS = 5, 40  # of ECC: its Gaussian window in pixels, and iterations
+WINDOW, STEPS = 5, 40  # of ECC, which refines a start: its Gaussian window in pixels, and iterations
 SHEARS, TILTS = (-0.4, -0.2, 0.0, 0.2, 0.4), (-0.3, -0.15, 0.0, 0.15, 0.3)  # starts: x per y, and y over the line
 COARSE = 24  # pixels of height at which starts are compared
 STEADY = 2.0  # pixels of blur under which starts and results are compared
@@ -33,7 +33,7 @@ TRIED, SURE = 4, 0.97  # starts that are refined; a correlation that ends the se
 PAD = 3  # pixels on either side of a glyph that are compared with it
 REACH = 2  # pixels that a glyph may lie off its place
 SOFTEST = (0.0, 0.8, 1.6)  # standard deviations of blur, pixels, tried on either line to make them equally sharp
-SEEN = 0.95  # share of a glyph's ink that the suspect's crop must reach for the glyph to be judged
+SEEN = 0.95  # share of a glyph's ink that the suspect's crop must show for the glyph to be judged
 NOISE_SEEN = 0.2  # of the line's height, on either side of a glyph, in which noise is measured on the ground
 TRUSTED = 0.3  # least share of a correlation that noise is taken to leave
 SPLIT = 1.3  # a connected run of ink wider than this times the line's height is cut into equal pieces
@@ -43,8 +43,8 @@ THIN = 0.12  # of the line's height: runs narrower than this belong to their nei
 # that look suspicious, and on none of the fakes of market 240
 GROUND = 0.25  # of the ink, below which a place is ground
 SLICE, FEWEST = 0.5, 60  # of the line's height, along which the ground's colours are compared; pixels of ground in it
-COVERED = 0.25  # of the colours' logarithms, by which a slice's ground is off the line's
-LIGHT = 0.5  # what lightness counts in it: shadows fall on letters, too
+COVERED = 0.25  # distance, in logarithms of colours, from which a slice's ground is not the line's: it is covered
+LIGHT = 0.5  # weight of lightness in that distance: shadows fall on letters, too
 DARK = 12.0  # levels added before logarithms are taken: a black's colour is noise
 
 

@@ -22,8 +22,8 @@ from .arrays import Doubles
 __all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "named", "shrinkage", "surprise", "tail_p"]
 
 # Chosen on markets (seeds 200 to 209, 237 to 240), on printed goods (20, 21) and on a mix with cartons (seed 301).
-SHRINK = 10.0  # photos that a kind is drawn by, before kinds are compared
-GUESSED = 20.0  # kinds that had to be compared for that guess to count half
+SHRINK = 10.0  # imagined photos, like all photos, by which a kind is drawn before kinds are compared
+GUESSED = 20.0  # kinds that have to be compared until that guess counts only half
 COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
 OVER = 0.25  # of the photos, at least, that count as over the median: where most are at it, as a claim that has seldom
@@ -74,9 +74,9 @@ class Usual:
                 place = _median(own)
                 over = _excess(own, place)
                 location[row, column] = (len(own) * place + more * middle) / (len(own) + more)
-                # photos like all photos lie farther over the median of a kind that has less than they
+                # over a kind's lower median, photos like all photos have a larger mean excess
                 drawn = max(spread, _mean(_excess(told, float(location[row, column]))))
-                # as far as photos tell it, half of them lie over the median
+                # half of the imagined photos lie over the median, as half of the real ones do
                 scale[row, column] = max((over.sum() + wider / 2 * drawn) / (len(over) + wider / 2), given)
         return cls(known, location, scale)
 

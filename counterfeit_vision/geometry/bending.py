@@ -19,12 +19,12 @@ __all__ = ["bend", "follow_corners"]
 
 LIGHT = 6.0  # pixels of Gaussian blur: brightness and contrast are made even over as much, as copies are recoloured
 EVEN = 40.0  # grey levels of standard deviation after that
-NOISE = 4.0  # grey levels that are not raised to it
+NOISE = 4.0  # grey levels of noise, which are not raised to that
 CORNERS, APART, FAINTEST = 400, 5, 0.005  # at most so many, so far apart, at least so strong beside the strongest
 WINDOW = 15  # pixels: the side of what is followed
 FARTHEST = 3.0  # pixels that a corner may have moved
-BACK = 0.3  # pixels from a corner to where the way back from where it was found leads
-LIKE = 12.0  # even grey levels by which a corner may differ from what it was found as: recolouring moves others
+BACK = 0.3  # pixels from a corner to where it ends when it is followed there and back
+LIKE = 12.0  # evened grey levels by which a corner may look different on the other picture
 # Corners without which nothing is told: of 1194 copies 29 or more were followed, of plain goods shot anew 9 to 12
 FEWEST = 20
 ROUNDS, STRAY = 6, 3.0  # of the fit; standard deviations from which a corner counts less

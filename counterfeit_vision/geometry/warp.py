@@ -27,11 +27,11 @@ __all__ = [
     "warped_places",
 ]
 
-STIFF = 0.03  # ridge on the warp, in parts of a term's usual say: 1 on cubic terms, this on quadratic, then its powers
+STIFF = 0.03  # ridge on the warp, in parts of a term's mean weight: 1 on cubic terms, this on quadratic, then powers
 STEPS = ((8.0, 1, 10), (4.0, 1, 10), (2.0, 2, 10), (1.2, 3, 10))  # blur in pixels, degree of the warp, iterations
 HIGHEST = STEPS[-1][1]  # degree of the warp
-SILENT = 1e-3  # say under which a pixel is left out
-RENEWED = 2  # iterations for which what tells how far to go stays: that it is a little old moves no end
+SILENT = 1e-3  # weight under which a pixel is left out
+RENEWED = 2  # iterations for which the normal matrix is kept: that it is a little old moves no result
 JUDGE = 2  # the step on whose grid it is judged whether a step has made it better
 # Pixels over which grain is averaged out, and an edge is spread; chosen on seed 0 of metal and leather of
 # benchmarks/kinds.py, where sharper edges laid fewer of the genuine photos over each other

@@ -21,7 +21,7 @@ __all__ = ["Price"]
 
 SPREAD = 0.25  # log units, about a quarter: our choice, as list prices do not show how far honest sellers go below them
 PRICES_FOR_SPREAD = 5  # fewer references' prices say nothing about their spread
-LOWER = 0.25  # the quantile down to which prices lie usually below the median, where more than half may be one price
+LOWER = 0.25  # the quantile whose distance from the median is a spread, as more than half of the prices may be one
 NORMAL = 1.4826  # a normal distribution's standard deviation, in distances of that quantile from the median
 RATES = (1e-9, 1e9)  # of what currencies are worth
 REFERENCES_SHOWN = 3

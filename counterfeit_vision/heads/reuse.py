@@ -43,8 +43,9 @@ SHORTLIST = 128
 # copied one was first or second by patches where listed; where a brand's products look much alike, a sibling's photos
 # come first, and the vector tells the one that was only cropped or turned a little
 CANDIDATES = 2
-# By how much more of the score a photo has to be a known fake's copy than a genuine photo's, where it is both: of fakes
-# that are the picture under a banner, duller or cropped, copies have at most 0.003 more, with another mark 0.09 or more
+# Where a photo is a copy of a known fake and of a genuine photo, the fake comes first if its score is higher by more
+# than this: copies of fakes that are the genuine picture under a banner, duller or cropped, have at most 0.003 more,
+# those of fakes with another mark 0.09 or more
 AS_SURE = 0.01
 KEPT = 256  # references whose traits stay in memory, at most 180 MB
 

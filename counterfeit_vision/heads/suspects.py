@@ -31,14 +31,14 @@ Value = TypeVar("Value")
 # A photo of which no product is claimed may show another near product of the brand than the nearest. Chosen on cartons
 # of grocery's training part, with four photos a product and with one, on printed goods 71 to 73 and on market 240
 RIVALS = 2  # such products
-CLOSE = 0.015  # likeness of the photo to them, by which the nearest is nearer: it is right where it stands out
-PLAIN = 0.65  # correlation with all of their marks
-LEAD = 0.1  # the same, beyond that with the nearest one's marks: they may share some
+CLOSE = 0.015  # lead in likeness from which no rival's marks are asked: the nearest is right where it stands out
+PLAIN = 0.65  # correlation that each of their marks needs
+LEAD = 0.1  # by which all their marks together must fit better than the nearest's: they may share some
 # Or, of those that bear the same marks, one of other colours: chosen on such cartons, deal 3, where one photo of 379 is
 # taken for the right product by it and none for a wrong one, as some are where any nearer colour decides
-ALIKE = 0.1  # likeness to such products, by which the nearest is nearer
-ODD = 0.6  # parts of a colour by which its own are plainly others than the photo's
-NEARER = 2.0  # times by which the other's are nearer
+ALIKE = 0.1  # lead in likeness from which a product of the brand is not compared at all
+ODD = 0.6  # difference, in parts of a colour, from which the nearest's colours are plainly not the photo's
+NEARER = 2.0  # times by which the other's colours must be nearer
 THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks may be there and not be found
 POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again

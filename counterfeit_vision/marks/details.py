@@ -47,7 +47,7 @@ TOP = 0.06  # share of the patches that makes the score, the strangest first
 FLOOR = 0.03  # of 1 - cosine: less is chance
 # What all patches of a photo differ by may be its light and blur, and may be another typeface: how much of it is taken
 # off. Chosen on seed 0 of five kinds of goods (benchmarks/kinds.py), market 250 and cartons of grocery's training part.
-# More than on the worse copies is the camera: all of it is. Seen on markets 9403 and 9404, throwaway seeds
+# What is more than on the worse copies is the camera's: all of it is taken off. Seen on throwaway markets 9403 and 9404
 EXCUSED = 0.5
 # Whether something lies over the marks or before them is told by the ground around them, on which other letters draw
 # nothing. Chosen on eight products drawn for it

@@ -60,15 +60,15 @@ MARGIN = 0.35  # of the marks' common box, added around it: what surrounds a mar
 FEATURES = 2500  # of a photo, that are matched with those of the marks
 CONTRAST = 0.008  # of local features: marks on leather or cloth are faint
 TOLERANCE = 6.0  # pixels off the homography, before the warp takes up what is curved
-ELSEWHERE = 0.15  # the say in the warp of pixels off the marks: they may lie on another face, or on the room
-BESIDE = 12  # pixels of the frame around what is drawn that have their full say
+ELSEWHERE = 0.15  # weight, in the warp, of pixels off the marks: they may lie on another face, or on the room
+BESIDE = 12  # pixels of the frame around what is drawn that have their full weight
 REACH = 16.0  # pixels of the frame that features of one affine map may stray: a bag bulges
 FEWEST = 7  # matched features behind a homography
-TRIED = 2  # maps by a small copy's features, before all of the photo's are asked
-WIDE = 12  # the same, of a whole photo: the room's agree by accident, too
-SAY = 25  # matched features of each mark that are heard where what most agree with leaves a mark out
+WIDE = 12  # the same by all that surrounds the marks: those of the room agree by accident, too
+TRIED = 2  # maps tried by a small copy's features, before those of the whole photo are
+SAY = 25  # matches of each mark that propose a map, where the map that most agree with leaves a mark out
 FOUND = 0.45  # correlation with the genuine marks, light taken out, at which they are found
-AIR = 0.1  # of a box's shorter side, around it, that is not yet its surroundings
+AIR = 0.1  # of a box's shorter side, around it: the strip that counts neither as mark nor as surroundings
 # Correlation of what surrounds it with the genuine, from which a place where the marks are not is theirs; on other
 # goods it is an accident, with up to 0.16 on nine of ten cartons of grocery's training part
 AMID = 0.2
@@ -77,14 +77,14 @@ BLANK = 1.0  # grey level of local spread: where none of a reference's boxes has
 # On seed 0 of benchmarks/kinds.py, 20 of printed.py and market 240, prints have 0.73 to 1.0, those on shirts in folds
 # 0.15 to 0.48, and what is engraved or stamped 0 to 0.56; on seed 1, where some share their light, up to 0.81
 PRINTED = 0.6  # mean likeness of references to the first of them, from which their marks are no relief
-FIRSTS = 4  # references with boxes that are tried as the first of them, until the others are so much alike
-BETTER = 0.2  # by which they must be more like a later one: the brand gives its best photo first
-CLEARER = 0.1  # by which they must be more alike by their edges to be one
+FIRSTS = 4  # references with boxes that are tried as the base, until the others are so much like one
+BETTER = 0.2  # by which they must be more like a later base: a brand gives its best photo first
+CLEARER = 0.1  # by which they must be more alike by their edges than as they are, to be a relief
 NEAR = 24.0  # pixels of the copy of a photo, over which its edges are made equally strong
 EVEN, FAINT = 40.0, 4.0  # of an edge of usual strength: its grey level; what is added to the usual, as grain
 DRAWN = 0.35  # of the spread of the boldest parts of the marks, from which a place counts as drawn
 RING = 4  # pixels of the frame around a box that tell its ground
-INK = (0.05, 0.85)  # shares of a box between which what differs from the ground is a mark
+INK = (0.05, 0.85)  # least and most of a box that may differ from its ground and be a mark
 LONG = 2.0  # length over width from which a mark shows how it is turned
 SLIM = 0.3  # of a box's shorter side: a turned rectangle that is slimmer than this does not fill it
 SURE = 0.8  # likeness that ends the search, and at which a close-up is recognised

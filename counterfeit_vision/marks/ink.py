@@ -34,14 +34,14 @@ STEPS = 3  # Gauss-Newton steps in each
 LIKE = 0.8  # correlation of the ink with the genuine outline from which it is judged
 PARTS = 10  # along a mark, whose colours are compared
 PART_LIKE = 0.7  # the same in a part
-PART_OFF = 0.15  # by which a part has less of it than the mark's others, from which it shows a finger, or the room
-INK = 0.7  # of the outline, where a pixel is ink
+PART_OFF = 0.15  # by which a part's correlation is below the other parts': there it shows a finger, or the room
+INK = 0.7  # share of a pixel that the outline covers, from which it is ink
 DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
 
 # What genuine photos differ by, beside their own spread
 EDGE = 0.05  # pixels of weight
 RELATED = 4.0  # times, by which noise that neighbouring pixels share makes ``doubt`` larger
-SOFT = 0.2  # of the blur beyond theirs: a photo that moved, or a lens's disc, is not quite the blur that is fitted
+SOFT = 0.2  # doubt for a pixel of blur beyond theirs: a moved photo, or a lens's disc, is not the blur that is fitted
 VERSION = 0.3  # pixels of weight between two genuine versions of a mark
 HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whole mark, and of the whole
 FAR = 0.9  # quantile of how far references' colours are off: about the farthest of a few, none that is odd of many

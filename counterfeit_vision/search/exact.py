@@ -30,7 +30,7 @@ __all__ = ["ExactIndex"]
 QUERIES = 256  # at a time
 ROWS = 65_536  # vectors at a time: see above for what they take
 SPARE = 54  # candidates beyond k: on 100,000 of CLIP's vectors nearly no query then needs more
-WIDER = 16  # times as many where that is too few; and where these are, too, all that are near enough
+WIDER = 16  # times as many where those are too few; and where these are too few, all that may be among the best
 RESCORED = 4_000_000  # numbers scored again at a time, 32 MB in float64
 
 _BFLOAT16_IN = 1.01 * 2**-8  # where torch was let multiply float32 as bfloat16: 2**-9 of either factor
