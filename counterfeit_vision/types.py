@@ -363,12 +363,6 @@ class Failure(_Record):
         return printable(f"<Failure {self.id} [{self.stage}] {type(self.error).__name__}: {self.error}>")
 
 
-def _check_rows(name: str, count: int, **columns: Sequence[Any] | NDArray[Any] | None) -> None:
-    for column, values in columns.items():
-        if values is not None and len(values) != count:
-            raise InputError(f"{name}: {column} has {len(values)} rows, expected {count}")
-
-
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """What an encoder sees in N photos, one aligned row each. Rows of photos that failed are absent.
@@ -390,8 +384,10 @@ class Embeddings:
     fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        count = len(self.ids)
-        _check_rows("Embeddings", count, vectors=self.vectors, patches=self.patches, content=self.content)
+        for column in ("vectors", "patches", "content"):
+            values = getattr(self, column)
+            if values is not None and len(values) != len(self):
+                raise InputError(f"Embeddings: {column} has {len(values)} rows, expected {len(self)}")
         if self.patches is not None and self.patches.shape[1] != self.grid[0] * self.grid[1]:
             raise InputError(f"Embeddings: {self.patches.shape[1]} patches do not fill a grid of {self.grid}")
 
