@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from .encoders.base import Encoder
     from .search.base import Index
 
-__all__ = ["Catalog", "Neighbours", "facts"]
+__all__ = ["Catalog", "facts"]
 
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB

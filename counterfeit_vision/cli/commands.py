@@ -89,7 +89,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         if path is not None:
             refuse_missing(path, what)
     journal = None if args.journal is None else Journal(args.journal)
-    apart = args.group is None
+    apart = args.group is None  # each listing stands by itself
     drawn = [] if journal is None else journal.listings("genuine")
     decided = [] if journal is None else journal.listings("fake")
     fakes, broken_fakes = _with(args.fakes, decided, as_it_is=apart)
@@ -219,7 +219,7 @@ def _group(listing: Listing, field: str) -> str:
     return f"{listing.platform}/{value.id or value.name}" if field == "seller" else str(value)
 
 
-def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) -> tuple[Any, list[Failure]]:
+def _with(source: Path | None, more: list[Listing], *, as_it_is: bool) -> tuple[Any, list[Failure]]:
     """A file or folder of listings and, after it, more of them, of a journal, but those that the file has, too; and
     those of the file that can't be read. Another listing may have the same id. ``as_it_is``: the file or folder itself
     will do where there are no more.
