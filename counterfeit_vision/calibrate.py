@@ -140,10 +140,7 @@ class Calibration:
         (:attr:`can_tell`). Raises :class:`InputError` with the number of photos that ``alpha`` needs.
         """
         alpha = as_share(alpha, "alpha", 0.05)
-        if (np.abs(scores) > LARGEST).any():
-            row, column = np.argwhere(np.abs(scores) > LARGEST)[0]
-            infinite = "an infinite score" if np.isinf(scores[row, column]) else f"a score beyond {LARGEST:g}"
-            raise InputError(f"head {heads[column]!r} gave {infinite} for genuine photo {row}")
+        _refuse_infinite(heads, scores)
         names = np.arange(len(scores)).astype(str) if groups is None else np.asarray(groups, dtype=str)
         codes = np.unique(names, return_inverse=True)[1]
         owners = np.arange(len(scores)) if per_photo else codes
@@ -167,7 +164,8 @@ class Calibration:
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
             share = len(fakes) / (len(scores) + len(fakes)) if base_rate is None else base_rate
             told = _silent_as_usual(usual(fakes, fake_kinds))
-            shown, fold = standardised.copy(), np.full(len(scores), FOLDS)
+            shown = standardised.copy()
+            fold = np.full(len(scores), FOLDS)
             fold[fitted] = np.unique(codes[fitted], return_inverse=True)[1] % FOLDS
             # By what is usual for others, as new photos are measured: by their own they would look too usual
             for number in range(FOLDS):
@@ -547,6 +545,14 @@ class Calibration:
         if rounds and groups != list(range(rounds)):
             raise ValueError(f"{rounds} rounds for {len(groups)} groups, numbered {groups[0]} to {groups[-1]}")
         return calibration
+
+
+def _refuse_infinite(heads: Sequence[str], scores: Doubles) -> None:
+    """:class:`InputError` for a score (N, H) of a genuine photo that is too large to be measured."""
+    if (np.abs(scores) > LARGEST).any():
+        row, column = np.argwhere(np.abs(scores) > LARGEST)[0]
+        infinite = "an infinite score" if np.isinf(scores[row, column]) else f"a score beyond {LARGEST:g}"
+        raise InputError(f"head {heads[column]!r} gave {infinite} for genuine photo {row}")
 
 
 def _weighed(
