@@ -33,7 +33,7 @@ Tokens = NDArray[np.float16]
 
 TOKEN_LENGTH = 8.0  # tokens are scaled to this length, positions to about as much: what the regularisation was set for
 PRODUCT = 0.4  # a patch at least this surely product is one: chosen on grocery train, with rooms kept apart
-ASKING = 0.5  # the same for a photo that is looked up: what is left out costs less than what the room brings in
+ASKING = 0.5  # as PRODUCT, for a photo that is looked up: what is left out costs less than what the room brings in
 AT_ONCE = 32  # photos, whose features fill 20 MB
 FEWEST = 8  # patches: a photo with fewer of product is taken whole
 BORDER_COSINE = 0.6  # a patch this like some patch of the photo's border is room, where one photo is all there is
@@ -86,7 +86,7 @@ def load_foreground(recipe: str | None, dimensions: int) -> Foreground | None:
 
 
 def head_of(encoder: object, dimensions: int) -> Foreground | None:
-    """The same of an encoder, which has a recipe unless it is a user's own."""
+    """The head for an encoder's patch tokens; ``None`` for a user's own encoder, which has no recipe."""
     return load_foreground(getattr(encoder, "recipe", None), dimensions)
 
 

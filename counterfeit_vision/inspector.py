@@ -403,9 +403,9 @@ class Inspector:
     def stream(
         self, listings: Listings, *, strict: bool = False, progress: bool = False
     ) -> Iterator[Verdict | Failure]:
-        """The same, lazily: results come as they are ready, in order. All use the calibration that was there at the
-        first of them. Warns where that is of another generation of the catalogue, or has claims that cannot be made
-        here, for example because what reads wordmarks is absent.
+        """As :meth:`inspect`, lazily: results come as they are ready, in order. All use the calibration that was there
+        at the first of them. Warns where that is of another generation of the catalogue, or has claims that cannot be
+        made here, for example because what reads wordmarks is absent.
 
         It reads ahead, by up to three batches of the encoder's ``batch_size`` photos (six where the cache knows them,
         and more on a GPU) and 32 listings; from a live queue, take each listing as it comes and ``inspect([listing])``.

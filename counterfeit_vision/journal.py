@@ -299,7 +299,7 @@ def _is_verdict(said: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _platform(said: Mapping[str, Any], otherwise: str | None) -> str | None:
-    """That of the listing that a verdict is on, if it says which."""
+    """The platform of the listing that a verdict is on; ``otherwise`` where the verdict has no listing."""
     listing = said.get("listing")
     return listing.get("platform") if isinstance(listing, Mapping) else otherwise
 
@@ -325,7 +325,7 @@ def _has_changed(entry: Mapping[str, Any]) -> bool:
 
 
 def sha256_of(path: str) -> str:
-    """Of a file's bytes; empty where it can't be read."""
+    """The sha256 of a file's bytes; empty where it can't be read."""
     try:
         return hashlib.sha256(read_bytes(path)).hexdigest()
     except DecodeError:

@@ -60,7 +60,7 @@ def _printed(text: str) -> str:
 
 
 def _seen(text: str) -> str:
-    """Without format characters, such as a space of no width."""
+    """The text without format characters, such as a space of no width."""
     return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
@@ -183,7 +183,7 @@ def _is_transliterated(run: str, name: str) -> bool:
 
 
 def _alphabets(text: str) -> set[str]:
-    """Those of its letters, as LATIN, GREEK or CYRILLIC."""
+    """The alphabets of its letters, as LATIN, GREEK or CYRILLIC."""
     return {unicodedata.name(letter, "").split(" ")[0] for letter in text if letter.isalpha()}
 
 

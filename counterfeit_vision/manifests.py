@@ -138,7 +138,7 @@ def _given(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(cells: dict[str, Any]) -> dict[str, Any]:
-    """Those that hold something: where one is missing, pandas has NaN."""
+    """The cells that hold something: where one is missing, pandas has NaN."""
     return {key: value for key, value in cells.items() if value is not None and value == value}
 
 

@@ -25,7 +25,7 @@ Known = TypeVar("Known")
 
 @dataclass(frozen=True)
 class Memory:
-    """Of the photos whose ``sha256`` this is, in the cache that ``open_cache`` opens; ``None`` keeps nothing."""
+    """What is known of photos of this ``sha256``, in the cache that ``open_cache`` opens; ``None`` keeps nothing."""
 
     open_cache: Callable[[], AbstractContextManager[EmbeddingCache]] | None
     sha256: str

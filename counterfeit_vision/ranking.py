@@ -96,7 +96,7 @@ class Ranking:
     _kept: dict[int, Peers] = field(default_factory=dict, init=False, repr=False)
     """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
     _together: dict[tuple[int, ...], Peers] = field(default_factory=dict, init=False, repr=False)
-    """The same, by the places of all strata that are ranked together."""
+    """What :meth:`_among` made, by the places of all strata that are ranked together."""
 
     def photos_p(self, statistics: Doubles, strata: NDArray[np.str_]) -> Doubles:
         """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its :meth:`peers`."""

@@ -68,7 +68,7 @@ LONGEST_ID = 4_096
 """Characters of an id, which may be a path: each photo of a listing is named by it."""
 
 MOST_PHOTOS = 500
-"""Of one listing, which is judged as a whole: all its photos, with their patch tokens, are in memory together."""
+"""Photos of one listing, which is judged as a whole: all of them, with their patch tokens, are in memory together."""
 
 GALLERIES: tuple[str, ...] = ("official", "genuine", "known_fake")
 """What a reference photo shows: the brand's own picture, a photo of a genuine good, or a proven fake."""

@@ -174,7 +174,7 @@ def _mean(excess: Doubles) -> float:
 
 
 def _median(values: Doubles) -> float:
-    """That of numpy to the last digit, which takes ten times as long for the few photos of a kind."""
+    """The median, to the last digit as numpy's, which takes ten times as long for the few photos of a kind."""
     rising, half = np.sort(values), len(values) // 2
     return float(rising[half] if len(values) % 2 else (rising[half - 1] + rising[half]) / 2)
 

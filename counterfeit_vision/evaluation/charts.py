@@ -26,7 +26,7 @@ SIZE, DPI = (5.2, 3.4), 144  # inches; dots an inch
 BINS = 20
 LETTERS = 40  # of a name beside a bar
 FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Microsoft YaHei", "PingFang SC")
-"""Those of them that are there; each is asked for the letters that the ones before it lack."""
+"""Those that are installed are taken, in this order: each is asked for the letters that the ones before it lack."""
 LABELS = {"genuine": COLOURS["clear"], "fake": COLOURS["suspected"], "unknown": COLOURS["insufficient_evidence"]}
 HATCHES = {"suspected": "", "review": "////", "insufficient_evidence": "....", "clear": "\\\\\\\\"}
 LINES = {"genuine": "-", "fake": "-.", "unknown": ":"}

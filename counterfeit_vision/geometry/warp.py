@@ -112,7 +112,7 @@ def flattened(grey: Floats) -> Floats:
 
 
 def correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
-    """Of what two pictures (h, w) show ``where`` they are compared; 0 where one of them does not vary there."""
+    """The correlation of two pictures (h, w) ``where`` they are compared; 0 where one of them does not vary there."""
     a, b = first[where] - first[where].mean(), second[where] - second[where].mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
 

@@ -28,7 +28,7 @@ __all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at"
 
 SEARCHED = 3  # references on which lines are looked for, those with regions first
 AIR = 0.5  # of a region's shorter side, around it: letters that the crop cuts look like other letters
-MORE_AIR = 1.5  # the same where that shows no whole line: a box that was found may end between two letters
+MORE_AIR = 1.5  # more air, where AIR shows no whole line: a box that was found may end between two letters
 AROUND = 1.0  # of a line's height, around it, in which whole lines are looked for
 EDGE = 2  # pixels: a line this near to the crop's border may be cut by it, and is not judged
 BESIDE = 0.35  # of a line's height that is read on either side of it: an added letter would stand there
@@ -291,7 +291,7 @@ def _thumb(line: TextLine) -> Floats:
 
 
 def _unread(line: TextLine) -> TextLine:
-    """Without the chances of every letter at every place: 3 MB a line, of which only suspects' are asked."""
+    """The line without the chances of every letter at every place: 3 MB a line, of which only suspects' are asked."""
     reading = dataclasses.replace(line.reading, probabilities=np.zeros((0, 0), np.float32))
     return dataclasses.replace(line, reading=reading)
 

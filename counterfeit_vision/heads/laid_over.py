@@ -41,7 +41,7 @@ def no_mark(reason: str) -> Evidence:
 
 
 def no_mark_but_elsewhere(reason: str) -> Evidence:
-    """The same, where another photo of the listing shows them."""
+    """As :func:`no_mark`, where another photo of the listing shows the marks."""
     return no_mark(f"{reason}; another photo of the listing shows them")
 
 

@@ -42,7 +42,7 @@ FEWEST_GROUPS = 4  # groups of either
 FOLDS = (5, 20)  # fewest and most: a machine that saw four fifths of a few dozen groups tells less than the final one
 FITTED = 20_000  # photos times folds, beyond which there are fewer folds: each is a machine of its own
 RIDGE = 0.1  # beside the classes' equal weights and features of unit length
-SHARED = 0.1  # the same for what the photos of one group have in common, whatever they show
+SHARED = 0.1  # variance of what the photos of one group have in common, whatever they show
 DRAWS = 1000  # of the bootstrap that compares the head with its controls
 ONE_SIDED = 0.9  # an interval of this level has one end in twenty below it: what is asked is whether the head is ahead
 
@@ -164,7 +164,7 @@ class LearnedHead:
     def fit_encoded(
         self, genuine: Sequence[EncodedPhoto], fakes: Sequence[EncodedPhoto], groups: Sequence[str]
     ) -> LearnedHead:
-        """The same, on photos that are encoded already. ``held_out`` is then each photo's score, out of fold."""
+        """As :meth:`fit`, of photos that are encoded already. ``held_out`` is then each photo's score, out of fold."""
         photos, names = [*genuine, *fakes], np.asarray(groups, dtype=str)
         known = {photo.sha256: photo.id for photo in genuine}
         for photo in fakes:
@@ -190,8 +190,8 @@ class LearnedHead:
         fake: NDArray[np.bool_],
         groups: Sequence[str],
     ) -> LearnedHead:
-        """The same, on what is seen of N photos: (N, F) of the product, and for the controls of the room and trivial
-        things; ``fake`` (N,) bool.
+        """As :meth:`fit`, of what is seen of N photos: (N, F) of the product, and, for the controls, of the room and
+        of trivial things; ``fake`` (N,) bool.
         """
         names = np.asarray(groups, dtype=str)
         _check_enough(names, fake)

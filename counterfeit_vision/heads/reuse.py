@@ -71,8 +71,9 @@ LOOSE = 1.2  # pixels of shared misfit at which the score is halved: copies have
 # fronts before plain rooms) have 0.29 in the median, copies with one edit up to 0.08. In five rendered markets it takes
 # 57 of 49,313 pairs down to 1; of 3045 copies it loses 4, all with two edits or more.
 BENT = 0.19
-# The same, where they ask for more than so many times the bend that chance does: the many corners of a close-up tell a
-# twentieth of a pixel. Of 880 copies with one edit at most 23 times, of other shots of drawn goods at least 71.
+# Where the bend is more than so many times what chance makes, the pixels of it at which the score is halved: the many
+# corners of a close-up tell a twentieth of a pixel. Of 880 copies with one edit it is at most 23 times, of other shots
+# of drawn goods at least 71.
 SURELY, SURELY_BENT = 40.0, 0.06
 SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference

@@ -252,7 +252,7 @@ class Suspects:
         return place if isinstance(place, str) else (goods, place)
 
     def place_of(self, row: int, goods: str) -> Found | str:
-        """The same for any ``goods``, by their key."""
+        """As :meth:`place`, for any ``goods``, by their key."""
         return self._places.get((row, goods), lambda: self._look_for_place(row, goods))
 
     def _look_for_place(self, row: int, goods: str) -> Found | str:

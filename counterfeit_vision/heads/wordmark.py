@@ -429,7 +429,7 @@ def _is_miss(text: str, name: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    """Those that tell a miss: a speck is read as a mark beside them, and accents are overlooked."""
+    """The letters that tell a miss: a speck is read as a mark beside them, and accents are overlooked."""
     return unaccented(text).replace("|", "")
 
 

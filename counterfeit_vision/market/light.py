@@ -82,7 +82,7 @@ class Shadows:
 
 
 def dot(a: Array, b: Array) -> Array:
-    """Of vectors (3, ...) or (3,), along the first axis."""
+    """The dot product of vectors (3, ...) or (3,), along the first axis."""
     return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2], np.float32)
 
 

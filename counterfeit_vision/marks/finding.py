@@ -144,8 +144,8 @@ class MarkFeatures:
 
     @cached_property
     def spread(self) -> Keypoints | None:
-        """As many, each part of the photo giving its share; ``None`` where the strongest are all there are. Else those
-        may all lie on a carpet, and none on what is stamped into the leather before it.
+        """As many as :attr:`strongest`, each part of the photo giving its share; ``None`` where the strongest are all
+        there are. Else those may all lie on a carpet, and none on what is stamped into the leather before it.
         """
         if len(self.strongest) < FEATURES:
             return None
@@ -440,7 +440,7 @@ def _describing(features: MarkFeatures, boxes: Matrix) -> Keypoints:
 
 
 def _near(points: Keypoints, shape: tuple[int, int]) -> Keypoints:
-    """Those in the frame or not far outside it."""
+    """The features in the frame, or not far outside it."""
     size = np.array([shape[1], shape[0]], np.float32)
     kept = ((points.points > -0.3 * size) & (points.points < 1.3 * size)).all(axis=1)
     return points.at(np.asarray(kept))

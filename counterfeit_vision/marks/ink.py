@@ -33,7 +33,7 @@ ROUNDS = 3  # of laying the mark over the genuine one and fitting blur and weigh
 STEPS = 3  # Gauss-Newton steps in each
 LIKE = 0.8  # correlation of the ink with the genuine outline from which it is judged
 PARTS = 10  # along a mark, whose colours are compared
-PART_LIKE = 0.7  # the same in a part
+PART_LIKE = 0.7  # correlation in a part of the mark, from which that part is judged
 PART_OFF = 0.15  # by which a part's correlation is below the other parts': there it shows a finger, or the room
 INK = 0.7  # share of a pixel that the outline covers, from which it is ink
 DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
@@ -47,7 +47,7 @@ HUE, SHADE = 0.02, 0.03  # of the colours' logarithms: of a part beside the whol
 FAR = 0.9  # quantile of how far references' colours are off: about the farthest of a few, none that is odd of many
 PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
 GLARE = 0.6  # share of its hue that a ground may lose where colours are compared
-COLOURED = 0.15  # of those logarithms, from which haze, that pales a mark, is told from another colour
+COLOURED = 0.15  # length of a hue from which haze, that pales a mark, is told from another colour
 USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3}  # what nine of ten genuine photos stay below
 
 
@@ -280,7 +280,7 @@ def compare_strokes(
 def compare_colours(
     marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]
 ) -> InkDeviation | str:
-    """The same of the colour of their ink, as a whole and in parts."""
+    """As :func:`compare_strokes`, of the colour of the marks' ink, as a whole and in parts."""
     return _strangest(_hues(_judged(marks, drawn)), shape) or "the marks' ink can't be told from what is around it"
 
 
