@@ -54,7 +54,7 @@ class Keypoints:
         return len(self.points)
 
     def at(self, chosen: NDArray[np.bool_]) -> Keypoints:
-        """Those that are ``chosen`` (n,)."""
+        """The features that are ``chosen`` (n,)."""
         return Keypoints(self.points[chosen], self.descriptors[chosen], self.tips[chosen])
 
 
@@ -76,9 +76,9 @@ def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: flo
     return _packed(*cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey_of(pixels), None))
 
 
-def spread_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
-    """The same of each of :data:`PARTS` x :data:`PARTS` parts of the picture, an equal share of ``most`` from each:
-    some lie on what is faint beside a carpet, where none of the strongest of all does.
+def spread_keypoints(pixels: NDArray[np.uint8], *, most: int, contrast: float) -> Keypoints:
+    """The strongest of each of :data:`PARTS` x :data:`PARTS` parts of the picture, an equal share of ``most`` from
+    each: some lie on what is faint beside a carpet, where none of the strongest of all does.
     """
     grey = grey_of(pixels)
     sift = cv2.SIFT.create(contrastThreshold=contrast)
