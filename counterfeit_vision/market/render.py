@@ -381,16 +381,25 @@ def render(
         "references": references, "strength": strength, "size": size, "attacks": [attack.name for attack in chosen],
         "photos": photos, "marks": None if marks is None else hashlib.sha256(repr(makers).encode()).hexdigest(),
     }  # fmt: skip
-    if _already(root, parameters):
-        return market
+    if not _already(root, parameters):
+        _render_into(market, parameters, makers, chosen, progress=progress)
+    return market
+
+
+def _render_into(
+    market: Market, parameters: dict[str, Any], makers: list[Brand], attacks: Sequence[Attack], *, progress: bool
+) -> None:
+    """Write the photos, masks and manifests of a market into its folder, and its ``parameters`` beside them."""
+    root, seed = market.folder, market.seed
     for part in ("photos", "masks"):
         (root / part).mkdir(parents=True, exist_ok=True)
     note = root / "market.json"
     note.write_text(json.dumps({**parameters, "complete": False}, indent=1) + "\n", encoding="utf-8")
 
     products = assortment(makers)
-    jobs = _jobs(seed, products, listings, calibration, references, chosen)
-    works = _Studio(root, seed, size, strength, products, photos)
+    listings, calibration, references = (parameters[name] for name in ("listings", "calibration", "references"))
+    jobs = _jobs(seed, products, listings, calibration, references, attacks)
+    works = _Studio(root, seed, parameters["size"], parameters["strength"], products, parameters["photos"])
     # Product by product, as textures are kept for a while; the order of the rows does not change.
     order = sorted(range(len(jobs)), key=lambda i: jobs[i].product.id)
     if progress:
@@ -405,7 +414,6 @@ def render(
     ):
         _write_lines(path, [rows[i] for i in range(len(jobs)) if jobs[i].stream == stream])
     note.write_text(json.dumps({**parameters, "complete": True}, indent=1) + "\n", encoding="utf-8")
-    return market
 
 
 def _already(root: Path, parameters: dict[str, Any]) -> bool:
