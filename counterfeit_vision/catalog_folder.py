@@ -159,6 +159,7 @@ def _arrays(kept: KeptReferences) -> Arrays:
 
 
 def _fitted(manifest: dict[str, Any], rows: list[dict[str, Any]], arrays: Arrays) -> KeptReferences:
+    """The references of a manifest, its table's ``rows`` and the ``arrays``; ``ValueError`` where they do not fit."""
     count = manifest["references"]
     grid = (int(manifest["grid"][0]), int(manifest["grid"][1]))
     if len(rows) != count:

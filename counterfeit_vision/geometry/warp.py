@@ -136,6 +136,7 @@ class _Step:
 
 
 def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
+    """One of :data:`STEPS`, prepared for a picture as :func:`make_target` takes it."""
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)
     terms = basis[: len(_powers(degree))]

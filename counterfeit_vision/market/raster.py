@@ -87,6 +87,9 @@ def _fill(
     size: tuple[int, int],
     perspective: bool,
 ) -> Fragments:
+    """The nearest fragment of each pixel, from triangles: corners ``xy`` (n, 3, 2), their ``values`` (n, 3, 6), which
+    change evenly over the picture, and their sheets ``owner`` (n,). A span of pixels for each of a triangle's rows.
+    """
     height, width = size
     (x0, x1, x2), (y0, y1, y2) = xy[..., 0].T, xy[..., 1].T
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
