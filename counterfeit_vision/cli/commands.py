@@ -219,7 +219,7 @@ def _group(listing: Listing, field: str) -> str:
     return f"{listing.platform}/{value.id or value.name}" if field == "seller" else str(value)
 
 
-def _with(source: Path | None, more: list[Listing], *, as_it_is: bool) -> tuple[Any, list[Failure]]:
+def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) -> tuple[Any, list[Failure]]:
     """A file or folder of listings and, after it, more of them, of a journal, but those that the file has, too; and
     those of the file that can't be read. Another listing may have the same id. ``as_it_is``: the file or folder itself
     will do where there are no more.
