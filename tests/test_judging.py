@@ -11,7 +11,7 @@ import pytest
 from counterfeit_vision import EmbeddingCache, Evidence, Listing
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.judging import JudgedPhoto, _Memory, _no_number, borrowed, distinct, strata_of, usable
+from counterfeit_vision.judging import JudgedPhoto, _SaidBefore, _no_number, borrowed, distinct, strata_of, usable
 
 SILENT = Evidence.not_applicable("No mark was found.")
 
@@ -89,8 +89,8 @@ def test_what_was_said_by_another_catalogue_or_by_other_vectors_of_it_is_not_rem
     plain = {"encoder": tiny_encoder, "generation": "1", "vectors_sha256": "v"}
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
 
-        def memory(**changes: str) -> _Memory:
-            return _Memory(SimpleNamespace(**plain | changes), {0: "head 1"}, cache)
+        def memory(**changes: str) -> _SaidBefore:
+            return _SaidBefore(SimpleNamespace(**plain | changes), {0: "head 1"}, cache)
 
         memory().put(listing, rows)
         assert memory().get(listing, [rows[0].photo]) is not None

@@ -198,7 +198,7 @@ def test_a_front_without_the_marks_is_judged_whatever_stands_beside_it(catalog: 
         (alone,) = head.score(suspects(catalog, [erased]))
         beside, front = head.score(pair)
         assert beside.applicable
-        assert (beside.score, beside.text) == (pytest.approx(alone.score, abs=1e-6), alone.text)  # batches round otherwise
+        assert (beside.score, beside.text) == (pytest.approx(alone.score, abs=1e-6), alone.text)
         assert beside.score > front.score
 
 
