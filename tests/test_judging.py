@@ -11,7 +11,7 @@ import pytest
 from counterfeit_vision import EmbeddingCache, Evidence, Listing
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.judging import JudgedPhoto, _SaidBefore, _no_number, borrowed, distinct, strata_of, usable
+from counterfeit_vision.judging import JudgedPhoto, _no_number, _SaidBefore, borrowed, distinct, strata_of, usable
 
 SILENT = Evidence.not_applicable("No mark was found.")
 
