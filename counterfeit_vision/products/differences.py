@@ -72,7 +72,9 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
     times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
     if MISSING * missing[most] > different[most]:
-        text = "strokes that all of them show are missing or faint where the drawing differs most."
+        text = (
+            "strokes are missing, faint or elsewhere where it differs most: all of them that show that place have some."
+        )
     else:
         text = f"the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
     return Difference(float(np.log(times + FAINTEST)), text, map_)
