@@ -21,6 +21,7 @@ from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of,
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
+from .wording import at_most
 
 __all__ = ["Decider"]
 
@@ -282,7 +283,8 @@ class Decider:
     def _claims(self, listing: Listing, ranked: _Ranked) -> dict[str, Evidence]:
         """For each head its most suspicious photo among the telling ones, of copies among all that are counted, with
         p-value and a heat map in alarm levels; first the claim of most strength on the photo that decides, and those
-        that say nothing last.
+        that say nothing last. What is unusual says so: a sentence may not tell that it speaks against the goods, as
+        that of a copy does.
         """
         judged, claims_p = ranked.judged, ranked.claims_p
         claims = {}
@@ -300,9 +302,11 @@ class Decider:
             unknown = math.isnan(p)  # never calibrated: nobody knows what is usual, nor which heat would be alarming
             heat = None if unknown else evidence.heatmap
             usual = unknown or p > review_level(self.calibration.alpha)
+            about = "" if name in OF_LISTING else _of_photo(listing, judged[row])
+            against = "" if usual or is_copy(evidence) else f" {_unusual(p, self.calibration.alpha)}"
             claims[name] = dataclasses.replace(
                 evidence,
-                text=evidence.text if name in OF_LISTING else _of_photo(listing, judged[row]) + evidence.text,
+                text=f"{about}{evidence.text}{against}",
                 photo=row,
                 p_value=None if unknown else p,
                 points=None if usual else evidence.points,
@@ -339,6 +343,15 @@ def _without_photos(listing: Listing) -> Listing:
     return Listing(
         **{field.name: getattr(listing, field.name) for field in dataclasses.fields(Listing)} | {"photos": ()}
     )
+
+
+def _unusual(p: float, alpha: float) -> str:
+    """What a claim's p-value says against the goods.
+
+    >>> _unusual(1 / 60, 0.05)
+    'On average at most 1.7 % of genuine photos look this unusual by this claim.'
+    """
+    return f"On average at most {at_most(p, alpha)} % of genuine photos look this unusual by this claim."
 
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:

@@ -486,7 +486,8 @@ class Evidence(_Record):
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones:
       something may lie over them, such as a hand or a glare. ``patches`` tells it; 0 where it finds no marks.
-    - ``text``: one sentence for people. ``applicable`` is false where the head had nothing to go on; ``text`` says why.
+    - ``text``: one sentence for people; in a verdict another, where few genuine photos are as unusual, says how few.
+      ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
 
     score: float

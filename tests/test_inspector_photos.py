@@ -18,13 +18,26 @@ from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
 from counterfeit_vision.ranking import conformal_p
 
+RARE = "On average at most 5 % of genuine photos look this unusual by this claim."  # brighter than all of 19
+
 
 def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
     (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
-    assert verdict.claims["loud"].text == "Photo 2: Bright."
+    assert verdict.claims["loud"].text == f"Photo 2: Bright. {RARE}"
     assert verdict.claims["loud"].photo == 1
     (alone,) = inspector.inspect([cv.Listing(id="one", photos=[flat(250)])]).verdicts
-    assert alone.claims["loud"].text == "Bright."
+    assert alone.claims["loud"].text == f"Bright. {RARE}"
+
+
+def test_a_sentence_that_accuses_says_so_wherever_it_is_read_and_no_other_does(inspector: cv.Inspector) -> None:
+    """By itself "Bright." may as well be praise. A dark photo is usual: one of 20 that is as dark says nothing."""
+    report = inspector.inspect([flat(250), flat(45)])
+    odd, usual = report.verdicts
+    assert odd.claims["loud"].p_value == 1 / 20
+    assert odd.to_dict()["claims"]["loud"]["text"] == f"Bright. {RARE}"
+    for shown in (str(odd.explain()), odd.explain().to_html(), report.to_html()):
+        assert RARE in shown
+    assert usual.claims["loud"].text == "Bright."
 
 
 def test_a_file_of_the_catalogue_takes_no_alarm_of_another_photo_away(
@@ -61,16 +74,16 @@ def test_a_claim_about_what_a_listing_says_names_no_photo(tree_catalog: cv.Catal
 
     inspector = cv.Inspector(tree_catalog, [Asked()], cache=False).calibrate(GENUINE)
     (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
-    assert verdict.claims["price"].text == "Bright."
+    assert verdict.claims["price"].text == f"Bright. {RARE}"
 
 
 def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector) -> None:
     listing = cv.Listing(id="three", photos=[b"no photo", flat(60), flat(250)])
     (verdict,) = inspector.inspect([listing]).verdicts
     assert verdict.failures[0].id == "three photo 1"
-    assert verdict.claims["loud"].text == "Photo 3: Bright."
+    assert verdict.claims["loud"].text == f"Photo 3: Bright. {RARE}"
     (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[b"no photo", flat(250)])]).verdicts
-    assert verdict.claims["loud"].text == "Photo 2: Bright."
+    assert verdict.claims["loud"].text == f"Photo 2: Bright. {RARE}"
 
 
 def test_where_photos_are_counted_few_listings_of_many_will_do(tree_catalog: cv.Catalog) -> None:
@@ -174,6 +187,9 @@ def test_the_product_is_told_by_a_photo_that_is_a_copy_or_bears_marks(name: str,
     bag, receipt, both = inspector.inspect([cv.Listing(id=id, photos=photos) for id, photos in asked.items()]).verdicts
     assert both.product == bag.product != receipt.product
     assert both.genuine == receipt.genuine
+    if name == Reuse.name:
+        assert (bag.claims[name].p_value, bag.claims[name].text) == (1 / 20, "Told.")  # a reason begins with it
+        assert "by this claim" not in bag.reason
 
 
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
