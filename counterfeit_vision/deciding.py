@@ -17,6 +17,7 @@ from .calibrate import Calibration
 from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
+from .heads.suspects import CLOSE
 from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
@@ -128,7 +129,8 @@ class Decider:
         copied = self._copied(surest)
         best, other = copied or catalog.references[surest.neighbours[0]], catalog.references[surest.runner_up]
         margin_p = float(self.calibration.margin_p(np.array([surest.margin]))[0])
-        unsure = margin_p <= UNSURE and found.known and copied is None
+        twins = surest.margin < CLOSE and best.names[0] == other.names[0]  # where many are, so small a margin is usual
+        unsure = (margin_p <= UNSURE or twins) and found.known and copied is None
         return Verdict(
             id=listing.id,
             decision=decision,

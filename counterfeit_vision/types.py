@@ -558,8 +558,8 @@ class Verdict(_Record):
     - ``product``, ``brand``: the nearest catalogue product, or that of the catalogue's photo which is copied; ``None``
       where none is recognised.
     - ``margin_p``: the share of genuine photos whose nearest product stands out from the next as little as here. Where
-      that is at most a tenth, and no photo is copied, ``runner_up`` names the next product, with its brand where that
-      differs: the photo may show either.
+      that is at most a tenth, or the next is of the brand and nearly as alike, and no photo is copied, ``runner_up``
+      names the next product, with its brand where that differs: the photo may show either.
     - ``claims``: name -> :class:`Evidence`, the claim that raises the statistic most first, those that do not apply
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``calibration``: the fingerprint of the one that it comes from (:attr:`.Calibration.fingerprint`), "" where that

@@ -24,7 +24,7 @@ from ..threads import Once, each
 from ..traits import Traits, find_traits
 from ..types import Embeddings, Listing
 
-__all__ = ["Suspects"]
+__all__ = ["CLOSE", "Suspects"]
 
 Value = TypeVar("Value")
 
