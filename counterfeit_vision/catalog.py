@@ -29,7 +29,7 @@ from .marks.finding import Found, MarkFeatures, Stencil, find_marks, make_stenci
 from .marks.library import MarkLibrary
 from .memory import Memory
 from .names import Names, goods_of, spelt_otherwise
-from .neighbours import Neighbours, best_first
+from .neighbours import Neighbours, best_first, evenly_spread
 from .preprocess import unpad
 from .products.marks import GoodsMarks
 from .progress import progress_bar
@@ -248,8 +248,10 @@ class Catalog:
 
     def _make_marks(self, goods: str) -> GoodsMarks:
         rows = np.flatnonzero((self.goods == goods) & self.genuine)
-        without = [not self.references[row].regions for row in rows]
-        rows = rows[np.argsort(without, kind="stable")][:STENCIL_REFERENCES]
+        boxed = np.array([bool(self.references[row].regions) for row in rows], bool)
+        first = evenly_spread(rows[boxed].tolist(), STENCIL_REFERENCES)
+        others = evenly_spread(rows[~boxed].tolist(), STENCIL_REFERENCES - len(first))
+        rows = np.array([*first, *others], np.int64)
         keys = rows.tolist()
         memory = self.memory_of(keys)
 
