@@ -8,6 +8,7 @@ by all that decides them: the photos, what is claimed of them, this package's co
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class Memory:
             known = make()
             self.put(name, known)
         return known
+
+    def part(self, name: str) -> Memory:
+        """What is known of a part of these photos."""
+        return Memory(self.open_cache, hashlib.sha256(f"{self.sha256} {name}".encode()).hexdigest())
 
     def get(self, name: str, kinds: Sequence[type]) -> Any:
         """What was put under ``name`` by the same code; ``None`` where nothing was."""

@@ -307,7 +307,7 @@ def test_the_heads_say_what_differs_and_show_it(
     assert word in fake.text
     times = r"differs by 0\.\d times what nine of ten rendered genuine photos stay below\."
     assert re.search(rf"how the marks are drawn {times}$", genuine.text), "whether it is usual, its p-value says"
-    assert fake.references == ("a", "b")
+    assert fake.references == ("b", "a")
     assert fake.crops is not None
     assert fake.heatmap is not None
     assert fake.region is not None

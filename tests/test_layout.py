@@ -176,7 +176,7 @@ def test_what_lies_otherwise_is_named_where_it_is_more_than_usual(
     batch = SimpleNamespace(
         each=lambda judge: [judge(0)],
         mark=lambda _: ("card", None),
-        marks_of=lambda _: SimpleNamespace(layout=SimpleNamespace(compare=lambda *_: found)),
+        version_of=lambda *_: SimpleNamespace(layout=SimpleNamespace(compare=lambda *_: found)),
         drawn=lambda _: (),
     )
     monkeypatch.setattr("counterfeit_vision.heads.layout.laid_over", lambda *_, score, text: Evidence(score, text))

@@ -333,7 +333,7 @@ def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
     (genuine, striped, _), (plain, _, tinted) = Drawing().score(batch), Colours().score(batch)
     assert striped.score > genuine.score + 0.5
     assert tinted.score > plain.score + 0.5
-    assert striped.references == ("a", "b")
+    assert striped.references == ("b", "a")
     assert "times as strongly as all of it stands out" in striped.text
     assert "%" in tinted.text
     assert striped.heatmap is not None

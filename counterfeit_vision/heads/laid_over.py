@@ -70,7 +70,7 @@ def laid_over(
     """Evidence with its heat map, its strangest spot and the crops; ``map_`` (h, w) lies over the frame: that of the
     ``whole`` product, or the marks' stencil's.
     """
-    references, crops = side_by_side(suspects, goods, laid, whole)
+    references, crops = side_by_side(suspects, row, goods, laid, whole)
     return Evidence(
         score=score,
         text=f"Laid over {number(len(references), 'genuine photo')} of {suspects.product_of(goods)}, {text}",
@@ -94,7 +94,7 @@ def drawn_otherwise(
     if isinstance(mark, str):
         return no_mark(mark)
     goods, found = mark
-    deviation = compare(suspects.marks_of(goods).ink, suspects.drawn(row), found.inside.shape)
+    deviation = compare(suspects.version_of(row, goods).ink, suspects.drawn(row), found.inside.shape)
     if isinstance(deviation, str):
         return unsaid(deviation)
     times = f"{deviation.score:.1f} times what nine of ten rendered genuine photos stay below"
@@ -140,21 +140,23 @@ def differs_as_a_whole(
 
 
 def side_by_side(
-    suspects: Suspects, goods: str, laid: Laid, whole: WholeProduct | None = None
+    suspects: Suspects, row: int, goods: str, laid: Laid, whole: WholeProduct | None = None
 ) -> tuple[tuple[str, ...], tuple[PhotoView, PhotoView]]:
-    """The ids of the genuine photos that a photo is laid over, ``whole`` or its marks; and its crop beside the first
-    one's.
+    """The ids of the genuine photos that a photo is laid over, ``whole`` or its marks, the most alike first; and its
+    crop beside that one's.
     """
-    known = suspects.marks_of(goods)
+    known = suspects.version_of(row, goods)
     assert isinstance(known.stencil, Stencil)
     keys = known.shown_by if whole is None else known.shown_by[list(whole.rows)]
-    genuine = (known.stencil if whole is None else whole).crops[0]
-    references = tuple(suspects.catalog.references[int(key)].id for key in keys)
+    genuine = known.stencil if whole is None else whole
+    first = genuine.most_alike(laid)
+    ids = [suspects.catalog.references[int(key)].id for key in keys]
+    references = (ids[first], *ids[:first], *ids[first + 1 :])
     mine, theirs = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
             ("this photo", laid.crop, "laid over the genuine"),
-            (references[0], genuine, suspects.product_of(goods)),
+            (references[0], genuine.crops[first], suspects.product_of(goods)),
         )
     )
     return references, (mine, theirs)

@@ -29,7 +29,7 @@ class Layout:
         if isinstance(mark, str):
             return no_mark(mark)
         goods, found = mark
-        deviation = suspects.marks_of(goods).layout.compare(suspects.drawn(row), found)
+        deviation = suspects.version_of(row, goods).layout.compare(suspects.drawn(row), found)
         if isinstance(deviation, str):
             return unsaid(deviation)
         times = f"{deviation.score:.1f} times what is usual for genuine photos"

@@ -36,12 +36,12 @@ class Look:
         if isinstance(mark, str) and suspects.shown_elsewhere(row):
             return no_mark_but_elsewhere(mark)
         seen = suspects.close_up(row)
-        if seen is None or (details := suspects.marks_of(place[0]).details) is None:
+        if seen is None or (details := suspects.version_of(row, place[0]).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         if not any(suspects.alone(row)):
             return Evidence.not_applicable("The photo shows too little of each mark.")
         goods, found = place
-        references, crops = side_by_side(suspects, goods, found)
+        references, crops = side_by_side(suspects, row, goods, found)
         unlikeness, product = details.unlikeness(seen), suspects.product_of(goods)
         cosine = f"a cosine of {1 - unlikeness:.2f} with the genuine ones"
         return Evidence(

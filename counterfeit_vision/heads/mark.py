@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..marks.finding import FOUND, Stencil
+from ..marks.finding import FOUND, Found, Stencil
 from ..products.marks import GoodsMarks
 from ..types import Evidence, Region
 from .laid_over import no_mark, no_mark_but_elsewhere
@@ -48,7 +48,7 @@ class Mark:
                 return no_mark(found)
             return self._lacking(suspects, row, found)
         least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
-        known = suspects.marks_of(goods)
+        known = suspects.version_of(row, goods)
         laid, each = suspects.alone(row), [found.likeness]
         if len(laid) > 1:
             pairs = zip(laid, found.likenesses, strict=True)
@@ -62,7 +62,7 @@ class Mark:
             score=1 - (min(found.likeness, CERTAIN) + float(np.minimum(each, CERTAIN).mean())) / 2,
             text=f"{text}.",
             region=place if least < FOUND and _is_whole(place, suspects.size(row)) else found.region,
-            references=(suspects.catalog.references[int(known.shown_by[0])].id,),
+            references=(suspects.catalog.references[_most_alike(known, found)].id,),
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:
@@ -78,6 +78,11 @@ class Mark:
             text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
             region=likeliest.region if beside >= FOUND else None,
         )
+
+
+def _most_alike(known: GoodsMarks, found: Found) -> int:
+    """Which of the catalogue's references has the marks that are most like those found."""
+    return int(known.shown_by[known.stencil.most_alike(found) if isinstance(known.stencil, Stencil) else 0])
 
 
 def _is_whole(place: Region, size: tuple[int, int]) -> bool:

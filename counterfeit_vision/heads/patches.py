@@ -60,7 +60,7 @@ class Patches:
             return unsaid(mark)
         goods, found = mark
         seen = suspects.close_up(row)
-        if seen is None or (details := suspects.marks_of(goods).details) is None:
+        if seen is None or (details := suspects.version_of(row, goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         alone, cosine = suspects.alone(row), details.cosine(seen)
         covered, strangeness = details.covered(alone, cosine), details.compare(alone, cosine)

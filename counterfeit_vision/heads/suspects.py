@@ -225,6 +225,13 @@ class Suspects:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
         return self._marks.get(goods, lambda: self.catalog.marks_of(goods))
 
+    def version_of(self, row: int, goods: str) -> GoodsMarks:
+        """What is known of the version of the ``goods`` whose marks a photo fits best; of all where nothing tells their
+        place.
+        """
+        marks, place = self.marks_of(goods), self.place_of(row, goods)
+        return marks if isinstance(place, str) else marks.versions[place.version]
+
     def product_of(self, goods: str) -> str:
         """The name of the product of that key."""
         return self.catalog.references[int(self.marks_of(goods).rows[0])].product
@@ -316,7 +323,7 @@ class Suspects:
         if isinstance(place, str):
             return ()
         goods, found = place
-        marks = self.marks_of(goods).alone
+        marks = self.version_of(row, goods).alone
         if len(marks) == 1:
             return (found,)
         try:
@@ -336,7 +343,7 @@ class Suspects:
             return {}
         squares = {}
         for row, seen in enumerate(self.each(self.alone)):
-            if seen and (details := self.marks_of(self.looked_at(row)).details) is not None:
+            if seen and (details := self.version_of(row, self.looked_at(row)).details) is not None:
                 squares[row] = details.square(seen, self.catalog.encoder)
         return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
@@ -350,7 +357,7 @@ class Suspects:
         mark = self.mark(row)
         if isinstance(mark, str):
             return ()
-        return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.marks_of(mark[0]).ink)
+        return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.version_of(row, mark[0]).ink)
 
     def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
         """The photo over the whole side of the goods :meth:`looked_at` that bears the marks, and that key; or why it
@@ -367,14 +374,13 @@ class Suspects:
         place = self.place_of(row, goods)
         if isinstance(place, str):
             return place
-        whole = self.marks_of(goods).whole
+        whole = self.version_of(row, goods).whole
         if whole is None:
             return "this encoder gives no patch tokens, which tell the product from the room"
         try:
-            laid = whole.lay(self.pixels(row), place.warp)
+            return whole.lay_over_versions(self.pixels(row), place.warp)
         except DecodeError as error:
             return str(error)
-        return laid if isinstance(laid, str) else (whole, laid)
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most

@@ -28,6 +28,7 @@ from ..geometry.keypoints import (
 )
 from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
+from ..geometry.versions import most_alike, versions
 from ..geometry.warp import Target, compared, correlation, edges, flattened, make_target
 from ..threads import cached_property
 from ..types import Region
@@ -100,13 +101,15 @@ PART = 0.15  # of what is drawn in them, that a close-up shows
 class Found(Laid):
     """Marks in a photo, laid over their stencil's frame. ``likeness`` in -1..1: correlation with the genuine marks, and
     ``beside`` that of what surrounds them, 0 where nothing does. ``regions``: the marks' boxes on the photo, and
-    ``likenesses`` the correlation of each, that of all where the photo shows too little of one.
+    ``likenesses`` the correlation of each, that of all where the photo shows too little of one; all with the one of the
+    stencil's ``version``s that fits best.
     """
 
     likeness: float
     beside: float
     regions: tuple[Region, ...]
     likenesses: tuple[float, ...]
+    version: int = 0
 
     @property
     def region(self) -> Region:
@@ -194,10 +197,37 @@ class Stencil:
         """(h, w): :attr:`picture`, light taken out."""
         return flattened(self.picture)
 
+    @cached_property
+    def each_flattened(self) -> Floats:
+        """(n, h, w): the references by themselves, light taken out."""
+        return np.stack([flattened(compared(to_grey(crop), relief=self.relief)) for crop in self.crops])
+
+    @cached_property
+    def versions(self) -> tuple[Stencil, ...]:
+        """The references of each version of the marks, in the same frame; itself where there is one."""
+        if len(self.crops) < 2:
+            return (self,)
+        groups = versions(self.crops, self.inside & self.drawn, relief=self.relief)
+        return (self,) if len(groups) == 1 else tuple(self._of(list(rows)) for rows in groups)
+
+    def most_alike(self, laid: Laid) -> int:
+        """The reference whose marks are most like those of a photo over the frame."""
+        seen = flattened(compared(to_grey(laid.crop), relief=self.relief))
+        return most_alike(self.each_flattened, seen, self.inside & self.drawn & laid.inside)
+
+    def _of(self, rows: list[int]) -> Stencil:
+        return replace(
+            self,
+            crops=self.crops[rows],
+            inside=self.inside[rows],
+            rows=tuple(self.rows[row] for row in rows),
+            warps=self.warps[rows],
+        )
+
     @property
     def alike(self) -> float:
         """Mean correlation of the other references' marks with the first's, light taken out; 1 where there is none."""
-        first, *others = (flattened(compared(to_grey(crop), relief=self.relief)) for crop in self.crops)
+        first, *others = self.each_flattened
         seen = zip(others, self.inside[1:], strict=True)
         return float(np.mean([correlation(first, other, self.drawn & there) for other, there in seen] or [1.0]))
 
@@ -209,7 +239,7 @@ class Stencil:
     @cached_property
     def drawn(self) -> NDArray[np.bool_]:
         """(h, w): where in the boxes something is drawn: empty ground in a wide box says nothing about a mark."""
-        marks = self.on_mark()
+        marks = self.on_mark() & self.inside.any(axis=0)
         return np.asarray(marks & (self.spread >= DRAWN * np.quantile(self.spread[marks], 0.95)))
 
     @cached_property
@@ -515,8 +545,14 @@ def _fit(found: Found) -> tuple[bool, float]:
 
 def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
     """The photo laid over the stencil from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if it shows the
-    marks.
+    marks: over each of its versions, of which the one counts whose marks are most like them.
     """
+    laid = (_over(one, version, halves, matrix, blurred=blurred) for version, one in enumerate(stencil.versions))
+    return max((found for found in laid if found is not None), key=lambda found: found.likeness, default=None)
+
+
+def _over(stencil: Stencil, version: int, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+    """:func:`lay_over` a stencil of one version, which has that number."""
     laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
     if laid is None:
         return None
@@ -538,7 +574,7 @@ def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred:
     regions = tuple(
         region_around(outline, halves[0].shape) for outline in cv2.remap(laid.warp, outlines, None, cv2.INTER_LINEAR)
     )
-    return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each)
+    return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each, version)
 
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +46,17 @@ class GoodsMarks:
     def shown_by(self) -> NDArray[np.int64]:
         """Those of ``rows`` that the stencil was made from; all where there is none."""
         return self.rows if isinstance(self.stencil, str) else self.rows[list(self.stencil.rows)]
+
+    @cached_property
+    def versions(self) -> tuple[GoodsMarks, ...]:
+        """What is known of each of the stencil's versions; itself where there is one."""
+        stencil = self.stencil
+        if isinstance(stencil, str) or len(stencil.versions) == 1:
+            return (self,)
+        return tuple(
+            replace(self, stencil=one, memory=self.memory.part(",".join(map(str, one.rows))))
+            for one in stencil.versions
+        )
 
     @cached_property
     def details(self) -> MarkDetails | None:

@@ -7,16 +7,17 @@ what is left. The encoder's foreground tells the product from the room.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Matrix, Pixels
-from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
+from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
-from ..geometry.warp import Target, compared, correlation, make_target
+from ..geometry.versions import BOLD, most_alike, strokes, versions
+from ..geometry.warp import Target, correlation, make_target
 from ..marks.finding import Stencil
 from ..threads import cached_property
 
@@ -32,7 +33,6 @@ LIKE = 0.2  # correlation of what is drawn, under which a photo lies wrongly
 ENOUGH = 0.3  # correlation over which a step of the warp must make it better
 DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
 FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
-BOLD = (2.0, 6.0)  # as FINE and COARSE, of strokes that a blurred photo shows, too
 NEAR = 3.5  # pixels of the frame: strokes within count together, wherever exactly they lie
 GROUND = 15  # pixels of the frame on the side of a window whose median is the colour of what is drawn on
 SMOOTH = 4.0  # pixels of the frame over which that is taken
@@ -103,8 +103,44 @@ class WholeProduct:
         shown = self.product & laid.inside
         if shown.sum() < SHOWN * self.product.sum():
             return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks"
-        like = correlation(np.median(self.drawings, axis=0), self.drawing_of(laid.crop), shown)
+        like = self.likeness(laid)
         return laid if like >= LIKE else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
+
+    def lay_over_versions(self, photo: Pixels, marks: Floats) -> tuple[WholeProduct, Laid] | str:
+        """The version that a photo fits best, and the photo over it; or why :meth:`lay` can't lay it over any."""
+        laid = [(one, one.lay(photo, marks)) for one in self.versions]
+        fits = [(one, over) for one, over in laid if not isinstance(over, str)]
+        return max(fits, key=lambda fit: fit[0].likeness(fit[1])) if fits else str(laid[0][1])
+
+    @cached_property
+    def versions(self) -> tuple[WholeProduct, ...]:
+        """The references of each version of what is drawn on the product, over the same frame; itself where there is
+        one.
+        """
+        if len(self.crops) < 2:
+            return (self,)
+        groups = versions(self.crops, self.inside & self.product, relief=self.relief)
+        return (self,) if len(groups) == 1 else tuple(self._of(list(rows)) for rows in groups)
+
+    def _of(self, rows: list[int]) -> WholeProduct:
+        """Those references, compared where any of them shows the product."""
+        return replace(
+            self,
+            crops=self.crops[rows],
+            inside=self.inside[rows],
+            product=np.asarray(self.product & self.inside[rows].any(axis=0)),
+            rows=tuple(self.rows[row] for row in rows),
+        )
+
+    def likeness(self, laid: Laid) -> float:
+        """The correlation of what is drawn on a photo over the frame with the median of the references."""
+        return correlation(
+            np.median(self.drawings, axis=0), self.drawing_of(laid.crop), np.asarray(self.product & laid.inside)
+        )
+
+    def most_alike(self, laid: Laid) -> int:
+        """The reference that a photo over the frame is most like."""
+        return most_alike(self.drawings, self.drawing_of(laid.crop), self.inside & self.product & laid.inside)
 
     @cached_property
     def drawings(self) -> Floats:
@@ -137,8 +173,7 @@ class WholeProduct:
 
     def _strokes(self, crop: Pixels, fine: float, coarse: float) -> Floats:
         """(h, w) what a crop (h, w, 3) shows between two sizes."""
-        seen = cv2.GaussianBlur(compared(to_grey(crop), relief=self.relief), (0, 0), fine)
-        return np.asarray(seen - cv2.GaussianBlur(seen, (0, 0), coarse), np.float32)
+        return strokes(crop, fine, coarse, relief=self.relief)
 
     @cached_property
     def target(self) -> Target:

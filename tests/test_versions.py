@@ -1,0 +1,156 @@
+"""Goods that are genuine in several versions: a photo is compared with those of one, and a mixture is like none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from goods import BOX, TILT, label, plates, printed, seen, stencil_of, suspects
+
+from counterfeit_vision import Catalog, Reference
+from counterfeit_vision.catalog import STENCIL_REFERENCES
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.versions import versions
+from counterfeit_vision.heads import Drawing, Look, Mark
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.products.differences import drawing_differs
+from counterfeit_vision.products.whole import WholeProduct
+
+INK, PAPER = (30, 60, 110), (225, 215, 195)
+
+
+def card(*, mark: str = "new", lines: str = "new", noise: int = 0) -> np.ndarray:
+    """The card with a table, the word of one version, and under it the lines of one."""
+    drawn = printed(noise=noise)
+    if mark == "old":
+        drawn[200:268, 152:408] = PAPER
+        cv2.putText(drawn, "Velmora", (165, 255), cv2.FONT_HERSHEY_COMPLEX, 1.7, INK, 3, cv2.LINE_AA)
+    if lines == "old":
+        drawn[275:372, 30:420] = PAPER
+        for row, words in enumerate(("Poids net 250 grammes, a conserver", "au sec et a l'abri de la lumiere")):
+            cv2.putText(drawn, words, (60, 305 + 32 * row), cv2.FONT_HERSHEY_PLAIN, 1.2, (80, 80, 80), 2, cv2.LINE_AA)
+    return np.clip(drawn + np.random.default_rng(noise + 50).normal(0, 3, drawn.shape), 0, 255).astype(np.uint8)
+
+
+def references() -> list[np.ndarray]:
+    """Two photos of the new card, two of the old one."""
+    old = {"mark": "old", "lines": "old"}
+    return [card(), seen(card(noise=1)), card(**old, noise=2), seen(card(**old, noise=3))]
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    return stencil_of(references(), [BOX])
+
+
+@pytest.fixture(scope="module")
+def whole(stencil: Stencil) -> WholeProduct:
+    return WholeProduct.of(stencil, references(), [np.ones((7, 7), np.float32)] * 4)
+
+
+def test_references_of_one_version_stay_together_however_they_were_taken() -> None:
+    dark = np.linspace(0.5, 1.1, 560)[None, :, None]
+    glare = label(noise=3).astype(np.float32)
+    cv2.circle(glare, (200, 230), 45, (255, 255, 255), -1)
+    photos = [
+        label(),
+        seen(cv2.GaussianBlur(label(noise=1), (0, 0), 2.2)),
+        seen((label(noise=2) * dark).astype(np.uint8).clip(0, 255), seed=8),
+        seen(cv2.addWeighted(glare, 0.6, label(noise=3).astype(np.float32), 0.4, 0).astype(np.uint8)),
+    ]
+    alike = stencil_of(photos, [BOX])
+    assert len(alike.crops) == 4
+    assert alike.versions == (alike,)
+    whole = WholeProduct.of(alike, photos, [np.ones((7, 7), np.float32)] * 4)
+    assert whole.versions == (whole,)
+    relief = stencil_of(plates(), [BOX])
+    assert relief.relief
+    assert relief.versions == (relief,)
+
+
+def test_each_version_has_its_references(stencil: Stencil, whole: WholeProduct) -> None:
+    assert [one.rows for one in stencil.versions] == [(0, 1), (2, 3)]
+    assert [one.rows for one in whole.versions] == [(0, 1), (2, 3)]
+
+
+def test_where_no_two_references_are_alike_they_are_no_versions() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (5, 60, 60, 3)).astype(np.uint8)
+    everywhere = np.ones((5, 60, 60), bool)
+    assert versions(noise, everywhere, relief=False) == ((0, 1, 2, 3, 4),)
+
+
+def test_one_reference_by_itself_is_a_version_only_where_it_is_like_no_other() -> None:
+    one, other = np.random.default_rng(0).integers(0, 255, (2, 150, 150, 3)).astype(np.float32)
+    everywhere = np.ones((4, 150, 150), bool)
+    for share, told in ((0.9, ((0, 1, 2, 3),)), (0.65, ((0, 1, 2, 3),)), (0.3, ((0, 2, 3), (1,)))):
+        mixed = share * one + (1 - share) * other
+        photos = np.stack([one, mixed, one, one]).astype(np.uint8)
+        assert versions(photos, everywhere, relief=False) == told
+
+
+@pytest.mark.parametrize("version", ["new", "old"])
+def test_goods_of_any_version_are_as_like_theirs(stencil: Stencil, version: str) -> None:
+    found = find_marks(stencil, seen(card(mark=version, lines=version, noise=7), seed=3))
+    assert isinstance(found, Found)
+    assert stencil.versions[found.version].rows == ((0, 1) if version == "new" else (2, 3))
+    assert found.likeness > 0.85
+    there = cv2.perspectiveTransform(np.array([[[BOX.x0, BOX.y0]]], np.float64), TILT)[0, 0]
+    assert np.abs(there - [found.region.x0, found.region.y0]).max() < 40
+
+
+def test_a_mixture_of_versions_differs_from_each(stencil: Stencil, whole: WholeProduct) -> None:
+    scores = {}
+    for mark, lines in (("new", "new"), ("old", "old"), ("old", "new"), ("new", "old")):
+        photo = seen(card(mark=mark, lines=lines, noise=9), seed=3)
+        found = find_marks(stencil, photo)
+        assert isinstance(found, Found)
+        over = whole.lay_over_versions(photo, found.warp)
+        assert not isinstance(over, str)
+        scores[mark, lines] = drawing_differs(*over).score
+    assert min(scores["old", "new"], scores["new", "old"]) > max(scores["new", "new"], scores["old", "old"]) + 0.2
+
+
+def test_what_no_reference_of_a_version_shows_is_not_compared(stencil: Stencil, whole: WholeProduct) -> None:
+    hidden = np.ones_like(whole.inside)
+    hidden[2:, :60] = False
+    cut = replace(whole, inside=hidden)
+    photo = seen(card(mark="old", lines="old", noise=9), seed=3)
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found)
+    over = cut.lay_over_versions(photo, found.warp)
+    assert not isinstance(over, str)
+    assert over[0].rows == (2, 3)
+    assert np.isfinite(drawing_differs(*over).score)
+    assert not over[0].product[:60].any()
+    shown = stencil.inside.copy()
+    shown[2:, :, :128] = False
+    assert not replace(stencil, inside=shown)._of([2, 3]).drawn[:, :128].any()
+
+
+def catalogue(encoder: TowerEncoder, photos: list[np.ndarray]) -> Catalog:
+    rows = [
+        Reference(id=f"r{row}", photo=photo, brand="velmora", product="card", regions=[BOX] if row == 0 else [])
+        for row, photo in enumerate(photos)
+    ]
+    return Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
+
+
+def test_a_photo_is_shown_beside_the_reference_that_it_is_most_like(clip: TowerEncoder) -> None:
+    batch = suspects(catalogue(clip, references()), [seen(card(mark="old", lines="old", noise=7), seed=3)])
+    for head in (Mark(), Look(), Drawing()):
+        (evidence,) = head.score(batch)
+        assert evidence.applicable
+        assert set(evidence.references) <= {"r2", "r3"}
+        if evidence.crops is not None:
+            assert evidence.crops[1].id == evidence.references[0]
+
+
+def test_a_version_that_is_filed_after_many_others_is_in_the_stencil(tiny_encoder: TowerEncoder) -> None:
+    photos = [card(noise=row) for row in range(STENCIL_REFERENCES)] + [card(mark="old", noise=20)] * 2
+    catalog = catalogue(tiny_encoder, photos)
+    marks = catalog.marks_of(catalog.goods[0])
+    assert marks.rows[0] == 0
+    assert len(marks.rows) == STENCIL_REFERENCES
+    assert marks.rows[-1] == STENCIL_REFERENCES + 1
