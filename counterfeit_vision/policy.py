@@ -22,7 +22,7 @@ SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine go
 # Share of the ground around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and
 # 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
-ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours")
+ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours")
 
 Authorised: TypeAlias = "Seller | str | tuple[str | None, Seller | str]"
 """A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named. A

@@ -40,6 +40,7 @@ CLAIM_NAMES = {
     "layout": "Layout of the marks",
     "wordmark": "Wordmark",
     "drawing": "Drawing of the whole",
+    "pattern": "Pattern of the whole",
     "colours": "Colours of the whole",
     "learned": "Learned pattern",
     "mark": "Mark",

@@ -47,7 +47,7 @@ class Outer:
     text: str
 
 
-CLAIMS = {"mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "colours", "reuse"}
+CLAIMS = {"mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours", "reuse"}
 ARRAYS = [
     np.zeros((0, 3), np.float32),
     np.array([np.nan, np.inf, -0.0, 1 / 3]),

@@ -13,8 +13,8 @@ from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, sten
 
 from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.geometry.laying import Laid
-from counterfeit_vision.heads import Colours, Drawing
+from counterfeit_vision.geometry.laying import Laid, places, plane_of
+from counterfeit_vision.heads import Colours, Drawing, Pattern
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
 from counterfeit_vision.products.differences import (
     GAIN,
@@ -27,6 +27,7 @@ from counterfeit_vision.products.differences import (
     colours_differ,
     drawing_differs,
     missing_from,
+    pattern_differs,
 )
 from counterfeit_vision.products.whole import WholeProduct
 
@@ -74,6 +75,34 @@ def test_the_references_lie_over_each_other_whole(whole: WholeProduct) -> None:
     first, *others = whole.drawings
     for other in others:
         assert np.corrcoef(first[whole.product], other[whole.product])[0, 1] > 0.8
+
+
+def askew(place: Found) -> Found:
+    """Marks that tell badly what is far from them: turned and larger, in the middle of where they are."""
+    height, width = place.warp.shape[:2]
+    turned = np.vstack([cv2.getRotationMatrix2D((width / 2, height / 2), 20, 0.8), [0, 0, 1]])
+    return dataclasses.replace(place, warp=places(plane_of(place.warp) @ turned, (height, width)))
+
+
+def test_where_the_marks_tell_badly_what_is_far_from_them_other_starts_are_tried(
+    stencil: Stencil, whole: WholeProduct
+) -> None:
+    photo = seen(card(noise=3), seed=6)
+    place = likely_place(stencil, photo)
+    assert isinstance(place, Found)
+    asked = []
+
+    def others() -> list[np.ndarray]:
+        asked.append(1)
+        return [plane_of(askew(place).warp), plane_of(place.warp)]
+
+    well = whole.lay(photo, place.warp, others)
+    assert isinstance(well, Laid)
+    assert not asked
+    assert "not drawn like the product" in str(whole.lay(photo, askew(place).warp))
+    found = whole.lay(photo, askew(place).warp, others)
+    assert isinstance(found, Laid)
+    assert np.abs(found.warp - well.warp)[whole.product].max() < 1
 
 
 def test_what_is_drawn_where_no_mark_is_is_seen_and_where(stencil: Stencil, whole: WholeProduct) -> None:
@@ -238,6 +267,43 @@ def test_what_is_missing_is_told_as_a_slow_twin_does(lined: tuple[Stencil, Whole
         assert missing_from(whole, laid)[y, x] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
+def covered(*, crosses: bool = False, step: int = 26, noise: int = 0) -> np.ndarray:
+    """The card with rings or crosses, every ``step`` pixels, all over it but for its marks."""
+    drawn = printed(noise=noise)
+    marks = (slice(75, 285), slice(135, 425))
+    bare = drawn[marks].copy()
+    for y in range(step // 2, 400, step):
+        for x in range(step // 2, 560, step):
+            if crosses:
+                cv2.drawMarker(drawn, (x, y), (60, 50, 40), cv2.MARKER_CROSS, 16, 2)
+            else:
+                cv2.circle(drawn, (x, y), 7, (60, 50, 40), 2)
+    drawn[marks] = bare
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def patterned() -> tuple[Stencil, WholeProduct]:
+    photos = [covered(), seen(covered(noise=1)), seen(covered(noise=2), seed=8)]
+    made = stencil_of(photos, [BOX])
+    return made, WholeProduct.of(made, photos, [np.ones((7, 7), np.float32)] * 3)
+
+
+def test_another_pattern_is_told_and_a_stripe_or_a_hand_is_none(patterned: tuple[Stencil, WholeProduct]) -> None:
+    made, known = patterned
+    hand = cv2.circle(covered(noise=3), (90, 330), 85, (205, 155, 130), -1)  # a tenth of the card
+    stripe = cv2.rectangle(covered(noise=3), STRIPE[:2], STRIPE[2:], (30, 60, 110), -1)
+    genuine, held, striped, other, smaller = (
+        pattern_differs(known, over(made, known, seen(photo, seed=6)))
+        for photo in (covered(noise=3), hand, stripe, covered(crosses=True, noise=3), covered(step=22, noise=3))
+    )
+    for fake in (other, smaller):
+        assert fake.score > genuine.score + 0.5
+        assert fake.score > max(held.score, striped.score) + 0.3
+    area = (other.map == other.map.max()).mean()
+    assert 0.2 < area < 0.9
+
+
 def test_the_score_and_the_sentence_tell_what_differs_most(stencil: Stencil, whole: WholeProduct) -> None:
     laid = over(stencil, whole, seen(card(stripe=True, paper=(225, 180, 195), noise=3), seed=6))
     shown = whole.product & laid.inside
@@ -253,7 +319,7 @@ def test_the_score_and_the_sentence_tell_what_differs_most(stencil: Stencil, who
         assert times == pytest.approx(most.mean(), rel=0.05)  # of colours: cells, not pixels
 
 
-@pytest.mark.parametrize("compare", [drawing_differs, colours_differ])
+@pytest.mark.parametrize("compare", [drawing_differs, pattern_differs, colours_differ])
 def test_what_is_not_the_product_is_not_lit(
     compare: Callable[[WholeProduct, Laid], Difference], stencil: Stencil, whole: WholeProduct
 ) -> None:
@@ -285,6 +351,7 @@ def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct
     assert "of the side that bears the marks" in str(whole.lay(seen(printed(noise=3)), away))
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     assert "not drawn like the product" in str(whole.lay(noise, place.warp))
+    assert isinstance(whole.lay(noise, place.warp, found=True), Laid)
     assert "folded" in str(whole.lay(noise, place.warp[:, ::-1]))
 
 
@@ -312,7 +379,7 @@ def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: lis
     assert isinstance(place, Found)
     laid = made.lay(seen(printed(noise=3)), place.warp)
     if isinstance(laid, Laid):
-        for compare in (drawing_differs, colours_differ):
+        for compare in (drawing_differs, pattern_differs, colours_differ):
             assert np.isfinite(compare(made, laid).score)
 
 
@@ -346,10 +413,30 @@ def test_the_heads_say_what_and_where(catalog: Catalog) -> None:
     assert striped.region.y0 - 40 < middle < striped.region.y1 + 40
 
 
+def test_all_that_surrounds_the_marks_is_another_start(catalog: Catalog) -> None:
+    photo = seen(card(noise=3), seed=6)
+    place = suspects(catalog, [photo]).place_of(0, "velmora/card")
+    assert isinstance(place, Found)
+    batch = suspects(catalog, [photo])
+    batch._places.get((0, "velmora/card"), lambda: askew(place))
+    assert Drawing().score(batch)[0].applicable
+
+
+def test_where_the_marks_are_found_their_side_counts_however_little_it_is_like_the_genuine(catalog: Catalog) -> None:
+    genuine = printed(noise=3)
+    squares = np.random.default_rng(0).integers(0, 2, (50, 70, 1), np.uint8) * 255
+    strange = np.repeat(squares.repeat(8, axis=0).repeat(8, axis=1), 3, axis=2)
+    strange[75:285, 135:425] = genuine[75:285, 135:425]
+    usual, odd = Pattern().score(suspects(catalog, [seen(genuine, seed=6), seen(strange, seed=6)]))
+    assert odd.applicable
+    assert odd.score > usual.score + 0.5
+    assert re.search(r"[2-9]\d% of it is drawn otherwise", odd.text)
+
+
 def test_what_can_not_be_laid_over_the_product_says_why(catalog: Catalog) -> None:
     closer = np.array([[3, -0.2, -900], [0.2, 3, -340], [0, 0, 1]])
     photos = [np.full((200, 300, 3), 90, np.uint8), *(seen(printed(noise=3), laid) for laid in (CLOSE, closer))]
-    for head in (Drawing(), Colours()):
+    for head in (Drawing(), Pattern(), Colours()):
         bare, whole, part = head.score(suspects(catalog, photos))
         assert (bare.applicable, whole.applicable, part.applicable) == (False, True, False)
         assert "local features" in bare.text
@@ -361,7 +448,7 @@ def test_an_encoder_without_patches_does_not_know_the_product_from_the_room(cata
     known = catalog.marks_of("velmora/card")
     blind = dataclasses.replace(known, product=lambda row: None)
     batch._marks.get("velmora/card", lambda: blind)
-    for head in (Drawing(), Colours()):
+    for head in (Drawing(), Pattern(), Colours()):
         (evidence,) = head.score(batch)
         assert not evidence.applicable
         assert "gives no patch tokens" in evidence.text

@@ -11,6 +11,7 @@ from .learned import LearnedHead, Lesson
 from .look import Look
 from .mark import Mark
 from .patches import Patches
+from .pattern import Pattern
 from .price import Price
 from .product import Product
 from .reuse import Reuse
@@ -32,6 +33,7 @@ __all__ = [
     "Look",
     "Mark",
     "Patches",
+    "Pattern",
     "Price",
     "Product",
     "Reuse",
@@ -48,5 +50,5 @@ __all__ = [
 def default_heads() -> tuple[Head, ...]:
     """The heads that an :class:`~counterfeit_vision.Inspector` uses unless told otherwise."""
     marks = (Mark(), Look(), Patches(), Strokes(), Ink(), Layout(), Wordmark(optional=True))
-    whole = (Drawing(), Colours())
+    whole = (Drawing(), Pattern(), Colours())
     return (Similarity(), Product(), *marks, *whole, Reuse(), Price(), Title())

@@ -9,11 +9,23 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Matrix
 from ..catalog import Catalog
 from ..errors import DecodeError
 from ..geometry.laying import Laid
 from ..marks.details import CloseUp, close_ups
-from ..marks.finding import FOUND, SMALLEST, Found, MarkFeatures, Stencil, is_found, likely_place, sure_place, unlike
+from ..marks.finding import (
+    FOUND,
+    SMALLEST,
+    Found,
+    MarkFeatures,
+    Stencil,
+    is_found,
+    likely_place,
+    sure_place,
+    unlike,
+    wide_view,
+)
 from ..marks.ink import Drawn
 from ..neighbours import Neighbours
 from ..products.differences import colours_differ
@@ -374,13 +386,19 @@ class Suspects:
         place = self.place_of(row, goods)
         if isinstance(place, str):
             return place
-        whole = self.version_of(row, goods).whole
-        if whole is None:
+        whole, stencil = self.version_of(row, goods).whole, self.marks_of(goods).stencil
+        if whole is None or isinstance(stencil, str):
             return "this encoder gives no patch tokens, which tell the product from the room"
         try:
-            return whole.lay_over_versions(self.pixels(row), place.warp)
+            photo = self.pixels(row)
         except DecodeError as error:
             return str(error)
+
+        # by the features of the small copy, which are known; a relief's are those of its edges, and none will match
+        def by_all() -> list[Matrix]:
+            return wide_view(stencil.around, self.traits(row).on_original)
+
+        return whole.lay_over_versions(photo, place.warp, by_all, found=is_found(place))
 
     def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
         """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most

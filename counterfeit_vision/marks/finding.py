@@ -52,6 +52,7 @@ __all__ = [
     "region_around",
     "sure_place",
     "unlike",
+    "wide_view",
 ]
 
 LONGEST = 1024  # pixels on the long side of the copy of a photo in which local features are looked for
@@ -414,7 +415,7 @@ def _looked_for(stencil: Stencil, photo: Pixels, features: MarkFeatures) -> tupl
 def _place_by(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str:
     """The :func:`likely_place` that the photo's local features ``points`` tell."""
     frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
-    proposals = [*_views(frame, points, pairs), *_wide_view(stencil.around, points)]
+    proposals = [*_views(frame, points, pairs), *wide_view(stencil.around, points)]
     if not proposals:
         return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
     best: Found | None = None
@@ -515,7 +516,7 @@ def _evenly(stencil: Stencil, photo: Keypoints, pairs: NDArray[np.int64]) -> NDA
     return np.asarray(pairs[kept])
 
 
-def _wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
+def wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
     """The map from the frame to the photo by all that surrounds the marks on the product: where a mark is small or no
     longer the genuine one, what is printed elsewhere still tells its place.
     """

@@ -16,7 +16,7 @@ from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from .whole import DARK, WholeProduct
 
-__all__ = ["Difference", "colours_differ", "drawing_differs", "missing_from"]
+__all__ = ["Difference", "colours_differ", "drawing_differs", "missing_from", "pattern_differs"]
 
 REACH = 2  # pixels of the frame that a stroke may be off: the warp does not take up all
 WINDOW = 7  # pixels on the side of what must be another together
@@ -25,6 +25,12 @@ MOST_DIFFERENT = 0.003  # share of the product's pixels that makes the score of 
 LEFT = 0.15  # of the mean strength of all that is drawn: with less, a place is empty
 MISSING = 0.3  # weight, beside what differs, of missing strokes, in times that the genuine ones are stronger
 OTHER_GROUND = 0.15  # of a colour's logarithm, by which the ground is another where something lies over it
+# Chosen on two sets of patterned leather goods: where a hand lies over a fifth of a genuine side, fewer look odd by it
+# than by the mean of all that differs (30 % for 55 %, 8 % for 12 %), and a little fewer fakes do (73 % for 80 %, 44 %
+# for 56 %)
+COVERING = 0.25  # share of the product's pixels that makes the score of the pattern
+OTHERWISE = 0.8  # times the mean strength of all that is drawn, from which a place is drawn otherwise
+SPREAD = 6.0  # pixels of the frame over which such places are one area
 CELL = 6  # pixels of the frame on the side of a patch of colour
 MOST_COLOURED = 0.1  # share of the cells that makes the score of the colours
 FAINT = 0.02  # of a colour's logarithm: less is noise
@@ -48,6 +54,37 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     Strokes that lie a little elsewhere differ as much as such that are not there: where a line of small print is
     missing is only told by how little is drawn at all.
     """
+    shown, different = whole.product & laid.inside, unlike_all(whole, laid)
+    missing = missing_from(whole, laid)
+    map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
+    times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
+    if MISSING * missing[most] > different[most]:
+        text = (
+            "strokes are missing, faint or elsewhere where it differs most: all of them that show that place have some."
+        )
+    else:
+        text = f"the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
+    return Difference(float(np.log(times + FAINTEST)), text, map_)
+
+
+def pattern_differs(whole: WholeProduct, laid: Laid) -> Difference:
+    """As :func:`drawing_differs`, all over: what the quarter that differs most differs by, at least. Where another
+    pattern covers the product, or a smaller, turned or mirrored one, no part need differ more than one odd fold does; a
+    hand over less than a quarter is none.
+    """
+    shown, different = whole.product & laid.inside, unlike_all(whole, laid)
+    times, share = float(np.quantile(different[shown], 1 - COVERING)), float((different[shown] >= OTHERWISE).mean())
+    text = (
+        f"{share:.0%} of it is drawn otherwise, a quarter by {times:.0%} or more of how strongly all of it stands out."
+    )
+    area = np.minimum(cv2.GaussianBlur(different, (0, 0), SPREAD), OTHERWISE)
+    return Difference(float(np.log(times + FAINTEST)), text, np.where(shown, area, 0).astype(np.float32))
+
+
+def unlike_all(whole: WholeProduct, laid: Laid) -> Floats:
+    """(h, w) the root mean square, in a small window, of what is drawn otherwise than on the most alike reference, in
+    that of what is drawn on the references all over; 0 where the photo does not show the product.
+    """
     seen, shown = whole.drawing_of(laid.crop), whole.product & laid.inside
     around = cv2.copyMakeBorder(seen, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     least = np.full(seen.shape, np.inf, np.float32)
@@ -67,17 +104,8 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
                 np.minimum(nearest, away, out=nearest)
         np.minimum(least[part], nearest, out=least[part], where=inside[part])
     every = whole.drawings[:, whole.product]
-    different = np.sqrt(np.maximum(least, 0) / max(float((every * every).mean()), 1e-6))  # rounding may fall below 0
-    missing = missing_from(whole, laid)
-    map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
-    times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
-    if MISSING * missing[most] > different[most]:
-        text = (
-            "strokes are missing, faint or elsewhere where it differs most: all of them that show that place have some."
-        )
-    else:
-        text = f"the drawing differs, where it does most, {times:.1f} times as strongly as all of it stands out."
-    return Difference(float(np.log(times + FAINTEST)), text, map_)
+    least = np.where(shown, np.maximum(least, 0), 0)  # rounding may fall below 0
+    return np.asarray(np.sqrt(least / max(float((every * every).mean()), 1e-6)), np.float32)
 
 
 def missing_from(whole: WholeProduct, laid: Laid) -> Floats:

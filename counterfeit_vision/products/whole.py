@@ -6,7 +6,7 @@ what is left. The encoder's foreground tells the product from the room.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -30,6 +30,7 @@ RIM = 12  # pixels of the frame at the product's edge that are not compared: the
 FEWEST = 400  # pixels of the frame without the rim: with fewer, the rim is compared as well
 SHOWN = 0.3  # of the product's pixels, that a photo must show
 LIKE = 0.2  # correlation of what is drawn, under which a photo lies wrongly
+WELL = 0.6  # the same, from which no other start is tried: two of five photos of leather goods have less
 ENOUGH = 0.3  # correlation over which a step of the warp must make it better
 DRAWN = 0.2  # of the spread of the boldest parts, from which a place counts as drawn
 FINE, COARSE = 0.6, 3.0  # pixels of the frame: finer than the first is noise, coarser than the second is light
@@ -93,22 +94,48 @@ class WholeProduct:
             relief=alone.relief,
         )
 
-    def lay(self, photo: Pixels, marks: Floats) -> Laid | str:
+    def lay(
+        self, photo: Pixels, marks: Floats, others: Callable[[], Sequence[Matrix]] = tuple, *, found: bool = False
+    ) -> Laid | str:
         """A photo (h, w, 3) over the frame; or why it can't be laid. ``marks`` (h, w, 2) is where the pixels of the
-        stencil's frame lie on it.
+        stencil's frame lie on it. Where it lies badly by them, as small marks tell little of what is far from them, the
+        ``others`` are asked for, maps (3, 3) from the stencil's frame to the photo, and the best is taken. Where the
+        marks are ``found``, it lies where they say, however little it is drawn like the product.
         """
-        laid = lay(self.target, [photo], plane_of(marks) @ self.matrix, enough=ENOUGH, blurred=True)
+        halves = [photo]
+        laid, like = self._laid(halves, plane_of(marks))
+        if like < WELL:
+            laid, like = max(
+                [(laid, like), *(self._laid(halves, matrix) for matrix in others())], key=lambda one: one[1]
+            )
+        if isinstance(laid, str):
+            return laid
+        return (
+            laid
+            if found or like >= LIKE
+            else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
+        )
+
+    def _laid(self, halves: list[Pixels], matrix: Matrix) -> tuple[Laid | str, float]:
+        """A photo over the frame from one start, and how much it is drawn like the references' median, -1..1."""
+        laid = lay(self.target, halves, matrix @ self.matrix, enough=ENOUGH, blurred=True)
         if laid is None:
-            return "the product would lie outside the photo, or folded"
+            return "the product would lie outside the photo, or folded", -1.0
         shown = self.product & laid.inside
         if shown.sum() < SHOWN * self.product.sum():
-            return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks"
-        like = self.likeness(laid)
-        return laid if like >= LIKE else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
+            return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks", -1.0
+        return laid, self.likeness(laid)
 
-    def lay_over_versions(self, photo: Pixels, marks: Floats) -> tuple[WholeProduct, Laid] | str:
+    @cached_property
+    def usual(self) -> Floats:
+        """(h, w): the median of :attr:`drawings`."""
+        return np.asarray(np.median(self.drawings, axis=0), np.float32)
+
+    def lay_over_versions(
+        self, photo: Pixels, marks: Floats, others: Callable[[], Sequence[Matrix]] = tuple, *, found: bool = False
+    ) -> tuple[WholeProduct, Laid] | str:
         """The version that a photo fits best, and the photo over it; or why :meth:`lay` can't lay it over any."""
-        laid = [(one, one.lay(photo, marks)) for one in self.versions]
+        laid = [(one, one.lay(photo, marks, others, found=found)) for one in self.versions]
         fits = [(one, over) for one, over in laid if not isinstance(over, str)]
         return max(fits, key=lambda fit: fit[0].likeness(fit[1])) if fits else str(laid[0][1])
 
@@ -134,9 +161,7 @@ class WholeProduct:
 
     def likeness(self, laid: Laid) -> float:
         """The correlation of what is drawn on a photo over the frame with the median of the references."""
-        return correlation(
-            np.median(self.drawings, axis=0), self.drawing_of(laid.crop), np.asarray(self.product & laid.inside)
-        )
+        return correlation(self.usual, self.drawing_of(laid.crop), np.asarray(self.product & laid.inside))
 
     def most_alike(self, laid: Laid) -> int:
         """The reference that a photo over the frame is most like."""
