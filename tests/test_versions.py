@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from goods import BOX, TILT, label, plates, printed, seen, stencil_of, suspects
 
-from counterfeit_vision import Catalog, Reference
+from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.catalog import STENCIL_REFERENCES
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.versions import versions
-from counterfeit_vision.heads import Drawing, Look, Mark
+from counterfeit_vision.heads import Drawing, Look, Mark, default_heads
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
 from counterfeit_vision.products.differences import drawing_differs
 from counterfeit_vision.products.whole import WholeProduct
@@ -145,6 +145,24 @@ def test_a_photo_is_shown_beside_the_reference_that_it_is_most_like(clip: TowerE
         assert set(evidence.references) <= {"r2", "r3"}
         if evidence.crops is not None:
             assert evidence.crops[1].id == evidence.references[0]
+
+
+def test_all_claims_are_made_of_goods_in_versions_with_several_marks(clip: TowerEncoder) -> None:
+    boxes = (Region(150, 190, 410, 270), Region(25, 275, 425, 372))  # the word, and the lines under it
+    rows = [
+        Reference(id=f"r{row}", photo=photo, brand="velmora", product="card", regions=() if row % 2 else boxes)
+        for row, photo in enumerate(references())
+    ]
+    catalog = Catalog.build(rows, encoder=clip, cache=False)
+    photos = [seen(card(noise=8), seed=3), seen(card(mark="old", lines="old", noise=7), seed=3)]
+    batch = suspects(catalog, photos)
+    assert len(catalog.marks_of(catalog.goods[0]).versions) == 2
+    said = {head.name: head.score(batch) for head in default_heads()}
+    for name in ("mark", "look", "patches", "strokes", "layout", "drawing", "pattern", "colours"):
+        assert all(one.applicable for one in said[name]), name
+    assert max(one.score for one in said["mark"]) < 0.1
+    for row, shown in enumerate(({"r0", "r1"}, {"r2", "r3"})):
+        assert set(said["drawing"][row].references) <= shown
 
 
 def test_a_version_that_is_filed_after_many_others_is_in_the_stencil(tiny_encoder: TowerEncoder) -> None:

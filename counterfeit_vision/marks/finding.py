@@ -534,7 +534,7 @@ def _best(
     for matrix in proposals:
         if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
             break
-        found = lay_over(stencil, halves, matrix, blurred=blurred)
+        found = _over_versions(stencil, halves, matrix, blurred=blurred)
         if found is not None and (best is None or _fit(found) > _fit(best)):
             best = found
     return best
@@ -544,16 +544,17 @@ def _fit(found: Found) -> tuple[bool, float]:
     return found.likeness >= FOUND, float(np.mean(found.likenesses))
 
 
+def _over_versions(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+    """The photo laid over each version of a stencil; of these the one whose marks are most like the photo's."""
+    found = [lay_over(one, halves, matrix, blurred=blurred) for one in stencil.versions]
+    laid = [replace(one, version=version) for version, one in enumerate(found) if one is not None]
+    return max(laid, key=lambda one: one.likeness, default=None)
+
+
 def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
-    """The photo laid over the stencil from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if it shows the
-    marks: over each of its versions, of which the one counts whose marks are most like them.
+    """The photo laid over a stencil of one version from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if
+    it shows the marks.
     """
-    laid = (_over(one, version, halves, matrix, blurred=blurred) for version, one in enumerate(stencil.versions))
-    return max((found for found in laid if found is not None), key=lambda found: found.likeness, default=None)
-
-
-def _over(stencil: Stencil, version: int, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
-    """:func:`lay_over` a stencil of one version, which has that number."""
     laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
     if laid is None:
         return None
@@ -575,7 +576,7 @@ def _over(stencil: Stencil, version: int, halves: list[Pixels], matrix: Matrix, 
     regions = tuple(
         region_around(outline, halves[0].shape) for outline in cv2.remap(laid.warp, outlines, None, cv2.INTER_LINEAR)
     )
-    return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each, version)
+    return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each)
 
 
 def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
