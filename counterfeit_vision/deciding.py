@@ -305,7 +305,8 @@ class Decider:
             heat = None if unknown else evidence.heatmap
             usual = unknown or p > review_level(self.calibration.alpha)
             about = "" if name in OF_LISTING else _of_photo(listing, judged[row])
-            against = "" if usual or is_copy(evidence) else f" {_unusual(p, self.calibration.alpha)}"
+            shown = "listings" if name in OF_LISTING else "photos"
+            against = "" if usual or is_copy(evidence) else f" {_unusual(p, self.calibration.alpha, shown)}"
             claims[name] = dataclasses.replace(
                 evidence,
                 text=f"{about}{evidence.text}{against}",
@@ -347,13 +348,13 @@ def _without_photos(listing: Listing) -> Listing:
     )
 
 
-def _unusual(p: float, alpha: float) -> str:
-    """What a claim's p-value says against the goods.
+def _unusual(p: float, alpha: float, shown: str) -> str:
+    """What a claim's p-value says against the goods, or against what a listing says of itself.
 
-    >>> _unusual(1 / 60, 0.05)
-    'On average at most 1.7 % of genuine photos look this unusual by this claim.'
+    >>> _unusual(1 / 60, 0.05, "photos")
+    'On average at most 1.7 % of genuine photos are this unusual by this claim.'
     """
-    return f"On average at most {at_most(p, alpha)} % of genuine photos look this unusual by this claim."
+    return f"On average at most {at_most(p, alpha)} % of genuine {shown} are this unusual by this claim."
 
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:

@@ -18,7 +18,7 @@ from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.policy import review_level
 from counterfeit_vision.ranking import conformal_p
 
-RARE = "On average at most 5 % of genuine photos look this unusual by this claim."  # brighter than all of 19
+RARE = "On average at most 5 % of genuine photos are this unusual by this claim."  # brighter than all of 19
 
 
 def test_a_claim_says_which_photo_it_is_about(inspector: cv.Inspector) -> None:
@@ -74,7 +74,7 @@ def test_a_claim_about_what_a_listing_says_names_no_photo(tree_catalog: cv.Catal
 
     inspector = cv.Inspector(tree_catalog, [Asked()], cache=False).calibrate(GENUINE)
     (verdict,) = inspector.inspect([cv.Listing(id="two", photos=[flat(60), flat(250)])]).verdicts
-    assert verdict.claims["price"].text == f"Bright. {RARE}"
+    assert verdict.claims["price"].text == f"Bright. {RARE.replace('photos', 'listings')}"
 
 
 def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector) -> None:

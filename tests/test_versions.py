@@ -73,6 +73,9 @@ def test_references_of_one_version_stay_together_however_they_were_taken() -> No
 def test_each_version_has_its_references(stencil: Stencil, whole: WholeProduct) -> None:
     assert [one.rows for one in stencil.versions] == [(0, 1), (2, 3)]
     assert [one.rows for one in whole.versions] == [(0, 1), (2, 3)]
+    cut = stencil.inside.copy()
+    cut[2, :, : cut.shape[2] // 2] = False
+    assert [one.rows for one in replace(stencil, inside=cut).versions] == [(0, 1), (3, 2)]  # first what shows most
 
 
 def test_where_no_two_references_are_alike_they_are_no_versions() -> None:
@@ -165,7 +168,9 @@ def test_all_claims_are_made_of_goods_in_versions_with_several_marks(clip: Tower
         assert set(said["drawing"][row].references) <= shown
 
 
-def test_a_version_that_is_filed_after_many_others_is_in_the_stencil(tiny_encoder: TowerEncoder) -> None:
+def test_a_version_that_is_filed_after_many_others_is_among_the_references_for_the_stencil(
+    tiny_encoder: TowerEncoder,
+) -> None:
     photos = [card(noise=row) for row in range(STENCIL_REFERENCES)] + [card(mark="old", noise=20)] * 2
     catalog = catalogue(tiny_encoder, photos)
     marks = catalog.marks_of(catalog.goods[0])

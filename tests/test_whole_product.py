@@ -351,7 +351,11 @@ def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct
     assert "of the side that bears the marks" in str(whole.lay(seen(printed(noise=3)), away))
     noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     assert "not drawn like the product" in str(whole.lay(noise, place.warp))
-    assert isinstance(whole.lay(noise, place.warp, found=True), Laid)
+    laid = whole.lay(noise, place.warp, found=True)
+    assert isinstance(laid, Laid)
+    elsewhere = whole.lay(noise, place.warp, lambda: [np.array([[0.5, 0, 90], [0, 0.5, 70], [0, 0, 1]])], found=True)
+    assert isinstance(elsewhere, Laid)
+    np.testing.assert_array_equal(elsewhere.warp, laid.warp)  # what is as unlike from another start is no better
     assert "folded" in str(whole.lay(noise, place.warp[:, ::-1]))
 
 

@@ -32,8 +32,8 @@ ALONE = 0.7
 
 def versions(crops: Pixels, where: NDArray[np.bool_], *, relief: bool) -> tuple[tuple[int, ...], ...]:
     """The rows of n references (n, h, w, 3), compared ``where`` (n, h, w) they show anything, version by version: those
-    of one are alike, or like others of it. All are one where most are like no other: what is drawn on cloth lies
-    otherwise on each photo.
+    of one are alike, or like others of it. All are one where half or more are like no other: what is drawn on cloth
+    lies otherwise on each photo.
     """
     drawn = [strokes(crop, *BOLD, relief=relief) for crop in crops]
     alike = np.full((len(crops), len(crops)), -1.0)

@@ -31,7 +31,7 @@ class Ink:
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         mark = suspects.mark(row)
         if not isinstance(mark, str):
-            stencil = suspects.marks_of(mark[0]).stencil
+            stencil = suspects.version_of(row, mark[0]).stencil
             if isinstance(stencil, Stencil) and mark[1].lacks_colours(stencil.crops):
                 return unsaid("the photo is black and white")
         return drawn_otherwise(suspects, row, compare_colours, USUAL)

@@ -217,6 +217,8 @@ class Stencil:
         return most_alike(self.each_flattened, seen, self.inside & self.drawn & laid.inside)
 
     def _of(self, rows: list[int]) -> Stencil:
+        """Those references, first the one that shows most of the marks."""
+        rows = sorted(rows, key=lambda row: -float(self.inside[row][self.on_mark()].mean()))
         return replace(
             self,
             crops=self.crops[rows],

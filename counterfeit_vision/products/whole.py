@@ -100,14 +100,13 @@ class WholeProduct:
         """A photo (h, w, 3) over the frame; or why it can't be laid. ``marks`` (h, w, 2) is where the pixels of the
         stencil's frame lie on it. Where it lies badly by them, as small marks tell little of what is far from them, the
         ``others`` are asked for, maps (3, 3) from the stencil's frame to the photo, and the best is taken. Where the
-        marks are ``found``, it lies where they say, however little it is drawn like the product.
+        marks are ``found``, and none of these is better, it lies where they say, however little it is like the product.
         """
         halves = [photo]
         laid, like = self._laid(halves, plane_of(marks))
         if like < WELL:
-            laid, like = max(
-                [(laid, like), *(self._laid(halves, matrix) for matrix in others())], key=lambda one: one[1]
-            )
+            again = [self._laid(halves, matrix) for matrix in others()]
+            laid, like = max([(laid, like), *(one for one in again if one[1] >= LIKE)], key=lambda one: one[1])
         if isinstance(laid, str):
             return laid
         return (
