@@ -353,7 +353,8 @@ def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct
     assert "not drawn like the product" in str(whole.lay(noise, place.warp))
     laid = whole.lay(noise, place.warp, found=True)
     assert isinstance(laid, Laid)
-    elsewhere = whole.lay(noise, place.warp, lambda: [np.array([[0.5, 0, 90], [0, 0.5, 70], [0, 0, 1]])], found=True)
+    starts = [np.array([[0.5, 0, x], [0, 0.5, 70], [0, 0, 1]]) for x in range(60, 180, 20)]
+    elsewhere = whole.lay(noise, place.warp, lambda: starts, found=True)
     assert isinstance(elsewhere, Laid)
     np.testing.assert_array_equal(elsewhere.warp, laid.warp)  # what is as unlike from another start is no better
     assert "folded" in str(whole.lay(noise, place.warp[:, ::-1]))
