@@ -30,7 +30,6 @@ from counterfeit_vision.marks.finding import (
     Found,
     MarkFeatures,
     Stencil,
-    _wide_view,
     cut,
     find_marks,
     lay_over,
@@ -38,6 +37,7 @@ from counterfeit_vision.marks.finding import (
     make_stencil,
     scaled,
     sure_place,
+    wide_view,
 )
 from counterfeit_vision.traits import find_traits
 
@@ -376,14 +376,14 @@ def test_what_is_printed_far_from_a_mark_tells_its_place() -> None:
     made = make_stencil([carton], [[Region(320, 245, 480, 355)]])
     assert isinstance(made, Stencil)
     tilt = np.array([[0.5, 0.05, 20], [-0.04, 0.5, 60], [1e-4, 0, 1]])
-    (view,) = _wide_view(made.around, MarkFeatures.of(seen(other, tilt)).strongest)
+    (view,) = wide_view(made.around, MarkFeatures.of(seen(other, tilt)).strongest)
     frame = np.array([[[0, 0]], [[0, made.shape[0]]], [[made.shape[1], 0]]], np.float32)
     on_carton = cv2.perspectiveTransform(frame, view)
     x0, y0, scale = 320 - 0.35 * 160, 245 - 0.35 * 160, (160 + 0.7 * 160) / max(made.shape)
     true = cv2.perspectiveTransform(frame * scale + np.array([x0, y0], np.float32), tilt)
     np.testing.assert_allclose(on_carton, true, atol=2)
     assert "what lies in the marks' place" in str(find_marks(made, seen(other, tilt)))
-    assert _wide_view(made.around, MarkFeatures.of(np.full((300, 300, 3), 128, np.uint8)).strongest) == []
+    assert wide_view(made.around, MarkFeatures.of(np.full((300, 300, 3), 128, np.uint8)).strongest) == []
 
 
 def test_no_region_no_stencil() -> None:
