@@ -306,7 +306,8 @@ class Decider:
             usual = unknown or p > review_level(self.calibration.alpha)
             about = "" if name in OF_LISTING else _of_photo(listing, judged[row])
             shown = "listings" if name in OF_LISTING else "photos"
-            against = "" if usual or is_copy(evidence) else f" {_unusual(p, self.calibration.alpha, shown)}"
+            proven = name == Reuse.name and is_copy(evidence)
+            against = "" if usual or proven else f" {_unusual(p, self.calibration.alpha, shown)}"
             claims[name] = dataclasses.replace(
                 evidence,
                 text=f"{about}{evidence.text}{against}",

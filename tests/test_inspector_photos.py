@@ -40,6 +40,19 @@ def test_a_sentence_that_accuses_says_so_wherever_it_is_read_and_no_other_does(i
     assert usual.claims["loud"].text == "Bright."
 
 
+def test_a_large_score_of_another_claim_is_no_proven_copy_and_says_what_is_unusual(tree_catalog: cv.Catalog) -> None:
+    class Large(Loud):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            shown = (tree_catalog.references[0].id,)
+            return [
+                dataclasses.replace(one, score=one.score + COPY, references=shown) for one in super().score(suspects)
+            ]
+
+    inspector = cv.Inspector(tree_catalog, [Large()], cache=False).calibrate(GENUINE, alpha=0.2)
+    (verdict,) = inspector.inspect([flat(250)]).verdicts
+    assert verdict.claims["loud"].text.startswith("Bright. On average at most ")
+
+
 def test_a_file_of_the_catalogue_takes_no_alarm_of_another_photo_away(
     tree_catalog: cv.Catalog, tree_photos: list[Path]
 ) -> None:
