@@ -21,4 +21,8 @@ class Drawing:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: differs_as_a_whole(suspects, row, drawing_differs))
+        return suspects.each(
+            lambda row: differs_as_a_whole(
+                suspects, row, lambda whole, laid: drawing_differs(whole, laid, suspects.unlike_all(row))
+            )
+        )

@@ -21,4 +21,8 @@ class Pattern:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: differs_as_a_whole(suspects, row, pattern_differs))
+        return suspects.each(
+            lambda row: differs_as_a_whole(
+                suspects, row, lambda whole, laid: pattern_differs(whole, laid, suspects.unlike_all(row))
+            )
+        )

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Matrix
+from ..arrays import Floats, Matrix
 from ..catalog import Catalog
 from ..errors import DecodeError
 from ..geometry.laying import Laid
@@ -28,7 +28,7 @@ from ..marks.finding import (
 )
 from ..marks.ink import Drawn
 from ..neighbours import Neighbours
-from ..products.differences import colours_differ
+from ..products.differences import colours_differ, unlike_all
 from ..products.marks import GoodsMarks
 from ..products.whole import WholeProduct
 from ..stream import EncodedPhoto
@@ -89,6 +89,7 @@ class Suspects:
     _wholes: Once[tuple[int, str], tuple[WholeProduct, Laid] | str] = field(
         default_factory=Once, init=False, repr=False
     )
+    _unlike: Once[int, Floats] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -378,6 +379,14 @@ class Suspects:
         goods = self.looked_at(row)
         over = self._over_whole(row, goods)
         return over if isinstance(over, str) else (goods, *over)
+
+    def unlike_all(self, row: int) -> Floats:
+        """(h, w) how far a photo that lies over the :meth:`whole` side is drawn otherwise
+        (:func:`~counterfeit_vision.products.differences.unlike_all`). Worked out once.
+        """
+        over = self.whole(row)
+        assert not isinstance(over, str)
+        return self._unlike.get(row, lambda: unlike_all(*over[1:]))
 
     def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
         return self._wholes.get((row, goods), lambda: self._lay_over_whole(row, goods))

@@ -16,7 +16,7 @@ from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from .whole import DARK, WholeProduct
 
-__all__ = ["Difference", "colours_differ", "drawing_differs", "missing_from", "pattern_differs"]
+__all__ = ["Difference", "colours_differ", "drawing_differs", "missing_from", "pattern_differs", "unlike_all"]
 
 REACH = 2  # pixels of the frame that a stroke may be off: the warp does not take up all
 WINDOW = 7  # pixels on the side of what must be another together
@@ -48,14 +48,14 @@ class Difference:
     map: Floats
 
 
-def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
-    """In strokes and edges: the root mean square of what differs from the most alike reference in a small window, in
-    that of what is drawn on the references all over; and what is missing that all of them show, by :data:`MISSING`.
-    Strokes that lie a little elsewhere differ as much as such that are not there: where a line of small print is
-    missing is only told by how little is drawn at all.
+def drawing_differs(whole: WholeProduct, laid: Laid, different: Floats | None = None) -> Difference:
+    """In strokes and edges: what is different from the most alike reference in a small window, and what is missing that
+    all of them show, by :data:`MISSING`. Strokes that lie a little elsewhere differ as much as such that are not there:
+    where a line of small print is missing is only told by how little is drawn at all. ``different``:
+    :func:`unlike_all`, where known.
     """
-    shown, different = whole.product & laid.inside, unlike_all(whole, laid)
-    missing = missing_from(whole, laid)
+    shown, missing = whole.product & laid.inside, missing_from(whole, laid)
+    different = unlike_all(whole, laid) if different is None else different
     map_ = np.where(shown, different + MISSING * missing, 0).astype(np.float32)
     times, most = _most(map_, shown, MOST_DIFFERENT), np.unravel_index(map_.argmax(), map_.shape)
     if MISSING * missing[most] > different[most]:
@@ -67,12 +67,12 @@ def drawing_differs(whole: WholeProduct, laid: Laid) -> Difference:
     return Difference(float(np.log(times + FAINTEST)), text, map_)
 
 
-def pattern_differs(whole: WholeProduct, laid: Laid) -> Difference:
+def pattern_differs(whole: WholeProduct, laid: Laid, different: Floats | None = None) -> Difference:
     """As :func:`drawing_differs`, all over: what the quarter that differs most differs by, at least. Where another
     pattern covers the product, or a smaller, turned or mirrored one, no part need differ more than one odd fold does; a
     hand over less than a quarter is none.
     """
-    shown, different = whole.product & laid.inside, unlike_all(whole, laid)
+    shown, different = whole.product & laid.inside, unlike_all(whole, laid) if different is None else different
     times, share = float(np.quantile(different[shown], 1 - COVERING)), float((different[shown] >= OTHERWISE).mean())
     text = (
         f"{share:.0%} of it is drawn otherwise, a quarter by {times:.0%} or more of how strongly all of it stands out."
