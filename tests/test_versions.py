@@ -13,9 +13,10 @@ from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.catalog import STENCIL_REFERENCES
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.versions import versions
-from counterfeit_vision.heads import Drawing, Look, Mark, default_heads
+from counterfeit_vision.heads import Drawing, Look, Mark, Pattern, default_heads
+from counterfeit_vision.heads import suspects as suspects_module
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
-from counterfeit_vision.products.differences import drawing_differs
+from counterfeit_vision.products.differences import drawing_differs, pattern_differs, unlike_all
 from counterfeit_vision.products.whole import WholeProduct
 
 INK, PAPER = (30, 60, 110), (225, 215, 195)
@@ -93,6 +94,38 @@ def test_one_reference_by_itself_is_a_version_only_where_it_is_like_no_other() -
         assert versions(photos, everywhere, relief=False) == told
 
 
+SMALL = Region(25, 275, 425, 372)  # the lines under the word
+OLD = {"mark": "old", "lines": "old"}
+
+
+def test_a_version_of_few_references_beside_many_others_is_one() -> None:
+    others = [card(**OLD, noise=40), seen(card(**OLD, noise=41), seed=6)]
+    made = stencil_of([card(), *(seen(card(noise=row), seed=row + 3) for row in range(1, 6)), *others], [BOX, SMALL])
+    assert [one.rows for one in made.versions] == [(0, 1, 2, 3, 4, 5), (6, 7)]
+    found = find_marks(made, seen(card(**OLD, noise=99), seed=3))
+    assert isinstance(found, Found)
+    assert found.version == 1
+    assert found.likeness > 0.85
+
+
+def test_bad_photos_are_no_version() -> None:
+    """In the place of the marks each shows something else."""
+    bad = []
+    for colour, slope in (((205, 155, 130), 40), ((40, 40, 60), -60)):
+        bad.append(card(noise=slope + 80))
+        bad[-1][90:375, 100:420] = colour
+        for x in range(110, 400, 45):
+            cv2.line(bad[-1], (x, 100), (x + slope, 370), (120, 110, 90), 6, cv2.LINE_AA)
+    assert stencil_of([card(), seen(card(noise=1)), *bad], [BOX, SMALL]).rows == (0, 1)
+
+
+def test_marks_of_several_versions_are_no_relief_for_that() -> None:
+    """Those of one version are as alike as prints are."""
+    made = stencil_of(references(), [BOX, SMALL])
+    assert not made.relief
+    assert [one.rows for one in made.versions] == [(0, 1), (2, 3)]
+
+
 @pytest.mark.parametrize("version", ["new", "old"])
 def test_goods_of_any_version_are_as_like_theirs(stencil: Stencil, version: str) -> None:
     found = find_marks(stencil, seen(card(mark=version, lines=version, noise=7), seed=3))
@@ -151,7 +184,7 @@ def test_a_photo_is_shown_beside_the_reference_that_it_is_most_like(clip: TowerE
 
 
 def test_all_claims_are_made_of_goods_in_versions_with_several_marks(clip: TowerEncoder) -> None:
-    boxes = (Region(150, 190, 410, 270), Region(25, 275, 425, 372))  # the word, and the lines under it
+    boxes = (BOX, SMALL)
     rows = [
         Reference(id=f"r{row}", photo=photo, brand="velmora", product="card", regions=() if row % 2 else boxes)
         for row, photo in enumerate(references())
@@ -166,6 +199,21 @@ def test_all_claims_are_made_of_goods_in_versions_with_several_marks(clip: Tower
     assert max(one.score for one in said["mark"]) < 0.1
     for row, shown in enumerate(({"r0", "r1"}, {"r2", "r3"})):
         assert set(said["drawing"][row].references) <= shown
+
+
+def test_what_is_drawn_otherwise_is_worked_out_once_a_photo(
+    clip: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    monkeypatch.setattr(suspects_module, "unlike_all", lambda *over: calls.append(over) or unlike_all(*over))
+    batch = suspects(catalogue(clip, references()[:2]), [seen(card(noise=7), seed=3), seen(card(noise=8), seed=4)])
+    for head in (Drawing(), Pattern()):
+        for row, evidence in enumerate(head.score(batch)):
+            assert evidence.heatmap is not None
+            _, whole, laid = batch.whole(row)
+            twin = {"drawing": drawing_differs, "pattern": pattern_differs}[head.name](whole, laid)
+            assert evidence.score == twin.score
+    assert len(calls) == 2
 
 
 def test_a_version_that_is_filed_after_many_others_is_among_the_references_for_the_stencil(

@@ -18,7 +18,7 @@ from ..arrays import Floats, Pixels
 from .laying import to_grey
 from .warp import compared, correlation
 
-__all__ = ["BOLD", "most_alike", "strokes", "versions"]
+__all__ = ["BOLD", "most_alike", "same_version", "strokes", "versions"]
 
 BOLD = (2.0, 6.0)  # pixels of a frame: strokes that a blurred photo shows, too, without light
 # Correlation of such strokes from which two references show one version. Of one version the least alike to any other
@@ -49,6 +49,12 @@ def versions(crops: Pixels, where: NDArray[np.bool_], *, relief: bool) -> tuple[
     rows = tuple(tuple(np.flatnonzero(group == number).tolist()) for number in dict.fromkeys(group.tolist()))
     alone = sum(len(one) == 1 for one in rows)
     return rows if 2 * alone < len(crops) else (tuple(range(len(crops))),)
+
+
+def same_version(one: Pixels, other: Pixels, where: NDArray[np.bool_], *, relief: bool) -> bool:
+    """Whether two references (h, w, 3) show the same ``where`` (h, w) both show anything."""
+    first, second = (strokes(crop, *BOLD, relief=relief) for crop in (one, other))
+    return _likeness(first, second, where) >= SAME
 
 
 def strokes(crop: Pixels, fine: float, coarse: float, *, relief: bool) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from ..geometry.keypoints import (
 )
 from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
-from ..geometry.versions import most_alike, versions
+from ..geometry.versions import most_alike, same_version, versions
 from ..geometry.warp import Target, compared, correlation, edges, flattened, make_target
 from ..threads import cached_property
 from ..types import Region
@@ -304,7 +304,8 @@ def _stencil(
     relief: bool,
 ) -> tuple[Stencil | str, float]:
     """:func:`make_stencil` of a relief or of what is none; and the mean likeness of the other references' marks to the
-    first's, 0 where they were not found. From ``enough`` on no other is tried as the first.
+    first's, 0 where they were not found; of a version to its own first's. From ``enough`` on no other is tried as the
+    first.
     """
     features = features or [MarkFeatures.of(photo, relief=relief) for photo in photos]
     reasons, laid = list[str](), list[tuple[Stencil, float]]()
@@ -323,33 +324,64 @@ def _stencil(
     return best if best[1] >= laid[0][1] + BETTER else laid[0]
 
 
+class _Placed(NamedTuple):
+    """A reference laid over another; its row, and its local features where they lie in the frame."""
+
+    row: int
+    laid: Found
+    points: Keypoints
+
+
 def _with_others(first: Stencil, photos: Sequence[Pixels], features: Sequence[MarkFeatures]) -> tuple[Stencil, float]:
     """The stencil of one reference with the others that fit laid over it, and how alike they are."""
-    alike = np.zeros(len(photos))
-    laid = [(first.rows[0], first.crops[0], first.inside[0], first.warps[0], first.keypoints)]
+    placed = list[_Placed]()
     for row, photo in enumerate(photos):
-        if row in first.rows:
-            continue
-        found, points = _looked_for(first, photo, features[row])
-        if not is_found(found):
-            continue
-        alike[row] = found.likeness
-        if found.inside[first.on_mark()].mean() >= MOST:
-            laid.append((row, found.crop, found.inside, found.warp, _moved(points, inverse(found.matrix))))
-    near = [_near(keypoints, first.shape) for *_, keypoints in laid]
+        if row not in first.rows:
+            found, points = _looked_for(first, photo, features[row])
+            if not isinstance(found, str):
+                placed.append(_Placed(row, found, _moved(points, inverse(found.matrix))))
+    alike = {one.row: one.laid.likeness for one in placed if is_found(one.laid)}
+    fit = [one for one in placed if one.laid.inside[first.on_mark()].mean() >= MOST]
+    others = [one for one in fit if is_found(one.laid)]
+    others += _of_other_versions(first, [one for one in fit if not is_found(one.laid)], photos)
+    near = [_near(points, first.shape) for points in (first.keypoints, *(one.points for one in others))]
     stencil = replace(
         first,
-        crops=np.stack([crop for _, crop, *_ in laid]),
-        inside=np.stack([inside for _, _, inside, *_ in laid]),
-        rows=tuple(row for row, *_ in laid),
-        warps=np.stack([warp for *_, warp, _ in laid]),
+        crops=np.stack([first.crops[0], *(one.laid.crop for one in others)]),
+        inside=np.stack([first.inside[0], *(one.laid.inside for one in others)]),
+        rows=(*first.rows, *(one.row for one in others)),
+        warps=np.stack([first.warps[0], *(one.laid.warp for one in others)]),
         keypoints=Keypoints(
             np.concatenate([keypoints.points for keypoints in near]),
             np.concatenate([keypoints.descriptors for keypoints in near]),
             np.concatenate([keypoints.tips for keypoints in near]),
         ),
     )
-    return stencil, float(alike.sum() / max(len(photos) - 1, 1))
+    for version in stencil.versions[1:]:
+        if len(version.rows) > 1:
+            alike |= dict.fromkeys(version.rows, version.alike)
+    return stencil, float(sum(alike.values()) / max(len(photos) - 1, 1))
+
+
+def _of_other_versions(first: Stencil, placed: list[_Placed], photos: Sequence[Pixels]) -> list[_Placed]:
+    """Of references in whose place of the marks lies something else than the first's, those that show the same there as
+    another of them, which they are laid over: that is a version of the goods, and no bad photo.
+    """
+    kept = list[_Placed]()
+    while placed:
+        base, *rest = placed
+        alone = replace(first, crops=base.laid.crop[None], inside=base.laid.inside[None])
+        same, placed = [base], []
+        for one in rest:
+            laid = lay_over(alone, [photos[one.row]], one.laid.matrix, blurred=False)
+            if laid is not None and same_version(
+                base.laid.crop, laid.crop, base.laid.inside & laid.inside & alone.drawn, relief=alone.relief
+            ):
+                same.append(one._replace(laid=laid))
+            else:
+                placed.append(one)
+        kept += same if len(same) > 1 else []
+    return kept
 
 
 def find_marks(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = None) -> Found | str:
