@@ -16,7 +16,16 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
-from counterfeit_vision.marks.ink import PARTS, Drawn, InkDeviation, MarkInk, compare_colours, compare_strokes
+from counterfeit_vision.marks.ink import (
+    LIKE,
+    PARTS,
+    Drawn,
+    InkDeviation,
+    MarkInk,
+    _ink,
+    compare_colours,
+    compare_strokes,
+)
 from counterfeit_vision.marks.layout import MarkLayout
 from counterfeit_vision.types import Region
 
@@ -292,6 +301,110 @@ def test_marks_that_are_not_shown_are_not_judged(stencil: Stencil, marks: tuple[
             said = compare(known, drawn(stencil, marks, seen(card(noise=3)))[: len(known)], stencil.shape)
             assert isinstance(said, str)
             assert f"{what} can't be told" in said
+
+
+def told(marks: tuple[MarkInk, ...], weight: float, genuine: tuple[float, ...] = (0.0, 0.0, 0.0), **drawn: Any) -> Any:
+    """What is said of the word where its strokes are so much bolder, and its references' as much."""
+    plain = dataclasses.replace(marks[1].genuine[0], weight=0.0, doubt=0.0)
+    known = dataclasses.replace(marks[1], references=tuple(dataclasses.replace(plain, weight=by) for by in genuine))
+    return compare_strokes([known], [dataclasses.replace(plain, **{"weight": weight, **drawn})], (200, 256))
+
+
+def test_finer_strokes_are_as_strange_and_called_finer(marks: tuple[MarkInk, ...]) -> None:
+    bold, fine = told(marks, 0.5), told(marks, -0.5)
+    assert fine.score == pytest.approx(bold.score)
+    assert fine.text == bold.text.replace("bolder", "finer")
+
+
+def test_strokes_tell_nothing_where_the_photo_shows_the_mark_badly(marks: tuple[MarkInk, ...]) -> None:
+    assert told(marks, 1.0, likeness=LIKE).score > 5
+    assert "strokes can't be told" in told(marks, 1.0, likeness=LIKE - 0.01)
+
+
+def test_strokes_of_a_bolder_version_that_one_genuine_photo_shows_are_usual(marks: tuple[MarkInk, ...]) -> None:
+    one_bold = (0.0, 0.0, 0.0, 1.0)
+    assert told(marks, 1.0, one_bold).score < 1
+    assert told(marks, 0.5, one_bold).score == pytest.approx(told(marks, 0.5).score)  # as far from either
+
+
+def test_a_genuine_photo_that_shows_a_mark_badly_is_no_bolder_version(marks: tuple[MarkInk, ...]) -> None:
+    plain = dataclasses.replace(marks[1].genuine[0], weight=0.0, doubt=0.0)
+    unclear = dataclasses.replace(plain, weight=1.0, likeness=LIKE - 0.01)
+    known = dataclasses.replace(marks[1], references=(plain, plain, plain, unclear))
+    said = compare_strokes([known], [dataclasses.replace(plain, weight=1.0)], (200, 256))
+    assert not isinstance(said, str)
+    assert said.score == told(marks, 1.0).score > 5
+
+
+@pytest.mark.parametrize(
+    "doubtful", [{"genuine": (-0.2, 0.0, 0.2)}, {"doubt": 0.1}, {"blur": 9.0}], ids=["they vary", "noise", "softer"]
+)
+def test_bolder_strokes_count_less_where_they_are_measured_less_well(
+    marks: tuple[MarkInk, ...], doubtful: dict[str, Any]
+) -> None:
+    assert told(marks, 0.5, **doubtful).score < 0.6 * told(marks, 0.5).score
+
+
+def told_of_hues(marks: tuple[MarkInk, ...], seen: np.ndarray, genuine: list[np.ndarray]) -> InkDeviation:
+    """What is said of the word where its parts have such colours (PARTS, 3), and its references' theirs."""
+    mine, *known = (dataclasses.replace(marks[1].genuine[0], colours=hues) for hues in (seen, *genuine))
+    said = compare_colours([dataclasses.replace(marks[1], references=tuple(known))], [mine], (200, 256))
+    assert isinstance(said, InkDeviation)
+    return said
+
+
+HUES = np.tile([-0.4, 0.1, 0.3], (PARTS, 1))
+ODD = np.where(np.arange(PARTS)[:, None] == 2, [0.3, -0.6, 0.3], 0.0)  # one part has another colour
+
+
+@pytest.mark.parametrize(("times", "odd"), [(0.5, False), (0.3, True), (1.2, False), (1.5, True)])
+def test_a_colour_may_be_half_as_strong_in_haze_but_not_half_as_strong_again(
+    marks: tuple[MarkInk, ...], times: float, odd: bool
+) -> None:
+    assert (told_of_hues(marks, times * HUES, [HUES] * 3).score > 1) is odd
+
+
+def test_a_part_of_another_colour_tells_less_where_all_parts_vary(marks: tuple[MarkInk, ...]) -> None:
+    """On this photo, or from one genuine photo to another, though not there."""
+    there = np.array([1, 1, 0, 1, 1, -1, -1, -1, -1, 0])[:, None]  # so that the whole word's colour stays
+    noise = [by * there * np.array([0.1, -0.2, 0.1]) for by in (1, -1, 0.5, -0.5, 0)]
+    alone = told_of_hues(marks, HUES + ODD, [HUES] * 5)
+    noisy = told_of_hues(marks, HUES + ODD + noise[0], [HUES] * 5)
+    varied = told_of_hues(marks, HUES + ODD, [HUES + one for one in noise])
+    assert "from 20% to 30% of its width" in alone.text
+    assert max(noisy.score, varied.score) < 0.6 * alone.score
+
+
+def test_a_grey_ground_has_no_hue_to_lose(marks: tuple[MarkInk, ...]) -> None:
+    word = marks[1].genuine[0]
+    known, grey = (dataclasses.replace(word, colours=HUES, grounds=by * HUES) for by in (0.02, 0.0))
+    said = compare_colours([dataclasses.replace(marks[1], references=(known,) * 3)], [grey], (200, 256))
+    assert isinstance(said, InkDeviation)
+
+
+def test_a_glint_on_a_mark_moves_no_ink_beside_it() -> None:
+    random = np.random.default_rng(0)
+    outline = (random.random(900) < 0.3).astype(np.float32)
+    colours = 180 - outline[:, None] * np.float32([120, 80, 40]) + random.normal(0, 2, (900, 3)).astype(np.float32)
+    glint = random.random(900) < 0.1
+    colours[glint] = 255
+    ink = _ink(colours, np.ones((900, 4), np.float32) * [1, 0, 0, 0], outline)
+    np.testing.assert_allclose(ink[~glint], outline[~glint], atol=0.1)
+
+
+def test_a_part_that_is_hidden_or_no_ink_has_no_colour(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    found = find_marks(stencil, seen(card(noise=3)))
+    assert isinstance(found, Found)
+    x0, y0, _, y1 = marks[1].mark
+    hidden = found.inside.copy()
+    hidden[y0 + (y1 - y0) // 3 :, : x0 + (marks[1].mark[2] - x0) // 2] = False  # most of its left half
+    part = marks[1].measure(found.crop, hidden)
+    noise = marks[1].measure(np.random.default_rng(0).integers(0, 255, found.crop.shape, np.uint8), found.inside)
+    assert part is not None
+    assert noise is not None
+    assert np.isnan(part.colours[: PARTS // 2 - 1]).all()
+    assert np.isfinite(part.colours[PARTS // 2 + 1 :]).all()
+    assert np.isnan(noise.colours).all()
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
         usual = float(np.median(weights))
         spread = SPREAD_OF_MAD * float(np.median(np.abs(weights - usual)))
-        versions = [usual, *(other.weight for other in genuine if abs(other.weight - usual) > VERSION)]
+        versions = [usual, *weights[np.abs(weights - usual) > VERSION].tolist()]
         least = min((one.weight - version for version in versions), key=abs)
         measured = WEIGHTS[0] < one.weight < WEIGHTS[-1]
         softer = max(0.0, one.blur - float(np.median([other.blur for other in genuine]))) if measured else 0.0
