@@ -24,7 +24,9 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def press_profile() -> bytes:
-    """CMYK in two grid points a channel: all inks multiply, as filters do."""
+    """CMYK in two grid points a channel: all inks multiply, as filters do. Its table for what is to please (perceptual)
+    is blank.
+    """
     inks = np.array([CYAN, (230, 0, 126), (255, 237, 0), (30, 30, 30)]) / 255
     on = np.indices((2, 2, 2, 2)).reshape(4, 16).T[:, :, None]
     colours = np.where(on, inks, 1).prod(axis=1)
@@ -33,8 +35,9 @@ def press_profile() -> bytes:
     grid = np.asarray(ImageCms.applyTransform(sheet, to_lab), np.uint8) ^ np.array([0, 128, 128], np.uint8)
     ramp = bytes(range(256))
     matrix = b"".join(_fixed(value) for value in np.eye(3).ravel())
-    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + grid.tobytes() + ramp * 3
-    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": table})
+    head = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + ramp * 4
+    exact, pleasing = (head + table + ramp * 3 for table in (grid.tobytes(), bytes([255, 128, 128]) * 16))
+    return _profile(b"prtr", b"CMYK", b"Lab ", {b"A2B0": pleasing, b"A2B1": exact})
 
 
 def moved(image: Image.Image, profile: bytes) -> Image.Image:

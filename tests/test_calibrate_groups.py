@@ -16,6 +16,7 @@ from counterfeit_vision.enough import photos_needed, refuse_too_few, split_group
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.metrics import benjamini_hochberg
+from counterfeit_vision.ranking import Ranking
 from counterfeit_vision.report import Report
 from counterfeit_vision.types import Failure, Verdict
 
@@ -533,6 +534,25 @@ def test_photos_that_are_all_beyond_what_calibrated_share_the_price_of_being_man
     found = [calibration.listing_p(np.array([99.0] * odd + [0.0] * (3 - odd))[:, None]) for odd in (1, 2, 3)]
     assert found == pytest.approx([3 / 40, 3 / 40 / 2, 1 / 40])
     assert calibration.listing_p(np.array([[99.0], [99.0]]), photos=4) == pytest.approx(4 / 40 / 2)
+
+
+def two_strata() -> Ranking:
+    """40 bags and 100 shoes, each a group and a listing."""
+    every = np.arange(140)
+    return Ranking(every.astype(float), every, every, np.repeat(["bag", "shoe"], [40, 100]), ALPHA)
+
+
+def test_photos_beyond_the_smaller_of_two_strata_are_as_many_as_there_are() -> None:
+    beyond = np.full(3, 999.0)
+    assert two_strata().listing_p(beyond, np.array(["bag", "bag", "shoe"]), 3) == pytest.approx(3 / 41 / 3)
+
+
+def test_a_stratum_that_was_never_seen_changes_none_that_was() -> None:
+    asked, shoe = np.array([60.5]), np.array(["shoe"])
+    before, ranking = two_strata().photos_p(asked, shoe), two_strata()
+    unseen = ranking.photos_p(asked, np.array(["hat"]))  # by name between the two
+    np.testing.assert_array_equal(ranking.photos_p(asked, shoe), before)
+    np.testing.assert_array_equal(two_strata().photos_p(asked, np.array(["a hat"])), unseen)
 
 
 def test_a_listing_of_one_photo_among_such_is_ranked_as_the_photo() -> None:

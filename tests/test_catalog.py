@@ -575,6 +575,30 @@ def test_two_brands_with_a_product_of_one_name_are_two_goods(tiny_encoder, photo
     assert built.likeness.cohort_goods.tolist() == ["acme/cap", "zeta/cap"]
 
 
+def test_a_product_is_found_by_its_name_where_the_brand_is_spelt_as_none_that_is_known(tree_catalog: Catalog) -> None:
+    listing = Listing(id="l", photos=["a.jpg"], brand="zetta", product="mug")
+    assert tree_catalog.claimed_by(listing).tolist() == tree_catalog.rows_of(product="mug").tolist() != []
+
+
+def test_a_product_is_told_by_its_brand_where_another_brand_has_one_of_that_name(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    named = [dataclasses.replace(row, product="cap" if row.product == "mug" else row.product) for row in references]
+    catalog = Catalog.build(named, encoder=tiny_encoder)
+    assert {row.product for row in catalog.references if catalog.has_namesake(row)} == {"cap"}
+
+
+def test_a_file_that_is_genuine_and_a_known_fake_is_the_genuine_one(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
+    fake = dataclasses.replace(references[0], id="fake", gallery="known_fake")
+    for rows in ([fake, *references[:2]], [*references[:2], fake]):
+        with pytest.warns(RuntimeWarning, match="are one file"):
+            catalog = Catalog.build(rows, encoder=tiny_encoder)
+        row = catalog.row_of_file[catalog.sha256[rows.index(references[0])]]
+        assert catalog.references[row].id == references[0].id
+
+
 def test_a_catalogue_describes_itself(tree_catalog: Catalog) -> None:
     assert repr(tree_catalog) == "<Catalog 12 references of 5 products, 2 brands, tiny>"
     info = tree_catalog.info()

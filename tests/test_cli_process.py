@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from command_line import Run
 
 from counterfeit_vision import Catalog, __version__
 from counterfeit_vision.cli import main, make_parser
+from counterfeit_vision.errors import InputError
 
 COMMANDS = (
     "demo",
@@ -79,6 +81,37 @@ def test_a_warning_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
         assert run("catalog", "verify", "c").err == "warning: the moon is full\n"
 
 
+def test_letters_that_move_a_terminal_are_told_and_not_sent(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def verify(folder: Path) -> dict[str, Any]:
+        warnings.warn("a \x1b[2J", RuntimeWarning, stacklevel=2)
+        raise InputError("b \x1b[2J")
+
+    monkeypatch.setattr(Catalog, "verify", verify)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        said = run("catalog", "verify", "c")
+    assert (said.code, len(said.err.splitlines())) == (2, 2)
+    assert "\x1b" not in said.err
+
+
+def test_what_a_program_does_at_sigterm_is_left_to_it(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def mine(number: int, frame: object) -> None: ...
+
+    asked: list[object] = []
+    known = {"files": {}, "references": 1}
+    monkeypatch.setattr(Catalog, "verify", lambda folder: asked.append(signal.getsignal(signal.SIGTERM)) or known)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        for own, meanwhile in ((signal.SIG_DFL, signal.default_int_handler), (mine, mine)):
+            signal.signal(signal.SIGTERM, own)
+            assert run("catalog", "verify", "c").code == 0
+            assert (asked[-1], signal.getsignal(signal.SIGTERM)) == (meanwhile, own)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with ThreadPoolExecutor(1) as pool:  # where none may be set
+        assert pool.submit(run, "catalog", "verify", "c").result().code == 0
+
+
 def test_an_interrupt_in_a_command(run: Run, monkeypatch: pytest.MonkeyPatch):
     def interrupted(folder: Path) -> dict[str, Any]:
         raise KeyboardInterrupt
@@ -109,7 +142,8 @@ def test_control_c_or_sigterm_in_a_process(tmp_path: Path, sent: signal.Signals)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a pipe")
-def test_a_closed_pipe_is_no_error():
+def test_a_closed_pipe_is_no_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it, nothing is left to be written at the end
     command = f"{sys.executable} -m counterfeit_vision models list | true"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert ended.stderr == ""
@@ -128,7 +162,8 @@ def test_a_closed_pipe_is_no_error_on_windows_either(windows: bool, code: int):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full disk")
-def test_a_full_disk_under_stdout_is_named():
+def test_a_full_disk_under_stdout_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it, nothing is left to be written at the end
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "counterfeit_vision", "models", "list"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

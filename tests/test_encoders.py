@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import open_clip
@@ -420,6 +421,19 @@ def test_convnet_patches_are_row_major_cells_of_the_middle_map(lite: TowerEncode
     top, left = np.unravel_index(moved.argmax(), rows.grid)
     assert top < rows.grid[0] / 3
     assert left > rows.grid[1] * 2 / 3
+
+
+def test_rows_of_a_batch_that_was_cut_are_numbered_through(tiny_encoder: TowerEncoder) -> None:
+    encoder = dataclasses.replace(tiny_encoder)
+    object.__setattr__(encoder, "_most", 2)
+    size = encoder.preprocess.size
+    assert encoder.encode(np.zeros((5, size, size, 3), np.uint8)).ids == ("0", "1", "2", "3", "4")
+
+
+@pytest.mark.parametrize(("blocks", "middle"), [(12, 5), (24, 11), (3, 1), (1, 0)])
+def test_patches_of_an_open_clip_transformer_leave_it_in_the_middle(blocks: int, middle: int) -> None:
+    tower = SimpleNamespace(transformer=SimpleNamespace(resblocks=[None] * blocks))
+    assert load_module._middle_block(tower) == middle
 
 
 def test_patches_of_a_transformer_are_row_major(tiny_encoder: TowerEncoder) -> None:

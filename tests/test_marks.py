@@ -557,6 +557,24 @@ def test_search_by_mark(tiny_encoder: TowerEncoder, tmp_path: Path, monkeypatch:
             np.testing.assert_allclose(answers.scores, found.scores, atol=1e-6)
 
 
+def test_search_by_mark_adds_how_well_the_marks_fit_and_leaves_known_fakes_out(tiny_encoder: TowerEncoder) -> None:
+    rows = [
+        Reference(id="v", photo=label(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="o", photo=label("OSTGREN"), brand="ostgren", product="card", regions=[BOX]),
+        Reference(id="f", photo=label(noise=1), brand="velmora", product="card", regions=[BOX], gallery="known_fake"),
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    assert catalog.marks_of("velmora/card").rows.tolist() == [0]
+    photo, goods = seen(label(noise=6)), ["velmora/card", "ostgren/card"]
+    for order in (goods, goods[::-1]):
+        found = catalog.marks_in(photo, order)
+        assert found[0] == "velmora/card"
+    genuine, fakes = (catalog.search([photo], 3, by="mark", gallery=which) for which in (None, "known_fake"))
+    assert genuine.ids.tolist() == [["v", "o", None]]
+    assert genuine.scores[0, 0] > 1.5 > 1 >= genuine.scores[0, 1]  # no cosine is more than 1
+    assert fakes.ids.tolist() == [["f", None, None]]
+
+
 def test_a_photo_that_goes_before_its_marks_are_cut_is_named_by_its_place(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

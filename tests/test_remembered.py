@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 from goods import BOX, label, seen
 from PIL import Image
 
-from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, memory, version
+from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, Region, memory, version
 from counterfeit_vision import cache as cache_module
 from counterfeit_vision import catalog as catalog_module
 from counterfeit_vision.cache import EmbeddingCache, opener
@@ -26,10 +27,13 @@ from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
 from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.marks import regions
+from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import MarkDetails
 from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.memory import Memory
 from counterfeit_vision.packing import pack, unpack
+from counterfeit_vision.products.marks import GoodsMarks
+from counterfeit_vision.products.whole import WholeProduct
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
@@ -177,6 +181,43 @@ def test_an_interrupt_while_it_is_kept_leaves_the_file_to_others(
 def test_a_cache_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="need True, False or a cache"):
         opener("embeddings.sqlite")  # type: ignore[arg-type]
+
+
+def test_what_is_known_of_marks_is_remembered_by_all_that_decides_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version of the goods, the encoder and its precision, and where the references show the product."""
+    versions = (SimpleNamespace(rows=(0, 1)), SimpleNamespace(rows=(2,)))
+    stencil: Any = SimpleNamespace(rows=(0, 1, 2), versions=versions)
+    monkeypatch.setattr(MarkInk, "all_of", lambda one: one.rows)
+    monkeypatch.setattr(MarkAlone, "each_of", lambda one, photos: one.rows)
+    monkeypatch.setattr(MarkDetails, "of", lambda one, alone, encoder: (encoder.fingerprint, encoder.dtype))
+    monkeypatch.setattr(WholeProduct, "of", lambda one, photos, products: float(products[0].mean()))
+    open_cache = opener(EmbeddingCache(tmp_path / "e.sqlite"))
+    for encoder in [("one", "float32"), ("other", "float32"), ("one", "bfloat16")]:
+        for sure in (0.5, 1.0):
+            known = GoodsMarks(
+                np.arange(3), stencil, SimpleNamespace(fingerprint=encoder[0], dtype=encoder[1]),
+                Memory(open_cache, "photos"), lambda row: np.zeros((2, 2, 3), np.uint8),
+                lambda row, sure=sure: np.full((7, 7), sure, np.float32),
+            )  # fmt: skip
+            assert [one.ink for one in (known, *known.versions)] == [(0, 1, 2), (0, 1), (2,)]
+            assert known.details == encoder
+            assert known.whole == sure
+
+
+def test_what_is_known_of_references_is_forgotten_where_their_regions_or_sizes_change(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    def key(regions: list[Region], side: int = 1600) -> str:
+        photo = np.full((side, side, 3), 90, np.uint8)  # of which 800 pixels on the side are kept
+        row = Reference(id="a", photo=photo, brand="b", product="p", regions=regions)
+        return Catalog.build([row], encoder=tiny_encoder, cache=False, find_marks=False).memory_of([0]).sha256
+
+    small, large = [Region(2, 2, 40, 40)], [Region(2, 2, 80, 80)]
+    assert key(small) == key(small)
+    assert len({key(small), key(large), key([])}) == 3
+    assert key([]) != key([], 1200)
 
 
 def judged(catalog: Catalog, photos: list[np.ndarray]) -> list[list[tuple[float, str]]]:

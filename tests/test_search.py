@@ -417,6 +417,17 @@ def test_no_scanned_score_is_off_by_more_than_the_slack(scan: torch.dtype, dim: 
     assert (slack < 0.02 * queries.norm(dim=1, keepdim=True) * np.linalg.norm(held, axis=1).max()).all()
 
 
+@pytest.mark.parametrize("scan", SCANS)
+def test_the_slack_is_that_of_the_longest_vector_however_short_the_last_is(scan: torch.dtype) -> None:
+    held = 3 * np.random.default_rng(0).standard_normal((2, 48)).astype(np.float32)
+    queries = torch.from_numpy(held)
+    index, alone = ExactIndex(48, scan=scan), ExactIndex(48, scan=scan)
+    alone.add(np.arange(2), held)
+    for key, vector in enumerate([*held, np.zeros(48, np.float32)]):
+        index.add(np.array([key]), vector[None])
+    assert torch.equal(*(one._slack(queries, queries.to(scan)) for one in (index, alone)))
+
+
 def test_the_second_scan_is_rare_on_vectors_like_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     held = unit(random.standard_normal((400, 128))[random.integers(0, 400, 20_000)] + vectors(20_000, 128) + 0.5)
@@ -578,6 +589,15 @@ def test_the_space_is_orthonormal_and_the_same_each_time() -> None:
     np.testing.assert_array_equal(space.basis, again.basis)
     np.testing.assert_array_equal(space.scale, again.scale)
     assert space.basis.dtype == space.scale.dtype == np.float32
+
+
+def test_what_all_tokens_have_in_common_is_kept() -> None:
+    """By how they vary alone its direction would be the last of all, and is cut off."""
+    random = np.random.default_rng(0)
+    tokens = (random.standard_normal((8, 49, 201)) + 3 * random.standard_normal(201)).astype(np.float16)
+    space = TokenSpace.fit(tokens)
+    one, other = unit(tokens[:2, 0].astype(np.float32) / space.scale)
+    assert float(np.dot(*space.project(tokens[:2, 0]))) == pytest.approx(float(one @ other), abs=0.03)
 
 
 @pytest.mark.parametrize("photos", [1, 3])

@@ -85,6 +85,20 @@ def test_where_no_two_references_are_alike_they_are_no_versions() -> None:
     assert versions(noise, everywhere, relief=False) == ((0, 1, 2, 3, 4),)
 
 
+def test_where_half_of_the_references_are_like_no_other_they_are_no_versions() -> None:
+    one, *others = np.random.default_rng(0).integers(0, 255, (3, 60, 60, 3)).astype(np.uint8)
+    everywhere = np.ones((5, 60, 60), bool)
+    assert versions(np.stack([one, one, *others]), everywhere[:4], relief=False) == ((0, 1, 2, 3),)
+    assert versions(np.stack([one, one, one, *others]), everywhere, relief=False) == ((0, 1, 2), (3,), (4,))
+
+
+def test_references_that_are_alike_by_others_between_them_are_one_version() -> None:
+    one, other = np.random.default_rng(0).normal(0, 30, (2, 90, 90, 3))
+    turned = np.deg2rad([40, 0, 20, 60])  # the cosine of the angle between two is their correlation
+    photos = np.stack([128 + np.cos(by) * one + np.sin(by) * other for by in turned]).clip(0, 255).astype(np.uint8)
+    assert versions(photos, np.ones((4, 90, 90), bool), relief=False) == ((0, 1, 2, 3),)
+
+
 def test_one_reference_by_itself_is_a_version_only_where_it_is_like_no_other() -> None:
     one, other = np.random.default_rng(0).integers(0, 255, (2, 150, 150, 3)).astype(np.float32)
     everywhere = np.ones((4, 150, 150), bool)

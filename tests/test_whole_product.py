@@ -16,6 +16,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
+from counterfeit_vision.products import differences
 from counterfeit_vision.products.differences import (
     GAIN,
     LEFT,
@@ -28,6 +29,7 @@ from counterfeit_vision.products.differences import (
     drawing_differs,
     missing_from,
     pattern_differs,
+    unlike_all,
 )
 from counterfeit_vision.products.whole import WholeProduct
 
@@ -319,6 +321,32 @@ def test_the_score_and_the_sentence_tell_what_differs_most(stencil: Stencil, who
         assert times == pytest.approx(most.mean(), rel=0.05)  # of colours: cells, not pixels
 
 
+def test_the_sentence_about_the_pattern_tells_how_much_and_by_how_much(patterned: tuple[Stencil, WholeProduct]) -> None:
+    made, known = patterned
+    laid = over(made, known, seen(covered(crosses=True, noise=3), seed=6))
+    found, different = pattern_differs(known, laid), unlike_all(known, laid)[known.product & laid.inside]
+    share, times = (different >= 0.8).mean(), np.exp(found.score) - 0.001
+    assert times == pytest.approx(np.sort(different)[round(0.75 * len(different))], rel=0.01)
+    assert found.text.startswith(f"{share:.0%} of it is drawn otherwise, a quarter by {times:.0%} or more")
+
+
+@pytest.mark.parametrize(("missing", "told"), [(2.0, "the drawing differs"), (4.0, "strokes are missing")])
+def test_what_differs_or_is_missing_is_told_as_it_counts(
+    missing: float, told: str, whole: WholeProduct, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid = over(stencil, whole, seen(card(noise=3), seed=6))
+    for name, by in (("unlike_all", 1.0), ("missing_from", missing)):
+        monkeypatch.setattr(differences, name, lambda *_, by=by: np.full(laid.inside.shape, by, np.float32))
+    assert drawing_differs(whole, laid).text.startswith(told)
+
+
+def test_where_some_references_are_cut_off_the_others_tell_the_product(stencil: Stencil, whole: WholeProduct) -> None:
+    photos = [printed(), *(seen(printed(noise=row), seed=row)[:, :430] for row in (1, 2))]
+    made = WholeProduct.of(stencil, photos, [np.ones((7, 7), np.float32)] * 3)
+    assert not made.inside[1:, :, 200:].any(axis=0).all()
+    np.testing.assert_array_equal(made.product, whole.product)
+
+
 @pytest.mark.parametrize("compare", [drawing_differs, pattern_differs, colours_differ])
 def test_what_is_not_the_product_is_not_lit(
     compare: Callable[[WholeProduct, Laid], Difference], stencil: Stencil, whole: WholeProduct
@@ -386,6 +414,15 @@ def test_a_product_of_specks_is_something_to_compare(stencil: Stencil, sure: lis
     if isinstance(laid, Laid):
         for compare in (drawing_differs, pattern_differs, colours_differ):
             assert np.isfinite(compare(made, laid).score)
+
+
+def test_a_speck_far_off_the_product_makes_no_larger_frame(stencil: Stencil) -> None:
+    maps = np.zeros((2, 400, 560), np.float32)
+    maps[:, 60:300, 120:440] = 1
+    maps[1, 395, 5] = 1
+    plain, speck = (WholeProduct.of(stencil, references(), [map_] * 3) for map_ in maps)
+    np.testing.assert_allclose(speck.matrix, plain.matrix, atol=0.5)
+    assert speck.product.shape == plain.product.shape
 
 
 # --- the heads --------------------------------------------------------------------------------------------------------

@@ -109,6 +109,37 @@ def test_what_is_read_alike_but_not_surely_is_no_wordmark(
     assert lines() == [["SILVANO"], []], "letters that it lacks are read as others"
 
 
+def test_what_two_boxes_of_one_photo_show_is_not_read_alike_on_two(tiny_encoder: TowerEncoder, reader: Reader) -> None:
+    height, width = mark("NORVIK").shape[:2]
+    boxes = [cv.Region(40 - more, 90, 40 + width + more, 90 + height) for more in (0, 6)]
+    photos = [goods(mark("NORVIK", pose=20 + n), n) for n in (0, 1)]
+    words = []
+    for shown in (1, 2):
+        rows = [
+            cv.Reference(id=f"{n}", photo=photo, brand="Silvano", product="bag", regions=boxes)
+            for n, photo in enumerate(photos[:shown])
+        ]
+        catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+        words.append(wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader).words)
+    assert words == [("Silvano",), ("Silvano", "NORVIK")]
+
+
+@pytest.mark.parametrize(("text", "known"), [("1911", False), ("NO", False), ("NOR", True)])
+def test_a_number_or_two_letters_that_goods_bear_are_no_wordmark(
+    text: str, known: bool, tiny_encoder: TowerEncoder, reader: Reader
+) -> None:
+    """An emblem's stripes are read as 1111, and what is that short is misread by accident."""
+    crop = printed(text)
+    box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
+    rows = [
+        cv.Reference(id=f"{n}", photo=goods(crop, n), brand="Silvano", product="bag", regions=[box]) for n in (0, 1)
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    lines = reader.lines(crop)
+    assert [line.text for line in lines] == [text]
+    assert (text in wordmarks_of(catalog, catalog.marks_of("Silvano/bag"), reader).words) is known
+
+
 def test_a_title_in_other_letters_is_evidence(tiny_encoder: TowerEncoder, reader: Reader) -> None:
     catalog = catalogue(tiny_encoder)
     titles = ("Silvano bag", "Silvanо bag")  # the second with a Cyrillic o
@@ -154,6 +185,18 @@ def test_a_name_that_is_a_letter_off_is_read_on_whatever_goods(
         assert product.crops is not None
     else:
         assert "No mark to read" in product.text
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_word_a_letter_off_a_short_name_is_a_word(tiny_encoder: TowerEncoder) -> None:
+    asked = []
+    for name, near in (("VERO", "VERA"), ("VEROM", "VERAM")):
+        crop = mark(name)
+        box = cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])
+        rows = [cv.Reference(id=f"{n}", photo=goods(crop, n), brand=name, product="bag", regions=[box]) for n in (0, 1)]
+        catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+        asked += Wordmark().score(suspects(catalog, cv.Listing(id="x", photos=[other_goods(near)], brand=name)))
+    assert [evidence.applicable for evidence in asked] == [False, True]
 
 
 @pytest.mark.usefixtures("reader")
