@@ -13,6 +13,7 @@ from goods import CLOSE, SIGN, WORD, catalogue, label, labels, seen, stencil_of,
 from counterfeit_vision import Evidence
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Layout
+from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
 from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
@@ -35,6 +36,17 @@ def card(
         moved = cv2.warpAffine(plain, turn, plain.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         plain[y0:y1, x0:x1] = moved[y0:y1, x0:x1]
     plain[95:186, 150:411] = np.roll(plain[95:186, 150:411], aside, axis=1)
+    return plain
+
+
+def enlarged(times: float) -> np.ndarray:
+    """The label with its sign so many times as large."""
+    plain = label(noise=3)
+    side = int(46 * times)
+    about = np.array([[times, 0, 280 * (1 - times)], [0, times, 140 * (1 - times)]])
+    large = cv2.warpAffine(plain, about, plain.shape[1::-1], flags=cv2.INTER_CUBIC)
+    here = np.s_[140 - side : 140 + side, 280 - side : 280 + side]
+    plain[here] = large[here]
     return plain
 
 
@@ -160,6 +172,36 @@ def test_the_head_says_what_lies_otherwise_and_shows_it(tiny_encoder: TowerEncod
     assert not blank.applicable
     alone = [Layout().score(suspects(catalog, [photo]))[0] for photo in photos]
     assert [row.score for row in alone[:2]] == [genuine.score, fake.score]
+
+
+def test_a_mark_that_is_much_larger_is_no_less_strange_than_one_that_is_a_little(tiny_encoder: TowerEncoder) -> None:
+    batch = suspects(catalogue(tiny_encoder, [SIGN, WORD]), [seen(enlarged(times)) for times in (1.2, 1.4)])
+    little, much = (evidence.score for evidence in Layout().score(batch))
+    assert much > little > 5
+    sign, _ = batch.drawn(1)
+    assert sign is not None
+    assert sign.likeness > 0.95
+    assert Layout().score(batch)[1].text.startswith("Laid over 2 genuine photos of card, one of its marks is stretched")
+
+
+def test_a_mark_that_is_found_where_it_was_looked_for_need_not_be_measured_again(
+    stencil: Stencil, layout: MarkLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = seen(card(noise=3))
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found)
+    for mark, alone in zip(layout.marks, MarkAlone.each_of(stencil, labels()), strict=True):
+        once, laid = mark.measure(found.crop, found.inside), alone.lay([photo], found.warp)
+        assert once is not None
+        assert laid is not None
+        there = alone.beside(laid, found.warp)
+        assert mark.measure_again(once, found.crop, found.inside, there) is once
+        monkeypatch.setattr("counterfeit_vision.marks.ink.THERE", 0.0)
+        twice = mark.measure_again(once, found.crop, found.inside, there)
+        monkeypatch.undo()
+        assert twice is not None
+        assert np.abs(twice.offset - once.offset).max() < 0.05
+        assert twice.weight == pytest.approx(once.weight, abs=0.05)
 
 
 @pytest.mark.parametrize(

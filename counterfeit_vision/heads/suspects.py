@@ -370,7 +370,14 @@ class Suspects:
         mark = self.mark(row)
         if isinstance(mark, str):
             return ()
-        return tuple(one.measure(mark[1].crop, mark[1].inside) for one in self.version_of(row, mark[0]).ink)
+        (goods, found), crop, shown = mark, mark[1].crop, mark[1].inside
+        known = self.version_of(row, goods)
+        drawn = [one.measure(crop, shown) for one in known.ink]
+        if len(known.alone) == len(drawn) > 1:
+            for place, (one, alone, laid) in enumerate(zip(known.ink, known.alone, self.alone(row), strict=True)):
+                if laid is not None:
+                    drawn[place] = one.measure_again(drawn[place], crop, shown, alone.beside(laid, found.warp))
+        return tuple(drawn)
 
     def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
         """The photo over the whole side of the goods :meth:`looked_at` that bears the marks, and that key; or why it

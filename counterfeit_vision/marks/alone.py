@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Matrix, Pixels
-from ..geometry.laying import framed, mapped, plane_of
+from ..geometry.laying import framed, inverse, mapped, plane_of
 from .finding import MARGIN, SIDE, Found, Stencil, lay_over
 
 __all__ = ["MarkAlone"]
@@ -108,6 +108,13 @@ class MarkAlone:
         """
         matrix = plane_of(marks, self.part) @ _onto(self.part, self.stencil.shape)
         return lay_over(self.stencil, halves, matrix, blurred=False)
+
+    def beside(self, laid: Found, marks: Floats) -> Matrix:
+        """The map (3, 3) of the common frame, which lies on a photo as ``marks`` (h, w, 2), from where the mark should
+        be to where it was ``laid``.
+        """
+        own = plane_of(laid.warp) @ inverse(_onto(self.part, self.stencil.shape))
+        return inverse(plane_of(marks, self.part)) @ own
 
 
 def _onto(part: tuple[int, int, int, int], shape: tuple[int, int]) -> Matrix:

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Floats, Matrix, Pixels
+from ..geometry.laying import mapped
 from ..geometry.warp import SPREAD_OF_MAD, quick_median
 from .finding import Stencil
 
@@ -31,6 +32,7 @@ BLURS = (0.5, 0.8, 1.1, 1.5, 2.0, 2.6)  # pixels of the frame
 WEIGHTS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # pixels by which the outline's sides are moved outwards
 ROUNDS = 3  # of laying the mark over the genuine one and fitting blur and weight
 STEPS = 3  # Gauss-Newton steps in each
+THERE = 0.25  # pixels of the frame by which a mark's corners may be off where it was found: chosen on drawn cards
 LIKE = 0.8  # correlation of the ink with the genuine outline from which it is judged
 PARTS = 10  # along a mark, whose colours are compared
 PART_LIKE = 0.7  # correlation in a part of the mark, from which that part is judged
@@ -175,9 +177,30 @@ class MarkInk:
             self._outlines[weight, blur] = cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
         return self._outlines[weight, blur]
 
-    def measure(self, crop: Pixels, shown: NDArray[np.bool_]) -> Drawn | None:
+    def measure_again(self, drawn: Drawn | None, crop: Pixels, shown: NDArray[np.bool_], map_: Matrix) -> Drawn | None:
+        """As :meth:`measure`, which gave ``drawn``, from where a ``map_`` (3, 3) of the frame takes the mark, unless it
+        was found there; what is more like the genuine outline. Its steps do not reach a mark that is much larger,
+        smaller, or far off.
+        """
+        offset = self._offset_by(map_)
+        if drawn is not None and np.abs(offset - drawn.offset).sum(axis=1).max() <= THERE:
+            return drawn
+        again = self.measure(crop, shown, offset)
+        return again if drawn is None or (again is not None and again.likeness > drawn.likeness) else drawn
+
+    def _offset_by(self, map_: Matrix) -> NDArray[np.float64]:
+        x0, y0, x1, y1 = self.box
+        middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        across, down = np.array([(x1 - x0) / 2, 0]), np.array([0, (y1 - y0) / 2])
+        ends = np.array([middle - across, middle + across, middle - down, middle + down])
+        left, right, top, bottom = mapped(map_, ends.astype(np.float32)).astype(np.float64) - ends
+        return np.stack([(left + right + top + bottom) / 4, (right - left) / 2, (bottom - top) / 2], axis=1)
+
+    def measure(
+        self, crop: Pixels, shown: NDArray[np.bool_], offset: NDArray[np.float64] | None = None
+    ) -> Drawn | None:
         """How a photo that is laid over the stencil, (H, W, 3), draws the mark; ``None`` where too little of it is
-        ``shown`` (H, W).
+        ``shown`` (H, W). ``offset``: where it is looked for at first, as :attr:`Drawn.offset` has it.
         """
         x0, y0, x1, y1 = self.box
         y, x = np.mgrid[: y1 - y0, : x1 - x0].astype(np.float64)
@@ -185,7 +208,7 @@ class MarkInk:
         affine = np.stack([np.ones_like(u), u, v], axis=-1)
         light = np.stack([np.ones_like(u), u, v, u * v], axis=-1).astype(np.float32)
         start = np.stack([x.ravel() + x0, y.ravel() + y0], axis=1)
-        offset = np.zeros((2, 3))
+        offset = np.zeros((2, 3)) if offset is None else offset.copy()
         weight, doubt, blur = 0.0, 0.0, BLURS[2]
         near = cv2.dilate(self.outline(0.0, blur), np.ones((9, 9))) > 0.15
         for _ in range(ROUNDS):
