@@ -430,6 +430,17 @@ def test_the_heads_say_what_differs_and_show_it(
 
 
 @pytest.mark.parametrize("head", [Strokes(), Ink()])
+def test_a_mark_that_can_not_be_judged_is_not_passed_over_in_silence(tiny_encoder: TowerEncoder, head: Head) -> None:
+    x0, y0, x1, y1 = (int(value) for value in SIGN.to_list())
+    plain = card(noise=3)
+    plain[y0:y1, x0:x1] = plain[60:70, 100:110].mean(axis=(0, 1)).astype(np.uint8)
+    lacking = seen(plain)
+    whole, part = head.score(suspects(catalogue(tiny_encoder, [SIGN, WORD]), [seen(card(noise=3)), lacking]))
+    assert "judged" not in whole.text
+    assert part.text.endswith(" stay below, 1 of 2 marks judged.")
+
+
+@pytest.mark.parametrize("head", [Strokes(), Ink()])
 def test_without_regions_nothing_is_said(tiny_encoder: TowerEncoder, head: Head) -> None:
     evidence = head.score(suspects(catalogue(tiny_encoder, []), [seen(card(noise=3))]))[0]
     assert not evidence.applicable

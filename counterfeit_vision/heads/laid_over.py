@@ -94,10 +94,13 @@ def drawn_otherwise(
     if isinstance(mark, str):
         return no_mark(mark)
     goods, found = mark
-    deviation = compare(suspects.version_of(row, goods).ink, suspects.drawn(row), found.inside.shape)
+    marks = suspects.version_of(row, goods).ink
+    deviation = compare(marks, suspects.drawn(row), found.inside.shape)
     if isinstance(deviation, str):
         return unsaid(deviation)
     times = f"{deviation.score:.1f} times what nine of ten rendered genuine photos stay below"
+    if deviation.judged < len(marks):
+        times += f", {deviation.judged} of {len(marks)} marks judged"
     return laid_over(
         suspects,
         row,

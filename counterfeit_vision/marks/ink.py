@@ -280,12 +280,14 @@ class MarkInk:
 @dataclass(frozen=True, eq=False)
 class InkDeviation:
     """``score``: that of the mark, or the part of one, that deviates most, 1 at what nine of ten genuine photos stay
-    below. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame where.
+    below. ``text`` says how, ``map`` (h, w) float32 over the stencil's frame where; ``judged`` is how many marks could
+    be compared.
     """
 
     score: float
     text: str
     map: Floats
+    judged: int
 
 
 def compare_strokes(
@@ -315,17 +317,17 @@ def _judged(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None]) -> list[tup
 
 
 def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviation | None:
-    best: InkDeviation | None = None
-    for score, mark, part, text in findings:
-        if best is None or score > best.score:
-            x0, y0, x1, y1 = mark.box
-            if part is not None:
-                start, width = mark.mark[0], mark.mark[2] - mark.mark[0]
-                x0, x1 = start + width * part // PARTS, start + width * (part + 1) // PARTS
-            map_ = np.zeros(shape, np.float32)
-            map_[y0:y1, x0:x1] = score
-            best = InkDeviation(score, text, map_)
-    return best
+    found = list(findings)
+    if not found:
+        return None
+    score, mark, part, text = max(found, key=lambda finding: finding[0])
+    x0, y0, x1, y1 = mark.box
+    if part is not None:
+        start, width = mark.mark[0], mark.mark[2] - mark.mark[0]
+        x0, x1 = start + width * part // PARTS, start + width * (part + 1) // PARTS
+    map_ = np.zeros(shape, np.float32)
+    map_[y0:y1, x0:x1] = score
+    return InkDeviation(score, text, map_, len({id(mark) for _, mark, *_ in found}))
 
 
 def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
