@@ -306,7 +306,13 @@ def compare_colours(
     marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]
 ) -> InkDeviation | str:
     """As :func:`compare_strokes`, of the colour of the marks' ink, as a whole and in parts."""
-    return _strangest(_hues(_judged(marks, drawn)), shape) or "the marks' ink can't be told from what is around it"
+    judged = _judged(marks, drawn)
+    bleached = any(_glaring(one, mark.genuine).any() for mark, one in judged)
+    return _strangest(_hues(judged), shape) or (
+        "what is around the marks has lost its colour, as in glare, and their ink can't be compared with it"
+        if bleached
+        else "the marks' ink can't be told from what is around it"
+    )
 
 
 Finding = tuple[float, MarkInk, int | None, str]  # score, mark, which of its PARTS (None: all), what is said
