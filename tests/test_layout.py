@@ -139,6 +139,18 @@ def test_a_view_from_aslant_shifts_no_mark(stencil: Stencil, layout: MarkLayout)
     assert float(shifted.text.split("by ")[1].split("%")[0]) == pytest.approx(100 * 6 / 97.5, abs=2)
 
 
+def test_a_mark_of_few_pixels_tells_less_of_how_it_lies(stencil: Stencil, layout: MarkLayout) -> None:
+    sign, word = layout.marks
+    x0, y0, x1, _ = word.mark
+    photo = seen(card(degrees=5, noise=3))
+    scores = [
+        deviation(stencil, replace(layout, marks=(sign, replace(word, mark=(x0, y0, x1, y0 + high)))), photo).score
+        for high in (40, 16, 12, 8)
+    ]
+    assert scores[0] == scores[1] > scores[2] > scores[3] > scores[0] / 4.01
+    assert scores[3] < scores[0] / 2
+
+
 def test_one_mark_has_nothing_beside_it(stencil: Stencil, layout: MarkLayout) -> None:
     found = find_marks(stencil, seen(card(noise=3)))
     assert isinstance(found, Found)

@@ -43,6 +43,7 @@ GRID = np.linspace(-0.8, 0.8, 5)  # over a mark's box, -1..1: places by which it
 TURN = (0.2, 5.0)  # degrees
 STRETCH = (1.0, 25.0)  # per cent
 SHIFT = (1.0, 12.0)  # pixels of the frame
+SMALL = 16.0  # pixels of the frame: beside a mark that is less on a side, times its square more: chosen on drawn cards
 BENT = (1.0, 4.0, 2.0)  # degrees, per cent and pixels, of goods that fewer than three references show
 
 
@@ -129,6 +130,7 @@ class MarkLayout:
             known = np.stack([pair.beyond(usual, middle) for pair in genuine])
             farthest = np.abs(known).max(axis=0) if len(known) > 2 else np.array(BENT)
             expected = np.array([least + more * unlike for least, more in (TURN, STRETCH, SHIFT)])
+            expected *= max(1.0, SMALL / min(_side(self.marks[one]), _side(self.marks[two]))) ** 2
             off = mine.beyond(usual, middle)
             times = np.abs(off) / np.sqrt(expected**2 + farthest**2)
             # Which one is stretched or shifted, two marks do not tell: a view from aslant may squeeze either
@@ -162,6 +164,12 @@ def _beside(one: MarkInk, first: Drawn | None, two: MarkInk, second: Drawn | Non
     across = [float((axes.T @ np.linalg.solve(map_, there_on - here_on))[0]) for map_ in (here, there)]
     told = [np.degrees(beside[0, 1]), 100 * np.log(beside[1, 1] / beside[0, 0] ** 2)]
     return _Beside(np.array(told), np.array(across))
+
+
+def _side(mark: MarkInk) -> float:
+    """The shorter one, in pixels of the frame."""
+    x0, y0, x1, y1 = mark.mark
+    return float(max(min(x1 - x0, y1 - y0), 1))
 
 
 def _middle(mark: MarkInk) -> NDArray[np.float64]:
