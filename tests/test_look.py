@@ -202,6 +202,34 @@ def test_a_front_without_the_marks_is_judged_whatever_stands_beside_it(catalog: 
         assert beside.score > front.score
 
 
+def leaflet() -> np.ndarray:
+    """The card's other side: the same ground, and lines of print."""
+    card = np.full((400, 560, 3), (225, 215, 195), np.uint8)
+    for row in range(12):
+        words = f"STORE COOL {29 * row + 13} USE BY {row * 7 + 2}"
+        cv2.putText(card, words, (60, 60 + 27 * row), cv2.FONT_HERSHEY_PLAIN, 1.6, (80, 60, 60), 2, cv2.LINE_AA)
+    return card
+
+
+def test_a_back_that_is_like_what_surrounds_the_marks_by_accident_is_not_judged(catalog: Catalog) -> None:
+    batch = suspects(catalog, [seen(printed(noise=3)), seen(leaflet(), seed=9), seen(printed(noise=3, bare=True))])
+    trio, goods = replace(batch, listings=[batch.listings[0]] * 3), "velmora/card"
+    trio._marks.get(goods, lambda: replace(catalog.marks_of(goods), product=lambda row: np.ones((7, 7), np.float32)))
+    there = trio.place_of(0, goods)
+    assert isinstance(there, Found)
+    accident = replace(there, likeness=0.1, likenesses=(0.1,), beside=0.5)
+    for row in (1, 2):
+        trio._places.get((row, goods), lambda: accident)
+    for head in (Look(), Mark()):
+        front, back, erased = head.score(trio)
+        assert (front.applicable, back.applicable, erased.applicable) == (True, False, True)
+    assert [trio.shown_elsewhere(row) for row in range(3)] == [False, True, False]
+    pair = replace(batch, listings=[batch.listings[0]] * 3)
+    pair._marks.get(goods, lambda: replace(catalog.marks_of(goods), product=lambda row: None))
+    pair._places.get((1, goods), lambda: accident)
+    assert not pair.shown_elsewhere(1), "where the whole side is not known, what surrounds the marks is all there is"
+
+
 def test_a_fake_that_is_sold_as_another_product_is_judged_by_what_it_is_a_fake_of(clip: TowerEncoder) -> None:
     tile = np.tile(np.kron([[40, 200], [200, 40]], np.ones((30, 30))).astype(np.uint8)[..., None], (6, 9, 3))
     cv2.putText(tile, "MIRANDA", (90, 200), cv2.FONT_HERSHEY_DUPLEX, 2.4, (250, 40, 40), 8, cv2.LINE_AA)

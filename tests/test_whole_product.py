@@ -15,6 +15,7 @@ from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
+from counterfeit_vision.heads.suspects import SAME
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
 from counterfeit_vision.products import differences
 from counterfeit_vision.products.differences import (
@@ -370,6 +371,25 @@ def test_a_reference_says_nothing_of_what_it_does_not_show(whole: WholeProduct, 
     other, only = (drawing_differs(one, laid).map - MISSING * missing for one in (alone, first))
     assert np.ptp(other[shown] / only[shown]) < 1e-3  # the same but for what is drawn all over
     assert colours_differ(alone, laid).score == pytest.approx(colours_differ(first, laid).score, abs=1e-6)
+
+
+def test_a_side_is_known_by_what_is_drawn_on_it_beside_the_marks(whole: WholeProduct, stencil: Stencil) -> None:
+    bare = seen(printed(noise=3, bare=True))
+    place = likely_place(stencil, seen(printed(noise=3)))
+    assert isinstance(place, Found)
+    turned = np.ascontiguousarray(bare[::-1, ::-1])
+    starts = [np.array([[-1.0, 0, 639], [0, -1, 479], [0, 0, 1]]) @ place.matrix]
+    same, other = (whole.beside_marks(stencil, photo, place.warp) or 0 for photo in (bare, turned))
+    assert same > 0.8 > SAME > other
+    assert whole.beside_marks(stencil, turned, place.warp, lambda: starts) == pytest.approx(same, abs=0.05)
+    assert whole.beside_marks(stencil, bare, place.warp + np.float32(700)) is None
+    little = np.zeros_like(whole.product)
+    little[:12] = True
+    tight = dataclasses.replace(whole, product=little | whole._on(stencil))
+    assert tight.beside_marks(stencil, bare, place.warp) is None, "nearly all of it is marks"
+    plain = dataclasses.replace(whole)
+    plain.__dict__["drawn"] = np.zeros_like(whole.product)
+    assert plain.beside_marks(stencil, bare, place.warp) is None, "nothing is drawn on it"
 
 
 def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct, stencil: Stencil) -> None:

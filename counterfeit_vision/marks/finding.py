@@ -36,6 +36,7 @@ from ..wording import number
 from .relief import without_ink
 
 __all__ = [
+    "AIR",
     "FOUND",
     "MARGIN",
     "SIDE",

@@ -6,6 +6,7 @@ what is left. The encoder's foreground tells the product from the room.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Matrix, Pixels
-from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
+from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.versions import BOLD, most_alike, strokes, versions
-from ..geometry.warp import Target, correlation, make_target
-from ..marks.finding import Stencil
+from ..geometry.warp import Target, compared, correlation, flattened, make_target
+from ..marks.finding import AIR, Stencil
 from ..threads import cached_property
 
 __all__ = ["DARK", "WholeProduct"]
@@ -125,6 +126,29 @@ class WholeProduct:
             return f"the photo shows {shown.sum() / self.product.sum():.0%} of the side that bears the marks", -1.0
         return laid, self.likeness(laid)
 
+    def beside_marks(
+        self, stencil: Stencil, photo: Pixels, marks: Floats, others: Callable[[], Sequence[Matrix]] = tuple
+    ) -> float | None:
+        """How like the genuine a photo (h, w, 3) is on all of the side but the marks: the correlation, light taken out,
+        from the best of the starts of :meth:`lay`; ``None`` where it shows too little that is drawn there.
+        """
+        starts, halves, off_marks, alike = [plane_of(marks), *others()], [photo], ~self._on(stencil), list[float]()
+        for version, matrix in itertools.product(self.versions, starts):
+            laid, _ = version._laid(halves, matrix)
+            if isinstance(laid, str):
+                continue
+            around = np.asarray(version.product & laid.inside & off_marks)
+            if around.sum() >= SHOWN * version.product.sum() and (around & version.drawn).sum() >= FEWEST:
+                seen = flattened(compared(to_grey(laid.crop), relief=self.relief))
+                alike.append(correlation(flattened(version.picture), seen, around))
+        return max(alike, default=None)
+
+    def _on(self, stencil: Stencil) -> NDArray[np.bool_]:
+        """(h, w): where a stencil's marks are, and the strip around them that counts neither as mark nor as other."""
+        marks, (height, width) = stencil.on_mark(AIR).astype(np.uint8), self.product.shape
+        how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpPerspective(marks, self.matrix, (width, height), flags=how) > 0)
+
     @cached_property
     def usual(self) -> Floats:
         """(h, w): the median of :attr:`drawings`."""
@@ -201,12 +225,20 @@ class WholeProduct:
 
     @cached_property
     def target(self) -> Target:
-        """What a photo is warped onto: the references' median, where it shows the product."""
-        grey = usual_picture(self.crops, relief=self.relief)
-        spread = local_spread(grey)
-        drawn = self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95))
+        """What a photo is warped onto: the :attr:`picture`, where it shows the product."""
         say = cv2.GaussianBlur(self.product.astype(np.float32), (0, 0), 4.0)
-        return make_target(grey, say.astype(np.float32), drawn, relief=self.relief)
+        return make_target(self.picture, say.astype(np.float32), self.drawn, relief=self.relief)
+
+    @cached_property
+    def picture(self) -> Floats:
+        """(h, w): the references' median in grey, or of a relief their edges."""
+        return usual_picture(self.crops, relief=self.relief)
+
+    @cached_property
+    def drawn(self) -> NDArray[np.bool_]:
+        """(h, w): where anything is drawn on the product."""
+        spread = local_spread(self.picture)
+        return np.asarray(self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95)))
 
 
 def _compared(sure: Floats) -> NDArray[np.bool_]:
