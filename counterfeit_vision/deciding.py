@@ -123,7 +123,7 @@ class Decider:
         """
         ranked = self._rank(listing, judged)
         claims = self._claims(listing, ranked)
-        found = self._findings(ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
+        found = self._findings(listing, ranked, claims, unread=sum(failure.stage == "decode" for failure in failures))
         decision, reason = self.policy.decide(listing, found)
         worst, surest, catalog = judged[ranked.worst], judged[ranked.surest], self.catalog
         copied = self._copied(surest)
@@ -182,11 +182,12 @@ class Decider:
             own=known & ~borrowed(judged, self.heads, self.catalog),
         )
 
-    def _findings(self, ranked: _Ranked, claims: Mapping[str, Evidence], *, unread: int) -> Findings:
+    def _findings(self, listing: Listing, ranked: _Ranked, claims: Mapping[str, Evidence], *, unread: int) -> Findings:
         calibration, worst = self.calibration, ranked.worst
         scores, kind, photo = ranked.scores[worst], ranked.kinds[worst], ranked.judged[worst]
         counted = [ranked.judged[row].photo.sha256 for row in ranked.counted.tolist()]
         known, copied = bool(ranked.known.any()), claims.get(Reuse.name)
+        nearest = self.catalog.references[photo.neighbours[0]]
         p_value, risk = self._p_and_risk(ranked)
         return Findings(
             p_value=p_value,
@@ -198,11 +199,14 @@ class Decider:
             },
             known=known,
             silent=self._why_silent(ranked),
-            product=self.catalog.references[photo.neighbours[0]].product,
+            product=nearest.product,
+            brand=nearest.brand,
             photos=len(ranked.once),
             most=calibration.most_photos,
             proved=calibration.proved(p_value) if calibration.rounds else None,
             marked=bool(ranked.marked.any()),
+            unmarked=self._looked_for_marks(ranked),
+            misnamed=self._misnamed(listing, ranked),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             fake=copied is not None and self._is_of_fake(copied),
             catalogued=known and all(map(self._is_genuine_file, counted)),
@@ -218,6 +222,29 @@ class Decider:
             unmade=tuple(self.unable),
             shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
         )
+
+    def _looked_for_marks(self, ranked: _Ranked) -> bool:
+        """Whether the marks of what the photos that count show are known, and were found on no photo."""
+        looked = [evidence.applicable for evidence in said(ranked.judged, self.heads, Mark.name)]
+        return not ranked.marked.any() and any(looked[row] for row in ranked.counted.tolist())
+
+    def _misnamed(self, listing: Listing, ranked: _Ranked) -> str | None:
+        """The brand that the listing claims, where the catalogue holds it and no photo that counts looks most like a
+        product of it. One that it does not hold may be spelt otherwise.
+        """
+        claimed = self._claimed_brands(listing)
+        if not claimed or not claimed.isdisjoint(ranked.kinds[row] for row in ranked.counted.tolist()):
+            return None
+        return listing.brand or min(claimed)
+
+    def _claimed_brands(self, listing: Listing) -> frozenset[str]:
+        """Those of the product that a listing names, which several may make, or else the one that it names itself;
+        none where the catalogue holds neither.
+        """
+        rows = self.catalog.claimed_by(listing)
+        if not len(rows) and listing.brand is not None:
+            rows = self.catalog.rows_of(brand=listing.brand)[:1]  # they are of one brand, and may be many
+        return frozenset(self.catalog.references[row].names[0] for row in rows.tolist())
 
     def _why_silent(self, ranked: _Ranked) -> str | None:
         """What the first calibrated claims say of having nothing to go on; ``None`` where one has."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import at_most, claim_name, number, percent
+from .wording import at_most, claim_name, number, percent, quoted
 
 __all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
 
@@ -40,8 +40,10 @@ class Findings:
       ``p_value``.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``silent``: why none of its photos has a claim that counts; ``None`` where one has.
-    - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest. ``marked``: whether marks of the
-      catalogue are on a photo, known or not.
+    - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest, and ``brand`` that one's.
+    - ``marked``: whether marks of the catalogue are on a photo, known or not; ``unmarked``: whether those of what it
+      shows are known, and were looked for in vain.
+    - ``misnamed``: the brand that it claims, where none of its photos looks most like a product of that.
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
       whether that is of a proven fake; ``catalogued``: whether all that it shows are the very files of the catalogue's
       genuine photos.
@@ -68,7 +70,10 @@ class Findings:
     photos: int = 1
     most: int = 0
     proved: float | None = None
+    brand: str = ""
     marked: bool = False
+    unmarked: bool = False
+    misnamed: str | None = None
     copy: str | None = None
     fake: bool = False
     catalogued: bool = False
@@ -189,6 +194,12 @@ class Policy:
             return "review", f"{share}. {grey}"
         if unusual:
             return "review", f"{share}: unusual, but not beyond the alarm level of {100 * self.alpha:g} %; {leading}."
+        if found.unmarked and found.misnamed and not found.copy:
+            return "insufficient_evidence", (
+                f"The listing names {quoted(found.misnamed)}, but it looks most like {found.product} of {found.brand}, "
+                "and the marks that were looked for are on no photo: the goods, or this side of them, may not be "
+                "catalogued, so nothing can be said. A photo of the marks would tell, or such photos in the catalogue."
+            )
         return "clear", f"{share}: within what genuine photos show; {leading}."
 
     def _share(self, found: Findings) -> str:

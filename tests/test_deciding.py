@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from counterfeit_vision import Evidence
+from counterfeit_vision import Catalog, Evidence, Listing
 from counterfeit_vision.deciding import Decider, _Ranked
 
 
@@ -95,3 +95,20 @@ def test_of_claims_that_say_nothing_the_first_three_reasons_of_those_that_count_
     assert Decider._why_silent(given, silent) == "No mark. Too dark. Too small."  # type: ignore[arg-type]
     one = dataclasses.replace(silent, strength=np.where(np.eye(3) > 0, 0.0, -np.inf))
     assert Decider._why_silent(given, one) is None  # type: ignore[arg-type]
+
+
+def test_the_brand_of_a_named_product_counts_and_of_several_photos_one_is_enough(tree_catalog: Catalog) -> None:
+    given = Decider(tree_catalog, calibration=None, policy=None)  # type: ignore[arg-type]
+    products = {reference.brand: reference.product for reference in tree_catalog.references}
+    nearest, other = products
+
+    def misnamed(shown: list[str], **claims: str) -> str | None:
+        ranked = ranked_of(len(shown), kinds=shown)
+        return given._misnamed(Listing(id="x", photos=["p"], **claims), ranked)
+
+    assert misnamed([nearest], product=products[other]) == other
+    assert misnamed([nearest], product=products[nearest], brand="spelt otherwise") is None
+    assert misnamed([nearest], product="never heard of") is None
+    assert misnamed([nearest, other], brand=other) is None
+    half = ranked_of(2, kinds=[nearest, other], known=np.array([True, False]))  # what is not known counts for nothing
+    assert given._misnamed(Listing(id="x", photos=["p"], brand=other), half) == other

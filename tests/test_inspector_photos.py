@@ -176,6 +176,51 @@ def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(
     assert unnamed.decision == ("insufficient_evidence" if name == Mark.name else "suspected")
 
 
+class MarksInTheDark(Loud):
+    """Stands for the claim about marks: only the darkest photos bear them."""
+
+    name = Mark.name
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        told = super().score(suspects)
+        return [dataclasses.replace(one, region=cv.Region(0, 0, 9, 9)) if one.score < 60 else one for one in told]
+
+
+def test_what_looks_like_another_brands_and_shows_no_marks_is_not_clear(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Loud(), MarksInTheDark()], cache=False).calibrate(GENUINE)
+    nearest = inspector.inspect([flat(80)])[0].brand
+    (other,) = {reference.brand for reference in tree_catalog.references} - {nearest}
+    asked = {
+        "one": cv.Listing(id="one", photos=[flat(80)], brand=other),
+        "unheard of": cv.Listing(id="unheard of", photos=[flat(80)], brand="Zubrik"),
+        "marks": cv.Listing(id="marks", photos=[flat(80), flat(50)], brand=other),
+        "its own": cv.Listing(id="its own", photos=[flat(80)], brand=nearest.upper()),
+        "unnamed": cv.Listing(id="unnamed", photos=[flat(80)]),
+        "loud": cv.Listing(id="loud", photos=[flat(250)], brand=other),
+    }
+    found = dict(zip(asked, inspector.inspect([*asked.values()], strict=True), strict=True))
+    words = {name: verdict.decision for name, verdict in found.items()}
+    others = dict.fromkeys(("unheard of", "marks", "its own", "unnamed"), "clear")
+    assert words == {"one": "insufficient_evidence", "loud": "suspected"} | others
+    product = f"{found['one'].product} of {nearest}"
+    assert found["one"].reason.startswith(
+        f"The listing names \u201c{other}\u201d, but it looks most like {product}, and"
+    )
+
+
+def test_where_no_marks_could_be_looked_for_nothing_is_said_of_them(tree_catalog: cv.Catalog) -> None:
+    class Unheard(Loud):
+        name = Mark.name
+
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            return [cv.Evidence.not_applicable("No marks are known.")] * len(suspects)
+
+    inspector = cv.Inspector(tree_catalog, [Loud(), Unheard()], cache=False).calibrate(GENUINE)
+    brands = {reference.brand for reference in tree_catalog.references}
+    asked = [cv.Listing(id=brand, photos=[flat(80)], brand=brand) for brand in brands]
+    assert [verdict.decision for verdict in inspector.inspect(asked, strict=True)] == ["clear"] * len(brands)
+
+
 class Tells(Loud):
     """Stands for the claim of that name: of the bag's photo it tells that it is a copy, or bears marks."""
 

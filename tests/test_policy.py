@@ -189,6 +189,20 @@ def test_the_claim_that_is_named_is_the_first() -> None:
     assert "the strongest claim is Price (p 0.05)" in reason
 
 
+def test_what_looks_like_another_brands_goods_and_bears_no_marks_is_not_called_clear_nor_anything_worse() -> None:
+    facts = {"misnamed": "Acme", "brand": "Zeta", "unmarked": True}
+    said, reason = word(Policy(ALPHA), found(0.5, **facts))
+    assert (said, reason.startswith("The listing names \u201cAcme\u201d, but it looks most like bag of Zeta")) == (
+        "insufficient_evidence",
+        True,
+    )
+    for p, decision in ((0.01, "suspected"), (0.1, "review")):
+        assert word(Policy(ALPHA), found(p, **facts))[0] == decision
+    policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
+    for changes in ({"unmarked": False}, {"misnamed": None}, {"copy": "It is a copy."}):
+        assert word(policy, found(0.5, **facts | changes), listing("own-shop"))[0] == "clear"
+
+
 def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
     claims = {"wordmark": 0.02, "patches": 0.9}
     assert word(Policy(ALPHA), found(0.9, alone=claims))[0] == "insufficient_evidence"
