@@ -200,7 +200,8 @@ class Policy:
                 "and the marks that were looked for are on no photo: the goods, or this side of them, may not be "
                 "catalogued, so nothing can be said. A photo of the marks would tell, or such photos in the catalogue."
             )
-        return "clear", f"{share}: within what genuine photos show; {leading}."
+        unmarked = " Its marks were found on no photo, so they were not compared." if found.unmarked else ""
+        return "clear", f"{share}: within what genuine photos show; {leading}.{unmarked}"
 
     def _share(self, found: Findings) -> str:
         """How many genuine listings look as unusual, as the beginning of a sentence."""

@@ -202,6 +202,8 @@ def test_what_looks_like_another_brands_and_shows_no_marks_is_not_clear(tree_cat
     words = {name: verdict.decision for name, verdict in found.items()}
     others = dict.fromkeys(("unheard of", "marks", "its own", "unnamed"), "clear")
     assert words == {"one": "insufficient_evidence", "loud": "suspected"} | others
+    told = [name for name, verdict in found.items() if "Its marks were found on no photo" in verdict.reason]
+    assert told == ["unheard of", "its own", "unnamed"]
     product = f"{found['one'].product} of {nearest}"
     assert found["one"].reason.startswith(
         f"The listing names \u201c{other}\u201d, but it looks most like {product}, and"
@@ -218,7 +220,9 @@ def test_where_no_marks_could_be_looked_for_nothing_is_said_of_them(tree_catalog
     inspector = cv.Inspector(tree_catalog, [Loud(), Unheard()], cache=False).calibrate(GENUINE)
     brands = {reference.brand for reference in tree_catalog.references}
     asked = [cv.Listing(id=brand, photos=[flat(80)], brand=brand) for brand in brands]
-    assert [verdict.decision for verdict in inspector.inspect(asked, strict=True)] == ["clear"] * len(brands)
+    found = [*inspector.inspect(asked, strict=True)]
+    assert [verdict.decision for verdict in found] == ["clear"] * len(brands)
+    assert not any("Its marks" in verdict.reason for verdict in found)
 
 
 class Tells(Loud):

@@ -203,6 +203,11 @@ def test_what_looks_like_another_brands_goods_and_bears_no_marks_is_not_called_c
         assert word(policy, found(0.5, **facts | changes), listing("own-shop"))[0] == "clear"
 
 
+def test_what_is_clear_says_where_its_marks_are_on_no_photo() -> None:
+    clear, unmarked = (word(Policy(ALPHA), found(0.5, unmarked=unseen))[1] for unseen in (False, True))
+    assert unmarked == f"{clear} Its marks were found on no photo, so they were not compared."
+
+
 def test_of_many_photos_one_small_p_value_is_no_conflict() -> None:
     claims = {"wordmark": 0.02, "patches": 0.9}
     assert word(Policy(ALPHA), found(0.9, alone=claims))[0] == "insufficient_evidence"
