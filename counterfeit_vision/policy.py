@@ -237,7 +237,8 @@ def _nothing_known(found: Findings) -> tuple[Decision, str] | None:
     if not found.known and found.marked:
         return "insufficient_evidence", (
             "Marks of the catalogue, or what surrounds them, are on a photo, but it looks too little like one "
-            f"product (nearest: {found.product}) to tell which: nothing can be said unless the listing names it."
+            f"product (nearest: {found.product}) to tell which: nothing can be said unless the listing names it. Where "
+            "many listings of catalogued goods end so, calibrate with photos as listings show them, not studio photos."
         )
     if not found.known:
         return "insufficient_evidence", (

@@ -55,6 +55,7 @@ def test_what_the_catalogue_does_not_know_is_not_judged() -> None:
     assert said == "insufficient_evidence"
     assert "Marks of the catalogue" in reason
     assert "nearest: bag" in reason
+    assert reason.endswith("calibrate with photos as listings show them, not studio photos.")
 
 
 def test_what_no_claim_that_counts_can_say_anything_about_accuses_nobody() -> None:
