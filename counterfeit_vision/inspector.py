@@ -248,7 +248,8 @@ class Inspector:
             warnings.warn(
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
                 "the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
-                f"{first_few(doubts, DOUBTS_TOLD)}",
+                f"{first_few(doubts, DOUBTS_TOLD)}; keep those that are genuine, such as worn goods: without them, "
+                "such are accused",
                 RuntimeWarning,
                 stacklevel=2,
             )

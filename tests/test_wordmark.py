@@ -380,7 +380,8 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
          "(deviation 0.150; said from 0.03 on)."),
         ({"redrawn": 0.02, "retyped": 0.06}, "in other shapes than on the genuine goods, or badly seen (median "
          "deviation 0.060; up to 0.050 is usual)."),
-        ({"redrawn": 0.02}, "'SILVANA' and is drawn as on the genuine goods (largest deviation 0.020)."),
+        ({"redrawn": 0.02}, "'SILVANA' and is drawn nearly as on the genuine goods (largest deviation 0.020)."),
+        ({"redrawn": 0.009}, "'SILVANA' and is drawn as on the genuine goods (largest deviation 0.009)."),
     ],
 )  # fmt: skip
 def test_a_sentence_says_what_counts_most_and_its_numbers(numbers: dict, told: str) -> None:

@@ -33,6 +33,7 @@ GENUINE = 2  # genuine lines, those most alike, that a suspect's line is compare
 SURPRISE = 20.0  # nats between the text as read and the wordmark that count as a full misspelling (score 1)
 LAID_OVER = 0.45  # correlation below which two lines are not the same drawing (development fakes: 0.50 and more)
 MISSPELT_SHOWN = 0.05  # from which the sentence speaks of spelling: 1 nat, more than any genuine development mark
+NEARLY = 0.01  # excess residual from which the sentence no longer says that a mark is drawn as the genuine one
 DRAWN_OTHERWISE = 0.03  # excess residual of the worst genuine development mark (benchmarks/wordmark.py)
 # Residual of the median glyph, noise apart: 66 genuine cartons stay below; overprinted names have 0.07 to 0.33
 RETYPED = 0.05
@@ -500,4 +501,5 @@ def _sentence(compared: LineComparison) -> str:
         )
     if compared.redrawn >= DRAWN_OTHERWISE:
         return f"The mark reads {read!r}; {worst} differs, or lies otherwise (deviation {compared.redrawn:.3f})."
-    return f"The mark reads {read!r} and is drawn as on the genuine goods (largest deviation {compared.redrawn:.3f})."
+    drawn = f"drawn {'nearly ' if compared.redrawn >= NEARLY else ''}as on the genuine goods"
+    return f"The mark reads {read!r} and is {drawn} (largest deviation {compared.redrawn:.3f})."
