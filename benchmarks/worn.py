@@ -1,6 +1,6 @@
 """Are genuine goods accused that are worn, and does it help to calibrate with some?
 
-    python benchmarks/worn.py --dtype bfloat16     # two sets of goods: about 15 minutes on a CPU
+    python benchmarks/worn.py     # two sets of goods: about 12 minutes on a CPU
     python benchmarks/worn.py --seeds 0 --folder /tmp/worn   # for development: seeds below 10
 
 The goods, their photos and what is wrong with the fakes are those of printed.py; the catalogue shows new goods. Worn

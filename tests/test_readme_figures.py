@@ -19,6 +19,7 @@ ROWS = [
 EVERY = ["bottle", "watch", "bag", "shoe", "tag", "shirt", "metal", "leather"]
 PRINTED = ["fakes suspected", "genuine suspected", "AUROC"]
 SELLERS = ["fakes suspected", "genuine suspected, in the mix that calibrates", "AUROC"]
+WORN = "AUROC, fakes beside worn"
 PLAIN = ["AUROC, plain cosine"]
 
 # A row's first words; the result; where its figures stand there, in the row's order; where those of the plain cosine
@@ -68,6 +69,12 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
     ("the same, forty brands", "printed-many-bare", PRINTED, PLAIN),
     ("the same where one photo", "printed-alone", PRINTED, PLAIN),
     ("the same as sellers", "sellers", SELLERS, PLAIN),
+    (
+        "the same cards, genuine and worn",
+        "worn",
+        [f"calibrated with {how}/{of}" for of in ("worn suspected", WORN) for how in ("new", "some worn")],
+        [f"calibrated with {how}/{WORN}, plain cosine" for how in ("new", "some worn")],
+    ),
     ("other kinds of goods", "kinds", [f"kinds/{kind}/fakes suspected" for kind in EVERY], []),
     ("all rendered fakes", "power", ["all claims/fakes suspected", "all claims/genuine suspected"], []),
     (
