@@ -224,18 +224,20 @@ class Decider:
         )
 
     def _looked_for_marks(self, ranked: _Ranked) -> bool:
-        """Whether the marks of what the photos that count show are known, and were found on no photo."""
+        """Whether the marks of what the photos that count show are known, and neither they nor what surrounds them were
+        found on any photo.
+        """
         looked = [evidence.applicable for evidence in said(ranked.judged, self.heads, Mark.name)]
         return not ranked.marked.any() and any(looked[row] for row in ranked.counted.tolist())
 
     def _misnamed(self, listing: Listing, ranked: _Ranked) -> str | None:
-        """The brand that the listing claims, where the catalogue holds it and no photo that counts looks most like a
-        product of it. One that it does not hold may be spelt otherwise.
+        """The product that the listing claims, or else the brand, where the catalogue holds it and no photo that counts
+        looks most like a product of the same brand. What it does not hold may be spelt otherwise.
         """
         claimed = self._claimed_brands(listing)
         if not claimed or not claimed.isdisjoint(ranked.kinds[row] for row in ranked.counted.tolist()):
             return None
-        return listing.brand or min(claimed)
+        return listing.product if len(self.catalog.claimed_by(listing)) else listing.brand
 
     def _claimed_brands(self, listing: Listing) -> frozenset[str]:
         """Those of the product that a listing names, which several may make, or else the one that it names itself;

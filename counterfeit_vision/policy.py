@@ -42,8 +42,8 @@ class Findings:
     - ``silent``: why none of its photos has a claim that counts; ``None`` where one has.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest, and ``brand`` that one's.
     - ``marked``: whether marks of the catalogue are on a photo, known or not; ``unmarked``: whether those of what it
-      shows are known, and were looked for in vain.
-    - ``misnamed``: the brand that it claims, where none of its photos looks most like a product of that.
+      shows are known, and they and what surrounds them were looked for in vain.
+    - ``misnamed``: what it claims, a product or a brand, where no photo of it looks most like one of that brand.
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
       whether that is of a proven fake; ``catalogued``: whether all that it shows are the very files of the catalogue's
       genuine photos.

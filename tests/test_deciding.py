@@ -106,9 +106,10 @@ def test_the_brand_of_a_named_product_counts_and_of_several_photos_one_is_enough
         ranked = ranked_of(len(shown), kinds=shown)
         return given._misnamed(Listing(id="x", photos=["p"], **claims), ranked)
 
-    assert misnamed([nearest], product=products[other]) == other
+    assert misnamed([nearest], product=products[other]) == products[other]
     assert misnamed([nearest], product=products[nearest], brand="spelt otherwise") is None
     assert misnamed([nearest], product="never heard of") is None
+    assert misnamed([nearest], product="never heard of", brand=other) == other
     assert misnamed([nearest, other], brand=other) is None
     half = ranked_of(2, kinds=[nearest, other], known=np.array([True, False]))  # what is not known counts for nothing
     assert given._misnamed(Listing(id="x", photos=["p"], brand=other), half) == other

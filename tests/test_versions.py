@@ -133,6 +133,38 @@ def test_bad_photos_are_no_version() -> None:
     assert stencil_of([card(), seen(card(noise=1)), *bad], [BOX, SMALL]).rows == (0, 1)
 
 
+def ornamented(drawn: np.ndarray) -> np.ndarray:
+    """The card with signs around its marks, which its back has, too."""
+    random = np.random.default_rng(4)
+    rows = [(x, y) for x in range(70, 500, 26) for y in (38, 62, 290, 320, 350)]
+    for x, y in rows + [(x, y) for x in (75, 100, 125, 435, 460, 490) for y in range(90, 290, 26)]:
+        kind, colour, size = random.integers(3), random.integers(30, 190, 3).tolist(), int(random.integers(5, 11))
+        if kind == 0:
+            cv2.circle(drawn, (x, y), size, colour, 2, cv2.LINE_AA)
+        elif kind == 1:
+            cv2.line(drawn, (x - size, y - size), (x + size, y + size // 2), colour, 3, cv2.LINE_AA)
+        else:
+            cv2.rectangle(drawn, (x - size, y - size // 2), (x + size // 2, y + size), colour, 2)
+    return drawn
+
+
+def back(noise: int) -> np.ndarray:
+    drawn = printed(noise=noise)
+    drawn[90:272, 150:412] = PAPER
+    lines = ("INGREDIENTS: SUGAR", "WHEAT FLOUR, SALT", "MADE IN EU BY VLM", "STORE COOL, DRY", "www.velmora.example")
+    for row, words in enumerate(lines):
+        cv2.putText(drawn, words, (158, 118 + 34 * row), cv2.FONT_HERSHEY_PLAIN, 1.35, (80, 60, 60), 2, cv2.LINE_AA)
+    return ornamented(drawn)
+
+
+def test_photos_of_the_back_make_no_relief_of_a_print() -> None:
+    """Edges tell where on them the marks would be, and what they show there is as alike as a version is."""
+    fronts = [ornamented(printed()), *(seen(ornamented(printed(noise=1 + row)), seed=5 + row) for row in range(2))]
+    made = stencil_of([*fronts, *(seen(back(3 + row), seed=6 + row) for row in range(2))], [BOX])
+    assert not made.relief
+    assert made.rows == (0, 1, 2)
+
+
 def test_marks_of_several_versions_are_no_relief_for_that() -> None:
     """Those of one version are as alike as prints are."""
     made = stencil_of(references(), [BOX, SMALL])

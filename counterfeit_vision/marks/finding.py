@@ -305,8 +305,8 @@ def _stencil(
     relief: bool,
 ) -> tuple[Stencil | str, float]:
     """:func:`make_stencil` of a relief or of what is none; and the mean likeness of the other references' marks to the
-    first's, 0 where they were not found; of a version to its own first's. From ``enough`` on no other is tried as the
-    first.
+    first's, 0 where they were not found; of what is no relief that of a version to its own first's. From ``enough`` on
+    no other is tried as the first.
     """
     features = features or [MarkFeatures.of(photo, relief=relief) for photo in photos]
     reasons, laid = list[str](), list[tuple[Stencil, float]]()
@@ -359,14 +359,15 @@ def _with_others(first: Stencil, photos: Sequence[Pixels], features: Sequence[Ma
         ),
     )
     for version in stencil.versions[1:]:
-        if len(version.rows) > 1:
+        if len(version.rows) > 1 and not first.relief:  # by edges, photos of the back may have a place, and be alike
             alike |= dict.fromkeys(version.rows, version.alike)
     return stencil, float(sum(alike.values()) / max(len(photos) - 1, 1))
 
 
 def _of_other_versions(first: Stencil, placed: list[_Placed], photos: Sequence[Pixels]) -> list[_Placed]:
     """Of references in whose place of the marks lies something else than the first's, those that show the same there as
-    another of them, which they are laid over: that is a version of the goods, and no bad photo.
+    another of them, which they are laid over. That is mostly a version of the goods, as bad photos are not alike; but
+    two photos of another side may be.
     """
     kept = list[_Placed]()
     while placed:

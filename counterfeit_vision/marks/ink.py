@@ -333,7 +333,7 @@ def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviat
         x0, x1 = start + width * part // PARTS, start + width * (part + 1) // PARTS
     map_ = np.zeros(shape, np.float32)
     map_[y0:y1, x0:x1] = score
-    return InkDeviation(score, text, map_, len({id(mark) for _, mark, *_ in found}))
+    return InkDeviation(score, text, map_, len({mark for _, mark, *_ in found}))
 
 
 def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
@@ -343,7 +343,7 @@ def _weights(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         if one.likeness < LIKE:
             continue
         genuine = mark.genuine
-        weights = np.array([other.weight for other in genuine if other.likeness > LIKE] or [g.weight for g in genuine])
+        weights = np.array([other.weight for other in genuine if other.likeness >= LIKE])
         usual = float(np.median(weights))
         spread = SPREAD_OF_MAD * float(np.median(np.abs(weights - usual)))
         versions = [usual, *weights[np.abs(weights - usual) > VERSION].tolist()]

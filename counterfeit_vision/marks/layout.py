@@ -43,7 +43,7 @@ GRID = np.linspace(-0.8, 0.8, 5)  # over a mark's box, -1..1: places by which it
 TURN = (0.2, 5.0)  # degrees
 STRETCH = (1.0, 25.0)  # per cent
 SHIFT = (1.0, 12.0)  # pixels of the frame
-SMALL = 16.0  # pixels of the frame: beside a mark that is less on a side, times its square more: chosen on drawn cards
+SMALL = 16.0  # pixels of the frame: a slimmer mark is expected to lie off more by this over its side, squared
 BENT = (1.0, 4.0, 2.0)  # degrees, per cent and pixels, of goods that fewer than three references show
 
 
