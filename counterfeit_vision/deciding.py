@@ -205,7 +205,7 @@ class Decider:
             most=calibration.most_photos,
             proved=calibration.proved(p_value) if calibration.rounds else None,
             marked=bool(ranked.marked.any()),
-            unmarked=self._looked_for_marks(ranked),
+            unmarked=self._unmarked(ranked),
             misnamed=self._misnamed(listing, ranked),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             fake=copied is not None and self._is_of_fake(copied),
@@ -223,7 +223,7 @@ class Decider:
             shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
         )
 
-    def _looked_for_marks(self, ranked: _Ranked) -> bool:
+    def _unmarked(self, ranked: _Ranked) -> bool:
         """Whether the marks of what the photos that count show are known, and neither they nor what surrounds them were
         found on any photo.
         """
@@ -234,19 +234,12 @@ class Decider:
         """The product that the listing claims, or else the brand, where the catalogue holds it and no photo that counts
         looks most like a product of the same brand. What it does not hold may be spelt otherwise.
         """
-        claimed = self._claimed_brands(listing)
-        if not claimed or not claimed.isdisjoint(ranked.kinds[row] for row in ranked.counted.tolist()):
-            return None
-        return listing.product if len(self.catalog.claimed_by(listing)) else listing.brand
-
-    def _claimed_brands(self, listing: Listing) -> frozenset[str]:
-        """Those of the product that a listing names, which several may make, or else the one that it names itself;
-        none where the catalogue holds neither.
-        """
-        rows = self.catalog.claimed_by(listing)
+        named, rows = listing.product, self.catalog.claimed_by(listing)
         if not len(rows) and listing.brand is not None:
-            rows = self.catalog.rows_of(brand=listing.brand)[:1]  # they are of one brand, and may be many
-        return frozenset(self.catalog.references[row].names[0] for row in rows.tolist())
+            named, rows = listing.brand, self.catalog.rows_of(brand=listing.brand)[:1]  # they are of one brand
+        brands = {self.catalog.references[row].names[0] for row in rows.tolist()}
+        shown = {ranked.kinds[row] for row in ranked.counted.tolist()}
+        return named if brands and brands.isdisjoint(shown) else None
 
     def _why_silent(self, ranked: _Ranked) -> str | None:
         """What the first calibrated claims say of having nothing to go on; ``None`` where one has."""

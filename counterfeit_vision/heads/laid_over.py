@@ -19,6 +19,7 @@ from .suspects import Suspects
 
 __all__ = [
     "differs_as_a_whole",
+    "differs_in_drawing",
     "drawn_otherwise",
     "in_spreads",
     "laid_over",
@@ -140,6 +141,13 @@ def differs_as_a_whole(
         text=found.text,
         whole=whole,
     )
+
+
+def differs_in_drawing(
+    suspects: Suspects, row: int, compare: Callable[[WholeProduct, Laid, Floats], Difference]
+) -> Evidence:
+    """As :func:`differs_as_a_whole`, of what is drawn: ``compare`` is given how far it differs everywhere, too."""
+    return differs_as_a_whole(suspects, row, lambda whole, laid: compare(whole, laid, suspects.unlike_all(row)))
 
 
 def side_by_side(

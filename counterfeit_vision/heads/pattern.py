@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..products.differences import pattern_differs
 from ..types import Evidence
-from .laid_over import differs_as_a_whole
+from .laid_over import differs_in_drawing
 from .suspects import Suspects
 
 __all__ = ["Pattern"]
@@ -21,8 +21,4 @@ class Pattern:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(
-            lambda row: differs_as_a_whole(
-                suspects, row, lambda whole, laid: pattern_differs(whole, laid, suspects.unlike_all(row))
-            )
-        )
+        return suspects.each(lambda row: differs_in_drawing(suspects, row, pattern_differs))
