@@ -321,8 +321,14 @@ def make(seed: int, folder: Path, *, alone: bool = False, many: bool = False) ->
 def judged(goods: Set, seed: int, encoder: cv.Encoder, *, bare: bool) -> dict[str, list[Any]]:
     """One set's attacks, decisions, risks, and plain distances to the claimed product."""
     known = [dataclasses.replace(row, regions=()) for row in goods.references] if bare else goods.references
-    catalog = cv.Catalog.build(known, encoder=encoder)
-    verdicts = cv.Inspector(catalog).calibrate(goods.calibration).inspect(goods.listings, strict=True)
+    return decided(goods, seed, cv.Catalog.build(known, encoder=encoder), goods.calibration, encoder)
+
+
+def decided(
+    goods: Set, seed: int, catalog: cv.Catalog, calibration: Sequence[cv.Listing], encoder: cv.Encoder
+) -> dict[str, list[Any]]:
+    """The same, calibrated with these genuine photos."""
+    verdicts = cv.Inspector(catalog).calibrate(calibration).inspect(goods.listings, strict=True)
     vectors = cv.embed([listing.photos[0] for listing in goods.listings], encoder=encoder).vectors
     plain = [
         1 - float((catalog.vectors[catalog.claimed_by(listing)] @ vector).max())

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from printed import (
     Set,
     catalogued,
     counterfeit,
+    decided,
     font,
     gathered,
     invented,
@@ -125,31 +128,12 @@ def make(seed: int, folder: Path) -> Worn:
     return Worn(references, calibration, listings, [attack for attack, _ in kinds], some, [wear for _, wear in kinds])
 
 
-def judged(goods: Worn, seed: int, encoder: cv.Encoder) -> dict[str, list[Any]]:
-    """One set's attacks and wear, plain distances to the claimed product, and decisions and risks either way."""
-    catalog = cv.Catalog.build(goods.references, encoder=encoder)
-    vectors = cv.embed([listing.photos[0] for listing in goods.listings], encoder=encoder).vectors
-    plain = [
-        1 - float((catalog.vectors[catalog.claimed_by(listing)] @ vector).max())
-        for listing, vector in zip(goods.listings, vectors, strict=True)
-    ]
-    some = goods.calibrate
-    table: dict[str, list[Any]] = {}
+def judged(goods: Worn, seed: int, encoder: cv.Encoder) -> Iterator[dict[str, list[Any]]]:
+    """What printed.py tells of one set, and its wear, calibrated either way."""
+    catalog, some = cv.Catalog.build(goods.references, encoder=encoder), goods.calibrate
     for how, genuine in (("new", goods.calibration), ("some worn", goods.calibration[: -len(some)] + some)):
-        verdicts = cv.Inspector(catalog).calibrate(genuine).inspect(goods.listings, strict=True)
-        rows = {
-            "how": [how] * len(verdicts),
-            "seed": [str(seed)] * len(verdicts),
-            "brand": [f"{seed} {listing.brand}" for listing in goods.listings],
-            "attack": goods.attacks,
-            "wear": goods.wear,
-            "decision": [verdict.decision for verdict in verdicts],
-            "risk": [verdict.risk for verdict in verdicts],
-            "plain": plain,
-        }
-        for name, values in rows.items():
-            table.setdefault(name, []).extend(values)
-    return table
+        table = decided(goods, seed, catalog, genuine, encoder)
+        yield table | {"how": [how] * len(goods.wear), "wear": goods.wear}
 
 
 def main() -> None:
@@ -159,7 +143,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-worn")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
-    column = gathered(judged(make(seed, options.folder / str(seed)), seed, encoder) for seed in options.seeds)
+    sets = (judged(make(seed, options.folder / str(seed)), seed, encoder) for seed in options.seeds)
+    column = gathered(itertools.chain.from_iterable(sets))
     fake, old = column["attack"] != "", column["wear"] != ""
     result: dict[str, Any] = {"seeds": options.seeds, "dtype": str(encoder.dtype)}
     for how in ("new", "some worn"):
