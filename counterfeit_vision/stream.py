@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -35,12 +35,7 @@ from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
 __all__ = ["EncodedPhoto", "embed", "encode_photos", "stack"]
 
-T = TypeVar("T")
-R = TypeVar("R")
-P = ParamSpec("P")
-
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
-UNDECODED = 32 << 20  # bytes a thread of files that are read and not decoded yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,20 +148,18 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result. ``views=False`` spares the small copies to show where no cache keeps them for others.
 
-    At most a few batches are held in memory, and of files that wait to be decoded a few or small ones. Before a fault
-    of the source is raised, what was read comes out, and before one of the encoder what it had begun. The threads end
-    before either is raised, and when the iterator is closed early.
+    At most a few batches are held in memory, and of files that are not decoded yet one a thread. Before a fault of the
+    source is raised, what was read comes out, and before one of the encoder what it had begun. The threads end before
+    either is raised, and when the iterator is closed early.
     """
     refuse_no_encoder(encoder)
     with contextlib.ExitStack() as resources:
         store = resources.enter_context(opened(cache))
-        views = views or store is not None
-        pool = _Decoders(min(16, os.cpu_count() or 1))
+        pool = _Decoders(encoder, store, views or store is not None)
         resources.callback(pool.shutdown, wait=True, cancel_futures=True)
         source = iter(photos)
         begun: deque[_Batch] = deque()
         waiting: deque[Callable[[], _Prepared | Failure]] = deque()
-        coming: WeakValueDictionary[str, Future[_Prepared | Failure]] = WeakValueDictionary()
         batch: list[_Prepared | Failure] = []
         to_encode: set[str] = set()
         exhausted, fault = False, None
@@ -180,7 +173,7 @@ def encode_photos(
                 except Exception as error:
                     exhausted, fault = True, error
                     break
-                waiting.append(_submit(pool, name, photo, encoder, store, coming, views))
+                waiting.append(pool.begin(name, photo))
             if waiting:
                 item = waiting.popleft()()
                 batch.append(item)
@@ -203,63 +196,63 @@ def encode_photos(
         raise fault
 
 
+_Work: TypeAlias = Future["_Prepared | Failure"]
+
+
 class _Decoders(ThreadPoolExecutor):
-    """Threads that prepare photos. Who brings a file waits while others of :data:`UNDECODED` bytes a thread are not
-    decoded yet; small ones are all taken, so that threads have work while the encoder has it.
-    """
+    """Threads that read, hash and prepare photos."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads, thread_name_prefix="counterfeit-vision-decode")
-        self._most, self._held, self._less = UNDECODED * threads, 0, threading.Condition()
+    def __init__(self, encoder: Encoder, store: EmbeddingCache | None, views: bool) -> None:
+        super().__init__(min(16, os.cpu_count() or 1), thread_name_prefix="counterfeit-vision-decode")
+        self._encoder, self._store, self._views = encoder, store, views
+        self._in_hand: WeakValueDictionary[str, _Work | _Prepared | Failure] = WeakValueDictionary()
+        self._one = threading.Lock()
 
-    def submit_file(self, size: int, call: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """As :meth:`submit`, of a file of ``size`` bytes; one alone may be of any size."""
-        with self._less:
-            self._less.wait_for(lambda: not self._held or self._held + size <= self._most)
-            self._held += size
-        future = self.submit(call, *args, **kwargs)
-        future.add_done_callback(lambda _: self._let_go(size))
-        return future
+    def begin(self, name: str, photo: Photo | Failure) -> Callable[[], _Prepared | Failure]:
+        """Start a photo, and return what waits for it."""
+        if isinstance(photo, Failure):
+            return lambda: photo
+        future = self.submit(self._found, name, photo)
+
+        def wait() -> _Prepared | Failure:
+            found = future.result()
+            return _renamed(found.result(), name, photo) if isinstance(found, Future) else found
+
+        return wait
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As the executor's; but one of its own threads, which may collect an abandoned stream, does not wait."""
         own = threading.current_thread() in self._threads
         super().shutdown(wait and not own, cancel_futures=cancel_futures)
 
-    def _let_go(self, size: int) -> None:
-        with self._less:
-            self._held -= size
-            self._less.notify_all()
-
-
-def _submit(
-    pool: _Decoders,
-    name: str,
-    photo: Photo | Failure,
-    encoder: Encoder,
-    store: EmbeddingCache | None,
-    coming: WeakValueDictionary[str, Future[_Prepared | Failure]],
-    views: bool,
-) -> Callable[[], _Prepared | Failure]:
-    """Start a photo, and return what waits for it. Files are hashed here, before any work: one that the cache holds, or
-    that a thread has in hand under another name, costs no more than that.
-    """
-    if isinstance(photo, Failure):
-        return lambda: photo
-    if not isinstance(photo, str | bytes | os.PathLike):
-        return pool.submit(_prepare, name, photo, photo, None, encoder, views).result
-    try:
-        data = read_bytes(photo, name=photo_name(photo, name))
-    except DecodeError as error:
-        failure = Failure(name, "decode", error)
-        return lambda: failure
-    sha256 = hashlib.sha256(data).hexdigest()
-    if store is not None and (kept := store.get(sha256, _cache_key(encoder))):
-        return lambda: _Prepared(name, photo, sha256, kept=kept)
-    if (twin := coming.get(sha256)) is not None:
-        return lambda: _renamed(twin.result(), name, photo)
-    future = coming[sha256] = pool.submit_file(len(data), _prepare, name, photo, data, sha256, encoder, views)
-    return future.result
+    def _found(self, name: str, photo: Photo) -> _Prepared | Failure | _Work:
+        """Files are hashed before any work: one that the cache holds, or that is in hand under another name, costs no
+        more than that. What another thread has begun is waited for by who reads the results, not here.
+        """
+        if not isinstance(photo, str | bytes | os.PathLike):
+            return _prepare(name, photo, photo, None, self._encoder, self._views)
+        try:
+            data = read_bytes(photo, name=photo_name(photo, name))
+        except DecodeError as error:
+            return Failure(name, "decode", error)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self._store is not None and (kept := self._store.get(sha256, _cache_key(self._encoder))):
+            return _Prepared(name, photo, sha256, kept=kept)
+        own = _Work()
+        with self._one:
+            first = self._in_hand.setdefault(sha256, own)
+        if isinstance(first, _Prepared | Failure):
+            return _renamed(first, name, photo)
+        if first is not own:
+            return first
+        try:
+            found = _prepare(name, photo, data, sha256, self._encoder, self._views)
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        self._in_hand[sha256] = found
+        own.set_result(found)
+        return found
 
 
 def _renamed(twin: _Prepared | Failure, name: str, photo: Photo) -> _Prepared | Failure:
@@ -379,6 +372,8 @@ def _check_rows(rows: Embeddings, count: int, encoder: Encoder) -> None:
 
 
 def _are_finite(halves: NDArray[np.float16]) -> bool:
-    """As ``np.isfinite(halves).all()``, which takes many times as long: no exponent is all ones."""
-    exponents = halves.view(np.uint16) & 0x7C00
-    return bool(exponents.max(initial=0) < 0x7C00)
+    """As ``np.isfinite(halves).all()``, which takes many times as long: of the bits as numbers, neither the largest
+    without a sign nor, of those with one, the largest has an exponent of all ones.
+    """
+    positive, negative = halves.view(np.int16).max(initial=0), halves.view(np.uint16).max(initial=0)
+    return bool(positive < 0x7C00 and negative < 0xFC00)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import hashlib
 import io
 import itertools
 import sqlite3
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -263,7 +265,7 @@ def test_a_copy_that_is_in_hand_is_not_decoded_again(
         (tmp_path / name).write_bytes(BAD)
     photos = [("a", jpeg(1)), ("b", jpeg(2)), ("c", jpeg(1)), ("x", tmp_path / "x.jpg"), ("y", tmp_path / "y.jpg")]
     results = list(encode_photos([*photos, ("d", jpeg(2))], encoder=small, cache=False))
-    assert sorted(decoded) == sorted(["a", "b", str(tmp_path / "x.jpg")])
+    assert sorted(Path(name).stem.translate(str.maketrans("cdy", "abx")) for name in decoded) == ["a", "b", "x"]
     assert [result.id for result in results] == ["a", "b", "c", "x", "y", "d"]
     assert "x.jpg" in str(results[3].error)
     assert str(results[4].error) == str(results[3].error).replace("x.jpg", "y.jpg")
@@ -706,31 +708,52 @@ def test_rows_of_another_precision_are_not_taken_from_the_cache(
         np.testing.assert_array_equal(embed(photos, encoder=half, cache=cache).vectors, own)
 
 
-@pytest.mark.parametrize("room", [1, 6, None])
-def test_large_files_wait_to_be_read_and_small_ones_do_not(
-    small: Small, monkeypatch: pytest.MonkeyPatch, room: int | None
+@pytest.mark.parametrize("threads", [1, 3])
+def test_of_files_that_are_not_decoded_yet_each_thread_has_one(
+    small: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, threads: int
 ) -> None:
-    """``room`` is for so many of the files; ``None`` leaves what there is."""
-    files = named(40)
-    small.batch_size, read, decoding = 16, [], threading.Event()
-    largest = 40 if room is None else room + 1  # the one that has to wait is read, too
-    monkeypatch.setattr(stream_module.os, "cpu_count", lambda: 1)
-    if room is not None:
-        monkeypatch.setattr(stream_module, "UNDECODED", sum(len(data) for _, data in files[:room]))
-    decode = stream_module.decode
+    small.batch_size, reading, most = 16, [], []
+    monkeypatch.setattr(stream_module.os, "cpu_count", lambda: threads)
+    read, prepare = stream_module.read_bytes, stream_module._prepare
 
-    def held(*photo: object, **options: object) -> object:
-        assert decoding.wait(60)
-        return decode(*photo, **options)
+    def noted(*photo: object, **options: object) -> bytes:
+        reading.append(1)
+        most.append(len(reading))
+        return read(*photo, **options)
 
-    monkeypatch.setattr(stream_module, "decode", held)
+    def done(*photo: object) -> object:
+        time.sleep(0.002)
+        reading.pop()
+        return prepare(*photo)
 
-    def source() -> Iterator[tuple[str, bytes]]:
-        for pair in files:
-            read.append(pair[0])
-            if len(read) == min(largest, AHEAD * 16):
-                threading.Timer(0.2, decoding.set).start()
-            assert len(read) <= largest or decoding.is_set()
-            yield pair
+    monkeypatch.setattr(stream_module, "read_bytes", noted)
+    monkeypatch.setattr(stream_module, "_prepare", done)
+    for name, data in named(40):
+        (tmp_path / name).write_bytes(data)
+    files = [(name, tmp_path / name) for name, _ in named(40)]
+    assert [row.id for row in encode_photos(files, encoder=small, cache=False)] == [name for name, _ in files]
+    assert max(most) <= threads
 
-    assert [row.id for row in encode_photos(source(), encoder=small, cache=False)] == [name for name, _ in files]
+
+def test_who_reads_the_results_neither_reads_nor_hashes_files(
+    small: Small, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A GPU waits while the thread that feeds it does either."""
+    by: set[str] = set()
+    read, sha256, get = stream_module.read_bytes, hashlib.sha256, EmbeddingCache.get
+    here = threading.current_thread().name
+
+    def noted(call: Callable[..., object]) -> Callable[..., object]:
+        return lambda *given, **options: (by.add(threading.current_thread().name), call(*given, **options))[1]
+
+    files = [(name, tmp_path / name) for name, _ in named(8)]
+    for (_, path), (_, data) in zip(files, named(8), strict=True):
+        path.write_bytes(data)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert len(list(encode_photos(files, encoder=small, cache=cache))) == 8
+        monkeypatch.setattr(stream_module, "read_bytes", noted(read))
+        monkeypatch.setattr(stream_module.hashlib, "sha256", noted(sha256))
+        monkeypatch.setattr(EmbeddingCache, "get", noted(get))
+        assert len(list(encode_photos(files, encoder=small, cache=cache))) == 8
+    assert by
+    assert here not in by
