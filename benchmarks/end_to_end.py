@@ -5,18 +5,22 @@
 The corpus is rendered: 600 px, 1.6 and 12 megapixels, a tenth of them progressive, a tenth WebP or PNG; 40 photos, and
 for a card four batches, which are these 40 under other bytes. Measured: photos no two alike, as many with 30 % copies
 among them, and the same folder once more; the first two each with an empty cache of embeddings. Beside them open_clip's
-loop, one photo at a time in float32, over the 40. Then ours against the sum of its stages, each alone, without a cache.
-Then, on a CPU, resident memory, with an encoder that takes next to no time, as more and more photos go through
-decoding, batches and search. Checked first: same rows for a photo and its copy, whatever its neighbours.
+loop, one photo at a time in float32, over the 40. Then ours against the sum of its stages, each alone, without a cache;
+and what the thread takes that feeds the encoder and gives the rows, with an encoder that takes next to no time: however
+many cores decode, and however quick a card is, no more photos a second go through one process. Then, on a CPU, resident
+memory, with such an encoder, as more and more photos go through decoding, batches and search. Checked first: same rows
+for a photo and its copy, whatever its neighbours.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +91,16 @@ class Instant:
         return Embeddings(vectors, None, (0, 0), whole, tuple(map(str, range(len(images)))))
 
 
+def fed(files: list[Path], cache: EmbeddingCache | bool) -> float:
+    """Milliseconds of processor time a photo of this thread, others decoding: the median of five rounds."""
+    spent = []
+    for _ in range(5):
+        start = time.thread_time()
+        cv.embed(files, encoder=Instant(), cache=cache)
+        spent.append(1000 * (time.thread_time() - start) / len(files))
+    return round(statistics.median(spent), 3)
+
+
 def grow() -> None:
     """In a process of its own: resident MiB after so many photos, as JSON."""
     import psutil
@@ -147,6 +161,11 @@ def main() -> None:
             stages = result["rounds"]["ours, and its stages one by one"] = rounds.paired(ways, **few)
             spent = [row["cpu ms"] for row in stages.values()]
             result["all at once against the sum of its stages"] = round(spent[0] / sum(spent[1:]), 3)
+            cv.embed(files, encoder=Instant(), cache=kept)
+            feeding = {"decoded": fed(files, False), "from the cache": fed(files, kept)}
+            result["ms a photo of the thread that feeds the encoder"] = feeding
+            if not chosen.json:
+                print(f"ms a photo of the thread that feeds the encoder: {feeding}")
     if not chosen.check and not chosen.quick and chosen.device == "cpu":
         done = subprocess.run([sys.executable, __file__, "grow"], capture_output=True, text=True, check=True)
         held = json.loads(done.stdout)
