@@ -16,7 +16,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -31,6 +31,7 @@ from .encoders.base import Encoder, OverlappingEncoder, precision_of, refuse_no_
 from .errors import DecodeError, InputError
 from .progress import progress_bar
 from .small import small_jpeg
+from .threads import Pool
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
 __all__ = ["EncodedPhoto", "embed", "encode_photos", "stack"]
@@ -199,7 +200,7 @@ def encode_photos(
 _Work: TypeAlias = Future["_Prepared | Failure"]
 
 
-class _Decoders(ThreadPoolExecutor):
+class _Decoders(Pool):
     """Threads that read, hash and prepare photos."""
 
     def __init__(self, encoder: Encoder, store: EmbeddingCache | None, views: bool) -> None:

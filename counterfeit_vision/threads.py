@@ -10,23 +10,45 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, Self, TypeVar, overload
 from weakref import WeakSet
 
-__all__ = ["Once", "cached_property", "each"]
+__all__ = ["Once", "Pool", "cached_property", "each"]
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 MOST = 16  # at once: each may hold a whole photo
+ELSEWHERE = "counterfeit-vision-elsewhere"  # the name of a thread that ends once its one call has
 
 _counting = threading.Lock()
 _calls: set[threading.Event] = set()  # of :func:`each`: an event a call, set when the call is over
 _shared: WeakSet[Once[Any, Any]] = WeakSet()
 _limits: tuple[threading.Thread, Any] | None = None  # BLAS's limits while calls go on, and the thread that set them
+
+
+class Pool(ThreadPoolExecutor):
+    """Its threads take no more work once the main thread has ended: from then on whoever asks does it, so that a
+    service that shuts down finishes what it has in hand.
+    """
+
+    def submit(self, function: Callable[..., Value], /, *arguments: Any, **options: Any) -> Future[Value]:
+        try:
+            return super().submit(function, *arguments, **options)
+        except RuntimeError:
+            future: Future[Value] = Future()
+            _settle(future, partial(function, *arguments, **options))
+            return future
+
+
+def _settle(future: Future[Value], function: Callable[[], Value]) -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
@@ -42,7 +64,7 @@ def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[V
         if workers < 2:
             yield from map(function, items)
             return
-        with ThreadPoolExecutor(workers, thread_name_prefix="counterfeit-vision-each") as pool:
+        with Pool(workers, thread_name_prefix="counterfeit-vision-each") as pool:
             yield from pool.map(function, items)
 
 
@@ -195,17 +217,26 @@ def _end(over: threading.Event) -> None:
         _calls.discard(over)
         if _limits is not None and not _calls:
             setter, limits = _limits
-            setter.join()
+            if setter.name == ELSEWHERE:  # any other may live on for long
+                setter.join()
             limits.restore_original_limits()
             _limits = None
 
 
 def _elsewhere(function: Callable[[], Value]) -> Value:
     """``function`` in a thread that ends then: no interrupt reaches it, and what one sets, threadpoolctl lets no other
-    take back while it lives.
+    take back while it lives. Here, where Python lets none begin, as from 3.12 on while it ends.
     """
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(function).result()
+    future: Future[Value] = Future()
+    thread = threading.Thread(target=_settle, args=(future, function), name=ELSEWHERE)
+    try:
+        thread.start()
+    except RuntimeError:
+        return function()
+    try:
+        return future.result()
+    finally:
+        thread.join()
 
 
 def _begin_anew() -> None:

@@ -265,6 +265,51 @@ def test_a_forked_process_waits_for_nothing_that_a_thread_of_its_parent_does(scr
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60, env=environment)
 
 
+ENDING = """
+import concurrent.futures, sys, threading, time
+import numpy as np, threadpoolctl, torch
+from counterfeit_vision.preprocess import Preprocess
+from counterfeit_vision.stream import embed
+from counterfeit_vision.threads import each
+from counterfeit_vision.types import Embeddings
+class Grey:
+    fingerprint, batch_size, preprocess = "grey", 4, Preprocess(size=8)
+    def encode(self, squares):
+        vectors = squares.mean((1, 2)).astype(np.float32)
+        ids = tuple(map(str, range(len(squares))))
+        return Embeddings(vectors, None, (0, 0), np.zeros((len(squares), 0), np.float32), ids, (), "grey")
+def blas(_=0):
+    pools = threadpoolctl.threadpool_info()
+    return {pool["num_threads"] for pool in pools if pool.get("threading_layer") == "pthreads"}
+def start(thread):
+    if concurrent.futures.thread._shutdown and sys.argv[2] == "no thread":
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+    begin(thread)
+begin, threading.Thread.start = threading.Thread.start, start
+before = blas()
+def work():
+    while not concurrent.futures.thread._shutdown:
+        time.sleep(0.01)
+    inside = list(each(blas, range(3)))
+    rows = embed([np.full((9, 9, 3), grey, np.uint8) for grey in range(6)], encoder=Grey(), cache=False)
+    calm = inside == [{1} if before else set()] * 3 and blas() == before
+    print(calm, rows.vectors[:, 0].astype(int).tolist(), flush=True)
+if sys.argv[1] == "pool":
+    concurrent.futures.ThreadPoolExecutor(1).submit(work)
+else:
+    threading.Thread(target=work).start()
+"""
+
+
+@pytest.mark.parametrize("may_begin", ["threads", "no thread"])  # the latter as from Python 3.12 on, while it ends
+@pytest.mark.parametrize("worker", ["thread", "pool"])
+def test_what_a_worker_has_in_hand_is_finished_after_the_main_thread_has_ended(worker: str, may_begin: str) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    command = [sys.executable, "-W", "ignore", "-c", ENDING, worker, may_begin]
+    ended = subprocess.run(command, check=True, timeout=60, env=environment, capture_output=True, text=True)
+    assert ended.stdout == "True [0, 1, 2, 3, 4, 5]\n", ended.stderr
+
+
 def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
     once: Once[str, int] = Once()
     begun, tries = threading.Event(), []
