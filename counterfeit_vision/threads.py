@@ -69,25 +69,21 @@ def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[V
 
 
 class _Making(Generic[Value]):
-    """A value that one thread works out, or its error, once ``ended`` is let go. A bare lock: a fork, or an interrupt,
-    may come while that of a future is held.
+    """A value, once it is ``made``, by one thread, which lets ``ended`` go then, or when it gives up. A bare lock: a
+    fork, or an interrupt, may come while that of a future is held.
     """
 
     value: Value
-    error: BaseException | None = None
     made = False
 
     def __init__(self) -> None:
         self.ended = threading.Lock()
         self.ended.acquire()
 
-    def result(self) -> Value:
+    def wait(self) -> None:
         if not self.made:
             with self.ended:
                 pass
-            if self.error is not None:
-                raise self.error
-        return self.value
 
 
 class Once(Generic[Key, Value]):
@@ -102,31 +98,33 @@ class Once(Generic[Key, Value]):
         _shared.add(self)
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is raised for all
-        that wait for it, and is not kept.
+        """The value of ``key``, which ``make`` works out where it is not known. An error of ``make`` is its caller's
+        alone, such as a limit to its time: of those that wait for the value, the next works it out.
         """
-        mine: _Making[Value] = _Making()
-        try:
-            with self._lock:
-                found = self._known.get(key)
-                if found is None:
-                    found = self._known[key] = mine
-                    if self._most is not None and len(self._known) > self._most:
-                        self._known.popitem(last=False)
-                else:
-                    self._known.move_to_end(key)
-            if found is mine:
-                mine.value = make()
-                mine.made = True
-        except BaseException as error:
-            mine.error = error
-            with self._lock:
-                if self._known.get(key) is mine:
-                    del self._known[key]
-            raise
-        finally:
-            mine.ended.release()
-        return found.result()
+        while True:
+            mine: _Making[Value] = _Making()
+            try:
+                with self._lock:
+                    found = self._known.get(key)
+                    if found is None:
+                        found = self._known[key] = mine
+                        if self._most is not None and len(self._known) > self._most:
+                            self._known.popitem(last=False)
+                    else:
+                        self._known.move_to_end(key)
+                if found is mine:
+                    mine.value = make()
+                    mine.made = True
+            except BaseException:
+                with self._lock:
+                    if self._known.get(key) is mine:
+                        del self._known[key]
+                raise
+            finally:
+                mine.ended.release()
+            found.wait()
+            if found.made:
+                return found.value
 
     def forget(self, key: Key) -> None:
         """Take a key out; those who wait for its value, or have it, keep it."""
@@ -169,7 +167,8 @@ class cached_property(Generic[Value]):
         try:
             return self._making.get(id(one), partial(self._made, one))
         finally:
-            self._making.forget(id(one))
+            if self._name in vars(one):  # else another may be making it
+                self._making.forget(id(one))
 
     def _made(self, one: object) -> Value:
         known = vars(one)

@@ -310,26 +310,76 @@ def test_what_a_worker_has_in_hand_is_finished_after_the_main_thread_has_ended(w
     assert ended.stdout == "True [0, 1, 2, 3, 4, 5]\n", ended.stderr
 
 
-def test_an_error_is_raised_for_all_that_wait_and_is_not_kept() -> None:
+def test_an_error_is_its_callers_alone_and_who_waits_for_the_value_works_it_out() -> None:
     once: Once[str, int] = Once()
-    begun, tries = threading.Event(), []
+    begun, waiting, made = threading.Event(), threading.Semaphore(0), []
 
     def fail() -> int:
         begun.set()
-        time.sleep(0.1)
+        for _ in range(3):
+            assert waiting.acquire(timeout=30)
+        time.sleep(0.05)
+        raise TimeoutError("its own limit")
+
+    def wait(number: int) -> int:
+        assert begun.wait(timeout=30)
+        waiting.release()
+        return once.get("a", lambda: made.append(number) or number)
+
+    with ThreadPoolExecutor(4) as pool:
+        failing, others = pool.submit(once.get, "a", fail), [pool.submit(wait, number) for number in range(3)]
+        with pytest.raises(TimeoutError, match="its own"):
+            failing.result(timeout=30)
+        assert [other.result(timeout=30) for other in others] == made * 3
+    assert len(made) == 1
+    assert once.get("a", lambda: 7) == made[0]
+
+
+def test_an_error_that_all_meet_is_met_by_each_itself_and_is_not_kept() -> None:
+    once: Once[str, int] = Once()
+
+    def fail() -> int:
+        time.sleep(0.01)
         raise OSError("gone")
 
-    def wait() -> int:
-        assert begun.wait(timeout=30)
-        return once.get("a", lambda: tries.append("a") or 0)
-
-    with ThreadPoolExecutor(2) as pool:
-        mine, other = pool.submit(once.get, "a", fail), pool.submit(wait)
-        for result in (mine, other):
-            with pytest.raises(OSError, match="gone"):
-                result.result(timeout=30)
-    assert not tries
+    with ThreadPoolExecutor(4) as pool:
+        errors = [result.exception(timeout=30) for result in [pool.submit(once.get, "a", fail) for _ in range(4)]]
+    assert all(isinstance(error, OSError) for error in errors)
+    assert len(set(map(id, errors))) == 4, "none is another's, nor is its traceback"
     assert once.get("a", lambda: 7) == 7
+
+
+def test_a_cached_property_whose_first_maker_gave_up_is_still_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget = Once.forget
+    monkeypatch.setattr(Once, "forget", lambda once, key: (again.wait(timeout=30), forget(once, key)))
+
+    class Shaky:
+        tries = 0
+
+        @cached_property
+        def value(self) -> object:
+            self.tries += 1
+            if self.tries == 1:
+                first.set()
+                assert asked.wait(timeout=30)
+                time.sleep(0.05)
+                raise TimeoutError
+            again.set()
+            assert end.wait(timeout=30)
+            return object()
+
+    shaky, first, asked, again, end = Shaky(), *(threading.Event() for _ in range(4))
+    with ThreadPoolExecutor(3) as pool:
+        gives_up = pool.submit(lambda: shaky.value)
+        assert first.wait(timeout=30)
+        second = pool.submit(lambda: (asked.set(), shaky.value)[1])
+        assert again.wait(timeout=30)
+        assert isinstance(gives_up.exception(timeout=30), TimeoutError)
+        third = pool.submit(lambda: shaky.value)
+        time.sleep(0.05)
+        end.set()
+        assert second.result(timeout=30) is third.result(timeout=30) is shaky.value
+    assert shaky.tries == 2
 
 
 def test_an_interrupt_at_any_line_leaves_a_key_to_be_asked_for_again() -> None:
