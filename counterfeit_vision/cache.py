@@ -4,9 +4,9 @@ said of listings.
 
 One SQLite file, keyed by sha256 of the photo's bytes and the encoder's fingerprint. Several processes may share it. A
 file that cannot be read is set aside, with a warning, and begun anew, as is one that was removed, and one that can't be
-written any more, as on a full disk or in a folder of another, is only read: a cache may forget, but it must never be
-wrong, nor end the work. Another program's database is refused, as is a file of another kind. Beyond its size, what was
-not asked for longest is forgotten, in the same transaction as what takes its place.
+written, as on a full disk or in a folder of another, is only read until it can: a cache may forget, but it must never
+be wrong, nor end the work, nor hold it up. Another program's database is refused, as is a file of another kind. Beyond
+its size, what was not asked for longest is forgotten, in the same transaction as what takes its place.
 """
 
 from __future__ import annotations
@@ -65,14 +65,20 @@ LOG = 4 << 20  # bytes of SQLite's log before what it holds is moved into the fi
 NOTED = 1_000  # uses noted in memory before they are written
 MAGIC = b"SQLite format 3\0"  # with which SQLite's files begin
 LOGS = ("-wal", "-shm")  # endings of SQLite's log, and of what processes share about it
-PATIENCE = 60  # seconds that one process waits for another's write
+# Seconds that one process waits for another's write. Of two that did nothing else but write batches of 10 MB, each had
+# written its own after 1.4 at most, of four after 5.4.
+PATIENCE = 5
+QUIET = 300  # seconds before it is told again that a file can't be written, and before one that was not opened is tried
 COLUMNS = "vector, patches, rows, columns, content, width, height, view"
 NOTHING = np.zeros(0, np.float32)
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table that is not ours
+NO_WRITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY}
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 _forking = threading.RLock()  # held while the process forks, and while a cache is made
 _caches: WeakSet[EmbeddingCache] = WeakSet()
+_stuck: set[Path] = set()  # files that another process kept from being written: not waited for until one write succeeds
+_quiet: dict[Path, float] = {}  # until when, by time.monotonic(), it is not told again of a file
 _held = contextlib.ExitStack()  # the locks that are held while the process forks
 
 
@@ -109,7 +115,7 @@ class EmbeddingCache:
             raise InputError(f"EmbeddingCache(max_bytes={max_bytes!r}): need 1 or more; cache=False does without")
         self.max_bytes = max_bytes
         self._uses: dict[tuple[str, str], float] = {}
-        self._keeping, self._lock = True, threading.RLock()
+        self._stands_in, self._lock = False, threading.RLock()
         self._since = time.time()
         self._file: tuple[int, int] | None = None
         self._opened: sqlite3.Connection | None = None
@@ -131,8 +137,14 @@ class EmbeddingCache:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        """The file, open; it is opened again where a fork has closed it: see :func:`_before_fork`."""
+        """The file, open; it is opened again where a fork has closed it (see :func:`_before_fork`), and tried again
+        where something else stands in for it.
+        """
+        if self._stands_in and self._opened and not self._closed and time.monotonic() >= _quiet.get(self.path, 0):
+            self._opened.close()
+            self._opened = None
         if self._opened is None:
+            self._stands_in = False
             try:
                 self._opened = self._begin()
             except (OSError, sqlite3.Error) as error:
@@ -149,18 +161,19 @@ class EmbeddingCache:
             return self._begin_anew()
 
     def _do_without(self, error: Exception) -> sqlite3.Connection:
+        self._give_up(error)
         self._opened = connection = self._read_only() or self._connect(":memory:")
-        self._stop_keeping(error)
+        self._stands_in = True
         return connection
 
     def _open(self) -> sqlite3.Connection:
         self._create()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self._patience()
         while True:
             try:
                 return self._connect()
             except sqlite3.OperationalError as error:  # SQLite does not wait where two make the file at once
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                     raise
                 time.sleep(0.02)
 
@@ -178,7 +191,7 @@ class EmbeddingCache:
                 self.path.touch(0o644)
 
     def _connect(self, path: Path | str | None = None) -> sqlite3.Connection:
-        connection = sqlite3.connect(path or self.path, timeout=PATIENCE, check_same_thread=False)
+        connection = sqlite3.connect(path or self.path, timeout=self._patience(), check_same_thread=False)
         self._file = _identity(self.path)
         try:
             tables = self._tables(connection)
@@ -223,7 +236,7 @@ class EmbeddingCache:
         connection = None
         try:
             place = f"{self.path.absolute().as_uri()}?mode=ro{frozen}"
-            connection = sqlite3.connect(place, uri=True, timeout=PATIENCE, check_same_thread=False)
+            connection = sqlite3.connect(place, uri=True, timeout=self._patience(), check_same_thread=False)
             self._tables(connection)
             connection.execute(f"SELECT {COLUMNS}, checksum FROM embeddings LIMIT 1").fetchone()
         except sqlite3.Error:
@@ -262,7 +275,7 @@ class EmbeddingCache:
     @contextlib.contextmanager
     def _forgetting(self) -> Iterator[None]:
         """One thread at a time. Where the file turns out to be damaged, what it holds is forgotten; where it can't be
-        used (a full disk, a disk's error, another process that writes for too long), nothing more is kept.
+        used (a full disk, a disk's error, another process that writes for too long), what was being written is dropped.
         """
         with self._lock:
             try:
@@ -271,7 +284,7 @@ class EmbeddingCache:
                 if _is_damage(error):
                     self._reopen()
                 elif isinstance(error, sqlite3.OperationalError):
-                    self._stop_keeping(error)
+                    self._give_up(error)
                 elif isinstance(error, sqlite3.ProgrammingError):
                     told = (
                         f"the cache {self.path} is closed; type EmbeddingCache({str(self.path)!r}) for one that is open"
@@ -284,19 +297,34 @@ class EmbeddingCache:
         """In place of the file that is open, which is damaged or was removed."""
         self._connection.close()
         try:
-            self._opened = self._begin_anew()
+            self._opened, self._stands_in = self._begin_anew(), False
         except (OSError, sqlite3.Error) as error:
             self._opened = self._connect(":memory:")
-            self._stop_keeping(error)
+            self._stands_in = True
+            self._give_up(error)
 
-    def _stop_keeping(self, error: Exception) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.rollback()
-        if self._keeping:
-            self._keeping = False
+    def _patience(self) -> float:
+        return 0 if self.path in _stuck else PATIENCE
+
+    def _begin_writing(self) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute(f"PRAGMA busy_timeout={round(1000 * self._patience())}")
+            self._connection.execute("BEGIN IMMEDIATE")  # it does not wait where a reader becomes a writer
+
+    def _give_up(self, error: Exception) -> None:
+        """Drop what was being written. The next write is tried, but no process is waited for twice."""
+        if self._opened is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._opened.rollback()
+        self._uses.clear()
+        if _code(error) == sqlite3.SQLITE_BUSY:
+            _stuck.add(self.path)
+        if time.monotonic() >= _quiet.get(self.path, 0):
+            _quiet[self.path] = time.monotonic() + QUIET
             message = (
-                f"embedding cache {self.path}: {error}; from here on nothing more is kept. "
-                "Set CV_CACHE to a folder with room, or pass cache=False to do without"
+                f"embedding cache {self.path}: {error}; nothing more is kept until it can be written, which is tried "
+                f"again within {QUIET // 60} minutes. Set CV_CACHE to a folder with room, or pass cache=False to do "
+                "without"
             )
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
@@ -336,11 +364,13 @@ class EmbeddingCache:
         )
         for _ in range(2):  # the second time into a new file, where the first turns out to be damaged
             with self._forgetting():
-                if not self._keeping:
+                connection = self._connection
+                if self._stands_in:
                     return
+                self._begin_writing()
                 self._uses[sha256, fingerprint] = time.time()
                 self._note_uses()
-                self._connection.execute(
+                connection.execute(
                     f"INSERT OR REPLACE INTO embeddings (sha256, fingerprint, {COLUMNS}, checksum) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (sha256, fingerprint, *row, _checksum(sha256, fingerprint, *row)),
@@ -358,16 +388,19 @@ class EmbeddingCache:
     def commit(self) -> None:
         """Write what was put, and when what was got; then forget what exceeds ``max_bytes``."""
         with self._forgetting():
-            if not self._keeping:
+            connection = self._connection
+            if self._stands_in:
                 self._uses.clear()
                 return
-            if not self._connection.in_transaction and (self._uses or self._bytes() > self.max_bytes):
-                self._connection.execute("BEGIN IMMEDIATE")  # it does not wait where a reader becomes a writer
+            if self._uses or self._bytes() > self.max_bytes:
+                self._begin_writing()
             self._note_uses()
             last_used = 0.0
             while self._bytes() > self.max_bytes and (forgotten := self._forget()):
                 last_used = forgotten[-1][2]
-            self._connection.commit()
+            if connection.in_transaction:
+                connection.commit()
+                _stuck.discard(self.path)
             if _identity(self.path) != self._file:
                 self._reopen()
             if last_used >= self._since:
@@ -491,20 +524,24 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return None
 
 
+def _code(error: Exception) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
+    return _code(error) in DAMAGE
 
 
 def _is_no_room(error: Exception, path: Path) -> bool:
-    """Whether the disk is full, or the file or its folder can only be read, or the usual folder can't be made, as where
-    the home is ``/dev/null``. SQLite calls the first a disk's error, too, where it finds no room for what it shares
-    between processes, and may be unable to open a file in the second.
+    """Whether the disk is full, the file or its folder can only be read, another process does not let go of it, or the
+    usual folder can't be made, as where the home is ``/dev/null``. SQLite calls the first a disk's error, too, where it
+    finds no room for what it shares between processes, and may be unable to open a file in the second.
     """
     if isinstance(error, OSError):
         return error.errno in NO_ROOM or (error.errno == errno.ENOTDIR and path == usual_path())
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     read_only = code == sqlite3.SQLITE_CANTOPEN and not os.access(path.parent, os.W_OK)
-    return read_only or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+    return read_only or code in NO_WRITE
 
 
 def _checksum(*row: str | bytes | int | None) -> int:

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -404,7 +405,10 @@ def test_a_full_disk_is_told_once_and_ends_neither_the_work_nor_the_reading(
                 cache.put(key(number), "f", large(number))
             cache.commit()
         (warning,) = told
-        assert re.search(r"e\.sqlite: .*full; from here on nothing more is kept\. Set CV_CACHE", str(warning.message))
+        assert re.search(
+            r"e\.sqlite: .*full; nothing more is kept until it can be written, .*5 minutes\. Set CV_CACHE",
+            str(warning.message),
+        )
         assert rows.ids == tuple(map(str, photos))
         assert len(cache) == 2
         again = Counting(tiny_encoder)
@@ -426,7 +430,7 @@ def test_a_disk_that_is_full_from_the_start_is_done_without(
         return connect(cache, path)
 
     monkeypatch.setattr(EmbeddingCache, "_connect", full)
-    with pytest.warns(RuntimeWarning, match="full; from here on nothing more is kept"):
+    with pytest.warns(RuntimeWarning, match="full; nothing more is kept"):
         cache = EmbeddingCache(tmp_path / "e.sqlite")
     with cache:
         cache.put(key(1), "f", photo(1))
@@ -472,9 +476,8 @@ def test_a_home_where_no_folder_can_be_is_done_without(tmp_path: Path, monkeypat
     monkeypatch.setenv("CV_CACHE", str(tmp_path / "home" / "cache"))
     with pytest.warns(RuntimeWarning, match="Not a directory.*nothing more is kept"):
         cache = EmbeddingCache()
-    with cache, pytest.warns(RuntimeWarning, match="Not a directory.*nothing more is kept"):
-        again = pickle.loads(pickle.dumps(cache))
-    again.close()
+    with cache:
+        pickle.loads(pickle.dumps(cache)).close()  # in the same process it is not told again
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_READONLY_DIRECTORY])
@@ -482,7 +485,7 @@ def test_a_file_that_can_only_be_read_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     monkeypatch.setattr(sqlite3, "connect", refusing("attempt to write a readonly database", code))
-    with pytest.warns(RuntimeWarning, match="readonly database; from here on nothing more is kept"):
+    with pytest.warns(RuntimeWarning, match="readonly database; nothing more is kept"):
         cache = EmbeddingCache(tmp_path / "e.sqlite")
     with cache:
         cache.put(key(1), "f", photo(1))
@@ -517,19 +520,70 @@ def test_a_file_that_can_only_be_read_is_read(tmp_path: Path, monkeypatch: pytes
     assert path.read_bytes() == before
 
 
-def test_another_process_that_writes_for_too_long_is_not_waited_for_again(
+def test_another_process_that_writes_for_too_long_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many caches are opened, as one is for each piece of work; the first write after it has ended is kept."""
+    monkeypatch.setattr(cache_module, "PATIENCE", 0.3)
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache, contextlib.closing(sqlite3.connect(path)) as other:
+        cache.put_all("f", {key(0): photo(0)})
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        with pytest.warns(RuntimeWarning, match=r"locked; nothing more is kept until .* 5 minutes"):
+            cache.put_all("f", {key(1): photo(1), key(2): photo(2)})
+        for number in range(3, 13):
+            with EmbeddingCache(path) as one:
+                one.put_all("f", {key(number): photo(number)})
+                assert same(one.get(key(0), "f"), photo(0))
+        assert 0.3 < time.monotonic() - begun < 1.5
+        other.rollback()
+        cache.put_all("f", {key(20): photo(20)})
+        assert len(cache) == 2
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        cache.put_all("f", {key(21): photo(21)})
+        assert time.monotonic() - begun > 0.25, "it is waited for again"
+
+
+def test_what_could_not_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", refusing("attempt to write a readonly database", sqlite3.SQLITE_READONLY))
+        with pytest.warns(RuntimeWarning, match="readonly database; nothing more is kept"):
+            cache = EmbeddingCache(tmp_path / "e.sqlite")
+    with cache:
+        cache.put_all("f", {key(1): photo(1)})
+        assert len(cache) == 0
+        cache_module._quiet.clear()  # minutes later
+        cache.put_all("f", {key(2): photo(2)})
+        assert len(cache) == 1
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        assert same(cache.get(key(2), "f"), photo(2))
+
+
+def test_a_full_disk_that_has_room_again_is_written_again(tmp_path: Path) -> None:
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        pages = cache._connection.execute("PRAGMA page_count").fetchone()[0]
+        cache._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.warns(RuntimeWarning, match="full; nothing more is kept"):
+            cache.put_all("f", {key(1): large(1)})
+        cache._connection.execute("PRAGMA max_page_count = 1000000")
+        cache.put_all("f", {key(2): large(2)})
+        assert [number for number in (1, 2) if same(cache.get(key(number), "f"), large(number))] == [2]
+
+
+def test_a_file_that_another_process_does_not_let_go_of_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "PATIENCE", 0.05)
-    with EmbeddingCache(tmp_path / "e.sqlite") as cache, contextlib.closing(sqlite3.connect(cache.path)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.warns(RuntimeWarning, match="locked"):
-            cache.put(key(1), "f", photo(1))
-        other.rollback()
-        cache.put(key(2), "f", photo(2))
-        cache.commit()
-        assert len(cache) == 0
-        assert cache.get(key(1), "f") is None
+    with contextlib.closing(sqlite3.connect(tmp_path / "e.sqlite")) as other:
+        other.execute("CREATE TABLE embeddings (x)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.warns(RuntimeWarning, match="locked; nothing more is kept"):
+            cache = EmbeddingCache(tmp_path / "e.sqlite")
+        with cache:
+            cache.put_all("f", {key(1): photo(1)})
+            assert cache.get(key(1), "f") is None
 
 
 def test_a_damaged_file_on_a_full_disk_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
