@@ -62,6 +62,7 @@ MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
 KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
 PAGE = 16 << 10  # bytes a page of a new file: a row takes two thirds of the time of the usual 4096
 LOG = 4 << 20  # bytes of SQLite's log before what it holds is moved into the file
+AHEAD = 3_600  # seconds beyond which a use lies in the future: the clock was ahead, maybe by years
 NOTED = 1_000  # uses noted in memory before they are written
 MAGIC = b"SQLite format 3\0"  # with which SQLite's files begin
 LOGS = ("-wal", "-shm")  # endings of SQLite's log, and of what processes share about it
@@ -422,12 +423,13 @@ class EmbeddingCache:
 
     def _forget(self) -> list[tuple[str, str, float]]:
         """Forget as many rows as are too large by their average, longest unused first; which these were, and when they
-        were used.
+        were used. What was used in the future goes before all that: it would never be the longest unused.
         """
         count = self._connection.execute("SELECT count(*) FROM uses").fetchone()[0]
         count = math.ceil(count * (1 - KEPT * self.max_bytes / self._bytes()))
-        select = "SELECT sha256, fingerprint, used FROM uses ORDER BY used LIMIT ?"
-        rows = self._connection.execute(select, (count,)).fetchall()
+        used = "CASE WHEN used > ? THEN 0 ELSE used END"
+        select = f"SELECT sha256, fingerprint, {used} FROM uses ORDER BY 3 LIMIT ?"
+        rows = self._connection.execute(select, (time.time() + AHEAD, count)).fetchall()
         for table in ("embeddings", "uses"):
             keys = ((sha256, fingerprint) for sha256, fingerprint, _ in rows)
             self._connection.executemany(f"DELETE FROM {table} WHERE sha256 = ? AND fingerprint = ?", keys)

@@ -228,6 +228,22 @@ def test_that_one_run_uses_more_than_it_holds_is_said_once(tmp_path: Path) -> No
         run(range(60))
 
 
+def test_what_was_used_while_the_clock_was_ahead_goes_before_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    path = tmp_path / "e.sqlite"
+    monkeypatch.setattr(cache_module.time, "time", lambda: now + 3 * 365 * 86400)
+    with EmbeddingCache(path) as cache:
+        for number in range(45):
+            cache.put(key(number), "f", large(number))
+    monkeypatch.setattr(cache_module.time, "time", lambda: now)
+    with EmbeddingCache(path, max_bytes=2_000_000) as cache:
+        for number in range(100, 120):
+            cache.put_all("f", {key(number): large(number)})
+        assert all(same(cache.get(key(number), "f"), large(number)) for number in range(100, 120))
+
+
 @TOO_SMALL
 def test_a_size_below_one_batch_keeps_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     with EmbeddingCache(tmp_path / "e.sqlite", max_bytes=1) as cache:
