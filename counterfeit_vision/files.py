@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["LITTER", "WINDOWS", "alone", "locked", "named", "refuse_file", "replace_file"]
+__all__ = ["LITTER", "WINDOWS", "alone", "contents", "locked", "named", "refuse_file", "replace_file"]
 
 WINDOWS = os.name == "nt"
 PAUSE = 0.02  # seconds between two tries of what others hinder there
@@ -39,6 +39,14 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def contents(path: Path) -> bytes | None:
+    """``None`` where there is no file, or no more: somebody may remove it at that instant."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_file():
+            return path.read_bytes()
+    return None
 
 
 def _replace(temporary: Path, path: Path) -> None:

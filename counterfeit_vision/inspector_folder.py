@@ -15,7 +15,7 @@ from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .checks import check_settings
 from .errors import CatalogError, InputError
-from .files import alone, refuse_file, replace_file
+from .files import alone, contents, refuse_file, replace_file
 from .heads import LearnedHead, Price
 from .policy import pairs
 from .sealed import is_sealed, remove_old, sealed
@@ -55,7 +55,7 @@ class KeptInspector:
         if self.learned is None:
             return None
         file = folder / _learned_file(self.learned)
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != self.learned:
+        if hashlib.sha256(contents(file) or b"").hexdigest() != self.learned:
             raise CatalogError(f"{file}: missing, or not the one that was saved. Copy the folder again")
         return LearnedHead.load(file, encoder, cache=cache)
 
@@ -105,12 +105,12 @@ def _learned_file(sha256: str) -> str:
 def read_inspector(folder: Path) -> KeptInspector:
     """Raises :class:`CatalogError` for a folder that holds none, or one that can't be read."""
     path = folder / "inspector.json"
-    if not path.is_file():
+    text = contents(path)
+    if text is None:
         raise CatalogError(
             f"{folder}: no inspector here (inspector.json is missing); make one with: counterfeit-vision calibrate"
         )
     try:
-        text = path.read_bytes()
         data = json.loads(text)
         if data["format"] != FORMAT:
             made = f"format {data['format']!s:.20}, made by {data.get('made_by', 'an earlier version')!s:.80}"

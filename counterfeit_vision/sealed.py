@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CorruptCatalogError, InputError
-from .files import LITTER, alone, refuse_file, replace_file
+from .files import LITTER, alone, contents, refuse_file, replace_file
 
 __all__ = [
     "is_sealed",
@@ -117,12 +117,12 @@ def _is_ours(file: Path, roles: Collection[str]) -> bool:
 
 
 def _read_manifest(folder: Path) -> bytes:
-    path = folder / MANIFEST
-    if not path.is_file():
+    data = contents(folder / MANIFEST)
+    if data is None:
         raise CorruptCatalogError(
             f"{folder}: no catalogue here ({MANIFEST} is missing); make one with: counterfeit-vision catalog build"
         )
-    return path.read_bytes()
+    return data
 
 
 def _read_files(

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from counterfeit_vision import files
-from counterfeit_vision.files import alone, named, replace_file
+from counterfeit_vision.errors import CatalogError, CorruptCatalogError
+from counterfeit_vision.files import alone, contents, named, replace_file
+from counterfeit_vision.inspector_folder import read_inspector
+from counterfeit_vision.sealed import read_sealed
 
 
 def held(patch: pytest.MonkeyPatch, *, pauses: float) -> list[float]:
@@ -78,3 +81,15 @@ def test_a_process_that_was_forked_in_a_save_holds_up_no_later_one(tmp_path: Pat
     finally:
         os.close(write)
         os.waitpid(child, 0)
+
+
+def test_a_file_that_is_removed_as_it_is_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_file = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path: (is_file(path), path.unlink())[0])
+    for name in ("a", "manifest.json", "inspector.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    assert contents(tmp_path / "a") is None
+    with pytest.raises(CorruptCatalogError, match=r"manifest\.json is missing"):
+        read_sealed(tmp_path, format=1, roles=set(), about=set())
+    with pytest.raises(CatalogError, match=r"inspector\.json is missing"):
+        read_inspector(tmp_path)
