@@ -60,6 +60,7 @@ TABLES = {"embeddings", "uses"}
 KINDS = {"table": "tables", "view": "views", "trigger": "triggers", "index": "indices"}
 MAX_BYTES = 8 << 30  # 26,000 photos with the patch tokens of ViT-B/16
 KEPT = 0.9  # of the size, once it is passed, so that not every batch has to forget
+ROOM = 128 << 20  # bytes forgotten at once at most, for others wait: they took 3.3 s of a full cache, a tenth of it 16
 PAGE = 16 << 10  # bytes a page of a new file: a row takes two thirds of the time of the usual 4096
 LOG = 4 << 20  # bytes of SQLite's log before what it holds is moved into the file
 AHEAD = 3_600  # seconds beyond which a use lies in the future: the clock was ahead, maybe by years
@@ -426,7 +427,8 @@ class EmbeddingCache:
         were used. What was used in the future goes before all that: it would never be the longest unused.
         """
         count = self._connection.execute("SELECT count(*) FROM uses").fetchone()[0]
-        count = math.ceil(count * (1 - KEPT * self.max_bytes / self._bytes()))
+        kept = max(KEPT * self.max_bytes, self.max_bytes - ROOM)
+        count = math.ceil(count * (1 - kept / self._bytes()))
         used = "CASE WHEN used > ? THEN 0 ELSE used END"
         select = f"SELECT sha256, fingerprint, {used} FROM uses ORDER BY 3 LIMIT ?"
         rows = self._connection.execute(select, (time.time() + AHEAD, count)).fetchall()

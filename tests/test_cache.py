@@ -228,6 +228,18 @@ def test_that_one_run_uses_more_than_it_holds_is_said_once(tmp_path: Path) -> No
         run(range(60))
 
 
+def test_others_need_not_wait_while_much_of_a_large_cache_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "ROOM", 200_000)
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        cache.put_all("f", {key(number): large(number) for number in range(100)})
+        cache.max_bytes = cache._bytes()
+        cache._since = float("inf")
+        cache.put_all("f", {key(100): large(100)})
+        assert 94 <= len(cache) <= 97
+
+
 def test_what_was_used_while_the_clock_was_ahead_goes_before_what_is_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
