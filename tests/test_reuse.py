@@ -212,11 +212,45 @@ def test_a_copy_whose_sides_were_rounded_is_the_same_photo(size: tuple[int, int]
     assert found.same_photo, found
 
 
-def test_a_photo_of_the_good_that_is_cut_out_elsewhere_is_another_photo() -> None:
-    cut_out = np.full_like(ORIGINAL, 250)
-    cut_out[90:350, 150:410] = ORIGINAL[90:350, 150:410]
-    assert not compare_photos(ORIGINAL, cut_out).same_photo
-    assert not compare_photos(cut_out, ORIGINAL).same_photo
+def cut_out(pixels: np.ndarray, good: np.ndarray, ground: float | np.ndarray = 250) -> np.ndarray:
+    """A photo of which the pixels of the ``good`` (h, w) bool are left, on a plain ``ground``."""
+    return np.where(good[..., None], pixels, ground).astype(np.uint8)
+
+
+ON_GOOD = np.zeros((480, 560), bool)
+ON_GOOD[90:350, 150:410] = True
+SHADOW = 255 - 110 * cv2.GaussianBlur(np.roll(ON_GOOD, (12, 9), (0, 1)).astype(np.float32), (0, 0), 14)[..., None]
+
+
+@pytest.mark.parametrize("ground", [255, 205, 0, SHADOW], ids=["white", "grey", "black", "shadow"])
+def test_a_copy_whose_background_was_removed_is_the_same_photo(ground: float | np.ndarray) -> None:
+    whole = cut_out(ORIGINAL, ON_GOOD, ground)
+    found = compare_photos(whole, ORIGINAL)
+    assert found.same_photo, found
+    assert found.without_ground
+    assert compare_photos(recompressed(whole[60:380, 120:440], 60), ORIGINAL).same_photo
+
+
+def test_the_photo_of_which_one_was_cut_out_is_not_called_its_copy() -> None:
+    assert not compare_photos(ORIGINAL, cut_out(ORIGINAL, ON_GOOD)).same_photo
+
+
+def test_another_photo_of_the_same_print_is_none_either_where_its_background_was_removed() -> None:
+    corners = [(90, 50), (470, 55), (465, 430), (95, 425)]
+    straight, seen = held(1, corners), cv2.fillPoly(np.zeros((480, 560), np.uint8), [np.int32(corners)], 1) > 0
+    assert compare_photos(cut_out(straight, seen), straight).same_photo
+    for askew in ([(80, 46), (470, 52), (464, 433), (86, 428)], [(70, 41), (454, 46), (449, 424), (77, 418)]):
+        seen = cv2.fillPoly(np.zeros((480, 560), np.uint8), [np.int32(askew)], 1) > 0
+        found = compare_photos(cut_out(held(2, askew), seen), straight)
+        assert not found.same_photo, found
+
+
+def test_of_two_packshots_on_white_the_outlines_are_compared_too() -> None:
+    on_white = cut_out(photo(1, 5), ON_GOOD)
+    on_tray = on_white.copy()
+    on_tray[60:380, 120:440][~ON_GOOD[60:380, 120:440]] = 120
+    for pair in ((on_white, on_tray), (on_tray, on_white)):
+        assert not compare_photos(*pair).same_photo
 
 
 def test_another_good_in_the_same_room_is_another_photo() -> None:
