@@ -4,11 +4,12 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from .catalog import Catalog
+from .copies import Shown
 from .errors import InputError
 from .judging import JudgedPhoto, distinct, usable
 from .types import Failure, Listing
@@ -42,13 +43,16 @@ def examples_of(
     *,
     named: int = 0,
     per_photo: bool = False,
+    own: Callable[[JudgedPhoto], bool] | None = None,
     no_lesson: Mapping[str, str] = MappingProxyType({}),
 ) -> Examples:
-    """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all.
+    """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all. A
+    listing that shows nothing new does not count; nor does one of copies of what was shown, of photos that ``own`` says
+    are no catalogue photo, which many sellers may have taken.
     ``groups`` names what each listing belongs to, after ``named`` others; default: to itself. Photos whose sha256 is in
     ``no_lesson``, which says why, are failures.
     """
-    examples = Examples()
+    examples, shown = Examples(), Shown()
     for listing, photos, failed in judged:
         if groups is not None and named + examples.count >= len(groups):
             raise InputError(
@@ -63,11 +67,17 @@ def examples_of(
                 examples.photos.add(row.photo.sha256)
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
-        if rows and once.keys() <= examples.photos:
-            error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count")
-            once, silent = {}, [*silent, Failure(listing.id, "input", error)]
-        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in examples.photos)]
+        new = [row.photo for row in once.values() if own and row.photo.sha256 not in examples.photos and own(row)]
+        copied = {photo.sha256: of for photo in new if (of := shown.original(photo))}
+        for photo in new:
+            shown.add(photo)
+        again = {*copied, *(once.keys() & examples.photos)}
         examples.photos |= once.keys()
+        if rows and once.keys() <= again:
+            which = "".join(f"; {once[sha256].photo.id} is a copy of {of.id}" for sha256, of in copied.items())
+            error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count{which}")
+            once, silent = {}, [*silent, Failure(listing.id, "input", error)]
+        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in again)]
         examples.rows += rows
         examples.failures += [*failed, *silent]
         examples.groups += [f"{what} {listing.id}" if groups is None else groups[named + examples.count]] * len(rows)

@@ -165,7 +165,6 @@ class Inspector:
         - ``alpha`` is the share of genuine listings that may end as ``suspected``.
         - ``groups`` has a name for each of ``genuine`` and then each of ``fakes``, in order: those of one name belong
           together (a seller, a room); default: each by itself. The promise is then about a photo of a new group.
-          A photo that several sellers posted, in other sizes or files, belongs with its original.
         - ``per="photo"`` counts photos instead of groups; the photos of a group stay on one side. It needs fewer
           groups, and promises less where the photos of a group are alike.
         - ``by`` calibrates each category, brand or product (of the nearest reference) by itself where it has enough
@@ -180,11 +179,12 @@ class Inspector:
         the part that p-values come from. Fakes of that part's groups are not learned from (nobody has any of a new
         group), nor are photos that are in the catalogue: its known fakes would teach that fakes are copies.
 
-        A listing that shows nothing new does not count. Photos that can't be used stand in ``failures``. In ``doubts``
-        stand genuine photos that somebody should look at: those that are very unlike the others, in more than being
-        copies of genuine photos, those that are shown as fakes as well, and copies of known fakes. Warns where there
-        are such, and where more than a tenth of the genuine photos are copies of catalogue photos
-        (``copies_warning``).
+        A listing that shows nothing new does not count: of a photo that several listings show, in whatever file, size
+        or quality, the first one does (of a copy of a catalogue photo, each file). Photos that can't be used stand in
+        ``failures``. In ``doubts`` stand genuine photos that somebody should look at: those that are very unlike the
+        others, in more than being copies of genuine photos, those that are shown as fakes as well, and copies of known
+        fakes. Warns where there are such, and where more than a tenth of the genuine photos are copies of catalogue
+        photos (``copies_warning``).
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -195,7 +195,13 @@ class Inspector:
         per_photo = per == "photo"
         if (owners := _owners(genuine, groups)) is not None:
             refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
-        shown = examples_of(self._judge(genuine, self._given, progress=progress), groups, per_photo=per_photo)
+        given = [head.name for head in self._given]
+        shown = examples_of(
+            self._judge(genuine, self._given, progress=progress),
+            groups,
+            per_photo=per_photo,
+            own=lambda row: not borrowed([row], given, self.catalog)[0],
+        )
         self.failures = tuple(shown.failures)
         copies_warning = self._check_genuine(shown.rows)
         strata = strata_of(shown.rows, self.catalog, by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import picture
 from lights import GENUINE, Loud, flat, goods
+from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.base import Encoder
@@ -216,3 +218,46 @@ def test_each_brand_calibrated_by_itself_has_its_own_scale_of_risk(tree_catalog:
         merged = np.array(verdict.statistics)
         assert [verdict.risk] == calibration.risk(merged, None, verdict.brand) != calibration.risk(merged)
         assert (verdict.risk >= 0.5) == (verdict.p_value <= 0.2)
+
+
+def saved_anew(pixels: np.ndarray, quality: int, share: float = 1.0) -> bytes:
+    """A JPEG file of a photo, ``share`` as long and wide."""
+    image, file = Image.fromarray(pixels), io.BytesIO()
+    image.resize((round(share * image.width), round(share * image.height))).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def poster(seed: int) -> np.ndarray:
+    """A photo with corners enough to be known again."""
+    small = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize((320, 240), Image.Resampling.BICUBIC))
+
+
+class AllCopied(Copied):
+    """Takes any photo for a copy of one of the catalogue."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [cv.Evidence(COPY + 1, "A copy.", references=("a",)) for _ in range(len(suspects))]
+
+
+def test_photos_that_are_saved_anew_count_once(tree_catalog: cv.Catalog) -> None:
+    """Their sha256 are others: 14 photos, each saved twice, are 14, and calibrated with as 28 they accused 10 % of
+    genuine goods.
+    """
+    once = [saved_anew(poster(seed), 92) for seed in range(14)]
+    anew = [saved_anew(poster(seed), 60, 0.8) for seed in range(14)]
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    with pytest.raises(cv.InputError, match=r"14 genuine photos are too few .* 14 more could not be used; the first"):
+        inspector.calibrate([*once, *anew])
+    assert [str(failure.error) for failure in inspector.failures[:1]] == [
+        "photo 14: all that it shows was shown before, so it does not count; photo 14 is a copy of photo 0"
+    ]
+    listings = [*once[:3], *GENUINE, cv.Listing(id="new", photos=[anew[0], poster(20)])]  # it shows something new
+    for per, kept in (("group", 45), ("photo", 44)):
+        inspector.calibrate(listings, per=per)  # type: ignore[arg-type]
+        assert inspector.calibration is not None
+        assert (inspector.failures, len(inspector.calibration.photos)) == ((), kept)
+    inspector = cv.Inspector(tree_catalog, [Loud(), AllCopied()], cache=False)
+    with pytest.warns(RuntimeWarning, match="28 of 28 genuine photos are copies of catalogue photos"):
+        inspector.calibrate([*once, *anew])
+    assert inspector.failures == (), "many sellers may take the brand's picture, each in a file of his own"

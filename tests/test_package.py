@@ -69,6 +69,7 @@ ORDER = [
     "change",
     "journal",
     "judging",
+    "copies",
     "examples",
     "deciding",
     "pictures",
