@@ -4,6 +4,7 @@ not.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from .errors import InputError
 from .judging import JudgedPhoto, distinct, usable
 from .types import Failure, Listing
 
-__all__ = ["Examples", "examples_of", "fake_examples"]
+__all__ = ["Examples", "examples_of", "fake_examples", "name_by_content"]
 
 
 @dataclass
@@ -101,3 +102,17 @@ def fake_examples(
     }
     no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
     return examples_of(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)
+
+
+def name_by_content(genuine: Examples, fakes: Examples) -> None:
+    """Give each group a name that its photos decide, the genuine ones where it has any: what hangs on names, such as
+    which groups are fitted on, is then the same whatever listings, sellers and files are called.
+    """
+    told: dict[str, str] = {}
+    for examples in (genuine, fakes):
+        files: dict[str, set[str]] = {}
+        for row, name in zip(examples.rows, examples.groups, strict=True):
+            files.setdefault(name, set()).add(row.photo.sha256)
+        for name, shown in files.items():
+            told.setdefault(name, hashlib.sha256(" ".join(sorted(shown)).encode()).hexdigest())
+        examples.groups = [told[name] for name in examples.groups]

@@ -22,7 +22,7 @@ from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
 from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, refuse_too_few, split_groups
 from .errors import CatalogError, InputError, NotCalibratedError
-from .examples import Examples, examples_of, fake_examples
+from .examples import Examples, examples_of, fake_examples, name_by_content
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
 from .heads.base import fingerprint_of
 from .heads.learned import too_few
@@ -217,6 +217,7 @@ class Inspector:
                 "name one for each, in their order"
             )
         self.failures += tuple(false.failures)
+        name_by_content(shown, false)
         taught = self._teach(
             shown, None if fakes is None else false, alpha=alpha, per_photo=per_photo, leave_one_out=leave_one_out
         )

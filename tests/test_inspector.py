@@ -19,7 +19,6 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.enough import FIT_SHARE_WITH_FAKES, split_groups
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.wording import at_most
@@ -807,20 +806,25 @@ def test_fakes_of_sellers_that_p_values_come_from_are_not_learned_from(
     """Nobody has fakes of a new seller, so nobody may have them of the sellers he is ranked among."""
     genuine, fakes = labelled
     names = [f"seller {n}" for n in range(len(genuine))]
-    first = split_groups(names, share=FIT_SHARE_WITH_FAKES, alpha=0.2)
-    ranked = {name for name, fitted in zip(names, first, strict=True) if not fitted}
     seen: list[str] = []
     fit = learned.LearnedHead.fit_encoded
 
     def noted(self: object, genuine: list, fakes: list, groups: list[str]) -> object:
-        seen.extend(groups[len(genuine) :])
+        seen.extend(photo.id for photo in fakes)
         return fit(self, genuine, fakes, groups)
 
+    def taught(theirs: list[str]) -> list[str]:
+        seen.clear()
+        cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *theirs], alpha=0.2)
+        return [*seen]
+
     monkeypatch.setattr(learned.LearnedHead, "fit_encoded", noted)
-    theirs = [sorted(ranked)[0], *(f"other {n}" for n in range(len(fakes) - 1))]
-    cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *theirs], alpha=0.2)
-    assert seen == theirs[1:]
-    one = [sorted(ranked)[0]] * len(fakes)
+    others = [f"other {n}" for n in range(len(fakes))]
+    every = taught(others)
+    assert len(every) == len(fakes)
+    ranked = next(name for name in names if taught([name, *others[1:]]) != every)
+    assert seen == every[1:]
+    one = [ranked] * len(fakes)
     with pytest.raises(cv.InputError, match=f"{len(fakes)} of {len(fakes)} fakes are of groups whose genuine photos"):
         cv.Inspector(catalog, quick_heads()).calibrate(genuine, fakes=fakes, groups=[*names, *one], alpha=0.2)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.base import Encoder
+from counterfeit_vision.examples import Examples, name_by_content
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.reuse import COPY
 
@@ -261,3 +264,27 @@ def test_photos_that_are_saved_anew_count_once(tree_catalog: cv.Catalog) -> None
     with pytest.warns(RuntimeWarning, match="28 of 28 genuine photos are copies of catalogue photos"):
         inspector.calibrate([*once, *anew])
     assert inspector.failures == (), "many sellers may take the brand's picture, each in a file of his own"
+
+
+def test_no_name_decides_which_photos_are_fitted_on(tree_catalog: cv.Catalog) -> None:
+    """No listing's name, no seller's, nor their order."""
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False)
+    listings = [cv.Listing(id=f"{number}", photos=[photo]) for number, photo in enumerate(GENUINE)]
+    renamed = [cv.Listing(id=f"{99 - number}", photos=[photo]) for number, photo in enumerate(GENUINE)]
+    found = []
+    for shown, sellers in ((listings, None), (renamed[::-1], None), (GENUINE, [f"{7 * n % 40}" for n in range(40)])):
+        inspector.calibrate(shown, groups=sellers)
+        assert inspector.calibration is not None
+        found.append(sorted(inspector.calibration.merged.tolist()))
+    assert found == [found[0]] * 3
+
+
+def test_groups_are_named_by_what_they_show_and_fakes_as_the_genuine_photos_of_theirs() -> None:
+    genuine, fakes = Examples(), Examples()
+    for examples, files, names in ((genuine, "abc", "xyx"), (fakes, "def", "xzz")):
+        examples.rows = [SimpleNamespace(photo=SimpleNamespace(sha256=file)) for file in files]  # type: ignore[misc]
+        examples.groups = [*names]
+    name_by_content(genuine, fakes)
+    of = {files: hashlib.sha256(files.encode()).hexdigest() for files in ("a c", "b", "e f")}
+    assert genuine.groups == [of["a c"], of["b"], of["a c"]]
+    assert fakes.groups == [of["a c"], of["e f"], of["e f"]]
