@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 
 from .arrays import Bools, Doubles, Ints
 from .checks import as_share
-from .enough import DIGITS, refuse_unless_enough
+from .enough import DIGITS, next_step, refuse_unless_enough
 from .errors import InputError
 from .merge import Merger
 from .metrics import binomial_interval
+from .policy import review_level
 from .probability import Probability
 from .ranking import OneEach, Ranking, different, p_among
 from .threads import cached_property
@@ -280,10 +281,14 @@ class Calibration:
         >>> calibration.count, round(calibration.false_alarm_limit, 3)
         (55, 0.083)
         """
+        return self._limit(self.alpha)
+
+    def _limit(self, level: float) -> float | None:
+        """:attr:`false_alarm_limit`, of p-values up to ``level``."""
         if self.rounds or self.counts_alike:
             return None
         counts = self.ranking.sizes()
-        reached = np.maximum(1, np.floor(np.round(self.alpha * (counts + 1), DIGITS)))
+        reached = np.maximum(1, np.floor(np.round(level * (counts + 1), DIGITS)))
         if len(counts) == 1:
             return binomial_interval(int(reached[0]) - 1, int(counts[0]), 2 * LIMIT_LEVEL - 1)[1]
         random, flagged = np.random.default_rng(0), np.zeros(DRAWS)
@@ -292,16 +297,25 @@ class Calibration:
         return float(np.quantile(flagged / counts.sum(), LIMIT_LEVEL))
 
     def promise(self, who: str) -> str:
-        """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on."""
+        """What is promised, in words: "at most 5 % of ``who`` suspected, on average" and so on; and how many a person
+        sees for their p-value.
+        """
         told = f"at most {at_most(self.promised, digits=3)} % of {who} suspected, on average"
         if self.rounds:
             told += f": twice the alarm level of {100 * self.alpha:g} %, less 1 / {self.count + 1}, as each group was "
             told += "left out in turn"
         if self.counts_alike:
             told += f"; that is of photos of these {self.real_groups} groups, not of a new one"
-        if self.false_alarm_limit is not None:
-            told += f"; 95 of 100 such calibrations keep below {at_most(self.false_alarm_limit, digits=3)} %"
-        return told
+        limit, seen = self.false_alarm_limit, self._limit(level := review_level(self.alpha))
+        if limit is None or seen is None:
+            return told
+        told += f"; 95 of 100 such calibrations keep below {at_most(limit, digits=3)} %"
+        one_set = len(self.ranking.sizes()) == 1 and self.probability is None  # with fakes, more are fitted on
+        if one_set and (more := next_step(self.alpha, self.count)) is not None:
+            what = "genuine photos" if self.count == len(self.merged) else "groups"
+            told += f" (the next lower limit takes {more} {what} in all)"
+        told += f"; suspected or, for their p-value, in review: at most {at_most(level, digits=3)} %, on average"
+        return told + f", and 95 of 100 keep below {at_most(seen, digits=3)} %"
 
     def merge(self, scores: Doubles, kinds: Sequence[str] | None = None) -> Doubles:
         """(N, H) raw scores, NaN where a head did not apply, of photos that were taken for such ``kinds`` -> (N,) the

@@ -15,6 +15,7 @@ __all__ = [
     "FIT_SHARE",
     "FIT_SHARE_WITH_FAKES",
     "conformal_needed",
+    "next_step",
     "photos_needed",
     "refuse_too_few",
     "refuse_unless_enough",
@@ -36,15 +37,22 @@ def conformal_needed(alpha: float) -> int:
     return math.ceil(1 / alpha) - 1 if 0 < alpha < 1 else 0
 
 
-def photos_needed(alpha: float) -> int:
-    """The fewest genuine photos (groups of them) with which a p-value can reach ``alpha``, those to fit included.
+def photos_needed(alpha: float, reaching: int = 1) -> int:
+    """The fewest genuine photos (groups of them) with which a p-value can reach ``alpha``, those to fit included; or
+    with which so many of those ranked can be beyond it. Between two such numbers no more are ranked
+    (:func:`split_groups`).
 
-    >>> photos_needed(0.05)
-    28
+    >>> [photos_needed(0.05, reaching) for reaching in (1, 2, 3)]
+    [28, 58, 88]
     """
-    conformal = conformal_needed(alpha)
+    conformal = conformal_needed(alpha) if reaching == 1 else _ranked_for(alpha, reaching)
     least = math.floor(conformal / (1 - FIT_SHARE))  # a third of them is rounded, so that one more or less may do
     return next(n for n in range(max(conformal, least - 2), 2 * conformal + 100) if n - _fit_count(n) >= conformal)
+
+
+def _ranked_for(alpha: float, reaching: int) -> int:
+    """The fewest photos of which so many can be the most unusual ``alpha``."""
+    return math.ceil(round(reaching / alpha, DIGITS)) - 1
 
 
 def _fit_count(count: int, share: float = FIT_SHARE) -> int:
@@ -69,9 +77,20 @@ def split_groups(
     sizes = np.array([(names == name).sum() if per_photo else 1 for name in order], dtype=np.int64)
     behind = max(0, int(sizes.sum()) - _fit_count(int(sizes.sum()), share))
     if alpha is not None and 0 < alpha < 1 and (reached := math.floor(round(alpha * (behind + 1), DIGITS))) > 0:
-        behind = math.ceil(round(reached / alpha, DIGITS)) - 1
+        behind = _ranked_for(alpha, reached)
     after = sizes[::-1].cumsum()[::-1] - sizes  # photos (groups) of those that come later in the order
     return ~np.isin(names, order[after < behind])
+
+
+def next_step(alpha: float, ranked: int) -> int | None:
+    """How many genuine photos (groups) in all it takes that more than these are ``ranked``; ``None`` where so many are
+    not what :func:`split_groups` leaves for ``alpha``.
+
+    >>> next_step(0.05, 19), next_step(0.05, 39), next_step(0.05, 45)
+    (58, 88, None)
+    """
+    reached = math.floor(round(alpha * (ranked + 1), DIGITS))
+    return photos_needed(alpha, reached + 1) if reached and ranked == _ranked_for(alpha, reached) else None
 
 
 def refuse_too_few(groups: Sequence[str], alpha: float, *, alone: bool, leave_one_out: bool, per_photo: bool) -> None:
@@ -101,9 +120,15 @@ def refuse_unless_enough(owners: Ints, first: Bools | None, alpha: float, *, alo
         return
     what = "genuine photos" if count == len(owners) else f"groups ({len(owners)} genuine photos)"
     least = photos_needed(alpha) if first is not None else max(needed, FEWEST_TO_FIT + 1)
+    turned = max(alpha, _rounded_up(1 / (count + 1))) if count > FEWEST_TO_FIT else 0  # what leaving one out reaches
     raise InputError(
         f"{count} {what} are too few for alpha={alpha}: at least {least} are needed "
         f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
-        + (f" to {math.ceil(1000 / (left + 1)) / 1000:g} or more" if left > 1 and enough else "")
-        + (", or leave one out" if alone and first is not None and max(needed, FEWEST_TO_FIT + 1) <= count else "")
+        + (f" to {_rounded_up(1 / (left + 1)):g} or more" if left > 1 and enough else "")
+        + (f", or type leave_one_out=True, alpha={turned:g}" if alone and turned and first is not None else "")
     )
+
+
+def _rounded_up(share: float) -> float:
+    """To three digits."""
+    return math.ceil(round(1000 * share, DIGITS)) / 1000

@@ -20,8 +20,9 @@ import pytest
 from scipy.stats import beta, betabinom, norm
 
 from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import conformal_needed, photos_needed, split_groups
+from counterfeit_vision.enough import DIGITS, conformal_needed, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.policy import review_level
 from counterfeit_vision.ranking import conformal_p
 
 ROOT = Path(__file__).parent.parent
@@ -226,8 +227,29 @@ def test_the_limit_is_betas_95_percent_quantile(genuine: int, alpha: float) -> N
     n = calibration.count
     k = math.floor(alpha * (n + 1))
     assert calibration.false_alarm_limit == pytest.approx(beta(k, n + 1 - k).ppf(0.95), rel=1e-9)
-    told = float(calibration.promise("listings are").removesuffix(" %").split("keep below ")[1])
-    assert 0 <= told - 100 * calibration.false_alarm_limit < 0.1
+    told = calibration.promise("listings are")
+    limit, reviewed = (float(number) for number in re.findall(r"keep below ([\d.]+) %", told))
+    assert 0 <= limit - 100 * calibration.false_alarm_limit < 0.1
+    level = review_level(alpha)
+    assert f"in review: at most {100 * level:g} %, on average" in told
+    k = math.floor(round(level * (n + 1), DIGITS))
+    assert 0 <= reviewed - 100 * beta(k, n + 1 - k).ppf(0.95) < 0.1
+
+
+def test_it_says_how_many_photos_a_lower_limit_takes() -> None:
+    """Between two steps more photos change nothing: of 28, as of 57, 19 are ranked."""
+
+    def told(photos: int, **options: object) -> tuple[int, str]:
+        names = [str(number) for number in range(photos)]
+        first = split_groups(names, alpha=0.05)
+        calibration = calibrated(np.random.default_rng(photos).standard_normal((photos, 1)), 0.05, first, **options)
+        return calibration.count, calibration.promise("listings are")
+
+    for photos, ranked, more in ((28, 19, 58), (57, 19, 58), (58, 39, 88), (88, 59, 118)):
+        count, promise = told(photos)
+        assert count == ranked
+        assert f"(the next lower limit takes {more} genuine photos in all)" in promise
+    assert "next lower" not in told(200, strata=["a"] * 100 + ["b"] * 100)[1]
 
 
 def test_95_of_100_calibrations_keep_below_their_limit() -> None:
