@@ -20,7 +20,7 @@ from .calibrate import Calibration
 from .catalog import Catalog
 from .checks import as_path, as_share, check_settings, group_names
 from .deciding import Decider
-from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, refuse_too_few, split_groups
+from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, photos_needed, refuse_too_few, split_groups
 from .errors import CatalogError, InputError, NotCalibratedError
 from .examples import Examples, examples_of, fake_examples, name_by_content
 from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
@@ -256,7 +256,8 @@ class Inspector:
                 f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
                 "the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
                 f"{first_few(doubts, DOUBTS_TOLD)}; keep those that are genuine, such as worn goods: without them, "
-                "such are accused",
+                "such are accused. A fake that stays hides fakes that are less unusual than it, most where fewer than "
+                f"{photos_needed(alpha, 2)} photos calibrate",
                 RuntimeWarning,
                 stacklevel=2,
             )
