@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from goods import BOX, TILT, label, plates, printed, seen, stencil_of, suspects
+from goods import BOX, SIGN, TILT, WORD, label, plates, printed, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.catalog import STENCIL_REFERENCES
@@ -120,6 +120,25 @@ def test_a_version_of_few_references_beside_many_others_is_one() -> None:
     assert isinstance(found, Found)
     assert found.version == 1
     assert found.likeness > 0.85
+
+
+def simpler(noise: int) -> np.ndarray:
+    """The label of a version that has the sign alone, without the word."""
+    drawn = label(noise=noise)
+    drawn[200:270, 150:412] = PAPER
+    return drawn
+
+
+@pytest.mark.parametrize("blur", [0.5, 2.0, 3.0])
+def test_a_version_with_less_drawn_is_not_taken_for_a_richer_one(blur: float) -> None:
+    """In its own marks a photo out of focus is more like the version whose marks are bolder: there are no fine ones."""
+    rich = [label(), seen(label(noise=1)), seen(label(noise=2), seed=8)]
+    made = stencil_of([*rich, seen(simpler(3), seed=9), seen(simpler(4), seed=10)], [SIGN, WORD])
+    assert [one.rows for one in made.versions] == [(0, 1, 2), (3, 4)]
+    for version, drawn in enumerate((label(noise=5), simpler(5))):
+        found = find_marks(made, seen(cv2.GaussianBlur(drawn, (0, 0), blur), seed=3))
+        assert isinstance(found, Found)
+        assert found.version == version
 
 
 def test_bad_photos_are_no_version() -> None:

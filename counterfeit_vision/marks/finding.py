@@ -581,10 +581,20 @@ def _fit(found: Found) -> tuple[bool, float]:
 
 
 def _over_versions(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
-    """The photo laid over each version of a stencil; of these the one whose marks are most like the photo's."""
+    """The photo laid over each version of a stencil; of these the one whose marks are most like the photo's, compared
+    wherever any version draws something: one that draws less has less to be unlike in.
+    """
     found = [lay_over(one, halves, matrix, blurred=blurred) for one in stencil.versions]
     laid = [replace(one, version=version) for version, one in enumerate(found) if one is not None]
-    return max(laid, key=lambda one: one.likeness, default=None)
+    if len(laid) < 2:
+        return next(iter(laid), None)
+    drawn = np.any([version.drawn for version in stencil.versions], axis=0)
+
+    def alike(one: Found) -> float:
+        seen = flattened(compared(to_grey(one.crop), relief=stencil.relief))
+        return correlation(stencil.versions[one.version].flattened, seen, drawn & one.inside)
+
+    return max(laid, key=alike)
 
 
 def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
