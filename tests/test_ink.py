@@ -22,7 +22,9 @@ from counterfeit_vision.marks.ink import (
     Drawn,
     InkDeviation,
     MarkInk,
+    _apart,
     _ink,
+    _registers,
     compare_colours,
     compare_strokes,
 )
@@ -280,6 +282,66 @@ def test_a_colour_that_one_of_a_few_references_has_is_not_another(
     assert isinstance(said, InkDeviation)
     assert (said.score > 3) is is_odd
     assert (said.score < 1.2) is not is_odd
+
+
+def apart(card: np.ndarray, red: tuple[float, float], blue: tuple[float, float] = (0, 0)) -> np.ndarray:
+    """The card, what is red of it printed so many pixels beside what is green, and what is blue."""
+    moved = card.copy()
+    for channel, by in ((0, red), (2, blue)):
+        size, matrix = card.shape[1::-1], np.array([[1, 0, by[0]], [0, 1, by[1]]], np.float32)
+        moved[..., channel] = cv2.warpAffine(
+            card[..., channel], matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+    return moved
+
+
+def test_how_far_inks_lie_apart_is_told_to_a_tenth_of_a_pixel() -> None:
+    plain, everywhere = label(), np.ones((400, 560), bool)
+    for red, blue in (((0, 0), (0, 0)), ((0.3, -0.2), (0, 0)), ((1.5, 1), (-2.5, 0.4))):
+        told = _apart(apart(plain, red, blue).astype(np.float32), everywhere)
+        assert told == pytest.approx(np.array([red, blue]), abs=0.1)
+    red_only = plain.copy()
+    red_only[..., 1:] = 215  # printed with one ink
+    assert np.isnan(_apart(red_only.astype(np.float32), everywhere)).all()
+
+
+def registered(stencil: Stencil, marks: tuple[MarkInk, ...], photo: np.ndarray) -> InkDeviation:
+    result = compare_colours(marks, drawn(stencil, marks, photo), stencil.shape, 1.3)
+    assert isinstance(result, InkDeviation), result
+    return result
+
+
+def test_inks_out_of_register_are_told(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:
+    said = registered(stencil, marks, seen(apart(label(noise=5), (1.5, -1)), seed=6))
+    assert "out of register" in said.text
+    assert said.score > 2
+
+
+@pytest.mark.parametrize("photo", ["sharp", "blurred", "noisy", "moved", "small", "jpeg"])
+def test_no_photo_of_genuine_goods_moves_their_inks(stencil: Stencil, marks: tuple[MarkInk, ...], photo: str) -> None:
+    taken = seen(label(noise=5), seed=6)
+    if photo == "blurred":
+        taken = cv2.GaussianBlur(taken, (0, 0), 2.0)
+    elif photo == "noisy":
+        taken = np.clip(taken + np.random.default_rng(0).normal(0, 18, taken.shape), 0, 255).astype(np.uint8)
+    elif photo == "moved":
+        taken = cv2.filter2D(taken, -1, np.eye(7) / 7)
+    elif photo == "small":
+        taken = cv2.resize(taken, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    elif photo == "jpeg":
+        taken = cv2.imdecode(cv2.imencode(".jpg", taken, (cv2.IMWRITE_JPEG_QUALITY, 30))[1], cv2.IMREAD_COLOR)
+    pixels = 1.3 if photo != "small" else 0.5
+    told = list(_registers(list(zip(marks, drawn(stencil, marks, taken), strict=True)), pixels))
+    assert max((finding[0] for finding in told), default=0.0) < 1
+
+
+def test_inks_that_the_design_has_apart_are_in_register() -> None:
+    """Each reference tells what is usual: a shadow in one ink is drawn."""
+    photos = [apart(photo, (1.5, -1)) for photo in (label(), label(noise=1), label(noise=2))]
+    made = stencil_of([photos[0], seen(photos[1]), seen(photos[2], seed=8)], [SIGN, WORD])
+    marks = MarkInk.all_of(made)
+    assert "out of register" not in registered(made, marks, seen(apart(label(noise=5), (1.5, -1)), seed=6)).text
+    assert "out of register" in registered(made, marks, seen(label(noise=5), seed=6)).text
 
 
 def test_where_no_reference_shows_a_colour_none_is_compared(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:

@@ -48,6 +48,12 @@ class Laid:
     crop: Pixels
     inside: NDArray[np.bool_]
 
+    @property
+    def scale(self) -> float:
+        """Pixels of the photo on a side of one of the frame's, in the mean."""
+        height, width = self.inside.shape
+        return float(np.sqrt(cv2.contourArea(mapped(self.matrix, corners_of(width, height))) / (height * width)))
+
     def lacks_colours(self, genuine: Pixels) -> bool:
         """Whether it is black and white where photos (n, h, w, 3) over the same frame all have colours."""
         return _colour(self.crop) < COLOURED <= min(map(_colour, genuine))

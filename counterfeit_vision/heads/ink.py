@@ -1,4 +1,4 @@
-"""Whether the marks are drawn in ink of the same colour as the genuine ones."""
+"""Whether the marks are drawn in ink of the same colour as the genuine ones, and all their inks in register."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ USUAL = ((0.64,) * 6, (0.37,) * 6)
 
 class Ink:
     """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.marks.ink`), as a whole
-    or in the part that deviates most. ``score`` is in spreads of genuine photos above their median. It is a claim
-    beside :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as
-    in large photos a little out of focus, another colour would not stand out.
+    or in the part that deviates most; and how far its inks are out of register, which those of a reprint often are.
+    ``score`` is in spreads of genuine photos above their median. It is a claim beside
+    :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as in large
+    photos a little out of focus, another colour would not stand out.
     """
 
     name = "ink"
@@ -34,4 +35,9 @@ class Ink:
             stencil = suspects.version_of(row, mark[0]).stencil
             if isinstance(stencil, Stencil) and mark[1].lacks_colours(stencil.crops):
                 return unsaid("the photo is black and white")
-        return drawn_otherwise(suspects, row, compare_colours, USUAL)
+        return drawn_otherwise(
+            suspects,
+            row,
+            lambda marks, drawn, found: compare_colours(marks, drawn, found.inside.shape, found.scale),
+            USUAL,
+        )

@@ -85,7 +85,7 @@ def laid_over(
 def drawn_otherwise(
     suspects: Suspects,
     row: int,
-    compare: Callable[[Sequence[MarkInk], Sequence[Drawn | None], tuple[int, int]], InkDeviation | str],
+    compare: Callable[[Sequence[MarkInk], Sequence[Drawn | None], Found], InkDeviation | str],
     usual: tuple[Sequence[float], Sequence[float]],
 ) -> Evidence:
     """What ``compare`` says of how the marks of a photo are drawn. ``usual``: medians and spreads of genuine photos, as
@@ -96,7 +96,7 @@ def drawn_otherwise(
         return no_mark(mark)
     goods, found = mark
     marks = suspects.version_of(row, goods).ink
-    deviation = compare(marks, suspects.drawn(row), found.inside.shape)
+    deviation = compare(marks, suspects.drawn(row), found)
     if isinstance(deviation, str):
         return unsaid(deviation)
     times = f"{deviation.score:.1f} times what nine of ten rendered genuine photos stay below"

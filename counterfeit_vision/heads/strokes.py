@@ -23,4 +23,8 @@ class Strokes:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: drawn_otherwise(suspects, row, compare_strokes, USUAL))
+        return suspects.each(
+            lambda row: drawn_otherwise(
+                suspects, row, lambda marks, drawn, found: compare_strokes(marks, drawn, found.inside.shape), USUAL
+            )
+        )

@@ -38,6 +38,10 @@ PARTS = 10  # along a mark, whose colours are compared
 PART_LIKE = 0.7  # correlation in a part of the mark, from which that part is judged
 PART_OFF = 0.15  # by which a part's correlation is below the other parts': there it shows a finger, or the room
 INK = 0.7  # share of a pixel that the outline covers, from which it is ink
+PLATE_BLUR = 0.8  # pixels of the frame: what red, green and blue show finer than this is grain
+PLATE_STEPS, PLATE_STEP = 5, 1.5  # Gauss-Newton steps that lay one of them over another, and pixels each may move it
+PLATE_LIKE = 0.9  # correlation with what is green, from which it is drawn alike
+FLAT = 8.0  # levels of spread, with less of which it is not drawn at all
 DARK = 12.0  # levels added before ratios are taken: a black's colour is noise
 
 # What genuine photos differ by, beside their own spread
@@ -50,7 +54,17 @@ FAR = 0.9  # quantile of how far references' colours are off: about the farthest
 PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haze, or gain
 GLARE = 0.6  # share of its hue that a ground may lose where colours are compared
 COLOURED = 0.15  # length of a hue from which haze, that pales a mark, is told from another colour
-USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3}  # what nine of ten genuine photos stay below
+# Pixels of the frame, and of the photo, by which genuine photos move inks: chosen on drawn packs, whose genuine photos
+# (in glare, wrapped, moved, dim, with gold foil) all have less than 1.0 of what this and their references' own spread
+# add up to. Those of market 9502, of printed.py's seed 151 and of grocery's cartons have 0.5 at most, prints whose inks
+# are a pixel of the photo out of register 2.3 or more
+APART = (0.06, 0.25)
+USUAL = {
+    "weight": 1.16,
+    "part": 1.35,
+    "colour": 1.3,
+    "plates": 1.0,
+}  # what nine of ten genuine photos stay below, and of plates all
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +75,9 @@ class Drawn:
     ``colours`` (PARTS, 3): logarithm of the ink's red, green and blue over the ground's, NaN where a part shows none;
     ``grounds`` (PARTS, 3): of the ground's.
     ``offset`` (2, 3): pixels of the frame, x and y, by which it lies beside where the photo was laid over the genuine
-    one: everywhere, and times u and v, which run from -1 to 1 over the mark's box.
+    one: everywhere, and times u and v, which run from -1 to 1 over the mark's box. ``apart`` (2, 2): pixels of the
+    frame, x and y, by which what is red lies beside what is green, and what is blue; NaN where they are not drawn
+    alike.
     """
 
     weight: float
@@ -71,6 +87,7 @@ class Drawn:
     colours: NDArray[np.float64]
     grounds: NDArray[np.float64]
     offset: NDArray[np.float64]
+    apart: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +247,8 @@ class MarkInk:
                 offset -= (move * min(1.0, 2.0 / max(float(np.abs(move).max()), 1e-9))).reshape(2, 3)
             weight, doubt, blur = self._fitted(ink, there)
         likeness = _alike(ink, self.outline(weight, blur)[there])
-        return Drawn(weight, doubt, blur, likeness, *self._colours(pixels.astype(np.float32), there), offset)
+        seen = pixels.astype(np.float32)
+        return Drawn(weight, doubt, blur, likeness, *self._colours(seen, there), offset, _apart(seen, there))
 
     def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
         """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
@@ -297,18 +315,21 @@ def compare_strokes(
     ``shape`` (h, w) is the stencil's.
     """
     return (
-        _strangest(_weights(_judged(marks, drawn)), shape)
+        _strangest(list(_weights(_judged(marks, drawn))), shape)
         or "the marks' strokes can't be told from what is around them"
     )
 
 
 def compare_colours(
-    marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int]
+    marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int], scale: float = 1.0
 ) -> InkDeviation | str:
-    """As :func:`compare_strokes`, of the colour of the marks' ink, as a whole and in parts."""
+    """As :func:`compare_strokes`, of the colour of the marks' ink, as a whole and in parts, and of whether its parts
+    are printed over each other; ``scale``: pixels of the photo on a side of one of the frame's.
+    """
     judged = _judged(marks, drawn)
     bleached = any(_glaring(one, mark.genuine).any() for mark, one in judged)
-    return _strangest(_hues(judged), shape) or (
+    hues = list(_hues(judged))
+    return _strangest([*hues, *(_registers(judged, scale) if hues else ())], shape) or (
         "what is around the marks has lost its colour, as in glare, and their ink can't be compared with it"
         if bleached
         else "the marks' ink can't be told from what is around it"
@@ -322,8 +343,7 @@ def _judged(marks: Sequence[MarkInk], drawn: Sequence[Drawn | None]) -> list[tup
     return [(mark, one) for mark, one in zip(marks, drawn, strict=True) if mark.is_clear and one is not None]
 
 
-def _strangest(findings: Iterator[Finding], shape: tuple[int, int]) -> InkDeviation | None:
-    found = list(findings)
+def _strangest(found: Sequence[Finding], shape: tuple[int, int]) -> InkDeviation | None:
     if not found:
         return None
     score, mark, part, text = max(found, key=lambda finding: finding[0])
@@ -391,6 +411,27 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
             yield shift / USUAL["colour"], mark, None, "its ink has another colour beside the ground's"
 
 
+def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterator[Finding]:
+    """Marks whose inks lie otherwise over each other: the plates of a reprint are seldom in register."""
+    for mark, one in judged:
+        genuine = np.array([other.apart for other in mark.genuine if other.likeness >= LIKE])
+        if one.likeness < LIKE or not len(genuine):
+            continue
+        usual = _median(genuine, axis=0)
+        usual[2 * np.isfinite(genuine[..., 0]).sum(axis=0) <= len(genuine)] = np.nan  # most do not tell
+        off = np.linalg.norm(one.apart - usual, axis=1)
+        vary = np.nan_to_num(np.linalg.norm(genuine - usual, axis=2)).max(axis=0)
+        doubt = np.sqrt(APART[0] ** 2 + (APART[1] / scale) ** 2 + vary**2)
+        if np.isfinite(off).any():
+            most = float(np.nanmax(off))
+            yield (
+                float(np.nanmax(off / doubt)) / USUAL["plates"],
+                mark,
+                None,
+                f"its inks are {most * scale:.1f} pixels of the photo out of register",
+            )
+
+
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
     """(PARTS,) where a coloured ground has lost its hue, not turned it: what shines there is added to the ink, too."""
     usual = _median(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
@@ -441,6 +482,32 @@ def _looked_up(
     pixels = cv2.remap(crop, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     seen = cv2.remap(shown.astype(np.uint8), at, None, cv2.INTER_NEAREST, borderValue=0) > 0
     return np.asarray(pixels, np.uint8), near & seen
+
+
+def _apart(pixels: Floats, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(2, 2) x, y: see :attr:`Drawn.apart`. What is red or blue of ``pixels`` (h, w, 3) is laid over what is green of
+    those that are ``there`` by least squares of its gain, its level and its slopes.
+    """
+    soft = cv2.GaussianBlur(pixels, (0, 0), PLATE_BLUR)
+    green, told = soft[..., 1][there], np.full((2, 2), np.nan)
+    places = np.mgrid[: there.shape[0], : there.shape[1]][::-1].astype(np.float32)
+    for row, plate in enumerate((soft[..., 0], soft[..., 2])):
+        by, step = np.zeros(2), np.zeros(2)
+        for _ in range(PLATE_STEPS):
+            by += step
+            x, y = places + by.astype(np.float32)[:, None, None]
+            moved = cv2.remap(plate, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            slopes = (cv2.Sobel(moved, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
+            terms = np.stack([part[there] for part in (moved, *slopes)], axis=1)
+            terms -= terms.mean(axis=0)
+            normal = (terms.T @ terms).astype(np.float64) + 1e-3 * np.eye(3)
+            gain, *slope = np.linalg.solve(normal, terms.T @ (green - green.mean())).tolist()
+            step = np.clip(np.array(slope) / (gain if abs(gain) > 0.02 else np.inf), -PLATE_STEP, PLATE_STEP)
+            if np.abs(step).max() < 0.01:
+                break
+        if min(moved[there].std(), green.std()) >= FLAT and abs(_alike(moved[there], green)) >= PLATE_LIKE:
+            told[row] = by
+    return told
 
 
 def _alike(first: Floats, second: Floats) -> float:
