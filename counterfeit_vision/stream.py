@@ -62,7 +62,7 @@ class EncodedPhoto:
         name = photo_name(self.source, self.id)
         decoded = decode(self.source, name=name)
         if decoded.sha256 != self.sha256:
-            raise DecodeError(name, "changed while it was in use; give each photo a file of its own")
+            raise _changed(name)
         return decoded.pixels
 
 
@@ -213,7 +213,7 @@ class _Decoders(Pool):
         """Start a photo, and return what waits for it."""
         if isinstance(photo, Failure):
             return lambda: photo
-        future = self.submit(self._found, name, photo)
+        future = self.submit(self._found, name, photo, _state_of(photo))
 
         def wait() -> _Prepared | Failure:
             found = future.result()
@@ -226,16 +226,21 @@ class _Decoders(Pool):
         own = threading.current_thread() in self._threads
         super().shutdown(wait and not own, cancel_futures=cancel_futures)
 
-    def _found(self, name: str, photo: Photo) -> _Prepared | Failure | _Work:
+    def _found(self, name: str, photo: Photo, state: tuple[int, ...] | None) -> _Prepared | Failure | _Work:
         """Files are hashed before any work: one that the cache holds, or that is in hand under another name, costs no
         more than that. What another thread has begun is waited for by who reads the results, not here.
         """
         if not isinstance(photo, str | bytes | os.PathLike):
             return _prepare(name, photo, photo, None, self._encoder, self._views)
+        data, fault = b"", None
         try:
             data = read_bytes(photo, name=photo_name(photo, name))
         except DecodeError as error:
-            return Failure(name, "decode", error)
+            fault = error
+        if _state_of(photo) not in (state, None):  # once read it may go
+            fault = _changed(photo_name(photo, name))
+        if fault is not None:
+            return Failure(name, "decode", fault)
         sha256 = hashlib.sha256(data).hexdigest()
         if self._store is not None and (kept := self._store.get(sha256, _cache_key(self._encoder))):
             return _Prepared(name, photo, sha256, kept=kept)
@@ -254,6 +259,20 @@ class _Decoders(Pool):
         self._in_hand[sha256] = found
         own.set_result(found)
         return found
+
+
+def _state_of(photo: Photo) -> tuple[int, ...] | None:
+    """What changes with a file, which is not read at once but by another thread; ``None`` of what is no file."""
+    if not isinstance(photo, str | os.PathLike):
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        state = os.stat(photo)
+        return state.st_ino, state.st_size, state.st_mtime_ns
+    return None
+
+
+def _changed(name: str) -> DecodeError:
+    return DecodeError(name, "changed while it was in use; give each photo a file of its own")
 
 
 def _renamed(twin: _Prepared | Failure, name: str, photo: Photo) -> _Prepared | Failure:
