@@ -39,9 +39,7 @@ class Change:
         old, new = self.before, self.after
         lines = [
             _moved("groups of genuine photos behind p-values", old.count, new.count),
-            _moved(
-                "share of genuine listings that may be suspected", *(f"{100 * c.promised:.3g} %" for c in (old, new))
-            ),
+            _moved("share of genuine listings that may be suspected", *(f"{100 * c.alpha:.3g} %" for c in (old, new))),
             _moved("95 of 100 calibrations keep below", *(_limit(c) for c in (old, new))),
             _moved("claims", ", ".join(old.heads), ", ".join(new.heads)),
             _moved("catalogue", old.generation[:12], new.generation[:12]),

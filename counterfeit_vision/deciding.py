@@ -37,10 +37,10 @@ UNSURE = 0.1  # where so few genuine photos leave as little between the nearest 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
     """A listing's N photos, with what the calibration makes of the heads' ``scores`` (N, H): the statistics ``merged``
-    (N,), the p-values of ``each`` photo (N,) and ``claims_p`` (N, H) of each claim, and by how much each speaks for a
-    fake, ``strength`` (N, H). ``once`` are the rows without a file's second showing. By photo (N,): ``marked``, whether
-    marks were found; ``known``, whether the catalogue knows what it shows; ``own``, those of them that are no copies of
-    genuine photos.
+    (N,), the p-values of ``each`` photo (N,), 1 for one alone, and ``claims_p`` (N, H) of each claim, and by how much
+    each speaks for a fake, ``strength`` (N, H). ``once`` are the rows without a file's second showing. By photo (N,):
+    ``marked``, whether marks were found; ``known``, whether the catalogue knows what it shows; ``own``, those of them
+    that are no copies of genuine photos.
     """
 
     judged: Sequence[JudgedPhoto]
@@ -173,7 +173,7 @@ class Decider:
             kinds=kinds,
             strata=strata,
             merged=calibration.merge(scores, kinds),
-            each=calibration.p_of(scores, strata, kinds),
+            each=calibration.p_of(scores, strata, kinds) if len(judged) > 1 else np.ones(1),
             claims_p=calibration.head_p_values(scores),
             strength=np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf),
             once=np.array(distinct(judged)),
@@ -203,14 +203,13 @@ class Decider:
             brand=nearest.brand,
             photos=len(ranked.once),
             most=calibration.most_photos,
-            proved=calibration.proved(p_value) if calibration.rounds else None,
             marked=bool(ranked.marked.any()),
             unmarked=self._unmarked(ranked),
             misnamed=self._misnamed(listing, ranked),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             fake=copied is not None and self._is_of_fake(copied),
             catalogued=known and all(map(self._is_genuine_file, counted)),
-            unpriced=calibration.p_without(scores, Price.name, kind),
+            unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
             side=max(photo.photo.view.size),
             smallest=calibration.smallest,
             covered=max(evidence.covered for evidence in photo.evidence),

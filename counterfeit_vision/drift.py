@@ -69,8 +69,10 @@ class Drift:
             raise InputError(
                 f"Drift({calibration!r:.60}): need a calibration; type Drift(inspector.calibration), once calibrated"
             )
-        if calibration.rounds:
-            raise InputError("this calibration left each group out in turn; to watch for drift, keep a part aside")
+        if calibration.leave_one_out:
+            raise InputError(
+                "this calibration keeps none aside, and leaves each out in turn; to watch for drift, keep a part aside"
+            )
         _, one = np.unique(calibration.groups, return_index=True)
         self.delta = as_share(delta, "delta", 0.01)
         self.alarm: Alarm | None = None

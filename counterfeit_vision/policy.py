@@ -36,8 +36,6 @@ class Findings:
 
     - ``p_value`` and ``risk`` of the listing, which has so many ``photos``; ``most`` are those of the largest listing
       that calibrated, 0 where that is not known.
-    - ``proved``: at most this share of genuine listings looks as unusual, by leaving one out; ``None`` where that is
-      ``p_value``.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``silent``: why none of its photos has a claim that counts; ``None`` where one has.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest, and ``brand`` that one's.
@@ -47,7 +45,7 @@ class Findings:
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
       whether that is of a proven fake; ``catalogued``: whether all that it shows are the very files of the catalogue's
       genuine photos.
-    - ``unpriced``: its p-value with the price left out; ``None`` without a price claim.
+    - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones.
@@ -69,7 +67,6 @@ class Findings:
     silent: str | None = None
     photos: int = 1
     most: int = 0
-    proved: float | None = None
     brand: str = ""
     marked: bool = False
     unmarked: bool = False
@@ -205,10 +202,8 @@ class Policy:
 
     def _share(self, found: Findings) -> str:
         """How many genuine listings look as unusual, as the beginning of a sentence."""
-        share = f"At most {at_most(found.p_value, self.alpha)} %"
-        if found.proved is not None:
-            share = f"At p {found.p_value:.3g} at most {at_most(found.proved, self.alpha)} %"
-        return f"{share} of genuine listings look this unusual, on average over calibrations"
+        share = at_most(found.p_value, self.alpha)
+        return f"At most {share} % of genuine listings look this unusual, on average over calibrations"
 
     def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
         """Looks genuine, by no copied photo, is priced as none of the genuine ones, and is not sold by one of the

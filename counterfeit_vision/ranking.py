@@ -16,7 +16,7 @@ from .enough import conformal_needed
 from .merge import mean_evidence
 from .threads import cached_property
 
-__all__ = ["OneEach", "Ranking", "conformal_p", "different", "jackknife_p", "one_each", "p_among"]
+__all__ = ["OneEach", "Ranking", "conformal_p", "different", "one_each", "p_among"]
 
 ROUNDING = 1e-12  # of a statistic: the same photo's, where what it is the sum of came in another order
 
@@ -34,22 +34,6 @@ def p_among(rising: Doubles, scores: Doubles) -> Doubles:
     """:func:`conformal_p`, among calibration scores that are sorted."""
     above = len(rising) - np.searchsorted(rising, scores, side="left")
     return np.where(np.isnan(scores), np.nan, (1 + above) / (1 + len(rising)))
-
-
-def jackknife_p(calibration: Doubles, scores: Doubles) -> Doubles:
-    """(1 + m) / (n + 1) for each row of ``scores`` (N, n), where column k holds the photo's score by the statistic that
-    was fitted without photo k, ``calibration`` (n,) photo k's own by the same one, and m is how many of those are at
-    least as high (the jackknife+: Barber, Candes, Ramdas & Tibshirani 2021).
-
-    P(p <= alpha) <= 2 alpha - 1 / (n + 1). For let the new photo be one of n + 1 that could be exchanged, compare any
-    two by the statistic fitted without both, and call those odd that at most c = alpha (n + 1) - 1 others reach. Of two
-    odd ones at least one reaches the other, so s odd ones make s (s - 1) / 2 <= c s and s <= 2 c + 1; and the new photo
-    is as likely as any to be odd.
-
-    >>> jackknife_p(np.array([1.0, 2.0, 3.0]), np.array([[2.5, 2.5, 2.5], [0.0, 9.0, 9.0]])).tolist()
-    [0.5, 0.5]
-    """
-    return np.asarray((1 + (calibration >= scores).sum(axis=1)) / (1 + len(calibration)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +67,7 @@ class Peers:
 @dataclass(frozen=True, eq=False)
 class Ranking:
     """The n photos that p-values come from: the statistic ``merged`` (n,), higher = more suspicious, and ``groups``,
-    ``listings`` and ``strata`` (n,), as in :class:`~counterfeit_vision.calibrate.Calibration`. By leaving one out, a
-    photo that is asked about has a statistic for each group.
+    ``listings`` and ``strata`` (n,), as in :class:`~counterfeit_vision.calibrate.Calibration`.
     """
 
     merged: Doubles
@@ -92,28 +75,29 @@ class Ranking:
     listings: Ints
     strata: NDArray[np.str_]
     alpha: float
-    leave_one_out: bool = False
     _kept: dict[int, Peers] = field(default_factory=dict, init=False, repr=False)
     """What :meth:`_among` made, by the place of the stratum, -1 for those never seen."""
     _together: dict[tuple[int, ...], Peers] = field(default_factory=dict, init=False, repr=False)
     """What :meth:`_among` made, by the places of all strata that are ranked together."""
 
     def photos_p(self, statistics: Doubles, strata: NDArray[np.str_]) -> Doubles:
-        """p-values (N,) of photos' statistics (N,), or (N, groups) by leaving one out, each among its :meth:`peers`."""
+        """p-values (N,) of photos' statistics (N,), each among its :meth:`peers`."""
         p = np.full(len(statistics), np.nan)
         for among, own in self._sets(strata).items():
-            p[own] = self._p(statistics[own], among.photos)
+            p[own] = among.photos.p_of(statistics[own])
         return p
 
-    def listing_p(self, statistics: Doubles, strata: NDArray[np.str_], photos: int) -> float:
-        """See :meth:`counterfeit_vision.calibrate.Calibration.listing_p`; of statistics as in :meth:`photos_p`."""
+    def listing_p(self, statistics: Doubles, strata: NDArray[np.str_], photos: int) -> float | None:
+        """See :meth:`counterfeit_vision.calibrate.Calibration.listing_p`, of photos with these statistics; ``None``
+        where its single photos decide (:meth:`several_p`).
+        """
         ranked = []
         for among, own in self._sets(strata).items():
             as_many = photos - int((~own).sum())
             if as_many > among.most or len(among.listings.groups) < conformal_needed(self.alpha):
-                return self._several_p(self.photos_p(statistics, strata), strata, photos)
+                return None
             ours = mean_evidence(statistics[own])
-            ranked.append(float(self._p(ours[None], among.listings)[0]))
+            ranked.append(float(among.listings.p_of(ours[None])[0]))
         return min(1.0, len(ranked) * min(ranked))
 
     def statistics_of(self, stratum: str) -> Doubles:
@@ -122,7 +106,7 @@ class Ranking:
         few = len(among.listings.groups) < conformal_needed(self.alpha)
         return (among.photos if few else among.listings).statistics
 
-    def _several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
+    def several_p(self, p: Doubles, strata: NDArray[np.str_], photos: int) -> float:
         """The p-value of so many ``photos``, of which these (K,) have a p-value and the others 1: ``photos`` times the
         smallest, shared by all m photos that are more unusual than each of the n that are ranked.
 
@@ -132,12 +116,6 @@ class Ranking:
         least = 1 / (1 + min(len(among.photos.groups) for among in self._sets(strata)))
         beyond = int((p <= least * (1 + 1e-9)).sum())
         return min(1.0, photos * (least / beyond if beyond else float(p.min())))
-
-    def _p(self, statistics: Doubles, known: OneEach) -> Doubles:
-        """p-values (N,) of statistics (N,), or (N, groups) by leaving one out, among the ``known``."""
-        if self.leave_one_out:
-            return jackknife_p(known.statistics, statistics[:, known.groups] - ROUNDING)
-        return known.p_of(statistics)
 
     def _sets(self, strata: NDArray[np.str_]) -> dict[Peers, Bools]:
         """What photos of these ``strata`` (K,) are ranked among, each with which of them (K,) are."""

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Doubles
+from .arrays import Bools, Doubles, Ints
 
-__all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "named", "shrinkage", "surprise", "tail_p"]
+__all__ = ["LARGEST", "LEAST_EXCESS", "Usual", "among_others", "named", "shrinkage", "surprise", "tail_p"]
 
 # Chosen on markets (seeds 200 to 209, 237 to 240), on printed goods (20, 21) and on a mix with cartons (seed 301).
 SHRINK = 10.0  # imagined photos, like all photos, by which a kind is drawn before kinds are compared
@@ -108,6 +108,97 @@ class Usual:
         if np.isinf(location).any() or (scale <= 0).any() or np.isinf(scale).any():
             raise ValueError("what is usual is no finite number, or does not vary")
         return cls(kinds, location, scale)
+
+
+def among_others(scores: Doubles, owners: Ints, kinds: Sequence[str], least: Sequence[float]) -> Doubles:
+    """(N, H) scores, NaN where a claim did not apply, of photos of these ``owners`` and ``kinds`` (N,) -> in mean
+    excesses above what :meth:`Usual.fit` finds usual for the photos of all other owners; NaN too for a claim that fewer
+    than two of those make. ``least`` (H,) as there.
+    """
+    names, kind = np.unique(kinds, return_inverse=True)
+    owners = np.unique(owners, return_inverse=True)[1]
+    kind = np.where(names == "", -1, np.arange(len(names)))[kind]
+    told = np.full(scores.shape, np.nan)
+    for column, values in enumerate(scores.T):
+        seen = np.flatnonzero(~np.isnan(values))
+        rising = seen[np.argsort(values[seen], kind="stable")]
+        if len(set(owners[rising].tolist())) > 2:
+            told[rising, column] = _among_others(values[rising], owners[rising], kind[rising], least[column])
+    return told
+
+
+def _among_others(values: Doubles, owners: Ints, kinds: Ints, least: float) -> Doubles:
+    """(n,) :func:`among_others` of the ``values`` of one claim, which rise; ``kinds`` are numbers, -1 for none. What is
+    usual is asked once for each owner's photos of one kind, a case.
+    """
+    codes = owners * (kinds.max() + 2) + kinds + 1
+    _, first, case = np.unique(codes, return_index=True, return_inverse=True)
+    owner, own_kind = owners[first], kinds[first]
+    others = owner[:, None] != owners
+    middle, counts = _middles(values, others), others.sum(axis=1)
+    floor = np.maximum(1e-3 * np.maximum(1.0, np.abs(middle)), least)
+    spread = np.maximum(_ratio(*_excesses(values, others, middle, counts)), floor)
+    alike = others & (own_kind[:, None] == kinds) & (own_kind >= 0)[:, None]
+    own = alike.sum(axis=1)
+    place = np.where(own > 0, _middles(values, alike), middle)
+    over, number = _excesses(values, alike, place, own)
+    # What each kind shows without each owner: what it does with all photos, but where it has some of the owner's
+    known = np.unique(kinds[kinds >= 0])
+    of_kind = known[:, None] == kinds
+    size = of_kind.sum(axis=1)
+    centre = _middles(values, of_kind)
+    by_kind = [size, centre, *_excesses(values, of_kind, centre, size)]
+    numbers, row = np.unique(owner, return_inverse=True)
+    shown = [np.repeat(all_told[None], len(numbers), axis=0) for all_told in by_kind]
+    has = own_kind >= 0
+    for table, without in zip(shown, (own, place, over, number), strict=True):
+        table[row[has], np.searchsorted(known, own_kind[has])] = without[has]
+    more = _shrinkages(shown[0][row], shown[1][row], shown[2][row], shown[3][row], floor)
+    wider = np.maximum(more, LEAST)
+    location = (own * place + more * middle) / (own + more)
+    drawn = np.maximum(spread, _ratio(*_excesses(values, others, location, counts)))
+    scale = np.maximum((over + wider / 2 * drawn) / (number + wider / 2), least)
+    location, scale = np.where(own > 0, location, middle), np.where(own > 0, scale, spread)
+    return np.asarray((values - location[case]) / scale[case])
+
+
+def _middles(rising: Doubles, some: Bools) -> Doubles:
+    """(C,) the medians of those of the values (n,), which rise, that each row of ``some`` (C, n) picks; of none, the
+    first value.
+    """
+    order, counts = some.cumsum(axis=1), some.sum(axis=1)
+    low, high = ((order > half[:, None]).argmax(axis=1) for half in ((counts - 1) // 2, counts // 2))
+    return np.asarray((rising[low] + rising[high]) / 2)
+
+
+def _excesses(values: Doubles, some: Bools, middle: Doubles, counts: Ints) -> tuple[Doubles, Ints]:
+    """(C,) the sums of :func:`_excess` over each middle (C,) of the values (n,) that each row of ``some`` (C, n) picks,
+    which are so many, and how many excesses there are.
+    """
+    beyond = values - middle[:, None]
+    over = some & (beyond > 0)
+    number = over.sum(axis=1)
+    padded = np.maximum(number, np.ceil(OVER * counts).astype(np.int64))
+    return np.where(over, beyond, 0.0).sum(axis=1), np.where(number > 0, padded, 0)
+
+
+def _ratio(total: Doubles, number: Ints) -> Doubles:
+    return np.asarray(total / np.maximum(number, 1))
+
+
+def _shrinkages(counts: Ints, middles: Doubles, over: Doubles, number: Ints, floor: Doubles) -> Doubles:
+    """(C,) :func:`shrinkage` of kinds with so many photos (C, K), of such medians and sums and numbers of excesses."""
+    usable = counts >= COMPARED
+    weight, kinds = np.where(usable, counts, 0).astype(np.float64), usable.sum(axis=1)
+    compared = kinds >= 2
+    total = np.where(compared, weight.sum(axis=1), 1.0)
+    within = np.maximum(_ratio(np.where(usable, over, 0.0).sum(axis=1), (number * usable).sum(axis=1)), floor) ** 2
+    centred = np.where(usable, middles - ((weight * middles).sum(axis=1) / total)[:, None], 0.0)
+    beyond_chance = (weight * centred**2).sum(axis=1) - (kinds - 1) * within
+    apart = np.where(compared, total - (weight**2).sum(axis=1) / total, 1.0)
+    between, seen = np.maximum(beyond_chance, 0.0) / apart, kinds - 1
+    drawn = within * (GUESSED + seen) / (GUESSED * within / SHRINK + np.maximum(seen, 0) * between)
+    return np.where(compared, drawn, SHRINK)
 
 
 def surprise(standardised: Doubles) -> Doubles:

@@ -84,9 +84,7 @@ def test_where_photos_of_a_seller_are_counted_nothing_is_promised_about_a_new_on
     turned = Calibration.fit(
         ["a"], scores[:, None], {}, first=None, alpha=ALPHA, generation="", groups=named(groups), per_photo=True
     )
-    assert turned.promise("photos are").endswith(
-        "left out in turn; that is of photos of these 8 groups, not of a new one"
-    )
+    assert turned.promise("photos are").endswith("that is of photos of these 8 groups, not of a new one")
     for apart in (calibrated(scores, named(np.arange(64))), calibrated(scores, named(np.arange(64)), per_photo=True)):
         assert "; 95 of 100 such calibrations keep below 10.6 %; suspected or" in apart.promise("photos are")
     for wrong in (0, 49):
@@ -543,8 +541,10 @@ def two_strata() -> Ranking:
 
 
 def test_photos_beyond_the_smaller_of_two_strata_are_as_many_as_there_are() -> None:
-    beyond = np.full(3, 999.0)
-    assert two_strata().listing_p(beyond, np.array(["bag", "bag", "shoe"]), 3) == pytest.approx(3 / 41 / 3)
+    beyond, strata, ranking = np.full(3, 999.0), np.array(["bag", "bag", "shoe"]), two_strata()
+    assert ranking.listing_p(beyond, strata, 3) is None
+    p = ranking.several_p(ranking.photos_p(beyond, strata), strata, 3)
+    assert p == pytest.approx(3 / 41 / 3)
 
 
 def test_a_stratum_that_was_never_seen_changes_none_that_was() -> None:

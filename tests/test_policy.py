@@ -349,16 +349,6 @@ def test_at_most_so_many_is_never_less_than_are_nor_on_the_other_side_of_the_ala
             assert told >= 100 * p - 1e-9 or (p, told) == (alpha, float(f"{100 * alpha:g}"))
             assert (told > float(f"{100 * alpha:g}")) == (p > alpha)
     assert word(Policy(alpha), found(alpha))[1].startswith(f"At most {100 * alpha:g} % of genuine listings")
-    assert word(Policy(alpha), found(0.125, proved=3 / 29))[1].startswith("At p 0.125 at most 11 % of")
-
-
-def test_by_leaving_one_out_a_verdict_says_no_more_than_is_proved() -> None:
-    said, reason = word(Policy(ALPHA), found(2 / 40, proved=3 / 40))
-    assert said == "suspected"
-    assert reason.startswith(f"At p 0.05 at most 7.5 % {UNUSUAL} (alarm level 5 %)")
-    assert (
-        "are usual: at p 0.9 at most 100 % of" in word(Policy(ALPHA), found(0.9, proved=1.0, alone={"mark": 1e-9}))[1]
-    )
 
 
 def test_what_is_little_like_the_fakes_shown_and_what_is_not_counted_is_said() -> None:

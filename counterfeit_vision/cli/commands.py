@@ -191,11 +191,11 @@ def _calibration_in(folder: Path, talk: Talk) -> Calibration | None:
 def _told(calibration: Calibration, group: str) -> tuple[dict[str, Any], list[str]]:
     """A calibration's numbers, and in words what they promise. ``group`` is what belongs together."""
     photos = len(calibration.merged)
-    used = photos if calibration.rounds else calibration.fitted_on + photos
+    used = photos if calibration.leave_one_out else calibration.fitted_on + photos
     smallest = 1 / (calibration.count + 1)
     data = {
         "alpha": calibration.alpha,
-        "promised": calibration.promised,
+        "promised": calibration.alpha,
         "photos": used,
         "photos_to_standardise": calibration.fitted_on,
         "photos_for_p_values": photos,

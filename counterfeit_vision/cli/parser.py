@@ -279,8 +279,8 @@ def _add_calibrate(under: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--leave-one-out",
         action="store_true",
-        help="keep no genuine photos aside, but leave each listing out in turn: 19 listings will do for 5 %% instead "
-        "of 28, but the proved limit is up to twice --alpha",
+        help="keep no genuine photos aside, but measure each listing by all the others: 19 listings will do for 5 %% "
+        "instead of 28; --alpha holds on average, but no limit is known for the set in hand",
     )
     parser.add_argument(
         "--journal",
