@@ -44,9 +44,10 @@ def test_statistics_equal_but_for_rounding_are_equal_and_scores_of_any_scale_are
 def test_a_photo_that_calibrated_does_not_rank_above_itself_for_rounding(first: np.ndarray | None) -> None:
     scores = np.random.default_rng(4).standard_normal((60, 2))
     calibration = Calibration.fit(["a", "b"], scores, {}, first=first, alpha=0.05, generation="")
-    statistics, strata = calibration._statistics(scores, None), named(None, 60)
-    of, higher = (calibration.ranking.photos_p(each, strata) for each in (statistics, np.nextafter(statistics, np.inf)))
-    np.testing.assert_array_equal(of, higher)
+    for row in range(60):
+        ranking, own = calibration._beside(scores[[row]], None)
+        of, higher = (ranking.photos_p(each, named(None, 1)) for each in (own, np.nextafter(own, np.inf)))
+        np.testing.assert_array_equal(of, higher)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1])

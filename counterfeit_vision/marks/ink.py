@@ -59,12 +59,8 @@ COLOURED = 0.15  # length of a hue from which haze, that pales a mark, is told f
 # add up to. Those of market 9502, of printed.py's seed 151 and of grocery's cartons have 0.5 at most, prints whose inks
 # are a pixel of the photo out of register 2.3 or more
 APART = (0.06, 0.25)
-USUAL = {
-    "weight": 1.16,
-    "part": 1.35,
-    "colour": 1.3,
-    "plates": 1.0,
-}  # what nine of ten genuine photos stay below, and of plates all
+# What nine of ten genuine photos stay below, and of plates all
+USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3, "plates": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
