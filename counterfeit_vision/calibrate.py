@@ -296,7 +296,8 @@ class Calibration:
             told += "limit is known that 95 of 100 such calibrations keep below"
         if self.counts_alike:
             told += f"; that is of photos of these {self.real_groups} groups, not of a new one"
-        limit, seen = self.false_alarm_limit, self._limit(level := review_level(self.alpha))
+        level = max(self.alpha, review_level(self.alpha))
+        limit, seen = self.false_alarm_limit, self._limit(level)
         if limit is None or seen is None:
             return told
         told += f"; 95 of 100 such calibrations keep below {at_most(limit, digits=3)} %"
@@ -355,9 +356,10 @@ class Calibration:
         kinds: Sequence[str] | None = None,
         *,
         photos: int | None = None,
+        each: Doubles | None = None,
     ) -> float:
         """The p-value of a listing, from the scores (K, H) of its photos, each given once. ``photos`` says how many it
-        has in all, where these were chosen.
+        has in all, where these were chosen; ``each`` (K,) is their :meth:`p_of`, where that is known.
 
         It is ranked by the mean evidence of its photos among the calibration listings, one drawn of each group. That
         holds for listings that are exchangeable with these, however many photos each has, and however odd some of those
@@ -369,13 +371,15 @@ class Calibration:
 
         With ``leave_one_out`` each of those listings is measured anew, by what is usual for this one and the others,
         and :meth:`merge` gives this one's own statistic, in which :meth:`risk` rises. For 22 claims that takes one core
-        6, 7, 10 and 17 ms where 19, 40, 100 and 200 photos calibrated, and as much for each photo of several.
+        6, 7, 10 and 17 ms where 19, 40, 100 and 200 photos calibrated, and as much for each photo of several; beyond
+        that it grows faster than their number, and they are no longer few.
         """
         photos, names = len(scores) if photos is None else photos, named(strata, len(scores))
         ranking, statistics = self._beside(scores, kinds)
         p = ranking.listing_p(statistics, names, photos)
         if p is None:
-            p = self._one_photo_each.ranking.several_p(self.p_of(scores, strata, kinds), names, photos)
+            each = self.p_of(scores, strata, kinds) if each is None else each
+            p = self._one_photo_each.ranking.several_p(each, names, photos)
         return p
 
     def _beside(self, scores: Doubles, kinds: Sequence[str] | None) -> tuple[Ranking, Doubles]:

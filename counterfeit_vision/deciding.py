@@ -261,7 +261,9 @@ class Decider:
         parts = [once[part[once]] for part in (ranked.known, ranked.own)]
         for some in [once, *(mine for mine in parts if 0 < len(mine) < len(once))]:
             strata, kinds = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
-            p_values.append(self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(once)))
+            each = ranked.each[some] if len(ranked.judged) > 1 else None
+            told = self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(once), each=each)
+            p_values.append(told)
             merged = mean_evidence(ranked.merged[some])[None]
             risks += [float(self.calibration.risk(merged, self.base_rate, name)[0]) for name in set(strata)]
         p_value, risk = max(p_values), min(risks)

@@ -125,7 +125,11 @@ def refuse_unless_enough(owners: Ints, first: Bools | None, alpha: float, *, alo
         f"{count} {what} are too few for alpha={alpha}: at least {least} are needed "
         f"(left for p-values: {left} of {needed}). Bring more, or raise alpha"
         + (f" to {_rounded_up(1 / (left + 1)):g} or more" if left > 1 and enough else "")
-        + (f", or type leave_one_out=True, alpha={turned:g}" if alone and turned and first is not None else "")
+        + (
+            f", or leave one out (leave_one_out=True, --leave-one-out) with alpha={turned:g}"
+            if alone and turned and first is not None
+            else ""
+        )
     )
 
 

@@ -149,9 +149,10 @@ def encode_photos(
     """Lazily encode ``(id, photo)`` pairs; exactly one result for each, in input order. What failed before it came here
     is its own result. ``views=False`` spares the small copies to show where no cache keeps them for others.
 
-    At most a few batches are held in memory, and of files that are not decoded yet one a thread. Before a fault of the
-    source is raised, what was read comes out, and before one of the encoder what it had begun. The threads end before
-    either is raised, and when the iterator is closed early.
+    At most a few batches are held in memory, and of files that are not decoded yet one a thread. They are read by these
+    threads: a file has to stay as it is until its result comes out. Before a fault of the source is raised, what was
+    read comes out, and before one of the encoder what it had begun. The threads end before either is raised, and when
+    the iterator is closed early.
     """
     refuse_no_encoder(encoder)
     with contextlib.ExitStack() as resources:

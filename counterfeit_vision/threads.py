@@ -38,7 +38,9 @@ class Pool(ThreadPoolExecutor):
     def submit(self, function: Callable[..., Value], /, *arguments: Any, **options: Any) -> Future[Value]:
         try:
             return super().submit(function, *arguments, **options)
-        except RuntimeError:
+        except RuntimeError as error:
+            if "shutdown" not in str(error):  # as where the system lets no more threads begin
+                raise
             future: Future[Value] = Future()
             _settle(future, partial(function, *arguments, **options))
             return future
@@ -125,6 +127,9 @@ class Once(Generic[Key, Value]):
             found.wait()
             if found.made:
                 return found.value
+            with self._lock:  # an interrupt may have kept who gave up from taking it out
+                if self._known.get(key) is found:
+                    del self._known[key]
 
     def forget(self, key: Key) -> None:
         """Take a key out; those who wait for its value, or have it, keep it."""

@@ -552,7 +552,7 @@ def test_another_process_that_writes_for_too_long_is_waited_for_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many caches are opened, as one is for each piece of work; the first write after it has ended is kept."""
-    monkeypatch.setattr(cache_module, "PATIENCE", 0.3)
+    monkeypatch.setattr(cache_module, "PATIENCE", 1.0)
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache, contextlib.closing(sqlite3.connect(path)) as other:
         cache.put_all("f", {key(0): photo(0)})
@@ -564,14 +564,14 @@ def test_another_process_that_writes_for_too_long_is_waited_for_once(
             with EmbeddingCache(path) as one:
                 one.put_all("f", {key(number): photo(number)})
                 assert same(one.get(key(0), "f"), photo(0))
-        assert 0.3 < time.monotonic() - begun < 1.5
+        assert 1 < time.monotonic() - begun < 8, "not eleven times"
         other.rollback()
         cache.put_all("f", {key(20): photo(20)})
         assert len(cache) == 2
         other.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         cache.put_all("f", {key(21): photo(21)})
-        assert time.monotonic() - begun > 0.25, "it is waited for again"
+        assert time.monotonic() - begun > 0.9, "it is waited for again"
 
 
 def test_what_could_not_be_opened_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

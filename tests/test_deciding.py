@@ -60,7 +60,7 @@ def p_and_risk(p_value: float, risks: dict[str, float], *, probability: object =
     calibration = SimpleNamespace(
         alpha=0.1,
         probability=probability,
-        listing_p=lambda *_, photos: p_value,
+        listing_p=lambda *_, photos, each: p_value,
         risk=lambda merged, base_rate, stratum: np.full(1, risks[stratum]),
     )
     given = SimpleNamespace(calibration=calibration, base_rate=None)

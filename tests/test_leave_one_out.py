@@ -153,7 +153,7 @@ def test_it_takes_fewer_photos_and_says_how_many() -> None:
     assert calibrated(heavy(random, 19)).listing_p(np.full((1, 3), 1e9)) == pytest.approx(0.05)
     with pytest.raises(InputError, match=r"18 genuine photos are too few for alpha=0.05: at least 19 are needed"):
         calibrated(heavy(random, 18))
-    with pytest.raises(InputError, match=r"or type leave_one_out=True, alpha=0\.05$"):
+    with pytest.raises(InputError, match=r"or leave one out \(leave_one_out=True, --leave-one-out\) with alpha=0\.05$"):
         Calibration.fit(HEADS, heavy(random, 20), {}, first=np.arange(20) < 8, alpha=0.05, generation="")
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_info
 
-from counterfeit_vision.threads import Once, _elsewhere, cached_property, each
+from counterfeit_vision.threads import Once, Pool, _elsewhere, _Making, cached_property, each
 
 
 @pytest.fixture(params=[1, 4])
@@ -436,3 +436,25 @@ def test_what_nobody_waits_for_is_not_begun(threads: int) -> None:
     assert len(begun) < 20
     assert blas_threads() == before
     assert not left()
+
+
+def test_a_value_that_was_given_up_and_left_behind_is_made_by_the_next() -> None:
+    """As where a second interrupt comes while the first is dealt with."""
+    once: Once[str, int] = Once()
+    left: _Making[int] = _Making()
+    left.ended.release()
+    once._known["key"] = left
+    assert once.get("key", lambda: 7) == 7
+    assert once.get("key", lambda: 8) == 7
+
+
+def test_a_thread_that_the_system_refuses_is_no_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    calls: list[int] = []
+    with Pool(1) as pool:
+        monkeypatch.setattr(pool, "_adjust_thread_count", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            pool.submit(calls.append, 1)
+    assert calls == []

@@ -58,7 +58,7 @@ COLOURED = 0.15  # length of a hue from which haze, that pales a mark, is told f
 # (in glare, wrapped, moved, dim, with gold foil) all have less than 1.0 of what this and their references' own spread
 # add up to. Those of market 9502, of printed.py's seed 151 and of grocery's cartons have 0.5 at most, prints whose inks
 # are a pixel of the photo out of register 2.3 or more
-APART = (0.06, 0.25)
+APART = (0.06, 0.4)
 # What nine of ten genuine photos stay below, and of plates all
 USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3, "plates": 1.0}
 
@@ -419,13 +419,9 @@ def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterato
         vary = np.nan_to_num(np.linalg.norm(genuine - usual, axis=2)).max(axis=0)
         doubt = np.sqrt(APART[0] ** 2 + (APART[1] / scale) ** 2 + vary**2)
         if np.isfinite(off).any():
-            most = float(np.nanmax(off))
-            yield (
-                float(np.nanmax(off / doubt)) / USUAL["plates"],
-                mark,
-                None,
-                f"its inks are {most * scale:.1f} pixels of the photo out of register",
-            )
+            worst = int(np.nanargmax(off / doubt))
+            text = f"its inks are {off[worst] * scale:.1f} pixels of the photo out of register"
+            yield float(off[worst] / doubt[worst]) / USUAL["plates"], mark, None, text
 
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
