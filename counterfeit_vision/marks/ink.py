@@ -55,9 +55,9 @@ PALER, DEEPER = 0.6, 0.3  # share of its hue that a genuine mark may lose in haz
 GLARE = 0.6  # share of its hue that a ground may lose where colours are compared
 COLOURED = 0.15  # length of a hue from which haze, that pales a mark, is told from another colour
 # Pixels of the frame, and of the photo, by which genuine photos move inks, chosen on drawn packs (in glare, wrapped,
-# moved, dim, with gold foil). Over what this and the references' own spread add up to, genuine photos have 0.73 there at
-# most, 0.78 on market 9502, 0.24 on printed.py's seed 151, 0.26 on grocery's cartons; prints whose inks are 1.5 pixels
-# of a card out of register 1.6 or more, and a lens's fringe of a pixel at most about that
+# moved, dim, with gold foil). Over what this and the references' own spread add up to, genuine photos have 0.73 there
+# at most, 0.78 on market 9502, 0.24 on printed.py's seed 151, 0.26 on grocery's cartons; prints whose inks are 1.5
+# pixels of a card out of register 1.6 or more, and a lens's fringe of a pixel at most about that
 APART = (0.06, 0.4)
 # What nine of ten genuine photos stay below, and of plates all
 USUAL = {"weight": 1.16, "part": 1.35, "colour": 1.3, "plates": 1.0}
