@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from .arrays import Floats
 from .heads.reuse import compare_traits
+from .small import small_picture
 from .stream import EncodedPhoto
 from .threads import Once
 from .traits import Traits, find_traits
@@ -35,16 +36,19 @@ class Shown:
         self._thumbnails = np.zeros((1, SIDE * SIDE), np.float32)
         self._traits: Once[str, Traits] = Once(KEPT)
 
-    def add(self, photo: EncodedPhoto) -> None:
-        """Show it."""
-        if len(self._photos) == len(self._thumbnails):
-            self._thumbnails = np.tile(self._thumbnails, (2, 1))  # room for as many again
-        self._thumbnails[len(self._photos)] = _thumbnail(photo)
-        self._photos.append(photo)
+    def originals(self, photos: Sequence[EncodedPhoto]) -> list[EncodedPhoto | None]:
+        """Of each of these one that was shown before and is the same photo, if any. They were shown from now on."""
+        thumbnails = [_thumbnail(photo) for photo in photos]
+        found = [self._original(photo, seen) for photo, seen in zip(photos, thumbnails, strict=True)]
+        for photo, seen in zip(photos, thumbnails, strict=True):
+            if len(self._photos) == len(self._thumbnails):
+                self._thumbnails = np.tile(self._thumbnails, (2, 1))  # room for as many again
+            self._thumbnails[len(self._photos)] = seen
+            self._photos.append(photo)
+        return found
 
-    def original(self, photo: EncodedPhoto) -> EncodedPhoto | None:
-        """One of them that is the same photo, if any."""
-        alike = self._thumbnails[: len(self._photos)] @ _thumbnail(photo)
+    def _original(self, photo: EncodedPhoto, thumbnail: Floats) -> EncodedPhoto | None:
+        alike = self._thumbnails[: len(self._photos)] @ thumbnail
         likely = np.argsort(-alike, kind="stable")[:LIKELY].tolist()
         return next((other for other in (self._photos[place] for place in likely) if self._same(photo, other)), None)
 
@@ -52,16 +56,12 @@ class Shown:
         return compare_traits(self._traits_of(photo), self._traits_of(other)).same_photo
 
     def _traits_of(self, photo: EncodedPhoto) -> Traits:
-        return self._traits.get(photo.sha256, lambda: find_traits(np.asarray(_small(photo))))
-
-
-def _small(photo: EncodedPhoto) -> Image.Image:
-    with Image.open(io.BytesIO(photo.view.jpeg), formats=("JPEG",)) as image:
-        return image.convert("RGB")
+        return self._traits.get(photo.sha256, lambda: find_traits(np.asarray(small_picture(photo.view.jpeg))))
 
 
 def _thumbnail(photo: EncodedPhoto) -> Floats:
     """Its greys, of mean 0 and length 1; zeros where all are one."""
-    grey = np.asarray(_small(photo).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32).ravel()
-    apart = grey - grey.mean()
+    grey = small_picture(photo.view.jpeg).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    levels = np.asarray(grey, np.float32).ravel()
+    apart = levels - levels.mean()
     return np.asarray(apart / max(float(np.linalg.norm(apart)), 1.0), np.float32)

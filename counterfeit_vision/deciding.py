@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from .arrays import Doubles
 from .calibrate import Calibration
@@ -21,6 +19,7 @@ from .heads.suspects import CLOSE
 from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
+from .small import small_picture
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 from .wording import at_most
 
@@ -356,7 +355,7 @@ def _is_blank(photo: PhotoView) -> bool:
     """Whether a photo shows nothing: it has one colour all over."""
     if not photo.jpeg:
         return False
-    pixels = np.asarray(Image.open(io.BytesIO(photo.jpeg)).convert("RGB"))
+    pixels = np.asarray(small_picture(photo.jpeg))
     return float(pixels.std(axis=(0, 1)).max()) < BLANK
 
 

@@ -69,9 +69,7 @@ def examples_of(
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
         new = [row.photo for row in once.values() if own and row.photo.sha256 not in examples.photos and own(row)]
-        copied = {photo.sha256: of for photo in new if (of := shown.original(photo))}
-        for photo in new:
-            shown.add(photo)
+        copied = {photo.sha256: of for photo, of in zip(new, shown.originals(new), strict=True) if of}
         again = {*copied, *(once.keys() & examples.photos)}
         examples.photos |= once.keys()
         if rows and once.keys() <= again:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .preprocess import resized
 
-__all__ = ["small_jpeg", "within"]
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+__all__ = ["small_jpeg", "small_picture", "within"]
 
 VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
 
@@ -29,3 +33,11 @@ def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int
     buffer = io.BytesIO()
     Image.fromarray(within(pixels, side)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
+
+
+def small_picture(jpeg: bytes) -> PILImage:
+    """The picture (RGB) of what :func:`small_jpeg` made."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+        return image.convert("RGB")

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from left_out import one_by_one
 
 from counterfeit_vision import calibrate, enough, ranking
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import conformal_needed, split_groups
 from counterfeit_vision.merge import mean_evidence
 from counterfeit_vision.ranking import Ranking, conformal_p
-from counterfeit_vision.usual import LEAST_EXCESS, Usual, tail_p
+from counterfeit_vision.usual import LEAST_EXCESS, tail_p
 
 HEADS = ["similarity", "price", "learned", "never"]
 
@@ -48,15 +49,8 @@ class Slow(Calibration):
         every, owners = np.vstack([self.scores[rows], scores]), np.append(owners, [owners.max() + 1] * len(scores))
         if without is not None:
             every[:, self.heads.index(without)] = np.nan
-        taken, told = np.array([*self.kinds[rows], *kinds]), np.empty(every.shape)
-        for owner in set(owners.tolist()):
-            mine = owners == owner
-            others = every[~mine]
-            for column in others.T:
-                if len(set(owners[~mine][~np.isnan(column)].tolist())) < 2:
-                    column[:] = np.nan
-            usual = Usual.fit(others, taken[~mine].tolist(), [LEAST_EXCESS.get(head, 0.0) for head in self.heads])
-            told[mine] = usual(every[mine], taken[mine].tolist())
+        least = [LEAST_EXCESS.get(head, 0.0) for head in self.heads]
+        told = one_by_one(every, owners, [*self.kinds[rows], *kinds], least)
         merged = self.merger(calibrate._silent_as_usual(told))
         return merged[: len(rows)], merged[len(rows) :]
 

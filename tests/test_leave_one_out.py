@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 import pytest
+from left_out import one_by_one
 
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.drift import Drift
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.merge import Merger
-from counterfeit_vision.usual import Usual, among_others
+from counterfeit_vision.usual import among_others
 
 HEADS = ["a", "b", "price"]
 LEAST = [0.0, 0.0, 0.4]
@@ -34,19 +35,6 @@ def heavy(random: np.random.Generator, count: int) -> np.ndarray:
 
 def brands(random: np.random.Generator, count: int) -> list[str]:
     return random.choice(["", "Anker", "Stern", "Mond"], count).tolist()
-
-
-def one_by_one(scores: np.ndarray, owners: np.ndarray, kinds: list[str], least: list[float]) -> np.ndarray:
-    """The slow twin: what is usual, fitted anew without each owner."""
-    told, taken = np.full(scores.shape, np.nan), np.array(kinds)
-    for owner in set(owners.tolist()):
-        mine = owners == owner
-        others = scores[~mine]
-        for column in others.T:
-            if len(set(owners[~mine][~np.isnan(column)].tolist())) < 2:
-                column[:] = np.nan
-        told[mine] = Usual.fit(others, taken[~mine].tolist(), least)(scores[mine], taken[mine].tolist())
-    return told
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +26,7 @@ from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputEr
 from ..files import replace_file
 from ..metrics import auroc, bootstrap_interval, paired_difference
 from ..references import COPY_SIDE
+from ..small import small_picture
 from ..stream import EncodedPhoto, encode_photos
 from ..types import Evidence, Failure, Photo, check_list
 from .closeups import look_closer
@@ -338,12 +338,10 @@ def _trivial(photo: EncodedPhoto) -> NDArray[np.float32]:
     """What needs no understanding: a thumbnail of 8 x 8, a colour histogram, the photo's and its small copy's size."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(photo.view.jpeg), formats=("JPEG",)) as image:
-        pixels = image.convert("RGB")
-        thumbnail = np.asarray(pixels.resize((8, 8), Image.Resampling.BOX), np.float32).ravel() / 255
-        histogram = np.array(pixels.histogram(), np.float32).reshape(3 * 16, -1).sum(axis=1) / (
-            pixels.width * pixels.height
-        )
+    pixels = small_picture(photo.view.jpeg)
+    thumbnail = np.asarray(pixels.resize((8, 8), Image.Resampling.BOX), np.float32).ravel() / 255
+    histogram = np.array(pixels.histogram(), np.float32).reshape(3 * 16, -1).sum(axis=1)
+    histogram /= pixels.width * pixels.height
     width, height = photo.view.size
     scale = min(1.0, COPY_SIDE / max(width, height))  # references are kept as copies
     sizes = np.log([scale * width, scale * height, len(photo.view.jpeg)]).astype(np.float32)
