@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from goods import SIGN, WORD, catalogue, label, labels, seen, stencil_of, suspects
+from PIL import Image, ImageEnhance
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
@@ -282,6 +283,23 @@ def test_a_colour_that_one_of_a_few_references_has_is_not_another(
     assert isinstance(said, InkDeviation)
     assert (said.score > 3) is is_odd
     assert (said.score < 1.2) is not is_odd
+
+
+def test_ink_is_compared_once_the_saturation_of_all_that_a_photo_shows_is_taken_out(
+    stencil: Stencil, marks: tuple[MarkInk, ...]
+) -> None:
+    """Made in pixels: what the photo would show with less saturated colours."""
+    photo = card(tint=(30, 0, -10), noise=4)
+    deeper = np.asarray(ImageEnhance.Color(Image.fromarray(photo)).enhance(1.5))
+    usual, over, back = (
+        compare_colours(marks, drawn(stencil, marks, each), stencil.shape, saturation=times)
+        for each, times in ((photo, 1), (deeper, 1), (deeper, 1.5))
+    )
+    assert isinstance(usual, InkDeviation)
+    assert isinstance(over, InkDeviation)
+    assert isinstance(back, InkDeviation)
+    assert back.score == pytest.approx(usual.score, rel=0.05)
+    assert abs(over.score - usual.score) > 0.3 * usual.score
 
 
 def apart(card: np.ndarray, red: tuple[float, float], blue: tuple[float, float] = (0, 0)) -> np.ndarray:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, stencil_of, suspects
+from PIL import Image, ImageEnhance
 
 from counterfeit_vision import Catalog, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -30,6 +31,7 @@ from counterfeit_vision.products.differences import (
     drawing_differs,
     missing_from,
     pattern_differs,
+    saturation_over,
     unlike_all,
 )
 from counterfeit_vision.products.whole import WholeProduct
@@ -141,6 +143,41 @@ def test_light_is_neither(stencil: Stencil, whole: WholeProduct, name: str, ligh
     )
     assert drawing_differs(whole, laid).score < drawing_differs(whole, stripe).score - 0.3
     assert colours_differ(whole, laid).score < colours_differ(whole, paper).score - 0.3
+
+
+def fields(red: tuple[int, int, int] = (170, 70, 60)) -> np.ndarray:
+    """The card with a field of some red, a green and a blue one."""
+    drawn = printed(noise=3)
+    for place, colour in enumerate((red, (70, 140, 80), (60, 80, 160))):
+        cv2.rectangle(drawn, (40 + 120 * place, 285), (130 + 120 * place, 340), colour, -1)
+    return drawn
+
+
+def test_a_photo_whose_colours_are_all_deeper_alike_has_no_other_colours() -> None:
+    """As a phone or a filter makes them; of goods that are printed or have faded otherwise, not all are."""
+    photos = [fields(), seen(fields()), seen(fields(), seed=8)]
+    made = stencil_of(photos, [BOX])
+    known = WholeProduct.of(made, photos, [np.ones((7, 7), np.float32)] * 3)
+
+    def taken(card: np.ndarray, saturation: float) -> tuple[float, float]:
+        photo = ImageEnhance.Color(Image.fromarray(seen(card, seed=6))).enhance(saturation)
+        laid = over(made, known, np.asarray(photo))
+        return saturation_over(known, laid), colours_differ(known, laid).score
+
+    times, usual = taken(fields(), 1)
+    assert times == 1
+    for saturation in (1.2, 1.35, 1.7):
+        times, score = taken(fields(), saturation)
+        assert times == pytest.approx(saturation, rel=0.05)
+        assert score < usual + 0.5
+    for card, saturation, expected in (
+        (fields(), 0.6, 1),
+        (fields((200, 20, 10)), 1, 1),
+        (fields((200, 20, 10)), 1.35, 1.39),
+    ):
+        times, score = taken(card, saturation)
+        assert times == expected
+        assert score > usual + 1.5
 
 
 def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> None:

@@ -16,6 +16,7 @@ from .warp import Target, compared, warped_places
 __all__ = [
     "Laid",
     "corners_of",
+    "desaturated",
     "enlarging",
     "framed",
     "inverse",
@@ -115,6 +116,12 @@ def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:
 def to_grey(pixels: Pixels | Floats) -> Floats:
     """(h, w) of colours (h, w, 3)."""
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
+def desaturated(colours: Floats | NDArray[np.float64], times: float) -> Floats:
+    """Colours (..., 3) of 0..255 that are so many ``times`` less saturated, and as light."""
+    grey = to_grey(np.asarray(colours, np.float32))[..., None]
+    return np.asarray(grey + (colours - grey) / times, np.float32)
 
 
 def usual_picture(crops: Pixels, *, relief: bool) -> Floats:

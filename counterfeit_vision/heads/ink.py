@@ -38,6 +38,8 @@ class Ink:
         return drawn_otherwise(
             suspects,
             row,
-            lambda marks, drawn, found: compare_colours(marks, drawn, found.inside.shape, found.scale),
+            lambda marks, drawn, found: compare_colours(
+                marks, drawn, found.inside.shape, found.scale, suspects.saturation(row)
+            ),
             USUAL,
         )

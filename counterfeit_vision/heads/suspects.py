@@ -28,7 +28,7 @@ from ..marks.finding import (
 )
 from ..marks.ink import Drawn
 from ..neighbours import Neighbours
-from ..products.differences import colours_differ, unlike_all
+from ..products.differences import colours_differ, saturation_over, unlike_all
 from ..products.marks import GoodsMarks
 from ..products.whole import WholeProduct
 from ..stream import EncodedPhoto
@@ -413,6 +413,13 @@ class Suspects:
         over = self.whole(row)
         assert not isinstance(over, str)
         return self._unlike.get(row, lambda: unlike_all(*over[1:]))
+
+    def saturation(self, row: int) -> float:
+        """Times as saturated as on the genuine photos as which a photo shows all colours of the :meth:`whole` side; 1
+        where it does not lie over it.
+        """
+        over = self.whole(row)
+        return 1.0 if isinstance(over, str) else saturation_over(*over[1:])
 
     def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
         return self._wholes.get((row, goods), lambda: self._lay_over_whole(row, goods))

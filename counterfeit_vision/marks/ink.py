@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Matrix, Pixels
-from ..geometry.laying import mapped
+from ..geometry.laying import desaturated, mapped
 from ..geometry.warp import SPREAD_OF_MAD, quick_median
 from .finding import Stencil
 
@@ -317,12 +317,17 @@ def compare_strokes(
 
 
 def compare_colours(
-    marks: Sequence[MarkInk], drawn: Sequence[Drawn | None], shape: tuple[int, int], scale: float = 1.0
+    marks: Sequence[MarkInk],
+    drawn: Sequence[Drawn | None],
+    shape: tuple[int, int],
+    scale: float = 1.0,
+    saturation: float = 1.0,
 ) -> InkDeviation | str:
     """As :func:`compare_strokes`, of the colour of the marks' ink, as a whole and in parts, and of whether its parts
-    are printed over each other; ``scale``: pixels of the photo on a side of one of the frame's.
+    are printed over each other; ``scale``: pixels of the photo on a side of one of the frame's, ``saturation``: times
+    as saturated as the genuine photos' as which it shows all of the product.
     """
-    judged = _judged(marks, drawn)
+    judged = [(mark, _desaturated(one, saturation)) for mark, one in _judged(marks, drawn)]
     bleached = any(_glaring(one, mark.genuine).any() for mark, one in judged)
     hues = list(_hues(judged))
     return _strangest([*hues, *(_registers(judged, scale) if hues else ())], shape) or (
@@ -422,6 +427,16 @@ def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterato
             worst = int(np.nanargmax(off / doubt))
             text = f"its inks are {off[worst] * scale:.1f} pixels of the photo out of register"
             yield float(off[worst] / doubt[worst]) / USUAL["plates"], mark, None, text
+
+
+def _desaturated(one: Drawn, times: float) -> Drawn:
+    if times == 1:
+        return one
+    inks, grounds = (
+        np.log(np.maximum(desaturated(np.exp(colours) - DARK, times), 0) + DARK)
+        for colours in (one.colours + one.grounds, one.grounds)
+    )
+    return replace(one, colours=inks - grounds, grounds=grounds)
 
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
