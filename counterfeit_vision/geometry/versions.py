@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
 from .laying import to_grey
-from .warp import compared, correlation
+from .warp import compared, correlation, flattened
 
-__all__ = ["BOLD", "most_alike", "same_version", "strokes", "versions"]
+__all__ = ["BOLD", "most_alike", "same_version", "strokes", "versions", "without_light"]
 
 BOLD = (2.0, 6.0)  # pixels of a frame: strokes that a blurred photo shows, too, without light
 # Correlation of such strokes from which two references show one version. Of one version the least alike to any other
@@ -61,6 +61,11 @@ def strokes(crop: Pixels, fine: float, coarse: float, *, relief: bool) -> Floats
     """(h, w) what a crop (h, w, 3), or the edges of a ``relief``, shows between two sizes in pixels."""
     seen = cv2.GaussianBlur(compared(to_grey(crop), relief=relief), (0, 0), fine)
     return np.asarray(seen - cv2.GaussianBlur(seen, (0, 0), coarse), np.float32)
+
+
+def without_light(crop: Pixels, *, relief: bool) -> Floats:
+    """(h, w) what a crop (h, w, 3), or the edges of a ``relief``, shows, light taken out."""
+    return flattened(compared(to_grey(crop), relief=relief))
 
 
 def most_alike(pictures: Sequence[Floats] | Floats, seen: Floats, where: NDArray[np.bool_]) -> int:

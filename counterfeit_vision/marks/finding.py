@@ -28,8 +28,8 @@ from ..geometry.keypoints import (
 )
 from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
 from ..geometry.local_correlation import local_spread
-from ..geometry.versions import most_alike, same_version, versions
-from ..geometry.warp import Target, compared, correlation, edges, flattened, make_target
+from ..geometry.versions import most_alike, same_version, versions, without_light
+from ..geometry.warp import Target, correlation, edges, flattened, make_target
 from ..threads import cached_property
 from ..types import Region
 from ..wording import number
@@ -202,7 +202,7 @@ class Stencil:
     @cached_property
     def each_flattened(self) -> Floats:
         """(n, h, w): the references by themselves, light taken out."""
-        return np.stack([flattened(compared(to_grey(crop), relief=self.relief)) for crop in self.crops])
+        return np.stack([without_light(crop, relief=self.relief) for crop in self.crops])
 
     @cached_property
     def versions(self) -> tuple[Stencil, ...]:
@@ -214,7 +214,7 @@ class Stencil:
 
     def most_alike(self, laid: Laid) -> int:
         """The reference whose marks are most like those of a photo over the frame."""
-        seen = flattened(compared(to_grey(laid.crop), relief=self.relief))
+        seen = without_light(laid.crop, relief=self.relief)
         return most_alike(self.each_flattened, seen, self.inside & self.drawn & laid.inside)
 
     def _of(self, rows: list[int]) -> Stencil:
@@ -591,7 +591,7 @@ def _over_versions(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, bl
     drawn = np.any([version.drawn for version in stencil.versions], axis=0)
 
     def alike(one: Found) -> float:
-        seen = flattened(compared(to_grey(one.crop), relief=stencil.relief))
+        seen = without_light(one.crop, relief=stencil.relief)
         return correlation(stencil.versions[one.version].flattened, seen, drawn & one.inside)
 
     return max(laid, key=alike)
@@ -607,7 +607,7 @@ def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred:
     drawn = stencil.drawn & laid.inside
     if drawn.sum() < PART * stencil.drawn.sum():
         return None
-    flat = flattened(compared(to_grey(laid.crop), relief=stencil.relief))
+    flat = without_light(laid.crop, relief=stencil.relief)
     around_marks = laid.inside & ~stencil.on_mark(AIR)
     likeness = correlation(stencil.flattened, flat, drawn)
     if likeness < SURE and laid.inside[stencil.on_mark()].mean() < MOST:

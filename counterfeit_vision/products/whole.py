@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats, Matrix, Pixels
-from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, to_grey, usual_picture
+from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
-from ..geometry.versions import BOLD, most_alike, strokes, versions
-from ..geometry.warp import Target, compared, correlation, flattened, make_target
+from ..geometry.versions import BOLD, most_alike, strokes, versions, without_light
+from ..geometry.warp import Target, correlation, flattened, make_target
 from ..marks.finding import AIR, Stencil
 from ..threads import cached_property
 
@@ -139,7 +139,7 @@ class WholeProduct:
                 continue
             around = np.asarray(version.product & laid.inside & off_marks)
             if around.sum() >= SHOWN * version.product.sum() and (around & version.drawn).sum() >= FEWEST:
-                seen = flattened(compared(to_grey(laid.crop), relief=self.relief))
+                seen = without_light(laid.crop, relief=self.relief)
                 alike.append(correlation(flattened(version.picture), seen, around))
         return max(alike, default=None)
 
