@@ -214,19 +214,21 @@ def leaflet() -> np.ndarray:
 def test_a_back_that_is_like_what_surrounds_the_marks_by_accident_is_not_judged(catalog: Catalog) -> None:
     batch = suspects(catalog, [seen(printed(noise=3)), seen(leaflet(), seed=9), seen(printed(noise=3, bare=True))])
     trio, goods = replace(batch, listings=[batch.listings[0]] * 3), "velmora/card"
-    trio._marks.get(goods, lambda: replace(catalog.marks_of(goods), product=lambda row: np.ones((7, 7), np.float32)))
+    trio._known.get(
+        ("marks_of", goods), lambda: replace(catalog.marks_of(goods), product=lambda row: np.ones((7, 7), np.float32))
+    )
     there = trio.place_of(0, goods)
     assert isinstance(there, Found)
     accident = replace(there, likeness=0.1, likenesses=(0.1,), beside=0.5)
     for row in (1, 2):
-        trio._places.get((row, goods), lambda: accident)
+        trio._known.get(("place_of", row, goods), lambda: accident)
     for head in (Look(), Mark()):
         front, back, erased = head.score(trio)
         assert (front.applicable, back.applicable, erased.applicable) == (True, False, True)
     assert [trio.shown_elsewhere(row) for row in range(3)] == [False, True, False]
     pair = replace(batch, listings=[batch.listings[0]] * 3)
-    pair._marks.get(goods, lambda: replace(catalog.marks_of(goods), product=lambda row: None))
-    pair._places.get((1, goods), lambda: accident)
+    pair._known.get(("marks_of", goods), lambda: replace(catalog.marks_of(goods), product=lambda row: None))
+    pair._known.get(("place_of", 1, goods), lambda: accident)
     assert not pair.shown_elsewhere(1), "where the whole side is not known, what surrounds the marks is all there is"
 
 

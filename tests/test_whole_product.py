@@ -517,7 +517,7 @@ def test_all_that_surrounds_the_marks_is_another_start(catalog: Catalog) -> None
     place = suspects(catalog, [photo]).place_of(0, "velmora/card")
     assert isinstance(place, Found)
     batch = suspects(catalog, [photo])
-    batch._places.get((0, "velmora/card"), lambda: askew(place))
+    batch._known.get(("place_of", 0, "velmora/card"), lambda: askew(place))
     assert Drawing().score(batch)[0].applicable
 
 
@@ -546,7 +546,7 @@ def test_an_encoder_without_patches_does_not_know_the_product_from_the_room(cata
     batch = suspects(catalog, [seen(printed(noise=3))])
     known = catalog.marks_of("velmora/card")
     blind = dataclasses.replace(known, product=lambda row: None)
-    batch._marks.get("velmora/card", lambda: blind)
+    batch._known.get(("marks_of", "velmora/card"), lambda: blind)
     for head in (Drawing(), Pattern(), Colours()):
         (evidence,) = head.score(batch)
         assert not evidence.applicable

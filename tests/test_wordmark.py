@@ -225,7 +225,7 @@ def test_a_mark_counts_less_where_the_marks_lie_loosely(tiny_encoder: TowerEncod
 
     def said(likeness: float) -> cv.Evidence:
         found = suspects(catalog, batch)
-        found._places.get((0, key), lambda: dataclasses.replace(laid, likeness=likeness))
+        found._known.get(("place_of", 0, key), lambda: dataclasses.replace(laid, likeness=likeness))
         return Wordmark().score(found)[0]
 
     well, loosely = said(0.95), said(0.7)
@@ -447,7 +447,7 @@ def laid(encoder: TowerEncoder, crops: list[np.ndarray], likeness: float) -> lis
     key, found = suspects(catalogue(encoder), listing(mark("SILVANO", pose=20))).mark(0)
     assert isinstance(found, Found)
     for row in range(len(crops)):
-        batch._places.get((row, key), lambda: dataclasses.replace(found, likeness=likeness))
+        batch._known.get(("place_of", row, key), lambda: dataclasses.replace(found, likeness=likeness))
     return Wordmark().score(batch)
 
 

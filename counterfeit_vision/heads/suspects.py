@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from ..types import Embeddings, Listing
 
 __all__ = ["CLOSE", "SAME", "Suspects"]
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 Value = TypeVar("Value")
 
 # A photo of which no product is claimed may show another near product of the brand than the nearest. Chosen on cartons
@@ -59,6 +61,16 @@ POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each:
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
 
+def _once(method: Method) -> Method:
+    """A method of a batch that works each answer out once, however many heads and threads ask."""
+
+    @functools.wraps(method)
+    def known(batch: Suspects, *key: Hashable, **more: Hashable) -> Any:
+        return batch._known.get((method.__name__, *key, *more.items()), lambda: method(batch, *key, **more))
+
+    return cast("Method", known)
+
+
 @dataclass(frozen=True, eq=False)
 class Suspects:
     """A batch of N photos to be judged, one aligned row each.
@@ -78,22 +90,11 @@ class Suspects:
     taken_for: dict[int, str] = field(default_factory=dict, init=False, repr=False)
     guessed: set[int] = field(default_factory=set, init=False, repr=False)
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
-    _marks: Once[str, GoodsMarks] = field(default_factory=Once, init=False, repr=False)
-    _claimed: Once[int, str | None] = field(default_factory=Once, init=False, repr=False)
+    _known: Once[tuple[Hashable, ...], Any] = field(default_factory=Once, init=False, repr=False)
     _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
-    _traits: Once[int, Traits] = field(default_factory=Once, init=False, repr=False)
-    _places: Once[tuple[int, str], Found | str] = field(default_factory=Once, init=False, repr=False)
-    _close_ups: Once[None, dict[int, CloseUp]] = field(default_factory=Once, init=False, repr=False)
-    _alone: Once[int, tuple[Found | None, ...]] = field(default_factory=Once, init=False, repr=False)
-    _drawn: Once[int, tuple[Drawn | None, ...]] = field(default_factory=Once, init=False, repr=False)
-    _wholes: Once[tuple[int, str], tuple[WholeProduct, Laid] | str] = field(
-        default_factory=Once, init=False, repr=False
-    )
-    _sides: Once[int, bool] = field(default_factory=Once, init=False, repr=False)
-    _unlike: Once[int, Floats] = field(default_factory=Once, init=False, repr=False)
     _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -123,12 +124,13 @@ class Suspects:
             self._pixels[row] = pixels
         return pixels
 
+    @_once
     def traits(self, row: int) -> Traits:
-        """The photo's small grey copy and its local features, found once.
+        """The photo's small grey copy and its local features.
 
         Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
         """
-        return self._traits.get(row, lambda: find_traits(self.pixels(row)))
+        return find_traits(self.pixels(row))
 
     def size(self, row: int) -> tuple[int, int]:
         """(width, height) of the upright photo."""
@@ -148,11 +150,9 @@ class Suspects:
             self.taken_for[row] = self._recognise(row)
         return self.taken_for[row]
 
+    @_once
     def _claimed_goods(self, row: int) -> str | None:
-        """What the photo's listing claims, of what several brands make the more alike; looked up once."""
-        return self._claimed.get(row, lambda: self._look_up_claim(row))
-
-    def _look_up_claim(self, row: int) -> str | None:
+        """What the photo's listing claims, of what several brands make the more alike."""
         claimed, near = self.catalog.claimed_by(self.listings[row]), self.neighbours.rows[row]
         if not len(claimed):
             return None
@@ -238,9 +238,10 @@ class Suspects:
         nearest = self.catalog.goods[self.neighbours.rows[row, 0]]
         return bool(self.taken_for.get(row, nearest) != nearest)
 
+    @_once
     def marks_of(self, goods: str) -> GoodsMarks:
         """What is known of the marks of one of ``goods``. Those of the batch stay, however many they are."""
-        return self._marks.get(goods, lambda: self.catalog.marks_of(goods))
+        return self.catalog.marks_of(goods)
 
     def version_of(self, row: int, goods: str) -> GoodsMarks:
         """What is known of the version of the ``goods`` whose marks a photo fits best; of all where nothing tells their
@@ -269,17 +270,15 @@ class Suspects:
 
     def place(self, row: int) -> tuple[str, Found] | str:
         """Where the marks of the goods :meth:`looked_at` would be, whether they are there or not, and that key; or why
-        nothing tells. Looked for once.
+        nothing tells.
         """
         goods = self.looked_at(row)
         place = self.place_of(row, goods)
         return place if isinstance(place, str) else (goods, place)
 
+    @_once
     def place_of(self, row: int, goods: str) -> Found | str:
         """As :meth:`place`, for any ``goods``, by their key."""
-        return self._places.get((row, goods), lambda: self._look_for_place(row, goods))
-
-    def _look_for_place(self, row: int, goods: str) -> Found | str:
         stencil = self.marks_of(goods).stencil
         if isinstance(stencil, str):
             return stencil
@@ -325,8 +324,9 @@ class Suspects:
             and not isinstance(self.mark_of(other, goods), str)
             for other, listing in enumerate(self.listings)
         )
-        return shown and not self._sides.get(row, lambda: self._shows_side(row, goods))
+        return shown and not self._shows_side(row, goods)
 
+    @_once
     def _shows_side(self, row: int, goods: str) -> bool:
         """Whether a photo shows the side of the goods that bears the marks, marks or not: what surrounds these was
         found on it, and what is drawn on the rest of the side, where that can be told. What surrounds them may be no
@@ -344,13 +344,11 @@ class Suspects:
             return True
         return alike is None or alike >= SAME
 
+    @_once
     def alone(self, row: int) -> tuple[Found | None, ...]:
         """What lies in the place of each of the marks, whose :meth:`place` is known, over a frame of its own, ``None``
-        where the photo does not show it; empty where the place is not known. Laid once.
+        where the photo does not show it; empty where the place is not known.
         """
-        return self._alone.get(row, lambda: self._lay_alone(row))
-
-    def _lay_alone(self, row: int) -> tuple[Found | None, ...]:
         place = self.place(row)
         if isinstance(place, str):
             return ()
@@ -368,9 +366,10 @@ class Suspects:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder
         gives no patches. All rows are encoded when the first is asked for.
         """
-        return self._close_ups.get(None, self._look_closely).get(row)
+        return self._close_ups().get(row)
 
-    def _look_closely(self) -> dict[int, CloseUp]:
+    @_once
+    def _close_ups(self) -> dict[int, CloseUp]:
         if self.catalog.tokens is None:
             return {}
         squares = {}
@@ -379,13 +378,11 @@ class Suspects:
                 squares[row] = details.square(seen, self.catalog.encoder)
         return dict(zip(squares, close_ups(self.catalog.encoder, list(squares.values())), strict=True))
 
+    @_once
     def drawn(self, row: int) -> tuple[Drawn | None, ...]:
         """How each of the marks that :meth:`mark` found is drawn, as the catalogue has them, ``None`` where too
-        little of it is shown; empty where none were found. Measured once.
+        little of it is shown; empty where none were found.
         """
-        return self._drawn.get(row, lambda: self._measure(row))
-
-    def _measure(self, row: int) -> tuple[Drawn | None, ...]:
         mark = self.mark(row)
         if isinstance(mark, str):
             return ()
@@ -400,19 +397,20 @@ class Suspects:
 
     def whole(self, row: int) -> tuple[str, WholeProduct, Laid] | str:
         """The photo over the whole side of the goods :meth:`looked_at` that bears the marks, and that key; or why it
-        can't be laid over it. Laid once.
+        can't be laid over it.
         """
         goods = self.looked_at(row)
         over = self._over_whole(row, goods)
         return over if isinstance(over, str) else (goods, *over)
 
+    @_once
     def unlike_all(self, row: int) -> Floats:
         """(h, w) how far a photo that lies over the :meth:`whole` side is drawn otherwise
-        (:func:`~counterfeit_vision.products.differences.unlike_all`). Worked out once.
+        (:func:`~counterfeit_vision.products.differences.unlike_all`).
         """
         over = self.whole(row)
         assert not isinstance(over, str)
-        return self._unlike.get(row, lambda: unlike_all(*over[1:]))
+        return unlike_all(*over[1:])
 
     def saturation(self, row: int) -> float:
         """Times as saturated as on the genuine photos as which a photo shows all colours of the :meth:`whole` side; 1
@@ -421,10 +419,8 @@ class Suspects:
         over = self.whole(row)
         return 1.0 if isinstance(over, str) else saturation_over(*over[1:])
 
+    @_once
     def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
-        return self._wholes.get((row, goods), lambda: self._lay_over_whole(row, goods))
-
-    def _lay_over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:
         place = self.place_of(row, goods)
         if isinstance(place, str):
             return place
