@@ -413,7 +413,7 @@ def sure_place(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | No
     """The :func:`likely_place`, where a few ``points``, those of a small copy of the photo, leave no doubt that the
     marks are there; else ``None``.
     """
-    proposals = _views(stencil.keypoints, points, _alike(stencil.keypoints, points))[:TRIED]
+    proposals = _views(stencil.keypoints, points, _matched(stencil.keypoints, points))[:TRIED]
     place = _best(None, stencil, [photo], proposals, blurred=False)
     return place if place is not None and place.likeness > TRUSTED and min(place.likenesses) >= FOUND else None
 
@@ -450,7 +450,7 @@ def _looked_for(stencil: Stencil, photo: Pixels, features: MarkFeatures) -> tupl
 
 def _place_by(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str:
     """The :func:`likely_place` that the photo's local features ``points`` tell."""
-    frame, pairs = stencil.keypoints, _alike(stencil.keypoints, points)
+    frame, pairs = stencil.keypoints, _matched(stencil.keypoints, points)
     proposals = [*_views(frame, points, pairs), *wide_view(stencil.around, points)]
     if not proposals:
         return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
@@ -518,7 +518,7 @@ def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:
     return Keypoints(mapped(matrix, points.points), points.descriptors, mapped(matrix, points.tips))
 
 
-def _alike(frame: Keypoints, photo: Keypoints) -> NDArray[np.int64]:
+def _matched(frame: Keypoints, photo: Keypoints) -> NDArray[np.int64]:
     """(n, 2) rows of the frame's features and of the photo's that choose each other. The frame's come from several
     references, so a feature's second best is often itself again: each of the photo's takes its best.
     """

@@ -242,7 +242,7 @@ class MarkInk:
                 move = np.linalg.solve(normal, weighted.T @ error)
                 offset -= (move * min(1.0, 2.0 / max(float(np.abs(move).max()), 1e-9))).reshape(2, 3)
             weight, doubt, blur = self._fitted(ink, there)
-        likeness = _alike(ink, self.outline(weight, blur)[there])
+        likeness = _correlation(ink, self.outline(weight, blur)[there])
         seen = pixels.astype(np.float32)
         return Drawn(weight, doubt, blur, likeness, *self._colours(seen, there), offset, _apart(seen, there))
 
@@ -280,13 +280,13 @@ class MarkInk:
                 continue
             base = np.median(soft[:, around][ground[:, around]], axis=0)
             off = np.linalg.norm(mine - base, axis=2)
-            alike[part] = _alike(off[seen], own[seen])
+            alike[part] = _correlation(off[seen], own[seen])
             if alike[part] < PART_LIKE:
                 continue
             strongest = np.argsort(-off[core], kind="stable")[:most]
             inks[part] = np.log(np.median(mine[core][strongest], axis=0) + DARK)
             grounds[part] = np.log(base + DARK)
-        off_mark = alike < _median(alike, axis=0) - PART_OFF
+        off_mark = alike < _nanmedian(alike, axis=0) - PART_OFF
         inks[off_mark] = grounds[off_mark] = np.nan
         return inks - grounds, grounds
 
@@ -387,16 +387,16 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         if np.isnan(one.colours).all():
             continue
         genuine = _hue(np.stack([other.colours for other in mark.genuine]))
-        wholes = _median(genuine, axis=1)  # parts that no photo shows are NaN
-        whole = _median(wholes, axis=0)
+        wholes = _nanmedian(genuine, axis=1)  # parts that no photo shows are NaN
+        whole = _nanmedian(wholes, axis=0)
         parts = genuine - wholes[:, None]
-        usual = _median(parts, axis=0)
+        usual = _nanmedian(parts, axis=0)
         vary = _off(parts - usual, whole)
         # An edge where light gathers varies more
-        own_spread = SPREAD_OF_MAD * np.nan_to_num(_median(np.abs(vary).max(axis=2), axis=0))
+        own_spread = SPREAD_OF_MAD * np.nan_to_num(_nanmedian(np.abs(vary).max(axis=2), axis=0))
         spread = np.maximum(_spread(vary), own_spread)
         mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
-        own = _median(mine, axis=0)
+        own = _nanmedian(mine, axis=0)
         off = _off(mine - own - usual, whole)
         times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
         shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _far(_off(wholes - whole, whole))))
@@ -418,7 +418,7 @@ def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterato
         genuine = np.array([other.apart for other in mark.genuine if other.likeness >= LIKE])
         if one.likeness < LIKE or not len(genuine):
             continue
-        usual = _median(genuine, axis=0)
+        usual = _nanmedian(genuine, axis=0)
         usual[2 * np.isfinite(genuine[..., 0]).sum(axis=0) <= len(genuine)] = np.nan  # most do not tell
         off = np.linalg.norm(one.apart - usual, axis=1)
         vary = np.nan_to_num(np.linalg.norm(genuine - usual, axis=2)).max(axis=0)
@@ -441,7 +441,7 @@ def _desaturated(one: Drawn, times: float) -> Drawn:
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
     """(PARTS,) where a coloured ground has lost its hue, not turned it: what shines there is added to the ink, too."""
-    usual = _median(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
+    usual = _nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
     length = float(np.linalg.norm(usual))
     if not length >= COLOURED:
         return np.zeros(PARTS, bool)
@@ -463,7 +463,7 @@ def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.
 
 
 def _spread(values: NDArray[np.float64]) -> float:
-    return SPREAD_OF_MAD * float(np.nan_to_num(_median(np.abs(values).ravel(), axis=0)))
+    return SPREAD_OF_MAD * float(np.nan_to_num(_nanmedian(np.abs(values).ravel(), axis=0)))
 
 
 def _far(hues: NDArray[np.float64]) -> float:
@@ -473,7 +473,7 @@ def _far(hues: NDArray[np.float64]) -> float:
     return float(np.quantile(known, FAR)) if len(known) else 0.0
 
 
-def _median(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+def _nanmedian(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """``np.nanmedian`` without its warning where all are NaN: what silences that is the process's, no thread's."""
     ordered = np.sort(values, axis=axis)  # NaN last
     last = np.maximum((~np.isnan(ordered)).sum(axis=axis, keepdims=True) - 1, 0)
@@ -512,12 +512,12 @@ def _apart(pixels: Floats, there: NDArray[np.bool_]) -> NDArray[np.float64]:
             step = np.clip(np.array(slope) / (gain if abs(gain) > 0.02 else np.inf), -PLATE_STEP, PLATE_STEP)
             if np.abs(step).max() < 0.01:
                 break
-        if min(moved[there].std(), green.std()) >= FLAT and abs(_alike(moved[there], green)) >= PLATE_LIKE:
+        if min(moved[there].std(), green.std()) >= FLAT and abs(_correlation(moved[there], green)) >= PLATE_LIKE:
             told[row] = by
     return told
 
 
-def _alike(first: Floats, second: Floats) -> float:
+def _correlation(first: Floats, second: Floats) -> float:
     """The correlation of two (n,); 0 where one of them does not vary."""
     a, b = first - first.mean(), second - second.mean()
     return float((a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-9))
