@@ -84,6 +84,10 @@ SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference
 
 
+def _no_points() -> Floats:
+    return np.zeros((0, 4), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class PhotoComparison:
     """What two photos have in common.
@@ -101,11 +105,11 @@ class PhotoComparison:
 
     score: float
     agreement: float = 0.0
-    points: Floats = field(default_factory=lambda: _no_points(), repr=False)
+    points: Floats = field(default_factory=_no_points, repr=False)
     region: Region | None = None
     mirror: bool = False
     without_ground: bool = False
-    artwork: Floats = field(default_factory=lambda: _no_points(), repr=False)
+    artwork: Floats = field(default_factory=_no_points, repr=False)
 
     @property
     def same_photo(self) -> bool:
@@ -268,13 +272,14 @@ def compare_traits(first: Traits, second: Traits) -> PhotoComparison:
         alone, of_it = _shared(first, second, goods, certain)
         if without_ground := alone >= SAME_PHOTO:
             laid, score, share = goods, alone, of_it
+    points = np.hstack([first.original(here), second.original(there)])
     plane, artwork = shared_plane(here, there), _no_points()
     if score < SAME_PHOTO and plane is not None and plane.inliers.sum() >= ARTWORK:
-        artwork = np.hstack([first.original(here), second.original(there)])[plane.inliers]
+        artwork = points[plane.inliers]
     return PhotoComparison(
         score=score,
         agreement=share,
-        points=np.hstack([first.original(here), second.original(there)])[picture.inliers],
+        points=points[picture.inliers],
         region=_box(laid.overlap, first.size) if laid else None,
         mirror=mirror,
         without_ground=without_ground,
@@ -413,10 +418,6 @@ def _box(overlap: NDArray[np.bool_], size: tuple[int, int]) -> Region | None:
         return None
     x, y = size[0] / overlap.shape[1], size[1] / overlap.shape[0]
     return Region(*(float(v) for v in (columns[0] * x, rows[0] * y, (columns[-1] + 1) * x, (rows[-1] + 1) * y)))
-
-
-def _no_points() -> Floats:
-    return np.zeros((0, 4), np.float32)
 
 
 def _name(reference: Reference) -> str:
