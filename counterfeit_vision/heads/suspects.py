@@ -21,10 +21,10 @@ from ..marks.finding import (
     Found,
     MarkFeatures,
     Stencil,
+    if_found,
     is_found,
     likely_place,
     sure_place,
-    unlike,
     wide_view,
 )
 from ..marks.ink import Drawn
@@ -304,8 +304,7 @@ class Suspects:
 
     def mark_of(self, row: int, goods: str) -> Found | str:
         """Where the marks of any ``goods`` are, by their key; or why they were not found."""
-        place = self.place_of(row, goods)
-        return place if isinstance(place, str) or is_found(place) else unlike(place)
+        return if_found(self.place_of(row, goods))
 
     def lacks_mark(self, row: int) -> bool:
         """Whether the marks of the photo's :meth:`goods` are known, and were looked for in vain."""

@@ -46,13 +46,13 @@ __all__ = [
     "Stencil",
     "cut",
     "find_marks",
+    "if_found",
     "is_found",
     "lay_over",
     "likely_place",
     "make_stencil",
     "region_around",
     "sure_place",
-    "unlike",
     "wide_view",
 ]
 
@@ -390,8 +390,7 @@ def find_marks(stencil: Stencil, photo: Pixels, features: MarkFeatures | None = 
     """Where a stencil's marks are on a photo (h, w, 3), or why they were not found. ``features``: the photo's, where
     known, for such a stencil.
     """
-    place = likely_place(stencil, photo, features)
-    return place if isinstance(place, str) or is_found(place) else unlike(place)
+    return if_found(likely_place(stencil, photo, features))
 
 
 def is_found(place: Found | str) -> TypeGuard[Found]:
@@ -399,8 +398,12 @@ def is_found(place: Found | str) -> TypeGuard[Found]:
     return not isinstance(place, str) and place.likeness >= FOUND
 
 
-def unlike(place: Found) -> str:
-    """Why the marks were not found in their :func:`likely_place`."""
+def if_found(place: Found | str) -> Found | str:
+    """The :func:`likely_place` of marks, if they are there; or why they were not found."""
+    return place if isinstance(place, str) or is_found(place) else _unlike(place)
+
+
+def _unlike(place: Found) -> str:
     return f"what lies in the marks' place is not like them (correlation {place.likeness:.2f})"
 
 
@@ -465,7 +468,7 @@ def _place_by(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str
             return best
     if best is None:
         return "the marks would lie outside the photo, or folded"
-    return best if max(best.likeness / FOUND, best.beside / AMID) >= 1 else f"{unlike(best)}, nor is what surrounds it"
+    return best if max(best.likeness / FOUND, best.beside / AMID) >= 1 else f"{_unlike(best)}, nor is what surrounds it"
 
 
 def _framed(row: int, photo: Pixels, features: MarkFeatures, regions: Sequence[Region]) -> Stencil | str:
