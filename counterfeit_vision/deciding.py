@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .arrays import Doubles
+from .arrays import Bools, Doubles, Ints
 from .calibrate import Calibration
 from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
@@ -50,18 +49,18 @@ class _Ranked:
     each: Doubles
     claims_p: Doubles
     strength: Doubles
-    once: NDArray[np.int64]
-    marked: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-    own: NDArray[np.bool_]
+    once: Ints
+    marked: Bools
+    known: Bools
+    own: Bools
 
     @property
-    def counted(self) -> NDArray[np.int64]:
+    def counted(self) -> Ints:
         """The rows of what is known; all where nothing is."""
         return np.flatnonzero(self.known) if self.known.any() else np.arange(len(self.judged))
 
     @property
-    def telling(self) -> NDArray[np.int64]:
+    def telling(self) -> Ints:
         """The rows of the seller's own, or all that are counted."""
         return np.flatnonzero(self.own) if self.own.any() else self.counted
 
@@ -287,8 +286,8 @@ class Decider:
         judged: Sequence[JudgedPhoto],
         scores: Doubles,
         kinds: Sequence[str],
-        marked: NDArray[np.bool_],
-    ) -> NDArray[np.bool_]:
+        marked: Bools,
+    ) -> Bools:
         """Which photos show something that the catalogue knows: they look like it and are not blank, are copies of its
         photos, or are ``marked``.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats
+from .arrays import Bools, Floats
 from .preprocess import patch_mask
 from .weights import recipe_folder
 
@@ -90,7 +90,7 @@ def head_of(encoder: object, dimensions: int) -> Foreground | None:
     return load_foreground(getattr(encoder, "recipe", None), dimensions)
 
 
-def product_mask(foreground: Floats, on_photo: NDArray[np.bool_], least: float = PRODUCT) -> NDArray[np.bool_]:
+def product_mask(foreground: Floats, on_photo: Bools, least: float = PRODUCT) -> Bools:
     """(N, P): the patches to compare. Those that are product; all of the photo where next to none is; never none.
 
     ``foreground`` (N, P) in 0..1, ``on_photo`` (N, P); ``least`` is how surely a patch must be product.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats, Pixels
+from .arrays import Doubles, Floats, Ints, Matrix, Pixels
 from .geometry.keypoints import find_keypoints, match_keypoints, shared_plane
 from .geometry.laying import corners_of, enlarging, inverse, scaled
 from .geometry.warp import SPREAD_OF_MAD
@@ -57,7 +57,7 @@ class Glyphs:
 
     residual: Floats
     noiseless: Floats
-    spans: NDArray[np.int64]
+    spans: Ints
     whole: float
     width: int
     margin: int
@@ -194,7 +194,7 @@ def _compared(
     return Glyphs(residual, noiseless, spans, _correlation(left, right), size[0] - 2 * margin, margin)
 
 
-def glyph_spans(line: Floats, *, framed: bool = False) -> NDArray[np.int64]:
+def glyph_spans(line: Floats, *, framed: bool = False) -> Ints:
     """(n, 2) first and last + 1 column of each glyph: runs of ink that touch or overhang, wide ones cut. Where
     there is ground around the line (``framed``), what reaches the edge is no glyph: a finger, a label's end, more text.
     """
@@ -219,7 +219,7 @@ def glyph_spans(line: Floats, *, framed: bool = False) -> NDArray[np.int64]:
     return np.array(spans, np.int64).reshape(-1, 2)
 
 
-def _warp(pixels: Pixels, matrix: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
+def _warp(pixels: Pixels, matrix: Matrix, size: tuple[int, int]) -> Pixels:
     flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpPerspective(pixels, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
@@ -282,7 +282,7 @@ def _by_extent(first: Floats, second: Floats) -> list[Floats]:
     return [matrix for _, _, matrix in sorted(scored, key=lambda row: row[:2])]
 
 
-def _extent(picture: Floats) -> NDArray[np.float64]:
+def _extent(picture: Floats) -> Doubles:
     """(2, 2) x y of the corners between which 98 % of the ink lies, across and down."""
     ends = []
     for axis in (0, 1):
@@ -333,7 +333,7 @@ def _correlation(a: Floats, b: Floats) -> float:
     return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
 
 
-def _glyph_residual(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -> float:
+def _glyph_residual(genuine: Floats, suspect: Floats, span: Ints) -> float:
     """1 - the best correlation of the glyph's columns, the suspect's shifted by up to :data:`REACH`."""
     start, stop = _columns(genuine, span)
     window = genuine[REACH:-REACH, start:stop]
@@ -341,7 +341,7 @@ def _glyph_residual(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -
     return float(1 - cv2.matchTemplate(around, np.ascontiguousarray(window), cv2.TM_CCOEFF_NORMED).max())
 
 
-def _left_by_noise(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) -> float:
+def _left_by_noise(genuine: Floats, suspect: Floats, span: Ints) -> float:
     """What share of a glyph's correlation is left, :data:`TRUSTED` to 1, by the noise that the suspect has and the
     genuine line has not, as far as their ground around it varies (the correction for attenuation: Spearman 1904).
     """
@@ -359,6 +359,6 @@ def _left_by_noise(genuine: Floats, suspect: Floats, span: NDArray[np.int64]) ->
     return float(np.sqrt(min(1.0, drawn[1] / drawn[0])))
 
 
-def _columns(line: Floats, span: NDArray[np.int64]) -> tuple[int, int]:
+def _columns(line: Floats, span: Ints) -> tuple[int, int]:
     """A glyph's columns, and a few on either side."""
     return max(0, int(span[0]) - PAD), min(line.shape[1], int(span[1]) + PAD)

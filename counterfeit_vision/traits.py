@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from .arrays import Floats
+from .arrays import Floats, Pixels
 from .geometry.keypoints import Keypoints, find_keypoints, grey_of
 
 __all__ = ["Traits", "find_traits", "shrunk"]
-
-Grey = NDArray[np.uint8]
 
 SIDE = 448  # pixels on the long side of the grey copy
 MOST = 800  # local features: enough for a crop to 40 %, and fast to match
@@ -25,7 +22,7 @@ class Traits:
     of the original photo.
     """
 
-    grey: Grey
+    grey: Pixels
     features: Keypoints
     size: tuple[int, int]
 
@@ -41,14 +38,14 @@ class Traits:
         return Keypoints(self.original(found.points), found.descriptors, self.original(found.tips))
 
 
-def find_traits(pixels: NDArray[np.uint8], *, size: tuple[int, int] | None = None) -> Traits:
+def find_traits(pixels: Pixels, *, size: tuple[int, int] | None = None) -> Traits:
     """Traits of an RGB (h, w, 3) uint8 photo; ``size`` (width, height) of its original where this is a smaller copy."""
     height, width = pixels.shape[:2]
     grey = shrunk(grey_of(pixels), SIDE)
     return Traits(grey, find_keypoints(grey, most=MOST), size or (width, height))
 
 
-def shrunk(grey: Grey, side: int) -> Grey:
+def shrunk(grey: Pixels, side: int) -> Pixels:
     """A copy of at most ``side`` pixels a side."""
     height, width = grey.shape[:2]
     scale = min(1.0, side / max(height, width))

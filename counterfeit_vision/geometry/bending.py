@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Bools, Doubles, Floats, Pixels
 from .warp import SPREAD_OF_MAD
 
 __all__ = ["bend", "follow_corners"]
@@ -31,7 +31,7 @@ ROUNDS, STRAY = 6, 3.0  # of the fit; standard deviations from which a corner co
 CHANCE = 5.0  # variance that bending explains, by that which it leaves: by chance about 1, on copies seldom 5
 
 
-def follow_corners(one: Pixels, two: Pixels, overlap: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def follow_corners(one: Pixels, two: Pixels, overlap: Bools) -> tuple[Floats, Floats]:
     """Corners of two grey pictures (h, w) that lie on each other nearly: where they are on the first, (n, 2) x y, and
     on the second. Only those in ``overlap`` (h, w) that look alike on both, whatever the brightness and contrast there.
     """
@@ -49,7 +49,7 @@ def follow_corners(one: Pixels, two: Pixels, overlap: NDArray[np.bool_]) -> tupl
     return here[good, 0], there[good, 0]
 
 
-def _follow(before: Pixels, after: Pixels, points: Floats) -> tuple[Floats, NDArray[np.float64]]:
+def _follow(before: Pixels, after: Pixels, points: Floats) -> tuple[Floats, Doubles]:
     """Where points (n, 1, 2) of one picture are on another, and by how many grey levels (n,) they differ there."""
     found, known, unlike = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=(WINDOW, WINDOW), maxLevel=0)
     return np.asarray(found, np.float32), np.where(known.ravel() > 0, unlike.ravel(), np.inf)
@@ -84,14 +84,14 @@ def bend(here: Floats, there: Floats) -> tuple[float, float]:
     return (float(np.sqrt(explained / weight.sum())) if beyond > CHANCE else 0.0), float(beyond)
 
 
-def _misfit(maps: NDArray[np.float64], wanted: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _misfit(maps: Doubles, wanted: Doubles, weight: Doubles) -> Doubles:
     """What the best weighted sum of ``maps`` (2n, k) misses of ``wanted`` (2n,), where ``weight`` is (n,)."""
     root = np.sqrt(np.tile(weight, 2))
     best = np.linalg.lstsq(maps * root[:, None], wanted * root, rcond=None)[0]
     return np.asarray(maps @ best - wanted, np.float64)
 
 
-def _real(values: NDArray[np.complex128]) -> NDArray[np.float64]:
+def _real(values: NDArray[np.complex128]) -> Doubles:
     """Real parts above imaginary ones."""
     return np.concatenate([values.real, values.imag])
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats, Ints, Matrix, Pixels
 
 __all__ = [
     "Keypoints",
@@ -53,7 +52,7 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.points)
 
-    def at(self, chosen: NDArray[np.bool_]) -> Keypoints:
+    def at(self, chosen: Bools) -> Keypoints:
         """The features that are ``chosen`` (n,)."""
         return Keypoints(self.points[chosen], self.descriptors[chosen], self.tips[chosen])
 
@@ -62,8 +61,8 @@ class Keypoints:
 class Plane:
     """``matrix`` (3, 3) float64 takes homogeneous x, y, 1 of the first photo to the second's; ``inliers`` (m,) bool."""
 
-    matrix: NDArray[np.float64]
-    inliers: NDArray[np.bool_]
+    matrix: Matrix
+    inliers: Bools
 
     def map(self, points: Floats) -> Floats:
         """(n, 2) points of the first photo -> (n, 2) on the second."""
@@ -71,12 +70,12 @@ class Plane:
         return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float32)
 
 
-def find_keypoints(pixels: NDArray[np.uint8], *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
+def find_keypoints(pixels: Pixels, *, most: int = 1500, contrast: float = 0.02) -> Keypoints:
     """The strongest local features of an RGB (h, w, 3) or grey (h, w) uint8 picture. None on a uniform one."""
     return _packed(*cv2.SIFT.create(nfeatures=most, contrastThreshold=contrast).detectAndCompute(grey_of(pixels), None))
 
 
-def spread_keypoints(pixels: NDArray[np.uint8], *, most: int, contrast: float) -> Keypoints:
+def spread_keypoints(pixels: Pixels, *, most: int, contrast: float) -> Keypoints:
     """The strongest of each of :data:`PARTS` x :data:`PARTS` parts of the picture, an equal share of ``most`` from
     each: some lie on what is faint beside a carpet, where none of the strongest of all does.
     """
@@ -91,7 +90,7 @@ def spread_keypoints(pixels: NDArray[np.uint8], *, most: int, contrast: float) -
     return _packed(*sift.compute(grey, [found[place] for place in kept]))
 
 
-def grey_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def grey_of(pixels: Pixels) -> Pixels:
     """(h, w) of an RGB (h, w, 3) or grey picture."""
     return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
@@ -107,7 +106,7 @@ def _packed(found: Sequence[cv2.KeyPoint], descriptors: Floats | None) -> Keypoi
     return Keypoints(np.stack([x, y], axis=1), root.astype(np.float32), tips)
 
 
-def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO) -> NDArray[np.int64]:
+def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO) -> Ints:
     """(m, 2) rows of the first and of the second that choose each other, clearly before the next best; with ``ratio=1``
     all that do.
     """
@@ -148,9 +147,7 @@ def shared_picture(first: Floats, second: Floats, *, mirror: bool = False) -> Pl
     return Plane(np.vstack([found, [0, 0, 1]]) @ flip, mask.ravel().astype(bool))
 
 
-def shared_views(
-    first: Keypoints, second: Keypoints, pairs: NDArray[np.int64], *, tolerance: float, most: int = 3
-) -> list[NDArray[np.float64]]:
+def shared_views(first: Keypoints, second: Keypoints, pairs: Ints, *, tolerance: float, most: int = 3) -> list[Matrix]:
     """Affine maps (3, 3) from the first photo to the second that many matches agree with, most votes first.
 
     A feature has a place, a size and a direction, so that one match proposes a map (Lowe 2004), and a few true ones
@@ -172,7 +169,7 @@ def shared_views(
     near = np.nonzero(votes)  # few: what else two matches differ by is asked of these alone
     change = turn[near[1]] / turn[tried[near[0]]]
     votes[near] = (np.abs(np.log2(np.abs(change) + 1e-9)) < SAME_SIZE) & (np.abs(np.angle(change)) < SAME_TURN)
-    found: list[NDArray[np.float64]] = []
+    found: list[Matrix] = []
     while len(found) < most and len(votes):
         inliers = votes[int(votes.sum(axis=1).argmax())]
         if inliers.sum() < VOTES:
@@ -205,7 +202,7 @@ def shared_plane(first: Floats, second: Floats, *, tolerance: float = TOLERANCE,
     return Plane(matrix, inliers) if _sound(matrix, first[inliers]) else None
 
 
-def _sound(matrix: NDArray[np.float64], points: Floats) -> bool:
+def _sound(matrix: Matrix, points: Floats) -> bool:
     """Whether the map neither folds nor crushes the picture around the points that support it."""
     corners = np.array([points.min(axis=0), points.max(axis=0), points.mean(axis=0)], np.float64)
     for x, y in corners:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats, Ints
 
 __all__ = ["Registration", "grid_positions", "register"]
 
@@ -88,7 +88,7 @@ def register(similarity: Floats, weights: Floats, grid: tuple[int, int]) -> Regi
     return Registration(maps, agreement.astype(np.float32))
 
 
-def _triples(rng: np.random.Generator, chance: NDArray[np.floating]) -> NDArray[np.int64]:
+def _triples(rng: np.random.Generator, chance: NDArray[np.floating]) -> Ints:
     """(TRIPLES, 3) distinct indices drawn by weight: the three largest of Gumbel-perturbed log weights (Vieira
     2014).
     """
@@ -104,7 +104,7 @@ def _affine(source: Floats, target: Floats) -> Floats:
     return np.linalg.solve(safe, target).transpose(0, 2, 1).astype(np.float32)
 
 
-def _plausible(maps: Floats) -> NDArray[np.bool_]:
+def _plausible(maps: Floats) -> Bools:
     linear = maps[:, :, :2]
     determinant = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
     stretch = (linear**2).sum(axis=(1, 2)) / np.maximum(determinant, 1e-6)

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Bools, Floats, Pixels
 from .laying import to_grey
 from .warp import compared, correlation, flattened
 
@@ -30,7 +29,7 @@ SAME = 0.92
 ALONE = 0.7
 
 
-def versions(crops: Pixels, where: NDArray[np.bool_], *, relief: bool) -> tuple[tuple[int, ...], ...]:
+def versions(crops: Pixels, where: Bools, *, relief: bool) -> tuple[tuple[int, ...], ...]:
     """The rows of n references (n, h, w, 3), compared ``where`` (n, h, w) they show anything, version by version: those
     of one are alike, or like others of it. All are one where half or more are like no other: what is drawn on cloth
     lies otherwise on each photo.
@@ -51,7 +50,7 @@ def versions(crops: Pixels, where: NDArray[np.bool_], *, relief: bool) -> tuple[
     return rows if 2 * alone < len(crops) else (tuple(range(len(crops))),)
 
 
-def same_version(one: Pixels, other: Pixels, where: NDArray[np.bool_], *, relief: bool) -> bool:
+def same_version(one: Pixels, other: Pixels, where: Bools, *, relief: bool) -> bool:
     """Whether two references (h, w, 3) show the same ``where`` (h, w) both show anything."""
     first, second = (strokes(crop, *BOLD, relief=relief) for crop in (one, other))
     return _likeness(first, second, where) >= SAME
@@ -68,12 +67,12 @@ def without_light(crop: Pixels, *, relief: bool) -> Floats:
     return flattened(compared(to_grey(crop), relief=relief))
 
 
-def most_alike(pictures: Sequence[Floats] | Floats, seen: Floats, where: NDArray[np.bool_]) -> int:
+def most_alike(pictures: Sequence[Floats] | Floats, seen: Floats, where: Bools) -> int:
     """Which of n ``pictures`` (h, w) what is ``seen`` (h, w) is most like ``where`` (n, h, w) both show anything; the
     first of those that are equally so.
     """
     return int(np.argmax([_likeness(one, seen, there) for one, there in zip(pictures, where, strict=True)]))
 
 
-def _likeness(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
+def _likeness(first: Floats, second: Floats, where: Bools) -> float:
     return correlation(first, second, where) if where.any() else -1.0

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats, Ints, Pixels
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import Encoder, precision_of
 from ..foreground import FEWEST, PRODUCT, Foreground, head_of
@@ -68,7 +67,7 @@ def look_closer(
     return product, room, head is not None
 
 
-def parts_of(share: Floats, content: Floats, size: tuple[int, int]) -> NDArray[np.int64]:
+def parts_of(share: Floats, content: Floats, size: tuple[int, int]) -> Ints:
     """Where the product's parts are: (4, 4) ``x0 y0 x1 y1`` in pixels of a photo of ``size`` (width, height).
 
     ``share`` (h, w) says how surely each patch is product, ``content`` where the photo lies in their square.
@@ -140,9 +139,7 @@ def _features(photos: Sequence[EncodedPhoto], shares: Sequence[_Share], encoder:
     ]
 
 
-def _cut(
-    photo: EncodedPhoto, share: _Share, encoder: Encoder
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+def _cut(photo: EncodedPhoto, share: _Share, encoder: Encoder) -> tuple[Pixels, Bools, Bools]:
     """A photo's parts (4, S, S, 3), and which of their patches (4, P) are product, and which room."""
     # references are kept as copies: photos are seen as large as those are, or their size would tell the genuine ones
     pixels = within(photo.pixels(), COPY_SIDE)
@@ -159,9 +156,7 @@ def _cut(
     return np.stack([square for square, _ in cut]), product, room if share.told else product
 
 
-def _share_in(
-    part: NDArray[np.int64], content: Floats, photo: EncodedPhoto, share: Floats, size: tuple[int, int]
-) -> Floats:
+def _share_in(part: Ints, content: Floats, photo: EncodedPhoto, share: Floats, size: tuple[int, int]) -> Floats:
     """(P, 4) how surely the corners of a part's patches are product: as the photo's patch in which each corner lies."""
     rows, columns = photo.grid
     y, x = (np.mgrid[:rows, :columns].reshape(2, -1, 1) + np.array(CORNERS).T[:, None]).reshape(2, -1)
@@ -173,7 +168,7 @@ def _share_in(
     return np.asarray(share[row, column].reshape(-1, len(CORNERS)))
 
 
-def _pooled(tokens: Floats, mask: NDArray[np.bool_]) -> Floats:
+def _pooled(tokens: Floats, mask: Bools) -> Floats:
     """Mean (D E,) of the tokens (n, D, P, E) in the mask (n, P); zeros where it is empty."""
     chosen = tokens.transpose(0, 2, 1, 3)[mask]
     if not len(chosen):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Doubles, Floats, Pixels
 from ..catalog import Catalog
 from ..glyphs import ink
 from ..lookalikes import bare, edit_distance, folded, spellings
@@ -237,7 +237,7 @@ def _has(region: Region, point: NDArray[np.floating]) -> bool:
     return bool(region.x0 <= point[0] <= region.x1 and region.y0 <= point[1] <= region.y1)
 
 
-def _to_frame(warp: Floats) -> NDArray[np.float64]:
+def _to_frame(warp: Floats) -> Doubles:
     """The homography that takes a photo's pixels to the frame, as near as a plane comes to the ``warp``."""
     rows, columns = np.linspace(0, warp.shape[0] - 1, 9).astype(int), np.linspace(0, warp.shape[1] - 1, 9).astype(int)
     frame = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2).astype(np.float64)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Doubles
+from ..arrays import Bools, Doubles, Floats, Ints
 from ..cache import EmbeddingCache
 from ..checks import as_path, group_names, own_arrays
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
@@ -84,12 +84,12 @@ class _Machine:
     the goods, and his tenth photo teaches less than his first.
     """
 
-    mean: NDArray[np.float32]
-    spread: NDArray[np.float32]
+    mean: Floats
+    spread: Floats
     weights: Doubles
 
     @classmethod
-    def fit(cls, features: NDArray[np.float32], fake: NDArray[np.bool_], groups: NDArray[np.str_]) -> _Machine:
+    def fit(cls, features: Floats, fake: Bools, groups: NDArray[np.str_]) -> _Machine:
         mean = (features[fake].mean(axis=0) + features[~fake].mean(axis=0)) / 2  # or the more common would lie about 0
         spread = features.std(axis=0) + 1e-6
         rows = (features - mean) / spread
@@ -106,7 +106,7 @@ class _Machine:
             digest.update(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def __call__(self, features: NDArray[np.float32]) -> Doubles:
+    def __call__(self, features: Floats) -> Doubles:
         return np.asarray(((features - self.mean) / self.spread).astype(np.float64) @ self.weights)
 
 
@@ -184,10 +184,10 @@ class LearnedHead:
 
     def fit_features(
         self,
-        product: NDArray[np.float32],
-        room: NDArray[np.float32] | None,
-        trivial: NDArray[np.float32],
-        fake: NDArray[np.bool_],
+        product: Floats,
+        room: Floats | None,
+        trivial: Floats,
+        fake: Bools,
         groups: Sequence[str],
     ) -> LearnedHead:
         """As :meth:`fit`, of what is seen of N photos: (N, F) of the product, and, for the controls, of the room and
@@ -201,7 +201,7 @@ class LearnedHead:
         plain = _out_of_fold(trivial, fake, names, fold)
         self._machine = _Machine.fit(product, fake, names)
 
-        def figure(scores: Doubles) -> Callable[[NDArray[np.int64]], float]:
+        def figure(scores: Doubles) -> Callable[[Ints], float]:
             return lambda rows: auroc(fake[rows], scores[rows])
 
         own = figure(self.held_out)
@@ -251,7 +251,7 @@ class LearnedHead:
         self._learned()
         return self.score_features(look_closer(photos, self.encoder, self._cache)[0]) if photos else np.zeros(0)
 
-    def score_features(self, product: NDArray[np.float32]) -> Doubles:
+    def score_features(self, product: Floats) -> Doubles:
         """(N,) float64 of what is seen of N products (N, F)."""
         machine = self._learned()
         return np.concatenate([machine(row[None]) for row in product])
@@ -334,7 +334,7 @@ class LearnedHead:
         return f"<LearnedHead {'not fitted' if self.lesson is None else self.lesson}>"
 
 
-def _trivial(photo: EncodedPhoto) -> NDArray[np.float32]:
+def _trivial(photo: EncodedPhoto) -> Floats:
     """What needs no understanding: a thumbnail of 8 x 8, a colour histogram, the photo's and its small copy's size."""
     from PIL import Image
 
@@ -360,13 +360,13 @@ def too_few(what: str, photos: int, groups: int) -> str:
     return f"{photos} {what} of {groups} groups are too few to learn from: {needed}"
 
 
-def _check_enough(groups: NDArray[np.str_], fake: NDArray[np.bool_]) -> None:
+def _check_enough(groups: NDArray[np.str_], fake: Bools) -> None:
     for what, mine in (("genuine photos", ~fake), ("fakes", fake)):
         if why := too_few(what, int(mine.sum()), len(set(groups[mine].tolist()))):
             raise InputError(f"{why}. Bring more, or calibrate without fakes")
 
 
-def _folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
+def _folds(groups: NDArray[np.str_]) -> Ints:
     """(N,) which fold each photo is tested in: groups in a seeded order, each to the fold that is smallest so far."""
     names, counts = np.unique(groups, return_counts=True)
     order = np.random.default_rng(0).permutation(len(names))
@@ -380,9 +380,7 @@ def _folds(groups: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.array([home[name] for name in groups])
 
 
-def _out_of_fold(
-    features: NDArray[np.float32], fake: NDArray[np.bool_], groups: NDArray[np.str_], fold: NDArray[np.int64]
-) -> Doubles:
+def _out_of_fold(features: Floats, fake: Bools, groups: NDArray[np.str_], fold: Ints) -> Doubles:
     """Each photo's score from a machine that saw no photo of its fold; 0 where the others were all of one kind."""
     scores = np.zeros(len(features))
     for number in np.unique(fold):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats
 from ..geometry.registration import grid_positions, register
 from ..preprocess import patch_mask, to_photo, unpad
 from ..types import Evidence, Region
@@ -109,9 +108,7 @@ class Patches:
         )
 
 
-def residuals(
-    similarity: Floats, on_photo: NDArray[np.bool_], weights: Floats, grid: tuple[int, int]
-) -> tuple[Floats, NDArray[np.bool_]]:
+def residuals(similarity: Floats, on_photo: Bools, weights: Floats, grid: tuple[int, int]) -> tuple[Floats, Bools]:
     """Residual of each suspect patch (P,) float32 in 0..2, and which patches lie on the product (P,) bool.
 
     ``similarity`` (N, P, R) with N references, ``on_photo`` (P,) which suspect patches are photo and not padding,

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats, Ints, Matrix, Pixels
 from ..errors import DecodeError
 from ..geometry.bending import bend, follow_corners
 from ..geometry.keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
@@ -142,7 +141,7 @@ class Reuse:
         near = np.hstack(found)
         return suspects.each(lambda row: self._one(suspects, row, near[row][near[row] >= 0]))
 
-    def _one(self, suspects: Suspects, row: int, near: NDArray[np.int64]) -> Evidence:
+    def _one(self, suspects: Suspects, row: int, near: Ints) -> Evidence:
         catalog = suspects.catalog
         file = catalog.row_of_file.get(suspects.encoded[row].sha256)
         if file is not None:
@@ -205,13 +204,13 @@ class Reuse:
         )
 
 
-def _candidates(genuine: NDArray[np.bool_], *ranked: NDArray[np.int64]) -> list[int]:
+def _candidates(genuine: Bools, *ranked: Ints) -> list[int]:
     """The first of references that were ``ranked``, of the ``genuine`` ones (N,) and of known fakes."""
     kinds = [rows[genuine[rows] == kind] for rows in ranked for kind in (True, False)]
     return list(dict.fromkeys(key for rows in kinds for key in rows[:CANDIDATES].tolist()))
 
 
-def _surest_first(found: Sequence[PhotoComparison], genuine: NDArray[np.bool_]) -> list[int]:
+def _surest_first(found: Sequence[PhotoComparison], genuine: Bools) -> list[int]:
     """The places of comparisons with references, ``genuine`` ones or known fakes (N,), the highest score first; before
     a known fake that is hardly surer a genuine photo, of which it was made.
     """
@@ -309,13 +308,13 @@ class _Laid:
     ``to_second`` (3, 3), which takes the grid to the second's grey copy.
     """
 
-    one: NDArray[np.uint8]
-    two: NDArray[np.uint8]
-    overlap: NDArray[np.bool_]
-    to_second: NDArray[np.float64]
+    one: Pixels
+    two: Pixels
+    overlap: Bools
+    to_second: Matrix
 
 
-def _lay(first: NDArray[np.uint8], second: NDArray[np.uint8], matrix: NDArray[np.float64]) -> _Laid | None:
+def _lay(first: Pixels, second: Pixels, matrix: Matrix) -> _Laid | None:
     """The second photo laid on the first by ``matrix``; ``None`` where it covers too little of it."""
     small = shrunk(first, GRID)
     height, width = small.shape
@@ -345,7 +344,7 @@ def _without_ground(laid: _Laid) -> _Laid | None:
     return dataclasses.replace(laid, overlap=left) if enough else None
 
 
-def _even_ground(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _even_ground(grey: Pixels) -> Bools:
     """(h, w): what touches the border and shows nothing, if not a soft shadow."""
     values = grey.astype(np.float32)
     even = cv2.blur(np.abs(values - cv2.GaussianBlur(values, (0, 0), 3)), (5, 5)) < EVEN
@@ -404,14 +403,12 @@ def _best_share(weight: Floats, agreeing: Floats) -> tuple[float, float]:
     return best, float((contradicting / np.maximum(contrast, left.mean())).max())
 
 
-def _warped(
-    picture: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int], how: int
-) -> NDArray[np.uint8]:
+def _warped(picture: Pixels, matrix: Matrix, size: tuple[int, int], how: int) -> Pixels:
     """``picture`` as it lies on a grid of ``size``, whose pixels ``matrix`` takes to it; 0 outside."""
     return np.asarray(cv2.warpAffine(picture, matrix[:2], size, flags=how | cv2.WARP_INVERSE_MAP), np.uint8)
 
 
-def _box(overlap: NDArray[np.bool_], size: tuple[int, int]) -> Region | None:
+def _box(overlap: Bools, size: tuple[int, int]) -> Region | None:
     """The box around what is set in (h, w), in pixels of a photo of ``size`` (width, height)."""
     rows, columns = np.flatnonzero(overlap.any(axis=1)), np.flatnonzero(overlap.any(axis=0))
     if not len(rows):

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix
+from ..arrays import Floats, Ints, Matrix, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError
 from ..geometry.laying import Laid
@@ -95,7 +94,7 @@ class Suspects:
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
-    _pixels: dict[int, NDArray[np.uint8]] = field(default_factory=dict, init=False, repr=False)
+    _pixels: dict[int, Pixels] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -106,7 +105,7 @@ class Suspects:
         """
         return list(each(function, range(len(self))))
 
-    def pixels(self, row: int) -> NDArray[np.uint8]:
+    def pixels(self, row: int) -> Pixels:
         """The whole photo, (h, w, 3) uint8 RGB, upright, not to be written to. It is decoded for the batch's first head
         that asks and kept for the others, as far as :data:`PIXELS_KEPT` goes.
 
@@ -160,7 +159,7 @@ class Suspects:
         near = near[np.isin(near, claimed)] if several else claimed
         return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
 
-    def most_alike(self, row: int, claimed: NDArray[np.int64]) -> tuple[str, float]:
+    def most_alike(self, row: int, claimed: Ints) -> tuple[str, float]:
         """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
         Compared once.
         """
@@ -220,7 +219,7 @@ class Suspects:
         large = min(self.size(row)) >= SMALLEST and max(self.size(row)) >= THUMBNAIL
         return known and large and row not in self.unread
 
-    def near(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def near(self, row: int) -> tuple[Ints, Floats]:
         """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
         for those of the :meth:`goods` that it was taken for, which come before all others. Marks are not looked for
         here: where no head does, the nearest will do, and where one does later, this one is asked again.
@@ -438,7 +437,7 @@ class Suspects:
         """
         return wide_view(stencil.around, self.traits(row).on_original)
 
-    def product_rows(self, row: int, most: int) -> NDArray[np.int64]:
+    def product_rows(self, row: int, most: int) -> Ints:
         """The nearest references of the product that comes first in :meth:`near` as catalogue rows, best first, at most
         ``most``.
         """

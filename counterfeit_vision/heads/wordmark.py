@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import Floats, Pixels
 from ..catalog import Catalog
@@ -442,7 +441,7 @@ def _least_misspelt(photo: Pixels, line: TextLine, names: Sequence[str], reader:
     return min((look.misspelt for look in looks if look is not None), default=0.0)
 
 
-def _part(box: NDArray[np.float32], compared: LineComparison) -> NDArray[np.float32]:
+def _part(box: Floats, compared: LineComparison) -> Floats:
     """Of a line's box (4, 2), clockwise from the top left, the part around the glyph that fits worst; all of it where
     none fits, or no glyphs were compared.
     """

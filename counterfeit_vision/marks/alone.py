@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
+from ..arrays import Bools, Floats, Matrix, Pixels
 from ..geometry.laying import framed, inverse, mapped, plane_of
 from .finding import MARGIN, SIDE, Found, Stencil, lay_over
 
@@ -86,7 +85,7 @@ class MarkAlone:
         inside = np.stack([alone.inside[0], *(one.inside for one in others.values())])
         return cls(replace(alone, crops=crops, inside=inside, rows=(*alone.rows, *others)), part)
 
-    def reference(self, row: int) -> tuple[Pixels, NDArray[np.bool_]] | None:
+    def reference(self, row: int) -> tuple[Pixels, Bools] | None:
         """The ``row``-th of the references that were given for the stencil: its crop (h, w, 3) in this frame and where
         that is photo at all (h, w); ``None`` where it does not show the mark.
         """

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Bools, Floats, Pixels
 from ..geometry.laying import Laid
 from ..threads import cached_property
 from .alone import MarkAlone
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["CloseUp", "Cut", "MarkDetails", "Strangeness", "close_ups"]
 
 Box = tuple[int, int, int, int]
-Seen = tuple[Pixels, NDArray[np.bool_]]  # a photo in a frame (h, w, 3), and where that is photo at all (h, w)
+Seen = tuple[Pixels, Bools]  # a photo in a frame (h, w, 3), and where that is photo at all (h, w)
 
 DEPTH = 0.75  # of the encoder's blocks, whose patches are compared: of CLIP B/16's blocks 3-12 the 9th told most
 AROUND = 0.12  # of the marks' long side, left around them
@@ -173,7 +173,7 @@ class MarkDetails:
         return self.cuts[-1].rows[1]
 
     @cached_property
-    def _ground(self) -> NDArray[np.bool_]:
+    def _ground(self) -> Bools:
         """(P,): the patches on which the genuine marks draw nothing."""
         edges = []
         for cut in self.cuts:
@@ -182,7 +182,7 @@ class MarkDetails:
             edges.append((steps >= EDGE * np.quantile(steps, 0.97)).astype(np.float32))
         return self._on_grid(edges) <= PLAIN
 
-    def _shown(self, found: Sequence[Laid | None]) -> NDArray[np.bool_]:
+    def _shown(self, found: Sequence[Laid | None]) -> Bools:
         """(P,): the patches that a photo shows."""
         return self._on_grid([cut.shown(one) for cut, one in zip(self.cuts, found, strict=True)]) > SHOWN
 
@@ -272,13 +272,13 @@ def _unit(tokens: Floats) -> Floats:
     return np.asarray(tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-6), np.float32)
 
 
-def _near(grid: tuple[int, int]) -> NDArray[np.bool_]:
+def _near(grid: tuple[int, int]) -> Bools:
     """(P, P): which patches lie next to each other."""
     y, x = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
     return np.asarray((np.abs(y[:, None] - y) <= REACH) & (np.abs(x[:, None] - x) <= REACH))
 
 
-def _differences(photos: Floats, others: Sequence[Floats], near: NDArray[np.bool_]) -> Floats:
+def _differences(photos: Floats, others: Sequence[Floats], near: Bools) -> Floats:
     """(P,): 1 - the cosine to the most alike patch nearby among each photo's ``others`` (n, P, E), the photos' mean."""
     rows = [
         np.min([1 - np.where(near, photo @ other.T, -1).max(axis=1) for other in against], axis=0)

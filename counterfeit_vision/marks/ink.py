@@ -17,9 +17,8 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
+from ..arrays import Bools, Doubles, Floats, Matrix, Pixels
 from ..geometry.laying import desaturated, mapped
 from ..geometry.warp import SPREAD_OF_MAD, quick_median
 from .finding import Stencil
@@ -80,10 +79,10 @@ class Drawn:
     doubt: float
     blur: float
     likeness: float
-    colours: NDArray[np.float64]
-    grounds: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    apart: NDArray[np.float64]
+    colours: Doubles
+    grounds: Doubles
+    offset: Doubles
+    apart: Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +189,7 @@ class MarkInk:
             self._outlines[weight, blur] = cv2.resize(soft, size, interpolation=cv2.INTER_AREA)
         return self._outlines[weight, blur]
 
-    def measure_again(self, drawn: Drawn | None, crop: Pixels, shown: NDArray[np.bool_], map_: Matrix) -> Drawn | None:
+    def measure_again(self, drawn: Drawn | None, crop: Pixels, shown: Bools, map_: Matrix) -> Drawn | None:
         """As :meth:`measure`, which gave ``drawn``, from where a ``map_`` (3, 3) of the frame takes the mark, unless it
         was found there; what is more like the genuine outline. Its steps do not reach a mark that is much larger,
         smaller, or far off.
@@ -201,7 +200,7 @@ class MarkInk:
         again = self.measure(crop, shown, offset)
         return again if drawn is None or (again is not None and again.likeness > drawn.likeness) else drawn
 
-    def _offset_by(self, map_: Matrix) -> NDArray[np.float64]:
+    def _offset_by(self, map_: Matrix) -> Doubles:
         x0, y0, x1, y1 = self.box
         middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
         across, down = np.array([(x1 - x0) / 2, 0]), np.array([0, (y1 - y0) / 2])
@@ -209,9 +208,7 @@ class MarkInk:
         left, right, top, bottom = mapped(map_, ends.astype(np.float32)).astype(np.float64) - ends
         return np.stack([(left + right + top + bottom) / 4, (right - left) / 2, (bottom - top) / 2], axis=1)
 
-    def measure(
-        self, crop: Pixels, shown: NDArray[np.bool_], offset: NDArray[np.float64] | None = None
-    ) -> Drawn | None:
+    def measure(self, crop: Pixels, shown: Bools, offset: Doubles | None = None) -> Drawn | None:
         """How a photo that is laid over the stencil, (H, W, 3), draws the mark; ``None`` where too little of it is
         ``shown`` (H, W). ``offset``: where it is looked for at first, as :attr:`Drawn.offset` has it.
         """
@@ -246,7 +243,7 @@ class MarkInk:
         seen = pixels.astype(np.float32)
         return Drawn(weight, doubt, blur, likeness, *self._colours(seen, there), offset, _apart(seen, there))
 
-    def _fitted(self, ink: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float]:
+    def _fitted(self, ink: Floats, there: Bools) -> tuple[float, float, float]:
         """Weight, its doubt, and blur of the outline that is most like the ink (n,), up to contrast."""
         centred = ink - ink.mean()
         misfit = np.empty((len(BLURS), len(WEIGHTS)))
@@ -263,7 +260,7 @@ class MarkInk:
         best = WEIGHTS[column] + step * 0.5 * float(left - right) / bend
         return best, step * float(np.sqrt(2 * middle / len(ink) / bend)), BLURS[row]
 
-    def _colours(self, pixels: Floats, there: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _colours(self, pixels: Floats, there: Bools) -> tuple[Doubles, Doubles]:
         outline = self.outline(0.0, 0.8)
         soft = cv2.GaussianBlur(pixels, (0, 0), 1.0)
         ground = (cv2.dilate(outline, np.ones((5, 5))) < 0.3) & there
@@ -439,7 +436,7 @@ def _desaturated(one: Drawn, times: float) -> Drawn:
     return replace(one, colours=inks - grounds, grounds=grounds)
 
 
-def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
+def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> Bools:
     """(PARTS,) where a coloured ground has lost its hue, not turned it: what shines there is added to the ink, too."""
     usual = _nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
     length = float(np.linalg.norm(usual))
@@ -448,12 +445,12 @@ def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> NDArray[np.bool_]:
     return np.asarray(np.linalg.norm(_hue(one.grounds), axis=-1) < (1 - GLARE) * length)
 
 
-def _hue(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+def _hue(colours: Doubles) -> Doubles:
     """Lightness taken out of logarithms (..., 3)."""
     return np.asarray(colours - colours.mean(axis=-1, keepdims=True))
 
 
-def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.float64]:
+def _off(hues: Doubles, genuine: Doubles) -> Doubles:
     """What of the differences (..., 3) from the ``genuine`` hue (3,) haze and gloss don't explain."""
     length = float(np.linalg.norm(genuine))
     if not length >= COLOURED:
@@ -462,18 +459,18 @@ def _off(hues: NDArray[np.float64], genuine: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(hues - paler[..., None] * (genuine / length))
 
 
-def _spread(values: NDArray[np.float64]) -> float:
+def _spread(values: Doubles) -> float:
     return SPREAD_OF_MAD * float(np.nan_to_num(_nanmedian(np.abs(values).ravel(), axis=0)))
 
 
-def _far(hues: NDArray[np.float64]) -> float:
+def _far(hues: Doubles) -> float:
     """How far the differences (n, 3) reach of those hues that are known; one that is odd among many does not count."""
     farthest = np.abs(hues).max(axis=1)
     known = farthest[~np.isnan(farthest)]
     return float(np.quantile(known, FAR)) if len(known) else 0.0
 
 
-def _nanmedian(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+def _nanmedian(values: Doubles, axis: int) -> Doubles:
     """``np.nanmedian`` without its warning where all are NaN: what silences that is the process's, no thread's."""
     ordered = np.sort(values, axis=axis)  # NaN last
     last = np.maximum((~np.isnan(ordered)).sum(axis=axis, keepdims=True) - 1, 0)
@@ -481,9 +478,7 @@ def _nanmedian(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     return np.asarray(((low + high) / 2).squeeze(axis))
 
 
-def _looked_up(
-    crop: Pixels, shown: NDArray[np.bool_], places: NDArray[np.float64], near: NDArray[np.bool_]
-) -> tuple[Pixels, NDArray[np.bool_]]:
+def _looked_up(crop: Pixels, shown: Bools, places: Doubles, near: Bools) -> tuple[Pixels, Bools]:
     """(h, w, 3) the pixels at places (h w, 2) of a crop, and (h, w) which of those ``near`` the mark it shows."""
     at = places.reshape(*near.shape, 2).astype(np.float32)
     pixels = cv2.remap(crop, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -491,7 +486,7 @@ def _looked_up(
     return np.asarray(pixels, np.uint8), near & seen
 
 
-def _apart(pixels: Floats, there: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _apart(pixels: Floats, there: Bools) -> Doubles:
     """(2, 2) x, y: see :attr:`Drawn.apart`. What is red or blue of ``pixels`` (h, w, 3) is laid over what is green of
     those that are ``there`` by least squares of its gain, its level and its slopes.
     """

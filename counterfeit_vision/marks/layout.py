@@ -27,9 +27,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Doubles, Floats
 from .finding import Found, Stencil
 from .ink import Drawn, MarkInk
 
@@ -66,10 +65,10 @@ class _Beside:
     it.
     """
 
-    told: NDArray[np.float64]
-    across: NDArray[np.float64]
+    told: Doubles
+    across: Doubles
 
-    def beyond(self, told: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
+    def beyond(self, told: Doubles, across: Doubles) -> Doubles:
         """(3,) what of this is not usual: degrees, per cent, and pixels by which one is shifted, as both maps tell."""
         aside = self.across - across
         return np.append(self.told - told, np.abs(aside).min() if aside.prod() > 0 else 0.0)
@@ -172,12 +171,12 @@ def _side(mark: MarkInk) -> float:
     return float(max(min(x1 - x0, y1 - y0), 1))
 
 
-def _middle(mark: MarkInk) -> NDArray[np.float64]:
+def _middle(mark: MarkInk) -> Doubles:
     x0, y0, x1, y1 = mark.box
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2])
 
 
-def _placed(mark: MarkInk, drawn: Drawn, warp: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _placed(mark: MarkInk, drawn: Drawn, warp: Floats) -> tuple[Doubles, Doubles]:
     """The affine map of a mark from the frame to the photo: its derivative (2, 2), and where the middle goes (2,)."""
     x0, y0, x1, y1 = mark.box
     u, v = (part.ravel() for part in np.meshgrid(GRID, GRID))

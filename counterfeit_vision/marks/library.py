@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Pixels
+from ..arrays import Bools, Floats, Ints, Pixels
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import precision_of
 from ..types import Region
@@ -30,8 +29,8 @@ class MarkLibrary:
     ``rows`` (M,) int64: the reference; ``vectors`` (M, D) float32.
     """
 
-    rows: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    rows: Ints
+    vectors: Floats
 
     @classmethod
     def encode(
@@ -51,8 +50,8 @@ class MarkLibrary:
         return cls(np.array(keys, np.int64), _vectors(encoder, squares, cache))
 
     def likeness(
-        self, encoder: Encoder, pixels: Pixels, regions: Sequence[Region], usable: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        self, encoder: Encoder, pixels: Pixels, regions: Sequence[Region], usable: Bools
+    ) -> tuple[Ints, Floats]:
         """How much the marks in ``regions`` of a photo (h, w, 3) are like each reference's, in ascending rows.
 
         Mean over the photo's marks of the best cosine with a mark of the reference; ``usable`` (M,) of the rows here.
@@ -70,7 +69,7 @@ def _squares(encoder: Encoder, pixels: Pixels, regions: Sequence[Region]) -> lis
     return [encoder.preprocess(cut(pixels, region))[0] for region in regions]
 
 
-def _vectors(encoder: Encoder, squares: Iterator[Pixels], cache: EmbeddingCache | bool) -> NDArray[np.float32]:
+def _vectors(encoder: Encoder, squares: Iterator[Pixels], cache: EmbeddingCache | bool) -> Floats:
     """(n, D) of the encoder's squares."""
     space, rows = f"{encoder.fingerprint} {precision_of(encoder)} mark", []
     with opened(cache) as store:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from ..arrays import Floats, Matrix, Pixels
 from ..cache import EmbeddingCache, opener
 from ..decode import decode
 from ..foreground import PRODUCT
@@ -262,7 +262,7 @@ def shared(photo: Page, other: Page) -> Floats:
     return found
 
 
-def _agreement(photo: Page, other: Page, matrix: NDArray[np.float64]) -> Floats:
+def _agreement(photo: Page, other: Page, matrix: Matrix) -> Floats:
     """See :func:`shared`, under one map from the photo to the other."""
     shape = photo.grey.shape[::-1]
     small = np.diag([other.scale, other.scale, 1]) @ matrix @ np.diag([1 / photo.scale, 1 / photo.scale, 1])

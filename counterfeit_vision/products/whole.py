@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
+from ..arrays import Bools, Floats, Matrix, Pixels
 from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.versions import BOLD, most_alike, strokes, versions, without_light
@@ -49,8 +48,8 @@ class WholeProduct:
     """
 
     crops: Pixels
-    inside: NDArray[np.bool_]
-    product: NDArray[np.bool_]
+    inside: Bools
+    product: Bools
     matrix: Matrix
     rows: tuple[int, ...]
     relief: bool
@@ -143,7 +142,7 @@ class WholeProduct:
                 alike.append(correlation(flattened(version.picture), seen, around))
         return max(alike, default=None)
 
-    def _on(self, stencil: Stencil) -> NDArray[np.bool_]:
+    def _on(self, stencil: Stencil) -> Bools:
         """(h, w): where a stencil's marks are, and the strip around them that counts neither as mark nor as other."""
         marks, (height, width) = stencil.on_mark(AIR).astype(np.uint8), self.product.shape
         how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
@@ -235,13 +234,13 @@ class WholeProduct:
         return usual_picture(self.crops, relief=self.relief)
 
     @cached_property
-    def drawn(self) -> NDArray[np.bool_]:
+    def drawn(self) -> Bools:
         """(h, w): where anything is drawn on the product."""
         spread = local_spread(self.picture)
         return np.asarray(self.product & (spread >= DRAWN * np.quantile(spread[self.product], 0.95)))
 
 
-def _compared(sure: Floats) -> NDArray[np.bool_]:
+def _compared(sure: Floats) -> Bools:
     """(h, w) what is compared of a frame, of which it is known how surely it shows the product."""
     there = (sure >= SURELY).astype(np.uint8)
     if not there.any():  # specks beside the frame
