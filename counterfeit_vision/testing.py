@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -347,30 +348,31 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     queries = np.concatenate([_unit(random.standard_normal((20, dim))), vectors[60:65]])
     for array in (vectors, keys, queries):
         array.flags.writeable = False
-    held = dict(zip(keys.tolist(), vectors, strict=True))
 
-    index = make_index(dim)
+    index, held = make_index(dim), dict[int, NDArray[np.float32]]()
     _check_members(index, Index, "add(), remove(), search() and len()")
+    checked = _CheckedIndex(index, held, recall, tolerance)
     other = make_index(dim)
     assert len(index) == 0, f"a new index holds {len(index)} vectors"
-    _check_search(index, {}, queries, 3, None, recall, tolerance, "an empty index")
+    checked.search("an empty index", queries, 3)
     index.add(keys[:100], vectors[:100])
     index.add(keys[100:], vectors[100:])
     assert len(index) == count, f"{count} vectors were added in two parts, len() is {len(index)}"
     assert len(other) == 0, "two indexes of one make_index share their vectors"
     index.add(keys[:0], vectors[:0])
+    held |= zip(keys.tolist(), vectors, strict=True)
     for k in (1, 10, count, count + 5):
-        _check_search(index, held, queries, k, None, recall, tolerance, f"k={k} of {count}")
-    _check_search(index, held, queries[:0], 3, None, recall, tolerance, "no queries")
+        checked.search(f"k={k} of {count}", queries, k)
+    checked.search("no queries", queries[:0], 3)
 
     some = keys[::4]
-    _check_search(index, held, queries, 5, some, recall, tolerance, "a quarter allowed")
-    _check_search(index, held, queries, 5, keys[5:6], recall, tolerance, "one allowed")
-    _check_search(index, held, queries, 5, keys[:0], recall, tolerance, "none allowed")
+    checked.search("a quarter allowed", queries, 5, some)
+    checked.search("one allowed", queries, 5, keys[5:6])
+    checked.search("none allowed", queries, 5, keys[:0])
     strangers = np.concatenate([[1, 2**41], some, some[:3]]).astype(np.int64)
-    _check_search(index, held, queries, 5, strangers, recall, tolerance, "allowed with unknown and repeated keys")
-    _check_search(index, held, queries, 5, None, recall, tolerance, "all allowed, after a search with a filter")
-    _check_threads(index, held, queries, some, recall, tolerance)
+    checked.search("allowed with unknown and repeated keys", queries, 5, strangers)
+    checked.search("all allowed, after a search with a filter", queries, 5)
+    checked.search_in_threads(queries, some)
 
     nan, endless = vectors[:2].copy(), vectors[:2].copy()
     nan[1, 3], endless[0, 0] = np.nan, np.inf
@@ -392,22 +394,23 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     _check_refused(index.search, queries[:, 1:], 3, what="search() for shorter vectors")
     _check_refused(index.search, queries[0], 3, what="search() for one vector without the batch axis")
     assert len(index) == count, f"calls that were refused changed len() from {count} to {len(index)}"
-    _check_search(index, held, queries, 10, None, recall, tolerance, "after calls that were refused")
+    checked.search("after calls that were refused", queries, 10)
 
     gone = keys[40:110]
     index.remove(gone)
     for key in gone.tolist():
         del held[key]
     assert len(index) == count - len(gone), f"{len(gone)} of {count} were removed, len() is {len(index)}"
-    _check_search(index, held, queries, 10, None, recall, tolerance, "after remove()")
-    _check_search(index, held, queries, 5, gone, recall, tolerance, "only removed keys allowed")
+    checked.search("after remove()", queries, 10)
+    checked.search("only removed keys allowed", queries, 5, gone)
     back = _unit(random.standard_normal((3, dim)))
     index.add(gone[:3], back)
-    held |= dict(zip(gone[:3].tolist(), back, strict=True))
-    _check_search(index, held, np.concatenate([queries, back]), 10, None, recall, tolerance, "removed keys added again")
+    held |= zip(gone[:3].tolist(), back, strict=True)
+    checked.search("removed keys added again", np.concatenate([queries, back]), 10)
     index.remove(np.array(sorted(held), np.int64))
+    held.clear()
     assert len(index) == 0, f"all were removed, len() is {len(index)}"
-    _check_search(index, {}, queries, 3, None, recall, tolerance, "everything removed")
+    checked.search("everything removed", queries, 3)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -415,83 +418,77 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
     return unit
 
 
-def _check_search(
-    index: Index,
-    held: dict[int, NDArray[np.float32]],
-    queries: NDArray[np.float32],
-    k: int,
-    allowed: NDArray[np.int64] | None,
-    recall: float,
-    tolerance: float,
-    what: str,
-) -> None:
-    """A search against brute force over what should be held."""
-    passed = queries.copy()
-    keys, scores = index.search(queries, k, allowed) if allowed is not None else index.search(queries, k)
-    assert np.array_equal(queries, passed), f"{what}: search() writes into the queries"
-    _check_found(keys, scores, held, queries, k, allowed, recall, tolerance, what)
+@dataclass(frozen=True)
+class _CheckedIndex:
+    """An ``index``, whose searches are compared with brute force over what should be ``held``."""
 
+    index: Index
+    held: dict[int, NDArray[np.float32]]
+    recall: float
+    tolerance: float
 
-def _check_threads(
-    index: Index,
-    held: dict[int, NDArray[np.float32]],
-    queries: NDArray[np.float32],
-    some: NDArray[np.int64],
-    recall: float,
-    tolerance: float,
-) -> None:
-    """Searches of several threads at once, with and without a filter. All is read when the last has ended."""
-    searches = [(np.roll(queries, turn, axis=0), (None, some)[turn % 2]) for turn in range(5 * THREADS)]
-    what = f"{THREADS} threads that search at once"
-    with ThreadPoolExecutor(THREADS) as pool:
-        answers = [pool.submit(index.search, asked, 5, allowed) for asked, allowed in searches]
-    for answer in answers:
-        error = answer.exception()
-        assert error is None, f"{what}: {type(error).__name__}: {error}"
-    for answer, (asked, allowed) in zip(answers, searches, strict=True):
-        _check_found(*answer.result(), held, asked, 5, allowed, recall, tolerance, what)
+    def search(self, what: str, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None = None) -> None:
+        """Search once."""
+        passed = queries.copy()
+        found = self.index.search(queries, k) if allowed is None else self.index.search(queries, k, allowed)
+        assert np.array_equal(queries, passed), f"{what}: search() writes into the queries"
+        self._compare(what, *found, queries, k, allowed)
 
+    def search_in_threads(self, queries: NDArray[np.float32], some: NDArray[np.int64]) -> None:
+        """Search in several threads at once, with and without a filter. All is read when the last has ended."""
+        searches = [(np.roll(queries, turn, axis=0), (None, some)[turn % 2]) for turn in range(5 * THREADS)]
+        what = f"{THREADS} threads that search at once"
+        with ThreadPoolExecutor(THREADS) as pool:
+            answers = [pool.submit(self.index.search, asked, 5, allowed) for asked, allowed in searches]
+        for answer in answers:
+            error = answer.exception()
+            assert error is None, f"{what}: {type(error).__name__}: {error}"
+        for answer, (asked, allowed) in zip(answers, searches, strict=True):
+            self._compare(what, *answer.result(), asked, 5, allowed)
 
-def _check_found(
-    keys: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    held: dict[int, NDArray[np.float32]],
-    queries: NDArray[np.float32],
-    k: int,
-    allowed: NDArray[np.int64] | None,
-    recall: float,
-    tolerance: float,
-    what: str,
-) -> None:
-    """What a search found against brute force over what should be held."""
-    shape = (len(queries), k)
-    assert keys.shape == shape, f"{what}: keys have shape {keys.shape}, expected {shape}"
-    assert scores.shape == shape, f"{what}: scores have shape {scores.shape}, expected {shape}"
-    assert keys.dtype == np.int64, f"{what}: keys are {keys.dtype}, expected int64"
-    assert scores.dtype == np.float32, f"{what}: scores are {scores.dtype}, expected float32"
-    candidates = sorted(set(held) if allowed is None else set(held) & set(allowed.tolist()))
-    take = min(k, len(candidates))
-    found, wanted = 0, 0
-    for row, query in enumerate(queries):
-        true = {key: float(query.astype(np.float64) @ held[key].astype(np.float64)) for key in candidates}
-        best = sorted(true.values(), reverse=True)[:take]
-        filled = int((keys[row] >= 0).sum())
-        got, given = keys[row, :filled].tolist(), scores[row, :filled]
-        padding = keys[row, filled:]
-        assert (padding == -1).all(), f"{what}: padding {padding}, expected -1, all of it at the end"
-        assert np.isneginf(scores[row, filled:]).all(), f"{what}: padding scores {scores[row, filled:]}, expected -inf"
-        assert filled <= take, f"{what}: {filled} results, but only {take} keys qualify"
-        assert filled or not take, f"{what}: nothing was found for a query, of {len(candidates)} that may be"
-        assert recall < 1 or filled == take, f"{what}: {filled} results, expected {take}"
-        assert len(set(got)) == filled, f"{what}: a key comes twice: {got}"
-        assert set(got) <= set(true), f"{what}: key {min(set(got) - set(true), default=None)} is not held or allowed"
-        assert (np.diff(given) <= tolerance).all(), f"{what}: scores {given} are not best first"
-        for key, score in zip(got, given.tolist(), strict=True):
-            gap = abs(true[key] - score)
-            assert gap <= tolerance, f"{what}: key {key} has score {score}, its inner product is {true[key]}"
-        wanted += take
-        found += sum(true[key] >= best[-1] - tolerance for key in got) if take else 0
-    assert found >= recall * wanted, f"{what}: {found} of the {wanted} best were found, recall {recall} was promised"
+    def _compare(
+        self,
+        what: str,
+        keys: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.int64] | None,
+    ) -> None:
+        shape = (len(queries), k)
+        assert keys.shape == shape, f"{what}: keys have shape {keys.shape}, expected {shape}"
+        assert scores.shape == shape, f"{what}: scores have shape {scores.shape}, expected {shape}"
+        assert keys.dtype == np.int64, f"{what}: keys are {keys.dtype}, expected int64"
+        assert scores.dtype == np.float32, f"{what}: scores are {scores.dtype}, expected float32"
+        candidates = sorted(set(self.held) if allowed is None else set(self.held) & set(allowed.tolist()))
+        take = min(k, len(candidates))
+        found, wanted = 0, 0
+        for row, query in enumerate(queries):
+            true = {key: float(query.astype(np.float64) @ self.held[key].astype(np.float64)) for key in candidates}
+            best = sorted(true.values(), reverse=True)[:take]
+            filled = int((keys[row] >= 0).sum())
+            got, given = keys[row, :filled].tolist(), scores[row, :filled]
+            padding = keys[row, filled:]
+            assert (padding == -1).all(), f"{what}: padding {padding}, expected -1, all of it at the end"
+            assert np.isneginf(scores[row, filled:]).all(), (
+                f"{what}: padding scores {scores[row, filled:]}, expected -inf"
+            )
+            assert filled <= take, f"{what}: {filled} results, but only {take} keys qualify"
+            assert filled or not take, f"{what}: nothing was found for a query, of {len(candidates)} that may be"
+            assert self.recall < 1 or filled == take, f"{what}: {filled} results, expected {take}"
+            assert len(set(got)) == filled, f"{what}: a key comes twice: {got}"
+            assert set(got) <= set(true), (
+                f"{what}: key {min(set(got) - set(true), default=None)} is not held or allowed"
+            )
+            assert (np.diff(given) <= self.tolerance).all(), f"{what}: scores {given} are not best first"
+            for key, score in zip(got, given.tolist(), strict=True):
+                gap = abs(true[key] - score)
+                assert gap <= self.tolerance, f"{what}: key {key} has score {score}, its inner product is {true[key]}"
+            wanted += take
+            found += sum(true[key] >= best[-1] - self.tolerance for key in got) if take else 0
+        assert found >= self.recall * wanted, (
+            f"{what}: {found} of the {wanted} best were found, recall {self.recall} was promised"
+        )
 
 
 def _check_refused(call: Callable[..., Any], *arguments: Any, what: str) -> None:
