@@ -48,7 +48,7 @@ class SellerName:
         if may_be_authorised(listing, self.authorised):
             silent = "listing" if listing.platform is None else "authorised id"
             return Evidence.not_applicable(f"The {silent} names no platform, and the seller {told} may be authorised.")
-        brand = listing.brand or suspects.catalog.references[int(suspects.neighbours.rows[row, 0])].brand
+        brand = listing.brand or suspects.catalog.references[suspects.nearest(row)].brand
         names = {brand: "the brand", **dict.fromkeys(self.names, "an authorised seller")}
         alike = {name: likeness(called, name) for name in names}
         nearest = max(alike, key=alike.__getitem__)

@@ -30,11 +30,12 @@ class Similarity:
         catalog, found = suspects.catalog, suspects.neighbours
         results = []
         for row in range(len(suspects)):
-            best, brand = catalog.references[int(found.rows[row, 0])], suspects.listings[row].brand
+            nearest, brand = suspects.nearest(row), suspects.listings[row].brand
+            best = catalog.references[nearest]
             told = catalog.has_namesake(best) if brand is None else folded(brand) != folded(best.brand)
             name = f"{best.product} of {best.brand}" if told else best.product
             similarity = float(found.scores[row, 0])
-            others = found.cohort[row][found.cohort_goods != catalog.goods[found.rows[row, 0]]]
+            others = found.cohort[row][found.cohort_goods != catalog.goods[nearest]]
             usual = float(np.mean(others)) if len(others) else 0.0
             results.append(
                 Evidence(

@@ -219,6 +219,10 @@ class Suspects:
         large = min(self.size(row)) >= SMALLEST and max(self.size(row)) >= THUMBNAIL
         return known and large and row not in self.unread
 
+    def nearest(self, row: int) -> int:
+        """The catalogue row of the reference that the photo is most like, whatever it was taken for."""
+        return int(self.neighbours.rows[row, 0])
+
     def near(self, row: int) -> tuple[Ints, Floats]:
         """(k,) the nearest references of a photo as catalogue rows, -1 where short, and their scores: best first, but
         for those of the :meth:`goods` that it was taken for, which come before all others. Marks are not looked for
@@ -234,7 +238,7 @@ class Suspects:
 
     def is_another(self, row: int) -> bool:
         """Whether a photo was taken for another product than the nearest."""
-        nearest = self.catalog.goods[self.neighbours.rows[row, 0]]
+        nearest = self.catalog.goods[self.nearest(row)]
         return bool(self.taken_for.get(row, nearest) != nearest)
 
     @_once
@@ -258,7 +262,7 @@ class Suspects:
         others, nothing tells the place of their marks, and what surrounds the nearest one's is on the photo. Who sells
         a fake as another product is judged by what it is a fake of.
         """
-        goods, nearest = self.goods(row), str(self.catalog.goods[self.neighbours.rows[row, 0]])
+        goods, nearest = self.goods(row), str(self.catalog.goods[self.nearest(row)])
         if nearest == goods or self._claimed_goods(row) is None:
             return goods
         claimed = self.place_of(row, goods)

@@ -50,7 +50,7 @@ class Title:
             if not text:
                 results.append(Evidence.not_applicable(UNTITLED))
                 continue
-            nearest = int(suspects.neighbours.rows[row, 0])
+            nearest = suspects.nearest(row)
             fits = np.bincount(codes, references @ vectors[places[text]]) / sizes
             fits[goods == catalog.goods[nearest]] = -np.inf
             best = int(fits.argmax())

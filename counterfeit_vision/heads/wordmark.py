@@ -351,7 +351,7 @@ def _brand_of(suspects: Suspects, row: int) -> str:
     named = catalog.claimed_by(listing)
     if not len(named) and listing.brand is not None:
         named = catalog.rows_of(brand=listing.brand)
-    return catalog.references[int(named[0] if len(named) else suspects.neighbours.rows[row, 0])].brand
+    return catalog.references[int(named[0] if len(named) else suspects.nearest(row))].brand
 
 
 def _learned(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmarks:
