@@ -162,34 +162,17 @@ class Reuse:
         by_vector = near[np.argsort(-(catalog.vectors[near] @ suspects.photos.vectors[row]), kind="stable")]
         keys = _candidates(catalog.genuine, near, by_vector)
         found = [compare_traits(photo, self._traits(suspects, key)) for key in keys]
-        best, *others = order = _surest_first(found, catalog.genuine[keys])
-        match, name = found[best], _name(catalog.references[keys[best]])
-        if match.same_photo:
-            too = (
-                f" {_name(catalog.references[keys[place]])} is the same photo, too."
-                for place in others
-                if found[place].same_photo and catalog.genuine[keys[place]] != catalog.genuine[keys[best]]
-            )
-            but_for = ", plain ground left out" if match.without_ground else ""
-            text = (
-                f"The same photo as {name}{', mirrored' if match.mirror else ''}: {len(match.points)} matched points, "
-                f"{percent(match.agreement)} of the overlap agrees{but_for}.{next(too, '')}"
-            )
-        elif len(match.artwork):
-            text = (
-                f"Shares the printed artwork with {name}; that it is the same photo is not proved: "
-                f"{len(match.artwork)} matched points, {percent(match.agreement)} of the overlap agrees."
-            )
-        else:
-            nearest = number(len(found), "most similar photo")
-            text = f"No copy of the {nearest} was proved; where it overlaps {name}, {percent(match.agreement)} agrees."
+        order = _surest_first(found, catalog.genuine[keys])
+        best, match, references = keys[order[0]], found[order[0]], [catalog.references[keys[place]] for place in order]
+        twins = [keys[place] for place in order if found[place].same_photo]
+        twin = next((catalog.references[key] for key in twins if catalog.genuine[key] != catalog.genuine[best]), None)
         return Evidence(
             score=_sureness(match.score) if match.same_photo else min(_sureness(match.score), ANOTHER),
-            text=text,
+            text=_sentence(match, references[0], twin, len(found)),
             region=match.region if match.same_photo else None,
-            references=tuple(catalog.references[keys[place]].id for place in order),
+            references=tuple(reference.id for reference in references),
             points=match.points if match.same_photo else match.artwork if len(match.artwork) else None,
-            crops=_side_by_side(suspects, row, keys[best]) if match.same_photo else None,
+            crops=_side_by_side(suspects, row, best) if match.same_photo else None,
         )
 
     def _traits(self, suspects: Suspects, key: int) -> Traits:
@@ -415,6 +398,28 @@ def _box(overlap: Bools, size: tuple[int, int]) -> Region | None:
         return None
     x, y = size[0] / overlap.shape[1], size[1] / overlap.shape[0]
     return Region(*(float(v) for v in (columns[0] * x, rows[0] * y, (columns[-1] + 1) * x, (rows[-1] + 1) * y)))
+
+
+def _sentence(match: PhotoComparison, reference: Reference, twin: Reference | None, compared: int) -> str:
+    """What a photo has in common with the surest ``reference`` of so many; ``twin``: a known fake that is the same
+    photo as well as a genuine one, or the reverse.
+    """
+    agreement = percent(match.agreement)
+    if match.same_photo:
+        mirrored = ", mirrored" if match.mirror else ""
+        but_for = ", plain ground left out" if match.without_ground else ""
+        too = "" if twin is None else f" {_name(twin)} is the same photo, too."
+        return (
+            f"The same photo as {_name(reference)}{mirrored}: {len(match.points)} matched points, {agreement} of the "
+            f"overlap agrees{but_for}.{too}"
+        )
+    if len(match.artwork):
+        return (
+            f"Shares the printed artwork with {_name(reference)}; that it is the same photo is not proved: "
+            f"{len(match.artwork)} matched points, {agreement} of the overlap agrees."
+        )
+    nearest = number(compared, "most similar photo")
+    return f"No copy of the {nearest} was proved; where it overlaps {_name(reference)}, {agreement} agrees."
 
 
 def _name(reference: Reference) -> str:
