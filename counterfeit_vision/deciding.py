@@ -281,12 +281,7 @@ class Decider:
         return row is not None and bool(self.catalog.genuine[row])
 
     def _known(
-        self,
-        listing: Listing,
-        judged: Sequence[JudgedPhoto],
-        scores: Doubles,
-        kinds: Sequence[str],
-        marked: Bools,
+        self, listing: Listing, judged: Sequence[JudgedPhoto], scores: Doubles, kinds: Sequence[str], marked: Bools
     ) -> Bools:
         """Which photos show something that the catalogue knows: they look like it and are not blank, are copies of its
         photos, or are ``marked``.

@@ -22,8 +22,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Bools, Doubles, Ints
 from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
@@ -99,7 +99,7 @@ def _is_again(row: JudgedPhoto, other: JudgedPhoto) -> bool:
     return np.allclose(mine, theirs, rtol=SAME, atol=SAME, equal_nan=True)
 
 
-def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> NDArray[np.float64]:
+def scores_of(rows: Sequence[JudgedPhoto], heads: int) -> Doubles:
     """(N, H) the heads' scores, NaN where one does not apply."""
     return np.array(
         [[item.score if item.applicable else math.nan for item in row.evidence] for row in rows], np.float64
@@ -114,7 +114,7 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
     return [row.evidence[column] for row in rows]
 
 
-def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> NDArray[np.bool_]:
+def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:
     """Which photos are proven copies of genuine ones: they show genuine goods, whatever the seller sells."""
     proof = said(rows, heads, Reuse.name)
     return np.array([is_copy(one) and one.references[0] not in catalog.known_fakes for one in proof], bool)
@@ -403,7 +403,7 @@ def _said_by(head: Head, suspects: Suspects) -> list[Evidence]:
     return column
 
 
-def _rows(near: NDArray[np.int64]) -> tuple[int, ...]:
+def _rows(near: Ints) -> tuple[int, ...]:
     return tuple(int(key) for key in near if key >= 0)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Bools, Floats, Ints
 from .errors import InputError
 from .foreground import ASKING, Foreground, head_of, reference_foreground
 from .neighbours import Neighbours, best_first, evenly_spread, reference_scores
@@ -44,15 +45,15 @@ class Likeness:
         self,
         kept: KeptReferences,
         goods: NDArray[np.object_],
-        genuine: NDArray[np.bool_],
+        genuine: Bools,
         encoder: Encoder,
         index: Callable[[int], Index] | None,
     ) -> None:
         self.kept, self.goods, self.genuine, self.encoder, self._make_index = kept, goods, genuine, encoder, index
-        self._weights: dict[int, NDArray[np.float32]] = {}
+        self._weights: dict[int, Floats] = {}
         self._margins: dict[tuple[str, str], float] = {}
 
-    def neighbours(self, photos: Embeddings, k: int, allowed: NDArray[np.int64] | None) -> Neighbours:
+    def neighbours(self, photos: Embeddings, k: int, allowed: Ints | None) -> Neighbours:
         """See :meth:`counterfeit_vision.Catalog.neighbours`."""
         centred = self._centred(photos.vectors)
         if allowed is None and not self.genuine.all():
@@ -66,7 +67,7 @@ class Likeness:
         cohort = np.stack([likeness for *_, likeness in near]) if near else np.zeros((0, len(self.cohort)), np.float32)
         return Neighbours(rows, scores, plain, cohort, self.cohort_goods)
 
-    def _found(self, centred: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    def _found(self, centred: Floats, k: int, allowed: Ints | None) -> Ints:
         """(n, k) what the index finds. Raises :class:`InputError` where that is nothing, and something is allowed."""
         found, _ = self.index.search(centred, k, allowed)
         some = len(self.goods) if allowed is None else len(allowed)
@@ -76,9 +77,7 @@ class Likeness:
             )
         return found
 
-    def _nearest(
-        self, photos: Embeddings, row: int, keys: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], float, NDArray[np.float32]]:
+    def _nearest(self, photos: Embeddings, row: int, keys: Ints) -> tuple[Ints, Floats, float, Floats]:
         """Of one photo's short list ``keys``: the references and their scores (n,), the highest plain cosine, and the
         scores against the cohort (C,).
         """
@@ -92,7 +91,7 @@ class Likeness:
         cosine = float((self.kept.vectors[keys] @ photos.vectors[row]).max(initial=-1))
         return keys, reference_scores(groups, products, own), cosine, cohort
 
-    def most_alike(self, photos: Embeddings, row: int, rows: NDArray[np.int64]) -> tuple[str, float]:
+    def most_alike(self, photos: Embeddings, row: int, rows: Ints) -> tuple[str, float]:
         """Of the products that some ``rows``, at least one, show, the one that a photo is most like, as in ``goods``,
         and how much. Of more than :data:`SHORTLIST` rows only products of as many are compared, those whose vectors
         are nearest: a brand may have thousands of photos.
@@ -106,7 +105,7 @@ class Likeness:
         best = int(likeness.argmax())
         return str(self.goods[groups[best][0]]), float(likeness[best])
 
-    def of(self, photos: Embeddings, row: int, groups: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+    def of(self, photos: Embeddings, row: int, groups: Sequence[Ints]) -> Floats:
         """How much one photo is like each group of references of one product: (G,) float32, on the scale of
         :meth:`counterfeit_vision.Catalog.search`.
 
@@ -145,12 +144,12 @@ class Likeness:
 
     def _of(
         self,
-        vector: NDArray[np.float32],
-        tokens: NDArray[np.float32] | None,
-        compared: Mapping[int, NDArray[np.float32]],
-        groups: Sequence[NDArray[np.int64]],
+        vector: Floats,
+        tokens: Floats | None,
+        compared: Mapping[int, Floats],
+        groups: Sequence[Ints],
         without: int = -1,
-    ) -> NDArray[np.float32]:
+    ) -> Floats:
         """See :meth:`of`. ``vector`` (D,) is the photo's, its ``tokens`` (p, d) those that are compared, with what is
         ``compared`` of the groups. ``without`` is a row that counts as if it were not in the catalogue.
         """
@@ -175,7 +174,7 @@ class Likeness:
         likeness = specific_likeness(best[:, : len(groups)], best[:, len(groups) :], unlike, views)
         return likeness + VECTOR_WEIGHT * cosine
 
-    def _compared(self, groups: Sequence[NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
+    def _compared(self, groups: Sequence[Ints]) -> dict[int, Floats]:
         """The tokens (p, d) that are compared of each reference in some groups and in the cohort, by row."""
         return {
             **self._cohort_tokens,
@@ -183,21 +182,21 @@ class Likeness:
         }
 
     @cached_property
-    def _cohort_tokens(self) -> dict[int, NDArray[np.float32]]:
+    def _cohort_tokens(self) -> dict[int, Floats]:
         """Kept, as each photo is compared with them; of 196 patches a reference they take 16 MB."""
         return self._tokens(np.concatenate(self.cohort))
 
-    def _tokens(self, rows: NDArray[np.int64]) -> dict[int, NDArray[np.float32]]:
+    def _tokens(self, rows: Ints) -> dict[int, Floats]:
         return dict(zip(rows.tolist(), compared_tokens(self.kept.patches(rows), self.kept.masks[rows]), strict=True))
 
-    def by_product(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    def by_product(self, rows: Ints) -> list[Ints]:
         """Rows grouped by brand and product, in order of first appearance."""
         groups: dict[str, list[int]] = {}
         for row, goods in zip(rows.tolist(), self.goods[rows].tolist(), strict=True):
             groups.setdefault(goods, []).append(row)
         return [np.array(group, rows.dtype) for group in groups.values()]
 
-    def product_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def product_weights(self, rows: Ints) -> Floats:
         """(n, P) in 0..1: how surely each patch of these references shows the product and not the room."""
         if self.kept.foreground is not None:
             return np.asarray(self.kept.foreground[rows], np.float32)
@@ -206,7 +205,7 @@ class Likeness:
                 self._weights[row] = self._product_weight(row)
         return np.stack([self._weights[row] for row in rows.tolist()])
 
-    def _product_weight(self, row: int) -> NDArray[np.float32]:
+    def _product_weight(self, row: int) -> Floats:
         assert self.kept.tokens is not None
         own = np.flatnonzero((self.goods == self.goods[row]) & self.genuine)
         own = own[own != row][:FOREGROUND_REFERENCES]
@@ -220,7 +219,7 @@ class Likeness:
         )
         return np.asarray(weight * self.kept.masks[row], np.float32)
 
-    def foreground_of(self, photos: Embeddings, row: int) -> NDArray[np.float32] | None:
+    def foreground_of(self, photos: Embeddings, row: int) -> Floats | None:
         """How surely each patch of one photo is product: (1, P) float32 in 0..1; ``None`` where the encoder
         can't tell.
         """
@@ -233,7 +232,7 @@ class Likeness:
         dimensions = 0 if self.kept.space is None else len(self.kept.space.scale)
         return head_of(self.encoder, dimensions)
 
-    def _centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _centred(self, vectors: Floats) -> Floats:
         shifted = vectors - self.kept.centre
         return np.asarray(shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12), np.float32)
 
@@ -255,7 +254,7 @@ class Likeness:
         return ExactIndex(dimensions, device=str(device))
 
     @cached_property
-    def cohort(self) -> tuple[NDArray[np.int64], ...]:
+    def cohort(self) -> tuple[Ints, ...]:
         """A few references each of up to :data:`COHORT` products, evenly spread over the catalogue, as rows."""
         genuine = np.where(self.genuine, self.goods, "")
         names = np.unique(self.goods[self.genuine].astype(str))
@@ -269,5 +268,5 @@ class Likeness:
         return np.array([self.goods[int(rows[0])] for rows in self.cohort], dtype=object)
 
 
-def _top_two(cosines: NDArray[np.float32]) -> float:
+def _top_two(cosines: Floats) -> float:
     return float(np.sort(cosines)[-2:].mean())

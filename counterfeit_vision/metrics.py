@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, SupportsFloat
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import Bools, Doubles
+from .arrays import Bools, Doubles, Ints
 from .checks import as_number, as_share, group_names, is_nothing
 from .errors import InputError
 
@@ -224,7 +224,7 @@ def _bins(what: str, labels: ArrayLike, probabilities: ArrayLike, bins: int) -> 
     return [Bin(int(row.sum()), float(values[row].mean()), float(positive[row].mean())) for row in rows]
 
 
-def _place(values: Doubles, bins: int) -> NDArray[np.int64]:
+def _place(values: Doubles, bins: int) -> Ints:
     """(N,) the bin of each value, of ``bins`` of equal mass."""
     _, inverse, sizes = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(sizes) - sizes / 2  # rank of the middle of each value's rows
@@ -277,12 +277,7 @@ def benjamini_hochberg(p_values: Sequence[float], fdr: float) -> list[bool]:
 
 
 def bootstrap_interval(
-    statistic: Callable[[NDArray[np.int64]], float],
-    groups: Sequence[str],
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+    statistic: Callable[[Ints], float], groups: Sequence[str], *, draws: int = 1000, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
     """The interval (``level``) of ``statistic(rows)``, resampling whole groups (a listing, a scene, a seller) with
     replacement.
@@ -294,12 +289,7 @@ def bootstrap_interval(
 
 
 def _interval(
-    what: str,
-    statistic: Callable[[NDArray[np.int64]], float],
-    groups: Sequence[str],
-    draws: int,
-    seed: int,
-    level: float,
+    what: str, statistic: Callable[[Ints], float], groups: Sequence[str], draws: int, seed: int, level: float
 ) -> tuple[float, float]:
     outside = (1 - as_share(level, f"{what}: level", 0.95)) / 2
     low, high = np.quantile(_drawn(what, statistic, groups, draws, seed), [outside, 1 - outside])
@@ -307,7 +297,7 @@ def _interval(
 
 
 def _drawn(
-    what: str, statistic: Callable[[NDArray[np.int64]], float], groups: Sequence[str], draws: int, seed: int = 0
+    what: str, statistic: Callable[[Ints], float], groups: Sequence[str], draws: int, seed: int = 0
 ) -> list[float]:
     """The statistic of each draw of whole groups, where it is defined."""
     names = group_names(groups, "each row", f"{what}: groups")
@@ -353,7 +343,7 @@ def calibration_error_interval(
     share = as_share(level, f"{what}: level", 0.95)
     place, over = _place(values, BINS), values - positive
 
-    def distances(rows: NDArray[np.int64]) -> Doubles:
+    def distances(rows: Ints) -> Doubles:
         return np.bincount(place[rows], over[rows], minlength=BINS) / len(rows)
 
     found = distances(np.arange(len(over)))
@@ -379,8 +369,8 @@ class Difference:
 
 
 def paired_difference(
-    first: Callable[[NDArray[np.int64]], float],
-    second: Callable[[NDArray[np.int64]], float],
+    first: Callable[[Ints], float],
+    second: Callable[[Ints], float],
     groups: Sequence[str],
     *,
     draws: int = 1000,

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats, Pixels
+from .arrays import Doubles, Floats, Pixels
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def patch_mask(content: Floats, grid: tuple[int, int]) -> Floats:
     return np.outer(_overlap(y0, y1, rows), _overlap(x0, x1, columns)).astype(np.float32)
 
 
-def _overlap(start: float, end: float, cells: int) -> NDArray[np.float64]:
+def _overlap(start: float, end: float, cells: int) -> Doubles:
     edges = np.clip(np.arange(cells + 1), start * cells, end * cells)
     return np.diff(edges)
 
@@ -248,11 +248,11 @@ def unpad(patches: NDArray[Any], content: Floats, long_side: int = 32) -> Floats
     return np.asarray(vertical @ patches.astype(np.float64) @ horizontal.T, np.float32)
 
 
-def _weights(start: float, end: float, patches: int, cells: int) -> NDArray[np.float64]:
+def _weights(start: float, end: float, patches: int, cells: int) -> Doubles:
     """(cells, patches): each cell of the photo as a mix of two patches; zeros where the square does not reach."""
     centres = start + (np.arange(cells) + 0.5) / cells * (end - start)
     first, last = max(0, math.floor(start * patches)), min(patches, math.ceil(end * patches)) - 1
     position = np.clip(centres * patches - 0.5, first, last)
-    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(patches)))
+    weights: Doubles = np.maximum(0, 1 - np.abs(position[:, np.newaxis] - np.arange(patches)))
     weights[(centres < 0) | (centres > 1)] = 0
     return weights

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Bools, Floats, Ints, Pixels
 from .cache import EmbeddingCache
 from .decode import decode
 from .errors import CorruptCatalogError, DecodeError, InputError
@@ -57,13 +58,13 @@ class KeptReferences:
     references: tuple[Reference, ...]
     sha256: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
-    vectors: NDArray[np.float32]
-    content: NDArray[np.float32]
-    centre: NDArray[np.float32]
+    vectors: Floats
+    content: Floats
+    centre: Floats
     grid: tuple[int, int]
     space: TokenSpace | None
     tokens: PackedTokens | None
-    foreground: NDArray[np.float32] | None
+    foreground: Floats | None
     marks: MarkLibrary | None
     found: tuple[bool, ...]
 
@@ -117,7 +118,7 @@ class KeptReferences:
         assert isinstance(jpeg, bytes)
         return jpeg
 
-    def pixels(self, row: int) -> NDArray[np.uint8]:
+    def pixels(self, row: int) -> Pixels:
         """The kept copy of a reference: (h, w, 3) uint8 RGB, upright. Raises :class:`CorruptCatalogError`, as it is no
         fault of the photo that it is compared with.
         """
@@ -138,7 +139,7 @@ class KeptReferences:
         reference = self.references[row]
         return PhotoView(reference.id, small_jpeg(self.pixels(row)), self.sizes[row], reference.product)
 
-    def patches(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    def patches(self, rows: Ints) -> NDArray[np.float16]:
         """Some references' tokens (n, P, d) float16, unit length; of a small catalogue they stay in memory."""
         assert self.tokens is not None
         return self._unpacked[rows] if len(self.references) <= KEPT_UNPACKED else self.tokens.unpack(rows)
@@ -149,7 +150,7 @@ class KeptReferences:
         return self.tokens.unpack(slice(None))
 
     @cached_property
-    def masks(self) -> NDArray[np.bool_]:
+    def masks(self) -> Bools:
         """(N, P) which patches of each reference are compared: the product's, where the encoder can tell them."""
         return compared_patches(self.foreground, self.content, self.grid)
 
@@ -197,11 +198,8 @@ def small_copy(reference: Reference, photo: EncodedPhoto) -> Reference:
 
 
 def compared_patches(
-    foreground: NDArray[np.float32] | None,
-    content: NDArray[np.float32],
-    grid: tuple[int, int],
-    least: float = PRODUCT,
-) -> NDArray[np.bool_]:
+    foreground: Floats | None, content: Floats, grid: tuple[int, int], least: float = PRODUCT
+) -> Bools:
     """(N, P) which patches of photos are compared: those on the photo, and of the product where ``foreground`` (N, P)
     says so at least this surely. ``content`` (N, 4) says where the photos lie in their squares.
     """
@@ -223,14 +221,14 @@ def _taken(photos: list[EncodedPhoto]) -> NDArray[np.float16] | None:
     return patches
 
 
-def _foreground(encoder: Encoder, photos: Embeddings) -> NDArray[np.float32] | None:
+def _foreground(encoder: Encoder, photos: Embeddings) -> Floats | None:
     if photos.patches is None:
         return None
     head = head_of(encoder, photos.patches.shape[2])
     return None if head is None else head(photos.patches, photos.content, photos.grid)
 
 
-def _centre(vectors: NDArray[np.float32], goods: Sequence[Hashable | None]) -> NDArray[np.float32]:
+def _centre(vectors: Floats, goods: Sequence[Hashable | None]) -> Floats:
     """The mean of the means of all ``goods`` (``None``: left out), so that many photos of one do not pull it."""
     rows: dict[Hashable, list[int]] = {}
     for row, name in enumerate(goods):

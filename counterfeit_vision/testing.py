@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Doubles, Floats, Ints, Pixels
 from .catalog import Catalog
 from .encoders.base import Encoder, OverlappingEncoder, TextEncoder
 from .errors import InputError
@@ -129,7 +129,7 @@ def _is_size(value: object) -> bool:
     return isinstance(value, int) and value >= 1
 
 
-def _squares(encoder: Encoder) -> NDArray[np.uint8]:
+def _squares(encoder: Encoder) -> Pixels:
     """Seven seeded squares, no two alike: noise, waves of three colours, black, and a photo that was prepared."""
     preprocess = encoder.preprocess
     assert isinstance(preprocess, Preprocess), f"preprocess is a {type(preprocess).__name__}, expected a Preprocess"
@@ -171,7 +171,7 @@ def _check_rows(rows: Embeddings, count: int, fingerprint: str) -> None:
     assert np.isfinite(patches).all(), "patches hold NaN or infinity: more than float16 takes?"
 
 
-def _check_unit(vectors: NDArray[np.float32], what: str) -> None:
+def _check_unit(vectors: Floats, what: str) -> None:
     assert vectors.dtype == np.float32, f"{what} are {vectors.dtype}, expected float32"
     assert np.isfinite(vectors).all(), f"{what} hold NaN or infinity"
     lengths = np.linalg.norm(vectors, axis=1)
@@ -180,7 +180,7 @@ def _check_unit(vectors: NDArray[np.float32], what: str) -> None:
 
 def _check_texts(encoder: TextEncoder, width: int, tolerance: float) -> None:
     """Two texts together, and each by itself."""
-    alone: list[NDArray[np.float32]] = []
+    alone: list[Floats] = []
     for texts in ([TEXTS[0]], [TEXTS[1]], TEXTS):
         try:
             vectors = encoder.encode_text(texts)
@@ -195,9 +195,7 @@ def _check_texts(encoder: TextEncoder, width: int, tolerance: float) -> None:
     assert gap <= tolerance, f"a text alone, against in a batch: vectors differ by {gap:.2g}, not {tolerance:.2g}"
 
 
-def _check_same(
-    rows: Embeddings, again: Embeddings, which: slice | NDArray[np.int64], tolerance: float, what: str
-) -> None:
+def _check_same(rows: Embeddings, again: Embeddings, which: slice | Ints, tolerance: float, what: str) -> None:
     """``again`` holds what ``rows[which]`` holds."""
     vectors = rows.vectors[which]
     assert again.vectors.shape == vectors.shape, f"{what}: vectors of shape {again.vectors.shape}, not {vectors.shape}"
@@ -212,7 +210,7 @@ def _check_same(
         assert worst <= bound, f"{what}: patches differ by {worst:.2g} of their length, the bound is {bound:.2g}"
 
 
-def _check_overlap(encoder: OverlappingEncoder, images: NDArray[np.uint8], rows: Embeddings, tolerance: float) -> None:
+def _check_overlap(encoder: OverlappingEncoder, images: Pixels, rows: Embeddings, tolerance: float) -> None:
     """Batches that are no two alike, begun and collected as :mod:`~counterfeit_vision.stream` does, and read last."""
     ahead = encoder.in_flight
     assert _is_size(ahead), f"in_flight is {ahead!r}, expected a whole number, 1 or more"
@@ -349,7 +347,7 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     for array in (vectors, keys, queries):
         array.flags.writeable = False
 
-    index, held = make_index(dim), dict[int, NDArray[np.float32]]()
+    index, held = make_index(dim), dict[int, Floats]()
     _check_members(index, Index, "add(), remove(), search() and len()")
     checked = _CheckedIndex(index, held, recall, tolerance)
     other = make_index(dim)
@@ -413,8 +411,8 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     checked.search("everything removed", queries, 3)
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+def _unit(vectors: Doubles) -> Floats:
+    unit: Floats = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     return unit
 
 
@@ -423,18 +421,18 @@ class _CheckedIndex:
     """An ``index``, whose searches are compared with brute force over what should be ``held``."""
 
     index: Index
-    held: dict[int, NDArray[np.float32]]
+    held: dict[int, Floats]
     recall: float
     tolerance: float
 
-    def search(self, what: str, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None = None) -> None:
+    def search(self, what: str, queries: Floats, k: int, allowed: Ints | None = None) -> None:
         """Search once."""
         passed = queries.copy()
         found = self.index.search(queries, k) if allowed is None else self.index.search(queries, k, allowed)
         assert np.array_equal(queries, passed), f"{what}: search() writes into the queries"
         self._compare(what, *found, queries, k, allowed)
 
-    def search_in_threads(self, queries: NDArray[np.float32], some: NDArray[np.int64]) -> None:
+    def search_in_threads(self, queries: Floats, some: Ints) -> None:
         """Search in several threads at once, with and without a filter. All is read when the last has ended."""
         searches = [(np.roll(queries, turn, axis=0), (None, some)[turn % 2]) for turn in range(5 * THREADS)]
         what = f"{THREADS} threads that search at once"
@@ -446,15 +444,7 @@ class _CheckedIndex:
         for answer, (asked, allowed) in zip(answers, searches, strict=True):
             self._compare(what, *answer.result(), asked, 5, allowed)
 
-    def _compare(
-        self,
-        what: str,
-        keys: NDArray[np.int64],
-        scores: NDArray[np.float32],
-        queries: NDArray[np.float32],
-        k: int,
-        allowed: NDArray[np.int64] | None,
-    ) -> None:
+    def _compare(self, what: str, keys: Ints, scores: Floats, queries: Floats, k: int, allowed: Ints | None) -> None:
         shape = (len(queries), k)
         assert keys.shape == shape, f"{what}: keys have shape {keys.shape}, expected {shape}"
         assert scores.shape == shape, f"{what}: scores have shape {scores.shape}, expected {shape}"

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from .base import Encoder, Squares
 from .runtime import TowerEncoder
 from .transformer import LeanTransformer
@@ -20,9 +20,7 @@ __all__ = ["vectors_and_tokens"]
 DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the 6th, 9th and 12th of CLIP B/16
 
 
-def vectors_and_tokens(
-    encoder: Encoder, squares: NDArray[np.uint8], depths: Sequence[float] = DEPTHS
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def vectors_and_tokens(encoder: Encoder, squares: Pixels, depths: Sequence[float] = DEPTHS) -> tuple[Floats, Floats]:
     """``squares`` (N, S, S, 3) uint8 -> their vectors (N, F) float32, of unit length, and their patch tokens at D
     depths, (N, D, P, E) float32, in one pass.
 
@@ -36,7 +34,7 @@ def vectors_and_tokens(
         return seen.vectors, seen.patches[:, None].astype(np.float32)
     layers = sorted({max(round(depth * tower.depth), 1) - 1 for depth in depths})
 
-    def run(part: Squares) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(part: Squares) -> tuple[Floats, Floats]:
         with torch.inference_mode():
             vectors, tokens = tower.whole(encoder.normalised(encoder.stage(part)), layers)
             assert tokens is not None

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import metrics
+from ..arrays import Bools, Doubles, Ints
 from ..errors import InputError
 from ..metrics import Difference
 from ..threads import cached_property
@@ -68,17 +68,17 @@ class Columns:
     which answers are ordered (:func:`~.confidence.confidence`).
     """
 
-    fake: NDArray[np.bool_]
-    unknown: NDArray[np.bool_]
-    misnamed: NDArray[np.bool_]
-    suspected: NDArray[np.bool_]
-    abstained: NDArray[np.bool_]
-    peak: NDArray[np.bool_]
-    place: NDArray[np.int64]
-    risk: NDArray[np.float64]
-    probability: NDArray[np.float64]
-    answer: NDArray[np.float64]
-    confidence: NDArray[np.float64]
+    fake: Bools
+    unknown: Bools
+    misnamed: Bools
+    suspected: Bools
+    abstained: Bools
+    peak: Bools
+    place: Ints
+    risk: Doubles
+    probability: Doubles
+    answer: Doubles
+    confidence: Doubles
 
     @classmethod
     def of(cls, rows: Sequence[Judged]) -> Columns:
@@ -104,11 +104,11 @@ class Columns:
             confidence(answer, p_value, probability, likeness, margin_p, named, abstained),
         )
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> Drawn:
+    def __getitem__(self, rows: Ints) -> Drawn:
         return Drawn(self, rows)
 
     @cached_property
-    def wrong(self) -> NDArray[np.bool_]:
+    def wrong(self) -> Bools:
         """Where an answer errs, fake from :data:`ALARM` on: takes genuine for fake or fake for genuine, names another
         product than a genuine listing shows, or is about goods that the catalogue does not hold.
         """
@@ -125,7 +125,7 @@ class Drawn(NamedTuple):
     """Some of the rows of columns, of which only those that are asked for are copied."""
 
     columns: Columns
-    rows: NDArray[np.int64]
+    rows: Ints
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.columns, name)[self.rows]

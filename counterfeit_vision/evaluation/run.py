@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..catalog import Catalog
 from ..checks import as_number
 from ..decode import decode
@@ -198,7 +198,7 @@ def _place(truth: _Truth, verdict: Verdict, catalog: Catalog) -> int | None:
     return next((place for place, id in enumerate(verdict.nearest, 1) if id in right), 0) if right else None
 
 
-def _rows_shown(truth: _Truth, catalog: Catalog) -> NDArray[np.int64]:
+def _rows_shown(truth: _Truth, catalog: Catalog) -> Ints:
     """The references of the true product, of which the file tells the name; the brand's own, where several have one of
     that name and the file tells the brand.
     """

@@ -183,12 +183,7 @@ class LearnedHead:
         return self
 
     def fit_features(
-        self,
-        product: Floats,
-        room: Floats | None,
-        trivial: Floats,
-        fake: Bools,
-        groups: Sequence[str],
+        self, product: Floats, room: Floats | None, trivial: Floats, fake: Bools, groups: Sequence[str]
     ) -> LearnedHead:
         """As :meth:`fit`, of what is seen of N photos: (N, F) of the product, and, for the controls, of the room and
         of trivial things; ``fake`` (N,) bool.

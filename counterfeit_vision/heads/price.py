@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Ints
 from ..catalog import Catalog
 from ..checks import as_number
 from ..errors import InputError
@@ -145,7 +145,7 @@ def _beside(share: float) -> str:
     return "about" if told == "0" else f"{more}{told} % {side}"
 
 
-def _sold(suspects: Suspects, row: int) -> tuple[str, NDArray[np.int64]]:
+def _sold(suspects: Suspects, row: int) -> tuple[str, Ints]:
     """The product that is sold, as the catalogue calls it, and its references: as claimed, else the one that the photo
     is taken for.
     """

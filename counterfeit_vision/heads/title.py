@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..encoders.base import TextEncoder
 from ..errors import CounterfeitVisionError, InputError
 from ..types import Evidence, Listing
@@ -79,7 +79,7 @@ def _claim(listing: Listing) -> str:
     return (listing.title or " ".join(filter(None, (listing.brand, listing.product)))).strip()
 
 
-def _vectors_of(encoder: TextEncoder, texts: Sequence[str], width: int) -> NDArray[np.float32]:
+def _vectors_of(encoder: TextEncoder, texts: Sequence[str], width: int) -> Floats:
     """(N, width). Raises :class:`InputError` that names the encoder where it breaks its word."""
     try:
         vectors = np.asarray(encoder.encode_text(texts))

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..arrays import Floats, Ints, Pixels
 from ..encoders.base import precision_of
 from ..geometry.keypoints import Keypoints
 from ..marks.alone import MarkAlone
@@ -35,15 +33,15 @@ class GoodsMarks:
     it in the ``memory`` of these references, too.
     """
 
-    rows: NDArray[np.int64]
+    rows: Ints
     stencil: Stencil | str
     encoder: Encoder
     memory: Memory
-    photos: Callable[[int], NDArray[np.uint8]]
-    product: Callable[[int], NDArray[np.float32] | None]
+    photos: Callable[[int], Pixels]
+    product: Callable[[int], Floats | None]
 
     @property
-    def shown_by(self) -> NDArray[np.int64]:
+    def shown_by(self) -> Ints:
         """Those of ``rows`` that the stencil was made from; all where there is none."""
         return self.rows if isinstance(self.stencil, str) else self.rows[list(self.stencil.rows)]
 

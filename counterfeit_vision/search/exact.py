@@ -20,8 +20,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from ..encoders.devices import device_of, multiplies_bfloat16
 from .base import check_held_keys, check_new_keys, check_vectors
 
@@ -52,7 +52,7 @@ class ExactIndex:
         self._scanned = self._vectors.to(self.scan)  # the same tensor where that is float32
         self._longest = self._rounding = 0.0  # of the vectors, and of what the scan's dtype takes from them
 
-    def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    def add(self, keys: Ints, vectors: Floats) -> None:
         """See :meth:`counterfeit_vision.search.base.Index.add`."""
         vectors = check_vectors(vectors, self.dim, "vectors")
         keys = check_new_keys(keys, len(vectors), set(self._keys.tolist()))
@@ -66,16 +66,14 @@ class ExactIndex:
         self._scanned = self._vectors if self.scan is torch.float32 else torch.cat([self._scanned, scanned])
         self._keys = np.concatenate([self._keys, keys])
 
-    def remove(self, keys: NDArray[np.int64]) -> None:
+    def remove(self, keys: Ints) -> None:
         """See :meth:`counterfeit_vision.search.base.Index.remove`."""
         stay = ~np.isin(self._keys, check_held_keys(keys, set(self._keys.tolist())))
         rows = torch.from_numpy(stay).to(self.device)
         self._vectors, self._keys = self._vectors[rows], self._keys[stay]
         self._scanned = self._vectors if self.scan is torch.float32 else self._scanned[rows]
 
-    def search(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def search(self, queries: Floats, k: int, allowed: Ints | None = None) -> tuple[Ints, Floats]:
         """See :meth:`counterfeit_vision.search.base.Index.search`."""
         queries = check_vectors(queries, self.dim, "queries")
         rows = np.arange(len(self._keys)) if allowed is None else np.flatnonzero(np.isin(self._keys, allowed))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
 from .base import check_held_keys, check_new_keys, check_vectors
 
 __all__ = ["FaissIndex"]
@@ -37,22 +37,20 @@ class FaissIndex:
 
         return faiss
 
-    def add(self, keys: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    def add(self, keys: Ints, vectors: Floats) -> None:
         """See :meth:`counterfeit_vision.search.base.Index.add`."""
         vectors = check_vectors(vectors, self.dim, "vectors")
         keys = check_new_keys(keys, len(vectors), self._keys)
         self._index.add_with_ids(vectors, keys)
         self._keys.update(keys.tolist())
 
-    def remove(self, keys: NDArray[np.int64]) -> None:
+    def remove(self, keys: Ints) -> None:
         """See :meth:`counterfeit_vision.search.base.Index.remove`."""
         keys = check_held_keys(keys, self._keys)
         self._index.remove_ids(self._faiss.IDSelectorBatch(keys))
         self._keys.difference_update(keys.tolist())
 
-    def search(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.int64] | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def search(self, queries: Floats, k: int, allowed: Ints | None = None) -> tuple[Ints, Floats]:
         """See :meth:`counterfeit_vision.search.base.Index.search`."""
         queries = check_vectors(queries, self.dim, "queries")
         keys = np.full((len(queries), k), -1, np.int64)
@@ -70,7 +68,7 @@ class FaissIndex:
         scores[keys < 0] = -np.inf
         return keys, scores
 
-    def _padded(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _padded(self, queries: Floats) -> Floats:
         """``queries``, repeated up to FAISS's quick regime where that costs less than the slow one."""
         full = -(-self._faiss.cvar.distance_compute_blas_threshold // self.dim)  # older ones: 20 queries, so 1 here
         return np.resize(queries, (full, self.dim)) if full * _WORTH_PADDING <= len(queries) < full else queries

@@ -12,15 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Bools, Floats, Ints
+
 __all__ = ["best_in", "best_matches", "compared_tokens", "specific_likeness"]
 
 
-def best_matches(
-    query: NDArray[np.float32],
-    query_mask: NDArray[np.bool_],
-    references: NDArray[np.float16],
-    reference_masks: NDArray[np.bool_],
-) -> NDArray[np.float32]:
+def best_matches(query: Floats, query_mask: Bools, references: NDArray[np.float16], reference_masks: Bools) -> Floats:
     """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
 
     ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
@@ -30,13 +27,13 @@ def best_matches(
     return best_in(own, compared_tokens(references, reference_masks))
 
 
-def compared_tokens(references: NDArray[np.float16], masks: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
+def compared_tokens(references: NDArray[np.float16], masks: Bools) -> list[Floats]:
     """Of each of N references' tokens (N, R, d) those in the masks (N, R), as many photos are compared with them."""
     tokens = references[masks].astype(np.float32)
     return np.split(tokens, np.cumsum(masks.sum(axis=1)))[:-1]
 
 
-def best_in(query: NDArray[np.float32], references: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def best_in(query: Floats, references: Sequence[Floats]) -> Floats:
     """See :func:`best_matches`, of what is compared alone: a photo's tokens (p, d), and (r, d) of each reference."""
     best = np.full((len(query), len(references)), -1, np.float32)
     counts = np.array([len(tokens) for tokens in references], np.int64)
@@ -49,12 +46,7 @@ def best_in(query: NDArray[np.float32], references: Sequence[NDArray[np.float32]
     return best
 
 
-def specific_likeness(
-    best: NDArray[np.float32],
-    cohort: NDArray[np.float32],
-    unlike: NDArray[np.bool_],
-    views: NDArray[np.int64],
-) -> NDArray[np.float32]:
+def specific_likeness(best: Floats, cohort: Floats, unlike: Bools, views: Ints) -> Floats:
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
     ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C)
@@ -74,7 +66,7 @@ def specific_likeness(
     return np.asarray(np.sqrt((advantage**2).mean(axis=0)), np.float32)
 
 
-def _best_of(cohort: NDArray[np.float32], unlike: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _best_of(cohort: Floats, unlike: Bools) -> Floats:
     """(p, N) the best of the cohort (p, C) that is unlike each reference; -inf where none is."""
     best = np.full((len(cohort), len(unlike)), -np.inf, np.float32)
     kinds, kind = np.unique(unlike, axis=0, return_inverse=True)  # one kind for each product: far fewer than references

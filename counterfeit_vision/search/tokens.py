@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Ints
+
 __all__ = ["PackedTokens", "TokenSpace"]
 
 DIMENSIONS = 160
@@ -35,7 +37,7 @@ class PackedTokens:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def unpack(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float16]:
+    def unpack(self, rows: Ints | slice) -> NDArray[np.float16]:
         """Some photos' tokens (n, P, d) float16, unit length."""
         import torch
 
@@ -50,8 +52,8 @@ class PackedTokens:
 class TokenSpace:
     """The space that patches are compared in: ``scale`` (E,) float32 and orthonormal ``basis`` (E, d) float32."""
 
-    scale: NDArray[np.float32]
-    basis: NDArray[np.float32]
+    scale: Floats
+    basis: Floats
 
     @classmethod
     def fit(cls, patches: NDArray[np.float16]) -> TokenSpace:
@@ -68,7 +70,7 @@ class TokenSpace:
         basis = directions[:, ::-1][:, :dimensions]
         return cls(scale, np.ascontiguousarray(basis, dtype=np.float32))
 
-    def project(self, patches: NDArray[np.float16]) -> NDArray[np.float32]:
+    def project(self, patches: NDArray[np.float16]) -> Floats:
         """Raw tokens (..., E) -> unit vectors (..., d) float32: rounded once more, scores would depend on the batch."""
         return _unit((patches.astype(np.float32) / self.scale) @ self.basis)
 
@@ -86,10 +88,10 @@ class TokenSpace:
         return PackedTokens(pairs[..., 0] | pairs[..., 1] << 4, scales)
 
 
-def _unit(tokens: NDArray[np.floating]) -> NDArray[np.float32]:
+def _unit(tokens: NDArray[np.floating]) -> Floats:
     return np.asarray(tokens / np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-12), np.float32)
 
 
-def _mean_outer(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mean_outer(tokens: Floats) -> Floats:
     mean = tokens.mean(axis=0)
     return np.asarray(np.outer(mean, mean), np.float32)
