@@ -26,8 +26,9 @@ SHRINK = 10.0  # imagined photos, like all photos, by which a kind is drawn befo
 GUESSED = 20.0  # kinds that have to be compared until that guess counts only half
 COMPARED = 3  # photos of a kind, from which on it is compared with others
 LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds differ: few photos tell none
-OVER = 0.25  # of the photos, at least, that count as over the median: where most are at it, as a claim that has seldom
-# anything to say, one photo's accident is not what is usual
+# Of the photos, at least, that count as over the median: where most are at it, as with a claim that has seldom anything
+# to say, one photo's accident is not what is usual
+OVER = 0.25
 # The least mean excess of a claim, in its own unit. List prices, which a catalogue's own table may have put into all
 # listings that calibrate, do not show how far honest sellers go below them: a tenth is nothing unusual. Nor is a
 # hundredth of a correlation with the genuine marks where all photos are as good as can be told, nor a third of what

@@ -28,9 +28,8 @@ ROOM = 0.2  # a patch at most this surely product is room; from PRODUCT on it is
 MARGIN = 1.05  # of the cut-out's side, around the product
 PARTS = 4
 PART, STEP = 0.6, 0.4  # side of a part, and distance to the next, as shares of the cut-out's
-CORNERS = [
-    (y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)
-]  # of a part's patch: it counts where all four are product, or all room
+# Of a part's patch: it counts where all four are product, or all room
+CORNERS = [(y, x) for y in (0.02, 0.98) for x in (0.02, 0.98)]
 
 
 class _Share(NamedTuple):

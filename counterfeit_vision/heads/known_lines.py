@@ -110,9 +110,8 @@ def wordmarks_of(catalog: Catalog, marks: GoodsMarks, reader: Reader) -> Wordmar
             shown.append((box, [(number, line) for number, line in read if line is not None and line.text]))
     counts: Counter[str] = Counter()
     for _, lines in shown:
-        sure = [
-            line for _, line in lines if line.reading.confidence >= DOUBTFUL
-        ]  # unsure: a letter that the reader lacks is read as another
+        # Of doubtful ones a letter that the reader lacks is read as another
+        sure = [line for _, line in lines if line.reading.confidence >= DOUBTFUL]
         for word, count in Counter(bare(line.text) for line in sure).items():
             counts[word] = max(counts[word], count)  # in one box: two boxes may show the same reference twice
     names, parts = spellings(name), _parts(name)
