@@ -20,7 +20,7 @@ import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
 from counterfeit_vision.foreground import load_foreground, product_mask
 from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.preprocess import patch_mask
+from counterfeit_vision.preprocess import patches_on_photo
 
 SEED = 503  # the head was taught on 500 and 502, and settings chosen on 501
 
@@ -50,7 +50,7 @@ def main() -> None:
     truth = (
         np.stack(masks).reshape(len(rows), height, cell, width, cell).mean(axis=(2, 4)).reshape(len(rows), -1) >= 0.5
     )
-    inside = np.stack([patch_mask(box, photos.grid).reshape(-1) >= 0.5 for box in photos.content])
+    inside = np.stack([patches_on_photo(box, photos.grid) for box in photos.content])
     head = load_foreground(encoder.recipe, photos.patches.shape[2])
     assert head is not None
     found = product_mask(head(photos.patches, photos.content, photos.grid), inside)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Doubles, Floats, Pixels
+from .arrays import Bools, Doubles, Floats, Pixels
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Resize: TypeAlias = Callable[["Pixels", int, int, "Extent | None"], "Pixels"]
 
-__all__ = ["Preprocess", "patch_mask", "resized", "to_photo", "to_square", "unpad"]
+__all__ = ["Preprocess", "patch_mask", "patches_on_photo", "resized", "to_photo", "to_square", "unpad"]
 
 Extent: TypeAlias = tuple[float, float, float, float]
 
@@ -226,6 +226,11 @@ def patch_mask(content: Floats, grid: tuple[int, int]) -> Floats:
     rows, columns = grid
     x0, y0, x1, y1 = (float(value) for value in content)
     return np.outer(_overlap(y0, y1, rows), _overlap(x0, x1, columns)).astype(np.float32)
+
+
+def patches_on_photo(content: Floats, grid: tuple[int, int]) -> Bools:
+    """(h * w,) which patches lie on the photo, by half at least."""
+    return np.asarray(patch_mask(content, grid).ravel() >= 0.5)
 
 
 def _overlap(start: float, end: float, cells: int) -> Doubles:

@@ -17,7 +17,7 @@ from .errors import CorruptCatalogError, DecodeError, InputError
 from .foreground import PRODUCT, head_of, product_mask
 from .marks.library import MarkLibrary
 from .marks.regions import found_regions
-from .preprocess import patch_mask
+from .preprocess import patches_on_photo
 from .search.tokens import PackedTokens, TokenSpace
 from .small import small_jpeg
 from .stream import EncodedPhoto, stack
@@ -38,7 +38,6 @@ __all__ = [
 
 COPY_SIDE = 800  # pixels on the long side of the copy that is kept of each reference
 KEPT_UNPACKED = 2048  # references: up to here their tokens stay unpacked in memory, at most 128 MB
-MASK = 0.5  # share of a patch that must lie on the photo for the patch to count
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +203,7 @@ def compared_patches(
     says so at least this surely. ``content`` (N, 4) says where the photos lie in their squares.
     """
     boxes, box_of = np.unique(content, axis=0, return_inverse=True)  # photos of one shape lie alike
-    on_photo = np.stack([patch_mask(box, grid).reshape(-1) >= MASK for box in boxes])[box_of.ravel()]
+    on_photo = np.stack([patches_on_photo(box, grid) for box in boxes])[box_of.ravel()]
     return product_mask(np.ones(on_photo.shape, np.float32) if foreground is None else foreground, on_photo, least)
 
 

@@ -36,7 +36,7 @@ from counterfeit_vision.errors import (
     FingerprintError,
     InputError,
 )
-from counterfeit_vision.preprocess import patch_mask
+from counterfeit_vision.preprocess import patch_mask, patches_on_photo
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.stream import embed
 from counterfeit_vision.types import Listing, Reference, Region
@@ -450,7 +450,7 @@ def test_the_patches_on_photos_of_one_shape_are_told_once(monkeypatch: pytest.Mo
     content = np.array(shapes, np.float32)[np.random.default_rng(0).integers(0, 4, 40)]
     asked: list[np.ndarray] = []
     monkeypatch.setattr(
-        references_module, "patch_mask", lambda box, grid: (asked.append(box), patch_mask(box, grid))[1]
+        references_module, "patches_on_photo", lambda box, grid: (asked.append(box), patches_on_photo(box, grid))[1]
     )
     compared = references_module.compared_patches(None, content, (4, 6))
     np.testing.assert_array_equal(compared, [patch_mask(box, (4, 6)).ravel() >= 0.5 for box in content])

@@ -15,7 +15,7 @@ from ..arrays import Bools, Floats, Ints, Pixels
 from ..cache import CachedPhoto, EmbeddingCache, opened
 from ..encoders.base import Encoder, precision_of
 from ..foreground import FEWEST, PRODUCT, Foreground, head_of
-from ..preprocess import patch_mask, to_photo, to_square
+from ..preprocess import patch_mask, patches_on_photo, to_photo, to_square
 from ..references import COPY_SIDE
 from ..small import within
 from ..stream import EncodedPhoto
@@ -100,9 +100,9 @@ def _sides(photo: EncodedPhoto, share: _Share, features: Floats) -> tuple[Floats
     """What is learned from of the product and of the room, the whole photo's included."""
     assert photo.patches is not None
     product, room = np.split(features, 2)
-    around = (share.product <= ROOM) | (not share.told)
-    around &= patch_mask(photo.content, photo.grid) >= 0.5
-    whole = _pooled(photo.patches[None, None].astype(np.float32), around.reshape(1, -1))
+    around = (share.product.ravel() <= ROOM) | (not share.told)
+    around &= patches_on_photo(photo.content, photo.grid)
+    whole = _pooled(photo.patches[None, None].astype(np.float32), around[None])
     return product, np.concatenate([room, whole])
 
 
@@ -145,7 +145,7 @@ def _cut(photo: EncodedPhoto, share: _Share, encoder: Encoder) -> tuple[Pixels, 
     size = (pixels.shape[1], pixels.shape[0])
     parts = parts_of(share.product, photo.content, size)
     cut = [encoder.preprocess(np.ascontiguousarray(pixels[y0:y1, x0:x1])) for x0, y0, x1, y1 in parts]
-    inside = np.stack([patch_mask(content, photo.grid).ravel() >= 0.5 for _, content in cut])
+    inside = np.stack([patches_on_photo(content, photo.grid) for _, content in cut])
     seen = np.stack(
         [_share_in(part, content, photo, share.product, size) for part, (_, content) in zip(parts, cut, strict=True)]
     )

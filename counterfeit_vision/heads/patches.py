@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats
 from ..geometry.registration import grid_positions, register
-from ..preprocess import patch_mask, to_photo, unpad
+from ..preprocess import patches_on_photo, to_photo, unpad
 from ..types import Evidence, Region
 from ..wording import number
 from .laid_over import laid_over, unsaid
@@ -90,7 +90,7 @@ class Patches:
         best = catalog.references[int(keys[0])].product
         tokens = catalog.space.project(photos.patches[row])
         similarity = np.einsum("pd,nrd->npr", tokens, catalog.tokens.unpack(keys).astype(np.float32), optimize=True)
-        on_photo = patch_mask(photos.content[row], photos.grid).reshape(-1) >= 0.5
+        on_photo = patches_on_photo(photos.content[row], photos.grid)
         residual, product = residuals(similarity, on_photo, catalog.likeness.product_weights(keys), catalog.grid)
         if product.sum() < 4:
             return Evidence.not_applicable(f"No genuine photo of {best} could be laid over this one.")
