@@ -142,13 +142,19 @@ class Journal:
         return self._check(self._data()).lines
 
     def earlier(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
-        """The decisions on an entry's listing that were written before it, oldest first."""
-        id = json.dumps(entry["listing"]).encode()
-        near = [json.loads(line) for line in self._data().split(b"\n")[:-1] if id in line]
+        """The decisions on an entry's listing that were written before it, oldest first, also those on some of its
+        photos alone: what it decides otherwise than these, it overrules (:meth:`listings`).
+        """
+        name = json.dumps(entry["listing"]).encode()
+        near = [json.loads(line) for line in self._data().split(b"\n")[:-1] if name in line]
         for one in near:
             del one["previous"]
-        same = next((decisions for decisions in _of_listings(near) if entry in decisions), [])
-        return same[: same.index(entry)] if same else []
+        if entry not in near:
+            return []
+        near = [one for one in near if _offer(one) == _offer(entry)]
+        covered = [decisions for decisions in _of_listings(near) if any(_shows(entry, one) for one in decisions)]
+        same = {id(one) for decisions in covered for one in decisions}
+        return [one for one in near[: near.index(entry)] if id(one) in same]
 
     @property
     def head(self) -> str:
@@ -197,9 +203,12 @@ class Journal:
         """The listings whose last decision is ``decided``; of genuine ones only those that were drawn at random at
         least once.
 
-        The last is the one that was written last, whatever time it names. Two listings may have one id, on two
-        platforms or with other photos; the second is then called "id (2)". Warns where a photo's file is not the one
-        that was decided on, and leaves its listing out.
+        The last is the one that was written last, whatever time it names, on all photos of the listing, alone or with
+        others: after an appeal, what is decided on the old photos and the new ones holds for the old ones, too. Photos
+        that it did not see stay decided: whoever shows other goods after he was caught has shown the first all the
+        same. So does a listing of which it saw some photos only, as it was decided on all of them together. Two
+        listings may have one id, on two platforms or with other photos; the second is then called "id (2)". Warns where
+        a photo's file is not the one that was decided on, and leaves its listing out.
         """
         _check_word(decided)
         entries = self.entries()
@@ -208,6 +217,9 @@ class Journal:
                 _listing(entry)
             except UNREADABLE as error:
                 raise self._changed(line, error) from error
+        offers: dict[tuple[str | None, str], list[dict[str, Any]]] = {}
+        for entry in entries:
+            offers.setdefault(_offer(entry), []).append(entry)
         known: Counter[str] = Counter()
         found: list[Listing] = []
         changed: list[Listing] = []
@@ -215,7 +227,8 @@ class Journal:
             last = decisions[-1]
             listing = _listing(last)
             known[listing.id] += 1
-            if last["decided"] != decided or (decided == "genuine" and not any(one["drawn"] for one in decisions)):
+            holds = next(one for one in reversed(offers[_offer(last)]) if _shows(one, last))
+            if holds["decided"] != decided or (decided == "genuine" and not any(one["drawn"] for one in decisions)):
                 continue
             more = f" ({known[listing.id]})" if known[listing.id] > 1 else ""
             listing = dataclasses.replace(listing, id=listing.id[: LONGEST_ID - len(more)] + more)
@@ -271,6 +284,16 @@ def _listing(entry: Mapping[str, Any]) -> Listing:
         raise ValueError(f"photos {photos!r:.80} are no list of paths, or have no sha256")
     kept = {name: entry[name] for name in KEPT} | {name: entry.get(name) for name in KEPT_LATER}
     return Listing(id=entry["listing"], photos=photos, **kept)
+
+
+def _offer(entry: Mapping[str, Any]) -> tuple[str | None, str]:
+    return entry["platform"], entry["listing"]
+
+
+def _shows(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether an entry is on all photos of another one, which has no sha256 of them in older lines."""
+    files, paths = entry.get("photos_sha256", []), entry["photos"]
+    return set(other.get("photos_sha256", other["photos"])) <= {*files, *paths}
 
 
 def _of_listings(entries: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:

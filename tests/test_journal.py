@@ -117,6 +117,48 @@ def test_a_decision_on_another_listing_of_the_same_id_takes_none_back(tmp_path: 
     assert [item.id for item in journal.listings("fake")] == ["7 (3)"]
 
 
+def test_what_is_decided_on_more_photos_of_an_offer_overrules_what_was_on_fewer(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+
+    def decide(photos: str, decided: Any, platform: str = "bazaar", drawn: bool = False) -> dict[str, Any]:
+        offer = listing("7", [*photos], platform=platform)
+        return journal.add(offer, verdict("7", photos), decided, by="anna", drawn=drawn)
+
+    def those(decided: Any) -> list[list[str]]:
+        return [[Path(str(photo)).name for photo in item.photos] for item in journal.listings(decided)]
+
+    first = decide("a", "fake", drawn=True)
+    other = decide("b", "genuine")  # other photos, on the same offer: the first stay decided
+    decide("ab", "genuine", platform="tradepost")  # another offer
+    assert those("fake") == [["a"]]
+    upheld = decide("ab", "genuine")
+    assert journal.earlier(upheld) == [first, other]
+    assert those("fake") == []
+    assert those("genuine") == [["a"]]  # which alone was drawn
+    again = decide("a", "fake")
+    assert journal.earlier(again) == [first]  # not what saw more
+    assert those("fake") == [["a"]]
+    decide("abc", "unsure")
+    assert those("fake") == those("genuine") == []
+
+
+def test_what_is_decided_on_some_photos_of_a_listing_leaves_the_listing_as_it_was_decided(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    for photos, decided in (("ab", "fake"), ("a", "genuine"), ("bc", "genuine")):
+        later = journal.add(listing("7", [*photos]), verdict("7", photos), decided, by="anna")  # type: ignore[arg-type]
+    assert [len(item.photos) for item in journal.listings("fake")] == [2]
+    assert journal.earlier(later) == []
+
+
+def test_many_decisions_on_many_offers_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, asked = Journal(tmp_path / "j"), []
+    for offer in range(30):
+        journal.add(listing(f"{offer}"), verdict(f"{offer}"), "fake", by="anna")
+    shows = module._shows
+    monkeypatch.setattr(module, "_shows", lambda *pair: asked.append(pair) or shows(*pair))
+    assert len(journal.listings("fake")) == len(asked) == 30
+
+
 def test_a_decision_can_be_reversed_wherever_the_same_photos_are_and_in_any_order(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     journal.add(listing("7", ["a", "b"]), verdict("7", ["a", "b"]), "genuine", by="anna", drawn=True)
@@ -172,6 +214,9 @@ def test_a_journal_of_paths_alone_is_read_and_its_decisions_can_be_reversed(tmp_
     Path("a").rename("c")
     journal.add(Listing(id="7", photos=["b", "c"]), verdict("7", ["b", "a"]), "genuine", by="ben")
     assert [item.id for item in journal.listings("genuine")] == ["7"]  # which was drawn once
+    Path("d").write_bytes(b"d")
+    last = journal.add(Listing(id="7", photos=["b", "c", "d"]), verdict("7", ["b", "a", "d"]), "fake", by="ben")
+    assert (len(journal.earlier(last)), journal.listings("genuine")) == (3, [])
 
 
 @pytest.mark.parametrize(
