@@ -41,12 +41,15 @@ def test_pictures_have_words_and_wait(results):
 
 
 def crops_of(page: Page) -> list[str]:
-    return [img["alt"] for img in page.all("img") if img["alt"].startswith(("This listing:", "Genuine:"))]
+    return [img["alt"] for img in page.all("img") if img["alt"].startswith(("This listing:", "Catalogue photo:"))]
 
 
 def test_a_claim_shows_its_spot_beside_the_genuine_one():
     for page in (Report([verdict(claims=SEEN)]).to_html(), verdict(claims=SEEN)._repr_html_()):
-        assert crops_of(assert_harmless(page)) == ["This listing: mine (Wordmark)", "Genuine: theirs (Wordmark)"]
+        assert crops_of(assert_harmless(page)) == [
+            "This listing: mine (Wordmark)",
+            "Catalogue photo: theirs (Wordmark)",
+        ]
 
 
 def test_matched_points_join_the_two_photos():
@@ -54,7 +57,7 @@ def test_matched_points_join_the_two_photos():
     assert len(page.all("image")) == 2
     assert len(page.all("line")) == pictures.LINES
     assert len(page.all("circle")) == 2 * pictures.LINES
-    assert "This listing and genuine r1 : 40 of 100 matched points" in page.words()
+    assert "This listing and catalogue photo (genuine) r1 : 40 of 100 matched points" in page.words()
     drawing = pictures.matched(SEEN["reuse"], verdict())
     (_, left, width), (_, second_left, second_width) = drawing.photos
     assert left == 0
@@ -73,9 +76,9 @@ def test_a_copied_photo_is_shown_beside_the_copy_though_it_is_no_near_one():
     claim = dataclasses.replace(SEEN["reuse"], references=("r9",), crops=pair)
     page = assert_harmless(verdict(claims={"reuse": claim})._repr_html_())
     assert len(page.all("line")) == pictures.LINES
-    assert "This listing and known fake r9 : 40 of 100 matched points" in page.words()
+    assert "This listing and catalogue photo (known fake) r9 : 40 of 100 matched points" in page.words()
     file = dataclasses.replace(claim, points=None)
-    assert "Copied known fake" in assert_harmless(verdict(claims={"reuse": file})._repr_html_()).words()
+    assert "Catalogue photo known fake" in assert_harmless(verdict(claims={"reuse": file})._repr_html_()).words()
 
 
 def test_points_stand_alone_where_the_genuine_photo_is_not_shown():

@@ -278,7 +278,7 @@ def test_a_line_that_a_genuine_photo_shows_as_badly_counts_no_more_than_there(ti
     )
     assert told.score > 4 * DRAWN_OTHERWISE
     assert doubtful.score < 0.3 * told.score
-    assert "One of the genuine photos seems to be off as well" in doubtful.text
+    assert "One of the catalogue's photos seems to be off as well" in doubtful.text
 
 
 @pytest.mark.usefixtures("reader")
@@ -373,15 +373,15 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
         ({"misspelt": 0.2, "edits": 1}, "'SILVANA', 1 letter off 'Silvano' (misspelling 0.20 of 1)."),
         ({"misspelt": 0.2, "edits": 2}, "'SILVANA', 2 letters off 'Silvano' (misspelling 0.20 of 1)."),
         ({"misspelt": 0.04, "edits": 1}, "'SILVANA', but may as well say 'Silvano' (misspelling 0.04 of 1)."),
-        ({"retyped": 0.2, "usual": (0.0, 0.0, 0.02)}, "genuine goods (median deviation 0.200; up to 0.070 is usual)."),
-        ({"retyped": 0.06}, "genuine goods, or badly seen (median deviation 0.060; up to 0.050 is usual)."),
+        ({"retyped": 0.2, "usual": (0.0, 0.0, 0.02)}, "photos (median deviation 0.200; up to 0.070 is usual)."),
+        ({"retyped": 0.06}, "photos, or badly seen (median deviation 0.060; up to 0.050 is usual)."),
         # of two glyphs that are off the larger says what it is
-        ({"redrawn": 0.15, "retyped": 0.19}, "its shape 3 of 4 looks drawn otherwise than on the genuine mark "
+        ({"redrawn": 0.15, "retyped": 0.19}, "its shape 3 of 4 looks drawn otherwise than on the catalogue's photos "
          "(deviation 0.150; said from 0.03 on)."),
-        ({"redrawn": 0.02, "retyped": 0.06}, "in other shapes than on the genuine goods, or badly seen (median "
+        ({"redrawn": 0.02, "retyped": 0.06}, "in other shapes than on the catalogue's photos, or badly seen (median "
          "deviation 0.060; up to 0.050 is usual)."),
-        ({"redrawn": 0.02}, "'SILVANA' and is drawn nearly as on the genuine goods (largest deviation 0.020)."),
-        ({"redrawn": 0.009}, "'SILVANA' and is drawn as on the genuine goods (largest deviation 0.009)."),
+        ({"redrawn": 0.02}, "'SILVANA' and is drawn nearly as on the catalogue's photos (largest deviation 0.020)."),
+        ({"redrawn": 0.009}, "'SILVANA' and is drawn as on the catalogue's photos (largest deviation 0.009)."),
     ],
 )  # fmt: skip
 def test_a_sentence_says_what_counts_most_and_its_numbers(numbers: dict, told: str) -> None:
@@ -410,7 +410,7 @@ def test_why_a_line_counts_less_is_said_where_it_does(numbers: dict, genuine: bo
     compared = LineComparison(SimpleNamespace(text="SILVANA"), "Silvano", **given)
     assert ("seems to be off as well" in wordmark._as_genuine(compared)) == genuine
     said = wordmark._loosely(compared, SimpleNamespace(likeness=0.8))
-    assert ("are not quite like the genuine ones (0.80), so it counts less" in said) == loosely
+    assert ("are not quite like those on the catalogue's photos (0.80), so it counts less" in said) == loosely
 
 
 def test_the_part_that_is_shown_is_that_around_the_worst_glyph() -> None:
@@ -455,8 +455,8 @@ def laid(encoder: TowerEncoder, crops: list[np.ndarray], likeness: float) -> lis
 def test_a_name_in_another_typeface_is_not_drawn_as_on_the_genuine_goods(tiny_encoder: TowerEncoder) -> None:
     crops = [mark("SILVANO", pose=20), retyped("SILVANO")]
     genuine, other = laid(tiny_encoder, crops, 0.95)
-    assert "drawn as on the genuine goods" in genuine.text
-    assert "reads 'SILVANO', in other shapes than on the genuine goods (median deviation" in other.text
+    assert "drawn as on the catalogue's photos" in genuine.text
+    assert "reads 'SILVANO', in other shapes than on the catalogue's photos (median deviation" in other.text
     assert other.score > DRAWN_OTHERWISE > genuine.score
     assert other.region is not None
     assert other.region.x1 - other.region.x0 > 0.7 * crops[1].shape[1]  # all of it
@@ -510,8 +510,8 @@ def test_a_line_that_fits_no_genuine_drawing_is_told_from_one_without(
         assert found is not None
         assert found.score < DRAWN_OTHERWISE
         said.append(wordmark._sentence(found))
-    assert "no genuine drawing of it to compare with" in said[0]
-    assert "fits none of its genuine drawings" in said[1]
+    assert "the catalogue has no drawing of it to compare with" in said[0]
+    assert "fits none of the catalogue's drawings of it" in said[1]
 
 
 def test_a_line_that_lacks_its_end_counts_less_where_the_marks_lie_loosely(reader: Reader) -> None:

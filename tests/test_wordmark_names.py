@@ -75,7 +75,7 @@ def test_a_name_is_known_without_the_marks_that_its_goods_print(
     [
         ("Восход", "", "The reader lacks letters of Восход."),
         ("Norvik", "", "No wordmark of Norvik can be read on its genuine photos."),
-        ("Восход", "SILVANO", "drawn as on the genuine goods"),
+        ("Восход", "SILVANO", "drawn as on the catalogue's photos"),
     ],
 )
 def test_a_brand_that_the_reader_has_no_letters_for_is_named_as_such(

@@ -166,7 +166,7 @@ def side_by_side(
     mine, theirs = (
         PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
         for name, crop, caption in (
-            ("this photo", laid.crop, "laid over the genuine"),
+            ("this photo", laid.crop, "laid over the catalogue's photos"),
             (references[0], genuine.crops[first], suspects.product_of(goods)),
         )
     )

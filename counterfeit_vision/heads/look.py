@@ -43,7 +43,7 @@ class Look:
         goods, found = place
         references, crops = side_by_side(suspects, row, goods, found)
         unlikeness, product = details.unlikeness(seen), suspects.product_of(goods)
-        cosine = f"a cosine of {1 - unlikeness:.2f} with the genuine ones"
+        cosine = f"a cosine of {1 - unlikeness:.2f} with those on the catalogue's photos"
         return Evidence(
             score=math.log(FLOOR + unlikeness),
             text=f"The marks of {product} were not found; what lies in their likeliest place has {cosine}."

@@ -75,7 +75,7 @@ class Mark:
         there = max(likeliest.likeness / FOUND, 0.0) if relief else 0.0  # below 1: it was not found
         return Evidence(
             score=1 - FOUND * there + beside * (1 - there),
-            text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the genuine.",
+            text=f"{text[:-1]}; what surrounds it has one of {beside:.2f} with the catalogue's photos.",
             region=likeliest.region if beside >= FOUND else None,
         )
 

@@ -463,14 +463,15 @@ def _as_genuine(compared: LineComparison) -> str:
     spared = compared.usual[0] if compared.misspelt >= MISSPELT_SHOWN else compared.usual[1]
     if not spared or compared.throughout or max(compared.misspelt, compared.redrawn or 0.0) < DRAWN_OTHERWISE:
         return ""
-    return " One of the genuine photos seems to be off as well, so it counts less."
+    return " One of the catalogue's photos seems to be off as well, so it counts less."
 
 
 def _loosely(compared: LineComparison, found: Found) -> str:
     told = compared.throughout or max(compared.misspelt, compared.redrawn or 0.0) >= MISSPELT_SHOWN
     if compared.count >= 1 or not told:
         return ""
-    return f" The marks as a whole are not quite like the genuine ones ({found.likeness:.2f}), so it counts less."
+    like = f"not quite like those on the catalogue's photos ({found.likeness:.2f})"
+    return f" The marks as a whole are {like}, so it counts less."
 
 
 def _sentence(compared: LineComparison) -> str:
@@ -482,7 +483,7 @@ def _sentence(compared: LineComparison) -> str:
     if compared.throughout:
         unsure = "" if compared.score >= DRAWN_OTHERWISE else ", or badly seen"
         return (
-            f"The mark reads {read!r}, in other shapes than on the genuine goods{unsure} (median deviation "
+            f"The mark reads {read!r}, in other shapes than on the catalogue's photos{unsure} (median deviation "
             f"{compared.retyped:.3f}; up to {RETYPED + compared.usual[2]:.3f} is usual)."
         )
     if compared.edits and (compared.redrawn is None or compared.redrawn < DRAWN_OTHERWISE):
@@ -490,15 +491,15 @@ def _sentence(compared: LineComparison) -> str:
     if compared.redrawn is None or compared.glyphs is None:
         known = f"The mark reads {read!r}, which is a wordmark of the brand"
         if compared.genuine is None:
-            return f"{known}; no genuine drawing of it to compare with."
-        return f"{known}, but fits none of its genuine drawings: it is drawn otherwise, or badly seen."
+            return f"{known}; the catalogue has no drawing of it to compare with."
+        return f"{known}, but fits none of the catalogue's drawings of it: it is drawn otherwise, or badly seen."
     worst = f"its shape {int(compared.glyphs.residual.argmax()) + 1} of {len(compared.glyphs.residual)}"
     if compared.redrawn * compared.count >= DRAWN_OTHERWISE:
         return (
-            f"The mark reads {read!r}, but {worst} looks drawn otherwise than on the genuine mark (deviation "
+            f"The mark reads {read!r}, but {worst} looks drawn otherwise than on the catalogue's photos (deviation "
             f"{compared.redrawn:.3f}; said from {DRAWN_OTHERWISE} on)."
         )
     if compared.redrawn >= DRAWN_OTHERWISE:
         return f"The mark reads {read!r}; {worst} differs, or lies otherwise (deviation {compared.redrawn:.3f})."
-    drawn = f"drawn {'nearly ' if compared.redrawn >= NEARLY else ''}as on the genuine goods"
+    drawn = f"drawn {'nearly ' if compared.redrawn >= NEARLY else ''}as on the catalogue's photos"
     return f"The mark reads {read!r} and is {drawn} (largest deviation {compared.redrawn:.3f})."
