@@ -135,7 +135,7 @@ class Policy:
 
     def _word_at_alarm(self, found: Findings, official: bool, grey: str | None) -> tuple[Decision, str]:
         """The word on a listing whose p-value reaches alpha: suspected, unless a rule sends it to a person."""
-        copied, share, (name, leading) = _copied(found), self._share(found), _leading(found)
+        copied, share, (name, leading) = _copied(found), self._share(found), self._leading(found)
         if official:
             return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
         if found.catalogued:
@@ -167,7 +167,7 @@ class Policy:
 
     def _word_below_alarm(self, found: Findings, official: bool, grey: str | None) -> tuple[Decision, str]:
         """The word on a listing whose p-value does not reach alpha."""
-        share, (_, leading) = self._share(found), _leading(found)
+        share, (_, leading) = self._share(found), self._leading(found)
         unusual = found.p_value <= review_level(self.alpha)
         if found.copy and (found.fake or not official):
             return "review", f"{_copied(found)}{share}; {leading}."
@@ -204,6 +204,22 @@ class Policy:
         """How many genuine listings look as unusual, as the beginning of a sentence."""
         share = at_most(found.p_value, self.alpha)
         return f"At most {share} % of genuine listings look this unusual, on average over calibrations"
+
+    def _leading(self, found: Findings) -> tuple[str, str]:
+        """The strongest claim, and what is said of it: also how it comes that a listing is beyond the alarm level where
+        that claim is not.
+        """
+        name, p = next(iter(found.claims.items()), ("no claim", 1.0))
+        told = f"the strongest claim is {claim_name(name)} (p {p:.3g})"
+        if found.claims and found.p_value <= self.alpha < p:
+            rarest, least = min(found.claims.items(), key=lambda claim: claim[1])
+            of_which = "" if found.photos == 1 else " of its most unusual photo"
+            told += (
+                f"; by itself {claim_name(rarest)} is more unusual (p {least:.3g})"
+                if least <= self.alpha
+                else f"; no claim{of_which} reaches the alarm level by itself, but all together do"
+            )
+        return name, told
 
     def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
         """Looks genuine, by no copied photo, is priced as none of the genuine ones, and is not sold by one of the
@@ -245,12 +261,6 @@ def _nothing_known(found: Findings) -> tuple[Decision, str] | None:
 def _copied(found: Findings) -> str:
     """The sentence about a proven copy, with a blank behind it; empty where none is proven."""
     return f"{found.copy} " if found.copy else ""
-
-
-def _leading(found: Findings) -> tuple[str, str]:
-    """The strongest claim, and what is said of it."""
-    name, p = next(iter(found.claims.items()), ("no claim", 1.0))
-    return name, f"the strongest claim is {claim_name(name)} (p {p:.3g})"
 
 
 def review_level(alpha: float) -> float:

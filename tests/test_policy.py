@@ -190,6 +190,22 @@ def test_the_claim_that_is_named_is_the_first() -> None:
     assert "the strongest claim is Price (p 0.05)" in reason
 
 
+def test_how_it_is_beyond_the_alarm_level_is_said_where_the_strongest_claim_is_not() -> None:
+    strongest = "the strongest claim is Price (p 0.06)"
+    for claims, told in (
+        ({"price": 0.06, "ink": 0.02}, f"{strongest}; by itself Colour of ink is more unusual (p 0.02)."),
+        (
+            {"price": 0.06, "ink": 0.08},
+            f"{strongest}; no claim reaches the alarm level by itself, but all together do.",
+        ),
+        ({"price": 0.05, "ink": 0.02}, "the strongest claim is Price (p 0.05)."),
+    ):
+        assert told in word(Policy(ALPHA), found(0.03, claims=claims))[1]
+        assert word(Policy(ALPHA), found(0.06, claims=claims))[1].endswith(")."), "no more where it is no alarm"
+    several = word(Policy(ALPHA), found(0.03, claims={"price": 0.06}, photos=2))[1]
+    assert "no claim of its most unusual photo reaches the alarm level by itself, but all together do." in several
+
+
 def test_what_looks_like_another_brands_goods_and_bears_no_marks_is_not_called_clear_nor_anything_worse() -> None:
     facts = {"misnamed": "Acme", "brand": "Zeta", "unmarked": True}
     said, reason = word(Policy(ALPHA), found(0.5, **facts))
