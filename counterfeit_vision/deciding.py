@@ -217,6 +217,7 @@ class Decider:
             alone=self._alone(scores, kind),
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
             unmade=tuple(self.unable),
+            each=self._each(listing, ranked),
             shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
         )
 
@@ -260,7 +261,7 @@ class Decider:
         for some in [once, *(mine for mine in parts if 0 < len(mine) < len(once))]:
             strata, kinds = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
             each = ranked.each[some] if len(ranked.judged) > 1 else None
-            told = self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(once), each=each)
+            told = self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(ranked.once), each=each)
             p_values.append(told)
             merged = mean_evidence(ranked.merged[some])[None]
             risks += [float(self.calibration.risk(merged, self.base_rate, name)[0]) for name in set(strata)]
@@ -274,6 +275,13 @@ class Decider:
         """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""
         p = self.calibration.alone_p(scores[None], [kind])[0]
         return {name: float(share) for name, share in zip(self.heads, p, strict=True) if not math.isnan(share)}
+
+    def _each(self, listing: Listing, ranked: _Ranked) -> dict[str, float]:
+        """The p-values of the seller's own photos about which a calibrated claim says something."""
+        told = ranked.own & ~np.isneginf(ranked.strength).all(axis=1)
+        return {
+            _name(listing, ranked.judged[row]): float(ranked.each[row]) for row in ranked.once.tolist() if told[row]
+        }
 
     def _is_genuine_file(self, sha256: str) -> bool:
         """Whether a photo is the very file of one of the catalogue's genuine photos."""
@@ -376,4 +384,9 @@ def _unusual(p: float, alpha: float, shown: str) -> str:
 
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:
     """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
-    return f"{row.photo.id.removeprefix(listing.id).strip().capitalize()}: " if len(listing.photos) > 1 else ""
+    return f"{_name(listing, row).capitalize()}: " if len(listing.photos) > 1 else ""
+
+
+def _name(listing: Listing, row: JudgedPhoto) -> str:
+    """What a photo of a listing of several is called: "photo 2"."""
+    return row.photo.id.removeprefix(listing.id).strip()

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import InputError
 from .lookalikes import folded
 from .types import Decision, Listing, Seller, composed
-from .wording import at_most, claim_name, number, percent, quoted
+from .wording import at_most, claim_name, first_few, number, percent, quoted
 
 __all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
 
@@ -57,6 +57,7 @@ class Findings:
       all its photos were calibrated with.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
+    - ``each``: the p-values of the seller's own photos, ranked one by one, by what they are called ("photo 2").
     """
 
     p_value: float
@@ -85,6 +86,7 @@ class Findings:
     stale: bool = False
     shown: bool = False
     alone: Mapping[str, float] = field(default_factory=dict)
+    each: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ class Policy:
             )
         if decision == "suspected" and may_be_authorised(listing, self.authorised):
             reason += f" {_stranger(listing, self.authorised).capitalize()}."
+        if decision in ("suspected", "review"):
+            reason += self._disagreeing(found)
         if found.uncounted:
             few = "too few genuine photos that calibrated make it"
             reason += f" Not counted against it, as {few}: {_names(found.uncounted)}."
@@ -220,6 +224,17 @@ class Policy:
                 else f"; no claim{of_which} reaches the alarm level by itself, but all together do"
             )
         return name, told
+
+    def _disagreeing(self, found: Findings) -> str:
+        """A sentence for a listing that is unusual where not all of its photos are: who looks has to look at which."""
+        odd = [name for name, p in found.each.items() if p <= self.alpha]
+        usual = [name for name, p in found.each.items() if p > review_level(self.alpha)]
+        if not odd or not usual or found.p_value > review_level(self.alpha):
+            return ""
+        return (
+            f" Ranked one by one, its photos disagree (beyond the alarm level: {first_few(odd)}; usual: "
+            f"{first_few(usual)}): they may show other sides or other items, or the difference may be the photo's."
+        )
 
     def _grey_market(self, listing: Listing, found: Findings, official: bool) -> str | None:
         """Looks genuine, by no copied photo, is priced as none of the genuine ones, and is not sold by one of the

@@ -99,6 +99,23 @@ def test_photos_are_numbered_as_the_listing_numbers_them(inspector: cv.Inspector
     assert verdict.claims["loud"].text == f"Photo 2: Bright. {RARE}"
 
 
+def test_it_is_said_which_photos_of_an_unusual_listing_are_usual(tree_catalog: cv.Catalog) -> None:
+    class Seen(Loud):  # says nothing of what is nearly black
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            found = super().score(suspects)
+            return [one if one.score > 20 else cv.Evidence.not_applicable("Too dark.") for one in found]
+
+    inspector = cv.Inspector(tree_catalog, [Seen()], cache=False).calibrate(GENUINE)
+    told = "its photos disagree (beyond the alarm level: photo 3; usual: photo 2): they may show other sides"
+    for last in ([], [flat(9)], [flat(60)]):  # nothing can be said of it; a photo once more
+        offer = cv.Listing(id="x", photos=[b"no photo", flat(60), flat(250), *last])
+        (verdict,) = inspector.inspect([offer]).verdicts
+        assert verdict.decision == "review"
+        assert told in verdict.reason
+    (odd,) = inspector.inspect([cv.Listing(id="x", photos=[flat(249), flat(250)])]).verdicts
+    assert "disagree" not in odd.reason
+
+
 def test_where_photos_are_counted_few_listings_of_many_will_do(tree_catalog: cv.Catalog) -> None:
     listings = [cv.Listing(id=str(n), photos=[flat(40 + 4 * n + m) for m in range(4)]) for n in range(12)]
     inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(listings, per="photo")

@@ -206,6 +206,18 @@ def test_how_it_is_beyond_the_alarm_level_is_said_where_the_strongest_claim_is_n
     assert "no claim of its most unusual photo reaches the alarm level by itself, but all together do." in several
 
 
+def test_photos_that_disagree_are_named_where_the_listing_is_unusual() -> None:
+    each = {"photo 1": 0.05, "photo 2": 0.1, "photo 4": 0.5, "photo 5": 0.9}
+    told = "disagree (beyond the alarm level: photo 1; usual: photo 4, photo 5): they may show other sides"
+    for p, decision in ((0.03, "suspected"), (0.1, "review")):
+        said, reason = word(Policy(ALPHA), found(p, each=each, photos=4))
+        assert (said, told in reason) == (decision, True)
+    for p, some in ((0.5, each), (0.03, {**each, "photo 1": 0.06}), (0.03, {"photo 1": 0.01, "photo 2": 0.15})):
+        assert "disagree" not in word(Policy(ALPHA), found(p, each=some, photos=len(some)))[1]
+    assert "disagree" not in word(Policy(ALPHA), found(0.03, each=each, known=False))[1]
+    assert "disagree" not in word(Policy(ALPHA), found(0.5, each=each, copy="A copy.", photos=4))[1]
+
+
 def test_what_looks_like_another_brands_goods_and_bears_no_marks_is_not_called_clear_nor_anything_worse() -> None:
     facts = {"misnamed": "Acme", "brand": "Zeta", "unmarked": True}
     said, reason = word(Policy(ALPHA), found(0.5, **facts))
