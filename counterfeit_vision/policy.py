@@ -48,7 +48,8 @@ class Findings:
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
-    - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones.
+    - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones, or of
+      their place that glares.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
@@ -158,8 +159,8 @@ class Policy:
         if found.covered >= COVERED and name in ABOUT_MARKS and not found.copy:
             return "review", (
                 f"{share}, but something may lie over its marks or before them: {percent(found.covered)} of the "
-                "ground around them is like nothing on genuine photos. What is under it is not known, so a person "
-                f"decides; {leading}."
+                "ground around them is like nothing on genuine photos, or of their place glares. What is under it is "
+                f"not known, so a person decides; {leading}."
             )
         if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
             risk, least = _below(found.risk, least_risk)

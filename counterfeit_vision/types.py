@@ -484,8 +484,8 @@ class Evidence(_Record):
     - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
-    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones:
-      something may lie over them, such as a hand or a glare. ``patches`` tells it; 0 where it finds no marks.
+    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones, or
+      of their place that glares: something may lie over them, such as a hand. ``patches`` tells it; 0 where it finds no marks.
     - ``text``: one sentence for people; in a verdict another, where few genuine photos are as unusual, says how few.
       ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """

@@ -18,7 +18,7 @@ from counterfeit_vision.heads import Patches, Reuse
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
-from counterfeit_vision.marks.details import CloseUp, Cut, MarkDetails, Strangeness, close_ups
+from counterfeit_vision.marks.details import BURNT, CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.policy import COVERED
 from counterfeit_vision.types import Photo
@@ -371,6 +371,29 @@ def test_what_lies_over_the_ground_around_the_marks_is_told(
     cv2.rectangle(card, (330, 70), (480, 200), (60, 130, 200), -1)  # beside the emblem, above the word
     cv2.circle(card, (400, 130), 50, (240, 240, 60), -1)
     assert max(plain, swapped) < COVERED <= covered(seen(card))
+
+
+def test_a_glare_covers_what_it_burns_out_and_what_is_around_it(details: MarkDetails, stencil: Stencil) -> None:
+    """What is white on the genuine marks, or all over a bright photo, is no glare."""
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    y, x = np.mgrid[: found.crop.shape[0], : found.crop.shape[1]]
+    disc = np.hypot(x - found.crop.shape[1] / 2, y - found.crop.shape[0] / 2) < 15
+    glaring = replace(found, crop=np.where(disc[..., None], np.uint8(255), found.crop))
+    (cut,) = details.cuts
+    assert not cut.glare(None).any()
+    assert not cut.glare(found).any()
+    around = cut.glare(glaring) > 0
+    assert around[disc].all()
+    assert around.sum() == pytest.approx(4 * disc.sum(), rel=0.15)
+    assert not replace(cut, typical=np.where(disc[..., None], 250, cut.typical).astype(np.float32)).glare(glaring).any()
+    bright = replace(found, crop=np.clip(found.crop * 1.4, 0, 255).astype(np.uint8))
+    assert (bright.crop.min(axis=2) >= BURNT).mean() > 0.2
+    assert not cut.glare(bright).any()
+    nothing = np.ones((len(details.patches), *[len(details.genuine)] * 2), np.float32)
+    assert details.covered([found], nothing) == 0
+    assert details.covered([glaring], nothing) == pytest.approx(around[34:174, 34:221].mean(), abs=0.02)  # the cut
+    assert details.covered([glaring], nothing) > COVERED
 
 
 def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Bools, Floats, Pixels
-from ..geometry.laying import Laid
+from ..geometry.laying import Laid, to_grey
 from ..threads import cached_property
 from .alone import MarkAlone
 from .finding import Stencil
@@ -55,6 +55,9 @@ EDGE = 0.25  # of the strongest edges of a mark, from which a place is no ground
 PLAIN = 0.03  # share of such edges in a patch, up to which it is ground
 STRANGE_GROUND = 0.7  # 1 - cosine to the most alike patch anywhere on the genuine marks
 FEWEST_GROUND = 8  # patches, of which a share is given
+# Levels of all channels from which a photo is burnt out, and up to which the genuine marks, in its light, are not
+BURNT, LIT = 245, 225
+SPECK = np.ones((5, 5), np.uint8)  # pixels of a frame: less is an edge of a stroke
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,21 @@ class Cut:
             return crop
         light = crop[shown].mean(axis=0) / np.maximum(self.typical[shown].mean(axis=0), 1)
         return np.where(shown[..., None], crop, np.clip(self.typical * light, 0, 255)).astype(np.uint8)
+
+    def glare(self, seen: Laid | None) -> Floats:
+        """(h, w) in 0..1 of that frame: where a photo is burnt out, and the genuine marks would not be in its light;
+        and around it, so that a disc has twice its radius.
+        """
+        burnt, (x0, y0, x1, y1) = np.zeros(self.typical.shape[:2], np.uint8), self.box
+        if seen is None or not (inside := seen.inside[y0:y1, x0:x1]).any():
+            return burnt.astype(np.float32)
+        crop, genuine = seen.crop[y0:y1, x0:x1], to_grey(self.typical[y0:y1, x0:x1])
+        light = np.median((to_grey(crop)[inside] + 1) / (genuine[inside] + 1))
+        burnt[y0:y1, x0:x1] = (crop.min(axis=2) >= BURNT) & (genuine * light <= LIT) & inside
+        burnt = cv2.morphologyEx(burnt, cv2.MORPH_OPEN, SPECK)
+        around = 2 * round(float(np.sqrt(burnt.sum() / np.pi))) + 1
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around, around))
+        return np.asarray(cv2.dilate(burnt, disc), np.float32)
 
     def shown(self, seen: Laid | None) -> Floats:
         """(h, w) in 0..1 of that frame: what a photo shows of it."""
@@ -160,12 +178,15 @@ class MarkDetails:
 
     def covered(self, found: Sequence[Laid | None], cosine: Floats) -> float:
         """The share, 0..1, of the ground around the marks found in a photo, of :meth:`cosine`, that is like nothing on
-        the genuine ones: a hand's, a tape's, a glare's.
+        the genuine ones, a hand's or a tape's; or, where that is more, of the marks and the ground that glares.
         """
-        ground = self._ground & self._shown(found)
-        if ground.sum() < FEWEST_GROUND:
-            return 0.0
-        return float((1 - cosine.max(axis=(0, 2))[ground] >= STRANGE_GROUND).mean())
+        shown = self._shown(found)
+        ground = self._ground & shown
+        strange = 1 - cosine.max(axis=(0, 2))[ground] >= STRANGE_GROUND
+        glare = self._on_grid([cut.glare(one) for cut, one in zip(self.cuts, found, strict=True)])[shown]
+        return max(
+            float(strange.mean()) if len(strange) >= FEWEST_GROUND else 0.0, float(glare.mean()) if len(glare) else 0.0
+        )
 
     @property
     def _side(self) -> int:
