@@ -70,7 +70,8 @@ class Calibration:
     - ``kinds`` (n,): what each photo was taken for, such as a brand, by which its scores are measured;
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
-    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked; 0 where that is not known.
+    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` the
+    ``sharpness`` that all but one in twenty have at least; 0 where that is not known.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -96,6 +97,7 @@ class Calibration:
     probability: Probability | None = None
     leave_one_out: bool = False
     smallest: int = 0
+    dull: float = 0.0
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
     _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
@@ -124,6 +126,7 @@ class Calibration:
         base_rate: float | None = None,
         per_photo: bool = False,
         smallest: int = 0,
+        dull: float = 0.0,
         photos: Collection[str] = (),
         fake_photos: Collection[str] = (),
     ) -> Calibration:
@@ -134,8 +137,8 @@ class Calibration:
           keeps none aside, and leaves each out in turn; no fakes can be shown then.
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
-        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), ``smallest``, ``photos`` and ``fake_photos``, as in
-          :class:`Calibration`; by default each photo is a listing of its own.
+        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), ``smallest``, ``dull``, ``photos`` and
+          ``fake_photos``, as in :class:`Calibration`; by default each photo is a listing of its own.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -202,6 +205,7 @@ class Calibration:
             probability=probability,
             leave_one_out=first is None,
             smallest=smallest,
+            dull=dull,
             photos=frozenset(photos),
             fake_photos=frozenset(fake_photos),
         )
@@ -539,6 +543,7 @@ class Calibration:
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
             "leave_one_out": self.leave_one_out,
             "smallest": self.smallest,
+            "dull": self.dull,
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
         }
@@ -566,6 +571,7 @@ class Calibration:
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             leave_one_out=bool(data["leave_one_out"]),
             smallest=int(data["smallest"]),
+            dull=float(data["dull"]),
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )

@@ -15,7 +15,7 @@ from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
-from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
+from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .small import small_picture
@@ -210,6 +210,8 @@ class Decider:
             unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
             side=max(photo.photo.view.size),
             smallest=calibration.smallest,
+            sharpness=sharpness_of(photo),
+            dull=calibration.dull,
             covered=max(evidence.covered for evidence in photo.evidence),
             expected=self.expected,
             unread=unread,

@@ -28,7 +28,7 @@ from .heads.base import fingerprint_of
 from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
-from .judging import JudgedPhoto, Listings, borrowed, judge, kinds_of, said, scores_of, strata_of, usable
+from .judging import JudgedPhoto, Listings, borrowed, judge, kinds_of, said, scores_of, sharpness_of, strata_of, usable
 from .manifests import read_listings
 from .merge import stand_apart
 from .policy import Authorised, Policy, pairs
@@ -41,6 +41,7 @@ from .wording import claim_name, first_few, number
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
+DULL = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull as nothing else
 COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
@@ -243,6 +244,7 @@ class Inspector:
                 base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
                 smallest=min((max(row.photo.view.size) for row in rows), default=0),
+                dull=_dull(rows),
                 photos=[row.photo.sha256 for row in rows],
                 fake_photos=[row.photo.sha256 for row in taught.fakes],
             )
@@ -577,6 +579,12 @@ def _stated(heads: Sequence[Head]) -> dict[str, str]:
     """The fingerprints of those that have one, and all that they need."""
     able = [head for head in heads if not getattr(head, "unable", None)]
     return {head.name: stated for head in able if (stated := fingerprint_of(head)) is not None}
+
+
+def _dull(rows: Sequence[JudgedPhoto]) -> float:
+    """The sharpness that all but :data:`DULL` of the photos on which it is known have; 0 where it is on none."""
+    known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
+    return float(np.quantile(known, DULL)) if known else 0.0
 
 
 def _photos_of(listings: Listings | None) -> list[int] | None:

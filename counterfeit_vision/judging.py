@@ -49,6 +49,7 @@ __all__ = [
     "kinds_of",
     "said",
     "scores_of",
+    "sharpness_of",
     "strata_of",
     "suspects_of",
     "usable",
@@ -112,6 +113,11 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
         return [Evidence.not_applicable(f"There is no claim {name}.")] * len(rows)
     column = heads.index(name)
     return [row.evidence[column] for row in rows]
+
+
+def sharpness_of(row: JudgedPhoto) -> float | None:
+    """How sharp a photo shows the marks, by the head that tells it."""
+    return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
 
 
 def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:

@@ -19,6 +19,7 @@ __all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
+BLURRED = 0.9  # of the sharpness of photos that calibrated, but for one in twenty: chosen on printed goods of seed 155
 # Share of the ground around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and
 # 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
@@ -48,6 +49,8 @@ class Findings:
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
+    - ``sharpness``: that of the marks on that photo, and ``dull`` what all but one in twenty of those that
+      calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones, or of
       their place that glares.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
@@ -79,6 +82,8 @@ class Findings:
     unpriced: float | None = None
     side: int = 0
     smallest: int = 0
+    sharpness: float | None = None
+    dull: float = 0.0
     covered: float = 0.0
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
@@ -156,7 +161,14 @@ class Policy:
                 f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
                 f"known; {leading}."
             )
-        if found.covered >= COVERED and name in ABOUT_MARKS and not found.copy:
+        about_marks = name in ABOUT_MARKS and not found.copy
+        if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
+            return "review", (
+                f"{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the catalogue's do, "
+                f"where nineteen in twenty that calibrated do {found.dull:.2f} times or more. What so much blur does "
+                f"to genuine marks is not known, so a person decides: ask for a sharp photo; {leading}."
+            )
+        if about_marks and found.covered >= COVERED:
             return "review", (
                 f"{share}, but something may lie over its marks or before them: {percent(found.covered)} of the "
                 "ground around them is like nothing on genuine photos, or of their place glares. What is under it is "

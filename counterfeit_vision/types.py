@@ -452,6 +452,7 @@ _NEEDED = {
     "points": "an array (m, 4), or None",
     "crops": "two PhotoView, of the photo and of a genuine one, or None",
     "covered": "a share, 0..1",
+    "sharpness": "a number from 0, or None",
 }
 
 
@@ -485,7 +486,10 @@ class Evidence(_Record):
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones, or
-      of their place that glares: something may lie over them, such as a hand. ``patches`` tells it; 0 where it finds no marks.
+      of their place that glares: something may lie over them, such as a hand. ``patches`` tells it; 0 where it finds no
+      marks.
+    - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
+      do. ``mark`` tells it; ``None`` where it finds none.
     - ``text``: one sentence for people; in a verdict another, where few genuine photos are as unusual, says how few.
       ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
@@ -500,6 +504,7 @@ class Evidence(_Record):
     points: NDArray[np.float32] | None = field(default=None, repr=False)
     crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
     covered: float = 0.0
+    sharpness: float | None = None
     applicable: bool = True
 
     def __post_init__(self) -> None:
@@ -514,6 +519,7 @@ class Evidence(_Record):
             "points": points is None or (isinstance(points, np.ndarray) and points.shape[1:] == (4,)),
             "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
             "covered": 0 <= as_number(self.covered) <= 1,
+            "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
         }
         if wrong := [name for name, right in fits.items() if not right]:
             given = " ".join(repr(getattr(self, wrong[0])).split())
@@ -537,6 +543,7 @@ class Evidence(_Record):
             "text": self.text,
             "photo": self.photo,
             "covered": round(float(self.covered), 4),
+            "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
             "region": None if self.region is None else self.region.to_list(),
             "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
             "references": list(self.references),

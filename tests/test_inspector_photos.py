@@ -568,6 +568,33 @@ class Covered(Loud):
         ]
 
 
+class Soft(Loud):
+    """Marks as strange as the photo is bright, that are blurred on photos that are wider than high."""
+
+    name = "patches"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
+        return [
+            dataclasses.replace(one, sharpness=0.9 - 0.4 * blurred)
+            for one, blurred in zip(super().score(suspects), wide, strict=True)
+        ]
+
+
+def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates_are_sharp(
+    tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Soft(), Dark()], cache=False).calibrate([*GENUINE, flat(100)[:30]])
+    inspector.save(tmp_path / "kept")
+    for one in (inspector, cv.Inspector.load(tmp_path / "kept", tree_catalog, heads=[Soft(), Dark()])):
+        sharp, blurred = one.inspect([flat(250), flat(250)[:30]])
+        assert (sharp.decision, blurred.decision) == ("suspected", "review")
+        assert (
+            "0.50 times as sharply as the catalogue's do, where nineteen in twenty that calibrated do 0.90 times"
+            in blurred.reason
+        )
+
+
 def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
     inspector = cv.Inspector(tree_catalog, [Covered(), Dark()], cache=False).calibrate(GENUINE)
     bare, covered = inspector.inspect([flat(250), flat(250)[:30]])

@@ -417,6 +417,25 @@ def test_a_stale_verdict_says_that_its_share_is_not_promised() -> None:
     assert "Stale" not in word(Policy(ALPHA), found(0.01))[1]
 
 
+def test_marks_that_are_blurred_more_than_any_that_calibrated_accuse_nobody() -> None:
+    blurred = {"sharpness": 0.5, "dull": 0.9}
+    said, reason = word(Policy(ALPHA), found(0.01, **blurred))
+    assert said == "review"
+    assert (
+        "0.50 times as sharply as the catalogue's do, where nineteen in twenty that calibrated do 0.90 times" in reason
+    )
+    assert "ask for a sharp photo" in reason
+    for facts in (
+        found(0.01, sharpness=0.82, dull=0.9),
+        found(0.01, sharpness=None, dull=0.9),
+        found(0.01, sharpness=0.5),
+        found(0.01, **blurred, copy="It is a copy."),
+        found(0.01, **blurred, claims={"price": 0.01, "patches": 0.4}),
+    ):
+        assert word(Policy(ALPHA), facts)[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, **blurred))[0] == "clear"
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))

@@ -387,6 +387,7 @@ def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
         ({"crops": PhotoView("a", b"", (1, 1))}, "crops=.*; need two PhotoView"),
         ({"covered": None}, r"covered=None; need a share, 0\.\.1"),
         ({"covered": math.nan}, "covered=nan; need a share"),
+        ({"sharpness": -1.0}, r"sharpness=-1\.0; need a number from 0, or None"),
     ],
 )
 def test_bad_evidence_is_refused_by_field(change: dict, message: str) -> None:
@@ -413,6 +414,7 @@ def test_evidence_is_plain_values() -> None:
         "text": "odd",
         "photo": 1,
         "covered": 0.0,
+        "sharpness": None,
         "region": [0, 0, 2, 2],
         "heatmap": [[0, 0.1235]],
         "references": ["r1"],

@@ -63,6 +63,7 @@ class Mark:
             text=f"{text}.",
             region=place if least < FOUND and _is_whole(place, suspects.size(row)) else found.region,
             references=(suspects.catalog.references[_most_alike(known, found)].id,),
+            sharpness=None if known.sharpness is None else known.sharpness.beside(found),
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:

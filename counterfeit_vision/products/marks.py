@@ -15,6 +15,7 @@ from ..marks.details import Cut, MarkDetails
 from ..marks.finding import Stencil
 from ..marks.ink import Drawn, MarkInk
 from ..marks.layout import MarkLayout
+from ..marks.sharpness import MarkSharpness
 from ..memory import Memory
 from ..threads import cached_property
 from .whole import WholeProduct
@@ -90,6 +91,11 @@ class GoodsMarks:
     def layout(self) -> MarkLayout:
         """How the marks lie to each other; no marks where there is no stencil."""
         return MarkLayout((), {}) if isinstance(self.stencil, str) else MarkLayout.of(self.stencil, self.ink)
+
+    @cached_property
+    def sharpness(self) -> MarkSharpness | None:
+        """How sharp the marks are; ``None`` where there is no stencil."""
+        return None if isinstance(self.stencil, str) else MarkSharpness.of(self.stencil)
 
     @cached_property
     def whole(self) -> WholeProduct | None:

@@ -1,0 +1,78 @@
+"""How sharp a photo shows marks, beside the genuine ones: what a photo that moved or is out of focus smears.
+
+An edge's slope over the contrast of what it is an edge of is one over its width. Of each mark the steepest edges count
+in the direction in which they are least steep, as a photo that moved is sharp along its way; and beside those of the
+genuine photos at the same place, as one mark is drawn with fine lines and another is a soft relief.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..arrays import Bools, Doubles, Floats, Pixels
+from ..geometry.laying import Laid, to_grey
+from .finding import Stencil
+
+__all__ = ["MarkSharpness"]
+
+DIRECTIONS = 8  # of half a turn
+STEEPEST = 0.99  # quantile of the slopes in a mark's box: what few pixels of an edge have
+ENDS = (0.02, 0.98)  # quantiles of its grey levels, whose difference is its contrast
+SHOWN = 0.5  # of a mark's box, of which less tells nothing
+# Share of the genuine contrast, with less of which nothing tells blur from plain ground: a blur as wide as a stroke
+# leaves about half, and a dim light half of that
+FAINT = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class MarkSharpness:
+    """Of genuine photos' marks, in ``boxes`` (m, 4) of a frame: medians of their ``slope`` (m,), shares of the contrast
+    in a pixel, and of their ``contrast`` (m,), grey levels; NaN where too little of a mark is shown.
+    """
+
+    boxes: Floats
+    slope: Doubles
+    contrast: Doubles
+
+    @classmethod
+    def of(cls, stencil: Stencil) -> MarkSharpness:
+        """Of a stencil's references."""
+        each = [_measured(*seen, stencil.boxes) for seen in zip(stencil.crops, stencil.inside, strict=True)]
+        return cls(stencil.boxes, *(np.array([_median(one) for one in told.T]) for told in np.stack(each, axis=1)))
+
+    def beside(self, laid: Laid) -> float | None:
+        """How sharp a photo over the frame shows its least sharp mark: times as sharp as the genuine ones, 1 at theirs;
+        ``None`` where it shows none.
+
+        It is measured in pixels of the frame, or in the photo's own, where these are coarser: marks that are small in
+        the photo are soft because they were enlarged, not because they are smeared.
+        """
+        slope, contrast = _measured(laid.crop, laid.inside, self.boxes)
+        told = contrast >= FAINT * self.contrast  # NaN: no
+        if not told.any():
+            return None
+        return float((slope[told] / self.slope[told]).min() / min(laid.scale, 1.0))
+
+
+def _median(values: Doubles) -> float:
+    """Of those that are known."""
+    return float(np.median(values[known])) if (known := ~np.isnan(values)).any() else np.nan
+
+
+def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
+    """(2, m): slope and contrast of the marks in a photo (h, w, 3) of which so much is ``shown`` (h, w)."""
+    grey, found = to_grey(crop), np.full((2, len(boxes)), np.nan)
+    slopes = np.stack([cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))], axis=-1)
+    angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    for mark, (x0, y0, x1, y1) in enumerate(np.maximum(boxes, 0).astype(int).tolist()):
+        box = np.s_[y0:y1, x0:x1]
+        there = shown[box]
+        if not there.size or there.mean() < SHOWN:
+            continue
+        low, high = np.quantile(grey[box][there], ENDS)
+        along = np.abs(slopes[box][there] @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
+        found[:, mark] = np.quantile(along, STEEPEST, axis=0).min() / max(high - low, 1.0), high - low
+    return found

@@ -1,0 +1,73 @@
+"""How sharp a photo shows the marks, beside the genuine ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture
+from goods import BOX, catalogue, label, labels, seen, stencil_of, suspects
+
+from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.heads.mark import Mark
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.marks.sharpness import MarkSharpness
+
+
+@pytest.fixture(scope="module")
+def stencil() -> Stencil:
+    return stencil_of(labels(), [BOX])
+
+
+def on(stencil: Stencil, photo: np.ndarray) -> Found:
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found), found
+    return found
+
+
+def moved(photo: np.ndarray, x: int, y: int) -> np.ndarray:
+    return np.asarray(cv2.blur(photo, (x, y)), np.uint8)
+
+
+def test_a_photo_that_moved_or_is_out_of_focus_is_less_sharp_and_another_mark_or_a_poor_file_is_not(
+    stencil: Stencil,
+) -> None:
+    sharpness, photo = MarkSharpness.of(stencil), seen(label(noise=3))
+    dim = (photo * np.linspace(0.4, 0.6, 640)[None, :, None]).astype(np.uint8)
+    recompressed = cv2.imdecode(cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], cv2.IMREAD_COLOR)
+    for sharp in (photo, dim, recompressed, seen(label("VELMQRA", noise=3))):
+        assert sharpness.beside(on(stencil, np.asarray(sharp, np.uint8))) > 0.85
+    for soft in (moved(photo, 9, 1), moved(photo, 1, 9), cv2.GaussianBlur(photo, (0, 0), 2.5)):
+        assert sharpness.beside(on(stencil, np.asarray(soft, np.uint8))) < 0.7
+
+
+def test_marks_that_are_small_in_the_photo_are_not_called_blurred(stencil: Stencil) -> None:
+    sharpness, photo = MarkSharpness.of(stencil), seen(label(noise=3))
+    small = np.asarray(cv2.resize(photo, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA), np.uint8)
+    assert on(stencil, small).scale < 0.7
+    assert sharpness.beside(on(stencil, small)) > 0.85
+    assert sharpness.beside(on(stencil, moved(small, 5, 1))) < 0.7
+
+
+def test_plain_ground_and_what_is_not_shown_tell_nothing(stencil: Stencil) -> None:
+    sharpness, found = MarkSharpness.of(stencil), on(stencil, seen(label(noise=3)))
+    assert sharpness.beside(replace(found, crop=np.full_like(found.crop, 200))) is None
+    assert sharpness.beside(replace(found, inside=np.zeros_like(found.inside))) is None
+    half = stencil.inside.copy()
+    half[1:] = False  # a reference that shows none of the mark tells nothing of it
+    alone = MarkSharpness.of(replace(stencil, crops=stencil.crops[:1], inside=stencil.inside[:1]))
+    assert MarkSharpness.of(replace(stencil, inside=half)).slope == pytest.approx(alone.slope)
+    assert MarkSharpness.of(replace(stencil, inside=np.zeros_like(half))).beside(found) is None
+
+
+def test_the_mark_claim_tells_it(tiny_encoder: TowerEncoder) -> None:
+    photo = seen(label(noise=3))
+    bare = np.asarray(cv2.resize(picture(3), (640, 480)), np.uint8)
+    catalog = catalogue(tiny_encoder, [BOX])
+    sharp, soft, other = Mark().score(suspects(catalog, [photo, moved(photo, 9, 1), bare]))
+    assert sharp.sharpness is not None
+    assert soft.sharpness is not None
+    assert soft.sharpness < 0.7 < 0.85 < sharp.sharpness
+    assert other.sharpness is None
