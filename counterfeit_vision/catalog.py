@@ -20,6 +20,7 @@ from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path, own_arrays
 from .decode import decode, photo_name
+from .doubts import doubts_of
 from .encoders.base import name_of, refuse_no_encoder
 from .errors import CorruptCatalogError, FingerprintError, InputError
 from .geometry.keypoints import Keypoints
@@ -48,7 +49,7 @@ from .types import (
     Region,
     check_list,
 )
-from .wording import number
+from .wording import first_few, number
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder
@@ -60,6 +61,8 @@ STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to c
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
 WITHOUT_MARKS = "has regions, and no marks were found; draw boxes and build anew"
+DOUBTS_TOLD = 3  # references that are named in a warning
+DOUBTED = 20_000  # references of a catalogue, up to which doubts are told unasked: the work grows with their square
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
@@ -149,13 +152,21 @@ class Catalog:
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
         refuse_without_genuine(kept)
-        return cls(
+        catalog = cls(
             KeptReferences.of(encoder, kept, rows, find_marks=find_marks, cache=cache, progress=progress),
             encoder=encoder,
             index=index,
             failures=failures,
             cache=cache,
         )
+        if doubts := [f"{id!r} {why}" for id, why in (catalog._doubts_unasked or {}).items()]:
+            warnings.warn(
+                f"{number(len(doubts), 'reference')} of {len(catalog)} should be looked at (catalog.doubts): "
+                f"{first_few(doubts, DOUBTS_TOLD)}; what does not show its product hides fakes of it: leave it out",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return catalog
 
     # --- asking it ----------------------------------------------------------------------------------------------------
 
@@ -464,9 +475,23 @@ class Catalog:
         """
         return verify_folder(as_path(folder, "Catalog.verify", "catalog"))
 
+    @cached_property
+    def doubts(self) -> Mapping[str, str]:
+        """By the id of each reference that somebody should look at, why: it is more like another brand's product than
+        like its own product's other photos, or its file is filed under another product, too. Photos of another product
+        of the same brand are not told, nor wrong ones among fewer than three, or with an encoder without patches.
+        """
+        return doubts_of(self.references, self.sha256, self.likeness)
+
+    @property
+    def _doubts_unasked(self) -> dict[str, str] | None:
+        return dict(self.doubts) if len(self) <= DOUBTED else None
+
     def info(self) -> dict[str, Any]:
-        """What is in it, in plain values."""
-        return copy.deepcopy(self._info)
+        """What is in it, in plain values; its ``doubts`` are ``None`` where it has so many references (20,000) that
+        they take long.
+        """
+        return copy.deepcopy(self._info) | {"doubts": self._doubts_unasked}
 
     @cached_property
     def _info(self) -> dict[str, Any]:
@@ -513,7 +538,7 @@ class Catalog:
         return len(self.references)
 
     def __repr__(self) -> str:
-        info = self.info()
+        info = self._info
         failed = f", {info['failures']} failed" if info["failures"] else ""
         return (
             f"<Catalog {info['references']} references of {info['products']} products, {info['brands']} brands, "
@@ -533,11 +558,13 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     >>> facts({"token_bytes": 9, "galleries": {"official": 5, "genuine": 7}})
     [('token bytes', '9'), ('galleries', 'official 5, genuine 7')]
     """
-    words = {
-        name: ", ".join(f"{part} {count}" for part, count in fact.items()) if isinstance(fact, Mapping) else str(fact)
+    words = [
+        (name, ", ".join(f"{part} {count}" for part, count in fact.items()) if isinstance(fact, Mapping) else str(fact))
         for name, fact in info.items()
-    }
-    return [(name.replace("_", " "), fact) for name, fact in words.items()]
+        if name != "doubts"
+    ]
+    words += [("doubt", f"{id!r} {why}") for id, why in (info.get("doubts") or {}).items()]
+    return [(name.replace("_", " "), fact) for name, fact in words]
 
 
 def _told_both(references: Sequence[Reference], files: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ class Likeness:
 
     def neighbours(self, photos: Embeddings, k: int, allowed: Ints | None) -> Neighbours:
         """See :meth:`counterfeit_vision.Catalog.neighbours`."""
-        centred = self._centred(photos.vectors)
+        centred = self.centred(photos.vectors)
         if allowed is None and not self.genuine.all():
             allowed = np.flatnonzero(self.genuine)
         if allowed is not None and len(allowed) == len(self.goods):
@@ -97,7 +97,7 @@ class Likeness:
         are nearest: a brand may have thousands of photos.
         """
         if len(rows) > SHORTLIST:
-            near = self._found(self._centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
+            near = self._found(self.centred(photos.vectors[row : row + 1]), SHORTLIST, rows)
             found = set(self.goods[near[near >= 0]].tolist())
             rows = rows[[goods in found for goods in self.goods[rows].tolist()]]
         groups = self.by_product(rows)
@@ -134,7 +134,7 @@ class Likeness:
                         compared.get(row),
                         compared,
                         [others, rows[rows != row]],
-                        without=row,
+                        without=[row],
                     )
                     for row in rows.tolist()
                 ]
@@ -142,25 +142,32 @@ class Likeness:
             self._margins[goods, other] = float(np.median(margins))
         return self._margins[goods, other]
 
+    def of_reference(self, row: int, groups: Sequence[Ints], without: Sequence[int] = ()) -> Floats:
+        """(G,) how much one reference is like each group of others, as of a photo in :meth:`of`; it and the rows
+        ``without``, which are in no group, count as if they were not in the catalogue.
+        """
+        compared = {} if self.kept.tokens is None else self._compared([np.array([row]), *groups])
+        return self._of(self.kept.vectors[row], compared.get(row), compared, groups, without=(row, *without))
+
     def _of(
         self,
         vector: Floats,
         tokens: Floats | None,
         compared: Mapping[int, Floats],
         groups: Sequence[Ints],
-        without: int = -1,
+        without: Sequence[int] = (),
     ) -> Floats:
         """See :meth:`of`. ``vector`` (D,) is the photo's, its ``tokens`` (p, d) those that are compared, with what is
-        ``compared`` of the groups. ``without`` is a row that counts as if it were not in the catalogue.
+        ``compared`` of the groups. The rows ``without`` count as if they were not in the catalogue.
         """
-        centred = self._centred(vector[None])[0]
+        centred = self.centred(vector[None])[0]
         unique, inverse = np.unique(np.concatenate(groups), return_inverse=True)
-        vectors = self._centred(self.kept.vectors[unique])
+        vectors = self.centred(self.kept.vectors[unique])
         places = np.split(inverse, np.cumsum([len(group) for group in groups])[:-1])
         cosine = np.array([_top_two(vectors[place] @ centred) for place in places], np.float32)
         if tokens is None:
             return cosine
-        cohort = [rows[rows != without] for rows in self.cohort]
+        cohort = [rows[~np.isin(rows, without)] for rows in self.cohort]
         there = np.array([len(rows) > 0 for rows in cohort], bool)
         cohort = [rows for rows in cohort if len(rows)]
         wanted = [*groups, *cohort]
@@ -232,7 +239,8 @@ class Likeness:
         dimensions = 0 if self.kept.space is None else len(self.kept.space.scale)
         return head_of(self.encoder, dimensions)
 
-    def _centred(self, vectors: Floats) -> Floats:
+    def centred(self, vectors: Floats) -> Floats:
+        """Global vectors (n, D) without what all products share, of unit length again."""
         shifted = vectors - self.kept.centre
         return np.asarray(shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12), np.float32)
 
@@ -240,7 +248,7 @@ class Likeness:
     def index(self) -> Index:
         """The index of centred vectors, made on first use; its keys are row numbers."""
         index = (self._make_index or self._default_index)(self.kept.vectors.shape[1])
-        index.add(np.arange(len(self.goods), dtype=np.int64), self._centred(self.kept.vectors))
+        index.add(np.arange(len(self.goods), dtype=np.int64), self.centred(self.kept.vectors))
         return index
 
     def _default_index(self, dimensions: int) -> Index:

@@ -674,7 +674,10 @@ def test_what_makes_no_index_is_refused_at_once(
 
 
 def test_of_many_brands_a_few_are_named(references: list[Reference], tiny_encoder) -> None:
-    many = [dataclasses.replace(row, id=f"{n}", brand=f"brand {n}") for n, row in enumerate(references * 3)]
+    many = [
+        dataclasses.replace(row, id=f"{n}", photo=picture(n), brand=f"brand {n}")
+        for n, row in enumerate(references * 3)
+    ]
     catalog = Catalog.build(many, encoder=tiny_encoder, find_marks=False)
     with pytest.warns(RuntimeWarning, match=r"no brand 'x'; it knows brand 0, brand 1, .*, brand 26 and 16 more$"):
         catalog.search([references[0].photo], brand="x")

@@ -54,6 +54,7 @@ ORDER = [
     "references",
     "catalog_folder",
     "likeness",
+    "doubts",
     "products",
     "names",
     "catalog",

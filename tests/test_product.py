@@ -64,8 +64,8 @@ def test_of_many_photos_of_a_product_some_say_what_is_usual(
     monkeypatch.setattr(module, "USUAL_REFERENCES", 3)
     compared, likeness = [], catalog.likeness._of
 
-    def spy(*given: Any, without: int) -> np.ndarray:
-        compared.append((without, *(group.tolist() for group in given[3])))
+    def spy(*given: Any, without: list[int]) -> np.ndarray:
+        compared.append((*without, *(group.tolist() for group in given[3])))
         return likeness(*given, without=without)
 
     monkeypatch.setattr(catalog.likeness, "_of", spy)
@@ -88,7 +88,7 @@ def slow_margin(likeness: Likeness, goods: str, other: str) -> float:
         )
         unlike = np.array([other, goods])[:, None] != likeness.cohort_goods.astype(str)
         alike = specific_likeness(best, known, unlike, np.array([len(rows) for rows in cohort]))
-        centred = likeness._centred(likeness.kept.vectors)
+        centred = likeness.centred(likeness.kept.vectors)
         cosines = [np.sort(centred[rows] @ centred[row])[-2:].mean() for rows in groups]
         theirs, mine = alike + VECTOR_WEIGHT * np.array(cosines, np.float32)
         margins.append(float(theirs - mine))
