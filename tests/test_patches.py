@@ -252,7 +252,10 @@ def test_marks_of_so_many_products_stay_in_memory_and_a_batch_makes_its_own_once
     def judged(kept: int) -> tuple[Catalog, list[float]]:
         made.clear()
         monkeypatch.setattr(catalog_module, "KEPT_MARKS", kept)
-        rows = [Reference(id=name, photo=label(), brand="velmora", product=name, regions=[BOX]) for name in names]
+        rows = [
+            Reference(id=name, photo=label(noise=noise), brand="velmora", product=name, regions=[BOX])
+            for noise, name in enumerate(names)
+        ]
         catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
         batch = suspects(catalog, [seen(label(noise=3))] * 3)
         listings = [replace(one, product=name) for one, name in zip(batch.listings, names, strict=True)]
