@@ -399,6 +399,21 @@ def test_a_glare_covers_what_it_burns_out_and_what_is_around_it(details: MarkDet
     assert details.covered([glaring], nothing) > COVERED
 
 
+def test_what_glares_all_over_is_covered_and_no_more_than_that(
+    details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mean over patches in the middle of a glare, which alone are shown, is a little above 1."""
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    y, x = np.mgrid[: found.crop.shape[0], : found.crop.shape[1]]
+    glare = (np.hypot(x - found.crop.shape[1] / 2, y - found.crop.shape[0] / 2) < 70).astype(np.float32)
+    monkeypatch.setattr(Cut, "glare", lambda cut, one: glare)
+    told = details._on_grid([glare])
+    monkeypatch.setattr(MarkDetails, "_shown", lambda self, one: told > 1)
+    assert told.max() > 1
+    assert details.covered([found], np.ones((1, told.size, told.size), np.float32)) == 1
+
+
 def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:
     found = find_marks(stencil, seen(label(noise=3)))
     assert isinstance(found, Found), found

@@ -184,9 +184,8 @@ class MarkDetails:
         ground = self._ground & shown
         strange = 1 - cosine.max(axis=(0, 2))[ground] >= STRANGE_GROUND
         glare = self._on_grid([cut.glare(one) for cut, one in zip(self.cuts, found, strict=True)])[shown]
-        return max(
-            float(strange.mean()) if len(strange) >= FEWEST_GROUND else 0.0, float(glare.mean()) if len(glare) else 0.0
-        )
+        shares = [strange.mean() if len(strange) >= FEWEST_GROUND else 0.0, glare.mean() if len(glare) else 0.0]
+        return min(float(max(shares)), 1.0)  # a patch beside an edge has a little more: the frame is resized by cubics
 
     @property
     def _side(self) -> int:
