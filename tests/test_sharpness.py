@@ -60,6 +60,9 @@ def test_plain_ground_and_what_is_not_shown_tell_nothing(stencil: Stencil) -> No
     alone = MarkSharpness.of(replace(stencil, crops=stencil.crops[:1], inside=stencil.inside[:1]))
     assert MarkSharpness.of(replace(stencil, inside=half)).slope == pytest.approx(alone.slope)
     assert MarkSharpness.of(replace(stencil, inside=np.zeros_like(half))).beside(found) is None
+    empty = replace(stencil, crops=stencil.crops.copy(), boxes=np.concatenate([stencil.boxes, [[5, 5, 30, 30]]]))
+    empty.crops[:, :40, :40] = 200  # a box that was drawn on bare ground
+    assert MarkSharpness.of(empty).beside(found) == sharpness.beside(found)
 
 
 def test_the_mark_claim_tells_it(tiny_encoder: TowerEncoder) -> None:

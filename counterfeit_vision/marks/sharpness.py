@@ -45,13 +45,13 @@ class MarkSharpness:
 
     def beside(self, laid: Laid) -> float | None:
         """How sharp a photo over the frame shows its least sharp mark: times as sharp as the genuine ones, 1 at theirs;
-        ``None`` where it shows none.
+        ``None`` where it shows none of those that show anything.
 
         It is measured in pixels of the frame, or in the photo's own, where these are coarser: marks that are small in
         the photo are soft because they were enlarged, not because they are smeared.
         """
         slope, contrast = _measured(laid.crop, laid.inside, self.boxes)
-        told = contrast >= FAINT * self.contrast  # NaN: no
+        told = (contrast >= FAINT * self.contrast) & (self.slope > 0)  # NaN: no
         if not told.any():
             return None
         return float((slope[told] / self.slope[told]).min() / min(laid.scale, 1.0))
