@@ -17,6 +17,7 @@ library's own parts pass the same checks. In a plug-in's tests::
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -240,9 +241,9 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
       1e100 of 0, or ``Evidence.not_applicable(reason)``;
     - a region lies on the photo, a heat map is float32, finite, nowhere below 0, matched points are float32, and
       ``references`` are ids of the catalogue;
-    - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores
-      stay within ``tolerance``, or that share of themselves (1e-4 for an encoder in float32; state your own for
-      bfloat16);
+    - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores,
+      and what is told to be ``covered`` and of its ``sharpness``, stay within ``tolerance``, or that share of
+      themselves (1e-4 for an encoder in float32; state your own for bfloat16);
     - the vectors, patches and pixels that it is given are not written to.
 
     Raises :class:`AssertionError` that names what is broken, :class:`InputError` where fewer than two listings can be
@@ -273,11 +274,19 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     for what, chosen in others.items():
         for place, again in zip(chosen, scored(chosen), strict=True):
             for photo, one, other in zip(encoded[place][1], first[place], again, strict=True):
-                apart = one.applicable != other.applicable or (
-                    one.applicable and abs(one.score - other.score) > tolerance * max(1.0, abs(one.score))
-                )
-                assert not apart, f"{what}: {photo.id} has the score {other.score}, not {one.score}"
+                for number in ("score", "covered", "sharpness"):  # what decisions hang on
+                    told, now = getattr(one, number), getattr(other, number)
+                    same = _is_near(told, now, tolerance)
+                    assert same, f"{what}: {photo.id} has the {number} {now}, not {told}"
     assert head.name == name, f"the name has changed from {name!r} to {head.name!r} while scoring"
+
+
+def _is_near(told: float | None, now: float | None, tolerance: float) -> bool:
+    """Whether two numbers are the same, within a tolerance or that share of the first, or both say nothing."""
+    first, second = (math.nan if number is None else float(number) for number in (told, now))
+    if not (math.isfinite(first) and math.isfinite(second)):
+        return math.isfinite(first) == math.isfinite(second)
+    return abs(first - second) <= tolerance * max(1.0, abs(first))
 
 
 def _checked_evidence(head: Head, suspects: Suspects) -> list[Evidence]:

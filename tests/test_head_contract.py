@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Callable
@@ -139,6 +140,10 @@ FAULTS = {
     "not in the catalogue": said(references=("nowhere",)),
     "in reverse": lambda suspects, rows: [cv.Evidence(score=float(n), text="Third.") for n in range(len(rows))],
     "alone": lambda suspects, rows: [cv.Evidence(score=float(len(rows)), text="Many.") for _ in rows],
+    "has the covered": lambda suspects, rows: [dataclasses.replace(row, covered=1 / len(rows)) for row in rows],
+    "has the sharpness 3.0, not None": lambda suspects, rows: [
+        dataclasses.replace(row, sharpness=3.0 if len(rows) == 1 else None) for row in rows
+    ],
     "writes into the pixels": write_pixels,
     "writes into the embeddings": write_vectors,
 }
