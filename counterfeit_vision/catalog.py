@@ -491,10 +491,11 @@ class Catalog:
         """What is in it, in plain values; its ``doubts`` are ``None`` where it has so many references (20,000) that
         they take long.
         """
-        return copy.deepcopy(self._info) | {"doubts": self._doubts_unasked}
+        return copy.deepcopy(self.counts) | {"doubts": self._doubts_unasked}
 
     @cached_property
-    def _info(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
+        """What :meth:`info` tells, without the doubts, which may take long."""
         tokens = 0 if self.tokens is None else self.tokens.codes[0].nbytes + self.tokens.scales[0].nbytes
         return {
             "references": len(self),
@@ -538,7 +539,7 @@ class Catalog:
         return len(self.references)
 
     def __repr__(self) -> str:
-        info = self._info
+        info = self.counts
         failed = f", {info['failures']} failed" if info["failures"] else ""
         return (
             f"<Catalog {info['references']} references of {info['products']} products, {info['brands']} brands, "

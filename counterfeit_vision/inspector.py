@@ -468,7 +468,7 @@ class Inspector:
 
     def about(self) -> dict[str, str]:
         """The facts at the head of a report: the catalogue, the calibration and what it promises, the claims."""
-        decider, info = self._decider(), self.catalog.info()
+        decider, info = self._decider(), self.catalog.counts
         calibration = decider.calibration
         fakes = info["galleries"].get("known_fake", 0)
         genuine = f"{info['references'] - fakes} genuine photos" + (f" and {fakes} of known fakes" if fakes else "")

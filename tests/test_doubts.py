@@ -16,6 +16,7 @@ from counterfeit_vision import doubts as module
 from counterfeit_vision.catalog import facts
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import scaled
+from counterfeit_vision.heads import Similarity
 from counterfeit_vision.likeness import Likeness
 
 GOODS = {"cap": "acme", "bag": "acme", "shoe": "zeta", "belt": "zeta"}
@@ -175,6 +176,19 @@ def test_doubts_are_told_after_loading_and_in_plain_values(tiny_encoder: TowerEn
     assert again.doubts == catalog.doubts
     assert json.loads(json.dumps(again.info()))["doubts"] == again.doubts
     assert ("doubt", f"'cap 1' {again.doubts['cap 1']}") in facts(again.info())
+
+
+def test_who_inspects_or_prints_it_does_not_wait_for_the_doubts_of_a_loaded_catalogue(
+    tiny_encoder: TowerEncoder, tmp_path: Path
+) -> None:
+    build(rows(), tiny_encoder).save(tmp_path / "catalog")
+    catalog = cv.Catalog.load(tmp_path / "catalog", encoder=tiny_encoder)
+    inspector = cv.Inspector(catalog, [Similarity()], cache=False).calibrate([shot(1, 300 + n) for n in range(30)])
+    assert len(inspector.inspect([shot(1, 400)])) == 1
+    assert "20 genuine photos" in inspector.about()["Catalogue"]
+    assert "20 references" in repr(catalog)
+    assert "doubts" not in vars(catalog)
+    assert catalog.info()["doubts"] == vars(catalog)["doubts"] == {}
 
 
 def test_many_references_are_asked_about_only_where_somebody_asks(
