@@ -165,8 +165,8 @@ class Policy:
         if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
             return "review", (
                 f"{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the catalogue's do, "
-                f"where nineteen in twenty that calibrated do {found.dull:.2f} times or more. What so much blur does "
-                f"to genuine marks is not known, so a person decides: ask for a sharp photo; {leading}."
+                f"where about nineteen in twenty that calibrated do {found.dull:.2f} times or more. What so much blur "
+                f"does to genuine marks is not known, so a person decides: ask for a sharp photo; {leading}."
             )
         if about_marks and found.covered >= COVERED:
             return "review", (

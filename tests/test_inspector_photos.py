@@ -590,7 +590,7 @@ def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates
         sharp, blurred = one.inspect([flat(250), flat(250)[:30]])
         assert (sharp.decision, blurred.decision) == ("suspected", "review")
         assert (
-            "0.50 times as sharply as the catalogue's do, where nineteen in twenty that calibrated do 0.90 times"
+            "0.50 times as sharply as the catalogue's do, where about nineteen in twenty that calibrated do 0.90 times"
             in blurred.reason
         )
 
