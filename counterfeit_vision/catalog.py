@@ -479,9 +479,12 @@ class Catalog:
     def doubts(self) -> Mapping[str, str]:
         """By the id of each reference that somebody should look at, why: it is more like another brand's product than
         like its own product's other photos, or its file is filed under another product, too. Photos of another product
-        of the same brand are not told, nor wrong ones among fewer than three, or with an encoder without patches.
+        of the same brand are not told, nor wrong ones among fewer than three, or with an encoder that is no plain
+        vision transformer, as CLIP is: of 375 rendered genuine references EfficientNet-Lite0 would doubt 36, CLIP none.
         """
-        return doubts_of(self.references, self.sha256, self.likeness)
+        from .encoders.depths import is_transformer
+
+        return doubts_of(self.references, self.sha256, self.likeness, by_likeness=is_transformer(self.encoder))
 
     @property
     def _doubts_unasked(self) -> dict[str, str] | None:

@@ -28,14 +28,19 @@ RIVALS = 4  # products of other brands that a reference is compared with
 COMPARED = 32  # references of a product that it is compared with
 
 
-def doubts_of(references: Sequence[Reference], files: Sequence[str], likeness: Likeness) -> dict[str, str]:
-    """By the id of each reference that somebody should look at, why; ``files`` are their sha256."""
+def doubts_of(
+    references: Sequence[Reference], files: Sequence[str], likeness: Likeness, *, by_likeness: bool
+) -> dict[str, str]:
+    """By the id of each reference that somebody should look at, why; ``files`` are their sha256. ``by_likeness``:
+    whether the encoder's patches tell one product from another well enough.
+    """
     twins = _under_two_products(files, likeness)
     doubts = {
         row: f"is one file with {references[twin].id!r}, which is filed under {_told(references[twin])}"
         for row, twin in twins.items()
     }
-    for row, other in _of_other_brands(references, likeness, list(twins)).items():
+    others = _of_other_brands(references, likeness, list(twins)) if by_likeness else {}
+    for row, other in others.items():
         own = references[row].names[1]
         doubts[row] = f"is more like {_told(references[other])} than like the other photos of {own!r}"
     return {references[row].id: doubts[row] for row in sorted(doubts)}

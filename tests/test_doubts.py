@@ -199,3 +199,14 @@ def test_many_references_are_asked_about_only_where_somebody_asks(
     assert catalog.info()["doubts"] is None
     assert all(name != "doubt" for name, _ in facts(catalog.info()))
     assert list(catalog.doubts) == ["cap 1"]
+
+
+def test_a_small_convolutional_network_is_not_asked_what_looks_alike(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes too many genuine photos for another brand's; one file under two products is told all the same."""
+    monkeypatch.setattr("counterfeit_vision.encoders.depths.is_transformer", lambda encoder: False)
+    references = [*with_wrong(rows(), "cap 1"), dataclasses.replace(rows()[-1], id="twin", brand="acme", product="cap")]
+    with pytest.warns(RuntimeWarning, match=r"^2 references of 21"):
+        catalog = build(references, tiny_encoder)
+    assert list(catalog.doubts) == ["belt 4", "twin"]

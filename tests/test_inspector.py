@@ -23,9 +23,6 @@ from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Su
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.wording import at_most
 
-# So small an encoder takes one of the market's genuine gift boxes for another brand's
-pytestmark = pytest.mark.filterwarnings("ignore:.* should be looked at:RuntimeWarning")
-
 PER_MARKET = {
     "seed": 3,
     "brands": 2,

@@ -6,6 +6,7 @@ Middle blocks of a vision transformer see texture and print, the last ones what 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -15,9 +16,14 @@ from .base import Encoder, Squares
 from .runtime import TowerEncoder
 from .transformer import LeanTransformer
 
-__all__ = ["vectors_and_tokens"]
+__all__ = ["is_transformer", "vectors_and_tokens"]
 
 DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the 6th, 9th and 12th of CLIP B/16
+
+
+def is_transformer(encoder: Encoder) -> TypeGuard[TowerEncoder]:
+    """Whether an encoder is a plain vision transformer, whose patches say more than a small network's do."""
+    return isinstance(encoder, TowerEncoder) and isinstance(encoder.tower, LeanTransformer)
 
 
 def vectors_and_tokens(encoder: Encoder, squares: Pixels, depths: Sequence[float] = DEPTHS) -> tuple[Floats, Floats]:
@@ -27,11 +33,12 @@ def vectors_and_tokens(encoder: Encoder, squares: Pixels, depths: Sequence[float
     D is one for each of ``depths``, shallowest first, for a plain vision transformer (fewer where it has too few
     blocks); for any other encoder that gives patch tokens it is 1, the tokens it gives.
     """
-    tower = getattr(encoder, "tower", None)
-    if not isinstance(encoder, TowerEncoder) or not isinstance(tower, LeanTransformer):
+    if not is_transformer(encoder):
         seen = encoder.encode(squares)
         assert seen.patches is not None
         return seen.vectors, seen.patches[:, None].astype(np.float32)
+    tower = encoder.tower
+    assert isinstance(tower, LeanTransformer)
     layers = sorted({max(round(depth * tower.depth), 1) - 1 for depth in depths})
 
     def run(part: Squares) -> tuple[Floats, Floats]:
