@@ -44,7 +44,7 @@ MOST_COLOURED = 0.1  # share of the cells that makes the score of the colours
 FAINT = 0.02  # of a colour's logarithm: less is noise
 # Times as saturated as the references' that a phone or a filter may make all colours of a photo alike, and the share of
 # what differs in colour that it leaves at most, where it is that: chosen on drawn cards, where a genuine photo made 1.2
-# or 1.35 times as saturated has unusual colours or ink in 4 of 40 (37 and 40 without), in 2 and 5 of 40 on cards that
+# or 1.35 times as saturated has unusual colours or ink in 4 of 40 (37 and 40 without), in 4 and 6 of 40 on cards that
 # chose nothing (35 and 39), and no fake in another, one, paler or no colour has them less often
 SATURATED = (1.0, 1.1, 1.24, 1.39, 1.57, 1.76, 1.98, 2.22, 2.5)
 EXPLAINED = 0.8
