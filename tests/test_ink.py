@@ -30,6 +30,7 @@ from counterfeit_vision.marks.ink import (
     compare_strokes,
 )
 from counterfeit_vision.marks.layout import MarkLayout
+from counterfeit_vision.products.differences import saturation_over
 from counterfeit_vision.types import Region
 
 
@@ -300,6 +301,24 @@ def test_ink_is_compared_once_the_saturation_of_all_that_a_photo_shows_is_taken_
     assert isinstance(back, InkDeviation)
     assert back.score == pytest.approx(usual.score, rel=0.05)
     assert abs(over.score - usual.score) > 0.3 * usual.score
+
+
+def test_the_saturation_is_worked_out_once_for_ink_and_colours(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def counted(*over: Any) -> float:
+        asked.append(saturation_over(*over))
+        return asked[-1]
+
+    batch = suspects(catalogue(tiny_encoder, [SIGN, WORD]), [seen(label(noise=3))])
+    batch.goods(0)  # which may ask of rivals
+    for module in ("heads.suspects", "products.differences"):
+        monkeypatch.setattr(f"counterfeit_vision.{module}.saturation_over", counted)
+    for head in (Ink(), Colours()):
+        assert head.score(batch)[0].applicable
+    assert len(asked) == 1
 
 
 def apart(card: np.ndarray, red: tuple[float, float], blue: tuple[float, float] = (0, 0)) -> np.ndarray:

@@ -21,4 +21,9 @@ class Colours:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: differs_as_a_whole(suspects, row, colours_differ))
+        return suspects.each(lambda row: self._one(suspects, row))
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        return differs_as_a_whole(
+            suspects, row, lambda whole, laid: colours_differ(whole, laid, suspects.saturation(row))
+        )

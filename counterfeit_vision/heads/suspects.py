@@ -414,6 +414,7 @@ class Suspects:
         assert not isinstance(over, str)
         return unlike_all(*over[1:])
 
+    @_once
     def saturation(self, row: int) -> float:
         """Times as saturated as on the genuine photos as which a photo shows all colours of the :meth:`whole` side; 1
         where it does not lie over it.

@@ -141,16 +141,17 @@ def missing_from(whole: WholeProduct, laid: Laid) -> Floats:
     return np.asarray(np.where(shown, np.maximum(times, 1) ** bare - 1, 0), np.float32)
 
 
-def colours_differ(whole: WholeProduct, laid: Laid) -> Difference | str:
+def colours_differ(whole: WholeProduct, laid: Laid, saturation: float | None = None) -> Difference | str:
     """In colour, whatever the light: in the logarithms of red, green and blue without their mean, each less its median
-    over the product, from the most alike reference, once :func:`saturation_over` them is taken out. Or why that can't
-    be said.
+    over the product, from the most alike reference, once :func:`saturation_over` them is taken out, ``saturation``
+    where known. Or why that can't be said.
     """
     if laid.lacks_colours(whole.crops):
         return "the photo is black and white"
     size = _size_in_cells(laid)
     shown = _shown_in_cells(whole, laid, size)
-    mine = _hues(desaturated(_cells(laid.crop.astype(np.float32), size), saturation_over(whole, laid)))
+    saturation = saturation_over(whole, laid) if saturation is None else saturation
+    mine = _hues(desaturated(_cells(laid.crop.astype(np.float32), size), saturation))
     least = np.full(size[::-1], np.inf, np.float32)
     for crop, inside in zip(whole.crops, whole.inside, strict=True):
         off = mine - _hues(_cells(crop.astype(np.float32), size))
