@@ -36,9 +36,9 @@ UNSURE = 0.1  # where so few genuine photos leave as little between the nearest 
 class _Ranked:
     """A listing's N photos, with what the calibration makes of the heads' ``scores`` (N, H): the statistics ``merged``
     (N,), the p-values of ``each`` photo (N,), 1 for one alone, and ``claims_p`` (N, H) of each claim, and by how much
-    each speaks for a fake, ``strength`` (N, H). ``once`` are the rows without a file's second showing. By photo (N,):
-    ``marked``, whether marks were found; ``known``, whether the catalogue knows what it shows; ``own``, those of them
-    that are no copies of genuine photos.
+    each speaks for a fake, ``strength`` (N, H). By photo (N,): ``marked``, whether marks were found; ``known``, whether
+    the catalogue knows what it shows; ``own``, those of them that are no copies of genuine photos. ``weighed`` are the
+    rows that the listing is ranked by: each photo once, and no copy of a genuine one beside the seller's own.
     """
 
     judged: Sequence[JudgedPhoto]
@@ -49,10 +49,10 @@ class _Ranked:
     each: Doubles
     claims_p: Doubles
     strength: Doubles
-    once: Ints
     marked: Bools
     known: Bools
     own: Bools
+    weighed: Ints
 
     @property
     def counted(self) -> Ints:
@@ -165,6 +165,8 @@ class Decider:
         marked = np.array([evidence.region is not None for evidence in said(judged, self.heads, Mark.name)])
         misspelt = np.array([evidence.region is not None for evidence in said(judged, self.heads, Wordmark.name)])
         known = self._known(listing, judged, scores, kinds, marked) | (misspelt & ~marked)
+        copies, once = borrowed(judged, self.heads, self.catalog), np.array(distinct(judged))
+        own = known & ~copies
         return _Ranked(
             judged=judged,
             scores=scores,
@@ -174,10 +176,10 @@ class Decider:
             each=calibration.p_of(scores, strata, kinds) if len(judged) > 1 else np.ones(1),
             claims_p=calibration.head_p_values(scores),
             strength=np.nan_to_num(calibration.strength(scores, kinds), nan=-np.inf),
-            once=np.array(distinct(judged)),
             marked=marked,
             known=known,
-            own=known & ~borrowed(judged, self.heads, self.catalog),
+            own=own,
+            weighed=once[~copies[once]] if own.any() else once,
         )
 
     def _findings(self, listing: Listing, ranked: _Ranked, claims: Mapping[str, Evidence], *, unread: int) -> Findings:
@@ -199,13 +201,14 @@ class Decider:
             silent=self._why_silent(ranked),
             product=nearest.product,
             brand=nearest.brand,
-            photos=len(ranked.once),
+            photos=len(ranked.weighed),
             most=calibration.most_photos,
             marked=bool(ranked.marked.any()),
             unmarked=self._unmarked(ranked),
             misnamed=self._misnamed(listing, ranked),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             fake=copied is not None and self._is_of_fake(copied),
+            copied=any(map(is_copy, said([photo], self.heads, Reuse.name))),
             catalogued=known and all(map(self._is_genuine_file, counted)),
             unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
             side=max(photo.photo.view.size),
@@ -250,20 +253,18 @@ class Decider:
         return " ".join([*told][:REASONS_TOLD])
 
     def _p_and_risk(self, ranked: _Ranked) -> tuple[float, float]:
-        """The p-value and the risk of a listing with these photos, each file of which counts once.
+        """The p-value and the risk of a listing by the photos that it is ranked by, as calibration listings are.
 
-        Photos that the catalogue does not know accuse nobody, nor does a genuine photo of the brand's beside the
-        seller's own; nor does leaving them out, as calibration listings are ranked with all of theirs. So the listing
-        is ranked with all photos, with those that are known and with the seller's own: the largest p-value counts, and
-        the smallest risk. Where that is no probability, it is a half or more if the p-value reaches alpha, and less if
-        not, by whatever listings or photos it was ranked.
+        Photos that the catalogue does not know accuse nobody; nor does leaving them out. So the listing is ranked with
+        and without: the larger p-value counts, and the smaller risk. Where that is no probability, it is a half or
+        more if the p-value reaches alpha, and less if not, by whatever listings or photos it was ranked.
         """
-        once, p_values, risks = ranked.once, [], []
-        parts = [once[part[once]] for part in (ranked.known, ranked.own)]
-        for some in [once, *(mine for mine in parts if 0 < len(mine) < len(once))]:
+        counted, p_values, risks = ranked.weighed, [], []
+        known = counted[ranked.known[counted]]
+        for some in [counted, known] if 0 < len(known) < len(counted) else [counted]:
             strata, kinds = [ranked.strata[row] for row in some], [ranked.kinds[row] for row in some]
             each = ranked.each[some] if len(ranked.judged) > 1 else None
-            told = self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(ranked.once), each=each)
+            told = self.calibration.listing_p(ranked.scores[some], strata, kinds, photos=len(counted), each=each)
             p_values.append(told)
             merged = mean_evidence(ranked.merged[some])[None]
             risks += [float(self.calibration.risk(merged, self.base_rate, name)[0]) for name in set(strata)]
@@ -282,7 +283,7 @@ class Decider:
         """The p-values of the seller's own photos about which a calibrated claim says something."""
         told = ranked.own & ~np.isneginf(ranked.strength).all(axis=1)
         return {
-            _name(listing, ranked.judged[row]): float(ranked.each[row]) for row in ranked.once.tolist() if told[row]
+            _name(listing, ranked.judged[row]): float(ranked.each[row]) for row in ranked.weighed.tolist() if told[row]
         }
 
     def _is_genuine_file(self, sha256: str) -> bool:

@@ -44,16 +44,18 @@ def examples_of(
     *,
     named: int = 0,
     per_photo: bool = False,
-    own: Callable[[JudgedPhoto], bool] | None = None,
+    copied: Callable[[JudgedPhoto], bool] | None = None,
+    shown: Shown | None = None,
     no_lesson: Mapping[str, str] = MappingProxyType({}),
 ) -> Examples:
     """Genuine listings, or fakes, as the heads judged them; each photo once in a listing, ``per_photo`` once in all. A
-    listing that shows nothing new does not count; nor does one of copies of what was shown, of photos that ``own`` says
-    are no catalogue photo, which many sellers may have taken.
+    listing that shows nothing new does not count; nor does one of copies of what was ``shown``, of photos that are not
+    ``copied`` from the catalogue: many sellers may have taken such. Beside others in a listing, copied photos are
+    failures: it is not ranked by them.
     ``groups`` names what each listing belongs to, after ``named`` others; default: to itself. Photos whose sha256 is in
     ``no_lesson``, which says why, are failures.
     """
-    examples, shown = Examples(), Shown()
+    examples = Examples()
     for listing, photos, failed in judged:
         if groups is not None and named + examples.count >= len(groups):
             raise InputError(
@@ -68,15 +70,18 @@ def examples_of(
                 examples.photos.add(row.photo.sha256)
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
-        new = [row.photo for row in once.values() if own and row.photo.sha256 not in examples.photos and own(row)]
-        copied = {photo.sha256: of for photo, of in zip(new, shown.originals(new), strict=True) if of}
-        again = {*copied, *(once.keys() & examples.photos)}
+        own = {sha256: row for sha256, row in once.items() if not (copied and copied(row))}
+        new = [row.photo for sha256, row in own.items() if sha256 not in examples.photos]
+        before = {photo.sha256: of for photo, of in zip(new, shown.originals(new), strict=True) if of} if shown else {}
+        again = {*before, *(once.keys() & examples.photos)}
         examples.photos |= once.keys()
-        if rows and once.keys() <= again:
-            which = "".join(f"; {once[sha256].photo.id} is a copy of {of.id}" for sha256, of in copied.items())
+        counted = own or once
+        silent += [_beside_own(row.photo.id) for row in reversed(once.values()) if row.photo.sha256 not in counted]
+        if rows and counted.keys() <= again:
+            which = "".join(f"; {own[sha256].photo.id} is a copy of {of.id}" for sha256, of in before.items())
             error = InputError(f"{listing.id}: all that it shows was shown before, so it does not count{which}")
-            once, silent = {}, [*silent, Failure(listing.id, "input", error)]
-        rows = [row for sha256, row in reversed(once.items()) if not (per_photo and sha256 in again)]
+            counted, silent = {}, [*silent, Failure(listing.id, "input", error)]
+        rows = [row for sha256, row in reversed(counted.items()) if not (per_photo and sha256 in again)]
         examples.rows += rows
         examples.failures += [*failed, *silent]
         examples.groups += [f"{what} {listing.id}" if groups is None else groups[named + examples.count]] * len(rows)
@@ -85,11 +90,17 @@ def examples_of(
     return examples
 
 
+def _beside_own(photo: str) -> Failure:
+    why = "a copy of one of the catalogue's genuine photos, beside the seller's own, so it does not count"
+    return Failure(photo, "input", InputError(f"{photo}: {why}"))
+
+
 def fake_examples(
     judged: Iterable[tuple[Listing, list[JudgedPhoto], list[Failure]]],
     groups: Sequence[str] | None,
     genuine: Examples,
     catalog: Catalog,
+    copied: Callable[[JudgedPhoto], bool] | None = None,
 ) -> Examples:
     """Fakes, but those that would teach something wrong: shown as ``genuine`` as well, or in the catalogue, whose known
     fakes would teach that fakes are copies. ``groups`` names the genuine listings first.
@@ -99,7 +110,7 @@ def fake_examples(
         for sha256, row in catalog.row_of_file.items()
     }
     no_lesson |= dict.fromkeys(genuine.photos, "was shown as genuine")
-    return examples_of(judged, groups, "fakes", named=genuine.count, no_lesson=no_lesson)
+    return examples_of(judged, groups, "fakes", named=genuine.count, copied=copied, no_lesson=no_lesson)
 
 
 def name_by_content(genuine: Examples, fakes: Examples) -> None:

@@ -19,6 +19,7 @@ from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog
 from .checks import as_path, as_share, check_settings, group_names
+from .copies import Shown
 from .deciding import Decider
 from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, photos_needed, refuse_too_few, split_groups
 from .errors import CatalogError, InputError, NotCalibratedError
@@ -182,11 +183,11 @@ class Inspector:
         group), nor are photos that are in the catalogue: its known fakes would teach that fakes are copies.
 
         A listing that shows nothing new does not count: of a photo that several listings show, in whatever file, size
-        or quality, the first one does (of a copy of a catalogue photo, each file). Photos that can't be used stand in
-        ``failures``. In ``doubts`` stand genuine photos that somebody should look at: those that are very unlike the
-        others, in more than being copies of genuine photos, those that are shown as fakes as well, and copies of known
-        fakes. Warns where there are such, and where more than a tenth of the genuine photos are copies of catalogue
-        photos (``copies_warning``).
+        or quality, the first one does (of a copy of a catalogue photo, each file, and none beside photos of the
+        seller's own). Photos that can't be used stand in ``failures``. In ``doubts`` stand genuine photos that somebody
+        should look at: those that are very unlike the others, in more than being copies of genuine photos, those that
+        are shown as fakes as well, and copies of known fakes. Warns where there are such, and where more than a tenth
+        of the genuine photos are copies of catalogue photos (``copies_warning``).
         Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
         recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
@@ -198,11 +199,16 @@ class Inspector:
         if (owners := _owners(genuine, groups)) is not None:
             refuse_too_few(owners, alpha, alone=fakes is None, leave_one_out=leave_one_out, per_photo=per_photo)
         given = [head.name for head in self._given]
+
+        def copied(row: JudgedPhoto) -> bool:
+            return bool(borrowed([row], given, self.catalog)[0])
+
         shown = examples_of(
             self._judge(genuine, self._given, progress=progress),
             groups,
             per_photo=per_photo,
-            own=lambda row: not borrowed([row], given, self.catalog)[0],
+            copied=copied,
+            shown=Shown(),
         )
         self.failures = tuple(shown.failures)
         copies_warning = self._check_genuine(shown.rows)
@@ -212,7 +218,8 @@ class Inspector:
             raise InputError(f"by={by!r}: all genuine photos are of one {by}, {what}{self._unusable()}")
         false = Examples()
         if fakes is not None:
-            false = fake_examples(self._judge(fakes, self._given, progress=progress), groups, shown, self.catalog)
+            judged = self._judge(fakes, self._given, progress=progress)
+            false = fake_examples(judged, groups, shown, self.catalog, copied)
         if groups is not None and len(groups) > shown.count + false.count:
             raise InputError(
                 f"groups has {len(groups)} names for {shown.count} genuine listings and {false.count} fakes: "

@@ -44,8 +44,8 @@ class Findings:
       shows are known, and they and what surrounds them were looked for in vain.
     - ``misnamed``: what it claims, a product or a brand, where no photo of it looks most like one of that brand.
     - ``copy``: a sentence that names the photo of which one of its photos is a proven copy, if one is; ``fake``:
-      whether that is of a proven fake; ``catalogued``: whether all that it shows are the very files of the catalogue's
-      genuine photos.
+      whether that is of a proven fake; ``copied``: whether its most unusual photo is a copy; ``catalogued``: whether
+      all that it shows are the very files of the catalogue's genuine photos.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
     - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
       calibrated; 0 where they are not known.
@@ -78,6 +78,7 @@ class Findings:
     misnamed: str | None = None
     copy: str | None = None
     fake: bool = False
+    copied: bool = False
     catalogued: bool = False
     unpriced: float | None = None
     side: int = 0
@@ -161,18 +162,19 @@ class Policy:
                 f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
                 f"known; {leading}."
             )
-        about_marks = name in ABOUT_MARKS and not found.copy
+        about_marks = name in ABOUT_MARKS and not found.copied
         if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
             return "review", (
-                f"{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the catalogue's do, "
-                f"where about nineteen in twenty that calibrated do {found.dull:.2f} times or more. What so much blur "
-                f"does to genuine marks is not known, so a person decides: ask for a sharp photo; {leading}."
+                f"{copied}{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the "
+                f"catalogue's do, where about nineteen in twenty that calibrated do {found.dull:.2f} times or more. "
+                "What so much blur does to genuine marks is not known, so a person decides: ask for a sharp photo; "
+                f"{leading}."
             )
         if about_marks and found.covered >= COVERED:
             return "review", (
-                f"{share}, but something may lie over its marks or before them: {percent(found.covered)} of the "
-                "ground around them is like nothing on genuine photos, or of their place glares. What is under it is "
-                f"not known, so a person decides; {leading}."
+                f"{copied}{share}, but something may lie over its marks or before them: {percent(found.covered)} of "
+                "the ground around them is like nothing on genuine photos, or of their place glares. What is under it "
+                f"is not known, so a person decides; {leading}."
             )
         if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
             risk, least = _below(found.risk, least_risk)

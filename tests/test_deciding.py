@@ -25,7 +25,7 @@ def ranked_of(photos: int, **changes: object) -> _Ranked:
         each=np.array([0.5, 0.1][:photos]),
         claims_p=np.ones((photos, 1)),
         strength=np.zeros((photos, 1)),
-        once=np.arange(photos),
+        weighed=np.arange(photos),
         marked=every,
         known=every,
         own=every,

@@ -71,3 +71,17 @@ def test_a_fake_that_teaches_something_wrong_says_why() -> None:
         "is a known fake of the catalogue",
     ]
     assert fakes.photos == {"a", "b", "c", "d"}, "all that were shown"
+
+
+def test_copies_of_the_catalogues_photos_do_not_count_beside_the_sellers_own() -> None:
+    shown = judged(
+        [photo("a"), photo("copy 1"), photo("b")], [photo("copy 2"), photo("copy 3")], [photo("a"), photo("copy 4")]
+    )
+    examples = examples_of(shown, None, copied=lambda row: row.photo.id.startswith("copy"))
+    assert files(examples) == ["a", "b", "copy 2", "copy 3"]
+    assert [failure.id for failure in examples.failures] == ["copy 1", "copy 4", "2"]
+    assert "beside the seller's own, so it does not count" in str(examples.failures[0].error)
+    assert "copy 1" in examples.photos
+    catalog = SimpleNamespace(row_of_file={}, genuine=[])
+    fakes = fake_examples(shown, None, Examples(), catalog, lambda row: row.photo.id.startswith("copy"))
+    assert files(fakes) == ["a", "b", "copy 2", "copy 3"]

@@ -271,6 +271,44 @@ def test_the_product_is_told_by_a_photo_that_is_a_copy_or_bears_marks(name: str,
         assert "by this claim" not in bag.reason
 
 
+class Copied(Loud):
+    """Stands for the claim that a photo is a copy: each with a green corner is one."""
+
+    name = Reuse.name
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        nothing = cv.Evidence(score=0.0, text="Nothing.")
+        sure = cv.Evidence(score=COPY + 1, text="Told.", references=("a",))
+        return [sure if np.ptp(suspects.pixels(row)[0, 0]) > 100 else nothing for row in range(len(suspects))]
+
+
+def stolen(number: int) -> np.ndarray:
+    photo = flat(30 + number)
+    photo[:5, :5] = 0, 200, 0
+    return photo
+
+
+def test_copies_of_the_brands_photos_beside_the_sellers_own_change_no_number(tree_catalog: cv.Catalog) -> None:
+    """Three of them took the word from any fake: its photo counted a quarter."""
+
+    def offers(photos: list[np.ndarray], copies: int) -> list[cv.Listing]:
+        return [cv.Listing(id=f"{n}", photos=[*map(stolen, range(copies)), one]) for n, one in enumerate(photos)]
+
+    plain = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False).calibrate(offers(GENUINE, 0))
+    inspector = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False).calibrate(offers(GENUINE, 2))
+    assert inspector.calibration is not None
+    assert plain.calibration is not None
+    assert np.array_equal(inspector.calibration.merged, plain.calibration.merged)
+    assert len(inspector.failures) == 80
+    assert "beside the seller's own, so it does not count" in str(inspector.failures[0].error)
+
+    asked = [flat(250), flat(50)]
+    alone, beside = (inspector.inspect(offers(asked, copies)).verdicts for copies in (0, 3))
+    assert [(verdict.p_value, verdict.risk) for verdict in beside] == [(one.p_value, one.risk) for one in alone]
+    assert [verdict.decision for verdict in alone] == ["suspected", "clear"]
+    assert [verdict.decision for verdict in beside] == ["suspected", "review"], "a copy is for review"
+
+
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
     references: list[cv.Reference], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -430,7 +430,7 @@ def test_marks_that_are_blurred_more_than_any_that_calibrated_accuse_nobody() ->
         found(0.01, sharpness=0.82, dull=0.9),
         found(0.01, sharpness=None, dull=0.9),
         found(0.01, sharpness=0.5),
-        found(0.01, **blurred, copy="It is a copy."),
+        found(0.01, **blurred, copy="It is a copy.", copied=True),
         found(0.01, **blurred, claims={"price": 0.01, "patches": 0.4}),
     ):
         assert word(Policy(ALPHA), facts)[0] == "suspected"
@@ -454,7 +454,10 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     assert "the strongest claim is Weight of strokes (p 0.01)" in reason
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=COVERED - 0.01))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims={"price": 0.01}, covered=0.18))[0] == "suspected"
-    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy."))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy.", copied=True))[0] == "suspected"
+    beside = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="Photo 2 is a copy."))
+    assert beside[0] == "review", "another of its photos is one"
+    assert beside[1].startswith("Photo 2 is a copy. At most")
     assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
 
 
