@@ -504,8 +504,8 @@ class Evidence(_Record):
     points: NDArray[np.float32] | None = field(default=None, repr=False)
     crops: tuple[PhotoView, PhotoView] | None = field(default=None, repr=False)
     covered: float = 0.0
-    sharpness: float | None = None
     applicable: bool = True
+    sharpness: float | None = None
 
     def __post_init__(self) -> None:
         score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
