@@ -90,7 +90,7 @@ class Suspects:
     guessed: set[int] = field(default_factory=set, init=False, repr=False)
     unread: dict[int, DecodeError] = field(default_factory=dict, init=False, repr=False)
     _known: Once[tuple[Hashable, ...], Any] = field(default_factory=Once, init=False, repr=False)
-    _most_alike: Once[int, tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
+    _most_alike: Once[tuple[int, bytes], tuple[str, float]] = field(default_factory=Once, init=False, repr=False)
     _features: Once[tuple[int, bool], MarkFeatures] = field(
         default_factory=lambda: Once(POINTS_KEPT), init=False, repr=False
     )
@@ -159,11 +159,10 @@ class Suspects:
         near = near[np.isin(near, claimed)] if several else claimed
         return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
 
-    def most_alike(self, row: int, claimed: Ints) -> tuple[str, float]:
-        """Of what the photo's listing claims, the rows ``claimed``, the product that it is most like, and how much.
-        Compared once.
-        """
-        return self._most_alike.get(row, lambda: self.catalog.likeness.most_alike(self.photos, row, claimed))
+    def most_alike(self, row: int, rows: Ints) -> tuple[str, float]:
+        """See :meth:`counterfeit_vision.likeness.Likeness.most_alike`. Compared once."""
+        key = row, rows.tobytes()
+        return self._most_alike.get(key, lambda: self.catalog.likeness.most_alike(self.photos, row, rows))
 
     def _recognise(self, row: int) -> str:
         nearest, siblings = self._siblings(row)
