@@ -31,6 +31,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
 from .checks import as_number, as_path
 from .errors import InputError
 from .files import alone
@@ -88,15 +89,15 @@ _held = contextlib.ExitStack()  # the locks that are held while the process fork
 class CachedPhoto:
     """What is kept of one photo: its row of :class:`~counterfeit_vision.Embeddings`, its size and a small JPEG copy."""
 
-    vector: NDArray[np.float32]
+    vector: Floats
     patches: NDArray[np.float16] | None
     grid: tuple[int, int]
-    content: NDArray[np.float32]
+    content: Floats
     size: tuple[int, int]
     view: bytes
 
     @classmethod
-    def bare(cls, vector: NDArray[np.float32] = NOTHING, view: bytes = b"") -> CachedPhoto:
+    def bare(cls, vector: Floats = NOTHING, view: bytes = b"") -> CachedPhoto:
         """A row that holds no more than these: what was worked out of a photo, or of several."""
         return cls(vector, None, (0, 0), NOTHING, (0, 0), view)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Floats, Ints, Pixels
 from .cache import EmbeddingCache, opener
 from .catalog_folder import open_folder, recipe_of, table, verify_folder, write_folder
 from .checks import as_path, own_arrays
@@ -244,7 +244,7 @@ class Catalog:
             return contextlib.nullcontext(cache)
         return contextlib.nullcontext(False) if self._open_cache is None else self._open_cache()
 
-    def neighbours(self, photos: Embeddings, k: int, *, allowed: NDArray[np.int64] | None = None) -> Neighbours:
+    def neighbours(self, photos: Embeddings, k: int, *, allowed: Ints | None = None) -> Neighbours:
         """The nearest references of embedded photos, as rows: of the ``allowed`` ones, by default all but known fakes.
 
         Raises :class:`FingerprintError` for another encoder's vectors.
@@ -280,7 +280,7 @@ class Catalog:
             digest.update(f"{len(photo)} {regions} {self.sizes[row]} ".encode() + photo)
         return Memory(self._open_cache, digest.hexdigest())
 
-    def marks_in(self, pixels: NDArray[np.uint8], goods: Sequence[str]) -> tuple[str, Found] | str:
+    def marks_in(self, pixels: Pixels, goods: Sequence[str]) -> tuple[str, Found] | str:
         """Of some ``goods``, those whose marks fit a photo (h, w, 3) best, and where; or why none does."""
         best: tuple[str, Found] | None = None
         reason, features = "no product to compare it with", dict[bool, MarkFeatures]()
@@ -303,7 +303,7 @@ class Catalog:
         photos: Mapping[str, Photo],
         near: Neighbours,
         k: int,
-        allowed: NDArray[np.int64] | None,
+        allowed: Ints | None,
         cache: EmbeddingCache | bool,
     ) -> Neighbours:
         """The references whose marks are most like those found in each photo, by its name; a row without marks stays
@@ -332,7 +332,7 @@ class Catalog:
             self.marks = MarkLibrary.encode(self.encoder, regions, self.pixels, cache)
         return self.marks
 
-    def _allowed(self, by: str, **wanted: str | None) -> tuple[NDArray[np.int64] | None, str | None]:
+    def _allowed(self, by: str, **wanted: str | None) -> tuple[Ints | None, str | None]:
         """The rows that have all of these, ``None`` for no restriction; and, where none can be found ``by`` what is
         asked, why, unless there is just none that has all. Raises for what can be no name.
         """
@@ -353,11 +353,11 @@ class Catalog:
             fault = f"search(by='mark'): no such reference {WITHOUT_MARKS}"
         return rows, fault
 
-    def rows_of(self, *, brand: str | None = None, product: str | None = None) -> NDArray[np.int64]:
+    def rows_of(self, *, brand: str | None = None, product: str | None = None) -> Ints:
         """The rows of a brand's or a product's genuine references; empty where there are none."""
         return np.flatnonzero(self.genuine & self._names.having(brand=brand, product=product)).astype(np.int64)
 
-    def claimed_by(self, listing: Listing) -> NDArray[np.int64]:
+    def claimed_by(self, listing: Listing) -> Ints:
         """The rows of the product that a listing names; empty where it names none, or none of the catalogue. A brand
         that the catalogue does not know is ignored: it may be spelt otherwise.
         """
@@ -392,7 +392,7 @@ class Catalog:
         """The ids of the photos of proven fakes."""
         return frozenset(reference.id for reference in self.references if reference.gallery == "known_fake")
 
-    def pixels(self, row: int) -> NDArray[np.uint8]:
+    def pixels(self, row: int) -> Pixels:
         """The kept copy of a reference: (h, w, 3) uint8 RGB, upright."""
         return self.kept.pixels(row)
 
@@ -404,7 +404,7 @@ class Catalog:
         """A small copy of a reference, to be shown to people. Cached: verdicts share it."""
         return self._views.get(row, lambda: self.kept.view(row))
 
-    def _product_on(self, row: int) -> NDArray[np.float32] | None:
+    def _product_on(self, row: int) -> Floats | None:
         """(h, w) how surely a reference shows the product, as a map over its photo; ``None`` where the encoder gives no
         patches.
         """

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Bools, Doubles
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog
@@ -59,7 +59,7 @@ class _Taught:
 
     heads: tuple[Head, ...]
     lesson: Lesson | None
-    first: NDArray[np.bool_] | None
+    first: Bools | None
     rows: list[JudgedPhoto]
     fakes: list[JudgedPhoto]
     fake_groups: list[str]
@@ -274,7 +274,7 @@ class Inspector:
         return self
 
     def _doubted(
-        self, rows: Sequence[JudgedPhoto], names: Sequence[str], scores: NDArray[np.float64], fakes: Collection[str]
+        self, rows: Sequence[JudgedPhoto], names: Sequence[str], scores: Doubles, fakes: Collection[str]
     ) -> tuple[str, ...]:
         """The ids of genuine photos that somebody should look at: those with a claim far beyond the others', in more
         than being copies of genuine photos, those that are among ``fakes`` (sha256), and copies of known fakes.
@@ -375,7 +375,7 @@ class Inspector:
         self,
         rows: list[JudgedPhoto],
         names: list[str],
-        first: NDArray[np.bool_],
+        first: Bools,
         fakes: list[JudgedPhoto],
         fake_names: list[str],
     ) -> tuple[LearnedHead, list[JudgedPhoto], list[JudgedPhoto]]:
@@ -400,7 +400,7 @@ class Inspector:
         own[first] = head.held_out[: int(first.sum())]
         theirs = head.held_out[len(genuine) :]
 
-        def extended(judged: list[JudgedPhoto], scores: NDArray[np.float64]) -> list[JudgedPhoto]:
+        def extended(judged: list[JudgedPhoto], scores: Doubles) -> list[JudgedPhoto]:
             return [
                 dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
                 for row, score in zip(judged, scores, strict=True)
@@ -619,7 +619,7 @@ def _counted(calibration: Calibration) -> str:
     return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups{each}"
 
 
-def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, NDArray[np.float64]]:
+def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, Doubles]:
     """(N,) the photos' heat peaks by each head that drew one."""
     peaks = {head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(heads)}
     return {name: values for name, values in peaks.items() if np.isfinite(values).any()}

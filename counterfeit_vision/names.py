@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Bools
 from .lookalikes import folded
 from .types import Reference, composed
 from .wording import first_few
@@ -36,7 +36,7 @@ class Names:
         alike = self._alike_by(field).get(folded(value), [])
         return [row for name in alike for row in rows[name]] if len(alike) == 1 or field == "product" else []
 
-    def having(self, **wanted: str | None) -> NDArray[np.bool_]:
+    def having(self, **wanted: str | None) -> Bools:
         """(N,) which references have all of these; ``None`` is no restriction."""
         hits = np.ones(len(self._references), bool)
         for field, value in wanted.items():

@@ -9,13 +9,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Floats
+from .arrays import Floats, Ints
 
 __all__ = ["Neighbours", "best_first", "evenly_spread", "reference_scores", "runner_up"]
 
 Item = TypeVar("Item")
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +26,7 @@ class Neighbours:
     - ``cohort`` (N, C) float32: scores against each of C products, for comparison; ``cohort_goods`` (C,) their names.
     """
 
-    rows: Rows
+    rows: Ints
     scores: Floats
     cosine: Floats
     cohort: Floats
@@ -44,7 +42,7 @@ def evenly_spread(rows: Sequence[Item], most: int) -> list[Item]:
     return [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
 
-def runner_up(rows: Rows, scores: Floats, goods: NDArray[np.object_]) -> tuple[int, float]:
+def runner_up(rows: Ints, scores: Floats, goods: NDArray[np.object_]) -> tuple[int, float]:
     """The best of one photo's references, (k,) ``rows`` and ``scores`` best first, that shows other ``goods`` than the
     nearest: its row, and by how much the nearest is more alike; -1 and NaN where all k show the same.
     """
@@ -52,7 +50,7 @@ def runner_up(rows: Rows, scores: Floats, goods: NDArray[np.object_]) -> tuple[i
     return (int(rows[others[0]]), float(scores[0] - scores[others[0]])) if others else (-1, float("nan"))
 
 
-def best_first(found: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floats]:
+def best_first(found: Sequence[tuple[Ints, Floats]], k: int) -> tuple[Ints, Floats]:
     """The ``k`` best of each photo's references and their scores, as ``rows`` and ``scores`` of :class:`Neighbours`;
     equal scores stay in the order given.
     """
@@ -64,7 +62,7 @@ def best_first(found: Sequence[tuple[Rows, Floats]], k: int) -> tuple[Rows, Floa
     return rows, scores
 
 
-def reference_scores(groups: Sequence[Rows], products: Floats, singles: Floats) -> Floats:
+def reference_scores(groups: Sequence[Ints], products: Floats, singles: Floats) -> Floats:
     """Scores of the references of G products, in order: the likeness of its product, minus by how much a reference by
     itself is less alike than the product's best one.
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from .arrays import Floats
     from .types import Evidence, PhotoView, Region, Verdict
 
 __all__ = [
@@ -81,7 +81,7 @@ def thumbnail(jpeg: bytes, side: int = 96) -> str:
         return data_uri(jpeg)
 
 
-def heat_overlay(heatmap: NDArray[np.float32], size: tuple[int, int]) -> str | None:
+def heat_overlay(heatmap: Floats, size: tuple[int, int]) -> str | None:
     """A see-through PNG to be stretched over the photo, as a data URI; ``None`` where nothing is worth drawing.
 
     ``heatmap`` (h, w) covers the whole upright photo, 0 = as usual, 1 = the alarm level; ``size`` is the photo's

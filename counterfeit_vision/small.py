@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .arrays import Pixels
 from .preprocess import resized
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ __all__ = ["small_jpeg", "small_picture", "within"]
 VIEW_SIDE = 320  # pixels on the long side of the small copy that people are shown
 
 
-def within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def within(pixels: Pixels, side: int) -> Pixels:
     """(h, w, 3) uint8 -> the same, made smaller where a side is longer than ``side``."""
     height, width = pixels.shape[:2]
     if (longest := max(height, width)) <= side:
@@ -26,7 +24,7 @@ def within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return resized(pixels, max(1, round(side * height / longest)), max(1, round(side * width / longest)))
 
 
-def small_jpeg(pixels: NDArray[np.uint8], side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
+def small_jpeg(pixels: Pixels, side: int = VIEW_SIDE, *, quality: int = 82) -> bytes:
     """(h, w, 3) uint8 RGB -> a JPEG of at most ``side`` pixels a side."""
     from PIL import Image
 

@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats, Pixels
 from .cache import CachedPhoto, EmbeddingCache, opened
 from .checks import own_arrays
 from .decode import decode, photo_name, read_bytes
@@ -47,14 +48,14 @@ class EncodedPhoto:
 
     id: str
     sha256: str
-    vector: NDArray[np.float32]
+    vector: Floats
     patches: NDArray[np.float16] | None
     grid: tuple[int, int]
-    content: NDArray[np.float32]
+    content: Floats
     view: PhotoView
     source: Photo
 
-    def pixels(self) -> NDArray[np.uint8]:
+    def pixels(self) -> Pixels:
         """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew.
 
         Raises :class:`~counterfeit_vision.DecodeError` where its file has gone since, or shows another picture.
@@ -73,8 +74,8 @@ class _Prepared:
     id: str
     source: Photo
     sha256: str
-    square: NDArray[np.uint8] | None = None
-    content: NDArray[np.float32] | None = None
+    square: Pixels | None = None
+    content: Floats | None = None
     size: tuple[int, int] = (0, 0)
     view: bytes = b""
     kept: CachedPhoto | None = None

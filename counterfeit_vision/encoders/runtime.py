@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..arrays import Floats, Pixels
 from ..errors import InputError
 from ..preprocess import Preprocess
 from ..threads import cached_property
@@ -67,7 +68,7 @@ class TowerEncoder:
     _most: int = field(default=sys.maxsize, init=False)
     """How many images are known to fit the device's memory at once."""
 
-    def encode(self, images: NDArray[np.uint8]) -> Embeddings:
+    def encode(self, images: Pixels) -> Embeddings:
         """See :meth:`counterfeit_vision.encoders.Encoder.encode`."""
         size = self.preprocess.size
         if images.ndim != 4 or images.shape[1:] != (size, size, 3) or images.dtype != np.uint8:
@@ -220,7 +221,7 @@ class TextTowerEncoder(TowerEncoder):
     def _text(self) -> TextTower:
         return self.load_text()
 
-    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode_text(self, texts: Sequence[str]) -> Floats:
         """See :meth:`counterfeit_vision.encoders.base.TextEncoder.encode_text`."""
         if isinstance(texts, str):
             raise InputError(f"encode_text() got one text, expected a list: [{texts!r}]")

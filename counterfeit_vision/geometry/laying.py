@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
+from ..arrays import Bools, Doubles, Floats, Matrix, Pixels
 from .keypoints import grey_of
 from .warp import Target, compared, warped_places
 
@@ -47,7 +47,7 @@ class Laid:
     matrix: Matrix
     warp: Floats
     crop: Pixels
-    inside: NDArray[np.bool_]
+    inside: Bools
 
     @property
     def scale(self) -> float:
@@ -118,7 +118,7 @@ def to_grey(pixels: Pixels | Floats) -> Floats:
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
-def desaturated(colours: Floats | NDArray[np.float64], times: float) -> Floats:
+def desaturated(colours: Floats | Doubles, times: float) -> Floats:
     """Colours (..., 3) of 0..255 that are so many ``times`` less saturated, and as light."""
     grey = to_grey(np.asarray(colours, np.float32))[..., None]
     return np.asarray(grey + (colours - grey) / times, np.float32)
@@ -180,6 +180,6 @@ def _grey_at(photo: Pixels, warp: Floats) -> Floats:
     return warped(grey_of(photo), warp).astype(np.float32)
 
 
-def _inside(warp: Floats, photo: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _inside(warp: Floats, photo: NDArray[np.generic]) -> Bools:
     x, y = warp[..., 0], warp[..., 1]
     return np.asarray((x >= 0) & (y >= 0) & (x <= photo.shape[1] - 1) & (y <= photo.shape[0] - 1))

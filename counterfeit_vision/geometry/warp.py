@@ -11,9 +11,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats
 
 __all__ = [
     "SPREAD_OF_MAD",
@@ -51,7 +50,7 @@ class Target:
     relief: bool
 
 
-def make_target(picture: Floats, say: Floats, drawn: NDArray[np.bool_], *, relief: bool) -> Target:
+def make_target(picture: Floats, say: Floats, drawn: Bools, *, relief: bool) -> Target:
     """From a grey ``picture`` (h, w), or the edges of a ``relief``: ``say`` (h, w) is how much each pixel counts in the
     fit, ``drawn`` (h, w) which pixels show whether it fits.
     """
@@ -72,9 +71,7 @@ def compared(grey: Floats, *, relief: bool) -> Floats:
     return edges(grey) if relief else grey
 
 
-def warped_places(
-    target: Target, seen: Floats, shown: NDArray[np.bool_], around: int, *, enough: float, blurred: bool
-) -> Floats:
+def warped_places(target: Target, seen: Floats, shown: Bools, around: int, *, enough: float, blurred: bool) -> Floats:
     """(h * w, 2): where each of the target's pixels lies in a photo that has been laid roughly over it, in the target's
     pixels. ``seen`` is the photo in grey, with ``around`` pixels more on each side, ``shown`` where it is photo at all.
 
@@ -111,7 +108,7 @@ def flattened(grey: Floats) -> Floats:
     return np.asarray(cv2.divide(cv2.subtract(grey, mean), spread), np.float32)
 
 
-def correlation(first: Floats, second: Floats, where: NDArray[np.bool_]) -> float:
+def correlation(first: Floats, second: Floats, where: Bools) -> float:
     """The correlation of two pictures (h, w) ``where`` they are compared; 0 where one of them does not vary there."""
     a, b = first[where] - first[where].mean(), second[where] - second[where].mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
@@ -131,11 +128,11 @@ class _Step:
     target: Floats
     slope: Floats
     say: Floats
-    drawn: NDArray[np.bool_]
+    drawn: Bools
     stiff: Floats
 
 
-def _step(typical: Floats, say: Floats, drawn: NDArray[np.bool_], blur: float, degree: int, iterations: int) -> _Step:
+def _step(typical: Floats, say: Floats, drawn: Bools, blur: float, degree: int, iterations: int) -> _Step:
     """One of :data:`STEPS`, prepared for a picture as :func:`make_target` takes it."""
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)
@@ -204,7 +201,7 @@ def _agreement(step: _Step, look: Floats, shown: Floats, around: int, offset: Fl
     return correlation(step.target, seen, there) if there.any() else -1.0
 
 
-def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _at(step: _Step, look: Floats, shown: Floats, around: int, offset: Floats) -> tuple[Floats, Bools]:
     """What the photo shows at the step's places under a warp, (m,), and where it shows anything, (m,)."""
     x, y = step.places + (around + offset @ step.basis)
     x, y = x[None], y[None]  # one row: OpenCV takes twice as long for a column

@@ -14,9 +14,8 @@ from typing import NamedTuple, TypeGuard
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
+from ..arrays import Bools, Floats, Ints, Matrix, Pixels
 from ..geometry.keypoints import (
     Keypoints,
     find_keypoints,
@@ -171,7 +170,7 @@ class Stencil:
     """
 
     crops: Pixels
-    inside: NDArray[np.bool_]
+    inside: Bools
     boxes: Floats
     rows: tuple[int, ...]
     warps: Floats
@@ -241,7 +240,7 @@ class Stencil:
         return local_spread(self.picture)
 
     @cached_property
-    def drawn(self) -> NDArray[np.bool_]:
+    def drawn(self) -> Bools:
         """(h, w): where in the boxes something is drawn: empty ground in a wide box says nothing about a mark."""
         marks = self.on_mark() & self.inside.any(axis=0)
         return np.asarray(marks & (self.spread >= DRAWN * np.quantile(self.spread[marks], 0.95)))
@@ -261,7 +260,7 @@ class Stencil:
         tilt = _tilt(self.picture, self.boxes)
         return np.stack([_outline(box, tilt) for box in self.boxes])
 
-    def on_each(self, air: float = 0.0) -> NDArray[np.bool_]:
+    def on_each(self, air: float = 0.0) -> Bools:
         """(m, h, w): the marks' boxes, grown by ``air`` of their shorter sides."""
         masks = np.zeros((len(self.boxes), *self.shape), bool)
         for mask, (x0, y0, x1, y1) in zip(masks, self.boxes, strict=True):
@@ -269,7 +268,7 @@ class Stencil:
             mask[max(0, int(y0 - grow)) : int(y1 + grow) + 1, max(0, int(x0 - grow)) : int(x1 + grow) + 1] = True
         return masks
 
-    def on_mark(self, air: float = 0.0) -> NDArray[np.bool_]:
+    def on_mark(self, air: float = 0.0) -> Bools:
         """(h, w): all of them."""
         return np.asarray(self.on_each(air).any(axis=0))
 
@@ -521,14 +520,14 @@ def _moved(points: Keypoints, matrix: Matrix) -> Keypoints:
     return Keypoints(mapped(matrix, points.points), points.descriptors, mapped(matrix, points.tips))
 
 
-def _matched(frame: Keypoints, photo: Keypoints) -> NDArray[np.int64]:
+def _matched(frame: Keypoints, photo: Keypoints) -> Ints:
     """(n, 2) rows of the frame's features and of the photo's that choose each other. The frame's come from several
     references, so a feature's second best is often itself again: each of the photo's takes its best.
     """
     return match_keypoints(photo, frame, ratio=1.0)[:, ::-1]
 
 
-def _views(frame: Keypoints, photo: Keypoints, pairs: NDArray[np.int64]) -> list[Matrix]:
+def _views(frame: Keypoints, photo: Keypoints, pairs: Ints) -> list[Matrix]:
     """Maps from the frame to the photo by matched features: the homography that most agree with, and affine maps that a
     few do.
     """
@@ -539,7 +538,7 @@ def _views(frame: Keypoints, photo: Keypoints, pairs: NDArray[np.int64]) -> list
     return views if plane is None else [plane.matrix, *views]
 
 
-def _evenly(stencil: Stencil, photo: Keypoints, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+def _evenly(stencil: Stencil, photo: Keypoints, pairs: Ints) -> Ints:
     """Those of the ``pairs`` (n, 2) that are on a mark, of each mark the :data:`SAY` most alike: of a row of stripes,
     which fits itself when it is moved by one, the many features outvote those of a small emblem.
     """
@@ -628,7 +627,7 @@ def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred:
     return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each)
 
 
-def _drawn(grey: Floats, box: Floats) -> NDArray[np.int64]:
+def _drawn(grey: Floats, box: Floats) -> Ints:
     """The pixels in a box of the frame that are not as bright as what surrounds it; all of them where nothing is so."""
     x0, y0 = (int(value) for value in np.clip(box[:2], 0, np.array(grey.shape[::-1]) - 1))
     x1, y1 = max(int(np.ceil(box[2])), x0 + 1), max(int(np.ceil(box[3])), y0 + 1)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Bools, Floats
 from ..geometry.laying import Laid, desaturated
 from .whole import DARK, WholeProduct
 
@@ -189,7 +188,7 @@ def _size_in_cells(laid: Laid) -> tuple[int, int]:
     return max(1, width // CELL), max(1, height // CELL)
 
 
-def _shown_in_cells(whole: WholeProduct, laid: Laid, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _shown_in_cells(whole: WholeProduct, laid: Laid, size: tuple[int, int]) -> Bools:
     """(rows, columns) which cells show the product; all where none does."""
     shown = _cells((whole.product & laid.inside).astype(np.float32), size) >= 0.5
     return shown if shown.any() else np.ones_like(shown)
@@ -199,7 +198,7 @@ def _evenly_lit(hues: Floats) -> Floats:
     return np.asarray(hues - np.median(hues, axis=0), np.float32)
 
 
-def _around(product: NDArray[np.bool_]) -> tuple[slice, slice]:
+def _around(product: Bools) -> tuple[slice, slice]:
     """The part of a frame (h, w) around the product that windows on it reach."""
     down, across = (
         slice(max(0, int(there[0]) - WINDOW), int(there[-1]) + WINDOW + 1)
@@ -208,7 +207,7 @@ def _around(product: NDArray[np.bool_]) -> tuple[slice, slice]:
     return down, across
 
 
-def _most(different: Floats, shown: NDArray[np.bool_], share: float) -> float:
+def _most(different: Floats, shown: Bools, share: float) -> float:
     """The mean over the ``share`` of what is ``shown`` that differs most."""
     values = np.sort(different[shown])
     return float(values[-max(1, round(share * len(values))) :].mean())
