@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..arrays import Floats
+from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from ..marks.finding import Found, Stencil, region_around
 from ..marks.ink import Drawn, InkDeviation, MarkInk
@@ -18,6 +18,7 @@ from ..wording import number
 from .suspects import Suspects
 
 __all__ = [
+    "crop_view",
     "differs_as_a_whole",
     "differs_in_drawing",
     "drawn_otherwise",
@@ -163,14 +164,13 @@ def side_by_side(
     first = genuine.most_alike(laid)
     ids = [suspects.catalog.references[int(key)].id for key in keys]
     references = (ids[first], *ids[:first], *ids[first + 1 :])
-    mine, theirs = (
-        PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
-        for name, crop, caption in (
-            ("this photo", laid.crop, "laid over the catalogue's photos"),
-            (references[0], genuine.crops[first], suspects.product_of(goods)),
-        )
-    )
-    return references, (mine, theirs)
+    mine = crop_view("this photo", laid.crop, "laid over the catalogue's photos")
+    return references, (mine, crop_view(references[0], genuine.crops[first], suspects.product_of(goods)))
+
+
+def crop_view(name: str, crop: Pixels, caption: str) -> PhotoView:
+    """A crop (h, w, 3), to be shown to people."""
+    return PhotoView(name, small_jpeg(crop), (crop.shape[1], crop.shape[0]), caption)
 
 
 def on_photo(map_: Floats, laid: Laid, size: tuple[int, int]) -> Floats:

@@ -18,10 +18,10 @@ from ..lookalikes import INK, SIGNS, bare, edit_distance, folded, lookalike_word
 from ..marks.finding import Found, Stencil, region_around
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..products.marks import GoodsMarks
-from ..small import small_jpeg
 from ..threads import Once
 from ..types import Evidence, PhotoView
 from .known_lines import BESIDE, NEAR, KnownLine, Wordmarks, at, larger, line_at, lines_near, wordmarks_of
+from .laid_over import crop_view
 from .suspects import Suspects
 
 __all__ = ["LineComparison", "Wordmark", "compare_wordmark"]
@@ -455,8 +455,7 @@ def _part(box: Floats, compared: LineComparison) -> Floats:
 
 
 def _view(name: str, line: TextLine) -> PhotoView:
-    straight = rectified(line.pixels, line.box)
-    return PhotoView(name, small_jpeg(straight), (straight.shape[1], straight.shape[0]), line.text)
+    return crop_view(name, rectified(line.pixels, line.box), line.text)
 
 
 def _as_genuine(compared: LineComparison) -> str:
