@@ -24,7 +24,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -125,10 +125,6 @@ class Calibration:
         fake_kinds: Sequence[str] | None = None,
         base_rate: float | None = None,
         per_photo: bool = False,
-        smallest: int = 0,
-        dull: float = 0.0,
-        photos: Collection[str] = (),
-        fake_photos: Collection[str] = (),
     ) -> Calibration:
         """From the ``scores`` (N, H) of genuine photos, NaN where a head did not apply, and the heads' heat ``peaks``
         (N,).
@@ -137,8 +133,8 @@ class Calibration:
           keeps none aside, and leaves each out in turn; no fakes can be shown then.
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
-        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), ``smallest``, ``dull``, ``photos`` and
-          ``fake_photos``, as in :class:`Calibration`; by default each photo is a listing of its own.
+        - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
+          a listing of its own. ``smallest``, ``dull`` and the sha256, which change no p-value, are not known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -204,10 +200,6 @@ class Calibration:
             real_groups=different(codes[ranked]),
             probability=probability,
             leave_one_out=first is None,
-            smallest=smallest,
-            dull=dull,
-            photos=frozenset(photos),
-            fake_photos=frozenset(fake_photos),
         )
 
     def __repr__(self) -> str:

@@ -250,13 +250,16 @@ class Inspector:
                 fake_kinds=kinds_of(taught.fakes, self.catalog),
                 base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
-                smallest=min((max(row.photo.view.size) for row in rows), default=0),
-                dull=_dull(rows),
-                photos=[row.photo.sha256 for row in rows],
-                fake_photos=[row.photo.sha256 for row in taught.fakes],
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
+        calibration = dataclasses.replace(
+            calibration,
+            smallest=min(max(row.photo.view.size) for row in rows),
+            dull=_dull(rows),
+            photos=frozenset(row.photo.sha256 for row in rows),
+            fake_photos=frozenset(row.photo.sha256 for row in taught.fakes),
+        )
         doubts = self._doubted(rows, names, scores, false.photos)
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         told = {"doubts": doubts, "copies_warning": copies_warning, "_made_by": made_by()}
