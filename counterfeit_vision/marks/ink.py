@@ -23,7 +23,7 @@ from ..geometry.laying import desaturated, mapped
 from ..geometry.warp import SPREAD_OF_MAD, quick_median
 from .finding import Stencil
 
-__all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes"]
+__all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes", "nanmedian"]
 
 AIR = 8  # pixels of the frame around a mark
 FINER = 3  # times, at which the outline is drawn
@@ -283,7 +283,7 @@ class MarkInk:
             strongest = np.argsort(-off[core], kind="stable")[:most]
             inks[part] = np.log(np.median(mine[core][strongest], axis=0) + DARK)
             grounds[part] = np.log(base + DARK)
-        off_mark = alike < _nanmedian(alike, axis=0) - PART_OFF
+        off_mark = alike < nanmedian(alike, axis=0) - PART_OFF
         inks[off_mark] = grounds[off_mark] = np.nan
         return inks - grounds, grounds
 
@@ -384,16 +384,16 @@ def _hues(judged: Sequence[tuple[MarkInk, Drawn]]) -> Iterator[Finding]:
         if np.isnan(one.colours).all():
             continue
         genuine = _hue(np.stack([other.colours for other in mark.genuine]))
-        wholes = _nanmedian(genuine, axis=1)  # parts that no photo shows are NaN
-        whole = _nanmedian(wholes, axis=0)
+        wholes = nanmedian(genuine, axis=1)  # parts that no photo shows are NaN
+        whole = nanmedian(wholes, axis=0)
         parts = genuine - wholes[:, None]
-        usual = _nanmedian(parts, axis=0)
+        usual = nanmedian(parts, axis=0)
         vary = _off(parts - usual, whole)
         # An edge where light gathers varies more
-        own_spread = SPREAD_OF_MAD * np.nan_to_num(_nanmedian(np.abs(vary).max(axis=2), axis=0))
+        own_spread = SPREAD_OF_MAD * np.nan_to_num(nanmedian(np.abs(vary).max(axis=2), axis=0))
         spread = np.maximum(_spread(vary), own_spread)
         mine = _hue(np.where(_glaring(one, mark.genuine)[:, None], np.nan, one.colours))
-        own = _nanmedian(mine, axis=0)
+        own = nanmedian(mine, axis=0)
         off = _off(mine - own - usual, whole)
         times = np.abs(off).max(axis=1) / (HUE + spread + _spread(off))
         shift = float(np.abs(_off(own - whole, whole)).max() / (SHADE + _far(_off(wholes - whole, whole))))
@@ -415,7 +415,7 @@ def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterato
         genuine = np.array([other.apart for other in mark.genuine if other.likeness >= LIKE])
         if one.likeness < LIKE or not len(genuine):
             continue
-        usual = _nanmedian(genuine, axis=0)
+        usual = nanmedian(genuine, axis=0)
         usual[2 * np.isfinite(genuine[..., 0]).sum(axis=0) <= len(genuine)] = np.nan  # most do not tell
         off = np.linalg.norm(one.apart - usual, axis=1)
         vary = np.nan_to_num(np.linalg.norm(genuine - usual, axis=2)).max(axis=0)
@@ -438,7 +438,7 @@ def _desaturated(one: Drawn, times: float) -> Drawn:
 
 def _glaring(one: Drawn, genuine: Sequence[Drawn]) -> Bools:
     """(PARTS,) where a coloured ground has lost its hue, not turned it: what shines there is added to the ink, too."""
-    usual = _nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
+    usual = nanmedian(np.concatenate([_hue(other.grounds) for other in genuine]), axis=0)
     length = float(np.linalg.norm(usual))
     if not length >= COLOURED:
         return np.zeros(PARTS, bool)
@@ -460,7 +460,7 @@ def _off(hues: Doubles, genuine: Doubles) -> Doubles:
 
 
 def _spread(values: Doubles) -> float:
-    return SPREAD_OF_MAD * float(np.nan_to_num(_nanmedian(np.abs(values).ravel(), axis=0)))
+    return SPREAD_OF_MAD * float(np.nan_to_num(nanmedian(np.abs(values).ravel(), axis=0)))
 
 
 def _far(hues: Doubles) -> float:
@@ -470,7 +470,7 @@ def _far(hues: Doubles) -> float:
     return float(np.quantile(known, FAR)) if len(known) else 0.0
 
 
-def _nanmedian(values: Doubles, axis: int) -> Doubles:
+def nanmedian(values: Doubles, axis: int) -> Doubles:
     """``np.nanmedian`` without its warning where all are NaN: what silences that is the process's, no thread's."""
     ordered = np.sort(values, axis=axis)  # NaN last
     last = np.maximum((~np.isnan(ordered)).sum(axis=axis, keepdims=True) - 1, 0)

@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import Bools, Doubles, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
 from .finding import Stencil
+from .ink import nanmedian
 
 __all__ = ["MarkSharpness"]
 
@@ -41,7 +42,7 @@ class MarkSharpness:
     def of(cls, stencil: Stencil) -> MarkSharpness:
         """Of a stencil's references."""
         each = [_measured(*seen, stencil.boxes) for seen in zip(stencil.crops, stencil.inside, strict=True)]
-        return cls(stencil.boxes, *(np.array([_median(one) for one in told.T]) for told in np.stack(each, axis=1)))
+        return cls(stencil.boxes, *nanmedian(np.stack(each), axis=0))
 
     def beside(self, laid: Laid) -> float | None:
         """How sharp a photo over the frame shows its least sharp mark: times as sharp as the genuine ones, 1 at theirs;
@@ -55,11 +56,6 @@ class MarkSharpness:
         if not told.any():
             return None
         return float((slope[told] / self.slope[told]).min() / min(laid.scale, 1.0))
-
-
-def _median(values: Doubles) -> float:
-    """Of those that are known."""
-    return float(np.median(values[known])) if (known := ~np.isnan(values)).any() else np.nan
 
 
 def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
