@@ -10,7 +10,7 @@ import io
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # Before torch is loaded: its threads sleep while they wait. Where cores are shared they would spin, and a test of
@@ -33,8 +33,9 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.inspector import Inspector
+from counterfeit_vision.judging import suspects_of
 from counterfeit_vision.ocr import Reader, shared_reader
-from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.types import Failure, Listing, Reference, Verdict
 from counterfeit_vision.weights import cache_dir
 
@@ -154,9 +155,12 @@ def jpeg(seed: int) -> bytes:
 def suspects(catalog: Catalog, *listings: Listing) -> Suspects:
     """One photo a listing, as the inspector gives them to heads; the listing's first photo."""
     photos = [(listing.id, listing.photos[0]) for listing in listings]
-    rows = list(encode_photos(photos, encoder=catalog.encoder, cache=False))
-    found = stack(rows, encoder=catalog.encoder)
-    return Suspects(found, listings, rows, catalog, catalog.neighbours(found, 16))
+    return suspects_of(listings, list(encode_photos(photos, encoder=catalog.encoder, cache=False)), catalog)
+
+
+def offered(catalog: Catalog, photos: Sequence[np.ndarray], **claimed: str) -> Suspects:
+    """Photos of listings that have one each, and all claim the same."""
+    return suspects(catalog, *(Listing(id=f"photo {row}", photos=[one], **claimed) for row, one in enumerate(photos)))
 
 
 def write_photo(path: Path, seed: int) -> Path:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from conftest import picture
+from conftest import offered, picture
 
-from counterfeit_vision import Catalog, Listing, Reference, Region
+from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.marks.finding import Stencil, make_stencil
-from counterfeit_vision.stream import EncodedPhoto, encode_photos, stack
 
 BOX = Region(150, 90, 410, 270)  # around the sign and the word of a label or a plate
 SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)  # each by itself
@@ -114,8 +113,4 @@ def cards(encoder: TowerEncoder) -> Catalog:
 
 def suspects(catalog: Catalog, photos: list[np.ndarray]) -> Suspects:
     """Photos of listings that all claim to be the card."""
-    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
-    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
-    found = stack(rows, encoder=catalog.encoder)
-    owners = [Listing(id=row.id, photos=[], brand="velmora", product="card") for row in rows]
-    return Suspects(found, owners, rows, catalog, catalog.neighbours(found, 4))
+    return offered(catalog, photos, brand="velmora", product="card")

@@ -8,17 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import offered, picture
 from goods import BOX, engraved, label, seen
 
-from counterfeit_vision import Catalog, InputError, Listing, Reference, Region
+from counterfeit_vision import Catalog, InputError, Reference, Region
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads import Patches, Suspects
+from counterfeit_vision.heads import Patches
 from counterfeit_vision.marks import regions as looking
 from counterfeit_vision.marks.finding import MarkFeatures
 from counterfeit_vision.marks.regions import SHOWN, Page, _alike, found_regions
-from counterfeit_vision.stream import encode_photos, stack
 
 WHOLE = np.array([[0, 0, 1, 1]], np.float32)
 
@@ -218,11 +217,7 @@ def test_a_product_more_seldom_changes_what_the_others_are_told_by(
 
 def test_claims_and_search_use_them_as_if_given(catalog: Catalog) -> None:
     photos = [card("VELMORA", 7.0, 11), card("VELMQRA", 7.0, 11)]
-    rows = [row for row in encode_photos(zip("ab", photos, strict=True), encoder=catalog.encoder, cache=False)]
-    found = stack(rows, encoder=catalog.encoder)
-    listings = [Listing(id=name, photos=[], brand="velmora", product="card") for name in "ab"]
-    suspects = Suspects(found, listings, rows, catalog, catalog.neighbours(found, 4))
-    genuine, fake = Patches().score(suspects)
+    genuine, fake = Patches().score(offered(catalog, photos, brand="velmora", product="card"))
     assert genuine.crops is not None
     assert fake.crops is not None
     assert catalog.search(photos, 1, by="mark", cache=False).products[:, 0].tolist() == ["card", "card"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import offered
 from goods import BOX, TILT, label, seen
 from PIL import Image
 
@@ -25,7 +26,7 @@ from counterfeit_vision.cache import EmbeddingCache, opener
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
-from counterfeit_vision.judging import judge, suspects_of
+from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import regions
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import MarkDetails
@@ -35,7 +36,6 @@ from counterfeit_vision.packing import pack, unpack
 from counterfeit_vision.products.marks import GoodsMarks
 from counterfeit_vision.products.whole import WholeProduct
 from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,10 +221,7 @@ def test_what_is_known_of_references_is_forgotten_where_their_regions_or_sizes_c
 
 
 def judged(catalog: Catalog, photos: list[np.ndarray]) -> list[list[tuple[float, str]]]:
-    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
-    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
-    listings = [Listing(id=row.id, photos=[], product="card") for row in rows]
-    suspects = suspects_of(listings, rows, catalog)
+    suspects = offered(catalog, photos, product="card")
     return [[(one.score, one.text) for one in head.score(suspects)] for head in default_heads() if head.name in CLAIMS]
 
 

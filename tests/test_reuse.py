@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from conftest import offered
 from PIL import Image, ImageFilter
 
 from counterfeit_vision import Catalog, Listing, Reference
@@ -28,9 +29,8 @@ from counterfeit_vision.heads.reuse import (
     compare_traits,
     is_copy,
 )
-from counterfeit_vision.judging import judge
+from counterfeit_vision.judging import judge, suspects_of
 from counterfeit_vision.neighbours import Neighbours
-from counterfeit_vision.stream import encode_photos, stack
 from counterfeit_vision.traits import find_traits
 from counterfeit_vision.types import Embeddings, Evidence
 from counterfeit_vision.usual import LEAST_EXCESS, Usual, tail_p
@@ -335,21 +335,11 @@ def suspects(clip: object) -> Suspects:
         photo(31, 40),
         np.full((300, 300, 3), 200, np.uint8),
     ]
-    rows = list(encode_photos([(f"s{n}", pixels) for n, pixels in enumerate(asked)], encoder=clip, cache=False))
-    batch = stack(rows, encoder=clip)
-    owners = [Listing(id=row.id, photos=[]) for row in rows]
-    return Suspects(batch, owners, rows, catalog, catalog.neighbours(batch, 3))
+    return offered(catalog, asked)
 
 
 def only(suspects: Suspects, row: int) -> Suspects:
-    batch = stack([suspects.encoded[row]], encoder=suspects.catalog.encoder)
-    return Suspects(
-        batch,
-        [suspects.listings[row]],
-        [suspects.encoded[row]],
-        suspects.catalog,
-        suspects.catalog.neighbours(batch, 3),
-    )
+    return suspects_of([suspects.listings[row]], [suspects.encoded[row]], suspects.catalog)
 
 
 def test_the_head_names_the_copied_photo_and_its_gallery(suspects: Suspects) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import offered
 from goods import ONE, TWO, engraved, label, plates, seen, sibling
 
 import counterfeit_vision as cv
@@ -16,10 +17,9 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.keypoints import find_keypoints
 from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, reuse
 from counterfeit_vision.heads import suspects as module
-from counterfeit_vision.judging import judge, suspects_of
+from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import finding
 from counterfeit_vision.marks.finding import FOUND
-from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.traits import find_traits
 
 
@@ -37,14 +37,12 @@ def batch(
     catalog: cv.Catalog, photos: list[np.ndarray], first: str, *, second: float = 0.89, **claimed: str
 ) -> Suspects:
     """Photos of which the encoder says that each is most like the product ``first``, and hardly less like another."""
-    named = [(f"photo {row}", photo) for row, photo in enumerate(photos)]
-    rows = [row for row in encode_photos(named, encoder=catalog.encoder, cache=False) if isinstance(row, EncodedPhoto)]
-    found = suspects_of([cv.Listing(id=row.id, photos=[], **claimed) for row in rows], rows, catalog)
+    found = offered(catalog, photos, **claimed)
     nearest = sorted(range(3), key=lambda row: catalog.products[row] != first)
     near = dataclasses.replace(
         found.neighbours,
-        rows=np.array([nearest] * len(rows)),
-        scores=np.array([[0.9, second, 0.1]] * len(rows), np.float32),
+        rows=np.array([nearest] * len(photos)),
+        scores=np.array([[0.9, second, 0.1]] * len(photos), np.float32),
     )
     return dataclasses.replace(found, neighbours=near)
 
