@@ -37,15 +37,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import Ink, Layout, Patches, Strokes, Suspects, Wordmark
-from counterfeit_vision.judging import NEIGHBOURS
+from counterfeit_vision.heads import Ink, Layout, Patches, Strokes, Wordmark
+from counterfeit_vision.judging import suspects_of
 from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import auroc, bootstrap_interval
 from counterfeit_vision.policy import COVERED
-from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.usual import LEAST_EXCESS, Usual
 
 CALIBRATION = 40  # other genuine photos of each market
@@ -71,9 +71,8 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     catalog = cv.Catalog.build(references, encoder=encoder)
     photos = ((row["id"], market / row["photos"][0]) for row in lines)
     rows = [row for row in encode_photos(photos, encoder=encoder) if not isinstance(row, cv.Failure)]
-    found = stack(rows, encoder=encoder)
     owners = [cv.Listing(id=row["id"], photos=[], brand=row["brand"], product=row["product"]) for row in lines]
-    suspects = Suspects(found, owners, rows, catalog, catalog.neighbours(found, NEIGHBOURS))
+    suspects = suspects_of(owners, rows, catalog)
     start = time.perf_counter()
     claims = [head.score(suspects) for head in (Patches(), Strokes(), Ink(), Layout(), Wordmark())]
     print(f"{(time.perf_counter() - start) / len(rows):.2f} s a photo for the claims")
@@ -84,7 +83,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
     says = ~np.isnan(standardised).all(axis=1)
     score = np.full(len(lines), -np.inf)
     score[says] = Merger.of(CLAIMS)(standardised[says])
-    for row, (line, vector) in enumerate(zip(lines, found.vectors, strict=True)):
+    for row, (line, vector) in enumerate(zip(lines, suspects.photos.vectors, strict=True)):
         own = catalog.rows_of(brand=line["brand"], product=line["product"])
         line["baseline"] = 1 - float((catalog.vectors[own] @ vector).max())
         line |= dict(zip(CLAIMS, np.nan_to_num(raw[row], nan=-np.inf).tolist(), strict=True))

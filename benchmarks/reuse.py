@@ -32,10 +32,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
-from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, compare_traits, is_copy
+from counterfeit_vision.judging import suspects_of
 from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.stream import encode_photos, stack
+from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.traits import Traits, find_traits
 from counterfeit_vision.types import Failure
 
@@ -254,9 +254,7 @@ def whole_head(originals: list[tuple[Path, str]], listing: dict[str, str]) -> di
     start = time.perf_counter()
     rows = [row for row in encode_photos(photos, encoder=encoder, cache=False) if not isinstance(row, Failure)]
     encoding = (time.perf_counter() - start) / len(rows)
-    batch = stack(rows, encoder=encoder)
-    owners = [cv.Listing(id=row.id, photos=[]) for row in rows]
-    suspects = Suspects(batch, owners, rows, catalog, catalog.neighbours(batch, 16))
+    suspects = suspects_of([cv.Listing(id=row.id, photos=[]) for row in rows], rows, catalog)
     head = Reuse()
     start = time.perf_counter()
     cold = head.score(suspects)
@@ -270,7 +268,8 @@ def whole_head(originals: list[tuple[Path, str]], listing: dict[str, str]) -> di
     )
     edits = np.array([edit for edit, _ in asked])
     names = [reference.id for reference in catalog.references]
-    cosine = np.array([batch.vectors[i] @ catalog.vectors[names.index(p.name)] for i, (_, p) in enumerate(asked)])
+    pairs = zip(suspects.photos.vectors, asked, strict=True)
+    cosine = np.array([vector @ catalog.vectors[names.index(path.name)] for vector, (_, path) in pairs])
     place = {name: row for row, name in enumerate(names)}
     others = np.array(
         [
