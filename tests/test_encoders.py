@@ -38,6 +38,12 @@ from counterfeit_vision.types import Embeddings
 from counterfeit_vision.weights import fetch, find_recipe
 
 
+@pytest.fixture
+def copy(tiny_clip_folder: Path, tmp_path: Path) -> Path:
+    """The tiny CLIP's folder once more, to be changed."""
+    return shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+
+
 def squares(encoder: Encoder, count: int, seed: int = 0) -> np.ndarray:
     return np.stack([encoder.preprocess(picture(seed + number, 90, 120))[0] for number in range(count)])
 
@@ -464,10 +470,7 @@ def test_two_loads_have_one_fingerprint(tiny_clip_folder: Path, tiny_encoder: To
     assert load_encoder(str(tiny_clip_folder)).fingerprint == tiny_encoder.fingerprint
 
 
-def test_a_copy_of_the_folder_elsewhere_has_the_same_fingerprint(
-    tiny_clip_folder: Path, tiny_encoder: TowerEncoder, tmp_path: Path
-) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_a_copy_of_the_folder_elsewhere_has_the_same_fingerprint(copy: Path, tiny_encoder: TowerEncoder) -> None:
     assert load_encoder(str(copy)).fingerprint == tiny_encoder.fingerprint
 
 
@@ -479,12 +482,9 @@ def test_other_weights_have_another_fingerprint(tiny_encoder: TowerEncoder, tmp_
     assert load_encoder(str(write_tiny_clip(tmp_path / "b", seed=1))).fingerprint != tiny_encoder.fingerprint
 
 
-def test_one_changed_weight_gives_another_fingerprint(
-    tiny_clip_folder: Path, tiny_encoder: TowerEncoder, tmp_path: Path
-) -> None:
+def test_one_changed_weight_gives_another_fingerprint(copy: Path, tiny_encoder: TowerEncoder) -> None:
     from safetensors.torch import load_file, save_file
 
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
     state = load_file(copy / "open_clip_model.safetensors")
     state["visual.conv1.weight"][0, 0, 0, 0] += 1e-3
     save_file(state, copy / "open_clip_model.safetensors")
@@ -492,10 +492,7 @@ def test_one_changed_weight_gives_another_fingerprint(
 
 
 @pytest.mark.parametrize("key", ["mean", "std"])
-def test_another_normalisation_has_another_fingerprint(
-    key: str, tiny_clip_folder: Path, tiny_encoder: TowerEncoder, tmp_path: Path
-) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_another_normalisation_has_another_fingerprint(key: str, copy: Path, tiny_encoder: TowerEncoder) -> None:
     config = json.loads((copy / "open_clip_config.json").read_text())
     config["preprocess_cfg"][key] = [0.5, 0.5, 0.5]
     (copy / "open_clip_config.json").write_text(json.dumps(config))
@@ -530,9 +527,8 @@ def test_another_token_layer_has_another_fingerprint(
     "twin", [{"quick_gelu": True}, {"vision_cfg": {"head_width": 32}}, {"vision_cfg": {"norm_kwargs": {"eps": 1e-3}}}]
 )
 def test_another_architecture_around_the_same_weights_has_another_fingerprint(
-    twin: dict, tiny_clip_folder: Path, tiny_encoder: TowerEncoder, tmp_path: Path
+    twin: dict, copy: Path, tiny_encoder: TowerEncoder
 ) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
     config = json.loads((copy / "open_clip_config.json").read_text())
     config["model_cfg"] |= {**twin, "vision_cfg": config["model_cfg"]["vision_cfg"] | twin.get("vision_cfg", {})}
     (copy / "open_clip_config.json").write_text(json.dumps(config))
@@ -619,19 +615,15 @@ def test_a_hub_name_is_refused_without_the_hub(name: str) -> None:
         load_encoder(name)
 
 
-def test_a_folder_without_weights_is_refused_and_not_filled_with_random_ones(
-    tiny_clip_folder: Path, tmp_path: Path
-) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_a_folder_without_weights_is_refused_and_not_filled_with_random_ones(copy: Path) -> None:
     (copy / "open_clip_model.safetensors").unlink()
     with pytest.raises(WeightsError, match="copy"):
         load_encoder(str(copy))
 
 
-def test_a_folder_whose_weights_lack_a_tensor_is_refused(tiny_clip_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_whose_weights_lack_a_tensor_is_refused(copy: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
     state = load_file(copy / "open_clip_model.safetensors")
     del state["visual.proj"]
     save_file(state, copy / "open_clip_model.safetensors")
@@ -639,8 +631,7 @@ def test_a_folder_whose_weights_lack_a_tensor_is_refused(tiny_clip_folder: Path,
         load_encoder(str(copy))
 
 
-def test_a_folder_with_truncated_weights_is_refused(tiny_clip_folder: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_a_folder_with_truncated_weights_is_refused(copy: Path) -> None:
     weights = copy / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match="copy"):
@@ -648,8 +639,7 @@ def test_a_folder_with_truncated_weights_is_refused(tiny_clip_folder: Path, tmp_
 
 
 @pytest.mark.parametrize("config", ["{not json", "{}", None], ids=["broken", "empty", "missing"])
-def test_a_folder_with_a_bad_config_is_refused(config: str | None, tiny_clip_folder: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_a_folder_with_a_bad_config_is_refused(config: str | None, copy: Path) -> None:
     if config is None:
         (copy / "open_clip_config.json").unlink()
     else:
@@ -666,8 +656,7 @@ class Bomb:
         return Path.touch, (self.target,)
 
 
-def test_a_pickle_in_a_folder_is_not_executed(tiny_clip_folder: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny_clip_folder, tmp_path / "copy")
+def test_a_pickle_in_a_folder_is_not_executed(copy: Path, tmp_path: Path) -> None:
     (copy / "open_clip_model.safetensors").unlink()
     torch.save({"state_dict": Bomb(tmp_path / "executed")}, copy / "open_clip_pytorch_model.bin")
     with pytest.raises(WeightsError, match="copy"):
