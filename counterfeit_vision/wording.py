@@ -29,7 +29,7 @@ TURNS = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x20
 (U+200E, U+200F) move no letters."""
 BETWEEN = "\u200c\u200d\u200e\u200f"  # joiners, as in Persian and emoji, and those marks
 
-CLAIM_NAMES = {
+CLAIM_NAMES = {  # where the claim's own name will not do
     "reuse": "Photo reuse",
     "similarity": "Known product",
     "product": "Claimed product",
@@ -38,13 +38,10 @@ CLAIM_NAMES = {
     "strokes": "Weight of strokes",
     "ink": "Colour of ink",
     "layout": "Layout of the marks",
-    "wordmark": "Wordmark",
     "drawing": "Drawing of the whole",
     "pattern": "Pattern of the whole",
     "colours": "Colours of the whole",
     "learned": "Learned pattern",
-    "mark": "Mark",
-    "price": "Price",
     "title": "Title against photo",
 }
 
