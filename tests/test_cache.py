@@ -61,6 +61,13 @@ def key(number: int) -> str:
     return f"{number:064x}"
 
 
+def filled(path: Path) -> Path:
+    """A cache of twenty photos."""
+    with EmbeddingCache(path) as cache:
+        cache.put_all("f", {key(number): photo(number) for number in range(20)})
+    return path
+
+
 class Counting:
     """An encoder that counts the images that reach it."""
 
@@ -793,10 +800,7 @@ def test_a_file_in_which_others_put_what_runs_is_refused_and_left_as_it_is(
 
 @SET_ASIDE
 def test_the_log_of_a_damaged_file_is_not_replayed_onto_the_new_one(tmp_path: Path) -> None:
-    path = tmp_path / "e.sqlite"
-    with EmbeddingCache(path) as cache:
-        for number in range(20):
-            cache.put(key(number), "f", photo(number))
+    path = filled(tmp_path / "e.sqlite")
     cache = EmbeddingCache(path)
     cache.put(key(30), "f", photo(30))
     cache.commit()
@@ -833,10 +837,7 @@ def test_a_database_with_another_table_is_set_aside(tmp_path: Path) -> None:
 
 @SET_ASIDE
 def test_a_flipped_byte_anywhere_is_forgotten_and_never_a_wrong_row(tmp_path: Path) -> None:
-    path = tmp_path / "e.sqlite"
-    with EmbeddingCache(path) as cache:
-        for number in range(20):
-            cache.put(key(number), "f", photo(number))
+    path = filled(tmp_path / "e.sqlite")
     whole = path.read_bytes()
     forgotten = 0
     for offset in np.random.default_rng(0).choice(len(whole), 150, replace=False).tolist() + list(range(0, 100, 7)):
@@ -860,10 +861,7 @@ def test_a_flipped_byte_anywhere_is_forgotten_and_never_a_wrong_row(tmp_path: Pa
 
 @SET_ASIDE
 def test_a_truncated_file_is_forgotten(tmp_path: Path) -> None:
-    path = tmp_path / "e.sqlite"
-    with EmbeddingCache(path) as cache:
-        for number in range(20):
-            cache.put(key(number), "f", photo(number))
+    path = filled(tmp_path / "e.sqlite")
     whole = path.read_bytes()
     for length in range(1, len(whole), 1500):
         path.write_bytes(whole[:length])
