@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import LITE, Run, lines, write_lines
+from command_line import LITE, Run, Said, lines, write_lines
 
 from counterfeit_vision import DecodeError, Failure, Inspector, Listing
 from counterfeit_vision.cli import commands, main, make_parser
@@ -444,36 +444,37 @@ def test_evaluate_writes_page_and_numbers_and_compares(
     assert len(json.loads(Path(data["evaluation"]).read_text())["rows"]) == 4
 
 
+EVALUATED = Judged(id="a", label="genuine", brand="acme", category="bag", decision="clear", risk=0.1, p_value=0.5)
+
+
+def beside(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Said:
+    """What is said of a run whose only row is known, beside one that was saved before."""
+    monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
+    monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
+    made = Evaluation([EVALUATED], draws=20)
+    monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: made)
+    labelled = write_lines(folder / "l.jsonl", [{"id": "a", "label": "genuine"}])
+    return run("evaluate", folder, folder, labelled, "--out", folder / "after", "--baseline", folder / "before")
+
+
 def test_an_evaluation_is_kept_though_its_baseline_is_of_other_listings(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    about = {"label": "genuine", "kind": "genuine", "brand": "acme", "category": "bag"}
-    row = Judged(id="a", group="a", decision="clear", risk=0.1, p_value=0.5, **about)
-    Evaluation([dataclasses.replace(row, id="b")], draws=20).save(tmp_path / "before")
-    monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
-    monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
-    monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: Evaluation([row], draws=20))
-    labelled = write_lines(tmp_path / "l.jsonl", [{"id": "a", "label": "genuine"}])
-    said = run("evaluate", tmp_path, tmp_path, labelled, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    Evaluation([dataclasses.replace(EVALUATED, id="b")], draws=20).save(tmp_path / "before")
+    said = beside(run, tmp_path, monkeypatch)
     assert (said.code, "share no listing with a verdict" in said.err) == (2, True)
-    assert Evaluation.load(tmp_path / "after").rows == (row,)
+    assert Evaluation.load(tmp_path / "after").rows == (EVALUATED,)
 
 
 def test_an_evaluation_beside_a_baseline_is_drawn_and_compared_once(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    about = {"label": "genuine", "kind": "genuine", "brand": "acme", "category": "bag"}
-    row = Judged(id="a", group="a", decision="clear", risk=0.1, p_value=0.5, **about)
-    Evaluation([row], draws=20).save(tmp_path / "before")
-    monkeypatch.setattr("counterfeit_vision.cli.commands.loaded", lambda args, talk: None)
-    monkeypatch.setattr("counterfeit_vision.inspector.Inspector.load", lambda folder, catalog: None)
-    monkeypatch.setattr("counterfeit_vision.evaluation.evaluate", lambda *given, **more: Evaluation([row], draws=20))
+    Evaluation([EVALUATED], draws=20).save(tmp_path / "before")
     done: list[str] = []
     compare = Evaluation.compare
     monkeypatch.setattr(Evaluation, "compare", lambda *given: done.append("compared") or compare(*given))
     monkeypatch.setattr("counterfeit_vision.evaluation.charts.draw", lambda run: done.append("drawn") or {})
-    labelled = write_lines(tmp_path / "l.jsonl", [{"id": "a", "label": "genuine"}])
-    said = run("evaluate", tmp_path, tmp_path, labelled, "--out", tmp_path / "after", "--baseline", tmp_path / "before")
+    said = beside(run, tmp_path, monkeypatch)
     assert (said.code, "On 1 listing with a verdict in both runs" in said.out) == (0, True)
     assert done == ["compared", "drawn"]
     assert json.loads((tmp_path / "after" / "evaluation.json").read_text())["comparison"]["listings"] == 1
