@@ -4,7 +4,6 @@ it, and rows are only there once they were waited for. Values are computed on th
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_CLIP, picture, write_tiny_clip
+from conftest import picture
 from torch.utils._pytree import tree_leaves
 
 import counterfeit_vision as cv
@@ -123,11 +122,8 @@ def test_the_card_keeps_its_rules(card: Card) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_encoder_mixes_no_devices(card: Card, tmp_path: Path, dtype: str) -> None:
-    config = copy.deepcopy(TINY_CLIP)
-    config["model_cfg"]["text_cfg"] |= {"vocab_size": 49408, "context_length": 16}  # as the tokenizer's
-    folder = write_tiny_clip(tmp_path / "tiny", config=config)
-    encoder, twin = (load_encoder(folder, device=device, dtype=dtype) for device in ("cuda", "cpu"))
+def test_an_encoder_mixes_no_devices(card: Card, reader_folder: Path, dtype: str) -> None:
+    encoder, twin = (load_encoder(reader_folder, device=device, dtype=dtype) for device in ("cuda", "cpu"))
     batches = [squares(5), squares(8)[3:]]
     for collect, images in zip([encoder.begin(images) for images in batches], batches, strict=True):
         rows, expected = collect(), twin.encode(images)
