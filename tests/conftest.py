@@ -246,6 +246,16 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
+def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No encoder can be loaded."""
+
+    def work(*arguments: object, **options: object) -> None:
+        raise AssertionError("an encoder was loaded first")
+
+    monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", work)
+
+
+@pytest.fixture
 def no_threads_left() -> Iterator[None]:
     """Fails a test that leaves a thread of the library behind."""
     before = set(threading.enumerate())

@@ -24,16 +24,6 @@ def catalog(tree_catalog: Catalog, tmp_path: Path) -> Path:
     return tmp_path / "catalog"
 
 
-@pytest.fixture
-def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No encoder can be loaded."""
-
-    def work(*arguments: object, **options: object) -> None:
-        raise AssertionError("an encoder was loaded first")
-
-    monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", work)
-
-
 @pytest.mark.usefixtures("no_encoder")
 @pytest.mark.parametrize("command", ["inspect", "evaluate", "bench"])
 def test_a_mistyped_inspector(run: Run, catalog: Path, tree: Path, tmp_path: Path, command: str) -> None:

@@ -42,13 +42,8 @@ def test_encoders_and_devices_that_do_not_exist(run: Run, lite: TowerEncoder, tr
     assert "toaster" in said.err
 
 
-def test_out_that_cannot_be_written_is_refused_before_any_work(
-    run: Run, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def work(*arguments: object, **options: object) -> None:
-        raise AssertionError("an encoder was loaded first")
-
-    monkeypatch.setattr("counterfeit_vision.encoders.load_encoder", work)
+@pytest.mark.usefixtures("no_encoder")
+def test_out_that_cannot_be_written_is_refused_before_any_work(run: Run, tree: Path, tmp_path: Path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "novel.txt").write_text("mine")
     said = run("catalog", "build", tree, "--out", tmp_path / "full")
