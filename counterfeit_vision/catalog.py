@@ -29,7 +29,7 @@ from .manifests import read_references
 from .marks.finding import Found, MarkFeatures, Stencil, find_marks, make_stencil
 from .marks.library import MarkLibrary
 from .memory import Memory
-from .names import Names, goods_of, spelt_otherwise
+from .names import Names, goods_of, one_spelling
 from .neighbours import Neighbours, best_first, evenly_spread
 from .preprocess import unpad
 from .products.marks import GoodsMarks
@@ -71,6 +71,7 @@ class Catalog:
 
     ``references`` are the rows in order; their ``photo`` is the JPEG copy that is kept, at most 800 pixels on its long
     side, and ``sizes`` are the (width, height) of the originals, in whose pixels ``references[row].regions`` are given.
+    Of names that differ in case and blanks alone they have the most frequent spelling, or else the first.
     ``sha256``, ``vectors``, ``content``, ``centre``, ``grid``, ``space``, ``tokens``, ``foreground`` and ``marks`` are
     those of :class:`~counterfeit_vision.references.KeptReferences`; ``products``, ``goods`` (brand/product) and
     ``genuine`` (no known fake) are (N,) too. ``failures`` are the photos that could not be used when it was built.
@@ -144,9 +145,11 @@ class Catalog:
                 elif isinstance(result, EncodedPhoto):
                     kept.append(small_copy(reference, result))
                     rows.append(result)
-        for what, of, names in spelt_otherwise(kept):
-            told = f"{what}s{of} that differ in case or blanks alone: {', '.join(map(repr, names))}"
-            warnings.warn(f"{told}; give those that are one {what} one name", RuntimeWarning, stacklevel=2)
+        kept, several = one_spelling(kept)
+        if several:
+            ways = first_few([" = ".join(map(repr, names)) for names in several])
+            told = f"{number(len(several), 'name')} in spellings that differ in case or blanks alone: {ways}"
+            warnings.warn(f"{told}; each counts as one: rename what is not the same", RuntimeWarning, stacklevel=2)
         if told := _told_both(kept, [row.sha256 for row in rows]):
             warnings.warn(told, RuntimeWarning, stacklevel=2)
         if not rows:
@@ -466,6 +469,7 @@ class Catalog:
             return load_encoder(recipe_of(path, manifest)) if encoder is None else encoder
 
         kept, found = open_folder(path, find)
+        kept = dataclasses.replace(kept, references=tuple(one_spelling(kept.references)[0]))
         return cls(kept, encoder=found, index=index, cache=cache)
 
     @staticmethod

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +15,7 @@ from .lookalikes import folded
 from .types import Reference, composed
 from .wording import first_few
 
-__all__ = ["Names", "goods_of", "spelt_otherwise"]
+__all__ = ["Names", "goods_of", "one_spelling"]
 
 NAMED = 20  # brands that are named where another was asked for
 
@@ -81,13 +85,24 @@ def goods_of(reference: Reference) -> str:
     return f"{brand}/{product}"
 
 
-def spelt_otherwise(references: Sequence[Reference]) -> list[tuple[str, str, list[str]]]:
-    """The brands' names that differ in case and blanks alone, together, and those of each brand's products: what they
-    name, of which brand, and they.
+def one_spelling(references: Sequence[Reference]) -> tuple[list[Reference], list[list[str]]]:
+    """The references, and every name that they spell in several ways which differ in case and blanks alone, all of a
+    name together. Each brand, product of a brand and category is now spelt as most of them spell it, or else the first.
     """
-    names: dict[tuple[str, str, str], set[str]] = {}
+    spelt = defaultdict[tuple[str | None, ...], Counter[str | None]](Counter)
+    fold = functools.cache(lambda name: name and (folded(name) or name))  # what is a sign alone stays one
+
+    def names(reference: Reference) -> Iterator[tuple[str, tuple[str | None, ...], str | None]]:
+        for field in ("brand", "product", "category"):
+            name = composed(getattr(reference, field))
+            yield field, (field, fold(reference.brand) if field == "product" else None, fold(name)), name
+
     for reference in references:
-        brand, product = reference.names
-        names.setdefault(("brand", "", folded(brand)), set()).add(brand)
-        names.setdefault(("product", f" of {brand!r}", folded(product)), set()).add(product)
-    return [(what, of, sorted(alike)) for (what, of, _), alike in names.items() if len(alike) > 1]
+        for _, key, name in names(reference):
+            spelt[key][name] += 1
+    usual = {key: ways.most_common(1)[0][0] for key, ways in spelt.items()}
+    kept = list[Reference]()
+    for reference in references:
+        other: dict[str, Any] = {field: usual[key] for field, key, name in names(reference) if name != usual[key]}
+        kept.append(dataclasses.replace(reference, **other) if other else reference)
+    return kept, [list(map(str, ways)) for ways in spelt.values() if len(ways) > 1]

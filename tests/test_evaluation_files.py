@@ -24,7 +24,7 @@ DRAWS = 50
 class Puppet:
     """Stands in for an inspector: risk and heat map by id, and it keeps what it was given."""
 
-    catalog = SimpleNamespace(grid=(4, 4), rows_of=lambda **named: [])
+    catalog = SimpleNamespace(grid=(4, 4), rows_of=lambda **named: [], references=())
     calibration: SimpleNamespace | None = None
     base_rate: float | None = None
 
@@ -200,6 +200,23 @@ def test_the_product_that_a_listing_shows_is_known_by_its_brand_and_however_it_i
     )
     misnamed = [row.misnamed for row in evaluate(puppet, path, draws=DRAWS).rows]
     assert misnamed == [False, False, False, True, True, False]
+
+
+def test_a_brand_or_category_that_is_spelt_in_two_ways_is_one_line_as_the_catalogue_or_the_first_row_spells_it(
+    tmp_path: Path, tree_catalog: cv.Catalog
+) -> None:
+    path = write(
+        tmp_path / "l.jsonl",
+        {"id": "a", "label": "genuine", "brand": "ACME", "category": "Bag"},
+        {"id": "b", "label": "fake", "brand": "acme", "category": "bag"},
+        {"id": "c", "label": "genuine", "brand": "Nova One"},
+        {"id": "d", "label": "fake", "brand": "NOVA ONE"},
+    )
+    puppet = Puppet(dict.fromkeys("abcd", 0.1))
+    puppet.catalog = tree_catalog
+    tables = evaluate(puppet, path, draws=DRAWS).tables
+    assert [(line.name, line.listings) for line in tables["brand"]] == [("Nova One", 2), ("acme", 2)]
+    assert [(line.name, line.listings) for line in tables["category"]] == [("Bag", 2), ("not given", 2)]
 
 
 def test_the_place_of_a_product_is_that_of_its_brands_own_where_the_file_tells_the_brand(

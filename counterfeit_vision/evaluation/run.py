@@ -81,6 +81,7 @@ def evaluate(
         rows.append(_judged(truth, result, inspector.catalog))
         failures += [result] if isinstance(result, Failure) else result.failures
     about = {**inspector.about(), "Listings": path.name, "Bootstrap": _bootstrap(rows, group, draws)}
+    rows = _one_spelling(rows, inspector.catalog)
     supposed, share = _supposed(inspector), fake_share(rows)
     if supposed is not None and share is not None:
         about["Probability"] = f"supposes {100 * supposed:.3g} % fakes; of these listings {100 * share:.3g} % are"
@@ -175,6 +176,15 @@ def _judged(truth: _Truth, result: Verdict | Failure, catalog: Catalog) -> Judge
         return row
     grid = max(catalog.grid)
     return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid)) if grid else row
+
+
+def _one_spelling(rows: list[Judged], catalog: Catalog) -> list[Judged]:
+    """Brands and categories as the catalogue spells them, or else the first row: case and blanks make no other one."""
+    for field in ("brand", "category"):
+        names = dict.fromkeys(getattr(one, field) or "" for one in (*catalog.references, *rows))
+        first: dict[str, Any] = {folded(name): name for name in reversed(names)}
+        rows = [dataclasses.replace(row, **{field: first[folded(getattr(row, field))]}) for row in rows]
+    return rows
 
 
 def _is_misnamed(truth: _Truth, verdict: Verdict, catalog: Catalog) -> bool:
