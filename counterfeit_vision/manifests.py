@@ -22,7 +22,7 @@ from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
 
-__all__ = ["cell_text", "column_names", "id_of", "read_listings", "read_references", "read_rows"]
+__all__ = ["cell_text", "column_names", "field_name", "id_of", "read_listings", "read_references", "read_rows"]
 
 # HEIC is not read: such photos are named failures, so that nobody takes them for judged
 PHOTO_SUFFIXES = {
@@ -31,14 +31,17 @@ PHOTO_SUFFIXES = {
 }
 REFERENCE_FIELDS = {field.name for field in dataclasses.fields(Reference)}
 LISTING_FIELDS = {field.name for field in dataclasses.fields(Listing)}
+FIELDS = REFERENCE_FIELDS | LISTING_FIELDS | {"label", "attack", "hard", "shows", "mask", "product_mask"}
+"""The columns that are read, with those of labelled listings."""
 TEXT_FIELDS = (REFERENCE_FIELDS | LISTING_FIELDS) - {"photo", "photos", "regions", "price"}
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
-    Empty cells of a csv, nulls and NaN are left out; a number in a column of texts is a text. Raises
-    :class:`ManifestError` for a missing file, another kind of file or a broken line.
+    A column that is called like a field but for case and surrounding blanks is that field. Empty cells of a csv, nulls
+    and NaN are left out; a number in a column of texts is a text. Raises :class:`ManifestError` for a missing file,
+    another kind of file, a broken line, or two columns of one field.
     """
     for number, row in _rows(path):
         if isinstance(row, ManifestError):
@@ -65,7 +68,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]]:
             with parquet.ParquetFile(path) as table:
                 rows = (row for batch in table.iter_batches() for row in batch.to_pylist())
                 for number, row in enumerate(rows, 1):
-                    yield number, _given(row)
+                    yield number, _given(f"{path}:{number}", row)
         except Exception as error:  # pyarrow's are of many kinds: a codec it lacks, a date beyond Python's
             raise ManifestError(f"{path}: not a readable parquet file: {error}") from error
     else:
@@ -106,7 +109,28 @@ def _csv_table(path: Path) -> Iterator[tuple[list[str], Any]]:
         if twice := [name for place, name in enumerate(header) if name and name in header[:place]]:
             advice = "name it once (several photos of a listing go in one cell: a.jpg|b.jpg)"
             raise ManifestError(f"{path}: column {twice[0]!r} stands twice, and one would be lost; {advice}")
-        yield header, lines
+        if told := _one_field_twice(header):
+            raise ManifestError(f"{path}: {told}")
+        yield [field_name(name) for name in header], lines
+
+
+def field_name(column: str) -> str:
+    """The field that a column is called like, but for case and surrounding blanks; else the column's own name.
+
+    >>> field_name("Brand "), field_name("Colour")
+    ('brand', 'Colour')
+    """
+    folded = column.strip().casefold()
+    return folded if folded in FIELDS else column
+
+
+def _one_field_twice(columns: Iterable[str]) -> str:
+    """What to say where two columns are one field; "" where none are."""
+    first: dict[str, str] = {}
+    for column in columns:
+        if (other := first.setdefault(field_name(column), column)) != column:
+            return f"columns {other!r} and {column!r} are both read as {field_name(column)!r}; keep one of them"
+    return ""
 
 
 def _csv_cell(column: str, cell: str) -> str:
@@ -127,11 +151,14 @@ def _json_object(place: str, line: bytes) -> dict[str, Any] | ManifestError:
         return ManifestError(f"{place}: not JSON: {_fault(error)}")
     if not isinstance(row, dict):
         return ManifestError(f"{place}: a line is a JSON object, this is {type(row).__name__}")
-    return _given(row)
+    return _given(place, row)
 
 
-def _given(row: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a row, and of its seller, that hold something."""
+def _given(place: str, cells: dict[str, Any]) -> dict[str, Any] | ManifestError:
+    """The cells of a row, and of its seller, that hold something, by field."""
+    row = {field_name(column): cell for column, cell in cells.items()}
+    if len(row) < len(cells):
+        return ManifestError(f"{place}: {_one_field_twice(cells)}")
     if isinstance(seller := row.get("seller"), dict):
         row = row | {"seller": {key: cell_text(value) for key, value in _filled(seller).items()} or None}
     return {key: cell_text(value) if key in TEXT_FIELDS else value for key, value in _filled(row).items()}

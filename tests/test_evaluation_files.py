@@ -275,6 +275,16 @@ def test_a_lot_is_one_group_however_its_number_is_written(tmp_path: Path) -> Non
     assert [row.group for row in evaluate(Puppet({}), path, group="lot").rows] == ["7", "7"]
 
 
+def test_columns_of_labelled_listings_may_be_in_other_letters(tmp_path: Path) -> None:
+    row = {"id": "a", "label": "fake", "attack": "swap", "seller": "s", "brand": "acme", "category": "bags"}
+    plain = write(tmp_path / "l.jsonl", row)
+    titled = write(tmp_path / "t.jsonl", row)
+    titled.write_text(json.dumps({name.upper(): value for name, value in json.loads(titled.read_text()).items()}))
+    said = [evaluate(Puppet({}), plain, group="seller").rows, evaluate(Puppet({}), titled, group="SELLER").rows]
+    assert said[0] == said[1]
+    assert said[0][0].group == "s"
+
+
 def heat(y: int, x: int) -> np.ndarray:
     values = np.zeros((8, 8), np.float32)
     values[y, x] = 1

@@ -407,3 +407,50 @@ def test_photos_in_forms_that_are_not_read_are_not_left_out_of_a_folder(tmp_path
     for name in ("a.HEIC", "b.jfif", "c.jpg", "notes.txt"):
         (tmp_path / name).touch()
     assert [listing.id for listing in read_listings(tmp_path)] == ["a.HEIC", "b.jfif", "c.jpg"]
+
+
+# --- columns in another spelling --------------------------------------------------------------------------------------
+
+
+def spelt_otherwise(row: dict) -> dict:
+    return {" ID " if name == "id" else f" {name.title()}": value for name, value in row.items()}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_a_column_in_other_letters_or_between_blanks_is_the_field(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = {**OFFER, "id": "7.0", "photos": "1.jpg|2.jpg", "a column of their own": "x"}
+
+    def read(name: str, row: dict) -> object:
+        path = tmp_path / f"{name}.{kind}"
+        if kind == "csv":
+            path.write_text("\n".join(",".join(f'"{cell}"' for cell in cells) for cells in (row, row.values())))
+        else:
+            write(path, row)
+            fake_pyarrow(monkeypatch, [[row]])
+        (listing,) = read_listings(path)
+        return listing
+
+    assert read("l", spelt_otherwise(offer)) == read("l", offer)
+    (reference,) = read_references(write(tmp_path / "r.jsonl", spelt_otherwise(FULL)))
+    assert reference == next(iter(read_references(write(tmp_path / "s.jsonl", FULL))))
+
+
+def test_two_columns_of_one_field_are_refused_by_both_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = r"columns 'brand' and 'Brand ' are both read as 'brand'; keep one of them"
+    twice = write(tmp_path / "l.jsonl", OFFER, OFFER | {"id": "l2", "Brand ": "other"}, OFFER | {"id": "l3"})
+    listings = list(read_listings(twice))
+    assert [type(item) for item in listings] == [Listing, Failure, Listing]
+    assert f"{twice}:2: {told}" in str(listings[1].error)
+    with pytest.raises(ManifestError, match=rf"r\.jsonl:1: {told}"):
+        read_references(write(tmp_path / "r.jsonl", FULL | {"Brand ": "other"}))
+    (tmp_path / "l.csv").write_text("photo,brand,Brand\n1.jpg,a,b\n")
+    with pytest.raises(ManifestError, match=r"l\.csv: columns 'brand' and 'Brand' are both read as 'brand'"):
+        list(read_listings(tmp_path / "l.csv"))
+    fake_pyarrow(monkeypatch, [[OFFER | {"Brand ": "other"}]])
+    (tmp_path / "l.parquet").write_bytes(b"")
+    (failure,) = read_listings(tmp_path / "l.parquet")
+    assert isinstance(failure, Failure)
+    assert f"l.parquet:1: {told}" in str(failure.error)
+    assert "not a readable parquet" not in str(failure.error)

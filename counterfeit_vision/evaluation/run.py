@@ -20,7 +20,7 @@ from ..decode import decode
 from ..errors import DecodeError, InputError, ManifestError
 from ..inspector import Inspector
 from ..lookalikes import folded
-from ..manifests import cell_text, column_names, id_of, read_listings, read_rows
+from ..manifests import cell_text, column_names, field_name, id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
 from ..wording import number
 from .figures import LABELS, Judged, fake_share
@@ -106,7 +106,7 @@ def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
     """The rows of a labelled file, each with its line; raises :class:`~counterfeit_vision.ManifestError` where a label
     or a group is missing, and where there are none.
     """
-    rows = list(read_rows(path))
+    rows, group = list(read_rows(path)), field_name(str(group))
     if not rows:
         raise ManifestError(f"{path}: holds no listings; write a row each, with its photos and its label")
     for line, row in rows:
@@ -127,7 +127,7 @@ def _truths(path: Path, group: str) -> Iterator[_Truth]:
             id=id,
             label=label,
             kind=f"{label}: {detail}" if detail else label,
-            group=id if group == "id" else str(cell_text(row[group])),
+            group=id if group == "id" else str(cell_text(row[field_name(group)])),
             brand=str(row.get("brand", "not given")),
             category=str(row.get("category", "not given")),
         )
