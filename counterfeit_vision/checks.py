@@ -18,8 +18,8 @@ __all__ = ["as_facts", "as_number", "as_path", "as_share", "check_settings", "gr
 
 T = TypeVar("T")
 
-NOTHING = ("nan", "NaT", "<NA>")
-"""What pandas has in a cell that is empty, as text."""
+NOTHING = frozenset({"nan", "NaN", "NaT", "<NA>", "None"})
+"""What an empty cell of a data frame becomes as a text (``astype(str)``, ``to_csv(na_rep="nan")``)."""
 
 
 def as_number(value: object, *, whole: bool = False) -> float:
@@ -63,8 +63,8 @@ def as_facts(about: object, call: str) -> dict[str, str]:
 
 
 def is_nothing(value: object) -> bool:
-    """Whether it says nothing: ``None``, or what stands in a data frame's empty cell (NaN, NaT, ``pd.NA``)."""
-    return value is None or (not isinstance(value, str) and str(value) in NOTHING)
+    """Whether it says nothing: ``None``, what stands in a data frame's empty cell (NaN, NaT, ``pd.NA``), its text."""
+    return value is None or (not isinstance(value, list | dict) and str(value) in NOTHING)
 
 
 def group_names(groups: object, of: str, what: str = "groups") -> list[Any]:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .checks import own_arrays
+from .checks import is_nothing, own_arrays
 from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
@@ -39,9 +39,9 @@ TEXT_FIELDS = (REFERENCE_FIELDS | LISTING_FIELDS) - {"photo", "photos", "regions
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a csv, jsonl or parquet file, each with its line (from 1; a csv's header is line 1), read lazily.
 
-    A column that is called like a field but for case and surrounding blanks is that field. Empty cells of a csv, nulls
-    and NaN are left out; a number in a column of texts is a text. Raises :class:`ManifestError` for a missing file,
-    another kind of file, a broken line, or two columns of one field.
+    A column that is called like a field but for case and surrounding blanks is that field. Empty cells of a csv, nulls,
+    NaN and the texts of these (:data:`.checks.NOTHING`) are left out; a number in a column of texts is a text. Raises
+    :class:`ManifestError` for a missing file, another kind of file, a broken line, or two columns of one field.
     """
     for number, row in _rows(path):
         if isinstance(row, ManifestError):
@@ -93,7 +93,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ManifestError]
                 yield lines.line_num, ManifestError(f"{path}:{lines.line_num}: {_fault(error)}{since}")
             else:
                 filled = ((key, _csv_cell(key, cell.strip())) for key, cell in zip(header, cells, strict=False))
-                yield lines.line_num, {key: cell for key, cell in filled if cell}
+                yield lines.line_num, {key: cell for key, cell in filled if cell and not is_nothing(cell)}
 
 
 @contextlib.contextmanager
@@ -166,7 +166,7 @@ def _given(place: str, cells: dict[str, Any]) -> dict[str, Any] | ManifestError:
 
 def _filled(cells: dict[str, Any]) -> dict[str, Any]:
     """The cells that hold something: where one is missing, pandas has NaN."""
-    return {key: value for key, value in cells.items() if value is not None and value == value}
+    return {key: value for key, value in cells.items() if not is_nothing(value)}
 
 
 def cell_text(value: Any) -> Any:

@@ -118,6 +118,9 @@ class Seller:
                 + ("seller=None" if is_nothing(self.id) else f"Seller({str(self.id)!r})")
             )
         _check_texts("Seller", self.id, id=self.id, name=self.name)
+        if is_nothing(self.id):
+            object.__setattr__(self, "id", "")
+        _leave_out_empty(self, "name")
 
 
 def _seller(listing: str, said: Mapping[str, Any]) -> Seller:
@@ -187,20 +190,22 @@ def _check_texts(kind: str, id: str, /, **texts: object) -> None:
 
 
 def _leave_out_empty(record: object, *names: str) -> None:
-    """A text without a letter that can be seen names nothing: no product, no platform."""
+    """A text without a letter that can be seen, or that stands for an empty cell, names nothing: no product, no
+    platform.
+    """
     for name in names:
         if isinstance(value := getattr(record, name), str) and not _is_seen(value):
             object.__setattr__(record, name, None)
 
 
 def _is_seen(text: str) -> bool:
-    """Whether it has more than blanks and characters of no width."""
-    return any(unicodedata.category(letter) != "Cf" for letter in "".join(text.split()))
+    """Whether it has more than blanks and characters of no width, and does not stand for an empty cell."""
+    return not is_nothing(text) and any(unicodedata.category(letter) != "Cf" for letter in "".join(text.split()))
 
 
-def _checked_price(kind: str, id: str, price: float | None, currency: str | None) -> float | None:
+def _checked_price(kind: str, id: str, price: Any, currency: str | None) -> float | None:
     """As a float: data frames and databases give numbers of their own (``int64``, ``Decimal``), which JSON lacks."""
-    if price is None:
+    if price is None or (isinstance(price, str) and is_nothing(price)):
         return None
     if not math.isfinite(as_number(price)) or price < 0:
         raise InputError(f"{kind} {id!r}: price={price!r} is not a finite number >= 0; if unknown, type price=None")
@@ -256,8 +261,11 @@ class Reference(_Record):
         _check_id("Reference", self.id)
         for name in ("brand", "product"):
             value = getattr(self, name)
-            if not isinstance(value, str) or not _is_seen(value):
+            if not isinstance(value, str) or not (is_nothing(value) or _is_seen(value)):
                 raise InputError(f"Reference {self.id!r}: {name}={value!r} is not a non-empty string")
+            if is_nothing(value):
+                told = f"an empty cell of a table becomes that text; spell a {name} of that name otherwise"
+                raise InputError(f"Reference {self.id!r}: {name}={value!r} names nothing: {told}")
         if self.photo is None:
             raise InputError(f"Reference {self.id!r}: photo=None; type photo='photo.jpg', or give its bytes or pixels")
         if self.gallery not in GALLERIES:
@@ -288,8 +296,9 @@ class Listing(_Record):
 
     ``product`` is the catalogue product that the listing claims to be, ``brand`` the brand. ``region`` is a place (ISO
     3166), ``channel`` is ``"online"`` or ``"offline"``, ``captured_at`` an ISO 8601 time. A seller may be given as its
-    id, or as a mapping (``{"id": "7", "name": "Anna"}``). An empty text counts as left out, and so does a seller
-    without any other. What a subclass adds is there for heads, and not in verdicts.
+    id, or as a mapping (``{"id": "7", "name": "Anna"}``). An empty text counts as left out, as does what an empty cell
+    of a data frame becomes as a text ("nan", "None"), and a seller without any other. What a subclass adds is there for
+    heads, and not in verdicts.
     """
 
     id: str
@@ -328,7 +337,7 @@ class Listing(_Record):
             object.__setattr__(self, "channel", "online")
         if isinstance(self.seller, str):
             object.__setattr__(self, "seller", Seller(self.seller))
-        if isinstance(self.seller, Seller) and not _is_seen(self.seller.id + (self.seller.name or "")):
+        if isinstance(self.seller, Seller) and not any(map(_is_seen, (self.seller.id, self.seller.name or ""))):
             object.__setattr__(self, "seller", None)
         object.__setattr__(self, "price", _checked_price("Listing", self.id, self.price, self.currency))
 

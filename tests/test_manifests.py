@@ -220,7 +220,7 @@ def test_a_missing_column_is_named_with_file_line_and_what_there_is(tmp_path: Pa
         ({"regions": {}}, "column 'regions' holds {}, expected a list of boxes in pixels"),
         ({"price": "twelve"}, "twelve"),
         ({"price": -1}, ">= 0"),
-        ({"price": "nan"}, "finite"),
+        ({"price": "inf"}, "finite"),
         ({"currency": None}, "no currency"),
         ({"gallery": "real"}, "official, genuine, known_fake"),
         ({"brand": [5]}, "brand=[5]"),

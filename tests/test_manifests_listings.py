@@ -454,3 +454,17 @@ def test_two_columns_of_one_field_are_refused_by_both_names(tmp_path: Path, monk
     assert isinstance(failure, Failure)
     assert f"l.parquet:1: {told}" in str(failure.error)
     assert "not a readable parquet" not in str(failure.error)
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NaT", "<NA>", "None"])
+def test_what_pandas_writes_for_an_empty_cell_holds_nothing(tmp_path: Path, nothing: str) -> None:
+    said = dict.fromkeys({*OFFER} - {"photos", "label"}, nothing)
+    (listing,) = read_listings(write(tmp_path / "l.jsonl", {"photos": "1.jpg"} | said))
+    assert listing == Listing(id="l.jsonl:1", photos=[tmp_path / "1.jpg"])
+    table = tmp_path / "l.csv"
+    table.write_text(f"photos,{','.join(said)}\n1.jpg,{','.join(said.values())}\n")
+    assert list(read_listings(table)) == [Listing(id="l.csv:2", photos=[tmp_path / "1.jpg"])]
+    with pytest.raises(ManifestError, match="column 'photos' is missing in every row"):
+        list(read_listings(write(tmp_path / "l.jsonl", {"id": "l1", "photos": nothing})))
+    with pytest.raises(ManifestError, match=r"r\.jsonl:1: column 'brand' is missing"):
+        read_references(write(tmp_path / "r.jsonl", FULL | {"brand": nothing}))

@@ -94,6 +94,7 @@ REFERENCE = {"id": "r", "photo": "r.jpg", "brand": "acme", "product": "bag"}
         ({"brand": ""}, "Reference 'r': brand='' is not a non-empty string"),
         ({"brand": " \u200b\t"}, "Reference 'r': brand=.* is not a non-empty string"),
         ({"product": "  "}, "Reference 'r': product='  ' is not a non-empty string"),
+        ({"brand": "None"}, "brand='None' names nothing: an empty cell of a table becomes that text; spell a brand of"),
         ({"brand": None}, "brand=None"),
         ({"product": 7}, "product=7"),
         ({"gallery": "real"}, "gallery='real'; the galleries are official, genuine, known_fake"),
@@ -583,3 +584,19 @@ def test_reports_of_the_same_results_are_equal() -> None:
     assert report == Report([dataclasses.replace(verdict()), results[1]], about={"Version": "another"})
     assert report != Report(results[:1])
     assert report != results
+
+
+# --- empty cells as texts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nothing", ["nan", "NaN", "NaT", "<NA>", "None"])
+def test_what_an_empty_cell_becomes_as_a_text_says_nothing(nothing: str) -> None:
+    texts = ("brand", "product", "title", "currency", "seller", "platform", "channel", "region", "url", "captured_at")
+    said = dict.fromkeys((*texts, "price"), nothing)
+    assert Listing(id="l", photos=["1.jpg"], **said) == Listing(id="l", photos=["1.jpg"])
+    assert Listing(id="l", photos=[], seller={"id": nothing, "name": nothing}).seller is None
+    assert Listing(id="l", photos=[], seller=Seller("7", nothing)).seller == Seller("7")
+    assert Seller(nothing, "Anna").id == ""
+    kept = Reference(id="r", photo="1.jpg", brand="acme", product="bag", category=nothing, currency=nothing)
+    assert (kept.category, kept.currency) == (None, None)
+    assert Listing(id="l", photos=[], brand=f"{nothing} so", title=nothing.swapcase()).brand == f"{nothing} so"
