@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import operator
 import os
 import re
 from collections import Counter
@@ -58,7 +59,8 @@ class Report(Sequence[Result]):
 
     ``report[3]`` is the fourth result, ``report["listing-id"]`` the one with that id (the first, if several share it),
     and ``report[:10]`` a smaller report. ``about`` holds facts for the page's head, such as the catalogue, the
-    encoder's fingerprint, alpha and the number of calibration photos; reports with the same results are equal.
+    encoder's fingerprint, alpha and the number of calibration photos; left out, it is that of the verdicts, where all
+    have the same. Reports with the same results are equal.
 
     >>> report = Report([Failure("a", "decode", ValueError("no pixels"))], about={"alpha": "0.05"})
     >>> report
@@ -80,7 +82,9 @@ class Report(Sequence[Result]):
         for index, result in enumerate(self._results):
             if not isinstance(result, Verdict | Failure):
                 raise InputError(f"Report: results[{index}] is a {type(result).__name__}, need a Verdict or a Failure")
-        self.title, self.about = title, as_facts(about, "Report")
+        said = [verdict.about for verdict in self.verdicts] if about is None else []
+        shared = said[0] if said and all(facts == said[0] for facts in said) else about
+        self.title, self.about = title, as_facts(shared, "Report")
         self._index = {result.id: index for index, result in reversed(tuple(enumerate(self._results)))}
 
     @property
@@ -146,7 +150,16 @@ class Report(Sequence[Result]):
             if key not in self._index:
                 raise KeyError(f"no listing {key!r} among the {number(len(self), 'listing')} of this report")
             return self._results[self._index[key]]
-        return self._results[key]
+        try:
+            return self._results[operator.index(key)]
+        except TypeError as error:
+            kind = type(key).__name__
+            told = f"report[...] takes a position, an id or a slice, not a {kind}; of several positions type "
+            told += "Report(report[row] for row in rows), of a mask Report(v for v, keep in zip(report, mask) if keep)"
+            raise InputError(told) from error
+        except IndexError as error:
+            told = f"report[{key}] is by position, of {number(len(self), 'listing')}"
+            raise IndexError(f"{told}; for an id type report['{key}']") from error
 
     def __repr__(self) -> str:
         words = [f"{n} {name.replace('_', ' ')}" for name, n in self.counts.items() if n and name != "failures"]
@@ -194,7 +207,8 @@ class Report(Sequence[Result]):
 
         Claims are in the order of their names. One that does not apply has ``nan`` in both of its columns. ``failure``
         says why a listing failed, or which photos of a judged one (it has a ``decision``) did. ``authorised`` and
-        ``stale`` can be used as masks: they are ``NA`` where there is no verdict.
+        ``stale`` can be used as masks: they are ``NA`` where there is no verdict. Ids are texts: beside a ``table`` of
+        listings, type ``table.assign(id=table.id.astype(str)).merge(frame, on="id", validate="1:1")``.
         """
         pd = require("pandas", extra="frame", purpose="Report.to_frame()")
         names = sorted({name for verdict in self.verdicts for name in verdict.claims})

@@ -52,8 +52,31 @@ def test_a_report_is_its_results_in_input_order(results):
 def test_an_id_that_is_not_there_is_named(results):
     with pytest.raises(KeyError, match="no listing 'nobody' among the 6 listings"):
         Report(results)["nobody"]
-    with pytest.raises(IndexError):
-        Report(results)[6]
+    for key in (6, 10000, -7):
+        with pytest.raises(
+            IndexError, match=rf"report\[{key}\] is by position, of 6 listings; .* type report\['{key}'\]"
+        ):
+            Report(results)[key]
+
+
+@pytest.mark.parametrize("key", [[1, 2], np.array([1, 2]), np.array([True] * 6), None, 1.0, (0, 1)])
+def test_a_mask_or_several_positions_are_told_what_to_type(results, key):
+    said = Report(results)
+    with pytest.raises(
+        InputError, match=rf"position, an id or a slice, not a {type(key).__name__}; .*Report\(report\[row"
+    ):
+        said[key]
+    assert said[np.int64(1)] is results[1]
+    assert list(Report(said[row] for row in [1, 2])) == results[1:3]
+
+
+def test_the_facts_that_all_verdicts_share_are_those_of_their_report(results):
+    about = {"Alarm level": "at most 5 %"}
+    judged = [dataclasses.replace(v, about=dict(about)) for v in results if isinstance(v, Verdict)]
+    assert Report([failure(), *judged]).about == about
+    assert Report(v for v in Report(judged, about={"a": "b"}) if v.decision == "suspected").about == about
+    assert Report(judged, about={}).about == {}
+    assert Report([*judged, verdict()]).about == Report([failure()]).about == Report([]).about == {}
 
 
 def test_of_two_results_with_one_id_the_first_is_found():
