@@ -285,6 +285,13 @@ def test_a_run_is_compared_pair_by_pair() -> None:
     assert found.figures["detections"].difference == 0
     assert found.to_dict()["figures"]["auroc"]["difference"] == pytest.approx(1 / 12)
     assert isinstance(found, Comparison)
+    assert repr(found) == "<Comparison 7 listings, AUROC +0.083, fakes suspected +0.000, genuine suspected -0.250>"
+    shown = found._repr_html_()
+    for part in ("<style>", "AUROC", "<td>", "+0.083", "Over 7 listings with a verdict in both runs; 1 left out."):
+        assert part in shown
+    page = render_template("evaluation.html.j2", **better._shown(), compared=found, charts=[])
+    table = shown[shown.index("<table>") : shown.index("</div>", shown.index("<table>"))]
+    assert table.split("</table>")[0] in page
 
 
 def test_runs_that_do_not_differ_on_few_listings_are_not_told_to_be_equal() -> None:

@@ -22,6 +22,7 @@ from ..probability import shifted
 from ..report import render_template, risk_name
 from ..threads import cached_property
 from ..types import DECISIONS, Failure
+from ..wording import number
 from . import charts
 from .confidence import ALARM
 from .figures import FEWEST, FIGURES, LABELS, Columns, Estimate, Judged, estimate, fake_share, paired
@@ -32,6 +33,8 @@ FORMAT = 3
 KINDS = get_type_hints(Judged)
 SHARES = ("risk", "p_value", "probability", "likeness", "margin_p", "chance")
 TABLES = {"kind": "attack", "category": "category", "brand": "brand"}
+HEAD = {"auroc": "AUROC", "detections": "fakes suspected", "false_accusations": "genuine suspected"}
+"""What a run or a comparison says of itself in one line."""
 EXAMPLE = "Evaluation([Judged(id=..., label=..., decision=..., risk=...)])"
 
 
@@ -70,6 +73,14 @@ class Comparison:
             name: {**dataclasses.asdict(item), "difference": item.difference} for name, item in self.figures.items()
         }
         return {"listings": self.listings, "left_out": self.left_out, "figures": figures}
+
+    def __repr__(self) -> str:
+        found = self.figures
+        words = [f"{words} {found[name].difference:+.3f}" for name, words in HEAD.items() if name in found]
+        return f"<Comparison {', '.join([number(self.listings, 'listing'), *words])}>"
+
+    def _repr_html_(self) -> str:
+        return render_template("comparison_notebook.html.j2", compared=self, titles=_titles())
 
 
 class Evaluation:
@@ -267,16 +278,24 @@ class Evaluation:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        shown = {"auroc": "AUROC", "detections": "fakes suspected", "false_accusations": "genuine suspected"}
-        words = [f"{words} {self.figures[name].value:.3f}" for name, words in shown.items() if name in self.figures]
+        words = [f"{words} {self.figures[name].value:.3f}" for name, words in HEAD.items() if name in self.figures]
         return f"<Evaluation {', '.join([f'{len(self):,} listings', *words])}>"
 
     def _shown(self) -> dict[str, Any]:
-        titles = {name: figure.title for name, figure in FIGURES.items()}
-        return {"run": self, "titles": titles, "tables": TABLES, "fewest": FEWEST, "risk_name": risk_name(self.judged)}
+        return {
+            "run": self,
+            "titles": _titles(),
+            "tables": TABLES,
+            "fewest": FEWEST,
+            "risk_name": risk_name(self.judged),
+        }
 
     def _repr_html_(self) -> str:
         return render_template("evaluation_notebook.html.j2", **self._shown())
+
+
+def _titles() -> dict[str, str]:
+    return {name: figure.title for name, figure in FIGURES.items()}
 
 
 def _checked(row: object) -> Judged:
