@@ -193,12 +193,20 @@ def read_references(source: str | os.PathLike[str] | Iterable[Reference]) -> lis
         references = list(_from_tree(path) if path.is_dir() else _from_manifest(path))
         where = str(path)
     else:
+        if hasattr(source, "columns"):
+            raise InputError(
+                f"a catalogue is built from Reference rows or a file, not a {type(source).__name__}; of a table type "
+                "table.to_json('references.jsonl', orient='records', lines=True), and give that path"
+            )
         if not isinstance(source, Iterable):
             raise InputError(
                 f"a catalogue is built from a list of Reference rows, not {type(source).__name__}; type [row]"
             )
-        references, where = list(source), "the rows"
-        for item in references:
+        rows: list[Any] = [source] if isinstance(source, Mapping) else list(source)
+        references, where = rows, "the rows"
+        for number, item in enumerate(rows, 1):
+            if isinstance(item, Mapping):
+                raise InputError(f"row {number} is a {type(item).__name__}; make it a reference: Reference(**row)")
             if not isinstance(item, Reference):
                 raise InputError(
                     f"a catalogue is built from Reference rows, got {type(item).__name__}: {str(item)[:80]}"

@@ -405,3 +405,14 @@ def test_a_region_that_is_none_is_told_what_one_is(tmp_path: Path, box: str) -> 
     path.write_text(f'{{"photo": "a.jpg", "brand": "acme", "product": "bag", "regions": [{box}]}}\n')
     with pytest.raises(ManifestError, match=r"catalogue.jsonl:1: a region is \[x0, y0, x1, y1\] in pixels, got"):
         read_references(path)
+
+
+def test_a_table_or_rows_of_a_catalogue_are_told_what_to_type(tmp_path: Path) -> None:
+    class DataFrame(list):
+        columns = ("photo", "brand")
+
+    with pytest.raises(InputError, match=r"not a DataFrame; of a table type table\.to_json\('references\.jsonl'"):
+        read_references(DataFrame(["photo", "brand"]))
+    for rows in (FULL, [FULL], (row for row in [FULL])):
+        with pytest.raises(InputError, match=r"row 1 is a dict; make it a reference: Reference\(\*\*row\)"):
+            read_references(rows)  # type: ignore[arg-type]

@@ -142,7 +142,11 @@ def _read_file(path: str | os.PathLike[str], source: str, limits: Limits) -> byt
         if isinstance(error, DecodeError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        hint = "; download the photo, and name its file" if re.search(r"\bhttps?:[/\\]", os.fsdecode(path)) else ""
+        name, hint = os.fsdecode(path), ""
+        if re.search(r"\bhttps?:[/\\]", name):
+            hint = "; download the photo, and name its file"
+        elif re.search(r"\.[a-zA-Z]{3,4}\s*[;,]", name):
+            hint = "; several photos of a listing: a.jpg|b.jpg"
         raise DecodeError(source, f"cannot be read: {reason}{hint}") from error
 
 
