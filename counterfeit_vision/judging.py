@@ -31,7 +31,7 @@ from .errors import DecodeError, InputError
 from .heads import Head, Reuse, Suspects
 from .heads.base import fingerprint_of
 from .heads.reuse import is_copy
-from .manifests import read_listings
+from .manifests import count_listings, read_listings
 from .memory import Memory
 from .neighbours import runner_up
 from .progress import counting
@@ -173,7 +173,7 @@ def judge(
     lasting = {place: name for place, head in enumerate(heads) if (name := _fingerprint(head)) is not None}
     with (
         opened(cache if lasting and catalog.searches_exactly else False) as store,
-        counting(listings, unit="listing", progress=progress) as judged,
+        counting(count_listings(listings) if progress else None, unit="listing", progress=progress) as judged,
     ):
         memory = _SaidBefore(catalog, lasting, store)
         for pending in _batches(encoded_listings(listings, catalog, cache)):

@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,16 @@ from .decode import photo_name
 from .errors import DuplicateIdError, InputError, ManifestError, require
 from .types import LONGEST_ID, Failure, Listing, Photo, Reference, Region, check_count, check_list
 
-__all__ = ["cell_text", "column_names", "field_name", "id_of", "read_listings", "read_references", "read_rows"]
+__all__ = [
+    "cell_text",
+    "column_names",
+    "count_listings",
+    "field_name",
+    "id_of",
+    "read_listings",
+    "read_references",
+    "read_rows",
+]
 
 # HEIC is not read: such photos are named failures, so that nobody takes them for judged
 PHOTO_SUFFIXES = {
@@ -272,6 +282,27 @@ def read_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) ->
             yield Failure(item.id, "input", InputError(f"{place}: listing {item.id!r} has no photos"))
         else:
             yield item
+
+
+def count_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> int | None:
+    """How many items :func:`read_listings` gives, counted without reading them; ``None`` where that can't be told."""
+    if not isinstance(source, str | os.PathLike):
+        return length_hint(source) or None
+    kind = Path(source).suffix.lower()
+    try:
+        path = _path(source)
+        if path.is_dir():
+            return sum(1 for _ in _photos_under(path))
+        if kind == ".csv" and path.is_file():
+            return sum(1 for _ in _csv_rows(path))
+        if kind in {".jsonl", ".ndjson"} and path.is_file():
+            with path.open("rb") as file:
+                return sum(1 for line in file if line.strip())
+        if kind == ".parquet" and path.is_file():
+            return int(require("pyarrow.parquet", extra="parquet", purpose="").ParquetFile(path).metadata.num_rows)
+    except Exception:  # whoever reads it says what is wrong
+        return None
+    return 1 if kind in PHOTO_SUFFIXES else None
 
 
 def _listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -> Iterator[tuple[str, Listing | Failure]]:

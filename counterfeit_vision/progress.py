@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator
-from operator import length_hint
 from typing import Any, TypeVar
 
 __all__ = ["counting", "progress_bar"]
@@ -22,14 +20,11 @@ def progress_bar(items: Iterable[T], *, total: int | None, unit: str, progress: 
 
 
 @contextlib.contextmanager
-def counting(
-    items: str | os.PathLike[str] | Iterable[object], *, unit: str, progress: bool
-) -> Iterator[Callable[[int], object]]:
-    """What is to be told how many more of ``items`` are done; the bar says of how many, where they are in memory."""
+def counting(total: int | None, *, unit: str, progress: bool) -> Iterator[Callable[[int], object]]:
+    """What is to be told how many more are done; the bar says of how many, where that is known."""
     if not progress:
         yield lambda more: None
         return
-    total = None if isinstance(items, str | os.PathLike) else length_hint(items) or None
     with _bar(None, total, unit) as bar:
         yield bar.update
 

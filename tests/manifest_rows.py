@@ -43,6 +43,7 @@ def fake_pyarrow(monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], err
         def __init__(self, path: Path) -> None:
             if error:
                 raise error
+            self.metadata = types.SimpleNamespace(num_rows=sum(map(len, batches)))
 
         def __enter__(self) -> ParquetFile:
             return self

@@ -44,6 +44,18 @@ class Bar(contextlib.nullcontext["Bar"]):
         self.n += more
 
 
+def test_a_bar_says_of_how_many_rows_of_a_file(
+    tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    for number in range(3):
+        Image.fromarray(GENUINE[number]).save(tmp_path / f"{number}.png")
+    (tmp_path / "l.csv").write_text("photos\n0.png\n1.png\n2.png\n")
+    inspector = cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(GENUINE)
+    inspector.inspect(tmp_path / "l.csv", progress=True)
+    assert (Bar.made[-1].n, Bar.made[-1].total) == (3, 3)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_bar_counts_what_is_judged_of_what_was_given(
     tree_catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch, known: bool

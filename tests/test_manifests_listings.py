@@ -16,7 +16,7 @@ from PIL import Image
 
 from counterfeit_vision import manifests
 from counterfeit_vision.errors import DuplicateIdError, InputError, ManifestError
-from counterfeit_vision.manifests import read_listings, read_references
+from counterfeit_vision.manifests import count_listings, read_listings, read_references
 from counterfeit_vision.types import Failure, Listing, Seller
 
 OFFER = {
@@ -468,3 +468,29 @@ def test_what_pandas_writes_for_an_empty_cell_holds_nothing(tmp_path: Path, noth
         list(read_listings(write(tmp_path / "l.jsonl", {"id": "l1", "photos": nothing})))
     with pytest.raises(ManifestError, match=r"r\.jsonl:1: column 'brand' is missing"):
         read_references(write(tmp_path / "r.jsonl", FULL | {"brand": nothing}))
+
+
+# --- how many ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_source_holds_is_counted_as_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": "a", "photos": ["a.jpg"], "title": "of two\nlines"}, "", {"id": "b"}, "broken", {"photos": "c.jpg"}]
+    table = tmp_path / "l.csv"
+    table.write_text('id,photos,title\na,a.jpg,"of two\nlines"\n\nb,,\nc,c.jpg,too,many\n,c.jpg,\n')
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for name in ("a.jpg", "more/b.jpg", ".hidden.jpg", "l.txt"):
+        write_photo(tmp_path / "photos" / name, picture(1)) if "txt" not in name else (tmp_path / name).touch()
+    (tmp_path / "l.parquet").touch()
+    fake_pyarrow(monkeypatch, [[OFFER], [OFFER | {"id": "l2"}]])
+    sources = [
+        write(tmp_path / "l.jsonl", *rows),
+        table,
+        tmp_path / "photos",
+        tmp_path / "l.parquet",
+        "a.jpg",
+        [b"", b""],
+    ]
+    counts = [count_listings(source) for source in sources]
+    assert counts == [sum(1 for _ in read_listings(source)) for source in sources] == [4, 4, 2, 2, 1, 2]
+    wrong = ("", tmp_path / "none.jsonl", tmp_path / "none.csv", tmp_path / "photos.txt", (x for x in [1]), "x\0.csv")
+    assert [count_listings(source) for source in wrong] == [None] * len(wrong)
