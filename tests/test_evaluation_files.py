@@ -283,6 +283,8 @@ def test_columns_of_labelled_listings_may_be_in_other_letters(tmp_path: Path) ->
     said = [evaluate(Puppet({}), plain, group="seller").rows, evaluate(Puppet({}), titled, group="SELLER").rows]
     assert said[0] == said[1]
     assert said[0][0].group == "s"
+    without = write(tmp_path / "w.jsonl", {"label": "fake", "photos": ["a.jpg"]})
+    assert [row.group for row in evaluate(Puppet({}), without, group="ID").rows] == ["a.jpg"]
 
 
 def heat(y: int, x: int) -> np.ndarray:

@@ -120,14 +120,15 @@ def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _truths(path: Path, group: str) -> Iterator[_Truth]:
-    for line, row in labelled_rows(path, group):
+    rows, group = labelled_rows(path, group), field_name(str(group))
+    for line, row in rows:
         place, label, id = f"{path}:{line}", row["label"], id_of(row, _photos_of(row, f"{path.name}:{line}"))
         detail = row.get("attack") if label == "fake" else row.get("hard")
         judged = Judged(
             id=id,
             label=label,
             kind=f"{label}: {detail}" if detail else label,
-            group=id if group == "id" else str(cell_text(row[field_name(group)])),
+            group=id if group == "id" else str(cell_text(row[group])),
             brand=str(row.get("brand", "not given")),
             category=str(row.get("category", "not given")),
         )
