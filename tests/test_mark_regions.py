@@ -139,15 +139,15 @@ def test_marks_without_ink_are_found_again_by_their_edges() -> None:
         photo = seen(engraved(light=120 * number), pose(turn), seed=3 + number)
         pages.append(Page(photo, MarkFeatures.of(photo), *np.zeros((2, 1, 1), np.float32)))
     (x0, y0), (x1, y1) = cv2.perspectiveTransform(np.array([BOX.to_list()]).reshape(1, 2, 2), pose(0.0))[0]
-    assert _alike(pages[0], [Region(x0, y0, x1, y1)], pages[1:]) > SHOWN
-    assert _alike(pages[0], [Region(x0, y0 - 90, x1, y1 - 120)], pages[1:]) < SHOWN  # bare metal
+    assert _alike(pages[0], [Region(x0, y0, x1, y1)], pages[1:], 2) > SHOWN
+    assert _alike(pages[0], [Region(x0, y0 - 90, x1, y1 - 120)], pages[1:], 2) < SHOWN  # bare metal
 
 
 @pytest.mark.parametrize("best", [0, 1, 2])
 def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]
     alike = "counterfeit_vision.marks.regions._alike"
-    monkeypatch.setattr(alike, lambda photo, boxes, others: 0.9 if (photo.pixels == photos[best]).all() else 0.5)
+    monkeypatch.setattr(alike, lambda photo, boxes, *_: 0.9 if (photo.pixels == photos[best]).all() else 0.5)
     assert [bool(regions) for regions in jpegs(references({"velmora/card": photos}))] == [n == best for n in range(3)]
 
 
@@ -155,11 +155,25 @@ def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, m
 def test_marks_that_are_not_found_again_are_left_out_from_the_last(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
     marks = [Region(place, 40, place + 30, 70) for place in (40, 140, 240)]
     monkeypatch.setattr("counterfeit_vision.marks.regions.whole_marks", lambda photo, heat: marks)
-    monkeypatch.setattr(
-        "counterfeit_vision.marks.regions._alike", lambda photo, boxes, others: float(len(boxes) <= least)
-    )
+    monkeypatch.setattr("counterfeit_vision.marks.regions._alike", lambda photo, boxes, *_: float(len(boxes) <= least))
     found = jpegs(references({"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0))]}))
     assert [regions for regions in found if regions] == [tuple(marks[:least])]
+
+
+@pytest.mark.parametrize(("shown", "not_shown", "asked"), [(3, 0, {2}), (2, 1, {2, 1}), (3, 2, {4, 2}), (2, 2, {3, 2})])
+def test_marks_are_found_where_fewer_photos_show_something_else(
+    shown: int, not_shown: int, asked: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the photos are asked only where all of them do not show the marks."""
+    calls: list[int] = []
+    monkeypatch.setattr(looking, "_alike", lambda *of: calls.append(of[-1]) or _alike(*of))
+    boxes = [cv2.resize(picture(seed), (640, 480)) for seed in (3, 4)[:not_shown]]
+    turns = (0.0, 12.0, -15.0)[:shown]
+    found = jpegs(references({"velmora/card": [*boxes, *(card("VELMORA", turn, 3) for turn in turns)]}))
+    assert set(calls) == asked
+    assert not any(found[:not_shown])
+    shares = [covered(one, pose(turn))[0] for one, turn in zip(found[not_shown:], turns, strict=True) if one]
+    assert [share > 0.8 for share in shares] == [True] * (shown > not_shown)
 
 
 def test_what_was_given_is_left_alone_and_fakes_are_not_asked() -> None:

@@ -212,39 +212,53 @@ def _found(own: Sequence[Page], kin: Sequence[Page], official: Sequence[bool]) -
     """A product's marks: on which of its ``own`` photos, and in which boxes, in pixels of that one. ``kin``: photos of
     the brand's other products.
 
-    How much recurs on a photo counts by its root, times how alike the marks in its boxes are on the product's others.
+    Those that its other photos show, all in all; where there are none, as one of them may be a box or a table of sizes,
+    those that the half of them does which shows them best.
     """
-    best, main, found = 0.0, 0, list[Region]()
     heats = _recurring(own)
     worth = [np.sqrt(heat.mean() * (OFFICIAL if posed else 1)) for heat, posed in zip(heats, official, strict=True)]
+    main, found = 0, list[Region]()
+    for most in dict.fromkeys((len(own) - 1, len(own) // 2)):
+        main, found = _shown(own, heats, worth, kin, most) if not found else (main, found)
+    return main, found
+
+
+def _shown(
+    own: Sequence[Page], heats: Sequence[Floats], worth: Sequence[float], kin: Sequence[Page], most: int
+) -> tuple[int, list[Region]]:
+    """:func:`_found`, of the marks that ``most`` of the other photos show. What a photo is ``worth``, the root of how
+    much recurs on it, counts times how alike the marks in its boxes are on those.
+    """
+    best, main, found = 0.0, 0, list[Region]()
     for place in np.argsort(np.negative(worth), kind="stable").tolist():
         if worth[place] <= best:
             break
         photo, others = own[place], [other for other in own if other is not own[place]]
         for proposed in _proposals(photo, heats[place], kin, alone=not others):
             boxes = [box for box in proposed if photo.shows_product(box)]
-            alike = _alike(photo, boxes, others)
+            alike = _alike(photo, boxes, others, most)
             if alike >= SHOWN:
                 if worth[place] * alike > best:
-                    best, main, found = float(worth[place] * alike), place, boxes
+                    best, main, found = worth[place] * alike, place, boxes
                 break
     return main, found
 
 
-def _alike(photo: Page, boxes: list[Region], others: Sequence[Page]) -> float:
-    """How alike the marks in ``boxes`` are on a product's other photos, on average, found there as suspects' photos
-    will be asked; 1 where there are none, and 0 as soon as too few are left to come to :data:`SHOWN`.
+def _alike(photo: Page, boxes: list[Region], others: Sequence[Page], most: int) -> float:
+    """How alike the marks in ``boxes`` are on a product's other photos, on average over those ``most`` that show them
+    best, found there as suspects' photos will be asked; 1 where there are none, and 0 as soon as too few are left to
+    come to :data:`SHOWN`.
     """
     stencil = make_stencil([photo.pixels], [boxes], [photo.features])
     if isinstance(stencil, str):
         return 0.0
-    total, left = 0.0, len(others)
-    for other in others:
+    alike = [1.0] * len(others)
+    for place, other in enumerate(others):
         found = find_marks(stencil, other.pixels, other.of_edges if stencil.relief else other.features)
-        total, left = total + (found.likeness if isinstance(found, Found) else 0.0), left - 1
-        if total + left < SHOWN * len(others):
+        alike[place] = found.likeness if isinstance(found, Found) else 0.0
+        if sum(sorted(alike)[-most:]) < SHOWN * most:
             return 0.0
-    return total / len(others) if others else 1.0
+    return float(np.mean(sorted(alike)[-most:])) if others else 1.0
 
 
 def shared(photo: Page, other: Page) -> Floats:
