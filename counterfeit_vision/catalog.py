@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -61,7 +62,7 @@ STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to c
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
 WITHOUT_MARKS = "has regions, and no marks were found; draw boxes and build anew"
-DOUBTS_TOLD = 3  # references that are named in a warning
+DOUBTS_TOLD = 3  # references or products that are named in a warning
 DOUBTED = 20_000  # references of a catalogue, up to which doubts are told unasked: the work grows with their square
 MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
@@ -162,6 +163,14 @@ class Catalog:
             failures=failures,
             cache=cache,
         )
+        if lacking := catalog._lacking_marks():
+            warnings.warn(
+                f"no marks were found on {number(len(lacking), 'product')} of brands whose other products have theirs: "
+                f"{first_few([*map(repr, lacking)], DOUBTS_TOLD)}; few fakes of such are noticed: draw boxes around "
+                "their marks (regions), or leave out photos that do not show them",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         if doubts := [f"{id!r} {why}" for id, why in (catalog._doubts_unasked or {}).items()]:
             warnings.warn(
                 f"{number(len(doubts), 'reference')} of {len(catalog)} should be looked at (catalog.doubts): "
@@ -513,7 +522,8 @@ class Catalog:
                 for name in GALLERIES
                 if (count := sum(reference.gallery == name for reference in self.references))
             },
-            "products_by_marks": self._marks_known(),
+            "products_by_marks": {how: len(goods) for how, goods in self._by_marks.items()},
+            "products_without_marks": self._by_marks["unknown"],
             "encoder": name_of(self.encoder),
             "fingerprint": self.encoder.fingerprint,
             "vector_dimensions": int(self.vectors.shape[1]),
@@ -521,15 +531,28 @@ class Catalog:
             "failures": len(self.failures),
         }
 
-    def _marks_known(self) -> dict[str, int]:
-        """How many products' marks were given as regions, were found, or are not known."""
-        with_regions = np.array([bool(reference.regions) for reference in self.references])
-        found = np.array(self.kept.found)
-        goods = set(self.goods[self.genuine].tolist())
-        given_goods = set(self.goods[self.genuine & with_regions & ~found].tolist())
-        found_goods = set(self.goods[self.genuine & found].tolist()) - given_goods
-        count = len(goods - given_goods - found_goods)
-        return {"given": len(given_goods), "found": len(found_goods), "unknown": count}
+    @cached_property
+    def _by_marks(self) -> dict[str, list[str]]:
+        """The goods whose marks were given as regions, those whose were found, and those whose are not known."""
+        boxed, found = np.array([bool(reference.regions) for reference in self.references]), np.array(self.kept.found)
+        how = dict.fromkeys(self.goods[found].tolist(), "found") | dict.fromkeys(
+            self.goods[self.genuine & boxed & ~found].tolist(), "given"
+        )
+        goods: dict[str, list[str]] = {"given": [], "found": [], "unknown": []}
+        for name in dict.fromkeys(self.goods[self.genuine].tolist()):
+            goods[how.get(name, "unknown")].append(name)
+        return goods
+
+    def _lacking_marks(self) -> list[str]:
+        """Of the goods whose marks are not known those, of two photos or more, that may be expected to bear some: they
+        were found on as many of their brand's goods as they were not. Clothing may bear none.
+        """
+        lacking, (_, found, unknown) = list[str](), map(set, self._by_marks.values())
+        for rows in self._names.by("brand").values():
+            photos = Counter(self.goods[[row for row in rows if self.genuine[row]]].tolist())
+            if len(photos.keys() & unknown) <= len(photos.keys() & found):
+                lacking += [goods for goods, count in photos.items() if goods in unknown and count > 1]
+        return lacking
 
     @cached_property
     def generation(self) -> str:
@@ -566,13 +589,15 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     >>> facts({"token_bytes": 9, "galleries": {"official": 5, "genuine": 7}})
     [('token bytes', '9'), ('galleries', 'official 5, genuine 7')]
     """
-    words = [
-        (name, ", ".join(f"{part} {count}" for part, count in fact.items()) if isinstance(fact, Mapping) else str(fact))
-        for name, fact in info.items()
-        if name != "doubts"
-    ]
+    words = [(name, _in_words(fact)) for name, fact in info.items() if name != "doubts" and fact != []]
     words += [("doubt", f"{id!r} {why}") for id, why in (info.get("doubts") or {}).items()]
     return [(name.replace("_", " "), fact) for name, fact in words]
+
+
+def _in_words(fact: object) -> str:
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{part} {count}" for part, count in fact.items())
+    return first_few([*map(repr, fact)]) if isinstance(fact, list) else str(fact)
 
 
 def _told_both(references: Sequence[Reference], files: Sequence[str]) -> str:

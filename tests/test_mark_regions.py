@@ -13,6 +13,7 @@ from goods import BOX, engraved, label, seen
 
 from counterfeit_vision import Catalog, InputError, Reference, Region
 from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.catalog import facts
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches
 from counterfeit_vision.marks import regions as looking
@@ -209,6 +210,32 @@ def test_a_catalogue_keeps_what_was_found_and_says_so(
     assert again.kept.found == catalog.kept.found
     assert again.generation == catalog.generation
     assert [row.regions for row in again.references] == [row.regions for row in catalog.references]
+
+
+def test_products_without_the_marks_of_their_brands_others_are_named(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is dark bears none."""
+    monkeypatch.setattr(looking, "_found", lambda own, *_: (0, [BOX] * bool(own[0].pixels.mean() > 128)))
+    greys = {name: iter(range(first, first + 50)) for name, first in (("light", 180), ("dark", 20))}
+
+    def photos(name: str, count: int) -> list[np.ndarray]:
+        return [np.full((140, 140, 3), next(greys[name]), np.uint8) for _ in range(count)]
+
+    bearing = {name: photos("light", 2) for name in ("velmora/card", "velmora/mug", "zeta/pen")}
+    bare = {name: photos("dark", 2) for name in ("velmora/box", "zeta/tee", "zeta/hat", "plain/tee", "plain/hat")}
+    rows = references(bearing | bare | {"velmora/one": photos("dark", 1)})
+    with pytest.warns(
+        RuntimeWarning, match=r"found on 1 product of brands .* theirs: 'velmora/box'; .*regions"
+    ) as told:
+        catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    assert len(told) == 1
+    assert catalog.info()["products_without_marks"] == [*bare, "velmora/one"]
+    said = "'velmora/box', 'zeta/tee', 'zeta/hat', 'plain/tee', 'plain/hat' and 1 more"
+    assert ("products without marks", said) in facts(catalog.info())
+    few = Catalog.build(rows[:4], encoder=tiny_encoder, cache=False)
+    assert "products without marks" not in dict(facts(few.info()))
+    Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)  # tells nothing
 
 
 def test_a_product_more_seldom_changes_what_the_others_are_told_by(
