@@ -499,6 +499,20 @@ class Catalog:
 
         return doubts_of(self.references, self.sha256, self.likeness, by_likeness=is_transformer(self.encoder))
 
+    @cached_property
+    def versions(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+        """Of each brand/product whose photos show its marks in several versions, the ids of each, the commonest first.
+        A brand that draws its logo anew has such, and so has a catalogue with photos of a fake: what is like any of
+        them is like genuine goods. A second or two for each product that was not asked about before.
+        """
+        goods_marks = ((name, self._make_marks(name)) for name in dict.fromkeys(self.goods[self.genuine].tolist()))
+        rows = {name: [one.shown_by.tolist() for one in marks.versions] for name, marks in goods_marks}
+        return {
+            name: tuple(tuple(self.references[row].id for row in one) for one in sorted(some, key=len, reverse=True))
+            for name, some in rows.items()
+            if len(some) > 1
+        }
+
     @property
     def _doubts_unasked(self) -> dict[str, str] | None:
         return dict(self.doubts) if len(self) <= DOUBTED else None
@@ -589,8 +603,13 @@ def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
     >>> facts({"token_bytes": 9, "galleries": {"official": 5, "genuine": 7}})
     [('token bytes', '9'), ('galleries', 'official 5, genuine 7')]
     """
-    words = [(name, _in_words(fact)) for name, fact in info.items() if name != "doubts" and fact != []]
+    words = [
+        (name, _in_words(fact)) for name, fact in info.items() if name not in ("doubts", "versions") and fact != []
+    ]
     words += [("doubt", f"{id!r} {why}") for id, why in (info.get("doubts") or {}).items()]
+    for goods, versions in info.get("versions", {}).items():
+        words.append(("versions", f"{goods!r}: {' | '.join(first_few([*map(repr, ids)]) for ids in versions)}"))
+    words += [("versions", "one of each product")] * (info.get("versions") == {})
     return [(name.replace("_", " "), fact) for name, fact in words]
 
 

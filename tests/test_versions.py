@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from command_line import Run
 from goods import BOX, SIGN, TILT, WORD, label, plates, printed, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Reference, Region
-from counterfeit_vision.catalog import STENCIL_REFERENCES
+from counterfeit_vision.catalog import STENCIL_REFERENCES, facts
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.versions import versions
 from counterfeit_vision.heads import Drawing, Look, Mark, Pattern, default_heads
@@ -290,3 +292,20 @@ def test_a_version_that_is_filed_after_many_others_is_among_the_references_for_t
     assert marks.rows[0] == 0
     assert len(marks.rows) == STENCIL_REFERENCES
     assert marks.rows[-1] == STENCIL_REFERENCES + 1
+
+
+def test_the_photos_of_each_version_are_named(run: Run, tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
+    old = {"mark": "old", "lines": "old"}
+    cards = [card(**old), seen(card(**old, noise=1)), card(noise=2), seen(card(noise=3)), card(noise=4)]
+    rows = [
+        Reference(id=f"{product} {number}", photo=photo, brand="velmora", product=product, regions=[BOX])
+        for product, photos in (("tea", cards), ("mint", [label(), label(noise=1)]), ("box", [label(noise=2)]))
+        for number, photo in enumerate(photos)
+    ]
+    catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    assert catalog.versions == {"velmora/tea": (("tea 2", "tea 3", "tea 4"), ("tea 0", "tea 1"))}
+    catalog.save(tmp_path)
+    said = run("catalog", "info", tmp_path, "--versions").out
+    assert "versions                   'velmora/tea': 'tea 2', 'tea 3', 'tea 4' | 'tea 0', 'tea 1'" in said
+    assert "versions" not in run("catalog", "info", tmp_path, "--json").data, "it takes long"
+    assert facts({"versions": {}}) == [("versions", "one of each product")]

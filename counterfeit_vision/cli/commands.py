@@ -59,8 +59,11 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
 def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..catalog import facts
 
-    info = {"catalog": str(args.catalog), **bare_catalog(args.catalog).info()}
+    catalog = bare_catalog(args.catalog)
+    info = {"catalog": str(args.catalog), **catalog.info()}
     del info["failures"]  # known only while building
+    if args.versions:
+        info["versions"] = catalog.versions
     return Outcome(info, table(facts(info)))
 
 

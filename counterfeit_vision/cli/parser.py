@@ -202,13 +202,16 @@ def _add_catalog(under: argparse._SubParsersAction[Any]) -> None:
     build.add_argument("source", type=_path, help="folder brand/product/photo.jpg, or a csv, jsonl or parquet manifest")
     build.add_argument("--out", type=_path, required=True, help="folder of the catalogue")
     build.add_argument("--strict", action="store_true", help="stop at the first photo that cannot be used")
-    _command(
+    info = _command(
         actions,
         "info",
         commands.catalog_info,
         "tell what is in a catalogue",
         "counterfeit-vision catalog info my-catalog",
         CATALOG,
+    )
+    info.add_argument(
+        "--versions", action="store_true", help="name the photos of marks in several versions: 1 to 2 s a product"
     )
     _command(
         actions,
