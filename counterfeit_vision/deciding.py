@@ -216,6 +216,7 @@ class Decider:
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
             covered=max(evidence.covered for evidence in photo.evidence),
+            unlike=max(evidence.unlike for evidence in photo.evidence),
             expected=self.expected,
             unread=unread,
             stale=self.is_stale,

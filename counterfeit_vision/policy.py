@@ -24,6 +24,7 @@ BLURRED = 0.9  # of the sharpness of photos that calibrated, but for one in twen
 # 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours")
+ABOUT_GOODS = (*ABOUT_MARKS, "product", "similarity")
 
 Authorised: TypeAlias = "Seller | str | tuple[str | None, Seller | str]"
 """A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named. A
@@ -53,6 +54,8 @@ class Findings:
       calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones, or of
       their place that glares.
+    - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
+      catalogue may lack them.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
@@ -86,6 +89,7 @@ class Findings:
     sharpness: float | None = None
     dull: float = 0.0
     covered: float = 0.0
+    unlike: float = 0.0
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
     unmade: tuple[str, ...] = ()
@@ -175,6 +179,12 @@ class Policy:
                 f"{copied}{share}, but something may lie over its marks or before them: {percent(found.covered)} of "
                 "the ground around them is like nothing on genuine photos, or of their place glares. What is under it "
                 f"is not known, so a person decides; {leading}."
+            )
+        if name in ABOUT_GOODS and found.unlike >= 1 and not found.copied and not found.misnamed:
+            return "review", (
+                f"{copied}{share}, but beside their marks these goods are coloured otherwise than each near product "
+                "of the catalogue. They may be another product, colour or edition that the catalogue lacks, or a fake "
+                f"that copies none, so a person decides: complete the catalogue; {leading}."
             )
         if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
             risk, least = _below(found.risk, least_risk)

@@ -462,6 +462,7 @@ _NEEDED = {
     "crops": "two PhotoView, of the photo and of a genuine one, or None",
     "covered": "a share, 0..1",
     "sharpness": "a number from 0, or None",
+    "unlike": "a number from 0",
 }
 
 
@@ -499,6 +500,8 @@ class Evidence(_Record):
       marks.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
+    - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;
+      from 1 they may be others, that it lacks. ``colours`` tells it; 0 where it can't.
     - ``text``: one sentence for people; in a verdict another, where few genuine photos are as unusual, says how few.
       ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
@@ -515,6 +518,7 @@ class Evidence(_Record):
     covered: float = 0.0
     applicable: bool = True
     sharpness: float | None = None
+    unlike: float = 0.0
 
     def __post_init__(self) -> None:
         score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
@@ -529,6 +533,7 @@ class Evidence(_Record):
             "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
             "covered": 0 <= as_number(self.covered) <= 1,
             "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
+            "unlike": 0 <= as_number(self.unlike) < math.inf,
         }
         if wrong := [name for name, right in fits.items() if not right]:
             given = " ".join(repr(getattr(self, wrong[0])).split())
@@ -553,6 +558,7 @@ class Evidence(_Record):
             "photo": self.photo,
             "covered": round(float(self.covered), 4),
             "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
+            "unlike": round(float(self.unlike), 4),
             "region": None if self.region is None else self.region.to_list(),
             "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
             "references": list(self.references),

@@ -144,6 +144,7 @@ FAULTS = {
     "has the sharpness 3.0, not None": lambda suspects, rows: [
         dataclasses.replace(row, sharpness=3.0 if len(rows) == 1 else None) for row in rows
     ],
+    "has the unlike": lambda suspects, rows: [dataclasses.replace(row, unlike=1 / len(rows)) for row in rows],
     "writes into the pixels": write_pixels,
     "writes into the embeddings": write_vectors,
 }

@@ -633,6 +633,27 @@ def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates
         )
 
 
+class Other(Loud):
+    """Marks as strange as the photo is bright, on goods that are others on photos that are wider than high."""
+
+    name = "patches"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
+        return [
+            dataclasses.replace(one, unlike=1.5 * other)
+            for one, other in zip(super().score(suspects), wide, strict=True)
+        ]
+
+
+def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: cv.Catalog) -> None:
+    inspector = cv.Inspector(tree_catalog, [Other(), Dark()], cache=False).calibrate(GENUINE)
+    same, other = inspector.inspect([flat(250), flat(250)[:30]])
+    assert (same.decision, other.decision) == ("suspected", "review")
+    assert "beside their marks these goods are coloured otherwise" in other.reason
+    assert other.to_dict()["claims"]["patches"]["unlike"] == 1.5
+
+
 def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
     inspector = cv.Inspector(tree_catalog, [Covered(), Dark()], cache=False).calibrate(GENUINE)
     bare, covered = inspector.inspect([flat(250), flat(250)[:30]])

@@ -437,6 +437,22 @@ def test_marks_that_are_blurred_more_than_any_that_calibrated_accuse_nobody() ->
     assert word(Policy(ALPHA), found(0.5, **blurred))[0] == "clear"
 
 
+def test_goods_that_the_catalogue_may_lack_accuse_nobody() -> None:
+    said, reason = word(Policy(ALPHA), found(0.01, unlike=1.0))
+    assert said == "review"
+    assert "beside their marks these goods are coloured otherwise than each near product" in reason
+    assert "complete the catalogue; the strongest claim is Fine detail" in reason
+    assert word(Policy(ALPHA), found(0.01, unlike=1.0, claims={"similarity": 0.01}))[0] == "review"
+    for facts in (
+        found(0.01, unlike=0.99),
+        found(0.01, unlike=1.0, claims={"price": 0.01, "patches": 0.4}),
+        found(0.01, unlike=1.0, copy="It is a copy.", copied=True),
+        found(0.01, unlike=1.0, misnamed="bag"),
+    ):
+        assert word(Policy(ALPHA), facts)[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, unlike=1.0))[0] == "clear"
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))

@@ -124,6 +124,22 @@ def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_
     assert batch(catalog, photos[1:2], "blue", product="blue").goods(0) == "velmora/blue", "it is claimed to be that"
 
 
+def test_goods_are_others_where_each_near_product_has_other_colours(tiny_encoder: TowerEncoder) -> None:
+    colours = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
+    rows = [
+        cv.Reference(id=name, photo=banded(colour), brand="velmora", product=name, regions=ONE)
+        for name, colour in colours.items()
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
+    photos = [seen(banded(colour, noise=3)) for colour in (*colours.values(), (200, 40, 40))]
+    for first in ("blue", "green"):
+        found = batch(catalog, [*photos, photos[0][:60, :60]], first, product="blue")
+        blue, green, _, red, none = Colours().score(found)
+        assert max(blue.unlike, green.unlike) < 0.5, "one of the catalogue's, whichever is claimed"
+        assert red.unlike > 1
+        assert (none.applicable, none.unlike) == (False, 0.0)
+
+
 def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(
     catalog: cv.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

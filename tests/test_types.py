@@ -389,6 +389,8 @@ def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
         ({"covered": None}, r"covered=None; need a share, 0\.\.1"),
         ({"covered": math.nan}, "covered=nan; need a share"),
         ({"sharpness": -1.0}, r"sharpness=-1\.0; need a number from 0, or None"),
+        ({"unlike": None}, r"unlike=None; need a number from 0"),
+        ({"unlike": math.inf}, r"unlike=inf; need a number from 0"),
     ],
 )
 def test_bad_evidence_is_refused_by_field(change: dict, message: str) -> None:
@@ -416,6 +418,7 @@ def test_evidence_is_plain_values() -> None:
         "photo": 1,
         "covered": 0.0,
         "sharpness": None,
+        "unlike": 0.0,
         "region": [0, 0, 2, 2],
         "heatmap": [[0, 0.1235]],
         "references": ["r1"],

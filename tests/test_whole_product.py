@@ -29,6 +29,7 @@ from counterfeit_vision.products.differences import (
     Difference,
     colours_differ,
     drawing_differs,
+    goods_differ,
     missing_from,
     pattern_differs,
     saturation_over,
@@ -422,11 +423,32 @@ def test_a_side_is_known_by_what_is_drawn_on_it_beside_the_marks(whole: WholePro
     assert whole.beside_marks(stencil, bare, place.warp + np.float32(700)) is None
     little = np.zeros_like(whole.product)
     little[:12] = True
-    tight = dataclasses.replace(whole, product=little | whole._on(stencil))
+    tight = dataclasses.replace(whole, product=little | ~whole.off_marks(stencil))
     assert tight.beside_marks(stencil, bare, place.warp) is None, "nearly all of it is marks"
     plain = dataclasses.replace(whole)
     plain.__dict__["drawn"] = np.zeros_like(whole.product)
     assert plain.beside_marks(stencil, bare, place.warp) is None, "nothing is drawn on it"
+
+
+def test_other_goods_are_told_by_their_colours_beside_the_marks(whole: WholeProduct, stencil: Stencil) -> None:
+    place = likely_place(stencil, seen(printed(noise=3), seed=6))
+    assert isinstance(place, Found)
+
+    def unlike(drawn: np.ndarray, whole: WholeProduct = whole) -> float | None:
+        laid = whole.lay(seen(drawn, seed=6), place.warp, found=True)
+        assert isinstance(laid, Laid)
+        return goods_differ(whole, stencil, laid)
+
+    marks, edge, blue = (printed(noise=3) for _ in range(3))
+    marks[95:268, 152:408] = marks[95:268, 152:408][::-1, :, ::-1]  # mirrored, in another ink
+    edge[:, 530:] = edge[:, 530:] * (0.4, 0.7, 1.0)
+    for same in (printed(noise=3), marks, edge, card(paper=(225, 210, 190), noise=3)):
+        assert (unlike(same) or 9) < 0.6
+    blue[:, 410:] = blue[:, 410:] * (0.4, 0.7, 1.0)
+    assert (unlike(blue) or 0) > 1
+    assert unlike(np.repeat(blue.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)) is None
+    bare = dataclasses.replace(whole, product=whole.product & ~whole.off_marks(stencil))
+    assert unlike(printed(noise=3), bare) is None, "nearly all of it is marks"
 
 
 def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct, stencil: Stencil) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..products.differences import colours_differ
 from ..types import Evidence
 from .laid_over import differs_as_a_whole
@@ -24,6 +26,7 @@ class Colours:
         return suspects.each(lambda row: self._one(suspects, row))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
-        return differs_as_a_whole(
+        evidence = differs_as_a_whole(
             suspects, row, lambda whole, laid: colours_differ(whole, laid, suspects.saturation(row))
         )
+        return replace(evidence, unlike=suspects.unlike(row)) if evidence.applicable else evidence

@@ -28,7 +28,7 @@ from ..marks.finding import (
 )
 from ..marks.ink import Drawn
 from ..neighbours import Neighbours
-from ..products.differences import colours_differ, saturation_over, unlike_all
+from ..products.differences import colours_differ, goods_differ, saturation_over, unlike_all
 from ..products.marks import GoodsMarks
 from ..products.whole import WholeProduct
 from ..stream import EncodedPhoto
@@ -420,6 +420,23 @@ class Suspects:
         """
         over = self.whole(row)
         return 1.0 if isinstance(over, str) else saturation_over(*over[1:])
+
+    def unlike(self, row: int) -> float:
+        """How far the goods on a photo are coloured otherwise beside their marks than each near product: those
+        :meth:`looked_at`, the nearest and others of its brand that are about as near. From 1 they may be others, that
+        the catalogue lacks; 0 where that can't be told.
+        """
+        first = self.looked_at(row)
+        least = self._unlike(row, first)
+        if least is None or least < 1:
+            return least or 0.0
+        nearest, siblings = self._siblings(row)
+        others = [self._unlike(row, name) for name in (nearest, *siblings) if name != first]
+        return min([least, *(unlike for unlike in others if unlike is not None)])
+
+    def _unlike(self, row: int, goods: str) -> float | None:
+        over, stencil = self._over_whole(row, goods), self.marks_of(goods).stencil
+        return None if isinstance(over, str) or isinstance(stencil, str) else goods_differ(over[0], stencil, over[1])
 
     @_once
     def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:

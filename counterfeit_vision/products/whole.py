@@ -21,7 +21,7 @@ from ..geometry.warp import Target, correlation, flattened, make_target
 from ..marks.finding import AIR, Stencil
 from ..threads import cached_property
 
-__all__ = ["DARK", "WholeProduct"]
+__all__ = ["DARK", "FEWEST", "WholeProduct"]
 
 SIDE = 256  # pixels on the long side of a frame
 SURELY = 0.5  # how surely the references show the product there, from which it is compared
@@ -131,7 +131,7 @@ class WholeProduct:
         """How like the genuine a photo (h, w, 3) is on all of the side but the marks: the correlation, light taken out,
         from the best of the starts of :meth:`lay`; ``None`` where it shows too little that is drawn there.
         """
-        starts, halves, off_marks, alike = [plane_of(marks), *others()], [photo], ~self._on(stencil), list[float]()
+        starts, halves, off_marks, alike = [plane_of(marks), *others()], [photo], self.off_marks(stencil), list[float]()
         for version, matrix in itertools.product(self.versions, starts):
             laid, _ = version._laid(halves, matrix)
             if isinstance(laid, str):
@@ -142,11 +142,11 @@ class WholeProduct:
                 alike.append(correlation(flattened(version.picture), seen, around))
         return max(alike, default=None)
 
-    def _on(self, stencil: Stencil) -> Bools:
-        """(h, w): where a stencil's marks are, and the strip around them that counts neither as mark nor as other."""
+    def off_marks(self, stencil: Stencil) -> Bools:
+        """(h, w): all but a stencil's marks and the strip around them, which counts neither as mark nor as other."""
         marks, (height, width) = stencil.on_mark(AIR).astype(np.uint8), self.product.shape
         how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        return np.asarray(cv2.warpPerspective(marks, self.matrix, (width, height), flags=how) > 0)
+        return np.asarray(cv2.warpPerspective(marks, self.matrix, (width, height), flags=how) == 0)
 
     @cached_property
     def usual(self) -> Floats:
