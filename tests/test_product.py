@@ -41,6 +41,7 @@ def catalog(clip: TowerEncoder) -> cv.Catalog:
         ],
         encoder=clip,
         cache=False,
+        find_marks=False,
     )
 
 
