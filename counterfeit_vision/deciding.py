@@ -141,7 +141,7 @@ class Decider:
             margin_p=margin_p if found.known else None,
             runner_up=_beside(best, other) if unsure else None,
             claims=claims,
-            statistics=tuple(ranked.merged.tolist()),
+            statistics=tuple(ranked.merged[ranked.weighed].tolist()),
             authorised=is_authorised(listing, self.policy.authorised),
             stale=self.is_stale,
             calibration=self.calibration.fingerprint,

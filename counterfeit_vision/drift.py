@@ -59,9 +59,10 @@ class Drift:
     """Watches traffic that is presumed to be genuine, in the order in which it came.
 
     Show it listings that were found genuine, or those of sellers that are trusted, whatever their verdicts: picking by
-    the verdict is a change by itself. ``delta`` is the chance of ever giving an alarm while nothing changes. Only a
-    listing's first photo counts, and one photo of each calibration group; where a seller's photos are alike, show one
-    listing of each seller. ``alarm`` stays once it was given: calibrate again, and watch anew.
+    the verdict is a change by itself. ``delta`` is the chance of ever giving an alarm while nothing changes. Of a
+    listing only the first photo that it is ranked by counts, and one photo of each calibration group; where a seller's
+    photos are alike, show one listing of each seller. ``alarm`` stays once it was given: calibrate again, and watch
+    anew.
     """
 
     def __init__(self, calibration: Calibration, *, delta: float = 0.01) -> None:

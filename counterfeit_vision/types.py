@@ -586,10 +586,10 @@ class Verdict(_Record):
       last. ``stale``: calibrated on another generation of the catalogue.
     - ``calibration``: the fingerprint of the one that it comes from (:attr:`.Calibration.fingerprint`), "" where that
       is not known; ``about``: the facts at the head of its report, one object for all verdicts of an inspection.
-    - ``statistics``: the merged statistic of each of the listing's photos. The p-value and the risk come from their
-      mean evidence (the log of the mean of their exponentials), with which the risk rises continuously on either side
-      of a half: that of all photos, of those that the catalogue knows, or of those of them that are no proven copies of
-      genuine photos, whichever is least suspicious. A photo shown twice counts once.
+    - ``statistics``: the merged statistic of each photo that the listing is ranked by: of one shown twice the first,
+      and no proven copy of a genuine photo beside the seller's own. The p-value and the risk come from their mean
+      evidence (the log of the mean of their exponentials), with which the risk rises continuously on either side of a
+      half: that of all these photos, or of those that the catalogue knows, whichever is less suspicious.
     - ``authorised``: the seller is one of those that the brand has authorised. ``listing``: the one that was judged,
       without its photos.
     - ``photos``, ``genuine``: small copies of the listing's photos that were judged, and of the nearest genuine photos;
