@@ -224,7 +224,7 @@ class Decider:
             uncounted=tuple(name for name, claim in claims.items() if claim.applicable and claim.p_value is None),
             unmade=tuple(self.unable),
             each=self._each(listing, ranked),
-            shown=all(calibration.was_shown(row.photo.sha256) for row in ranked.judged),
+            shown=all(calibration.was_shown(ranked.judged[row].photo.sha256) for row in ranked.weighed.tolist()),
         )
 
     def _unmarked(self, ranked: _Ranked) -> bool:

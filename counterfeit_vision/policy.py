@@ -61,7 +61,7 @@ class Findings:
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
     - ``unread``: how many more photos it has, which could not be read.
     - ``stale``: whether it was calibrated on another generation of the catalogue. ``shown``: whether the files of
-      all its photos were calibrated with.
+      all photos that it is ranked by were calibrated with.
     - ``alone``: the share of genuine photos as unusual by each claim of that photo, by the tail of what is usual: by
       rank among a few dozen photos none is small enough to conflict with the others.
     - ``each``: the p-values of the seller's own photos, ranked one by one, by what they are called ("photo 2").

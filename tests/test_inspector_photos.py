@@ -310,12 +310,16 @@ def test_copies_of_the_brands_photos_beside_the_sellers_own_change_no_number(tre
     assert [verdict.statistics for verdict in beside] == [one.statistics for one in alone]
 
 
-def test_listings_that_begin_with_a_copy_are_no_drift(tree_catalog: cv.Catalog) -> None:
+def test_listings_that_begin_with_a_copy_are_no_drift_and_those_that_calibrated_are_no_new_ones(
+    tree_catalog: cv.Catalog,
+) -> None:
     """Calibrations leave such copies out: each would be more unusual than all that they are watched beside."""
     offers = [cv.Listing(id=f"{n}", photos=[stolen(n % 3), flat(40 + 2 * n)]) for n in range(80)]
     inspector = cv.Inspector(tree_catalog, [Loud(), Copied()], cache=False).calibrate(offers[::2])
     assert inspector.calibration is not None
     assert cv.Drift(inspector.calibration).add(inspector.inspect(offers[1::2])).alarm is None
+    told = "All that it shows was calibrated with"
+    assert [told in verdict.reason for verdict in inspector.inspect(offers[:4]).verdicts] == [True, False] * 2
 
 
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
