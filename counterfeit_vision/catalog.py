@@ -163,7 +163,7 @@ class Catalog:
             failures=failures,
             cache=cache,
         )
-        if lacking := catalog._lacking_marks():
+        if lacking := catalog._lacking_marks() if find_marks else []:
             warnings.warn(
                 f"no marks were found on {number(len(lacking), 'product')} of brands whose other products have theirs: "
                 f"{first_few([*map(repr, lacking)], DOUBTS_TOLD)}; few fakes of such are noticed: draw boxes around "
@@ -558,13 +558,13 @@ class Catalog:
         return goods
 
     def _lacking_marks(self) -> list[str]:
-        """Of the goods whose marks are not known those, of two photos or more, that may be expected to bear some: they
-        were found on as many of their brand's goods as they were not. Clothing may bear none.
+        """Of the goods whose marks are not known those, of two photos or more, that may be expected to bear some: those
+        of as many of their brand's goods are known as are not. Clothing may bear none.
         """
-        lacking, (_, found, unknown) = list[str](), map(set, self._by_marks.values())
+        lacking, (given, found, unknown) = list[str](), map(set, self._by_marks.values())
         for rows in self._names.by("brand").values():
             photos = Counter(self.goods[[row for row in rows if self.genuine[row]]].tolist())
-            if len(photos.keys() & unknown) <= len(photos.keys() & found):
+            if len(photos.keys() & unknown) <= len(photos.keys() & (given | found)):
                 lacking += [goods for goods, count in photos.items() if goods in unknown and count > 1]
         return lacking
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -236,6 +237,10 @@ def test_products_without_the_marks_of_their_brands_others_are_named(
     few = Catalog.build(rows[:4], encoder=tiny_encoder, cache=False)
     assert "products without marks" not in dict(facts(few.info()))
     Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)  # tells nothing
+    drawn = [replace(row, regions=[Region(20, 20, 99, 99)]) if row.product in ("tee", "card") else row for row in rows]
+    with pytest.warns(RuntimeWarning, match=r"on 3 products of brands .*: 'velmora/box', 'zeta/hat', 'plain/hat'; "):
+        Catalog.build(drawn, encoder=tiny_encoder, cache=False)
+    Catalog.build(drawn, encoder=tiny_encoder, cache=False, find_marks=False)  # none was looked for
 
 
 def test_a_product_more_seldom_changes_what_the_others_are_told_by(
