@@ -214,7 +214,10 @@ def test_a_brand_or_category_that_is_spelt_in_two_ways_is_one_line_as_the_catalo
     )
     puppet = Puppet(dict.fromkeys("abcd", 0.1))
     puppet.catalog = tree_catalog
-    tables = evaluate(puppet, path, draws=DRAWS).tables
+    run = evaluate(puppet, path, draws=DRAWS, group="Brand")
+    assert [row.group for row in run.rows] == ["acme", "acme", "Nova One", "Nova One"]
+    assert run.about["Bootstrap"].startswith("50 draws of 2 groups (brand)")
+    tables = run.tables
     assert [(line.name, line.listings) for line in tables["brand"]] == [("Nova One", 2), ("acme", 2)]
     assert [(line.name, line.listings) for line in tables["category"]] == [("Bag", 2), ("not given", 2)]
 
@@ -284,7 +287,9 @@ def test_columns_of_labelled_listings_may_be_in_other_letters(tmp_path: Path) ->
     assert said[0] == said[1]
     assert said[0][0].group == "s"
     without = write(tmp_path / "w.jsonl", {"label": "fake", "photos": ["a.jpg"]})
-    assert [row.group for row in evaluate(Puppet({}), without, group="ID").rows] == ["a.jpg"]
+    run = evaluate(Puppet({}), without, group="ID", draws=DRAWS)
+    assert [row.group for row in run.rows] == ["a.jpg"]
+    assert run.about["Bootstrap"].startswith("50 draws of 0 listings;")
 
 
 def heat(y: int, x: int) -> np.ndarray:

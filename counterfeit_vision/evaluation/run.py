@@ -71,7 +71,7 @@ def evaluate(
         raise InputError(
             f"evaluate(): need a csv, jsonl or parquet file of labelled listings, not a {type(listings).__name__}"
         )
-    path = Path(listings)
+    path, group = Path(listings), field_name(str(group))
     truths = list(_truths(path, group))
     given = list(read_listings(path))
     results = inspector.stream([item for item in given if isinstance(item, Listing)], progress=progress)
@@ -80,8 +80,8 @@ def evaluate(
         result = item if isinstance(item, Failure) else next(results)
         rows.append(_judged(truth, result, inspector.catalog))
         failures += [result] if isinstance(result, Failure) else result.failures
+    rows = _one_spelling(rows, inspector.catalog, group)
     about = {**inspector.about(), "Listings": path.name, "Bootstrap": _bootstrap(rows, group, draws)}
-    rows = _one_spelling(rows, inspector.catalog)
     supposed, share = _supposed(inspector), fake_share(rows)
     if supposed is not None and share is not None:
         about["Probability"] = f"supposes {100 * supposed:.3g} % fakes; of these listings {100 * share:.3g} % are"
@@ -120,8 +120,7 @@ def labelled_rows(path: Path, group: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _truths(path: Path, group: str) -> Iterator[_Truth]:
-    rows, group = labelled_rows(path, group), field_name(str(group))
-    for line, row in rows:
+    for line, row in labelled_rows(path, group):
         place, label, id = f"{path}:{line}", row["label"], id_of(row, _photos_of(row, f"{path.name}:{line}"))
         detail = row.get("attack") if label == "fake" else row.get("hard")
         judged = Judged(
@@ -179,12 +178,15 @@ def _judged(truth: _Truth, result: Verdict | Failure, catalog: Catalog) -> Judge
     return dataclasses.replace(row, **_peak(maps[0], truth.change, truth.product_mask, grid)) if grid else row
 
 
-def _one_spelling(rows: list[Judged], catalog: Catalog) -> list[Judged]:
-    """Brands and categories as the catalogue spells them, or else the first row: case and blanks make no other one."""
+def _one_spelling(rows: list[Judged], catalog: Catalog, group: str) -> list[Judged]:
+    """Brands and categories, also as the ``group``, as the catalogue spells them, or else the first row: case and
+    blanks make no other one.
+    """
     for field in ("brand", "category"):
         names = dict.fromkeys(getattr(one, field) or "" for one in (*catalog.references, *rows))
         first: dict[str, Any] = {folded(name): name for name in reversed(names)}
-        rows = [dataclasses.replace(row, **{field: first[folded(getattr(row, field))]}) for row in rows]
+        named = (field, "group") if group == field else (field,)
+        rows = [dataclasses.replace(row, **dict.fromkeys(named, first[folded(getattr(row, field))])) for row in rows]
     return rows
 
 
