@@ -55,7 +55,7 @@ def examples_of(
     ``groups`` names what each listing belongs to, after ``named`` others; default: to itself. Photos whose sha256 is in
     ``no_lesson``, which says why, are failures.
     """
-    examples = Examples()
+    examples, seen = Examples(), set[str]()  # by sha256; a copy beside the seller's own was not seen
     for listing, photos, failed in judged:
         if groups is not None and named + examples.count >= len(groups):
             raise InputError(
@@ -71,11 +71,12 @@ def examples_of(
         rows = [row for row in rows if row.photo.sha256 not in no_lesson]
         once = {rows[number].photo.sha256: rows[number] for number in reversed(distinct(rows))}
         own = {sha256: row for sha256, row in once.items() if not (copied and copied(row))}
-        new = [row.photo for sha256, row in own.items() if sha256 not in examples.photos]
-        before = {photo.sha256: of for photo, of in zip(new, shown.originals(new), strict=True) if of} if shown else {}
-        again = {*before, *(once.keys() & examples.photos)}
-        examples.photos |= once.keys()
         counted = own or once
+        new = [row.photo for sha256, row in own.items() if sha256 not in seen]
+        before = {photo.sha256: of for photo, of in zip(new, shown.originals(new), strict=True) if of} if shown else {}
+        again = {*before, *(counted.keys() & seen)}
+        seen |= counted.keys()
+        examples.photos |= once.keys()
         silent += [_beside_own(row.photo.id) for row in reversed(once.values()) if row.photo.sha256 not in counted]
         if rows and counted.keys() <= again:
             which = "".join(f"; {own[sha256].photo.id} is a copy of {of.id}" for sha256, of in before.items())

@@ -82,6 +82,11 @@ def test_copies_of_the_catalogues_photos_do_not_count_beside_the_sellers_own() -
     assert [failure.id for failure in examples.failures] == ["copy 1", "copy 4", "2"]
     assert "beside the seller's own, so it does not count" in str(examples.failures[0].error)
     assert "copy 1" in examples.photos
+    later = judged([photo("a"), photo("copy 1")], [photo("copy 1")], [photo("copy 1")])
+    for per_photo in (False, True):
+        examples = examples_of(later, None, per_photo=per_photo, copied=lambda row: row.photo.id.startswith("copy"))
+        assert files(examples) == ["a", "copy 1"], "beside others it did not count"
+        assert [failure.id for failure in examples.failures] == ["copy 1", "2"]
     catalog = SimpleNamespace(row_of_file={}, genuine=[])
     fakes = fake_examples(shown, None, Examples(), catalog, lambda row: row.photo.id.startswith("copy"))
     assert files(fakes) == ["a", "b", "copy 2", "copy 3"]
