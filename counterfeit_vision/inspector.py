@@ -188,8 +188,8 @@ class Inspector:
         should look at: those that are very unlike the others, in more than being copies of genuine photos, those that
         are shown as fakes as well, and copies of known fakes. Warns where there are such, and where more than a tenth
         of the genuine photos are copies of catalogue photos (``copies_warning``).
-        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue. Those are
-        recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
+        Raises :class:`InputError` for too few photos, and for genuine photos that are in the catalogue and count. Those
+        are recognised by the bytes of their files, which images and arrays do not have: give paths or bytes.
         """
         alpha = as_share(alpha, "alpha", 0.05)
         self._check_options(genuine, fakes, by=by, per=per, leave_one_out=leave_one_out)

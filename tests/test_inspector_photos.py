@@ -322,6 +322,22 @@ def test_listings_that_begin_with_a_copy_are_no_drift_and_those_that_calibrated_
     assert [told in verdict.reason for verdict in inspector.inspect(offers[:4]).verdicts] == [True, False] * 2
 
 
+def test_a_file_of_the_catalogue_beside_the_sellers_own_photos_does_not_calibrate_and_refuses_nothing(
+    tree_catalog: cv.Catalog, tree_photos: list[Path]
+) -> None:
+    class Files(Copied):
+        def score(self, suspects: Suspects) -> list[cv.Evidence]:
+            told = cv.Evidence(score=COPY + 1, text="Told.", references=("a",))
+            files = [row.sha256 in tree_catalog.row_of_file for row in suspects.encoded]
+            return [told if file else cv.Evidence(score=0.0, text="Nothing.") for file in files]
+
+    inspector = cv.Inspector(tree_catalog, [Loud(), Files()], cache=False)
+    offers = [cv.Listing(id=f"{n}", photos=[tree_photos[0], photo]) for n, photo in enumerate(GENUINE)]
+    assert len(inspector.calibrate(offers).failures) == len(offers)
+    with pytest.raises(cv.InputError, match=r"40 photo 1 is a photo of the catalogue"):
+        inspector.calibrate([*offers, cv.Listing(id="40", photos=[tree_photos[0], tree_photos[0]])])
+
+
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
     references: list[cv.Reference], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
