@@ -299,7 +299,8 @@ def count_listings(source: str | os.PathLike[str] | Iterable[Photo | Listing]) -
             with path.open("rb") as file:
                 return sum(1 for line in file if line.strip())
         if kind == ".parquet" and path.is_file():
-            return int(require("pyarrow.parquet", extra="parquet", purpose="").ParquetFile(path).metadata.num_rows)
+            with require("pyarrow.parquet", extra="parquet", purpose="").ParquetFile(path) as file:
+                return int(file.metadata.num_rows)
     except Exception:  # whoever reads it says what is wrong
         return None
     return 1 if kind in PHOTO_SUFFIXES else None

@@ -31,7 +31,12 @@ FULL = {
 }
 
 
-def fake_pyarrow(monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], error: Exception | None = None) -> None:
+def fake_pyarrow(
+    monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], error: Exception | None = None
+) -> list[object]:
+    """-> the files that were closed."""
+    closed: list[object] = []
+
     class Batch:
         def __init__(self, rows: list[dict]) -> None:
             self.rows = rows
@@ -48,7 +53,8 @@ def fake_pyarrow(monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], err
         def __enter__(self) -> ParquetFile:
             return self
 
-        def __exit__(self, *error: object) -> None: ...
+        def __exit__(self, *error: object) -> None:
+            closed.append(self)
 
         def iter_batches(self) -> Iterator[Batch]:
             return map(Batch, batches)
@@ -57,3 +63,4 @@ def fake_pyarrow(monkeypatch: pytest.MonkeyPatch, batches: list[list[dict]], err
     module.ParquetFile = ParquetFile  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pyarrow", types.ModuleType("pyarrow"))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", module)
+    return closed

@@ -481,7 +481,7 @@ def test_what_a_source_holds_is_counted_as_it_is_read(tmp_path: Path, monkeypatc
     for name in ("a.jpg", "more/b.jpg", ".hidden.jpg", "l.txt"):
         write_photo(tmp_path / "photos" / name, picture(1)) if "txt" not in name else (tmp_path / name).touch()
     (tmp_path / "l.parquet").touch()
-    fake_pyarrow(monkeypatch, [[OFFER], [OFFER | {"id": "l2"}]])
+    closed = fake_pyarrow(monkeypatch, [[OFFER], [OFFER | {"id": "l2"}]])
     sources = [
         write(tmp_path / "l.jsonl", *rows),
         table,
@@ -491,6 +491,7 @@ def test_what_a_source_holds_is_counted_as_it_is_read(tmp_path: Path, monkeypatc
         [b"", b""],
     ]
     counts = [count_listings(source) for source in sources]
+    assert len(closed) == 1
     assert counts == [sum(1 for _ in read_listings(source)) for source in sources] == [4, 4, 2, 2, 1, 2]
     wrong = ("", tmp_path / "none.jsonl", tmp_path / "none.csv", tmp_path / "photos.txt", (x for x in [1]), "x\0.csv")
     assert [count_listings(source) for source in wrong] == [None] * len(wrong)
