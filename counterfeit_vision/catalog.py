@@ -501,9 +501,10 @@ class Catalog:
 
     @cached_property
     def versions(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-        """Of each brand/product whose photos show its marks in several versions, the ids of each, the commonest first.
-        A brand that draws its logo anew has such, and so has a catalogue with photos of a fake: what is like any of
-        them is like genuine goods. A second or two for each product that was not asked about before.
+        """Of each brand/product whose photos show its marks in several versions, the ids of each, the commonest first:
+        of the photos by which its marks are known, which are eight at most. A brand that draws its logo anew has such,
+        and so has a catalogue with photos of a fake: what is like any of them is like genuine goods. A second or two
+        for each product that was not asked about before.
         """
         goods_marks = ((name, self._make_marks(name)) for name in dict.fromkeys(self.goods[self.genuine].tolist()))
         rows = {name: [one.shown_by.tolist() for one in marks.versions] for name, marks in goods_marks}
