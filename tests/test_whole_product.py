@@ -449,6 +449,9 @@ def test_other_goods_are_told_by_their_colours_beside_the_marks(whole: WholeProd
     assert unlike(np.repeat(blue.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)) is None
     bare = dataclasses.replace(whole, product=whole.product & ~whole.off_marks(stencil))
     assert unlike(printed(noise=3), bare) is None, "nearly all of it is marks"
+    strip = np.zeros_like(whole.product)
+    strip[-28:-2] = True
+    assert unlike(marks, dataclasses.replace(whole, product=strip)) is None, "no patch of colour lies on it"
 
 
 def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct, stencil: Stencil) -> None:

@@ -185,7 +185,8 @@ def goods_differ(whole: WholeProduct, stencil: Stencil, laid: Laid) -> float | N
     away = np.ones((2 * AWAY + 1, 2 * AWAY + 1), np.uint8)
     beside = (whole.product & whole.off_marks(stencil)).astype(np.uint8)
     inner = cv2.erode(beside, away, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
-    if laid.lacks_colours(whole.crops) or (inner & laid.inside).sum() < FEWEST:
+    told = _cells((inner & laid.inside).astype(np.float32), _size_in_cells(laid)) >= 0.5
+    if laid.lacks_colours(whole.crops) or told.sum() * CELL**2 < FEWEST:
         return None
     goods = replace(whole, product=inner)
     off, shown = _off_in_colour(goods, laid, saturation_over(goods, laid))
