@@ -54,6 +54,8 @@ FAINT = 45  # levels in some channel that another ink must differ by
 
 Random = np.random.Generator
 Colour = tuple[int, int, int]
+Drawn = tuple[np.ndarray, list[tuple[float, float, float, float]]]  # a card, and the boxes of its mark and its name
+Draw = Callable[[Any, str], Drawn]
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def counterfeit(goods: Goods, attack: str, random: Random, marks: Sequence[Path]
     return dataclasses.replace(goods, **changed), name
 
 
-def printed(goods: Goods, name: str, finer: int = 1) -> tuple[np.ndarray, list[tuple[float, float, float, float]]]:
+def printed(goods: Goods, name: str, finer: int = 1) -> Drawn:
     """The card, so many times ``finer``, and the boxes of its mark and its name."""
     card = Image.new("RGB", (finer * CARD[0], finer * CARD[1]), goods.ground)
     pen = ImageDraw.Draw(card)
@@ -203,7 +205,7 @@ def photographed(
     card: np.ndarray, random: Random, unused: list[tuple[Path, int]], *, studio: bool = False
 ) -> tuple[Image.Image, np.ndarray]:
     """The card in a photo, and the homography that took it there."""
-    width, height = CARD
+    height, width = card.shape[:2]
     around = np.full((PHOTO[1], PHOTO[0], 3), random.uniform(225, 250)) if studio else floor(random, unused)
     turn = np.deg2rad(random.uniform(-4, 4) if studio else random.uniform(-18, 18))
     spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -248,12 +250,13 @@ def catalogued(
     unused: list[tuple[Path, int]],
     put: Callable[[str, Image.Image], Path],
     shots: int = REFERENCES,
+    draw: Draw = printed,
 ) -> list[cv.Reference]:
     """Reference photos of the goods, which ``put`` keeps, with the boxes of their marks."""
     references = []
     for number, one in enumerate(goods):
         for shot in range(shots):
-            card, boxes = printed(one, one.brand)
+            card, boxes = draw(one, one.brand)
             photo, matrix = photographed(card, random, unused, studio=2 * shot < REFERENCES)
             corners = [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32) for x0, y0, x1, y1 in boxes]
             seen = [cv2.perspectiveTransform(box[None], matrix)[0] for box in corners]
@@ -268,6 +271,29 @@ def catalogued(
                 )
             )
     return references
+
+
+def faked(
+    one: Goods,
+    attack: str,
+    references: Sequence[cv.Reference],
+    goods: Sequence[Goods],
+    random: Random,
+    unused: list[tuple[Path, int]],
+    marks: Sequence[Path],
+    draw: Draw = printed,
+) -> Image.Image:
+    """A photo that is offered as one of the goods, and is none."""
+    if attack == "stolen photo":
+        mine = [reference for reference in references if reference.product == one.product]
+        with Image.open(mine[int(random.integers(len(mine)))].photo) as image:
+            left, top, right, bottom = random.uniform(0.02, 0.12, 4) * np.tile(image.size, 2)
+            return image.crop((int(left), int(top), int(image.width - right), int(image.height - bottom)))
+    if attack == "wrong goods":
+        others = [other for other in goods if other.brand != one.brand]
+        other = others[int(random.integers(len(others)))]
+        return photographed(draw(other, other.brand)[0], random, unused)[0]
+    return photographed(draw(*counterfeit(one, attack, random, marks))[0], random, unused)[0]
 
 
 def make(seed: int, folder: Path, *, alone: bool = False, many: bool = False) -> Set:
@@ -301,20 +327,9 @@ def make(seed: int, folder: Path, *, alone: bool = False, many: bool = False) ->
         one = goods[int(random.integers(len(goods)))]
         if attack == "":
             listings.append(genuine(f"listing-{row}", one))
-        elif attack == "stolen photo":
-            mine = [reference for reference in references if reference.product == one.product]
-            with Image.open(mine[int(random.integers(len(mine)))].photo) as image:
-                left, top, right, bottom = random.uniform(0.02, 0.12, 4) * np.tile(image.size, 2)
-                part = image.crop((int(left), int(top), int(image.width - right), int(image.height - bottom)))
-            listings.append(offer(f"listing-{row}", part, one))
-        elif attack == "wrong goods":
-            others = [other for other in goods if other.brand != one.brand]
-            other = others[int(random.integers(len(others)))]
-            photo, _ = photographed(printed(other, other.brand)[0], random, unused)
-            listings.append(offer(f"listing-{row}", photo, one))
         else:
-            card, _ = printed(*counterfeit(one, attack, random, marks))
-            listings.append(offer(f"listing-{row}", photographed(card, random, unused)[0], one))
+            photo = faked(one, attack, references, goods, random, unused, marks)
+            listings.append(offer(f"listing-{row}", photo, one))
     return Set(references, calibration, listings, attacks)
 
 

@@ -20,6 +20,9 @@ EVERY = ["bottle", "watch", "bag", "shoe", "tag", "shirt", "metal", "leather"]
 PRINTED = ["fakes suspected", "genuine suspected", "AUROC"]
 SELLERS = ["fakes suspected", "genuine suspected, in the mix that calibrates", "AUROC"]
 WORN = "AUROC, fakes beside worn"
+OFFERED = [f"left out, {how}" for how in ("brand alone", "nearest product named", "own name")] + [
+    "fakes, product named"
+]
 PLAIN = ["AUROC, plain cosine"]
 
 # A row's first words; the result; where its figures stand there, in the row's order; where those of the plain cosine
@@ -74,6 +77,12 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
         "worn",
         [f"calibrated with {how}/{of}" for of in ("worn suspected", WORN) for how in ("new", "some worn")],
         [f"calibrated with {how}/{WORN}, plain cosine" for how in ("new", "some worn")],
+    ),
+    (
+        "genuine goods that the catalogue lacks",
+        "wide-range",
+        [*(f"{how}/suspected" for how in OFFERED), "AUROC, fakes"],
+        [*(f"{how}/suspected, plain cosine" for how in OFFERED), "AUROC, fakes, plain cosine"],
     ),
     ("other kinds of goods", "kinds", [f"kinds/{kind}/fakes suspected" for kind in EVERY], []),
     ("all rendered fakes", "power", ["all claims/fakes suspected", "all claims/genuine suspected"], []),
