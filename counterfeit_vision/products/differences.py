@@ -180,9 +180,7 @@ def _off_in_colour(whole: WholeProduct, laid: Laid, saturation: float) -> tuple[
 
 def goods_differ(whole: WholeProduct, stencil: Stencil, laid: Laid) -> float | None:
     """How far all of a product but its marks is coloured otherwise, in parts of :data:`OTHER_GOODS`: from 1 it may be
-    other goods, of another colour or with other things printed on them. Only what differs with all around it counts:
-    where marks are fakes, a photo that is laid by them has its edges beside the genuine ones. ``None`` where that can't
-    be told.
+    other goods, of another colour or with other things printed on them. ``None`` where that can't be told.
     """
     away = np.ones((2 * AWAY + 1, 2 * AWAY + 1), np.uint8)
     beside = (whole.product & whole.off_marks(stencil)).astype(np.uint8)
@@ -192,7 +190,6 @@ def goods_differ(whole: WholeProduct, stencil: Stencil, laid: Laid) -> float | N
         return None
     goods = replace(whole, product=inner)
     off, shown = _off_in_colour(goods, laid, saturation_over(goods, laid))
-    off = cv2.erode(np.where(shown, off, np.inf).astype(np.float32), np.ones((3, 3), np.uint8))
     return _most(off, shown, MOST_COLOURED) / OTHER_GOODS
 
 
