@@ -622,38 +622,31 @@ def test_claims_are_measured_by_the_brand_that_photos_look_like(tree_catalog: cv
     assert [verdict.statistics[0] for verdict in verdicts] == pytest.approx(expected.tolist())
 
 
-class Covered(Loud):
-    """Marks as strange as the photo is bright, over which something lies on photos that are wider than high."""
+class Told(Loud):
+    """Marks as strange as the photo is bright, of which a fact is told: another on photos that are wider than high."""
 
     name = "patches"
 
-    def score(self, suspects: Suspects) -> list[cv.Evidence]:
-        wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
-        return [
-            dataclasses.replace(one, covered=0.2 * over)
-            for one, over in zip(super().score(suspects), wide, strict=True)
-        ]
-
-
-class Soft(Loud):
-    """Marks as strange as the photo is bright, that are blurred on photos that are wider than high."""
-
-    name = "patches"
+    def __init__(self, fact: str, usual: float, wide: float) -> None:
+        self.fact, self.told = fact, (usual, wide)
 
     def score(self, suspects: Suspects) -> list[cv.Evidence]:
         wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
-        return [
-            dataclasses.replace(one, sharpness=0.9 - 0.4 * blurred)
-            for one, blurred in zip(super().score(suspects), wide, strict=True)
-        ]
+        found = zip(super().score(suspects), wide, strict=True)
+        return [dataclasses.replace(one, **{self.fact: self.told[other]}) for one, other in found]
 
 
 def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates_are_sharp(
     tree_catalog: cv.Catalog, tmp_path: Path
 ) -> None:
-    inspector = cv.Inspector(tree_catalog, [Soft(), Dark()], cache=False).calibrate([*GENUINE, flat(100)[:30]])
+    inspector = cv.Inspector(tree_catalog, [Told("sharpness", 0.9, 0.5), Dark()], cache=False).calibrate(
+        [*GENUINE, flat(100)[:30]]
+    )
     inspector.save(tmp_path / "kept")
-    for one in (inspector, cv.Inspector.load(tmp_path / "kept", tree_catalog, heads=[Soft(), Dark()])):
+    for one in (
+        inspector,
+        cv.Inspector.load(tmp_path / "kept", tree_catalog, heads=[Told("sharpness", 0.9, 0.5), Dark()]),
+    ):
         sharp, blurred = one.inspect([flat(250), flat(250)[:30]])
         assert (sharp.decision, blurred.decision) == ("suspected", "review")
         assert (
@@ -662,21 +655,8 @@ def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates
         )
 
 
-class Other(Loud):
-    """Marks as strange as the photo is bright, on goods that are others on photos that are wider than high."""
-
-    name = "patches"
-
-    def score(self, suspects: Suspects) -> list[cv.Evidence]:
-        wide = [width > height for width, height in map(suspects.size, range(len(suspects)))]
-        return [
-            dataclasses.replace(one, unlike=1.5 * other)
-            for one, other in zip(super().score(suspects), wide, strict=True)
-        ]
-
-
 def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: cv.Catalog) -> None:
-    inspector = cv.Inspector(tree_catalog, [Other(), Dark()], cache=False).calibrate(GENUINE)
+    inspector = cv.Inspector(tree_catalog, [Told("unlike", 0.0, 1.5), Dark()], cache=False).calibrate(GENUINE)
     same, other = inspector.inspect([flat(250), flat(250)[:30]])
     assert (same.decision, other.decision) == ("suspected", "review")
     assert "beside their marks these goods are coloured otherwise" in other.reason
@@ -684,7 +664,7 @@ def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: c
 
 
 def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
-    inspector = cv.Inspector(tree_catalog, [Covered(), Dark()], cache=False).calibrate(GENUINE)
+    inspector = cv.Inspector(tree_catalog, [Told("covered", 0.0, 0.2), Dark()], cache=False).calibrate(GENUINE)
     bare, covered = inspector.inspect([flat(250), flat(250)[:30]])
     assert (bare.decision, covered.decision) == ("suspected", "review")
     assert "20 % of the ground around them is like nothing on genuine photos" in covered.reason

@@ -105,14 +105,21 @@ def banded(colour: tuple[int, int, int], *, noise: int = 0) -> np.ndarray:
     return card
 
 
-def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_encoder: TowerEncoder) -> None:
-    colours = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
+BANDS = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
+
+
+def of_each_band(encoder: TowerEncoder) -> cv.Catalog:
+    """Products of one brand that bear the same marks, each with a band of another colour."""
     rows = [
         cv.Reference(id=name, photo=banded(colour), brand="velmora", product=name, regions=ONE)
-        for name, colour in colours.items()
+        for name, colour in BANDS.items()
     ]
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
-    photos = [seen(banded(colour, noise=3)) for colour in colours.values()]
+    return cv.Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
+
+
+def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_encoder: TowerEncoder) -> None:
+    catalog = of_each_band(tiny_encoder)
+    photos = [seen(banded(colour, noise=3)) for colour in BANDS.values()]
     for first in ("blue", "green"):
         found = batch(catalog, photos[:2], first)
         assert [found.goods(row) for row in range(2)] == ["velmora/blue", "velmora/green"]
@@ -125,13 +132,8 @@ def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_
 
 
 def test_goods_are_others_where_each_near_product_has_other_colours(tiny_encoder: TowerEncoder) -> None:
-    colours = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
-    rows = [
-        cv.Reference(id=name, photo=banded(colour), brand="velmora", product=name, regions=ONE)
-        for name, colour in colours.items()
-    ]
-    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
-    photos = [seen(banded(colour, noise=3)) for colour in (*colours.values(), (200, 40, 40))]
+    catalog = of_each_band(tiny_encoder)
+    photos = [seen(banded(colour, noise=3)) for colour in (*BANDS.values(), (200, 40, 40))]
     for first in ("blue", "green"):
         found = batch(catalog, [*photos, photos[0][:60, :60]], first, product="blue")
         blue, green, _, red, none = Colours().score(found)
