@@ -15,11 +15,14 @@ import counterfeit_vision as cv
 from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.keypoints import find_keypoints
+from counterfeit_vision.geometry.laying import Laid
 from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, reuse
 from counterfeit_vision.heads import suspects as module
 from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import finding
-from counterfeit_vision.marks.finding import FOUND
+from counterfeit_vision.marks.finding import FOUND, Stencil
+from counterfeit_vision.products.differences import goods_differ
+from counterfeit_vision.products.whole import WholeProduct
 from counterfeit_vision.traits import find_traits
 
 
@@ -140,6 +143,24 @@ def test_goods_are_others_where_each_near_product_has_other_colours(tiny_encoder
         assert max(blue.unlike, green.unlike) < 0.5, "one of the catalogue's, whichever is claimed"
         assert red.unlike > 1
         assert (none.applicable, none.unlike) == (False, 0.0)
+
+
+def test_goods_that_their_marks_place_a_little_off_are_no_others(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, over = of_each_band(tiny_encoder), Suspects._over_whole
+
+    def off(found: Suspects, row: int, goods: str) -> tuple[WholeProduct, Laid]:
+        whole, laid = over(found, row, goods)
+        return whole, dataclasses.replace(laid, crop=np.roll(laid.crop, 15, axis=0))
+
+    monkeypatch.setattr(Suspects, "_over_whole", off)
+    found = batch(catalog, [seen(banded(colour, noise=3)) for colour in (BANDS["blue"], (200, 40, 40))], "blue")
+    (whole, laid), stencil = off(found, 0, "velmora/blue"), found.marks_of("velmora/blue").stencil
+    assert isinstance(stencil, Stencil)
+    assert (goods_differ(whole, stencil, laid) or 0) > 1, "an edge of the band lies beside the genuine one"
+    assert found.unlike(0) < 0.5, "as all that surrounds the marks places it"
+    assert found.unlike(1) > 1
 
 
 def test_other_products_are_asked_only_where_the_nearest_one_lacks_a_mark(

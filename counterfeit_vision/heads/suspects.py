@@ -435,8 +435,19 @@ class Suspects:
         return min([least, *(unlike for unlike in others if unlike is not None)])
 
     def _unlike(self, row: int, goods: str) -> float | None:
+        """Where it may be other goods as its marks lie, as all that surrounds them does, too: a fake's marks may place
+        its side so that an edge of two colours lies beside the genuine one.
+        """
         over, stencil = self._over_whole(row, goods), self.marks_of(goods).stencil
-        return None if isinstance(over, str) or isinstance(stencil, str) else goods_differ(over[0], stencil, over[1])
+        if isinstance(over, str) or isinstance(stencil, str):
+            return None
+        whole, laid = over
+        least = goods_differ(whole, stencil, laid)
+        if least is None or least < 1:
+            return least
+        again = whole.lay_each(self.pixels(row), self._by_all(row, stencil))
+        others = [goods_differ(whole, stencil, one) for one in again]
+        return min([least, *(other for other in others if other is not None)])
 
     @_once
     def _over_whole(self, row: int, goods: str) -> tuple[WholeProduct, Laid] | str:

@@ -115,6 +115,11 @@ class WholeProduct:
             else f"the photo is not drawn like the product as a whole (correlation {like:.2f})"
         )
 
+    def lay_each(self, photo: Pixels, starts: Sequence[Matrix]) -> list[Laid]:
+        """The photo (h, w, 3) over the frame from each of those maps (3, 3) from the stencil's frame that lays it."""
+        laid = (self._laid([photo], matrix)[0] for matrix in starts)
+        return [one for one in laid if not isinstance(one, str)]
+
     def _laid(self, halves: list[Pixels], matrix: Matrix) -> tuple[Laid | str, float]:
         """A photo over the frame from one start, and how much it is drawn like the references' median, -1..1."""
         laid = lay(self.target, halves, matrix @ self.matrix, enough=ENOUGH, blurred=True)
