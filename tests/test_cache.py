@@ -607,6 +607,50 @@ def test_a_full_disk_that_has_room_again_is_written_again(tmp_path: Path) -> Non
         assert [number for number in (1, 2) if same(cache.get(key(number), "f"), large(number))] == [2]
 
 
+def test_who_gives_up_keeps_no_other_process_from_writing(tmp_path: Path) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache, contextlib.closing(sqlite3.connect(path, timeout=0)) as other:
+        cache.put(key(1), "f", photo(1))
+        with pytest.warns(RuntimeWarning, match="disk I/O error; nothing more is kept"), cache._forgetting():
+            raise sqlite3.OperationalError("disk I/O error")
+        other.execute("BEGIN IMMEDIATE")
+        other.rollback()
+    with EmbeddingCache(path) as cache:
+        assert len(cache) == 0, "what was being written is dropped"
+
+
+def test_a_disk_without_room_keeps_nobody_from_waiting_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that another process writes to is waited for once; that a disk was full says nothing of processes."""
+    with EmbeddingCache(tmp_path / "e.sqlite") as cache:
+        for message, code, waits in (("full", sqlite3.SQLITE_FULL, True), ("locked", sqlite3.SQLITE_BUSY, False)):
+            error = sqlite3.OperationalError(message)
+            error.sqlite_errorcode = code  # type: ignore[misc]
+            cache_module._quiet.clear()
+            with pytest.warns(RuntimeWarning, match=message), cache._forgetting():
+                raise error
+            assert (cache._patience() > 0) is waits
+        cache.put_all("f", {key(1): photo(1)})
+        assert cache._patience() > 0, "one write has succeeded"
+
+
+def test_what_stands_in_for_a_file_that_can_not_be_opened_remembers_nothing_of_what_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "e.sqlite"
+    with EmbeddingCache(path) as cache:
+        cache.put(key(1), "f", photo(1))
+    refused = refusing("attempt to write a readonly database", sqlite3.SQLITE_READONLY)
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    with pytest.warns(RuntimeWarning, match="nothing more is kept"):
+        cache = EmbeddingCache(path)
+    with cache:
+        assert same(cache.get(key(1), "f"), photo(1))
+        cache.commit()
+        assert cache._uses == {}
+
+
 def test_a_file_that_another_process_does_not_let_go_of_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from command_line import LITE, Run, Said, lines, write_lines
+from verdicts import verdict
 
 from counterfeit_vision import DecodeError, Failure, Inspector, Listing
 from counterfeit_vision.cli import commands, main, make_parser
@@ -272,6 +273,15 @@ def test_what_are_no_results_is_refused(run: Run, tmp_path: Path, row: dict[str,
     assert not (tmp_path / "journal").exists()
 
 
+def test_why_somebody_decided_so_is_kept_with_a_decision(run: Run, tmp_path: Path) -> None:
+    journal, listings, results = (tmp_path / name for name in ("journal.jsonl", "listings.jsonl", "results.jsonl"))
+    listings.write_text('{"id": "a", "photos": ["a.jpg"], "platform": "example market"}\n')
+    results.write_text(json.dumps(verdict("a").to_dict()) + "\n")
+    decided = ("feedback", journal, listings, results, "--id", "a", "--decided", "fake", "--by", "anna")
+    assert run(*decided, "--note", "glue on the seam").code == run(*decided).code == 0
+    assert [entry["note"] for entry in Journal(journal).entries()] == ["glue on the seam", ""]
+
+
 def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path, market: Market, tmp_path: Path):
     run("inspect", catalog, inspector, market.calibration, "--out", tmp_path / "calm")
     said = run("drift", inspector, tmp_path / "calm", "--json")
@@ -293,6 +303,7 @@ def test_drift_is_watched_from_results(run: Run, catalog: Path, inspector: Path,
         assert re.search(rf"other.jsonl: verdict '{rows[0]['id']}' .*{why}", said.err)
     for row in rows:
         del row["calibration"]  # as an earlier version wrote them
+    assert "(alarm at 8 to 1)" in run("drift", inspector, tmp_path / "calm", "--delta", "0.125").out
     (tmp_path / "earlier.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run("drift", inspector, tmp_path / "earlier.jsonl", "--json").data["listings"] == 30
 

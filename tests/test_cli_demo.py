@@ -9,6 +9,7 @@ import pytest
 from command_line import LITE, Run
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import InputError
 
 
 def test_demo_ends_with_the_path_of_its_report(
@@ -38,6 +39,24 @@ def test_demo_ends_with_the_path_of_its_report(
     assert said.code == 2
     assert "another market" in said.err
     assert "--folder" in said.err
+
+
+@pytest.mark.parametrize("strength", ["weak", "strong"])
+def test_the_demo_renders_the_market_that_is_asked_for(
+    strength: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked: dict[str, object] = {}
+
+    def render(folder: Path, **options: object) -> None:
+        asked.update(options)
+        raise InputError("enough")
+
+    monkeypatch.setattr("counterfeit_vision.market.render", render)
+    given = {"--seed": 3, "--brands": 2, "--listings": 5, "--genuine": 31, "--size": 200, "--strength": strength}
+    said = run("demo", "--folder", tmp_path, *(part for option in given.items() for part in option))
+    assert (said.code, "enough" in said.err) == (2, True)
+    names = ("seed", "brands", "listings", "calibration", "size", "strength")
+    assert tuple(asked[name] for name in names) == tuple(given.values())
 
 
 def test_a_demo_of_too_few_photos_is_refused_before_they_are_rendered(run: Run, tmp_path: Path):

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.depths import vectors_and_tokens
+from counterfeit_vision.encoders.devices import device_of, multiplies_bfloat16
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.search import exact
 from counterfeit_vision.search.exact import ExactIndex
@@ -209,3 +210,26 @@ def test_bfloat16_is_chosen_where_the_card_multiplies_it(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert load_encoder(tiny_clip_folder, device="cuda").dtype is dtype
     assert ExactIndex(48, device="cuda").scan is dtype
+
+
+@pytest.mark.parametrize(
+    ("told", "quick"),
+    [({"avx512_bf16": True}, True), ({"avx512_bf16": False, "avx512_f": True}, False), ({}, False), (None, False)],
+    ids=str,
+)
+def test_bfloat16_is_scanned_where_the_processor_multiplies_it(
+    told: dict[str, bool] | None, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    if told is not None:  # else an older torch
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert ExactIndex(48).scan is (torch.bfloat16 if quick else torch.float32)
+    assert not multiplies_bfloat16(torch.device("mps")), "of the processor nothing follows for it"
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "torch sees 1 CUDA device;"), (2, "torch sees 2 CUDA devices;")])
+def test_the_first_card_that_is_not_there_is_refused(card: Card, count: int, said: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    assert device_of(f"cuda:{count - 1}").index == count - 1
+    with pytest.raises(cv.InputError, match=said):
+        device_of(f"cuda:{count}")

@@ -18,8 +18,10 @@ from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.marks.ink import (
+    APART,
     LIKE,
     PARTS,
+    USUAL,
     Drawn,
     InkDeviation,
     MarkInk,
@@ -380,6 +382,61 @@ def test_inks_that_the_design_has_apart_are_in_register() -> None:
     marks = MarkInk.all_of(made)
     assert "out of register" not in registered(made, marks, seen(apart(label(noise=5), (1.5, -1)), seed=6)).text
     assert "out of register" in registered(made, marks, seen(label(noise=5), seed=6)).text
+
+
+IN = np.zeros((2, 2))
+LATERALLY = np.array([[1.0, 0.0], [0.0, 0.0]])  # what is red a pixel beside what is green
+NOWHERE = np.full((2, 2), np.nan)  # where they are not drawn alike
+
+
+def plates(
+    marks: tuple[MarkInk, ...], mine: np.ndarray, genuine: list[np.ndarray], scale: float = 1.0, **seen: Any
+) -> list[tuple[float, str]]:
+    """What is said of the word whose inks lie so far apart, and its references' so."""
+    plain = dataclasses.replace(marks[1].genuine[0], likeness=1.0)
+    known = dataclasses.replace(marks[1], references=tuple(dataclasses.replace(plain, apart=one) for one in genuine))
+    said = _registers([(known, dataclasses.replace(plain, apart=mine, **seen))], scale)
+    return [(score * USUAL["plates"], text) for score, _, _, text in said]
+
+
+def test_inks_out_of_register_are_measured_by_what_photos_and_references_move_them(
+    marks: tuple[MarkInk, ...],
+) -> None:
+    frame, photo = APART
+    (one,) = plates(marks, 2 * LATERALLY, [IN] * 3)
+    assert one == (pytest.approx(2 / np.hypot(frame, photo)), "its inks are 2.0 pixels of the photo out of register")
+    (small,) = plates(marks, 2 * LATERALLY, [IN] * 3, 0.5)
+    assert small == (
+        pytest.approx(2 / np.hypot(frame, 2 * photo)), "its inks are 1.0 pixels of the photo out of register"
+    )  # fmt: skip
+    (varied,) = plates(marks, 2 * LATERALLY, [IN, IN, 0.5 * LATERALLY])
+    assert varied[0] == pytest.approx(2 / np.linalg.norm([frame, photo, 0.5]))  # as far as any of them
+    (designed,) = plates(marks, 2 * LATERALLY, [2 * LATERALLY] * 3)
+    assert designed[0] == 0
+
+
+def test_of_two_inks_the_one_counts_that_is_farther_off_what_is_usual_for_it(marks: tuple[MarkInk, ...]) -> None:
+    mine = np.array([[2.0, 0.0], [0.0, 1.0]])
+    (found,) = plates(marks, mine, [IN, IN, 0.9 * LATERALLY])  # references move what is red
+    assert found == (pytest.approx(1 / np.hypot(*APART)), "its inks are 1.0 pixels of the photo out of register")
+
+
+def test_register_is_told_where_the_photo_shows_it_and_most_references_do(marks: tuple[MarkInk, ...]) -> None:
+    (plain,) = plates(marks, 2 * LATERALLY, [IN] * 3)
+    assert plates(marks, NOWHERE, [IN] * 3) == []
+    assert plates(marks, 2 * LATERALLY, [IN, IN, NOWHERE]) == [plain]
+    assert plates(marks, 2 * LATERALLY, [IN, IN, NOWHERE, NOWHERE]) == []
+    assert plates(marks, 2 * LATERALLY, [IN, NOWHERE, NOWHERE]) == []
+    assert plates(marks, 2 * LATERALLY, [IN] * 3, likeness=LIKE) == [plain]
+    assert plates(marks, 2 * LATERALLY, [IN] * 3, likeness=LIKE - 0.01) == []
+
+
+def test_a_reference_that_shows_a_mark_badly_tells_nothing_of_its_register(marks: tuple[MarkInk, ...]) -> None:
+    plain = dataclasses.replace(marks[1].genuine[0], likeness=1.0, apart=IN)
+    unclear = dataclasses.replace(plain, likeness=LIKE - 0.01, apart=3 * LATERALLY)
+    known = dataclasses.replace(marks[1], references=(plain, plain, unclear))
+    ((score, *_),) = _registers([(known, dataclasses.replace(plain, apart=2 * LATERALLY))], 1.0)
+    assert score * USUAL["plates"] == pytest.approx(2 / np.hypot(*APART))
 
 
 def test_where_no_reference_shows_a_colour_none_is_compared(stencil: Stencil, marks: tuple[MarkInk, ...]) -> None:

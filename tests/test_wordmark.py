@@ -341,6 +341,45 @@ def test_genuine_photos_spare_a_line_by_what_they_are_off_beyond_what_is_never_t
     found = looked(monkeypatch, 0.5, 0.5, misspelt=0.2, redrawn=0.1, retyped=0.04)
     assert isinstance(found, LineComparison)
     assert found.usual == pytest.approx((0.2 - MISSPELT_SHOWN, 0.1 - DRAWN_OTHERWISE, 0.0))
+    found = looked(monkeypatch, 0.5, 0.5, misspelt=0.02, redrawn=0.01, retyped=0.09)
+    assert isinstance(found, LineComparison)
+    assert found.usual == pytest.approx((0.0, 0.0, 0.09 - RETYPED))
+
+
+@pytest.mark.parametrize(("off", "again"), [(0.01, False), (0.5, True)])
+def test_a_line_that_is_read_right_at_its_place_is_not_looked_for_around_it(
+    off: float, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find text on a photo takes longer than all else that is asked of a line."""
+    found = looked(monkeypatch, off, 0.0)
+    assert isinstance(found, LineComparison)
+    assert found.misspelt == (0.0 if again else off)
+
+
+def test_of_two_looks_at_a_line_the_less_suspicious_one_counts_with_the_shapes_of_the_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Shapes count where glyphs were compared: a look that has none shows no shape best."""
+    looks = {"here": (0.3, 0.4, True), "worse": (0.9, 0.2, True), "no glyphs": (0.5, 0.0, False)}
+
+    def compared(lines: list[SimpleNamespace], *_: object, **__: object) -> LineComparison:
+        misspelt, every, told = looks[lines[0].text]
+        return LineComparison(
+            lines[0], "Silvano", 1, misspelt, 0.0 if told else None, SimpleNamespace() if told else None, None,
+            retyped=every,
+        )  # fmt: skip
+
+    monkeypatch.setattr(wordmark, "CROPS", ())
+    monkeypatch.setattr(KnownLine, "most_alike", lambda *_: [])
+    monkeypatch.setattr(wordmark, "line_at", lambda *_, **__: SimpleNamespace(text="here"))
+    monkeypatch.setattr(wordmark, "compare_wordmark", compared)
+    photo, warp = np.zeros((40, 100, 3), np.uint8), np.zeros((40, 100, 2), np.float32)
+    line = KnownLine(box_of(photo), (), (), np.zeros((0, 1), np.float32))
+    for others, every in (([], 0.4), (["worse"], 0.2), (["no glyphs"], 0.4), (["worse", "no glyphs"], 0.2)):
+        monkeypatch.setattr(wordmark, "lines_near", lambda *_, of=others: [SimpleNamespace(text=one) for one in of])
+        found = wordmark._look(photo, warp, line, ["Silvano"], SimpleNamespace())  # type: ignore[arg-type]
+        assert isinstance(found, LineComparison)
+        assert (found.misspelt, found.retyped) == (0.3, every)
 
 
 @pytest.mark.usefixtures("reader")

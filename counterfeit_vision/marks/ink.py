@@ -413,7 +413,7 @@ def _registers(judged: Sequence[tuple[MarkInk, Drawn]], scale: float) -> Iterato
     """Marks whose inks lie otherwise over each other: the plates of a reprint are seldom in register."""
     for mark, one in judged:
         genuine = np.array([other.apart for other in mark.genuine if other.likeness >= LIKE])
-        if one.likeness < LIKE or not len(genuine):
+        if one.likeness < LIKE:
             continue
         usual = nanmedian(genuine, axis=0)
         usual[2 * np.isfinite(genuine[..., 0]).sum(axis=0) <= len(genuine)] = np.nan  # most do not tell

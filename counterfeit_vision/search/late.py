@@ -38,7 +38,7 @@ def best_in(query: Floats, references: Sequence[Floats]) -> Floats:
     best = np.full((len(query), len(references)), -1, np.float32)
     counts = np.array([len(tokens) for tokens in references], np.int64)
     some = counts > 0
-    if len(query) and some.any():
+    if some.any():
         # References are of different lengths: one product with what counts of them all, and a maximum a stretch.
         similarity = query @ np.concatenate(references).T
         starts = np.cumsum(counts[some]) - counts[some]
@@ -59,9 +59,8 @@ def specific_likeness(best: Floats, cohort: Floats, unlike: Bools, views: Ints) 
     """
     counts = unlike.sum(axis=1)
     usual = cohort @ unlike.T.astype(np.float32) / np.maximum(counts, 1)
-    if cohort.shape[1]:
-        share = (unlike @ (1 - 1 / np.maximum(views, 1).astype(np.float32) ** 2)) / np.maximum(counts, 1)
-        usual += share * np.maximum(_best_of(cohort, unlike) - usual, 0)
+    share = (unlike @ (1 - 1 / np.maximum(views, 1).astype(np.float32) ** 2)) / np.maximum(counts, 1)
+    usual += share * np.maximum(_best_of(cohort, unlike) - usual, 0)
     advantage = np.maximum(best - usual, 0)
     return np.asarray(np.sqrt((advantage**2).mean(axis=0)), np.float32)
 
