@@ -435,6 +435,18 @@ def test_references_are_laid_over_the_one_that_they_are_like(
     assert (made.rows, told) == ((first,), alike[first])
 
 
+@pytest.mark.parametrize("odd", [Region(0, 0, 640, 480), Region(200, 10, 280, 60)], ids=["whole photo", "elsewhere"])
+def test_the_boxes_of_one_reference_that_are_drawn_around_something_else_do_not_frame_the_marks(odd: Region) -> None:
+    photos = [seen(label(noise=place), np.diag([0.5, 0.5, 1]), seed=place) for place in range(3)]
+    boxes = [[odd], *[[Region(*(0.5 * side for side in BOX.to_list()))]] * 2]
+    made = make_stencil(photos, boxes)
+    assert isinstance(made, Stencil)
+    assert made.rows[0] == 1
+    doubtful = make_stencil(photos[:2], boxes[:2])
+    assert isinstance(doubtful, Stencil)
+    assert doubtful.rows[0] == 0, "of two that differ nobody can tell which is wrong"
+
+
 def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
