@@ -111,11 +111,11 @@ def banded(colour: tuple[int, int, int], *, noise: int = 0) -> np.ndarray:
 BANDS = {"blue": (40, 60, 160), "green": (40, 140, 70), "plain": (225, 215, 195)}
 
 
-def of_each_band(encoder: TowerEncoder) -> cv.Catalog:
+def of_each_band(encoder: TowerEncoder, bands: dict[str, tuple[int, int, int]] = BANDS) -> cv.Catalog:
     """Products of one brand that bear the same marks, each with a band of another colour."""
     rows = [
         cv.Reference(id=name, photo=banded(colour), brand="velmora", product=name, regions=ONE)
-        for name, colour in BANDS.items()
+        for name, colour in bands.items()
     ]
     return cv.Catalog.build(rows, encoder=encoder, cache=False, find_marks=False)
 
@@ -132,6 +132,24 @@ def test_of_products_that_bear_the_same_marks_it_is_the_one_of_its_colours(tiny_
     grey = np.repeat(photos[1].mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     assert batch(catalog, [grey], "blue").goods(0) == "velmora/blue", "nothing tells its colours"
     assert batch(catalog, photos[1:2], "blue", product="blue").goods(0) == "velmora/blue", "it is claimed to be that"
+
+
+def test_colours_that_differ_little_tell_a_product_whatever_the_light_but_not_under_a_hand(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    bands = {name: BANDS.get(name, (90, 60, 160)) for name in ("blue", "violet", "plain")}
+    catalog, photos = of_each_band(tiny_encoder, bands), []
+    for name in ("blue", "violet"):
+        photo = seen(banded(bands[name], noise=3))
+        grey = photo.mean(axis=2, keepdims=True)
+        lit = photo, photo * (1.18, 1.0, 0.72), grey + 1.4 * (photo - grey)
+        photos += [np.clip(one, 0, 255).astype(np.uint8) for one in lit]
+    found = batch(catalog, photos, "blue")
+    assert [found.goods(row) for row in range(6)] == ["velmora/blue"] * 3 + ["velmora/violet"] * 3
+    held = banded(bands["blue"], noise=3)
+    held[275:400, 200:560] = (205, 155, 125)
+    catalog = of_each_band(tiny_encoder, {name: bands[name] for name in ("blue", "plain", "violet")})
+    assert batch(catalog, [seen(held)], "blue").goods(0) == "velmora/blue", "a hand has more of the other's colours"
 
 
 def test_goods_are_others_where_each_near_product_has_other_colours(tiny_encoder: TowerEncoder) -> None:
