@@ -217,6 +217,7 @@ class Decider:
             dull=calibration.dull,
             covered=max(evidence.covered for evidence in photo.evidence),
             unlike=max(evidence.unlike for evidence in photo.evidence),
+            joint=max(evidence.joint for evidence in photo.evidence),
             expected=self.expected,
             unread=unread,
             stale=self.is_stale,

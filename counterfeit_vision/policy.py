@@ -56,6 +56,8 @@ class Findings:
       their place that glares.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
+    - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
+      claimed brand's name; empty elsewhere.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
@@ -90,6 +92,7 @@ class Findings:
     dull: float = 0.0
     covered: float = 0.0
     unlike: float = 0.0
+    joint: str = ""
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
     unmade: tuple[str, ...] = ()
@@ -185,6 +188,12 @@ class Policy:
                 f"{copied}{share}, but beside their marks these goods are coloured otherwise than each near product "
                 "of the catalogue. They may be another product, colour or edition that the catalogue lacks, or a fake "
                 f"that copies none, so a person decides: complete the catalogue; {leading}."
+            )
+        if name == "product" and found.joint and not found.copied:
+            return "review", (
+                f"{copied}{share}, but its photo bears the marks of {found.brand} and the name of {found.joint}: a "
+                f"joint edition that the catalogue lacks, or goods of {found.brand} that are sold as {found.joint}'s, "
+                f"so a person decides: complete the catalogue with such goods, under both brands; {leading}."
             )
         if self.costs is not None and found.risk < (least_risk := self.costs[0] / sum(self.costs)):
             risk, least = _below(found.risk, least_risk)

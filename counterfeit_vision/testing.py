@@ -243,7 +243,7 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
       ``references`` are ids of the catalogue;
     - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores,
       and what is told to be ``covered``, of its ``sharpness`` and to be ``unlike``, stay within ``tolerance``, or that
-      share of themselves (1e-4 for an encoder in float32; state your own for bfloat16);
+      share of themselves (1e-4 for an encoder in float32; state your own for bfloat16), and ``joint`` is the same;
     - the vectors, patches and pixels that it is given are not written to.
 
     Raises :class:`AssertionError` that names what is broken, :class:`InputError` where fewer than two listings can be
@@ -278,6 +278,7 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
                     told, now = getattr(one, number), getattr(other, number)
                     same = _is_near(told, now, tolerance)
                     assert same, f"{what}: {photo.id} has the {number} {now}, not {told}"
+                assert one.joint == other.joint, f"{what}: {photo.id} has the joint {other.joint!r}, not {one.joint!r}"
     assert head.name == name, f"the name has changed from {name!r} to {head.name!r} while scoring"
 
 

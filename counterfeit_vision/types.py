@@ -463,6 +463,7 @@ _NEEDED = {
     "covered": "a share, 0..1",
     "sharpness": "a number from 0, or None",
     "unlike": "a number from 0",
+    "joint": "a brand's name, or an empty text",
 }
 
 
@@ -502,6 +503,8 @@ class Evidence(_Record):
       do. ``mark`` tells it; ``None`` where it finds none.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;
       from 1 they may be others, that it lacks. ``colours`` tells it; 0 where it can't.
+    - ``joint``: the claimed brand, where the photo looks more like another's goods, and bears their marks and the
+      claimed brand's name: it may show a joint edition. ``wordmark`` tells it; empty elsewhere.
     - ``text``: one sentence for people; in a verdict another, where few genuine photos are as unusual, says how few.
       ``applicable`` is false where the head had nothing to go on; ``text`` says why.
     """
@@ -519,6 +522,7 @@ class Evidence(_Record):
     applicable: bool = True
     sharpness: float | None = None
     unlike: float = 0.0
+    joint: str = ""
 
     def __post_init__(self) -> None:
         score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
@@ -534,6 +538,7 @@ class Evidence(_Record):
             "covered": 0 <= as_number(self.covered) <= 1,
             "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
             "unlike": 0 <= as_number(self.unlike) < math.inf,
+            "joint": isinstance(self.joint, str),
         }
         if wrong := [name for name, right in fits.items() if not right]:
             given = " ".join(repr(getattr(self, wrong[0])).split())
@@ -559,6 +564,7 @@ class Evidence(_Record):
             "covered": round(float(self.covered), 4),
             "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
             "unlike": round(float(self.unlike), 4),
+            "joint": self.joint,
             "region": None if self.region is None else self.region.to_list(),
             "heatmap": None if self.heatmap is None else np.round(self.heatmap.astype(float), 4).tolist(),
             "references": list(self.references),

@@ -145,6 +145,9 @@ FAULTS = {
         dataclasses.replace(row, sharpness=3.0 if len(rows) == 1 else None) for row in rows
     ],
     "has the unlike": lambda suspects, rows: [dataclasses.replace(row, unlike=1 / len(rows)) for row in rows],
+    "has the joint '1', not '3'": lambda suspects, rows: [
+        dataclasses.replace(row, joint=f"{len(rows)}") for row in rows
+    ],
     "writes into the pixels": write_pixels,
     "writes into the embeddings": write_vectors,
 }

@@ -627,7 +627,7 @@ class Told(Loud):
 
     name = "patches"
 
-    def __init__(self, fact: str, usual: float, wide: float) -> None:
+    def __init__(self, fact: str, usual: float | str, wide: float | str) -> None:
         self.fact, self.told = fact, (usual, wide)
 
     def score(self, suspects: Suspects) -> list[cv.Evidence]:
@@ -661,6 +661,16 @@ def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: c
     assert (same.decision, other.decision) == ("suspected", "review")
     assert "beside their marks these goods are coloured otherwise" in other.reason
     assert other.to_dict()["claims"]["patches"]["unlike"] == 1.5
+
+
+def test_what_may_be_a_joint_edition_accuses_nobody(tree_catalog: cv.Catalog) -> None:
+    told = Told("joint", "", "Norvik")
+    told.name = "product"
+    inspector = cv.Inspector(tree_catalog, [told, Dark()], cache=False).calibrate(GENUINE)
+    same, joint = inspector.inspect([flat(250), flat(250)[:30]])
+    assert (same.decision, joint.decision) == ("suspected", "review")
+    assert f"bears the marks of {joint.brand} and the name of Norvik" in joint.reason
+    assert joint.to_dict()["claims"]["product"]["joint"] == "Norvik"
 
 
 def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:

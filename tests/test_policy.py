@@ -453,6 +453,18 @@ def test_goods_that_the_catalogue_may_lack_accuse_nobody() -> None:
     assert word(Policy(ALPHA), found(0.5, unlike=1.0))[0] == "clear"
 
 
+def test_a_joint_edition_that_the_catalogue_may_lack_accuses_nobody() -> None:
+    joint = {"claims": {"product": 0.01, "patches": 0.4}, "brand": "Velmora", "joint": "Norvik", "misnamed": "Norvik"}
+    said, reason = word(Policy(ALPHA), found(0.01, **joint))
+    assert said == "review"
+    assert "its photo bears the marks of Velmora and the name of Norvik: a joint edition that" in reason
+    assert "or goods of Velmora that are sold as Norvik's, so a person decides: complete the catalogue" in reason
+    assert "under both brands; the strongest claim is" in reason
+    for change in ({"joint": ""}, {"claims": {"mark": 0.01, "product": 0.02}}, {"copy": "It is one.", "copied": True}):
+        assert word(Policy(ALPHA), found(0.01, **(joint | change)))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, **joint))[0] == "clear"
+
+
 def test_a_photo_much_smaller_than_those_that_calibrated_accuses_nobody() -> None:
     small = {"side": 400, "smallest": 900}
     said, reason = word(Policy(ALPHA), found(0.01, **small))

@@ -391,6 +391,7 @@ def test_evidence_that_does_not_apply_is_json_without_nan() -> None:
         ({"sharpness": -1.0}, r"sharpness=-1\.0; need a number from 0, or None"),
         ({"unlike": None}, r"unlike=None; need a number from 0"),
         ({"unlike": math.inf}, r"unlike=inf; need a number from 0"),
+        ({"joint": None}, "joint=None; need a brand's name, or an empty text"),
     ],
 )
 def test_bad_evidence_is_refused_by_field(change: dict, message: str) -> None:
@@ -419,6 +420,7 @@ def test_evidence_is_plain_values() -> None:
         "covered": 0.0,
         "sharpness": None,
         "unlike": 0.0,
+        "joint": "",
         "region": [0, 0, 2, 2],
         "heatmap": [[0, 0.1235]],
         "references": ["r1"],

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import unicodedata
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,10 +19,11 @@ from wordmarks import GROUND, INK, catalogue, goods, listing, mark
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import wordmarks_of
 from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, MISSPELT_SHOWN, Wordmark
-from counterfeit_vision.ocr import Reader
+from counterfeit_vision.ocr import PHOTO_SIDE, Reader
 
 
 def printed(text: str, height: int = 48) -> np.ndarray:
@@ -212,6 +215,82 @@ def test_a_name_typed_without_its_hyphen_is_read_on_whatever_goods(tiny_encoder:
     assert not right.applicable
     assert wrong.score > MISSPELT_SHOWN
     assert "the photo reads 'Coca-Cula', nearly 'Coca Cola'" in wrong.text
+
+
+class Says:
+    """A reader that reads the same lines on any photo."""
+
+    sha256 = "says"
+
+    def __init__(self) -> None:
+        self.texts: tuple[str, ...] = ()
+        self.asked = 0
+
+    def lines(self, pixels: np.ndarray, *, side: int) -> list[SimpleNamespace]:
+        assert side == PHOTO_SIDE
+        self.asked += 1
+        return [SimpleNamespace(text=text) for text in self.texts]
+
+
+def two_brands(encoder: TowerEncoder, first: str, second: str) -> cv.Catalog:
+    """Bags of the first that bear a name, and a pen of the second."""
+    crop = mark("SILVANO")
+    box = [cv.Region(40, 90, 40 + crop.shape[1], 90 + crop.shape[0])]
+    rows = [cv.Reference(id=f"{n}", photo=goods(crop, n), brand=first, product="bag", regions=box) for n in (0, 1)]
+    rows.append(cv.Reference(id="pen", photo=picture(8, 300, 520), brand=second, product="pen"))
+    return cv.Catalog.build(rows, encoder=encoder, cache=False)
+
+
+def none_to_be_had() -> Reader:
+    raise WeightsError("no connection")
+
+
+def test_the_claimed_brands_name_beside_anothers_marks_may_be_that_of_a_joint_edition(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("counterfeit_vision.heads.suspects.PIXELS_KEPT", 0)  # as where a batch's photos are large
+    crop, reader = mark("SILVANO"), Says()
+    catalog = two_brands(tiny_encoder, "Silvano", "Norvik")
+    shown, path = goods(crop, 7), tmp_path / "photo.png"
+    Image.fromarray(shown).save(path)
+    batch = suspects(
+        catalog,
+        cv.Listing(id="brand", photos=[shown], brand="norvik"),
+        cv.Listing(id="product", photos=[shown], brand="Norvik", product="pen"),
+        cv.Listing(id="title", photos=[shown], brand="Norvik", title="Nоrvik pen"),  # with a Cyrillic o
+        cv.Listing(id="its own", photos=[shown], brand="Silvano"),
+        cv.Listing(id="none", photos=[shown]),
+        cv.Listing(id="unknown", photos=[shown], brand="Pelorus"),
+        cv.Listing(id="no marks", photos=[goods(np.full_like(crop, 90), 7)], brand="Norvik"),
+        cv.Listing(id="gone", photos=[path], brand="Norvik"),
+    )
+    assert {catalog.references[batch.nearest(row)].brand for row in range(len(batch))} == {"Silvano"}
+    assert not isinstance(batch.mark_of(7, str(catalog.goods[0])), str)
+    path.unlink()  # its marks were found before
+    monkeypatch.setattr(wordmark, "shared_reader", lambda: reader)
+    monkeypatch.setattr(Wordmark, "_one", lambda *given: cv.Evidence.not_applicable("Not asked here."))
+    reader.texts = ("SILVANO", "XNORVIK")
+    told = Wordmark().score(batch)
+    assert [evidence.joint for evidence in told] == ["Norvik"] * 3 + [""] * 5
+    assert told[2].score >= 1, "what the title says is told, too"
+    assert reader.asked == 3, "only where the marks of another brand than the claimed one are on the photo"
+    reader.texts = ("SILVANO", "NORVIC")
+    assert not any(evidence.joint for evidence in Wordmark().score(batch))
+    reader.texts = ("NORVIK",)
+    monkeypatch.setattr(wordmark, "shared_reader", none_to_be_had)
+    assert not any(evidence.joint for evidence in Wordmark(optional=True).score(batch))
+
+
+def test_a_brand_whose_name_is_a_part_of_the_others_is_no_joint_edition(
+    tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, reader = two_brands(tiny_encoder, "Silvano Home", "Silvano"), Says()
+    monkeypatch.setattr(wordmark, "shared_reader", lambda: reader)
+    monkeypatch.setattr(Wordmark, "_one", lambda *given: cv.Evidence.not_applicable("Not asked here."))
+    reader.texts = ("SILVANO HOME",)
+    batch = suspects(catalog, cv.Listing(id="x", photos=[goods(mark("SILVANO"), 7)], brand="Silvano"))
+    assert not isinstance(batch.mark_of(0, str(catalog.goods[batch.nearest(0)])), str)
+    assert Wordmark().score(batch)[0].joint == ""
 
 
 def test_a_name_among_specks_is_not_misspelt(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:

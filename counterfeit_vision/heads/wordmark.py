@@ -194,7 +194,7 @@ class Wordmark:
     The brand's wordmarks are its name and what is read alike on two of the product's references. ``score`` is
     :attr:`LineComparison.score`; a listing whose title spells the brand in letters of another alphabet scores at least
     1. Where the marks were looked for in vain, it is how misspelt the brand's name is on whatever the photo shows;
-    without it, or spelt right, the claim does not apply.
+    without it, or spelt right, the claim does not apply. Beside another brand's marks it is told as ``joint``.
     Without onnxruntime or its models a head made with ``optional=True`` says so for each photo, and asks for models
     again ten minutes later; otherwise :class:`~counterfeit_vision.errors.MissingExtraError` or
     :class:`~counterfeit_vision.WeightsError` is raised when it is made.
@@ -219,7 +219,11 @@ class Wordmark:
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
         self.reader()  # before threads ask for it
-        return suspects.each(lambda row: self._titled(suspects, row, self._one(suspects, row)))
+        return suspects.each(lambda row: self._evidence(suspects, row))
+
+    def _evidence(self, suspects: Suspects, row: int) -> Evidence:
+        evidence = self._titled(suspects, row, self._one(suspects, row))
+        return dataclasses.replace(evidence, joint=self._joint(suspects, row))
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         reader = self.reader()
@@ -286,6 +290,22 @@ class Wordmark:
             region=region_around(line.box, photo.shape),
             crops=(_view("this photo", line), _view("genuine", genuine)),
         )
+
+    def _joint(self, suspects: Suspects, row: int) -> str:
+        """The brand that a listing claims, where the photo looks more like another's goods, and bears their marks and
+        its name; empty elsewhere. Whoever has no such name on them sells other goods, and no joint edition.
+        """
+        reader, catalog, nearest = self.reader(), suspects.catalog, suspects.nearest(row)
+        name, other = _brand_of(suspects, row), catalog.references[nearest].brand
+        if isinstance(reader, str) or name == other or _bears(other, name):
+            return ""
+        if isinstance(suspects.mark_of(row, str(catalog.goods[nearest])), str):
+            return ""
+        try:
+            lines = reader.lines(suspects.pixels(row), side=PHOTO_SIDE)
+        except DecodeError:  # the file has gone since the marks were found
+            return ""
+        return name if any(_bears(line.text, name) for line in lines) else ""
 
     def _printed(self, suspects: Suspects, row: int, name: str, reader: Reader) -> TextLine | None:
         """How the product that a listing names, or its brand's nearest, bears the brand's name, where its marks were
@@ -426,6 +446,21 @@ def _is_miss(text: str, name: str) -> bool:
     read, right = _letters(text), _letters(name)
     off = edit_distance(read, right)
     return not _part_of(read, right) and (off == 1 or (off > 1 and skeleton(read) == skeleton(right)))
+
+
+def _bears(text: str, name: str) -> bool:
+    """Whether a line has a brand's name among its words, or, of a name long enough, at either end: what stands beside
+    it may be read as a letter of it.
+
+    >>> [_bears(text, "Nolba") for text in ("Brimore x NOLBA", "XNOLBA", "NOLBA.CO", "NOLDA", "xNOLBAx")]
+    [True, True, True, False, False]
+    >>> [_bears(text, "Ace") for text in ("ACE of", "PALACE")]
+    [True, False]
+    """
+    names, read = spellings(name), bare(text)
+    if any(bare(word) in names for word in (text, *text.split())):
+        return True
+    return len(folded(name)) >= NAME and any(read.startswith(one) or read.endswith(one) for one in names)
 
 
 def _letters(text: str) -> str:
