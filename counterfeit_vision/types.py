@@ -99,6 +99,15 @@ class Region:
         """Square pixels."""
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
+    def shared_with(self, other: Region) -> float:
+        """Square pixels that are in the other, too.
+
+        >>> Region(10, 20, 110, 70).shared_with(Region(100, 0, 200, 200))
+        500.0
+        """
+        wide, high = min(self.x1, other.x1) - max(self.x0, other.x0), min(self.y1, other.y1) - max(self.y0, other.y0)
+        return max(wide, 0.0) * max(high, 0.0)
+
     def to_list(self) -> list[float]:
         """``[x0, y0, x1, y1]``."""
         return [self.x0, self.y0, self.x1, self.y1]

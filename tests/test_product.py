@@ -398,3 +398,33 @@ def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
     (said,) = Product().score(found)
     assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + more)
     assert ("laid over both" in said.text) == (more > 0)
+
+
+@pytest.mark.parametrize("shown", ["both", "one for both", "twice the other"])
+def test_of_two_goods_beside_each_other_it_says_nothing_which_a_photo_looks_more_like(
+    shown: str, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Siblings that bear the same marks are both found on one of them; and beside each other, on two of one."""
+    both, other, regions = shown == "both", label(), ONE
+    other[345:370] = 255 - other[345:370]
+    if both:
+        other, regions = sibling(), TWO
+    rows = [
+        cv.Reference(id="one", photo=label(), brand="velmora", product="one", regions=ONE),
+        cv.Reference(id="two", photo=other, brand="velmora", product="two", regions=regions),
+    ]
+    catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
+    blank = np.full_like(other, 127)
+    first = other if shown == "twice the other" else label(noise=3)
+    photos = [first, blank], [blank, other], [first, blank if shown == "one for both" else other]
+    ask = {"brand": "velmora", "product": "one"}
+    found = suspects(catalog, *(cv.Listing(id=str(n), photos=[np.hstack(two)], **ask) for n, two in enumerate(photos)))
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
+    place_of = type(found).place_of
+    row = {"one": 0, "two": 0 if shown == "one for both" else 1}  # marks that fit either place may be found at either
+    monkeypatch.setattr(type(found), "place_of", lambda self, _, goods: place_of(self, row[goods[-3:]], goods))
+    *_, said = Product().score(found)
+    assert min(product_claim._fit(found.place_of(2, f"velmora/{name}")) for name in row) >= KNOWN
+    assert said.applicable == (not both)
+    text = "The photo shows one and, beside it, two: that it looks more like the other says nothing."
+    assert (said.text == text) == both

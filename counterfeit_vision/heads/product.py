@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from ..marks.finding import Found, is_found
+from ..marks.finding import Found, is_found, likely_place
 from ..stream import stack
-from ..types import Evidence
+from ..types import Evidence, Region
 from ..wording import quoted
 from .suspects import Suspects
 
@@ -23,6 +23,9 @@ ALIKE = 0.2
 # Fit from which marks tell the claimed product: chosen there, too. On market 250 photos of other goods that bear its
 # mark have 0.5 to 0.7
 KNOWN = 1.1
+# Of the smaller of two boxes, each around the marks of one product, that may be both's where a photo shows two. On
+# printed goods 176 and 0 two share nothing, and the marks of one alone that fit both lie at one place
+APART = 0.1
 USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
 
@@ -38,7 +41,8 @@ class Product:
     surrounds them are is added, but for the first 0.2: goods that bear one logo fit nearly alike. So variants are told
     apart by what is printed beside it, and a dark photo of the claimed product, like any other by its looks, is known
     by its marks. That takes suspicion away only where the claimed product's fit well: its logo may be on other goods.
-    And where its own marks are not found, those of another product of the brand add none: they may be the same. The
+    And where its own marks are not found, those of another product of the brand add none: they may be the same. Where
+    both's fit well, beside each other, the photo shows both, and that it looks more like the other says nothing. The
     ``region`` is where the marks of the other product were found, if they fit clearly better.
     """
 
@@ -101,8 +105,14 @@ def _laid_over_both(suspects: Suspects, row: int, evidence: Evidence, goods: str
         return evidence
     claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
     own, other = _fit(claimed), _fit(place)
-    first = [suspects.catalog.references[int(suspects.marks_of(key).rows[0])] for key in (goods, rival)]
-    if other > own and not is_found(claimed) and first[0].brand == first[1].brand:
+    one, two = (suspects.catalog.references[int(suspects.marks_of(key).rows[0])] for key in (goods, rival))
+    if _shows_both(suspects, row, goods, rival):
+        beside = two.product if two.brand == one.brand else f"{two.product} of {two.brand}"
+        text = (
+            f"The photo shows {one.product} and, beside it, {beside}: that it looks more like the other says nothing."
+        )
+        return Evidence.not_applicable(text)
+    if other > own and not is_found(claimed) and one.brand == two.brand:
         return evidence
     more = f"; laid over both, it fits the marks and what surrounds them by {other:.2f} and by {own:.2f}, of 2"
     told = _told(own, other)
@@ -126,3 +136,24 @@ def _told(own: float, other: float) -> float:
 def _fit(place: Found | str) -> float:
     """How alike the marks and what surrounds them are, 0 to 2; 0 where nothing tells their place."""
     return 0.0 if isinstance(place, str) else max(place.likeness, 0.0) + max(place.beside, 0.0)
+
+
+def _shows_both(suspects: Suspects, row: int, goods: str, rival: str) -> bool:
+    """Whether the marks of both goods fit, beside each other. Two pieces of the rival may fit so, too, one for each:
+    where the first is covered, its marks fit the other about as well as the claimed one's do.
+    """
+    claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
+    stencil = suspects.marks_of(rival).stencil
+    if isinstance(stencil, str) or not is_found(claimed) or not is_found(place):
+        return False
+    if min(_fit(claimed), _fit(place)) < KNOWN or not _apart(claimed.region, place.region):
+        return False
+    photo = suspects.pixels(row).copy()
+    x0, y0, x1, y1 = (max(int(side), 0) for side in place.region.to_list())
+    photo[y0:y1, x0:x1] = 127
+    again = likely_place(stencil, photo)
+    return isinstance(again, str) or _fit(again) < _fit(claimed) - ALIKE or _apart(again.region, claimed.region)
+
+
+def _apart(one: Region, other: Region) -> bool:
+    return one.shared_with(other) <= APART * min(one.area, other.area)

@@ -100,8 +100,7 @@ def whole_marks(photo: Pixels, heat: Floats) -> list[Region]:
 
 def _overlap(one: Region, other: Region) -> float:
     """The share of the smaller one that is both's."""
-    wide, high = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-    return max(wide, 0.0) * max(high, 0.0) / min(one.area, other.area)
+    return one.shared_with(other) / min(one.area, other.area)
 
 
 def _pieces(seen: Pixels, scale: float) -> list[_Piece]:
