@@ -456,8 +456,7 @@ def _around(regions: Sequence[Region]) -> Region:
 
 def _shared(one: Region, other: Region) -> float:
     """Of what is in one of them, the share that is in both."""
-    wide, high = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
-    both = max(wide, 0.0) * max(high, 0.0)
+    both = one.shared_with(other)
     return both / (one.area + other.area - both)
 
 
