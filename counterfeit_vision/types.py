@@ -505,9 +505,9 @@ class Evidence(_Record):
     - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
-    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones, or
-      of their place that glares: something may lie over them, such as a hand. ``patches`` tells it; 0 where it finds no
-      marks.
+    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones
+      nor drawn in their colours, or of their place that glares: something may lie over them, such as a hand.
+      ``patches`` tells it; 0 where it finds no marks.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;

@@ -399,6 +399,36 @@ def test_a_glare_covers_what_it_burns_out_and_what_is_around_it(details: MarkDet
     assert details.covered([glaring], nothing) > COVERED
 
 
+def test_ground_that_is_drawn_on_in_the_genuine_colours_is_not_covered(details: MarkDetails, stencil: Stencil) -> None:
+    """As in another mark's place. A tape has one of them, a hand none, and a sticker others beside them."""
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    (cut,), place = details.cuts, np.indices(found.crop.shape[:2]).sum(axis=0)
+    paper, ink = cut._colours[0], cut._colours[1][0]
+    painted = np.arange(found.crop.shape[1]) < found.crop.shape[1] // 3
+    there = details._on_grid([np.broadcast_to(painted, found.crop.shape[:2]).astype(np.float32)]) > 0.99
+    strange = np.zeros((len(details.patches), *[len(details.genuine)] * 2), np.float32)
+
+    def drawn(pattern: np.ndarray, light: float = 1.0) -> tuple[float, float]:
+        crop = np.where(painted[:, None], pattern, found.crop) * light
+        photo = replace(found, crop=np.clip(crop, 0, 255).astype(np.uint8))
+        return float(details._drawn([photo])[there].mean()), details.covered([photo], strange)
+
+    hatched, (_, elsewhere) = (place % 12 < 6)[..., None], drawn(found.crop)
+    for light in (1.0, 0.6):
+        share, covered = drawn(np.where(hatched, ink, paper), light)
+        assert share > 0.95
+        assert covered < elsewhere - 0.2
+    skin = np.array([205, 150, 120])
+    for other in (skin, ink, paper, np.where(hatched, skin, paper), np.where(place[..., None] % 18 < 12, paper, skin)):
+        share, covered = drawn(np.broadcast_to(other, found.crop.shape))
+        assert share < 0.05
+        assert covered > elsewhere - 0.1  # what is half painted may be drawn
+    bare = replace(cut, typical=np.broadcast_to(paper, cut.typical.shape))
+    assert not any(part.any() for part in bare.drawn(None))
+    assert not bare.drawn(found)[1].any(), "it has no ink"
+
+
 def test_what_glares_all_over_is_covered_and_no_more_than_that(
     details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
