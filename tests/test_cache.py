@@ -619,9 +619,7 @@ def test_who_gives_up_keeps_no_other_process_from_writing(tmp_path: Path) -> Non
         assert len(cache) == 0, "what was being written is dropped"
 
 
-def test_a_disk_without_room_keeps_nobody_from_waiting_for_another_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_without_room_keeps_nobody_from_waiting_for_another_process(tmp_path: Path) -> None:
     """A file that another process writes to is waited for once; that a disk was full says nothing of processes."""
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
         for message, code, waits in (("full", sqlite3.SQLITE_FULL, True), ("locked", sqlite3.SQLITE_BUSY, False)):

@@ -447,6 +447,14 @@ def test_the_boxes_of_one_reference_that_are_drawn_around_something_else_do_not_
     assert doubtful.rows[0] == 0, "of two that differ nobody can tell which is wrong"
 
 
+def test_a_reference_with_boxes_around_more_of_the_marks_than_the_others_have_frames_them() -> None:
+    photos = [seen(label(noise=place), np.diag([0.5, 0.5, 1]), seed=place) for place in range(3)]
+    emblem, word = (Region(*(0.5 * side for side in box)) for box in ((240, 100, 320, 180), (150, 205, 410, 270)))
+    made = make_stencil(photos, [[emblem, word], [emblem], [emblem]])
+    assert isinstance(made, Stencil)
+    assert (made.rows[0], len(made.boxes)) == (0, 2)
+
+
 def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

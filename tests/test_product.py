@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from conftest import picture, suspects
@@ -400,11 +401,11 @@ def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
     assert ("laid over both" in said.text) == (more > 0)
 
 
-@pytest.mark.parametrize("shown", ["both", "one for both", "twice the other"])
+@pytest.mark.parametrize("shown", ["both", "one for both", "twice the other", "thrice the other"])
 def test_of_two_goods_beside_each_other_it_says_nothing_which_a_photo_looks_more_like(
     shown: str, tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Siblings that bear the same marks are both found on one of them; and beside each other, on two of one."""
+    """Siblings that bear the same marks are both found on one of them; and beside each other, on several of one."""
     both, other, regions = shown == "both", label(), ONE
     other[345:370] = 255 - other[345:370]
     if both:
@@ -416,7 +417,11 @@ def test_of_two_goods_beside_each_other_it_says_nothing_which_a_photo_looks_more
     catalog = cv.Catalog.build(rows, encoder=tiny_encoder, cache=False)
     blank = np.full_like(other, 127)
     first = other if shown == "twice the other" else label(noise=3)
-    photos = [first, blank], [blank, other], [first, blank if shown == "one for both" else other]
+    more = [other] if shown == "thrice the other" else []
+    if more:  # the first is the last that the other product's marks are found on
+        first = cv2.GaussianBlur(other, (0, 0), 1.5)
+    empty, last = [blank] * len(more), blank if shown == "one for both" else other
+    photos = [first, *empty, blank], [blank, *empty, other], [first, *more, last]
     ask = {"brand": "velmora", "product": "one"}
     found = suspects(catalog, *(cv.Listing(id=str(n), photos=[np.hstack(two)], **ask) for n, two in enumerate(photos)))
     monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))

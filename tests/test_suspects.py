@@ -146,6 +146,8 @@ def test_colours_that_differ_little_tell_a_product_whatever_the_light_but_not_un
         photos += [np.clip(one, 0, 255).astype(np.uint8) for one in lit]
     found = batch(catalog, photos, "blue")
     assert [found.goods(row) for row in range(6)] == ["velmora/blue"] * 3 + ["velmora/violet"] * 3
+    between = seen(banded((70, 60, 160), noise=3))
+    assert batch(catalog, [between], "blue").goods(0) == "velmora/blue", "it is not twice as near to violet"
     held = banded(bands["blue"], noise=3)
     held[275:400, 200:560] = (205, 155, 125)
     catalog = of_each_band(tiny_encoder, {name: bands[name] for name in ("blue", "plain", "violet")})

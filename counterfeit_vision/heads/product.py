@@ -26,6 +26,7 @@ KNOWN = 1.1
 # Of the smaller of two boxes, each around the marks of one product, that may be both's where a photo shows two. On
 # printed goods 176 and 0 two share nothing, and the marks of one alone that fit both lie at one place
 APART = 0.1
+PIECES = 4  # of the rival beside the claimed one, that are covered one after the other
 USUAL = 0.5  # of the margin between the references themselves that genuine photos share, on the market's seeds 0 to 3
 
 
@@ -149,10 +150,16 @@ def _shows_both(suspects: Suspects, row: int, goods: str, rival: str) -> bool:
     if min(_fit(claimed), _fit(place)) < KNOWN or not _apart(claimed.region, place.region):
         return False
     photo = suspects.pixels(row).copy()
-    x0, y0, x1, y1 = (max(int(side), 0) for side in place.region.to_list())
-    photo[y0:y1, x0:x1] = 127
-    again = likely_place(stencil, photo)
-    return isinstance(again, str) or _fit(again) < _fit(claimed) - ALIKE or _apart(again.region, claimed.region)
+    for _ in range(PIECES):
+        x0, y0, x1, y1 = (max(int(side), 0) for side in place.region.to_list())
+        photo[y0:y1, x0:x1] = 127
+        again = likely_place(stencil, photo)
+        if isinstance(again, str) or _fit(again) < _fit(claimed) - ALIKE:
+            return True
+        if not _apart(again.region, claimed.region):
+            return False
+        place = again
+    return False
 
 
 def _apart(one: Region, other: Region) -> bool:

@@ -283,8 +283,8 @@ def make_stencil(
 
     It is the first that has regions; or, where the others are little like it, as it may show its marks from the side,
     of the first :data:`FIRSTS` the one that they are much more like. Nor is it one whose regions are drawn around
-    something else than most others' are. A reference that does not fit, or shows little of the marks, is left out.
-    Regions of the others are not needed. ``features``: the photos' local features, where known.
+    something else than most others' are, unless each is. A reference that does not fit, or shows little of the marks,
+    is left out. Regions of the others are not needed. ``features``: the photos' local features, where known.
     Where references are much alike by their edges, and not as they are, the marks are a relief; and where no ink tells
     them, unless their edges are less alike.
     """
@@ -372,7 +372,7 @@ def _with_others(
         if len(version.rows) > 1 and not first.relief:  # by edges, photos of the back may have a place, and be alike
             alike |= dict.fromkeys(version.rows, version.alike)
     boxed = [one for one in placed if is_found(one.laid) and regions[one.row]]
-    same = [_shared(one.laid.region, _around(regions[one.row])) for one in boxed]
+    same = [_borne_out(one.laid, regions[one.row]) for one in boxed]
     odd = np.median(same or [1.0]) < SAME
     return stencil, 0.0 if odd else float(sum(alike.values()) / max(len(photos) - 1, 1))
 
@@ -458,6 +458,12 @@ def _shared(one: Region, other: Region) -> float:
     """Of what is in one of them, the share that is in both."""
     both = one.shared_with(other)
     return both / (one.area + other.area - both)
+
+
+def _borne_out(laid: Found, drawn: Sequence[Region]) -> float:
+    """How far the boxes drawn on a photo are those of the marks laid over it: all together, or each is one of these."""
+    each = min(max(_shared(one, other) for one in laid.regions) for other in drawn)
+    return max(_shared(laid.region, _around(drawn)), each)
 
 
 # --- registration -----------------------------------------------------------------------------------------------------
