@@ -52,8 +52,8 @@ class Findings:
       calibrated; 0 where they are not known.
     - ``sharpness``: that of the marks on that photo, and ``dull`` what all but one in twenty of those that
       calibrated have at least; ``None`` and 0 where they are not known.
-    - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor drawn in
-      their colours, or of their place that glares.
+    - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
+      the marks are others, drawn in the genuine colours, or of their place that glares.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the

@@ -409,16 +409,18 @@ def test_ground_that_is_drawn_on_in_the_genuine_colours_is_not_covered(details: 
     there = details._on_grid([np.broadcast_to(painted, found.crop.shape[:2]).astype(np.float32)]) > 0.99
     strange = np.zeros((len(details.patches), *[len(details.genuine)] * 2), np.float32)
 
-    def drawn(pattern: np.ndarray, light: float = 1.0) -> tuple[float, float]:
+    def drawn(pattern: np.ndarray, light: float = 1.0, cosine: np.ndarray = strange) -> tuple[float, float]:
         crop = np.where(painted[:, None], pattern, found.crop) * light
         photo = replace(found, crop=np.clip(crop, 0, 255).astype(np.uint8))
-        return float(details._drawn([photo])[there].mean()), details.covered([photo], strange)
+        return float(details._drawn([photo])[there].mean()), details.covered([photo], cosine)
 
     hatched, (_, elsewhere) = (place % 12 < 6)[..., None], drawn(found.crop)
     for light in (1.0, 0.6):
         share, covered = drawn(np.where(hatched, ink, paper), light)
         assert share > 0.95
         assert covered < elsewhere - 0.2
+    genuine = np.where(details._ground[:, None], strange, np.float32(1))  # it lies beside the marks: a cable, a label
+    assert drawn(np.where(hatched, ink, paper), cosine=genuine)[1] == pytest.approx(elsewhere)
     skin = np.array([205, 150, 120])
     for other in (skin, ink, paper, np.where(hatched, skin, paper), np.where(place[..., None] % 18 < 12, paper, skin)):
         share, covered = drawn(np.broadcast_to(other, found.crop.shape))
