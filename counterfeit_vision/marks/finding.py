@@ -82,7 +82,7 @@ PRINTED = 0.6  # mean likeness of references to the first of them, from which th
 FIRSTS = 4  # references with boxes that are tried as the base, until the others are so much like one
 BETTER = 0.2  # by which they must be more like a later base: a brand gives its best photo first
 # Of the box around the first's marks on another reference, and of that around the boxes drawn there, the share that is
-# both's: of 12 printed goods (seeds 160, 161) 0.92 and more; of cartons (train), whose laying is rougher, 0.3 and more;
+# both's: of 12 printed goods (seeds 160, 161) 0.92 and more; of cartons (train), which lie more roughly, 0.28 and more;
 # where the first's box is the whole photo, 0.18 and less; drawn 2.2 times as long and wide as the marks, 0.25 and more
 SAME = 0.2
 CLEARER = 0.1  # by which they must be more alike by their edges than as they are, to be a relief
