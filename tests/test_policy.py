@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import COVERED, Findings, Policy, is_authorised, pairs
+from counterfeit_vision.policy import COVERED, LITTLE, Findings, Policy, is_authorised, pairs
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
@@ -498,3 +498,18 @@ def test_a_seller_without_an_id_is_no_authorised_one() -> None:
 def test_a_blank_platform_or_id_is_no_authorised_seller(seller: tuple[str, str] | list[str]) -> None:
     with pytest.raises(InputError, match=r"authorised=.*: need \(platform, the platform's verified id\), two texts"):
         pairs([seller])
+
+
+def test_what_is_beyond_the_alarm_level_by_little_goes_to_a_person_where_a_camera_may_be_the_cause() -> None:
+    said, reason = word(Policy(ALPHA), found(0.01, evidence=LITTLE - 0.01))
+    assert said == "review"
+    assert "(its statistic is 0.69, theirs 0.7 and more)" in reason
+    assert "calibrate with photos as sellers show them" in reason
+    for others in (
+        found(0.01, evidence=LITTLE),
+        found(0.01, evidence=None),  # fakes say what it means
+        found(0.01, evidence=0.1, claims={"price": 0.01, "patches": 0.4}),
+        found(0.01, evidence=0.1, copy="It is a copy.", copied=True),
+    ):
+        assert word(Policy(ALPHA), others)[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, evidence=0.1))[0] == "clear"
