@@ -12,11 +12,14 @@ from goods import CLOSE, SIGN, WORD, catalogue, label, labels, seen, stencil_of,
 
 from counterfeit_vision import Evidence
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.geometry.laying import Laid
+from counterfeit_vision.geometry.lens import find_lens, straightened
 from counterfeit_vision.heads import Layout
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
 from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
+from counterfeit_vision.products.whole import WholeProduct
 
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below
 ASLANT = np.array([[1.3, 0.05, 30], [0.3, 1.2, 0], [1.6e-3, 0.0, 1.0]])  # one from far on the right
@@ -132,6 +135,29 @@ def test_a_nearer_camera_neither_turns_nor_shifts_a_mark(stencil: Stencil, layou
         assert deviation(stencil, layout, nearer(seen(card(**change, noise=3)))).score > 2 * max(genuine.score, 1)
 
 
+def test_a_lens_neither_turns_nor_stretches_a_mark_and_hides_none_that_is(stencil: Stencil, layout: MarkLayout) -> None:
+    whole = WholeProduct.of(stencil, labels(), [np.ones((7, 7), np.float32)] * 3)
+
+    def scores(plain: np.ndarray) -> tuple[float, float]:
+        size = plain.shape[1::-1]
+        every = np.stack(np.meshgrid(*(np.arange(side, dtype=np.float32) for side in size)), axis=-1)
+        photo = cv2.remap(plain, straightened(every, 0.12, size), None, cv2.INTER_CUBIC)
+        found = find_marks(stencil, photo)
+        assert isinstance(found, Found)
+        laid = whole.lay(photo, found.warp)
+        assert isinstance(laid, Laid)
+        drawn = [mark.measure(found.crop, found.inside) for mark in layout.marks]
+        straight = straightened(found.warp, find_lens(whole.target, laid, size), size)
+        told = layout.compare(drawn, found), layout.compare(drawn, found, straight)
+        return told[0].score, told[1].score  # type: ignore[union-attr]
+
+    before, after = scores(seen(card(noise=3)))
+    assert before > 1.5 * after
+    assert after < 1
+    for change in ({"degrees": 5}, {"aside": 12}, {"wider": 1.12}):
+        assert scores(seen(card(**change, noise=3)))[1] > 2
+
+
 def test_a_view_from_aslant_shifts_no_mark(stencil: Stencil, layout: MarkLayout) -> None:
     assert deviation(stencil, layout, seen(card(noise=3), ASLANT)).score < 1.2
     shifted = deviation(stencil, layout, seen(card(aside=6, noise=3), ASLANT))
@@ -232,10 +258,36 @@ def test_what_lies_otherwise_is_named_where_it_is_more_than_usual(
         mark=lambda _: ("card", None),
         version_of=lambda *_: SimpleNamespace(layout=SimpleNamespace(compare=lambda *_: found)),
         drawn=lambda _: (),
+        whole=lambda _: "the photo does not show it",
+        size=lambda _: (9, 9),
     )
     monkeypatch.setattr("counterfeit_vision.heads.layout.laid_over", lambda *_, score, text: Evidence(score, text))
     (evidence,) = Layout().score(batch)  # type: ignore[arg-type]
     assert (evidence.score, evidence.text) == (pytest.approx((deviation - 0.5) / 0.53), told)
+
+
+def test_the_head_takes_the_lens_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(warp=np.random.default_rng(0).uniform(0, 90, (4, 6, 2)).astype(np.float32))
+    told: list[np.ndarray] = []
+
+    def compare(drawn: object, found: object, straight: np.ndarray) -> str:
+        told.append(straight)
+        return "nothing"
+
+    batch = SimpleNamespace(
+        each=lambda judge: [judge(0)],
+        mark=lambda _: ("card", found),
+        version_of=lambda *_: SimpleNamespace(layout=SimpleNamespace(compare=compare)),
+        drawn=lambda _: (),
+        whole=lambda _: ("card", SimpleNamespace(target="target"), "laid"),
+        size=lambda _: (90, 80),
+    )
+    monkeypatch.setattr("counterfeit_vision.heads.layout.find_lens", lambda *about: 0.1 if about else 0.0)
+    Layout().score(batch)  # type: ignore[arg-type]
+    batch.whole = lambda _: "the photo does not show it"
+    Layout().score(batch)  # type: ignore[arg-type]
+    assert np.array_equal(told[0], straightened(found.warp, 0.1, (90, 80)))
+    assert told[1] is None
 
 
 def test_without_a_second_mark_nothing_is_said(tiny_encoder: TowerEncoder) -> None:

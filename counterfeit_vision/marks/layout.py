@@ -14,6 +14,8 @@ is stretched. Goods that bend change both a little, and so do photos that show t
 A straight line stays one before any camera: each mark has the other in the direction in which its own map takes the
 line that joins them. One that is shifted lies off that line to one side, whichever of the two maps tells it. One that
 is turned has it alone; and on a bent surface, where the line is an arc, they lie off each other's to opposite sides.
+A wide lens makes an arc of it, too, and turns what is near a photo's corners: it is found in the product's whole side,
+as two marks alone would not tell it from a mark that is turned.
 
 Constants were chosen on the market's seeds 0 to 2, medium and strong; those of shifts on other drawn goods,
 photographed from aslant, in glare and under tape.
@@ -99,11 +101,18 @@ class MarkLayout:
                 pairs[one, two] = shown
         return cls(tuple(marks), pairs)
 
-    def compare(self, drawn: Sequence[Drawn | None], found: Found) -> LayoutDeviation | str:
-        """How far the marks of a photo, as they are ``drawn``, lie from how they should; or why that can't be said."""
+    def compare(
+        self, drawn: Sequence[Drawn | None], found: Found, straight: Floats | None = None
+    ) -> LayoutDeviation | str:
+        """How far the marks of a photo, as they are ``drawn``, lie from how they should; or why that can't be said.
+        ``straight`` (h, w, 2) is the warp of the marks that were ``found`` without the photo's lens, where it is known
+        (:mod:`~counterfeit_vision.geometry.lens`): of both the one by which they lie better is taken.
+        """
         if len(self.marks) < 2:
             return "the product has one known mark, and nothing to lay it beside"
-        best = max(self._pairs(drawn, found), key=lambda pair: pair[0], default=None)
+        warps = [found.warp] if straight is None else [found.warp, straight]
+        worst = (max(self._pairs(drawn, found, warp), key=lambda pair: pair[0], default=None) for warp in warps)
+        best = min((one for one in worst if one is not None), key=lambda pair: pair[0], default=None)
         if best is None:
             return "fewer than two marks are seen well enough to tell how they lie"
         score, marks, text = best
@@ -113,13 +122,15 @@ class MarkLayout:
             map_[y0:y1, x0:x1] = score
         return LayoutDeviation(score, text, map_)
 
-    def _pairs(self, drawn: Sequence[Drawn | None], found: Found) -> Iterator[tuple[float, tuple[int, ...], str]]:
-        """Score, which marks may be off, and what is said, for each pair that is seen."""
+    def _pairs(
+        self, drawn: Sequence[Drawn | None], found: Found, warp: Floats
+    ) -> Iterator[tuple[float, tuple[int, ...], str]]:
+        """Score, which marks may be off, and what is said, for each pair that is seen, laid by a ``warp``."""
         whole = [found.inside[y0:y1, x0:x1].mean() >= WHOLE for x0, y0, x1, y1 in (mark.box for mark in self.marks)]
         for (one, two), genuine in self.pairs.items():
             if not (whole[one] and whole[two]):
                 continue
-            mine = _beside(self.marks[one], drawn[one], self.marks[two], drawn[two], found.warp)
+            mine = _beside(self.marks[one], drawn[one], self.marks[two], drawn[two], warp)
             first, second = drawn[one], drawn[two]
             if mine is None or first is None or second is None:
                 continue
