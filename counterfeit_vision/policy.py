@@ -59,7 +59,7 @@ class Findings:
     - ``sharpness``: that of the marks on that photo, and ``dull`` what all but one in twenty of those that
       calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
-      the marks are others, drawn in the genuine colours, or of their place that glares.
+      the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that glares.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
@@ -177,18 +177,19 @@ class Policy:
                 f"known; {leading}."
             )
         about_marks = name in ABOUT_MARKS and not found.copied
+        if about_marks and found.covered >= COVERED:
+            return "review", (
+                f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "
+                f"{percent(found.covered)} of the ground around them is like nothing on genuine photos, or unevenly "
+                "lit, or of their place glares. What that does to genuine marks is not known, so a person "
+                f"decides: ask for a photo in even light with nothing over the marks; {leading}."
+            )
         if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
             return "review", (
                 f"{copied}{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the "
                 f"catalogue's do, where about nineteen in twenty that calibrated do {found.dull:.2f} times or more. "
                 "What so much blur does to genuine marks is not known, so a person decides: ask for a sharp photo; "
                 f"{leading}."
-            )
-        if about_marks and found.covered >= COVERED:
-            return "review", (
-                f"{copied}{share}, but something may lie over its marks or before them: {percent(found.covered)} of "
-                "the ground around them is like nothing on genuine photos, or of their place glares. What is under it "
-                f"is not known, so a person decides; {leading}."
             )
         if name in ABOUT_GOODS and found.unlike >= 1 and not found.copied and not found.misnamed:
             return "review", (

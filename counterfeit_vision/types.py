@@ -506,8 +506,9 @@ class Evidence(_Record):
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones
-      nor, where the marks are others, drawn in the genuine colours, or of their place that glares: something may lie
-      over them, such as a hand. ``patches`` tells it; 0 where it finds no marks.
+      nor, where the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that
+      glares: something may lie over them, such as a hand or its shadow. ``patches`` tells it; 0 where it finds no
+      marks.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;

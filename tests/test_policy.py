@@ -478,11 +478,14 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     claims = {"strokes": 0.01, "price": 0.5}
     said, reason = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18))
     assert said == "review"
-    assert "something may lie over its marks or before them: 18 % of the ground around them is like nothing" in reason
+    assert "something, or a shadow, may lie over its marks or before them: 18 % of the ground around them is" in reason
+    assert "ask for a photo in even light with nothing over the marks" in reason
     assert "the strongest claim is Weight of strokes (p 0.01)" in reason
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=COVERED - 0.01))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims={"price": 0.01}, covered=0.18))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy.", copied=True))[0] == "suspected"
+    both = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, sharpness=0.5, dull=0.9))[1]
+    assert "or a shadow" in both, "a shadow's edge is soft: it is told as what it is, not as blur"
     beside = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="Photo 2 is a copy."))
     assert beside[0] == "review", "another of its photos is one"
     assert beside[1].startswith("Photo 2 is a copy. At most")

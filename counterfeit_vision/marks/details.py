@@ -70,6 +70,15 @@ OTHERS = 0.3
 # Levels of all channels from which a photo is burnt out, and up to which the genuine marks, in its light, are not
 BURNT, LIT = 245, 225
 SPECK = np.ones((5, 5), np.uint8)  # pixels of a frame: less is an edge of a stroke
+# A shadow is told by the ground on which neither the genuine marks nor the photo draws an edge: some of it is darker
+# there, in the same hue, than light that falls off evenly lets it be. Chosen on printed goods of seed 183: of 40
+# genuine photos under a shadow of 0.7 of the light 39 have the share that covers and more, of 78 others and 53 fakes
+# none has a tenth of it; on seed 184 30 of 32, 1 of 37 and none of 44
+SHADED, HUE = 0.1, 0.1  # of the logarithm of its light, and of its colours
+SOFT = 1.5  # pixels of a frame: finer is grain
+STEP = 0.2  # of a mark's strongest edges, from which it is one
+DARK = 8  # levels, added before logarithms are taken: a dark colour's noise
+LEAST_BARE = 60  # pixels of a frame's ground, fewer of which tell nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +143,28 @@ class Cut:
         around = 2 * round(float(np.sqrt(burnt.sum() / np.pi))) + 1
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around, around))
         return np.asarray(cv2.dilate(burnt, disc), np.float32)
+
+    def shaded(self, seen: Laid | None) -> tuple[int, int]:
+        """How many pixels of that frame are ground on which neither the genuine marks nor a photo draws an edge; and on
+        how many of these the photo is darker or lighter than light that falls off evenly would make it, in its hue.
+        """
+        if seen is None:
+            return 0, 0
+        x0, y0, x1, y1 = self.box
+        part = np.s_[y0:y1, x0:x1]
+        both = [cv2.GaussianBlur(one[part].astype(np.float32), (0, 0), SOFT) for one in (self.typical, seen.crop)]
+        bare = seen.inside[part] & (np.abs(self.typical[part] - self._colours[0]).max(axis=2) <= BINS)
+        for one in both:
+            steps = cv2.morphologyEx(to_grey(one), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+            bare &= cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), SPECK) == 0
+        if bare.sum() < LEAST_BARE:
+            return 0, 0
+        genuine, photo = (np.log(one[bare] + DARK) for one in both)
+        light = photo - genuine
+        hue = light - light.mean(axis=1, keepdims=True)
+        same = np.abs(hue - np.median(hue, axis=0)).max(axis=1) <= HUE
+        off = _off_plane(light[same].mean(axis=1), np.argwhere(bare)[same])
+        return len(light), int((np.abs(off) >= SHADED).sum())
 
     @cached_property
     def _colours(self) -> tuple[Floats, Floats]:
@@ -229,7 +260,7 @@ class MarkDetails:
     def covered(self, found: Sequence[Laid | None], cosine: Floats) -> float:
         """The share, 0..1, of the ground around the marks found in a photo, of :meth:`cosine`, that is like nothing on
         the genuine ones, a hand's or a tape's; nor, where the marks are others, drawn on in the genuine colours; or,
-        where that is more, of the marks and the ground that glares.
+        where that is more, of the marks and the ground that glares, or of the ground that a shadow darkens.
         """
         shown, differs = self._shown(found), 1 - cosine.max(axis=(0, 2))
         ground, marks = self._ground & shown, differs[shown & ~self._ground]
@@ -237,7 +268,12 @@ class MarkDetails:
         if strange.any() and len(marks) and (marks >= UNKNOWN).mean() >= OTHERS:
             strange &= ~self._drawn(found)[ground]
         glare = self._on_grid([cut.glare(one) for cut, one in zip(self.cuts, found, strict=True)])[shown]
-        shares = [strange.mean() if len(strange) >= FEWEST_GROUND else 0.0, glare.mean() if len(glare) else 0.0]
+        bare, shaded = np.sum([cut.shaded(one) for cut, one in zip(self.cuts, found, strict=True)], axis=0)
+        shares = [
+            strange.mean() if len(strange) >= FEWEST_GROUND else 0.0,
+            glare.mean() if len(glare) else 0.0,
+            shaded / max(bare, 1),
+        ]
         return min(float(max(shares)), 1.0)  # a patch beside an edge has a little more: the frame is resized by cubics
 
     @property
@@ -309,6 +345,17 @@ def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
         vectors, tokens = vectors_and_tokens(encoder, np.stack(squares[start : start + encoder.batch_size]), (DEPTH,))
         seen += [CloseUp(vector, rows[0].astype(np.float16)) for vector, rows in zip(vectors, tokens, strict=True)]
     return seen
+
+
+def _off_plane(values: Floats, places: NDArray[np.int64]) -> Floats:
+    """(n,) how far values are off the plane over their places (n, 2) that most lie on."""
+    terms = np.concatenate([places, np.ones((len(places), 1))], axis=1)
+    off, weight = values, np.ones(len(values))
+    for _ in range(4):
+        plane = np.linalg.lstsq(terms * weight[:, None], values * weight, rcond=None)[0]
+        off = values - terms @ plane
+        weight = 1 / np.sqrt(1 + (off / (SHADED / 2)) ** 2)
+    return np.asarray(off, np.float32)
 
 
 def _cuts(alone: Sequence[MarkAlone], side: int) -> tuple[Cut, ...]:

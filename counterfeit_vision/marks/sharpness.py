@@ -1,8 +1,9 @@
 """How sharp a photo shows marks, beside the genuine ones: what a photo that moved or is out of focus smears.
 
-An edge's slope over the contrast of what it is an edge of is one over its width. Of each mark the steepest edges count
-in the direction in which they are least steep, as a photo that moved is sharp along its way; and beside those of the
-genuine photos at the same place, as one mark is drawn with fine lines and another is a soft relief.
+An edge's slope over the contrast around it is one over its width; over that of all the mark it would be less under a
+shadow, which is no blur. Of each mark the steepest edges count in the direction in which they are least steep, as a
+photo that moved is sharp along its way; and beside those of the genuine photos at the same place, as one mark is drawn
+with fine lines and another is a soft relief.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from .ink import nanmedian
 __all__ = ["MarkSharpness"]
 
 DIRECTIONS = 8  # of half a turn
-STEEPEST = 0.99  # quantile of the slopes in a mark's box: what few pixels of an edge have
-ENDS = (0.02, 0.98)  # quantiles of its grey levels, whose difference is its contrast
+STEEPEST = 0.99  # quantile of the slopes of a mark's edges: what few pixels of them have
+AROUND = np.ones((15, 15), np.uint8)  # pixels of the frame, whose grey levels an edge's contrast is the range of
+GRAIN = 1.0  # pixels of blur before it is taken
+BOLDEST = 0.98  # quantile of it in a mark's box, that is the mark's contrast
+EDGE = 0.5  # of the mark's contrast, from which there is an edge
 SHOWN = 0.5  # of a mark's box, of which less tells nothing
 # Share of the genuine contrast, with less of which nothing tells blur from plain ground: a blur as wide as a stroke
 # leaves about half, and a dim light half of that
@@ -62,13 +66,17 @@ def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
     """(2, m): slope and contrast of the marks in a photo (h, w, 3) of which so much is ``shown`` (h, w)."""
     grey, found = to_grey(crop), np.full((2, len(boxes)), np.nan)
     slopes = np.stack([cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))], axis=-1)
+    soft = cv2.GaussianBlur(grey, (0, 0), GRAIN)
+    contrasts = cv2.dilate(soft, AROUND) - cv2.erode(soft, AROUND)
     angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     for mark, (x0, y0, x1, y1) in enumerate(np.maximum(boxes, 0).astype(int).tolist()):
         box = np.s_[y0:y1, x0:x1]
         there = shown[box]
         if not there.size or there.mean() < SHOWN:
             continue
-        low, high = np.quantile(grey[box][there], ENDS)
+        boldest = float(np.quantile(contrasts[box][there], BOLDEST))
+        there = there & (contrasts[box] >= EDGE * boldest)
         along = np.abs(slopes[box][there] @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
-        found[:, mark] = np.quantile(along, STEEPEST, axis=0).min() / max(high - low, 1.0), high - low
+        steepness = along / np.maximum(contrasts[box][there], 1.0)[:, None]
+        found[:, mark] = np.quantile(steepness, STEEPEST, axis=0).min(), boldest
     return found
