@@ -221,6 +221,7 @@ class Decider:
             covered=max(evidence.covered for evidence in photo.evidence),
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
+            mirrored=_mirrored(listing, ranked.judged),
             expected=self.expected,
             unread=unread,
             stale=self.is_stale,
@@ -393,6 +394,12 @@ def _unusual(p: float, alpha: float, shown: str) -> str:
 def _of_photo(listing: Listing, row: JudgedPhoto) -> str:
     """Which photo a sentence is about, where a listing has several: "Photo 2: "."""
     return f"{_name(listing, row).capitalize()}: " if len(listing.photos) > 1 else ""
+
+
+def _mirrored(listing: Listing, judged: Sequence[JudgedPhoto]) -> tuple[str, ...]:
+    """What the photos are called that were judged turned back."""
+    alone = len(listing.photos) == 1
+    return tuple("the photo" if alone else _name(listing, row) for row in judged if row.photo.mirrored)
 
 
 def _name(listing: Listing, row: JudgedPhoto) -> str:

@@ -28,14 +28,14 @@ from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import DecodeError, InputError
-from .heads import Head, Reuse, Suspects
+from .heads import Head, Mark, Reuse, Suspects
 from .heads.base import fingerprint_of
 from .heads.reuse import is_copy
 from .manifests import count_listings, read_listings
 from .memory import Memory
 from .neighbours import runner_up
 from .progress import counting
-from .stream import EncodedPhoto, encode_photos, stack
+from .stream import EncodedPhoto, encode_photos, stack, turned_back
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 from .usual import LARGEST
 
@@ -303,7 +303,8 @@ def _judge_batch(
             rows = before
         failures += unread
         fault = next((fault for row in rows if (fault := _no_number(listing, row, heads)) is not None), None)
-        if before is None and rows and not unread and fault is None:
+        mirrored = any(row.photo.mirrored for row in rows)  # they are few, and encoded anew
+        if before is None and rows and not unread and fault is None and not mirrored:
             memory.put(listing, rows)
         yield (listing, rows, failures) if fault is None else (listing, [], [fault])
 
@@ -339,24 +340,39 @@ def _heard(
 def _heard_together(
     rows: Sequence[tuple[Listing, EncodedPhoto]], catalog: Catalog, heads: Sequence[Head], known: Sequence[JudgedPhoto]
 ) -> list[JudgedPhoto | Failure]:
-    """One each. Where a head lets it pass that a photo can no longer be read, all are asked again about the others."""
-    results: dict[int, JudgedPhoto | Failure] = {}
+    """One each. Where a head lets it pass that a photo can no longer be read, all are asked again about the others; and
+    where photos are mirror images, about their listings, with these photos turned back.
+    """
+    rows, results = list(rows), dict[int, JudgedPhoto | Failure]()
     while left := [row for row in range(len(rows)) if row not in results]:
         owners, photos = zip(*(rows[row] for row in left), strict=True)
         suspects = suspects_of(owners, photos, catalog, {place: known[row] for place, row in enumerate(left) if known})
         try:
             columns = [*zip(*_answers(suspects, heads), strict=True)]
+            turned = {} if known else _turned_back(suspects, heads)
         except DecodeError:
             if not suspects.unread:
                 raise
             suspects.each(functools.partial(_try_to_read, suspects))  # others may have gone with it
-            columns = []
+            columns, turned = [], {}
+        again = [owners[place] for place in turned]
         for place, row in enumerate(left):
             if place in suspects.unread:
                 results[row] = Failure(photos[place].id, "decode", suspects.unread[place])
-            elif columns:
+            elif place in turned:
+                rows[row] = owners[place], turned[place]
+            elif columns and not any(owners[place] is listing for listing in again):
                 results[row] = _judged(suspects, place, columns[place])
     return [results[row] for row in range(len(rows))]
+
+
+def _turned_back(suspects: Suspects, heads: Sequence[Head]) -> dict[int, EncodedPhoto]:
+    """The photos that are mirror images, by their row, turned back. Marks tell it, if a head looks at them."""
+    if not any(isinstance(head, Mark) for head in heads):
+        return {}
+    rows = [row for row, flag in enumerate(suspects.each(suspects.is_mirrored)) if flag]
+    photos, pixels = [suspects.encoded[row] for row in rows], map(suspects.pixels, rows)
+    return dict(zip(rows, turned_back(photos, pixels, suspects.catalog.encoder), strict=True))
 
 
 def _try_to_read(suspects: Suspects, row: int) -> None:
@@ -369,9 +385,22 @@ def _judged(suspects: Suspects, row: int, evidence: tuple[Evidence, ...]) -> Jud
     return JudgedPhoto(
         suspects.encoded[row],
         _rows(near),
-        evidence,
+        tuple(_as_given(item, suspects.encoded[row]) for item in evidence),
         *runner_up(near, scores, suspects.catalog.goods),
         found=_rows(suspects.neighbours.rows[row]),
+    )
+
+
+def _as_given(evidence: Evidence, photo: EncodedPhoto) -> Evidence:
+    """The evidence of a photo that was turned back with its places on the photo as it was given."""
+    if not photo.mirrored:
+        return evidence
+    width, box, heat, points = photo.view.size[0], evidence.region, evidence.heatmap, evidence.points
+    return dataclasses.replace(
+        evidence,
+        region=None if box is None else Region(width - box.x1, box.y0, width - box.x0, box.y1),
+        heatmap=None if heat is None else np.ascontiguousarray(heat[:, ::-1]),
+        points=None if points is None else np.hstack([width - 1 - points[:, :1], points[:, 1:]]),
     )
 
 

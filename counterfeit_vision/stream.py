@@ -35,7 +35,7 @@ from .small import small_jpeg
 from .threads import Pool
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
-__all__ = ["EncodedPhoto", "embed", "encode_photos", "stack"]
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "stack", "turned_back"]
 
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
 
@@ -43,7 +43,8 @@ AHEAD = 2  # batches of prepared photos that may wait for the encoder
 @dataclass(frozen=True, eq=False)
 class EncodedPhoto:
     """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash, a small copy to show, and ``source``,
-    the photo as it was given, for those who need all its pixels.
+    the photo as it was given, for those who need all its pixels. ``mirrored``: it was given as a mirror image, and all
+    but ``view`` and ``source`` is of the photo turned back (:func:`turned_back`).
     """
 
     id: str
@@ -54,9 +55,15 @@ class EncodedPhoto:
     content: Floats
     view: PhotoView
     source: Photo
+    mirrored: bool = False
+
+    @property
+    def shown_as(self) -> str:
+        """What is known of its :meth:`pixels` is kept by this: its hash, and whether it was turned back."""
+        return f"{self.sha256} mirrored" if self.mirrored else self.sha256
 
     def pixels(self) -> Pixels:
-        """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew.
+        """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew; turned back where it is ``mirrored``.
 
         Raises :class:`~counterfeit_vision.DecodeError` where its file has gone since, or shows another picture.
         """
@@ -64,7 +71,7 @@ class EncodedPhoto:
         decoded = decode(self.source, name=name)
         if decoded.sha256 != self.sha256:
             raise _changed(name)
-        return decoded.pixels
+        return np.ascontiguousarray(decoded.pixels[:, ::-1]) if self.mirrored else decoded.pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +145,18 @@ def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[
         failures=tuple(failures),
         fingerprint=encoder.fingerprint,
     )
+
+
+def turned_back(
+    photos: Sequence[EncodedPhoto], pixels: Iterable[Pixels], encoder: Encoder
+) -> Generator[EncodedPhoto, None, None]:
+    """Photos that are mirror images, of these ``pixels`` (h, w, 3), encoded again as they are not mirrored. Their ids,
+    hashes and small copies stay.
+    """
+    shown = ((photo.id, np.ascontiguousarray(mirror[:, ::-1])) for photo, mirror in zip(photos, pixels, strict=True))
+    for photo, result in zip(photos, encode_photos(shown, encoder=encoder, cache=False, views=False), strict=True):
+        assert isinstance(result, EncodedPhoto)
+        yield dataclasses.replace(result, sha256=photo.sha256, view=photo.view, source=photo.source, mirrored=True)
 
 
 def encode_photos(

@@ -19,6 +19,7 @@ __all__ = [
     "find_keypoints",
     "grey_of",
     "match_keypoints",
+    "mirror_image",
     "mirrored",
     "shared_picture",
     "shared_plane",
@@ -128,6 +129,13 @@ def match_keypoints(first: Keypoints, second: Keypoints, *, ratio: float = RATIO
 def mirrored(features: Keypoints) -> Keypoints:
     """What would be found on the photo's mirror image, at the points of the photo itself."""
     return Keypoints(features.points, features.descriptors[:, MIRROR], features.tips)
+
+
+def mirror_image(features: Keypoints, width: int) -> Keypoints:
+    """What would be found on the mirror image of a photo of that width, where it would be."""
+    flip, last = np.array([-1, 1], np.float32), np.array([width - 1, 0], np.float32)
+    turned = mirrored(features)
+    return Keypoints(flip * turned.points + last, turned.descriptors, flip * turned.tips + last)
 
 
 def shared_picture(first: Floats, second: Floats, *, mirror: bool = False) -> Plane | None:

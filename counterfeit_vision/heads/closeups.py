@@ -56,13 +56,13 @@ def look_closer(
         vectors = np.stack([photo.vector for photo in photos])
         return vectors, vectors, False
     head = head_of(encoder, photos[0].patches.shape[1])
-    once = list({photo.sha256: photo for photo in photos}.values())
+    once = list({photo.shown_as: photo for photo in photos}.values())
     shares = [_share(photo, head) for photo in once]
     with opened(cache) as store:
         features = _kept(once, shares, encoder, store)
     sides = [_sides(*row) for row in zip(once, shares, features, strict=True)]
-    rows = {photo.sha256: row for photo, row in zip(once, sides, strict=True)}
-    product, room = (np.stack([rows[photo.sha256][side] for photo in photos]) for side in (0, 1))
+    rows = {photo.shown_as: row for photo, row in zip(once, sides, strict=True)}
+    product, room = (np.stack([rows[photo.shown_as][side] for photo in photos]) for side in (0, 1))
     return product, room, head is not None
 
 
@@ -113,7 +113,7 @@ def _kept(
     key = f"{encoder.fingerprint} {precision_of(encoder)} {KIND}"
     known: dict[int, Floats] = {}
     if store is not None:
-        found = ((row, store.get(photo.sha256, key)) for row, photo in enumerate(photos))
+        found = ((row, store.get(photo.shown_as, key)) for row, photo in enumerate(photos))
         known = {row: kept.vector for row, kept in found if kept is not None}
     new = [row for row in range(len(photos)) if row not in known]
     at_once = max(1, encoder.batch_size // PARTS)
@@ -122,7 +122,7 @@ def _kept(
         features = _features([photos[row] for row in some], [shares[row] for row in some], encoder)
         known |= zip(some, features, strict=True)
         if store is not None:
-            store.put_all(key, {photos[row].sha256: CachedPhoto.bare(known[row]) for row in some})
+            store.put_all(key, {photos[row].shown_as: CachedPhoto.bare(known[row]) for row in some})
     return [known[row] for row in range(len(photos))]
 
 

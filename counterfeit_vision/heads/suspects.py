@@ -12,11 +12,13 @@ import numpy as np
 from ..arrays import Floats, Ints, Matrix, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError
-from ..geometry.laying import Laid
+from ..geometry.keypoints import mirror_image
+from ..geometry.laying import Laid, places
 from ..marks.details import CloseUp, close_ups
 from ..marks.finding import (
     FOUND,
     SMALLEST,
+    SURE,
     Found,
     MarkFeatures,
     Stencil,
@@ -78,8 +80,9 @@ class Suspects:
     """A batch of N photos to be judged, one aligned row each.
 
     ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
-    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), ``neighbours``
-    their nearest genuine references in ``catalog``. ``taken_for`` are the :meth:`goods` of photos of which no product
+    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), turned back where
+    they are ``mirrored``: places that heads name are told later on the photo as it was given. ``neighbours`` are their
+    nearest genuine references in ``catalog``. ``taken_for`` are the :meth:`goods` of photos of which no product
     is claimed, as far as a head asked for them; ``guessed`` are the photos that a head took for the nearest product, as
     none had. ``unread`` are the photos whose file had gone or changed when a head asked for its pixels.
     """
@@ -301,6 +304,34 @@ class Suspects:
         features = self._features.get((row, relief), lambda: MarkFeatures.of(photo, relief=relief))
         return likely_place(stencil, photo, features)
 
+    @_once
+    def is_mirrored(self, row: int) -> bool:
+        """Whether a photo is given as a mirror image, as a front camera takes it: its marks fit badly as it is; turned
+        back, each of those of its :meth:`goods` plainly is there, and what is drawn beside them fits better, too. Marks
+        that are drawn backwards lie on goods that are not. Marks that are sunk or raised tell nothing.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        """
+        goods = self.goods(row)
+        stencil, place = self.marks_of(goods).stencil, self.place_of(row, goods)
+        fit = -1.0 if isinstance(place, str) else min(place.likeness, *place.likenesses)
+        asked = fit < SURE and self._could_show_marks(row, goods) and not self.encoded[row].mirrored
+        if not asked or isinstance(stencil, str) or stencil.relief:
+            return False
+        photo = self.pixels(row)
+        back = np.ascontiguousarray(photo[:, ::-1])
+        turned = sure_place(stencil, back, mirror_image(self.traits(row).on_original, photo.shape[1]))
+        if turned is None or turned.likeness < fit + LEAD or min(turned.likenesses) < PLAIN:
+            return False
+        whole = self.marks_of(goods).versions[turned.version].whole
+        if whole is None:
+            return False
+        there = whole.beside_marks(stencil, back, turned.warp)
+        here = whole.beside_marks(
+            stencil, photo, _in_place(turned, stencil, photo.shape[1]), lambda: self._by_all(row, stencil)
+        )
+        return there is not None and there >= SAME and (here is None or there > here)
+
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the goods :meth:`looked_at`: that key, and where they are; or why they were not found."""
         goods = self.looked_at(row)
@@ -478,3 +509,12 @@ class Suspects:
         """
         found, goods = self.near(row)[0], self.catalog.goods
         return np.array([key for key in found if key >= 0 and goods[key] == goods[found[0]]][:most], np.int64)
+
+
+def _in_place(turned: Found, stencil: Stencil, width: int) -> Floats:
+    """Where a frame's pixels lie on a photo of that width if only its marks, which lie ``turned`` on the photo's mirror
+    image, are mirrored, each in its place.
+    """
+    (x0, x1), (height, columns) = (stencil.boxes[:, 0].min(), stencil.boxes[:, 2].max()), stencil.shape
+    within, on_photo = (np.array([[-1.0, 0, last], [0, 1, 0], [0, 0, 1]]) for last in (x0 + x1, width - 1))
+    return places(on_photo @ turned.matrix @ within, (height, columns))

@@ -40,6 +40,7 @@ __all__ = [
     "MARGIN",
     "SIDE",
     "SMALLEST",
+    "SURE",
     "Found",
     "MarkFeatures",
     "Stencil",
