@@ -203,9 +203,7 @@ class Decider:
             brand=nearest.brand,
             photos=len(ranked.weighed),
             most=calibration.most_photos,
-            evidence=float(mean_evidence(ranked.merged[ranked.weighed]))
-            if calibration.merger.weights is None
-            else None,
+            evidence=float(ranked.merged[worst]) if calibration.merger.weights is None else None,
             marked=bool(ranked.marked.any()),
             unmarked=self._unmarked(ranked),
             misnamed=self._misnamed(listing, ranked),

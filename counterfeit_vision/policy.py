@@ -23,11 +23,11 @@ BLURRED = 0.9  # of the sharpness of photos that calibrated, but for one in twen
 # Share of the ground around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and
 # 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons
 COVERED = 0.08
-# The log of a listing's mean evidence: at least what one genuine photo in twenty has on rendered markets, whose cameras
-# and light vary (0.7 to 1.0 on four). Where all that calibrated were photographed alike it may be 0.3, and sharpening,
-# local contrast or saving anew gives mild genuine photos as much: of 240 such on printed goods of seeds 183 and 184, 94
-# were suspected, and 29 are with it.
-LITTLE = 0.7
+# The statistic of one photo, the log of its mean evidence: at least what one genuine photo in twenty has on rendered
+# markets, whose cameras and light vary (0.7 to 1.0 on four). Where all that calibrated were photographed alike it may
+# be 0.3, and mild sharpening, local contrast or saving anew gives genuine photos as much: of 240 such on printed goods
+# of seeds 183 and 184, 94 were suspected, and 29 are with it. Alphas above that twentieth ask for more.
+LITTLE, LITTLE_AT = 0.7, 1 / 20
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours")
 ABOUT_GOODS = (*ABOUT_MARKS, "product", "similarity")
 
@@ -42,8 +42,8 @@ class Findings:
     """What the decision about a listing rests on.
 
     - ``p_value`` and ``risk`` of the listing, which has so many ``photos``; ``most`` are those of the largest listing
-      that calibrated, 0 where that is not known. ``evidence``: the log of their mean evidence; ``None`` where labelled
-      fakes say what its statistic means.
+      that calibrated, 0 where that is not known. ``evidence``: the statistic of its most unusual photo; ``None`` where
+      labelled fakes say what that means.
     - ``claims``: the p-values of those that apply to its most unusual photo, the strongest claim first.
     - ``silent``: why none of its photos has a claim that counts; ``None`` where one has.
     - ``known``: whether the catalogue knows what it shows; ``product`` is the nearest, and ``brand`` that one's.
@@ -209,7 +209,8 @@ class Policy:
                 f"joint edition that the catalogue lacks, or goods of {found.brand} that are sold as {found.joint}'s, "
                 f"so a person decides: complete the catalogue with such goods, under both brands; {leading}."
             )
-        if about_marks and found.evidence is not None and found.evidence < LITTLE:
+        little = found.evidence is not None and found.evidence < LITTLE and self.alpha <= LITTLE_AT
+        if about_marks and little:
             return "review", (
                 f"{copied}{share}, but by little: where cameras and light vary, one genuine photo in twenty is as "
                 f"unusual (its statistic is {found.evidence:.2f}, theirs {LITTLE:g} and more), and those that "

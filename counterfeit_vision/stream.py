@@ -43,8 +43,8 @@ AHEAD = 2  # batches of prepared photos that may wait for the encoder
 @dataclass(frozen=True, eq=False)
 class EncodedPhoto:
     """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash, a small copy to show, and ``source``,
-    the photo as it was given, for those who need all its pixels. ``mirrored``: it was given as a mirror image, and all
-    but ``view`` and ``source`` is of the photo turned back (:func:`turned_back`).
+    the photo as it was given, for those who need all its pixels. ``mirrored``: it was given as a mirror image, and
+    ``vector``, ``patches``, ``content`` and :meth:`pixels` are of the photo turned back (:func:`turned_back`).
     """
 
     id: str

@@ -21,6 +21,7 @@ from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
+from counterfeit_vision.policy import Findings, Policy
 from counterfeit_vision.wording import at_most
 
 PER_MARKET = {
@@ -90,6 +91,20 @@ def test_decisions_follow_the_stated_levels(inspector: cv.Inspector, market: cv.
         else:
             expected = "suspected" if verdict.p_value <= 0.1 else "review" if verdict.p_value <= 0.3 else "clear"
             assert verdict.decision == expected
+
+
+def test_how_unusual_a_listing_is_by_little_is_told_of_its_most_unusual_photo(
+    inspector: cv.Inspector, market: cv.market.Market, rows: list[dict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Findings] = []
+    decide = Policy.decide
+    monkeypatch.setattr(
+        Policy, "decide", lambda self, listing, found: told.append(found) or decide(self, listing, found)
+    )
+    photos = [market.folder / row["photos"][0] for row in rows if row["product"] == rows[0]["product"]]
+    (verdict,) = inspector.inspect([cv.Listing(id="two", photos=photos[:2], product=rows[0]["product"])])
+    assert len(set(verdict.statistics)) == 2
+    assert told[0].evidence == max(verdict.statistics)
 
 
 def test_an_inspector_needs_a_catalogue_and_no_folder(inspector: cv.Inspector, tmp_path: Path) -> None:

@@ -523,3 +523,4 @@ def test_what_is_beyond_the_alarm_level_by_little_goes_to_a_person_where_a_camer
     ):
         assert word(Policy(ALPHA), others)[0] == "suspected"
     assert word(Policy(ALPHA), found(0.5, evidence=0.1))[0] == "clear"
+    assert word(Policy(0.1), found(0.01, evidence=0.1))[0] == "suspected", "who asks for more alarms gets them"

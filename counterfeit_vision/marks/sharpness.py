@@ -67,16 +67,16 @@ def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
     grey, found = to_grey(crop), np.full((2, len(boxes)), np.nan)
     slopes = np.stack([cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))], axis=-1)
     soft = cv2.GaussianBlur(grey, (0, 0), GRAIN)
-    contrasts = cv2.dilate(soft, AROUND) - cv2.erode(soft, AROUND)
     angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     for mark, (x0, y0, x1, y1) in enumerate(np.maximum(boxes, 0).astype(int).tolist()):
         box = np.s_[y0:y1, x0:x1]
         there = shown[box]
         if not there.size or there.mean() < SHOWN:
             continue
-        boldest = float(np.quantile(contrasts[box][there], BOLDEST))
-        there = there & (contrasts[box] >= EDGE * boldest)
+        contrasts = cv2.dilate(soft[box], AROUND) - cv2.erode(soft[box], AROUND)  # what lies beside it is no edge of it
+        boldest = float(np.quantile(contrasts[there], BOLDEST))
+        there = there & (contrasts >= EDGE * boldest)
         along = np.abs(slopes[box][there] @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
-        steepness = along / np.maximum(contrasts[box][there], 1.0)[:, None]
+        steepness = along / np.maximum(contrasts[there], 1.0)[:, None]
         found[:, mark] = np.quantile(steepness, STEEPEST, axis=0).min(), boldest
     return found
