@@ -13,6 +13,7 @@ from goods import BOX, catalogue, label, labels, seen, stencil_of, suspects
 from counterfeit_vision import Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
+from counterfeit_vision.marks import sharpness as sharpness_module
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks
 from counterfeit_vision.marks.sharpness import MarkSharpness
 
@@ -89,3 +90,13 @@ def test_a_dark_room_beside_a_mark_in_a_pale_ink_is_no_edge_of_it() -> None:
 
     stencil = stencil_of([tag(0, 225), seen(tag(1, 200)), seen(tag(2, 180))], [Region(145, 88, 415, 272)])
     assert MarkSharpness.of(stencil).beside(on(stencil, seen(tag(3, 10)))) > 0.9
+
+
+def test_a_photo_is_as_sharp_as_the_kinder_of_both_contrasts_says(
+    stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = on(stencil, seen(label(noise=3)))
+    genuine = MarkSharpness(np.array([[0.0, 0, 9, 9]]), np.array([[0.2], [0.1]]), np.array([100.0]))
+    for around, whole, sharp in ((0.2, 0.05, 1.0), (0.1, 0.1, 1.0), (0.1, 0.05, 0.5)):
+        monkeypatch.setattr(sharpness_module, "_measured", lambda *_, a=around, w=whole: np.array([[a], [w], [100.0]]))
+        assert genuine.beside(found) == pytest.approx(sharp / min(found.scale, 1.0))

@@ -1,9 +1,10 @@
 """How sharp a photo shows marks, beside the genuine ones: what a photo that moved or is out of focus smears.
 
-An edge's slope over the contrast around it is one over its width; over that of all the mark it would be less under a
-shadow, which is no blur. Of each mark the steepest edges count in the direction in which they are least steep, as a
-photo that moved is sharp along its way; and beside those of the genuine photos at the same place, as one mark is drawn
-with fine lines and another is a soft relief.
+An edge's slope over its contrast is one over its width. Its contrast is the range of greys around it, or of all the
+mark: by that a shadow over the mark is blur, by the other thin strokes may be, so that a photo is as sharp as the
+kinder says. Of each mark the steepest edges count in the direction in which they are least steep, as a photo that
+moved is sharp along its way; and beside those of the genuine photos at the same place, as one mark is drawn with fine
+lines and another is a soft relief.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ STEEPEST = 0.99  # quantile of the slopes of a mark's edges: what few pixels of 
 AROUND = np.ones((15, 15), np.uint8)  # pixels of the frame, whose grey levels an edge's contrast is the range of
 GRAIN = 1.0  # pixels of blur before it is taken
 BOLDEST = 0.98  # quantile of it in a mark's box, that is the mark's contrast
+ENDS = (0.02, 0.98)  # quantiles of a mark's greys, whose difference is the range of all of it
 EDGE = 0.5  # of the mark's contrast, from which there is an edge
 SHOWN = 0.5  # of a mark's box, of which less tells nothing
 # Share of the genuine contrast, with less of which nothing tells blur from plain ground: a blur as wide as a stroke
@@ -34,8 +36,9 @@ FAINT = 0.25
 
 @dataclass(frozen=True, eq=False)
 class MarkSharpness:
-    """Of genuine photos' marks, in ``boxes`` (m, 4) of a frame: medians of their ``slope`` (m,), shares of the contrast
-    in a pixel, and of their ``contrast`` (m,), grey levels; NaN where too little of a mark is shown.
+    """Of genuine photos' marks, in ``boxes`` (m, 4) of a frame: medians of their ``slope`` (2, m), shares in a pixel of
+    the contrast around an edge and of that of all the mark, and of their ``contrast`` (m,), grey levels; NaN where too
+    little of a mark is shown.
     """
 
     boxes: Floats
@@ -46,7 +49,8 @@ class MarkSharpness:
     def of(cls, stencil: Stencil) -> MarkSharpness:
         """Of a stencil's references."""
         each = [_measured(*seen, stencil.boxes) for seen in zip(stencil.crops, stencil.inside, strict=True)]
-        return cls(stencil.boxes, *nanmedian(np.stack(each), axis=0))
+        *slope, contrast = nanmedian(np.stack(each), axis=0)
+        return cls(stencil.boxes, np.stack(slope), contrast)
 
     def beside(self, laid: Laid) -> float | None:
         """How sharp a photo over the frame shows its least sharp mark: times as sharp as the genuine ones, 1 at theirs;
@@ -55,16 +59,16 @@ class MarkSharpness:
         It is measured in pixels of the frame, or in the photo's own, where these are coarser: marks that are small in
         the photo are soft because they were enlarged, not because they are smeared.
         """
-        slope, contrast = _measured(laid.crop, laid.inside, self.boxes)
-        told = (contrast >= FAINT * self.contrast) & (self.slope > 0)  # NaN: no
+        *slope, contrast = _measured(laid.crop, laid.inside, self.boxes)
+        told = (contrast >= FAINT * self.contrast) & (self.slope > 0).all(axis=0)  # NaN: no
         if not told.any():
             return None
-        return float((slope[told] / self.slope[told]).min() / min(laid.scale, 1.0))
+        return float((np.stack(slope)[:, told] / self.slope[:, told]).max(axis=0).min() / min(laid.scale, 1.0))
 
 
 def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
-    """(2, m): slope and contrast of the marks in a photo (h, w, 3) of which so much is ``shown`` (h, w)."""
-    grey, found = to_grey(crop), np.full((2, len(boxes)), np.nan)
+    """(3, m): both slopes and the contrast of the marks in a photo (h, w, 3) of which so much is ``shown`` (h, w)."""
+    grey, found = to_grey(crop), np.full((3, len(boxes)), np.nan)
     slopes = np.stack([cv2.Sobel(grey, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1))], axis=-1)
     soft = cv2.GaussianBlur(grey, (0, 0), GRAIN)
     angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
@@ -75,8 +79,10 @@ def _measured(crop: Pixels, shown: Bools, boxes: Floats) -> Doubles:
             continue
         contrasts = cv2.dilate(soft[box], AROUND) - cv2.erode(soft[box], AROUND)  # what lies beside it is no edge of it
         boldest = float(np.quantile(contrasts[there], BOLDEST))
-        there = there & (contrasts >= EDGE * boldest)
-        along = np.abs(slopes[box][there] @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
-        steepness = along / np.maximum(contrasts[there], 1.0)[:, None]
-        found[:, mark] = np.quantile(steepness, STEEPEST, axis=0).min(), boldest
+        low, high = np.quantile(grey[box][there], ENDS)
+        along = np.abs(slopes[box] @ np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32))
+        edges = there & (contrasts >= EDGE * boldest)
+        around = along[edges] / np.maximum(contrasts[edges], 1.0)[:, None]
+        steepest = [np.quantile(each, STEEPEST, axis=0).min() for each in (around, along[there] / max(high - low, 1.0))]
+        found[:, mark] = *steepest, boldest
     return found
