@@ -80,6 +80,17 @@ def plates() -> list[np.ndarray]:
     return [engraved(light=0), seen(engraved(light=130, noise=1)), seen(engraved(light=250, noise=2), seed=8)]
 
 
+def hang_tag(
+    noise: int, room: int, *, paper: tuple[int, int, int], ink: tuple[int, int, int], beside: int
+) -> np.ndarray:
+    """A sign and a word (400, 560, 3) on a tag that ends ``beside`` pixels from them, before a room of that grey."""
+    card = np.full((400, 560, 3), room, np.uint8)
+    card[90 - beside : 270 + beside, 150 - beside : 410 + beside] = paper
+    cv2.circle(card, (280, 140), 40, ink, -1)
+    cv2.putText(card, "VELMORA", (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, ink, 6, cv2.LINE_AA)
+    return np.clip(card + np.random.default_rng(noise).normal(0, 3, card.shape), 0, 255).astype(np.uint8)
+
+
 def stencil_of(photos: list[np.ndarray], regions: list[Region]) -> Stencil:
     """Photos laid over the first, which has these regions."""
     made = make_stencil(photos, [regions, *([] for _ in photos[1:])])

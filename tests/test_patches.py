@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, CLOSE, TILT, catalogue, label, labels, seen, stencil_of, suspects
+from goods import BOX, CLOSE, TILT, catalogue, hang_tag, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Evidence, Listing, Reference, Region, stream
 from counterfeit_vision import catalog as catalog_module
@@ -435,11 +435,7 @@ def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
 
 def test_the_room_beside_white_goods_that_were_catalogued_on_white_is_no_shadow(tiny_encoder: TowerEncoder) -> None:
     def tag(noise: int, room: int) -> np.ndarray:
-        card, ink = np.full((400, 560, 3), room, np.uint8), (30, 60, 110)
-        card[76:284, 136:424] = (245, 245, 243)  # 14 pixels wider than the box
-        cv2.circle(card, (280, 140), 40, ink, -1)
-        cv2.putText(card, "VELMORA", (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, ink, 6, cv2.LINE_AA)
-        return np.clip(card + np.random.default_rng(noise).normal(0, 3, card.shape), 0, 255).astype(np.uint8)
+        return hang_tag(noise, room, paper=(245, 245, 243), ink=(30, 60, 110), beside=14)
 
     box = Region(150, 96, 410, 268)
     stencil = stencil_of([tag(0, 255), seen(tag(1, 255)), seen(tag(2, 255))], [box])

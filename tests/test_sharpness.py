@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, catalogue, label, labels, seen, stencil_of, suspects
+from goods import BOX, catalogue, hang_tag, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision import Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
@@ -82,11 +82,7 @@ def test_the_mark_claim_tells_it(tiny_encoder: TowerEncoder) -> None:
 
 def test_a_dark_room_beside_a_mark_in_a_pale_ink_is_no_edge_of_it() -> None:
     def tag(noise: int, room: int) -> np.ndarray:
-        card, ink = np.full((400, 560, 3), room, np.uint8), (150, 140, 125)
-        card[84:276, 140:420] = (225, 215, 195)  # 5 pixels wider than the box
-        cv2.circle(card, (280, 140), 40, ink, -1)
-        cv2.putText(card, "VELMORA", (155, 260), cv2.FONT_HERSHEY_SIMPLEX, 1.9, ink, 6, cv2.LINE_AA)
-        return np.clip(card + np.random.default_rng(noise).normal(0, 3, card.shape), 0, 255).astype(np.uint8)
+        return hang_tag(noise, room, paper=(225, 215, 195), ink=(150, 140, 125), beside=8)
 
     stencil = stencil_of([tag(0, 225), seen(tag(1, 200)), seen(tag(2, 180))], [Region(145, 88, 415, 272)])
     assert MarkSharpness.of(stencil).beside(on(stencil, seen(tag(3, 10)))) > 0.9
