@@ -23,7 +23,9 @@ __all__ = ["find_lens", "straightened"]
 ROUNDS = 8  # of each of a target's steps: by the two fine ones alone half of a strong bend is missed
 STILL = 0.02  # pixels of the frame: a smaller change ends a step
 FEWEST = 400  # pixels of a step's grid that lie on the photo, under which nothing is told
-MOST = 1 / 3  # of k either way: with less than -1/3 a photo's corners would fold
+MOST = (
+    1 / 3
+)  # of k either way: with less than -1/3 a photo's corners would fold, and what goes so far has found nothing
 
 
 def find_lens(target: Target, laid: Laid, size: tuple[int, int]) -> float:
@@ -49,7 +51,7 @@ def find_lens(target: Target, laid: Laid, size: tuple[int, int]) -> float:
             by = by - change
             if np.abs(change[:-1]).max() < STILL:
                 break
-    return float(np.clip(-by[-1], -MOST, MOST))
+    return float(-by[-1]) if abs(by[-1]) < MOST else 0.0
 
 
 def straightened(places: Floats, lens: float, size: tuple[int, int]) -> Floats:
