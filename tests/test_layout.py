@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -148,7 +149,7 @@ def test_a_lens_neither_turns_nor_stretches_a_mark_and_hides_none_that_is(stenci
         assert isinstance(laid, Laid)
         drawn = [mark.measure(found.crop, found.inside) for mark in layout.marks]
         straight = straightened(found.warp, find_lens(whole.target, laid, size), size)
-        told = layout.compare(drawn, found), layout.compare(drawn, found, straight)
+        told = layout.compare(drawn, found), layout.compare(drawn, found, lambda: straight)
         return told[0].score, told[1].score  # type: ignore[union-attr]
 
     before, after = scores(seen(card(noise=3)))
@@ -156,6 +157,22 @@ def test_a_lens_neither_turns_nor_stretches_a_mark_and_hides_none_that_is(stenci
     assert after < 1
     for change in ({"degrees": 5}, {"aside": 12}, {"wider": 1.12}):
         assert scores(seen(card(**change, noise=3)))[1] > 2
+
+
+def test_a_lens_is_looked_for_where_marks_lie_otherwise(stencil: Stencil, layout: MarkLayout) -> None:
+    asked: list[float] = []
+
+    def straight() -> None:
+        asked.append(degrees)
+
+    for degrees in (0, 5):
+        found = find_marks(stencil, seen(card(degrees=degrees, noise=3)))
+        assert isinstance(found, Found)
+        drawn = [mark.measure(found.crop, found.inside) for mark in layout.marks]
+        told = layout.compare(drawn, found, straight)
+        assert isinstance(told, LayoutDeviation)
+        assert (told.score >= 1) == (degrees > 0)
+    assert asked == [5]
 
 
 def test_a_view_from_aslant_shifts_no_mark(stencil: Stencil, layout: MarkLayout) -> None:
@@ -270,8 +287,8 @@ def test_the_head_takes_the_lens_out(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(warp=np.random.default_rng(0).uniform(0, 90, (4, 6, 2)).astype(np.float32))
     told: list[np.ndarray] = []
 
-    def compare(drawn: object, found: object, straight: np.ndarray) -> str:
-        told.append(straight)
+    def compare(drawn: object, found: object, straight: Callable[[], np.ndarray]) -> str:
+        told.append(straight())
         return "nothing"
 
     batch = SimpleNamespace(

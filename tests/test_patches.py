@@ -400,7 +400,7 @@ def test_a_glare_covers_what_it_burns_out_and_what_is_around_it(details: MarkDet
 
 
 def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
-    details: MarkDetails, stencil: Stencil
+    details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_marks(stencil, seen(label(noise=3)))
     assert isinstance(found, Found), found
@@ -419,6 +419,9 @@ def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
         share = shaded(1 - third * (1 - light))
         assert share > COVERED
         assert details.covered([replace(found, crop=lit)], nothing) == pytest.approx(share)
+        with monkeypatch.context() as every:  # the slow twin
+            every.setattr("counterfeit_vision.marks.details.APART_BY", 1)
+            assert shaded(1 - third * (1 - light)) == pytest.approx(share, abs=0.01)
     other = find_marks(stencil, seen(label("VELMQRA", noise=3)))
     assert isinstance(other, Found), other
     tinted = np.where(across > 0.7, np.array([0.6, 0.75, 0.9]), 1.0)  # some of it is printed on another colour

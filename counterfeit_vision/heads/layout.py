@@ -33,7 +33,7 @@ class Layout:
             return no_mark(mark)
         goods, found = mark
         deviation = suspects.version_of(row, goods).layout.compare(
-            suspects.drawn(row), found, self._straight(suspects, row, found)
+            suspects.drawn(row), found, lambda: self._straight(suspects, row, found)
         )
         if isinstance(deviation, str):
             return unsaid(deviation)

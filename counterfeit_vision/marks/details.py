@@ -78,7 +78,8 @@ SHADED, HUE = 0.15, 0.1  # of the logarithm of its light, and of its colours
 SOFT = 1.5  # pixels of a frame: finer is grain
 STEP = 0.2  # of a mark's strongest edges, from which it is one
 DARK = 8  # levels, added before logarithms are taken: a dark colour's noise
-LEAST_BARE = 60  # pixels of a frame's ground, fewer of which tell nothing
+APART_BY = 2  # pixels of a frame, in which a shadow is looked for: nothing finer is left
+LEAST_BARE = 15  # such places on the ground, fewer of which tell nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,29 +146,41 @@ class Cut:
         return np.asarray(cv2.dilate(burnt, disc), np.float32)
 
     def shaded(self, seen: Laid | None) -> tuple[int, int]:
-        """How many pixels of that frame are ground on which neither the genuine marks nor a photo draws an edge; and on
+        """How many places of that frame are ground on which neither the genuine marks nor a photo draws an edge; and on
         how many of these the photo is darker or lighter than light that falls off evenly would make it, in its hue.
         """
         if seen is None:
             return 0, 0
         x0, y0, x1, y1 = self.box
-        part = np.s_[y0:y1, x0:x1]
-        both = [cv2.GaussianBlur(one[part].astype(np.float32), (0, 0), SOFT) for one in (self.typical, seen.crop)]
-        bare = seen.inside[part] & (np.abs(self.typical[part] - self._colours[0]).max(axis=2) <= BINS)
-        for one in both:
-            steps = cv2.morphologyEx(to_grey(one), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-            bare &= cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), SPECK) == 0
+        photo = cv2.GaussianBlur(seen.crop[y0:y1, x0:x1].astype(np.float32), (0, 0), SOFT)
+        bare = self._bare & seen.inside[y0:y1, x0:x1] & ~_edges(photo)
         air = int(AROUND / (1 + 2 * AROUND) * max(bare.shape)) + 1
         _, parts = cv2.connectedComponents(bare.astype(np.uint8))
-        bare &= np.isin(parts, parts[air:-air, air:-air])  # what an edge parts from the marks may be the room
-        if bare.sum() < LEAST_BARE:
+        with_marks = np.zeros(parts.max() + 1, bool)  # what an edge parts from the marks may be the room
+        with_marks[parts[air:-air, air:-air]] = True
+        places = np.argwhere((bare & with_marks[parts])[::APART_BY, ::APART_BY])
+        if len(places) < LEAST_BARE:
             return 0, 0
-        genuine, photo = (np.log(one[bare] + DARK) for one in both)
-        light = photo - genuine
+        lines, columns = APART_BY * places.T
+        light = np.log(photo[lines, columns] + DARK) - np.log(self._soft[lines, columns] + DARK)
         hue = light - light.mean(axis=1, keepdims=True)
         same = np.abs(hue - np.median(hue, axis=0)).max(axis=1) <= HUE
-        off = _off_plane(light[same].mean(axis=1), np.argwhere(bare)[same])
+        off = _off_plane(light[same].mean(axis=1), places[same])
         return len(light), int((np.abs(off) >= SHADED).sum())
+
+    @cached_property
+    def _soft(self) -> Floats:
+        """The genuine marks (h, w, 3) in the box, without what is finer than grain."""
+        x0, y0, x1, y1 = self.box
+        return np.asarray(cv2.GaussianBlur(self.typical[y0:y1, x0:x1], (0, 0), SOFT), np.float32)
+
+    @cached_property
+    def _bare(self) -> Bools:
+        """(h, w) of the box: the genuine marks' ground, where they draw no edge."""
+        x0, y0, x1, y1 = self.box
+        return np.asarray(
+            (np.abs(self.typical[y0:y1, x0:x1] - self._colours[0]).max(axis=2) <= BINS) & ~_edges(self._soft)
+        )
 
     @cached_property
     def _colours(self) -> tuple[Floats, Floats]:
@@ -348,6 +361,12 @@ def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
         vectors, tokens = vectors_and_tokens(encoder, np.stack(squares[start : start + encoder.batch_size]), (DEPTH,))
         seen += [CloseUp(vector, rows[0].astype(np.float16)) for vector, rows in zip(vectors, tokens, strict=True)]
     return seen
+
+
+def _edges(picture: Floats) -> Bools:
+    """(h, w) where a picture (h, w, 3) has an edge, and around it."""
+    steps = cv2.morphologyEx(to_grey(picture), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), SPECK) > 0)
 
 
 def _off_plane(values: Floats, places: NDArray[np.int64]) -> Floats:

@@ -24,7 +24,7 @@ photographed from aslant, in glare and under tape.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +46,9 @@ STRETCH = (1.0, 25.0)  # per cent
 SHIFT = (1.0, 12.0)  # pixels of the frame
 SMALL = 16.0  # pixels of the frame: a slimmer mark is expected to lie off more by this over its side, squared
 BENT = (1.0, 4.0, 2.0)  # degrees, per cent and pixels, of goods that fewer than three references show
+
+
+_Pair = tuple[float, tuple[int, ...], str]  # score, which marks may be off, and what is said
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,30 +105,33 @@ class MarkLayout:
         return cls(tuple(marks), pairs)
 
     def compare(
-        self, drawn: Sequence[Drawn | None], found: Found, straight: Floats | None = None
+        self, drawn: Sequence[Drawn | None], found: Found, straight: Callable[[], Floats | None] = lambda: None
     ) -> LayoutDeviation | str:
         """How far the marks of a photo, as they are ``drawn``, lie from how they should; or why that can't be said.
-        ``straight`` (h, w, 2) is the warp of the marks that were ``found`` without the photo's lens, where it is known
-        (:mod:`~counterfeit_vision.geometry.lens`): of both the one by which they lie better is taken.
+        ``straight`` gives the warp (h, w, 2) of the marks that were ``found`` without the photo's lens, where it is
+        known (:mod:`~counterfeit_vision.geometry.lens`). It is asked where they lie otherwise than is usual, and of
+        both warps the one by which they lie better is taken.
         """
         if len(self.marks) < 2:
             return "the product has one known mark, and nothing to lay it beside"
-        warps = [found.warp] if straight is None else [found.warp, straight]
-        worst = (max(self._pairs(drawn, found, warp), key=lambda pair: pair[0], default=None) for warp in warps)
-        best = min((one for one in worst if one is not None), key=lambda pair: pair[0], default=None)
-        if best is None:
+        worst = self._worst(drawn, found, found.warp)
+        if worst is None:
             return "fewer than two marks are seen well enough to tell how they lie"
-        score, marks, text = best
+        if worst[0] >= 1 and (warp := straight()) is not None:
+            worst = min(worst, self._worst(drawn, found, warp) or worst, key=lambda pair: pair[0])
+        score, marks, text = worst
         map_ = np.zeros(found.inside.shape, np.float32)
         for mark in marks:
             x0, y0, x1, y1 = self.marks[mark].box
             map_[y0:y1, x0:x1] = score
         return LayoutDeviation(score, text, map_)
 
-    def _pairs(
-        self, drawn: Sequence[Drawn | None], found: Found, warp: Floats
-    ) -> Iterator[tuple[float, tuple[int, ...], str]]:
-        """Score, which marks may be off, and what is said, for each pair that is seen, laid by a ``warp``."""
+    def _worst(self, drawn: Sequence[Drawn | None], found: Found, warp: Floats) -> _Pair | None:
+        """The pair that lies most otherwise, laid by a ``warp``."""
+        return max(self._pairs(drawn, found, warp), key=lambda pair: pair[0], default=None)
+
+    def _pairs(self, drawn: Sequence[Drawn | None], found: Found, warp: Floats) -> Iterator[_Pair]:
+        """Each pair that is seen, laid by a ``warp``."""
         whole = [found.inside[y0:y1, x0:x1].mean() >= WHOLE for x0, y0, x1, y1 in (mark.box for mark in self.marks)]
         for (one, two), genuine in self.pairs.items():
             if not (whole[one] and whole[two]):
