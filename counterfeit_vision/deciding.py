@@ -219,7 +219,7 @@ class Decider:
             covered=max(evidence.covered for evidence in photo.evidence),
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
-            mirrored=_mirrored(listing, ranked.judged),
+            turned=_turned(listing, ranked.judged),
             expected=self.expected,
             unread=unread,
             stale=self.is_stale,
@@ -394,10 +394,11 @@ def _of_photo(listing: Listing, row: JudgedPhoto) -> str:
     return f"{_name(listing, row).capitalize()}: " if len(listing.photos) > 1 else ""
 
 
-def _mirrored(listing: Listing, judged: Sequence[JudgedPhoto]) -> tuple[str, ...]:
-    """What the photos are called that were judged turned back."""
+def _turned(listing: Listing, judged: Sequence[JudgedPhoto]) -> tuple[str, ...]:
+    """What the photos are called that were turned, and how they were given."""
     alone = len(listing.photos) == 1
-    return tuple("the photo" if alone else _name(listing, row) for row in judged if row.photo.mirrored)
+    turned = [row for row in judged if row.photo.turn]
+    return tuple(f"{'the photo' if alone else _name(listing, row)} ({row.photo.turn})" for row in turned)
 
 
 def _name(listing: Listing, row: JudgedPhoto) -> str:

@@ -35,7 +35,7 @@ from .manifests import count_listings, read_listings
 from .memory import Memory
 from .neighbours import runner_up
 from .progress import counting
-from .stream import EncodedPhoto, encode_photos, stack, turned_back
+from .stream import EncodedPhoto, encode_photos, stack, turned
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 from .usual import LARGEST
 
@@ -303,8 +303,8 @@ def _judge_batch(
             rows = before
         failures += unread
         fault = next((fault for row in rows if (fault := _no_number(listing, row, heads)) is not None), None)
-        mirrored = any(row.photo.mirrored for row in rows)  # they are few, and encoded anew
-        if before is None and rows and not unread and fault is None and not mirrored:
+        as_given = not any(row.photo.turn for row in rows)  # those that are turned are few, and encoded anew
+        if before is None and rows and not unread and fault is None and as_given:
             memory.put(listing, rows)
         yield (listing, rows, failures) if fault is None else (listing, [], [fault])
 
@@ -341,7 +341,7 @@ def _heard_together(
     rows: Sequence[tuple[Listing, EncodedPhoto]], catalog: Catalog, heads: Sequence[Head], known: Sequence[JudgedPhoto]
 ) -> list[JudgedPhoto | Failure]:
     """One each. Where a head lets it pass that a photo can no longer be read, all are asked again about the others; and
-    where photos are mirror images, about their listings, with these photos turned back.
+    where photos are given the wrong way round, about their listings, with these photos turned.
     """
     rows, results = list(rows), dict[int, JudgedPhoto | Failure]()
     while left := [row for row in range(len(rows)) if row not in results]:
@@ -349,7 +349,7 @@ def _heard_together(
         suspects = suspects_of(owners, photos, catalog, {place: known[row] for place, row in enumerate(left) if known})
         try:
             columns = [*zip(*_answers(suspects, heads), strict=True)]
-            turned = {} if known else _turned_back(suspects, heads)
+            turned = {} if known else _turned(suspects, heads)
         except DecodeError:
             if not suspects.unread:
                 raise
@@ -366,13 +366,14 @@ def _heard_together(
     return [results[row] for row in range(len(rows))]
 
 
-def _turned_back(suspects: Suspects, heads: Sequence[Head]) -> dict[int, EncodedPhoto]:
-    """The photos that are mirror images, by their row, turned back. Marks tell it, if a head looks at them."""
+def _turned(suspects: Suspects, heads: Sequence[Head]) -> dict[int, EncodedPhoto]:
+    """The photos that are given the wrong way round, by their row, turned. Marks tell it, if a head looks at them."""
     if not any(isinstance(head, Mark) for head in heads):
         return {}
-    rows = [row for row, flag in enumerate(suspects.each(suspects.is_mirrored)) if flag]
-    photos, pixels = [suspects.encoded[row] for row in rows], map(suspects.pixels, rows)
-    return dict(zip(rows, turned_back(photos, pixels, suspects.catalog.encoder), strict=True))
+    turns = {row: turn for row, turn in enumerate(suspects.each(suspects.turn)) if turn}
+    photos, pixels = [suspects.encoded[row] for row in turns], map(suspects.pixels, turns)
+    again = zip(turns, turned(photos, pixels, [*turns.values()], suspects.catalog.encoder), strict=True)
+    return {row: photo for row, photo in again if photo.turn.mirrored or suspects.more_alike(row, photo.vector)}
 
 
 def _try_to_read(suspects: Suspects, row: int) -> None:
@@ -392,16 +393,17 @@ def _judged(suspects: Suspects, row: int, evidence: tuple[Evidence, ...]) -> Jud
 
 
 def _as_given(evidence: Evidence, photo: EncodedPhoto) -> Evidence:
-    """The evidence of a photo that was turned back with its places on the photo as it was given."""
-    if not photo.mirrored:
+    """The evidence of a photo that was turned with its places on the photo as it was given."""
+    turn, (width, height) = photo.turn, photo.view.size
+    if not turn:
         return evidence
-    width, box, heat, points = photo.view.size[0], evidence.region, evidence.heatmap, evidence.points
-    return dataclasses.replace(
-        evidence,
-        region=None if box is None else Region(width - box.x1, box.y0, width - box.x0, box.y1),
-        heatmap=None if heat is None else np.ascontiguousarray(heat[:, ::-1]),
-        points=None if points is None else np.hstack([width - 1 - points[:, :1], points[:, 1:]]),
-    )
+    box, heat, points = evidence.region, evidence.heatmap, evidence.points
+    if box is not None:
+        ends = turn.places(np.array([[box.x0, box.y0], [box.x1, box.y1]]), (width, height))
+        box = Region(*map(float, (*ends.min(axis=0), *ends.max(axis=0))))
+    if points is not None:
+        points = np.hstack([turn.places(points[:, :2], (width - 1, height - 1)), points[:, 2:]]).astype(np.float32)
+    return dataclasses.replace(evidence, region=box, heatmap=None if heat is None else turn.undone(heat), points=points)
 
 
 def _answers(suspects: Suspects, heads: Sequence[Head]) -> list[list[Evidence]]:

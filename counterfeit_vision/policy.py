@@ -64,7 +64,7 @@ class Findings:
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
       claimed brand's name; empty elsewhere.
-    - ``mirrored``: what its photos are called that are mirror images, and were judged turned back.
+    - ``turned``: what its photos are called that were given the wrong way round, and how, and were judged turned.
     - ``expected``: the share of fakes that is expected, where ``risk`` is a probability; ``None`` where it is none.
     - ``uncounted``: claims that it makes and too few genuine photos that calibrated did.
     - ``unmade``: claims that genuine photos that calibrated made and that cannot be made here.
@@ -101,7 +101,7 @@ class Findings:
     covered: float = 0.0
     unlike: float = 0.0
     joint: str = ""
-    mirrored: tuple[str, ...] = ()
+    turned: tuple[str, ...] = ()
     expected: float | None = None
     uncounted: tuple[str, ...] = ()
     unmade: tuple[str, ...] = ()
@@ -135,10 +135,8 @@ class Policy:
             reason += f" {_stranger(listing, self.authorised).capitalize()}."
         if decision in ("suspected", "review"):
             reason += self._disagreeing(found)
-        if found.mirrored:
-            reason += (
-                f" A mirror image, as a front camera takes it, and judged turned back: {first_few(found.mirrored)}."
-            )
+        if found.turned:
+            reason += f" Judged turned the right way round: {first_few(found.turned)}."
         if found.uncounted:
             few = "too few genuine photos that calibrated make it"
             reason += f" Not counted against it, as {few}: {_names(found.uncounted)}."

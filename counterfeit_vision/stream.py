@@ -33,9 +33,10 @@ from .errors import DecodeError, InputError
 from .progress import progress_bar
 from .small import small_jpeg
 from .threads import Pool
+from .turns import AS_GIVEN, Turn
 from .types import Embeddings, Failure, Photo, PhotoView, check_list
 
-__all__ = ["EncodedPhoto", "embed", "encode_photos", "stack", "turned_back"]
+__all__ = ["EncodedPhoto", "embed", "encode_photos", "stack", "turned"]
 
 AHEAD = 2  # batches of prepared photos that may wait for the encoder
 
@@ -43,8 +44,8 @@ AHEAD = 2  # batches of prepared photos that may wait for the encoder
 @dataclass(frozen=True, eq=False)
 class EncodedPhoto:
     """One photo's row of :class:`~counterfeit_vision.Embeddings`, with its hash, a small copy to show, and ``source``,
-    the photo as it was given, for those who need all its pixels. ``mirrored``: it was given as a mirror image, and
-    ``vector``, ``patches``, ``content`` and :meth:`pixels` are of the photo turned back (:func:`turned_back`).
+    the photo as it was given, for those who need all its pixels. ``turn``: it was given the wrong way round, and
+    ``vector``, ``patches``, ``content`` and :meth:`pixels` are of the photo turned (:func:`turned`).
     """
 
     id: str
@@ -55,15 +56,22 @@ class EncodedPhoto:
     content: Floats
     view: PhotoView
     source: Photo
-    mirrored: bool = False
+    turn: Turn = AS_GIVEN
 
     @property
     def shown_as(self) -> str:
-        """What is known of its :meth:`pixels` is kept by this: its hash, and whether it was turned back."""
-        return f"{self.sha256} mirrored" if self.mirrored else self.sha256
+        """What is known of its :meth:`pixels` is kept by this: its hash, and how it was turned."""
+        turn = self.turn
+        return f"{self.sha256} {turn.quarters}{' mirrored' * turn.mirrored}" if turn else self.sha256
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of its :meth:`pixels`."""
+        width, height = self.view.size
+        return (height, width) if self.turn.quarters % 2 else (width, height)
 
     def pixels(self) -> Pixels:
-        """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew; turned back where it is ``mirrored``.
+        """The whole photo, (h, w, 3) uint8 RGB, upright, decoded anew; by its ``turn`` the right way round.
 
         Raises :class:`~counterfeit_vision.DecodeError` where its file has gone since, or shows another picture.
         """
@@ -71,7 +79,7 @@ class EncodedPhoto:
         decoded = decode(self.source, name=name)
         if decoded.sha256 != self.sha256:
             raise _changed(name)
-        return np.ascontiguousarray(decoded.pixels[:, ::-1]) if self.mirrored else decoded.pixels
+        return self.turn.of(decoded.pixels) if self.turn else decoded.pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +155,17 @@ def stack(rows: Sequence[EncodedPhoto], *, encoder: Encoder, failures: Sequence[
     )
 
 
-def turned_back(
-    photos: Sequence[EncodedPhoto], pixels: Iterable[Pixels], encoder: Encoder
+def turned(
+    photos: Sequence[EncodedPhoto], pixels: Iterable[Pixels], turns: Sequence[Turn], encoder: Encoder
 ) -> Generator[EncodedPhoto, None, None]:
-    """Photos that are mirror images, of these ``pixels`` (h, w, 3), encoded again as they are not mirrored. Their ids,
+    """Photos that are given the wrong way round, of these ``pixels`` (h, w, 3), turned and encoded again. Their ids,
     hashes and small copies stay.
     """
-    shown = ((photo.id, np.ascontiguousarray(mirror[:, ::-1])) for photo, mirror in zip(photos, pixels, strict=True))
-    for photo, result in zip(photos, encode_photos(shown, encoder=encoder, cache=False, views=False), strict=True):
+    shown = ((photo.id, turn.of(given)) for photo, given, turn in zip(photos, pixels, turns, strict=True))
+    again = encode_photos(shown, encoder=encoder, cache=False, views=False)
+    for photo, turn, result in zip(photos, turns, again, strict=True):
         assert isinstance(result, EncodedPhoto)
-        yield dataclasses.replace(result, sha256=photo.sha256, view=photo.view, source=photo.source, mirrored=True)
+        yield dataclasses.replace(result, sha256=photo.sha256, view=photo.view, source=photo.source, turn=turn)
 
 
 def encode_photos(

@@ -40,6 +40,7 @@ ORDER = [
     "cache",
     "packing",
     "memory",
+    "turns",
     "stream",
     "manifests",
     "geometry",

@@ -492,11 +492,11 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
 
 
-def test_photos_that_were_judged_turned_back_are_named() -> None:
+def test_photos_that_were_judged_turned_are_named() -> None:
     for p, said in ((0.01, "suspected"), (0.5, "clear")):
-        decision, reason = word(Policy(ALPHA), found(p, mirrored=("photo 2", "photo 3")))
+        decision, reason = word(Policy(ALPHA), found(p, turned=("photo 2 (on its side)", "photo 3 (upside down)")))
         assert decision == said
-        assert "A mirror image, as a front camera takes it, and judged turned back: photo 2, photo 3." in reason
+        assert "Judged turned the right way round: photo 2 (on its side), photo 3 (upside down)." in reason
 
 
 def test_a_seller_without_an_id_is_no_authorised_one() -> None:

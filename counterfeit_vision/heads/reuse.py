@@ -162,7 +162,7 @@ class Reuse:
         by_vector = near[np.argsort(-(catalog.vectors[near] @ suspects.photos.vectors[row]), kind="stable")]
         keys = _candidates(catalog.genuine, near, by_vector)
         found = [compare_traits(photo, self._traits(suspects, key)) for key in keys]
-        if suspects.encoded[row].mirrored:  # what matches once it is turned back is a mirror image as it was given
+        if suspects.encoded[row].turn.mirrored:  # what matches once it is turned back is a mirror image as it was given
             found = [dataclasses.replace(match, mirror=not match.mirror) for match in found]
         order = _surest_first(found, catalog.genuine[keys])
         best, match, references = keys[order[0]], found[order[0]], [catalog.references[keys[place]] for place in order]

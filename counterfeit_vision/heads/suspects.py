@@ -36,6 +36,7 @@ from ..products.whole import WholeProduct
 from ..stream import EncodedPhoto
 from ..threads import Once, each
 from ..traits import Traits, find_traits
+from ..turns import AS_GIVEN, Turn
 from ..types import Embeddings, Listing
 
 __all__ = ["CLOSE", "SAME", "Suspects"]
@@ -61,6 +62,7 @@ THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks ma
 # Correlation of all of a side but its marks with the genuine, from which a photo shows that side. On drawn cards 14
 # backs with the front's outline had at most 0.27, and 77 fronts with another mark or none 0.33 and more
 SAME = 0.3
+ASKEW = 2 / 3  # of a quarter of a turn: what is less so than that is held a little aslant
 POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
@@ -80,8 +82,8 @@ class Suspects:
     """A batch of N photos to be judged, one aligned row each.
 
     ``photos`` are their embeddings, ``listings`` the listing that each belongs to, ``encoded`` the photos as they came
-    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), turned back where
-    they are ``mirrored``: places that heads name are told later on the photo as it was given. ``neighbours`` are their
+    out of the stream (``view`` is a small copy and the size, ``source`` the photo as it was given), turned where they
+    have a ``turn``: places that heads name are told later on the photo as it was given. ``neighbours`` are their
     nearest genuine references in ``catalog``. ``taken_for`` are the :meth:`goods` of photos of which no product
     is claimed, as far as a head asked for them; ``guessed`` are the photos that a head took for the nearest product, as
     none had. ``unread`` are the photos whose file had gone or changed when a head asked for its pixels.
@@ -139,7 +141,7 @@ class Suspects:
 
     def size(self, row: int) -> tuple[int, int]:
         """(width, height) of the upright photo."""
-        return self.encoded[row].view.size
+        return self.encoded[row].size
 
     def goods(self, row: int) -> str:
         """The key in ``catalog.goods`` of the claimed product; if brands share its name, the nearest, or, where none is
@@ -305,6 +307,29 @@ class Suspects:
         return likely_place(stencil, photo, features)
 
     @_once
+    def turn(self, row: int) -> Turn:
+        """How a photo has to be turned to be the right way round, if it was not yet: by its marks it is a mirror image,
+        or as they are found on it, on its side or upside down beside each of the genuine photos that show them.
+
+        Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
+        """
+        goods = self.goods(row)
+        stencil, found = self.marks_of(goods).stencil, self.mark_of(row, goods)
+        if self.encoded[row].turn or isinstance(stencil, str):
+            return AS_GIVEN
+        if self.is_mirrored(row):
+            return Turn(mirrored=True)
+        if isinstance(found, str):
+            return AS_GIVEN
+        off = (_slant(found.warp) - np.array([_slant(warp) for warp in stencil.warps])) % 4
+        off = off[np.abs(off - 4 * (off > 2)).argmin()]
+        return Turn(quarters=round(off) % 4 if ASKEW <= off <= 4 - ASKEW else 0)
+
+    def more_alike(self, row: int, vector: Floats) -> bool:
+        """Whether a photo's goods are more alike to the genuine ones by a ``vector`` (D,) than by its own."""
+        genuine = self.catalog.vectors[self.marks_of(self.goods(row)).rows]
+        return bool((genuine @ vector).max() > (genuine @ self.photos.vectors[row]).max())
+
     def is_mirrored(self, row: int) -> bool:
         """Whether a photo is given as a mirror image, as a front camera takes it: its marks fit badly as it is; turned
         back, each of those of its :meth:`goods` plainly is there, and what is drawn beside them fits better, too. Marks
@@ -315,7 +340,7 @@ class Suspects:
         goods = self.goods(row)
         stencil, place = self.marks_of(goods).stencil, self.place_of(row, goods)
         fit = -1.0 if isinstance(place, str) else min(place.likeness, *place.likenesses)
-        asked = fit < SURE and self._could_show_marks(row, goods) and not self.encoded[row].mirrored
+        asked = fit < SURE and self._could_show_marks(row, goods) and not self.encoded[row].turn
         if not asked or isinstance(stencil, str) or stencil.relief:
             return False
         photo = self.pixels(row)
@@ -509,6 +534,12 @@ class Suspects:
         """
         found, goods = self.near(row)[0], self.catalog.goods
         return np.array([key for key in found if key >= 0 and goods[key] == goods[found[0]]][:most], np.int64)
+
+
+def _slant(warp: Floats) -> float:
+    """How far a frame whose pixels lie at ``warp`` (h, w, 2) on a photo is turned there, in quarters of a turn."""
+    x, y = (warp[:, -1] - warp[:, 0]).mean(axis=0)
+    return float(np.arctan2(y, x) / (np.pi / 2))
 
 
 def _in_place(turned: Found, stencil: Stencil, width: int) -> Floats:
