@@ -22,8 +22,9 @@ def seen(matrix: list[list[float]]) -> np.ndarray:
 def test_a_shift_a_turn_a_scale_and_another_width_are_no_bend() -> None:
     there = (PLACES @ TURN + (30, -12)).astype(np.float32)
     for here in (PLACES, PLACES + NOISE, PLACES * np.float32([1.01, 1]) + NOISE):
-        pixels, beyond = bend(here, there)
+        pixels, beyond, told = bend(here, there)
         assert pixels == 0
+        assert told == pytest.approx(0 if here is PLACES else 0.1 / len(here) ** 0.5, rel=0.2, abs=1e-5)
         assert beyond < 5
 
 
@@ -32,9 +33,9 @@ def test_a_perspective_and_a_slant_are_measured_in_pixels_of_the_first_photo() -
     askew = seen([[1, 0, 0], [0, 1, 0], [4e-5, 0, 1]])
     slanted = seen([[1, 0.005, 0], [0.005, 1, 0], [0, 0, 1]])
     for here in (askew, slanted):
-        found, _ = bend(here, there)
+        found, *_ = bend(here, there)
         assert 0.2 < found < 0.8
-        noisy, beyond = bend(here + NOISE, there)
+        noisy, beyond, _ = bend(here + NOISE, there)
         assert noisy == pytest.approx(found, rel=0.2)
         assert bend(2 * here, there)[0] == pytest.approx(2 * found, rel=0.01)
         assert bend(here + 2 * NOISE, there)[1] == pytest.approx(beyond / 4, rel=0.3)
@@ -49,11 +50,11 @@ def test_what_strays_bends_nothing() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 19])
 def test_by_few_points_anything_may_be_bent(count: int) -> None:
-    assert bend(PLACES[:count], PLACES[:count]) == (np.inf, 0)
+    assert bend(PLACES[:count], PLACES[:count]) == (np.inf, 0, np.inf)
 
 
 def test_points_in_one_place_tell_nothing() -> None:
-    assert bend(np.zeros((30, 2), np.float32), np.zeros((30, 2), np.float32)) == (0, 0)
+    assert bend(np.zeros((30, 2), np.float32), np.zeros((30, 2), np.float32))[:2] == (0, 0)
 
 
 def test_corners_are_followed_whatever_the_light() -> None:

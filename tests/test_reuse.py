@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import offered
+from goods import label, seen
 from PIL import Image, ImageFilter
 
 from counterfeit_vision import Catalog, Listing, Reference
@@ -480,3 +481,17 @@ def test_a_print_that_photos_share_is_no_alarm_where_few_share_any_and_a_copy_is
     shared, copy = tail_p(usual(np.array([[ANOTHER], [COPY]])))[:, 0]
     assert shared > 0.002
     assert copy < 0.0002
+
+
+def test_what_scatters_beside_any_bend_is_not_proved_a_copy() -> None:
+    """As the corners of another piece do, whose print is the same, and whose grain or line of text is not."""
+    photo = seen(label(noise=1))
+    height, width = photo.shape[:2]
+    aside = np.random.default_rng(0).normal(0, 1, (height, width, 2)).astype(np.float32)
+    aside = cv2.GaussianBlur(aside, (0, 0), 12)
+    places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) + 0.7 * aside / aside.std()
+    another = cv2.remap(photo, places.astype(np.float32), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    found = compare_photos(another, photo)
+    assert found.agreement > 0.95
+    assert not found.same_photo
+    assert len(found.artwork) >= 20, "they share the print"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -79,6 +80,11 @@ BENT = 0.19
 # corners of a close-up tell a twentieth of a pixel. Of 880 copies with one edit it is at most 23 times, of other shots
 # of drawn goods at least 71.
 SURELY, SURELY_BENT = 40.0, 0.06
+# Pixels on the small grid to which corners tell a bend, as they scatter and as many as they are: where it is more, no
+# copy is proved. Of 983 copies, with one edit or several, in af1's development half and of drawn goods (seeds 190 to
+# 192 of benchmarks/printed.py) it is 0.021 at most, but for one that is blurred (0.032, 22 corners); of the 13 pairs of
+# these goods' siblings that passed for copies 0.032 and more
+TOLD = 0.03
 SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference
 
@@ -347,8 +353,11 @@ def _bend(first: Traits, second: Traits, laid: _Laid) -> float:
     there = second.original(np.asarray(on_grid @ laid.to_second[:2, :2].T, np.float32))
     if np.linalg.det(laid.to_second) < 0:
         there[:, 0] *= -1
-    pixels, beyond = bend(here, there)
-    return float(pixels * width / first.size[0] / (SURELY_BENT if beyond > SURELY else BENT))
+    pixels, beyond, told = bend(here, there)
+    scale = width / first.size[0]
+    if told * scale > TOLD:
+        return math.inf
+    return float(pixels * scale / (SURELY_BENT if beyond > SURELY else BENT))
 
 
 def _agreement(laid: _Laid) -> tuple[float, float]:
