@@ -274,7 +274,10 @@ class Catalog:
         boxed = np.array([bool(self.references[row].regions) for row in rows], bool)
         first = evenly_spread(rows[boxed].tolist(), STENCIL_REFERENCES)
         others = evenly_spread(rows[~boxed].tolist(), STENCIL_REFERENCES - len(first))
-        rows = np.array([*first, *others], np.int64)
+        return self._marks_on(np.array([*first, *others], np.int64))
+
+    def _marks_on(self, rows: Ints) -> GoodsMarks:
+        """The marks that those references show."""
         keys = rows.tolist()
         memory = self.memory_of(keys)
 
@@ -282,7 +285,7 @@ class Catalog:
             return make_stencil([self.pixels(row) for row in keys], [self.regions(row) for row in keys])
 
         known = memory("stencil", [Stencil, Keypoints], stencil)
-        return GoodsMarks(rows, known, self.encoder, memory, self.pixels, self._product_on)
+        return GoodsMarks(rows, known, self.encoder, memory, self.pixels, self._product_on, self._marks_on)
 
     def memory_of(self, rows: Sequence[int]) -> Memory:
         """What is kept on disk of these references together; the key is their copies, regions and sizes."""

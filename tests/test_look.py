@@ -225,11 +225,31 @@ def test_a_back_that_is_like_what_surrounds_the_marks_by_accident_is_not_judged(
     for head in (Look(), Mark()):
         front, back, erased = head.score(trio)
         assert (front.applicable, back.applicable, erased.applicable) == (True, False, True)
-    assert [trio.shown_elsewhere(row) for row in range(3)] == [False, True, False]
+    assert [bool(trio.shown_elsewhere(row)) for row in range(3)] == [False, True, False]
     pair = replace(batch, listings=[batch.listings[0]] * 3)
     pair._known.get(("marks_of", goods), lambda: replace(catalog.marks_of(goods), product=lambda row: None))
     pair._known.get(("place_of", 1, goods), lambda: accident)
     assert not pair.shown_elsewhere(1), "where the whole side is not known, what surrounds the marks is all there is"
+
+
+def test_a_back_that_the_catalogue_has_is_not_missed_the_marks_of_the_front(clip: TowerEncoder) -> None:
+    print_ = Region(50, 30, 520, 370)
+    rows = [
+        Reference(id="front", photo=printed(), brand="velmora", product="card", regions=[BOX]),
+        Reference(id="front 2", photo=seen(printed(noise=1)), brand="velmora", product="card"),
+        Reference(id="back", photo=leaflet(), brand="velmora", product="card", regions=[print_]),
+        Reference(id="back 2", photo=seen(leaflet(), seed=4), brand="velmora", product="card"),
+    ]
+    catalog = Catalog.build(rows, encoder=clip, cache=False, find_marks=False)
+    batch = suspects(catalog, [seen(leaflet(), seed=9), seen(printed(noise=3, bare=True))])
+    assert not isinstance(batch.mark_of(0, "velmora/card"), Found)
+    for head in (Mark(), Look()):
+        back, erased = head.score(batch)
+        assert erased.applicable
+        assert not back.applicable
+    assert "another side, as the catalogue's 'back" in Mark().score(batch)[0].text
+    without = Catalog.build(rows[:2], encoder=clip, cache=False, find_marks=False)
+    assert Mark().score(suspects(without, [seen(leaflet(), seed=9)]))[0].applicable
 
 
 def test_a_fake_that_is_sold_as_another_product_is_judged_by_what_it_is_a_fake_of(clip: TowerEncoder) -> None:

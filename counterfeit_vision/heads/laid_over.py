@@ -42,9 +42,9 @@ def no_mark(reason: str) -> Evidence:
     return Evidence.not_applicable(f"No mark was found: {reason}.")
 
 
-def no_mark_but_elsewhere(reason: str) -> Evidence:
-    """As :func:`no_mark`, where another photo of the listing shows the marks."""
-    return no_mark(f"{reason}; another photo of the listing shows them")
+def no_mark_but_elsewhere(reason: str, why: str) -> Evidence:
+    """As :func:`no_mark`, where the marks are :meth:`~.suspects.Suspects.shown_elsewhere`."""
+    return no_mark(f"{reason}; {why}")
 
 
 def unsaid(reason: str) -> Evidence:
@@ -126,8 +126,8 @@ def differs_as_a_whole(
     if isinstance(over, str):
         return unsaid(over)
     mark = suspects.mark(row)
-    if isinstance(mark, str) and suspects.shown_elsewhere(row):
-        return no_mark_but_elsewhere(mark)
+    if isinstance(mark, str) and (why := suspects.shown_elsewhere(row)):
+        return no_mark_but_elsewhere(mark, why)
     goods, whole, laid = over
     found = compare(whole, laid)
     if isinstance(found, str):

@@ -33,8 +33,8 @@ class Look:
         place, mark = suspects.place(row), suspects.mark(row)
         if isinstance(place, str):
             return unsaid(place)
-        if isinstance(mark, str) and suspects.shown_elsewhere(row):
-            return no_mark_but_elsewhere(mark)
+        if isinstance(mark, str) and (why := suspects.shown_elsewhere(row)):
+            return no_mark_but_elsewhere(mark, why)
         seen = suspects.close_up(row)
         if seen is None or (details := suspects.version_of(row, place[0]).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")

@@ -42,8 +42,8 @@ class Mark:
         goods = suspects.goods(row)
         found = suspects.mark_of(row, goods)
         if isinstance(found, str):
-            if suspects.shown_elsewhere(row):
-                return no_mark_but_elsewhere(found)
+            if why := suspects.shown_elsewhere(row):
+                return no_mark_but_elsewhere(found, why)
             if not suspects.lacks_mark(row):
                 return no_mark(found)
             return self._lacking(suspects, row, found)

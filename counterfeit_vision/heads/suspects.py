@@ -372,9 +372,10 @@ class Suspects:
         goods = self.goods(row)
         return isinstance(self.mark_of(row, goods), str) and self._could_show_marks(row, goods)
 
-    def shown_elsewhere(self, row: int) -> bool:
-        """Whether another photo of the same listing shows the marks of the same product, and this one, as far as can be
-        told, not the side that bears them (:meth:`_shows_side`).
+    def shown_elsewhere(self, row: int) -> str:
+        """Why the marks need not be on a photo that does not show, as far as can be told, the side that bears them
+        (:meth:`_shows_side`): another photo of the same listing shows those of the same product, or it bears the marks
+        of another side that the catalogue has; empty where nothing says so.
         """
         goods = self.goods(row)
         shown = any(
@@ -384,7 +385,26 @@ class Suspects:
             and not isinstance(self.mark_of(other, goods), str)
             for other, listing in enumerate(self.listings)
         )
-        return shown and not self._shows_side(row, goods)
+        if self._shows_side(row, goods):
+            return ""
+        return "another photo of the listing shows them" if shown else self._other_side(row, goods)
+
+    @_once
+    def _other_side(self, row: int, goods: str) -> str:
+        """That a photo bears each of the marks of another side of those goods, as the catalogue has them, or empty."""
+        known = self.marks_of(goods).other_side
+        if known is None or isinstance(known.stencil, str) or not self._could_show_marks(row, goods):
+            return ""
+        try:
+            photo, relief = self.pixels(row), known.stencil.relief
+        except DecodeError:
+            return ""
+        features = self._features.get((row, relief), lambda: MarkFeatures.of(photo, relief=relief))
+        place = likely_place(known.stencil, photo, features)
+        if not is_found(place) or min(place.likenesses) < FOUND:
+            return ""
+        shown = self.catalog.references[int(known.shown_by[known.stencil.most_alike(place)])].id
+        return f"it shows another side, as the catalogue's {shown!r} does (correlation {place.likeness:.2f})"
 
     @_once
     def _shows_side(self, row: int, goods: str) -> bool:

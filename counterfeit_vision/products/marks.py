@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..arrays import Floats, Ints, Pixels
 from ..encoders.base import precision_of
 from ..geometry.keypoints import Keypoints
@@ -30,8 +32,8 @@ __all__ = ["GoodsMarks"]
 class GoodsMarks:
     """``stencil``: the marks, the references ``rows`` (n,) of the catalogue, those with regions first, laid over each
     other, or why that can't be done; ``photos`` gives a reference's pixels (h, w, 3), ``product`` a map of how surely
-    it shows the product, 0..1, ``None`` where nothing tells. What else is known is made on first use and kept, some of
-    it in the ``memory`` of these references, too.
+    it shows the product, 0..1, ``None`` where nothing tells; ``on`` what is known of other references' marks. What else
+    is known is made on first use and kept, some of it in the ``memory`` of these references, too.
     """
 
     rows: Ints
@@ -40,11 +42,21 @@ class GoodsMarks:
     memory: Memory
     photos: Callable[[int], Pixels]
     product: Callable[[int], Floats | None]
+    on: Callable[[Ints], GoodsMarks] | None = None
 
     @property
     def shown_by(self) -> Ints:
         """Those of ``rows`` that the stencil was made from; all where there is none."""
         return self.rows if isinstance(self.stencil, str) else self.rows[list(self.stencil.rows)]
+
+    @cached_property
+    def other_side(self) -> GoodsMarks | None:
+        """What is known of the marks of those references that the stencil was not made from, where two of them agree:
+        they show another side. One alone may be a bad photo of this one.
+        """
+        left = self.rows[~np.isin(self.rows, self.shown_by)]
+        other = self.on(left) if self.on is not None and len(left) > 1 else None
+        return other if other is not None and not isinstance(other.stencil, str) and len(other.shown_by) > 1 else None
 
     @cached_property
     def versions(self) -> tuple[GoodsMarks, ...]:
@@ -53,7 +65,7 @@ class GoodsMarks:
         if isinstance(stencil, str) or len(stencil.versions) == 1:
             return (self,)
         return tuple(
-            replace(self, stencil=one, memory=self.memory.part(",".join(map(str, one.rows))))
+            replace(self, stencil=one, memory=self.memory.part(",".join(map(str, one.rows))), on=None)
             for one in stencil.versions
         )
 
