@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from goods import BOX, SIGN, WORD, catalogue, label, seen, suspects
@@ -184,3 +185,14 @@ def test_a_turn_that_makes_a_photo_less_like_the_genuine_ones_is_not_kept(
     monkeypatch.setattr("counterfeit_vision.heads.suspects.Suspects.turn", lambda *_: Turn(2))
     (judged,) = said(one_mark, [seen(label(noise=3))])
     assert not judged.photo.turn
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(-35, 0), (35, 0), (55, 3), (-55, 1), (150, 2)])
+def test_a_photo_that_is_aslant_is_turned_by_the_nearest_quarter(
+    one_mark: cv.Catalog, degrees: int, quarters: int
+) -> None:
+    photo = cv2.copyMakeBorder(seen(label(noise=3)), 90, 90, 90, 90, cv2.BORDER_REPLICATE)
+    height, width = photo.shape[:2]
+    aslant = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)  # anticlockwise
+    given = cv2.warpAffine(photo, aslant, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    assert suspects(one_mark, [given]).turn(0) == Turn(quarters)

@@ -62,7 +62,6 @@ THUMBNAIL = 128  # pixels on the long side of a photo: on a smaller one marks ma
 # Correlation of all of a side but its marks with the genuine, from which a photo shows that side. On drawn cards 14
 # backs with the front's outline had at most 0.27, and 77 fronts with another mark or none 0.33 and more
 SAME = 0.3
-ASKEW = 2 / 3  # of a quarter of a turn: what is less so than that is held a little aslant
 POINTS_KEPT = 32  # sets of local features that stay in memory, a megabyte each: of as many photos as threads look at
 PIXELS_KEPT = 256 << 20  # bytes of a batch's whole photos that stay in memory, so that each head need not decode again
 
@@ -322,8 +321,7 @@ class Suspects:
         if isinstance(found, str):
             return AS_GIVEN
         off = (_slant(found.warp) - np.array([_slant(warp) for warp in stencil.warps])) % 4
-        off = off[np.abs(off - 4 * (off > 2)).argmin()]
-        return Turn(quarters=round(off) % 4 if ASKEW <= off <= 4 - ASKEW else 0)
+        return Turn(quarters=round(off[np.minimum(off, 4 - off).argmin()]) % 4)
 
     def more_alike(self, row: int, vector: Floats) -> bool:
         """Whether a photo's goods are more alike to the genuine ones by a ``vector`` (D,) than by its own."""
