@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, CLOSE, TILT, engraved, label, labels, plates, seen, stencil_of
+from goods import BOX, CLOSE, ONE, SIGN, TILT, WORD, engraved, label, labels, plates, seen, stencil_of
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
 from counterfeit_vision import catalog as catalog_module
@@ -32,6 +32,7 @@ from counterfeit_vision.marks.finding import (
     Stencil,
     cut,
     find_marks,
+    is_found,
     lay_over,
     likely_place,
     make_stencil,
@@ -453,6 +454,32 @@ def test_a_reference_with_boxes_around_more_of_the_marks_than_the_others_have_fr
     made = make_stencil(photos, [[emblem, word], [emblem], [emblem]])
     assert isinstance(made, Stencil)
     assert (made.rows[0], len(made.boxes)) == (0, 2)
+
+
+def test_a_back_that_bears_the_name_alone_is_no_reference_of_the_front() -> None:
+    back = np.full((400, 560, 3), (225, 215, 195), np.uint8)
+    cv2.putText(back, "VELMORA", (155, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.9, (30, 60, 110), 6, cv2.LINE_AA)
+    for row in range(8):
+        words = f"STORE COOL {29 * row + 13} USE BY {row * 7 + 2}"
+        cv2.putText(back, words, (60, 150 + 27 * row), cv2.FONT_HERSHEY_PLAIN, 1.6, (80, 60, 60), 2, cv2.LINE_AA)
+    front, other = [SIGN, WORD], [Region(150, 45, 410, 110), Region(50, 125, 520, 350)]
+    assert is_found(likely_place(stencil_of([label()], front), back))
+    made = make_stencil([label(), back, label(noise=1), label(noise=2)], [front, other, front, front])
+    assert isinstance(made, Stencil)
+    assert made.rows == (0, 2, 3)
+
+
+def test_a_reference_shows_another_side_where_it_lacks_a_mark_and_its_boxes_are_of_others(stencil: Stencil) -> None:
+    place = likely_place(stencil, label(noise=3))
+    assert isinstance(place, Found)
+    lacking = replace(place, regions=(SIGN, WORD), likenesses=(0.1, 0.9), likeness=0.6)
+    whole, print_ = Region(0, 0, 560, 400), Region(40, 290, 410, 370)
+    told = finding._shows_another_side
+    assert told(lacking, [WORD, print_])
+    assert not told(lacking, []), "nothing tells"
+    assert not told(lacking, ONE), "a version, or something over the sign"
+    bearing = replace(lacking, likenesses=(0.5, 0.9))
+    assert not told(bearing, [whole, print_]), "its boxes are drawn badly"
 
 
 def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief(

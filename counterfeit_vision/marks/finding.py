@@ -350,7 +350,7 @@ def _with_others(
     for row, photo in enumerate(photos):
         if row not in first.rows:
             found, points = _looked_for(first, photo, features[row])
-            if not isinstance(found, str):
+            if not isinstance(found, str) and not _shows_another_side(found, regions[row]):
                 placed.append(_Placed(row, found, _moved(points, inverse(found.matrix))))
     alike = {one.row: one.laid.likeness for one in placed if is_found(one.laid)}
     fit = [one for one in placed if one.laid.inside[first.on_mark()].mean() >= MOST]
@@ -463,8 +463,18 @@ def _shared(one: Region, other: Region) -> float:
 
 def _borne_out(laid: Found, drawn: Sequence[Region]) -> float:
     """How far the boxes drawn on a photo are those of the marks laid over it: all together, or each is one of these."""
-    each = min(max(_shared(one, other) for one in laid.regions) for other in drawn)
-    return max(_shared(laid.region, _around(drawn)), each)
+    return max(_shared(laid.region, _around(drawn)), _each_borne_out(laid, drawn))
+
+
+def _each_borne_out(laid: Found, drawn: Sequence[Region]) -> float:
+    return min(max(_shared(one, other) for one in laid.regions) for other in drawn)
+
+
+def _shows_another_side(laid: Found, drawn: Sequence[Region]) -> bool:
+    """Whether the boxes drawn on a photo are not all of the marks laid over it, of which it lacks some: the back may
+    bear the brand's name, too, or lie as the front does.
+    """
+    return bool(drawn) and min(laid.likenesses) < FOUND and _each_borne_out(laid, drawn) < SAME
 
 
 # --- registration -----------------------------------------------------------------------------------------------------
