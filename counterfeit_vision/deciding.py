@@ -234,7 +234,7 @@ class Decider:
         """Whether the marks of what the photos that count show are known, and neither they nor what surrounds them were
         found on any photo.
         """
-        looked = [evidence.applicable for evidence in said(ranked.judged, self.heads, Mark.name)]
+        looked = [item.applicable or bool(item.references) for item in said(ranked.judged, self.heads, Mark.name)]
         return not ranked.marked.any() and any(looked[row] for row in ranked.counted.tolist())
 
     def _misnamed(self, listing: Listing, ranked: _Ranked) -> str | None:

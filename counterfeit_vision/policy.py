@@ -136,7 +136,7 @@ class Policy:
         if decision in ("suspected", "review"):
             reason += self._disagreeing(found)
         if found.turned:
-            reason += f" Judged turned the right way round: {first_few(found.turned)}."
+            reason += f" Judged turned the right way round, as the marks lie: {first_few(found.turned)}."
         if found.uncounted:
             few = "too few genuine photos that calibrated make it"
             reason += f" Not counted against it, as {few}: {_names(found.uncounted)}."

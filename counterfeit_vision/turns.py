@@ -29,9 +29,8 @@ class Turn:
 
     def __str__(self) -> str:
         """What the photo is as it was given; empty for one that is the right way round."""
-        if self.mirrored:
-            return "a mirror image, as a front camera takes it"
-        return ("", "on its side", "upside down", "on its side")[self.quarters]
+        lies = ("", "on its side", "upside down", "on its side")[self.quarters]
+        return ", ".join(["a mirror image, as a front camera takes it"] * self.mirrored + [lies] * bool(lies))
 
     def of(self, photo: NDArray[_Picture]) -> NDArray[_Picture]:
         """A photo (h, w, ...) as it was given -> the right way round."""

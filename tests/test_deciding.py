@@ -113,3 +113,19 @@ def test_the_brand_of_a_named_product_counts_and_of_several_photos_one_is_enough
     assert misnamed([nearest, other], brand=other) is None
     half = ranked_of(2, kinds=[nearest, other], known=np.array([True, False]))  # what is not known counts for nothing
     assert given._misnamed(Listing(id="x", photos=["p"], brand=other), half) == other
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wanted"),
+    [
+        (Evidence(0.5, "The marks were not found on the photo."), True),
+        (dataclasses.replace(Evidence.not_applicable("It shows a back."), references=("front",)), True),
+        (Evidence.not_applicable("No marks are known."), False),
+    ],
+)
+def test_marks_that_were_looked_for_in_vain_are_on_no_photo(evidence: Evidence, wanted: bool) -> None:
+    given = SimpleNamespace(heads=("mark",))
+    judged = [SimpleNamespace(evidence=[evidence])]
+    for marked in (False, True):
+        ranked = ranked_of(1, judged=judged, marked=np.array([marked]))
+        assert Decider._unmarked(given, ranked) == (wanted and not marked)  # type: ignore[arg-type]

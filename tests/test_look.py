@@ -247,7 +247,9 @@ def test_a_back_that_the_catalogue_has_is_not_missed_the_marks_of_the_front(clip
         back, erased = head.score(batch)
         assert erased.applicable
         assert not back.applicable
-    assert "another side, as the catalogue's 'back" in Mark().score(batch)[0].text
+    (told, _) = Mark().score(batch)
+    assert "another side, as the catalogue's 'back" in told.text
+    assert told.references == ("front",), "whose marks were looked for"
     without = Catalog.build(rows[:2], encoder=clip, cache=False, find_marks=False)
     assert Mark().score(suspects(without, [seen(leaflet(), seed=9)]))[0].applicable
 

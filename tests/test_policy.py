@@ -496,7 +496,10 @@ def test_photos_that_were_judged_turned_are_named() -> None:
     for p, said in ((0.01, "suspected"), (0.5, "clear")):
         decision, reason = word(Policy(ALPHA), found(p, turned=("photo 2 (on its side)", "photo 3 (upside down)")))
         assert decision == said
-        assert "Judged turned the right way round: photo 2 (on its side), photo 3 (upside down)." in reason
+        assert (
+            "Judged turned the right way round, as the marks lie: photo 2 (on its side), photo 3 (upside down)."
+            in reason
+        )
 
 
 def test_a_seller_without_an_id_is_no_authorised_one() -> None:

@@ -494,4 +494,5 @@ def test_what_scatters_beside_any_bend_is_not_proved_a_copy() -> None:
     found = compare_photos(another, photo)
     assert found.agreement > 0.95
     assert not found.same_photo
+    assert found.score > 0.4, "no other picture is more alike"
     assert len(found.artwork) >= 20, "they share the print"

@@ -55,13 +55,13 @@ def said(
 def test_a_mirror_image_is_one_where_all_is_mirrored(marks: str, request: pytest.FixtureRequest) -> None:
     catalog = request.getfixturevalue(marks)
     found = suspects(catalog, [flipped(seen(label(noise=3))), backwards(SIGN, WORD)])
-    assert [found.is_mirrored(row) for row in range(2)] == [True, False]
+    assert [found.turn(row).mirrored for row in range(2)] == [True, False]
 
 
 def test_a_mark_that_alone_is_mirrored_makes_no_mirror_image(two_marks: cv.Catalog) -> None:
     found = suspects(two_marks, [backwards(SIGN), flipped(backwards(SIGN))])
-    assert not found.is_mirrored(0)
-    assert not found.is_mirrored(1), "nor is one where a mark is as it should be, and all else is not"
+    assert not found.turn(0).mirrored
+    assert not found.turn(1).mirrored, "nor is one where a mark is as it should be, and all else is not"
 
 
 def test_it_is_judged_as_its_twin_and_its_places_lie_on_the_photo_as_given(one_mark: cv.Catalog) -> None:
@@ -164,6 +164,15 @@ def test_a_photo_on_its_side_or_upside_down_is_judged_as_its_twin(one_mark: cv.C
                 x0, y0, x1, y1 = (round(end) for end in box.to_list())
                 picture[y0:y1, x0:x1] = 1
             assert (np.rot90(shown, -quarters) != as_given).mean() < 0.01
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_mirrored_photo_that_lies_on_its_side_is_turned_back_and_turned(two_marks: cv.Catalog, quarters: int) -> None:
+    given = np.ascontiguousarray(np.rot90(seen(label(noise=3)), -quarters)[:, ::-1])
+    turn = suspects(two_marks, [given]).turn(0)
+    assert turn == Turn(quarters, mirrored=True)
+    lies = "upside down" if quarters == 2 else "on its side"
+    assert str(turn) == f"a mirror image, as a front camera takes it, {lies}"
 
 
 def test_goods_that_the_catalogue_shows_so_too_are_not_turned(one_mark: cv.Catalog, tiny_encoder: TowerEncoder) -> None:

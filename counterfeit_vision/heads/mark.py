@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..marks.finding import FOUND, Found, Stencil
@@ -43,7 +45,8 @@ class Mark:
         found = suspects.mark_of(row, goods)
         if isinstance(found, str):
             if why := suspects.shown_elsewhere(row):
-                return no_mark_but_elsewhere(found, why)
+                first = suspects.catalog.references[int(suspects.marks_of(goods).shown_by[0])].id
+                return replace(no_mark_but_elsewhere(found, why), references=(first,))  # its marks were looked for
             if not suspects.lacks_mark(row):
                 return no_mark(found)
             return self._lacking(suspects, row, found)

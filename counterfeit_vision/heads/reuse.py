@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -237,9 +236,10 @@ def compare_traits(first: Traits, second: Traits) -> PhotoComparison:
     disagrees in the worst part is taken off: in a burst only the thing moves, before the same room. What would then
     pass for a copy is divided by 1 + (bend / 0.19 pixels)^2, or 0.06 pixels where that is surely not by chance: a flat
     print seen anew, before a plain room, lies on the other photo only after a slight perspective
-    (:func:`counterfeit_vision.geometry.bending.bend`). Where too few corners tell, none passes. A copy may be cropped
-    to 40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel off, covered by a
-    banner along an edge or by a watermark; or cut out: what is no copy otherwise is judged without its plain ground.
+    (:func:`counterfeit_vision.geometry.bending.bend`). Where corners are too few to tell, or scatter, none passes. A
+    copy may be cropped to 40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel
+    off, covered by a banner along an edge or by a watermark; or cut out: what is no copy otherwise is judged without
+    its plain ground.
     """
     best: tuple[Plane, Floats, Floats, bool] | None = None
     for mirror in (False, True):
@@ -356,7 +356,7 @@ def _bend(first: Traits, second: Traits, laid: _Laid) -> float:
     pixels, beyond, told = bend(here, there)
     scale = width / first.size[0]
     if told * scale > TOLD:
-        return math.inf
+        return 1.0  # no copy is proved, and nothing is more alike
     return float(pixels * scale / (SURELY_BENT if beyond > SURELY else BENT))
 
 

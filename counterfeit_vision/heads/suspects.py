@@ -307,8 +307,8 @@ class Suspects:
 
     @_once
     def turn(self, row: int) -> Turn:
-        """How a photo has to be turned to be the right way round, if it was not yet: by its marks it is a mirror image,
-        or as they are found on it, on its side or upside down beside each of the genuine photos that show them.
+        """How a photo has to be turned to be the right way round, if it was not yet: by its marks it is a mirror image;
+        as they are found on it, it lies on its side or upside down beside each of the genuine photos that show them.
 
         Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
         """
@@ -316,22 +316,23 @@ class Suspects:
         stencil, found = self.marks_of(goods).stencil, self.mark_of(row, goods)
         if self.encoded[row].turn or isinstance(stencil, str):
             return AS_GIVEN
-        if self.is_mirrored(row):
-            return Turn(mirrored=True)
-        if isinstance(found, str):
+        back = self._mirrored(row)
+        shown = found if back is None else back
+        if isinstance(shown, str):
             return AS_GIVEN
-        off = (_slant(found.warp) - np.array([_slant(warp) for warp in stencil.warps])) % 4
-        return Turn(quarters=round(off[np.minimum(off, 4 - off).argmin()]) % 4)
+        off = (_slant(shown.warp) - np.array([_slant(warp) for warp in stencil.warps])) % 4
+        return Turn(round(off[np.minimum(off, 4 - off).argmin()]) % 4, mirrored=back is not None)
 
     def more_alike(self, row: int, vector: Floats) -> bool:
         """Whether a photo's goods are more alike to the genuine ones by a ``vector`` (D,) than by its own."""
         genuine = self.catalog.vectors[self.marks_of(self.goods(row)).rows]
         return bool((genuine @ vector).max() > (genuine @ self.photos.vectors[row]).max())
 
-    def is_mirrored(self, row: int) -> bool:
-        """Whether a photo is given as a mirror image, as a front camera takes it: its marks fit badly as it is; turned
-        back, each of those of its :meth:`goods` plainly is there, and what is drawn beside them fits better, too. Marks
-        that are drawn backwards lie on goods that are not. Marks that are sunk or raised tell nothing.
+    def _mirrored(self, row: int) -> Found | None:
+        """Where the marks lie on a photo turned back, if it is given as a mirror image, as a front camera takes it: its
+        marks fit badly as it is; turned back, each of those of its :meth:`goods` plainly is there, and what is drawn
+        beside them fits better, too. Marks that are drawn backwards lie on goods that are not. Marks that are sunk or
+        raised tell nothing.
 
         Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
         """
@@ -340,20 +341,20 @@ class Suspects:
         fit = -1.0 if isinstance(place, str) else min(place.likeness, *place.likenesses)
         asked = fit < SURE and self._could_show_marks(row, goods) and not self.encoded[row].turn
         if not asked or isinstance(stencil, str) or stencil.relief:
-            return False
+            return None
         photo = self.pixels(row)
         back = np.ascontiguousarray(photo[:, ::-1])
         turned = sure_place(stencil, back, mirror_image(self.traits(row).on_original, photo.shape[1]))
         if turned is None or turned.likeness < fit + LEAD or min(turned.likenesses) < PLAIN:
-            return False
+            return None
         whole = self.marks_of(goods).versions[turned.version].whole
         if whole is None:
-            return False
+            return None
         there = whole.beside_marks(stencil, back, turned.warp)
         here = whole.beside_marks(
             stencil, photo, _in_place(turned, stencil, photo.shape[1]), lambda: self._by_all(row, stencil)
         )
-        return there is not None and there >= SAME and (here is None or there > here)
+        return turned if there is not None and there >= SAME and (here is None or there > here) else None
 
     def mark(self, row: int) -> tuple[str, Found] | str:
         """The marks of the goods :meth:`looked_at`: that key, and where they are; or why they were not found."""
