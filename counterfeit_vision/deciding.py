@@ -232,7 +232,7 @@ class Decider:
 
     def _unmarked(self, ranked: _Ranked) -> bool:
         """Whether the marks of what the photos that count show are known, and neither they nor what surrounds them were
-        found on any photo.
+        found on any photo. Where the claim does not apply, it names a reference if its marks were looked for.
         """
         looked = [item.applicable or bool(item.references) for item in said(ranked.judged, self.heads, Mark.name)]
         return not ranked.marked.any() and any(looked[row] for row in ranked.counted.tolist())

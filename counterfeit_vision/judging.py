@@ -349,18 +349,18 @@ def _heard_together(
         suspects = suspects_of(owners, photos, catalog, {place: known[row] for place, row in enumerate(left) if known})
         try:
             columns = [*zip(*_answers(suspects, heads), strict=True)]
-            turned = {} if known else _turned(suspects, heads)
+            anew = {} if known else _turned(suspects, heads)
         except DecodeError:
             if not suspects.unread:
                 raise
             suspects.each(functools.partial(_try_to_read, suspects))  # others may have gone with it
-            columns, turned = [], {}
-        again = [owners[place] for place in turned]
+            columns, anew = [], {}
+        again = [owners[place] for place in anew]
         for place, row in enumerate(left):
             if place in suspects.unread:
                 results[row] = Failure(photos[place].id, "decode", suspects.unread[place])
-            elif place in turned:
-                rows[row] = owners[place], turned[place]
+            elif place in anew:
+                rows[row] = owners[place], anew[place]
             elif columns and not any(owners[place] is listing for listing in again):
                 results[row] = _judged(suspects, place, columns[place])
     return [results[row] for row in range(len(rows))]

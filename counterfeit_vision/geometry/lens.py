@@ -23,9 +23,7 @@ __all__ = ["find_lens", "straightened"]
 ROUNDS = 8  # of each of a target's steps: by the two fine ones alone half of a strong bend is missed
 STILL = 0.02  # pixels of the frame: a smaller change ends a step
 FEWEST = 400  # pixels of a step's grid that lie on the photo, under which nothing is told
-MOST = (
-    1 / 3
-)  # of k either way: with less than -1/3 a photo's corners would fold, and what goes so far has found nothing
+MOST = 1 / 3  # of k either way: with less than -1/3 a photo's corners would fold. What goes so far has found nothing
 
 
 def find_lens(target: Target, laid: Laid, size: tuple[int, int]) -> float:
