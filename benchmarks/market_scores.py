@@ -2,7 +2,8 @@
 
 Each seed is a market of its own, of invented brands and with all attacks in turn. Scoring takes nearly all of the time
 (1 to 2 s a photo on a CPU); what is made of the scores takes seconds, so each seed is kept in a file of its own, and
-read again where it is asked for in the same size.
+read again where it is asked for in the same size. Beside the scores stands the word that the whole inspector,
+calibrated by the market's genuine photos, says of each listing: the scores alone do not tell what goes to a person.
 
     python benchmarks/market_scores.py --scores FOLDER --seeds 254 255  # scores these and stops
 """
@@ -53,14 +54,17 @@ def about(chosen: argparse.Namespace) -> dict[str, object]:
 
 def market_scores(seed: int, chosen: argparse.Namespace) -> Scores:
     """Of one market's calibration photos, then its listings: ``scores`` (N, H) of ``heads``, the ``attack`` of each, ""
-    where genuine, its ``product``, the ``kind`` (brand) of what it looks like, and which are ``calibration`` photos.
+    where genuine, its ``product``, the ``kind`` (brand) of what it looks like, which are ``calibration`` photos, and
+    the ``decision`` about each listing, "" where it calibrates.
     """
-    file = _file(seed, chosen, "scores")
+    file = _file(seed, chosen, "judged")
     if not file.is_file():
         market = _market(seed, chosen)
         encoder = cv.load_encoder("clip-vit-b16", dtype=chosen.dtype)
         catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder), default_heads()
         rows = [judged[0] for part in _parts(market) for _, judged, _ in heads_say(part, catalog, heads)]
+        inspector = cv.Inspector(catalog).calibrate(genuine=market.calibration)  # the cache has what was said
+        verdicts = inspector.inspect(market.listings, strict=True).verdicts
         lines = _lines(market)
         np.savez(
             file,
@@ -70,6 +74,7 @@ def market_scores(seed: int, chosen: argparse.Namespace) -> Scores:
             product=np.array([f"{seed} {line['product']}" for line in lines]),
             kind=np.array([catalog.references[row.neighbours[0]].brand for row in rows]),
             calibration=np.arange(len(lines)) < chosen.calibration,
+            decision=np.array([""] * chosen.calibration + [verdict.decision for verdict in verdicts]),
         )
         print(f"{file}: kept", flush=True)
     with np.load(file) as kept:
@@ -102,7 +107,7 @@ def closer_looks(seed: int, rows: Sequence[int], name: str, chosen: argparse.Nam
 
 def kept_seeds(chosen: argparse.Namespace) -> list[int]:
     """The seeds whose scores the folder has, in the size that is asked for."""
-    here = _file(0, chosen, "scores").name.removeprefix("0")
+    here = _file(0, chosen, "judged").name.removeprefix("0")
     return sorted(int(file.name.removesuffix(here)) for file in chosen.scores.glob(f"*{here}"))
 
 

@@ -10,13 +10,13 @@ by their fakes can weigh all of them as well, the claims merged with weights tha
 is left out of a second table: rendered fakes are cheaper, by construction.
 
 A listing is *detected* where its p-value is at most alpha, which is what claims are compared by, and *suspected* where
-it is answered as well: what the catalogue does not know is not judged.
+the whole inspector says so: what the catalogue does not know is not judged, and what something may lie over, what is
+blurred or beyond the alarm level by little goes to a person (`review`).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 import data
@@ -27,12 +27,10 @@ from market_scores import Scores
 import counterfeit_vision as cv
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import split_groups
-from counterfeit_vision.heads import Mark, Reuse, Similarity, Wordmark
-from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.ranking import conformal_p
+from counterfeit_vision.types import DECISIONS
 from counterfeit_vision.usual import Usual
 
 ALPHA = 0.05
@@ -76,22 +74,8 @@ def flagged(
     return alarms
 
 
-def answered(
-    heads: np.ndarray, known: np.ndarray, kinds: np.ndarray, asked: np.ndarray, asked_kinds: np.ndarray
-) -> np.ndarray:
-    """(N,) which photos are judged: they look enough like the catalogue, are copies of its photos, or bear the marks of
-    the product that their listing names (each names one), or what surrounds them, or nearly the brand's name.
-    """
-    calibration = fitted(heads, known, kinds)
-    likeness = calibration.known_p(asked, Similarity.name, asked_kinds.tolist())
-    unlike = asked[:, heads.tolist().index(Mark.name)]
-    copied = asked[:, heads.tolist().index(Reuse.name)] >= COPY
-    read = ~np.isnan(asked[:, heads.tolist().index(Wordmark.name)])
-    return np.asarray((likeness > calibration.unknown_level) | copied | (unlike < 1) | (unlike >= 1 + FOUND) | read)
-
-
-def by_seed(scores: Scores, columns: list[int], say: Callable[..., np.ndarray] = flagged) -> np.ndarray:
-    """(N,) what is said of all listings, each seed calibrated by itself; False on calibration photos."""
+def by_seed(scores: Scores, columns: list[int]) -> np.ndarray:
+    """(N,) which listings are detected, each seed calibrated by itself; False on calibration photos."""
     found = np.zeros(len(scores["scores"]), bool)
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
@@ -99,17 +83,16 @@ def by_seed(scores: Scores, columns: list[int], say: Callable[..., np.ndarray] =
         (mine, kinds), (theirs, their_kinds) = (
             (scores["scores"][rows][:, columns], scores["kind"][rows]) for rows in (known, asked)
         )
-        found[asked] = say(scores["heads"][columns], mine, kinds, theirs, their_kinds)
+        found[asked] = flagged(scores["heads"][columns], mine, kinds, theirs, their_kinds)
     return found
 
 
 def split_anew(scores: Scores, columns: list[int]) -> dict[str, float]:
-    """The shares of fakes and of genuine photos that are detected and suspected where each seed's genuine photos, of
-    both parts, are dealt at random into as many to calibrate with and to be judged, :data:`SPLITS` times: one split
-    decides much.
+    """The shares of fakes and of genuine photos that are detected where each seed's genuine photos, of both parts, are
+    dealt at random into as many to calibrate with and to be judged, :data:`SPLITS` times: one split decides much.
     """
     random = np.random.default_rng(0)
-    shares: dict[str, list[float]] = {}
+    shares: dict[str, list[float]] = {"genuine detected": [], "fakes detected": []}
     names, table, kinds = scores["heads"], scores["scores"], scores["kind"]
     for seed in np.unique(scores["seed"]):
         own = scores["seed"] == seed
@@ -118,13 +101,11 @@ def split_anew(scores: Scores, columns: list[int]) -> dict[str, float]:
         for _ in range(SPLITS):
             dealt = random.permutation(known)
             mine, asked = dealt[:count], np.concatenate([dealt[count:], false])
-            detected = flagged(
+            found = flagged(
                 names[columns], table[mine][:, columns], kinds[mine], table[asked][:, columns], kinds[asked]
             )
-            suspected = detected & answered(names, table[mine], kinds[mine], table[asked], kinds[asked])
-            for name, found in (("detected", detected), ("suspected", suspected)):
-                shares.setdefault(f"genuine {name}", []).append(float(found[: len(known) - count].mean()))
-                shares.setdefault(f"fakes {name}", []).append(float(found[len(known) - count :].mean()))
+            shares["genuine detected"].append(float(found[: len(known) - count].mean()))
+            shares["fakes detected"].append(float(found[len(known) - count :].mean()))
     return {name: float(np.mean(values)) for name, values in shares.items()}
 
 
@@ -149,12 +130,11 @@ def weighed(scores: Scores, columns: list[int]) -> np.ndarray:
 
 
 def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
-    """Alarms with these claims merged, and with each alone; and which of them end as suspected."""
+    """Which listings are detected with these claims merged, and with each alone."""
     names = scores["heads"][columns].tolist()
     listing = ~scores["calibration"]
     fake, seed = listing & (scores["attack"] != ""), scores["seed"]
     merged = by_seed(scores, columns)
-    suspected = merged & by_seed(scores, list(range(len(scores["heads"]))), answered)
     single = {name: by_seed(scores, [column]) for name, column in zip(names, columns, strict=True)}
     seeds = np.unique(seed)
 
@@ -166,16 +146,9 @@ def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
         best = max(names, key=lambda name: rate(single[name], fake & (seed != one))) if len(seeds) > 1 else names[0]
         chosen.append(rate(single[best], fake & (seed == one)))
     own = [rate(merged, fake & (seed == one)) for one in seeds]
-    rows = np.flatnonzero(fake)
     return {
-        "fakes suspected": rate(suspected, fake),
-        "interval by seed": bootstrap_interval(
-            lambda pick: rate(suspected, rows[pick]), seed[rows].astype(str).tolist()
-        )
-        if len(seeds) > 1
-        else None,
-        "genuine suspected": rate(suspected, listing & ~fake),
         "fakes detected": rate(merged, fake),
+        "fakes detected, interval by seed": interval_by_seed(merged, fake, seed),
         "genuine detected": rate(merged, listing & ~fake),
         "over random splits": split_anew(scores, columns),
         "claim chosen on other seeds": float(np.mean(chosen)),
@@ -185,18 +158,54 @@ def table(scores: Scores, columns: list[int]) -> dict[str, Any]:
         "each claim alone": {name: rate(alarms, fake) for name, alarms in single.items()},
         "each claim alone, genuine": {name: rate(alarms, listing & ~fake) for name, alarms in single.items()},
         "by attack": {
-            attack: rate(suspected, fake & (scores["attack"] == attack)) for attack in np.unique(scores["attack"][fake])
+            attack: rate(merged, fake & (scores["attack"] == attack)) for attack in np.unique(scores["attack"][fake])
         },
     }
 
 
+def words(scores: Scores) -> dict[str, Any]:
+    """What the whole inspector says of the listings, all claims and rules on."""
+    listing, decision = ~scores["calibration"], scores["decision"]
+    fake, attacks = listing & (scores["attack"] != ""), scores["attack"]
+    suspected = decision == "suspected"
+    return {
+        "fakes suspected": float(suspected[fake].mean()),
+        "fakes suspected, interval by seed": interval_by_seed(suspected, fake, scores["seed"]),
+        "genuine suspected": float(suspected[listing & ~fake].mean()),
+        **{
+            f"{of}, by word": {word: float((decision[rows] == word).mean()) for word in DECISIONS}
+            for of, rows in (("fakes", fake), ("genuine", listing & ~fake))
+        },
+        "suspected, by attack": {
+            attack: float(suspected[fake & (attacks == attack)].mean()) for attack in np.unique(attacks[fake])
+        },
+    }
+
+
+def interval_by_seed(alarms: np.ndarray, fake: np.ndarray, seed: np.ndarray) -> tuple[float, float] | None:
+    """Where the share of alarms among the fakes lies if whole markets are drawn anew; ``None`` of one market."""
+    rows = np.flatnonzero(fake)
+    if len(np.unique(seed)) < 2:
+        return None
+    return bootstrap_interval(lambda pick: float(alarms[rows[pick]].mean()), seed[rows].astype(str).tolist())
+
+
+def shown(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
+
+
+def show_words(found: dict[str, Any]) -> None:
+    spread, genuine = shown(found["fakes suspected, interval by seed"]), found["genuine suspected"]
+    print(f"{100 * found['fakes suspected']:.1f} %{spread} of fakes suspected, {100 * genuine:.1f} % of genuine")
+    for of in ("fakes", "genuine"):
+        print(f"  {of}: " + ", ".join(f"{word} {100 * share:.1f} %" for word, share in found[f"{of}, by word"].items()))
+    told = found["suspected, by attack"].items()
+    print("  by attack: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in told))
+
+
 def show(title: str, result: dict[str, Any]) -> None:
-    interval = result["interval by seed"]
-    spread = "" if interval is None else f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})"
-    print(f"\n{title}: {100 * result['fakes suspected']:.1f} %{spread} of fakes suspected, "
-          f"{100 * result['genuine suspected']:.1f} % of genuine")  # fmt: skip
-    print(f"  detected, answered or not: {100 * result['fakes detected']:.1f} %, "
-          f"genuine {100 * result['genuine detected']:.1f} %")  # fmt: skip
+    print(f"\n{title}: {100 * result['fakes detected']:.1f} %{shown(result['fakes detected, interval by seed'])} of "
+          f"fakes detected, answered or not, {100 * result['genuine detected']:.1f} % of genuine")  # fmt: skip
     splits = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["over random splits"].items())
     print(f"  over {SPLITS} random splits: {splits}")
     print(f"  the claim that found most on the other seeds: {100 * result['claim chosen on other seeds']:.1f} %")
@@ -215,11 +224,12 @@ def main() -> None:
     scores = score_markets(chosen)
     columns = [column for column in range(len(scores["heads"])) if not np.isnan(scores["scores"][:, column]).all()]
     photos = [column for column in columns if scores["heads"][column] != "price"]
-    result = {"all claims": table(scores, columns), "without price": table(scores, photos)}
+    said, result = words(scores), {"all claims": table(scores, columns), "without price": table(scores, photos)}
+    show_words(said)
     for title, part in result.items():
         show(title, part)
     name = "power" if min(chosen.seeds) >= 100 else "power-development"
-    data.write(name, {**market_scores.about(chosen), "alpha": ALPHA, **result})
+    data.write(name, {**market_scores.about(chosen), "alpha": ALPHA, "verdicts": said, **result})
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ class Policy:
                 f"known; {leading}."
             )
         about_marks = name in ABOUT_MARKS and not found.copied
-        if about_marks and found.covered >= COVERED:
+        if about_marks and found.covered >= COVERED and not found.misnamed:  # no hand makes goods look like another's
             return "review", (
                 f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "
                 f"{percent(found.covered)} of the ground around them is like nothing on genuine photos, or unevenly "
