@@ -73,12 +73,16 @@ class _Ranked:
 
     @property
     def surest(self) -> int:
-        """The row of the photo that tells the product: the one that decides, or, where that shows no marks and is no
-        copy of a genuine photo, the first that does or is, the seller's own before others.
+        """The row of the photo that tells the product: of those that show marks or are copies of genuine photos, the
+        seller's own before others, the one that stands out most from other products, as a close-up seldom does; the one
+        that decides where there is none.
         """
         sure = self.known & (self.marked | ~self.own)
-        rows = [self.worst, *self.telling.tolist(), *self.counted.tolist()]
-        return next((row for row in rows if sure[row]), self.worst)
+        for rows in (np.r_[self.worst, self.telling], self.counted):
+            if len(rows := rows[sure[rows]]):
+                margins = np.nan_to_num([self.judged[row].margin for row in rows], nan=-np.inf)
+                return int(rows[margins.argmax()])
+        return self.worst
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from counterfeit_vision.deciding import Decider, _Ranked
 def ranked_of(photos: int, **changes: object) -> _Ranked:
     every = np.ones(photos, bool)
     plain = _Ranked(
-        judged=[],
+        judged=[SimpleNamespace(margin=0.1)] * photos,  # type: ignore[list-item]
         scores=np.zeros((photos, 1)),
         kinds=[""] * photos,
         strata=[""] * photos,
@@ -53,6 +53,22 @@ def test_the_photo_that_decides_is_found_while_another_thread_looks_for_that_of_
         finally:
             end.set()
         assert late.result(timeout=30) == (1, 1)
+
+
+def test_the_photo_that_stands_out_most_tells_the_product() -> None:
+    """A close-up decides, and is about as like another product; the front shows which it is."""
+
+    def margins(*each: float) -> list[SimpleNamespace]:
+        return [SimpleNamespace(margin=one) for one in each]
+
+    close_up = ranked_of(2, judged=margins(0.4, 0.02))
+    assert (close_up.worst, close_up.surest) == (1, 0)
+    assert dataclasses.replace(close_up, marked=np.array([False, True])).surest == 1, "the front shows no marks"
+    assert dataclasses.replace(close_up, judged=margins(np.nan, 0.02)).surest == 1
+    assert dataclasses.replace(close_up, judged=margins(np.nan, np.nan)).surest == 1, "the one that decides"
+    copied = dataclasses.replace(close_up, own=np.array([False, True]))
+    assert copied.surest == 1, "the seller's own before a copy"
+    assert dataclasses.replace(copied, marked=np.zeros(2, bool)).surest == 0
 
 
 def p_and_risk(p_value: float, risks: dict[str, float], *, probability: object = None) -> tuple[float, float]:
