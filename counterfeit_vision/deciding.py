@@ -12,7 +12,7 @@ import numpy as np
 from .arrays import Bools, Doubles, Ints
 from .calibrate import Calibration
 from .catalog import Catalog
-from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
+from .heads import Drawing, Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
 from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
@@ -220,7 +220,12 @@ class Decider:
             smallest=calibration.smallest,
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
-            covered=max(evidence.covered for evidence in photo.evidence),
+            covered=max(
+                evidence.covered
+                for name, evidence in zip(self.heads, photo.evidence, strict=True)
+                if name != Drawing.name
+            ),
+            shaded=said([photo], self.heads, Drawing.name)[0].covered,
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
             turned=_turned(listing, ranked.judged),

@@ -29,6 +29,7 @@ COVERED = 0.08
 # of seeds 183 and 184, 94 were suspected, and 29 are with it. Alphas above that twentieth ask for more.
 LITTLE, LITTLE_AT = 0.7, 1 / 20
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours")
+ABOUT_SIDE = ("drawing", "pattern", "colours")  # claims about all of the side that bears them
 ABOUT_GOODS = (*ABOUT_MARKS, "product", "similarity")
 
 Authorised: TypeAlias = "Seller | str | tuple[str | None, Seller | str]"
@@ -60,6 +61,7 @@ class Findings:
       calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
       the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that glares.
+    - ``shaded``: the share of the plain ground of the side that bears them that lies in a shadow.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
@@ -99,6 +101,7 @@ class Findings:
     sharpness: float | None = None
     dull: float = 0.0
     covered: float = 0.0
+    shaded: float = 0.0
     unlike: float = 0.0
     joint: str = ""
     turned: tuple[str, ...] = ()
@@ -181,12 +184,19 @@ class Policy:
                 f"known; {leading}."
             )
         about_marks = name in ABOUT_MARKS and not found.copied
-        if about_marks and found.covered >= COVERED and not found.misnamed:  # no hand makes goods look like another's
+        hidden = about_marks and not found.misnamed  # neither hand nor shadow makes goods look like another brand's
+        if hidden and found.covered >= COVERED:
             return "review", (
                 f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "
                 f"{percent(found.covered)} of the ground around them is like nothing on genuine photos, or unevenly "
                 "lit, or of their place glares. What that does to genuine marks is not known, so a person "
                 f"decides: ask for a photo in even light with nothing over the marks; {leading}."
+            )
+        if hidden and name in ABOUT_SIDE and found.shaded >= COVERED:
+            return "review", (
+                f"{copied}{share}, but a shadow may lie on the goods, whose edge looks like something drawn: "
+                f"{percent(found.shaded)} of the plain ground of the side that bears the marks is unevenly lit, so a "
+                f"person decides: ask for a photo in even light; {leading}."
             )
         if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
             return "review", (

@@ -420,7 +420,7 @@ def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
         assert share > COVERED
         assert details.covered([replace(found, crop=lit)], nothing) == pytest.approx(share)
         with monkeypatch.context() as every:  # the slow twin
-            every.setattr("counterfeit_vision.marks.details.APART_BY", 1)
+            every.setattr("counterfeit_vision.geometry.shadow.APART_BY", 1)
             assert shaded(1 - third * (1 - light)) == pytest.approx(share, abs=0.01)
     other = find_marks(stencil, seen(label("VELMQRA", noise=3)))
     assert isinstance(other, Found), other

@@ -494,6 +494,22 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
 
 
+def test_a_shadow_on_the_side_that_bears_the_marks_accuses_nobody_of_what_is_drawn_there() -> None:
+    claims = {"pattern": 0.01, "strokes": 0.02}
+    said, reason = word(Policy(ALPHA), found(0.01, claims=claims, shaded=0.23))
+    assert said == "review"
+    assert "23 % of the plain ground of the side that bears the marks is unevenly lit, so a person decides" in reason
+    assert "the strongest claim is" in reason
+    for facts in (
+        {"claims": claims, "shaded": COVERED - 0.01},
+        {"claims": {"strokes": 0.01, "pattern": 0.02}, "shaded": 0.23},  # it lies beside the marks
+        {"claims": claims, "shaded": 0.23, "misnamed": "bag"},
+        {"claims": claims, "shaded": 0.23, "copy": "A copy.", "copied": True},
+    ):
+        assert word(Policy(ALPHA), found(0.01, **facts))[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, claims=claims, shaded=0.23))[0] == "clear"
+
+
 def test_photos_that_were_judged_turned_are_named() -> None:
     for p, said in ((0.01, "suspected"), (0.5, "clear")):
         decision, reason = word(Policy(ALPHA), found(p, turned=("photo 2 (on its side)", "photo 3 (upside down)")))

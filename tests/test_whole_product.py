@@ -18,6 +18,7 @@ from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
 from counterfeit_vision.heads.suspects import SAME
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
+from counterfeit_vision.policy import COVERED
 from counterfeit_vision.products import differences
 from counterfeit_vision.products.differences import (
     GAIN,
@@ -33,6 +34,7 @@ from counterfeit_vision.products.differences import (
     missing_from,
     pattern_differs,
     saturation_over,
+    shade_over,
     unlike_all,
 )
 from counterfeit_vision.products.whole import WholeProduct
@@ -179,6 +181,24 @@ def test_a_photo_whose_colours_are_all_deeper_alike_has_no_other_colours() -> No
         times, score = taken(card, saturation)
         assert times == expected
         assert score > usual + 1.5
+
+
+def test_a_shadow_on_the_side_is_told_and_no_other_light_or_drawing(stencil: Stencil, whole: WholeProduct) -> None:
+    """Its edge looks like something drawn, wherever it lies."""
+    photo = seen(card(noise=3))
+    band = np.zeros((1, photo.shape[1]), np.float32)
+    band[:, 230:340] = 1
+    across = cv2.GaussianBlur(band, (0, 0), 4)
+
+    def shade(picture: np.ndarray, light: np.ndarray | float = 1.0) -> float:
+        lit = np.clip(picture * light, 0, 255).astype(np.uint8)
+        return shade_over(whole, over(stencil, whole, lit))
+
+    assert shade(photo, 1 - 0.4 * across.reshape(1, -1, 1)) > COVERED
+    even = np.linspace(0.6, 1, photo.shape[1])[None, :, None]
+    for picture, light in ((photo, 1.0), (photo, 0.6), (photo, even), (seen(card(stripe=True, noise=3)), 1.0)):
+        assert shade(picture, light) < 0.01
+    assert shade(seen(card(paper=(190, 215, 160), noise=3))) < 0.01, "another colour is no shadow"
 
 
 def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..products.differences import drawing_differs
+from dataclasses import replace
+
+from ..products.differences import drawing_differs, shade_over
 from ..types import Evidence
 from .laid_over import differs_in_drawing
 from .suspects import Suspects
@@ -21,4 +23,8 @@ class Drawing:
 
     def score(self, suspects: Suspects) -> list[Evidence]:
         """See :meth:`counterfeit_vision.heads.Head.score`."""
-        return suspects.each(lambda row: differs_in_drawing(suspects, row, drawing_differs))
+        return suspects.each(lambda row: self._one(suspects, row))
+
+    def _one(self, suspects: Suspects, row: int) -> Evidence:
+        evidence, over = differs_in_drawing(suspects, row, drawing_differs), suspects.whole(row)
+        return evidence if isinstance(over, str) else replace(evidence, covered=shade_over(*over[1:]))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Bools, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
+from ..geometry.shadow import edges, shaded, soft
 from ..threads import cached_property
 from .alone import MarkAlone
 from .finding import Stencil
@@ -70,16 +71,6 @@ OTHERS = 0.3
 # Levels of all channels from which a photo is burnt out, and up to which the genuine marks, in its light, are not
 BURNT, LIT = 245, 225
 SPECK = np.ones((5, 5), np.uint8)  # pixels of a frame: less is an edge of a stroke
-# A shadow is told by the ground on which neither the genuine marks nor the photo draws an edge: some of it is darker
-# there, in the same hue, than light that falls off evenly lets it be. Chosen on printed goods of seed 183 and, as rooms
-# shade goods by a tenth, on market 141, where it covers none of 40 fakes that raise an alarm: of 72 genuine photos
-# under a shadow of 0.7 of the light (183 and 184) 52 have the share that covers, of 115 others and 97 fakes none
-SHADED, HUE = 0.15, 0.1  # of the logarithm of its light, and of its colours
-SOFT = 1.5  # pixels of a frame: finer is grain
-STEP = 0.2  # of a mark's strongest edges, from which it is one
-DARK = 8  # levels, added before logarithms are taken: a dark colour's noise
-APART_BY = 2  # pixels of a frame, in which a shadow is looked for: nothing finer is left
-LEAST_BARE = 15  # such places on the ground, fewer of which tell nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,34 +143,26 @@ class Cut:
         if seen is None:
             return 0, 0
         x0, y0, x1, y1 = self.box
-        photo = cv2.GaussianBlur(seen.crop[y0:y1, x0:x1].astype(np.float32), (0, 0), SOFT)
-        bare = self._bare & seen.inside[y0:y1, x0:x1] & ~_edges(photo)
+        photo = soft(seen.crop[y0:y1, x0:x1])
+        bare = self._bare & seen.inside[y0:y1, x0:x1] & ~edges(photo)
         air = int(AROUND / (1 + 2 * AROUND) * max(bare.shape)) + 1
         _, parts = cv2.connectedComponents(bare.astype(np.uint8))
         with_marks = np.zeros(parts.max() + 1, bool)  # what an edge parts from the marks may be the room
         with_marks[parts[air:-air, air:-air]] = True
-        places = np.argwhere((bare & with_marks[parts])[::APART_BY, ::APART_BY])
-        if len(places) < LEAST_BARE:
-            return 0, 0
-        lines, columns = APART_BY * places.T
-        light = np.log(photo[lines, columns] + DARK) - np.log(self._soft[lines, columns] + DARK)
-        hue = light - light.mean(axis=1, keepdims=True)
-        same = np.abs(hue - np.median(hue, axis=0)).max(axis=1) <= HUE
-        off = _off_plane(light[same].mean(axis=1), places[same])
-        return len(light), int((np.abs(off) >= SHADED).sum())
+        return shaded(self._soft, photo, np.asarray(bare & with_marks[parts]))
 
     @cached_property
     def _soft(self) -> Floats:
         """The genuine marks (h, w, 3) in the box, without what is finer than grain."""
         x0, y0, x1, y1 = self.box
-        return np.asarray(cv2.GaussianBlur(self.typical[y0:y1, x0:x1], (0, 0), SOFT), np.float32)
+        return soft(self.typical[y0:y1, x0:x1])
 
     @cached_property
     def _bare(self) -> Bools:
         """(h, w) of the box: the genuine marks' ground, where they draw no edge."""
         x0, y0, x1, y1 = self.box
         return np.asarray(
-            (np.abs(self.typical[y0:y1, x0:x1] - self._colours[0]).max(axis=2) <= BINS) & ~_edges(self._soft)
+            (np.abs(self.typical[y0:y1, x0:x1] - self._colours[0]).max(axis=2) <= BINS) & ~edges(self._soft)
         )
 
     @cached_property
@@ -361,23 +344,6 @@ def close_ups(encoder: Encoder, squares: Sequence[Pixels]) -> list[CloseUp]:
         vectors, tokens = vectors_and_tokens(encoder, np.stack(squares[start : start + encoder.batch_size]), (DEPTH,))
         seen += [CloseUp(vector, rows[0].astype(np.float16)) for vector, rows in zip(vectors, tokens, strict=True)]
     return seen
-
-
-def _edges(picture: Floats) -> Bools:
-    """(h, w) where a picture (h, w, 3) has an edge, and around it."""
-    steps = cv2.morphologyEx(to_grey(picture), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), SPECK) > 0)
-
-
-def _off_plane(values: Floats, places: NDArray[np.int64]) -> Floats:
-    """(n,) how far values are off the plane over their places (n, 2) that most lie on."""
-    terms = np.concatenate([places, np.ones((len(places), 1))], axis=1)
-    off, weight = values, np.ones(len(values))
-    for _ in range(4):
-        plane = np.linalg.lstsq(terms * weight[:, None], values * weight, rcond=None)[0]
-        off = values - terms @ plane
-        weight = 1 / np.sqrt(1 + (off / (SHADED / 2)) ** 2)
-    return np.asarray(off, np.float32)
 
 
 def _cuts(alone: Sequence[MarkAlone], side: int) -> tuple[Cut, ...]:

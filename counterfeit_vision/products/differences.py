@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats
 from ..geometry.laying import Laid, desaturated
+from ..geometry.shadow import edges, shaded, soft
 from ..marks.finding import Stencil
 from .whole import DARK, FEWEST, WholeProduct
 
@@ -24,6 +25,7 @@ __all__ = [
     "missing_from",
     "pattern_differs",
     "saturation_over",
+    "shade_over",
     "unlike_all",
 ]
 
@@ -208,6 +210,13 @@ def saturation_over(whole: WholeProduct, laid: Laid) -> float:
             off = np.array([np.abs(_evenly_lit(hue[both]) - genuine).sum(axis=1).mean() for hue in hues])
             best.append(int(off.argmin()) if off.min() <= EXPLAINED * off[0] else 0)
     return SATURATED[int(np.median(best))] if best else 1.0
+
+
+def shade_over(whole: WholeProduct, laid: Laid) -> float:
+    """The share, 0..1, of a product's plain ground that a shadow darkens: its edge looks like something drawn."""
+    genuine, photo = whole.typical, soft(laid.crop)
+    looked, dark = shaded(genuine, photo, whole.product & laid.inside & ~edges(genuine) & ~edges(photo))
+    return dark / max(looked, 1)
 
 
 def _size_in_cells(laid: Laid) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import Bools, Floats, Matrix, Pixels
 from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
+from ..geometry.shadow import soft
 from ..geometry.versions import BOLD, most_alike, strokes, versions, without_light
 from ..geometry.warp import Target, correlation, flattened, make_target
 from ..marks.finding import AIR, Stencil
@@ -152,6 +153,11 @@ class WholeProduct:
         marks, (height, width) = stencil.on_mark(AIR).astype(np.uint8), self.product.shape
         how = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpPerspective(marks, self.matrix, (width, height), flags=how) == 0)
+
+    @cached_property
+    def typical(self) -> Floats:
+        """(h, w, 3): the references' median, without what is finer than grain."""
+        return soft(np.median(self.crops, axis=0))
 
     @cached_property
     def usual(self) -> Floats:
