@@ -33,6 +33,7 @@ from counterfeit_vision.ranking import conformal_p
 from counterfeit_vision.types import DECISIONS
 from counterfeit_vision.usual import Usual
 
+SEEDS, LISTINGS = range(357, 367), 200  # never used for development; 100 fakes a market
 ALPHA = 0.05
 SPLITS = 200
 
@@ -220,7 +221,9 @@ def show(title: str, result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    chosen = market_scores.options(__doc__).parse_args()
+    parser = market_scores.options(__doc__)
+    parser.set_defaults(seeds=list(SEEDS), listings=LISTINGS)
+    chosen = parser.parse_args()
     scores = score_markets(chosen)
     columns = [column for column in range(len(scores["heads"])) if not np.isnan(scores["scores"][:, column]).all()]
     photos = [column for column in columns if scores["heads"][column] != "price"]
