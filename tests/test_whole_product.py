@@ -474,6 +474,25 @@ def test_other_goods_are_told_by_their_colours_beside_the_marks(whole: WholeProd
     assert unlike(marks, dataclasses.replace(whole, product=strip)) is None, "no patch of colour lies on it"
 
 
+@pytest.mark.parametrize(
+    ("gains", "other"),
+    [
+        ((1, 0.76, 0.46), False),
+        ((0.74, 0.83, 1), False),
+        ((0.68, 1, 0.68), False),
+        ((1, 0.35, 0.35), True),
+        ((0.4, 1, 0.4), True),
+    ],
+    ids=["tungsten", "shade", "filter", "red", "green"],
+)
+def test_what_a_whole_product_has_in_common_is_its_colour_where_no_lamp_gives_it(
+    gains: tuple[float, ...], other: bool, whole: WholeProduct, stencil: Stencil
+) -> None:
+    plain, photo = (over(stencil, whole, seen(one, seed=6)) for one in (printed(noise=3), printed(noise=3) * gains))
+    assert ((goods_differ(whole, stencil, photo) or 0) > 1) is other
+    assert (colours_differ(whole, photo).score > colours_differ(whole, plain).score + 1.5) is other
+
+
 def test_what_shows_little_or_something_else_is_not_compared(whole: WholeProduct, stencil: Stencil) -> None:
     place = likely_place(stencil, seen(printed(noise=3)))
     assert isinstance(place, Found)

@@ -51,6 +51,12 @@ FAINT = 0.02  # of a colour's logarithm: less is noise
 # chose nothing (35 and 39), and no fake in another, one, paler or no colour has them less often
 SATURATED = (1.0, 1.1, 1.24, 1.39, 1.57, 1.76, 1.98, 2.22, 2.5)
 EXPLAINED = 0.8
+# Blue against amber, and green against magenta, as directions in the logarithms of red, green and blue, and how much of
+# each a lamp and a camera's balance may give to all of a photo: lamps of 2,700 K seen as if by daylight of 5,500 K, or
+# the other way round, differ by 0.54 and 0.09 in the values that a file holds; lamps as green or as purple as
+# fluorescent ones (0.02 off the black body's line in u, v), by 0.12 to 0.17
+LAMPS = np.array([[1, 0, -1], [-1, 2, -1]], np.float32) / np.sqrt(np.array([[2], [6]], np.float32))
+MOST_LIT = np.array([0.55, 0.15], np.float32)
 AWAY = 12  # pixels of the frame around marks and at the product's edge, where a photo that lies badly shows the room
 # Of a colour, in the tenth of all else that differs most, which makes other goods: 17 that the catalogue lacks, of wide
 # ranges invented by seed 173, differ by 0.20 and more, 37 fakes of theirs by 0.10 at most, and of kinds.py, seed 13, by
@@ -150,9 +156,9 @@ def missing_from(whole: WholeProduct, laid: Laid) -> Floats:
 
 
 def colours_differ(whole: WholeProduct, laid: Laid, saturation: float | None = None) -> Difference | str:
-    """In colour, whatever the light: in the logarithms of red, green and blue without their mean, each less its median
-    over the product, from the most alike reference, once :func:`saturation_over` them is taken out, ``saturation``
-    where known. Or why that can't be said.
+    """In colour, whatever the lamp: in the logarithms of red, green and blue without their mean, each less its median
+    over the product as far as lamps go, from the most alike reference, once :func:`saturation_over` them is taken out,
+    ``saturation`` where known. Or why that can't be said.
     """
     if laid.lacks_colours(whole.crops):
         return "the photo is black and white"
@@ -169,11 +175,15 @@ def _off_in_colour(whole: WholeProduct, laid: Laid, saturation: float) -> tuple[
     """(rows, columns) how far each cell's colour is from the most alike reference's, and which cells are shown."""
     size = _size_in_cells(laid)
     shown = _shown_in_cells(whole, laid, size)
-    mine = _hues(desaturated(_cells(laid.crop.astype(np.float32), size), saturation))
-    least = np.full(size[::-1], np.inf, np.float32)
-    for crop, inside in zip(whole.crops, whole.inside, strict=True):
-        off = mine - _hues(_cells(crop.astype(np.float32), size))
-        off -= np.median(off[shown], axis=0)
+    seen = _cells(laid.crop.astype(np.float32), size)
+    genuine = [_cells(crop.astype(np.float32), size) for crop in whole.crops]
+    mine, least = _hues(desaturated(seen, saturation)), np.full(size[::-1], np.inf, np.float32)
+    # as deep as the photo shows them, too: made as pale as the genuine ones, all colours are nearly alike
+    deep = genuine + [desaturated(cells, 1 / saturation) for cells in genuine]
+    beyond = _beyond_lamps([(_hues(seen) - _hues(cells))[shown] for cells in deep])
+    for cells, inside in zip(genuine, whole.inside, strict=True):
+        off = mine - _hues(cells)
+        off += beyond - np.median(off[shown], axis=0)
         np.minimum(
             least, np.sqrt((off * off).sum(axis=2)), out=least, where=_cells(inside.astype(np.float32), size) >= 0.5
         )
@@ -232,6 +242,16 @@ def _shown_in_cells(whole: WholeProduct, laid: Laid, size: tuple[int, int]) -> B
 
 def _evenly_lit(hues: Floats) -> Floats:
     return np.asarray(hues - np.median(hues, axis=0), np.float32)
+
+
+def _beyond_lamps(offs: list[Floats]) -> Floats:
+    """(3,) what no lamp gives of that which differences (n, 3) in hue have in common, the least of the ``offs``: goods
+    of one colour that are sold in another differ alike all over, too. What makes no other goods may be an odd lamp's.
+    """
+    along = np.stack([np.median(off, axis=0) for off in offs]) @ LAMPS.T
+    beyond = along - np.clip(along, -MOST_LIT, MOST_LIT)
+    least = min(beyond, key=np.linalg.norm)
+    return np.asarray((least if np.linalg.norm(least) >= OTHER_GOODS else 0 * least) @ LAMPS, np.float32)
 
 
 def _around(product: Bools) -> tuple[slice, slice]:
