@@ -270,11 +270,20 @@ class Catalog:
         return self._goods_marks.get(goods, lambda: self._make_marks(goods))
 
     def _make_marks(self, goods: str) -> GoodsMarks:
-        rows = np.flatnonzero((self.goods == goods) & self.genuine)
+        return self._marks_on(self._marked_first(np.flatnonzero((self.goods == goods) & self.genuine)))
+
+    def _marked_first(self, rows: Ints, most: int = STENCIL_REFERENCES) -> Ints:
+        """Of some references those by which their marks are told, ``most`` at most: first those with regions."""
         boxed = np.array([bool(self.references[row].regions) for row in rows], bool)
-        first = evenly_spread(rows[boxed].tolist(), STENCIL_REFERENCES)
-        others = evenly_spread(rows[~boxed].tolist(), STENCIL_REFERENCES - len(first))
-        return self._marks_on(np.array([*first, *others], np.int64))
+        first = evenly_spread(rows[boxed].tolist(), most)
+        return np.array([*first, *evenly_spread(rows[~boxed].tolist(), most - len(first))], np.int64)
+
+    def _shares_marks(self, row: int, others: Ints) -> bool:
+        """Whether a reference bears marks that some of ``others`` do."""
+        marks = self._marks_on(np.array([*self._marked_first(others, STENCIL_REFERENCES - 1), row], np.int64))
+        if isinstance(marks.stencil, str):
+            return False
+        return any(row in version.shown_by and len(version.shown_by) > 1 for version in marks.versions)
 
     def _marks_on(self, rows: Ints) -> GoodsMarks:
         """The marks that those references show."""
@@ -494,13 +503,20 @@ class Catalog:
     @cached_property
     def doubts(self) -> Mapping[str, str]:
         """By the id of each reference that somebody should look at, why: it is more like another brand's product than
-        like its own product's other photos, or its file is filed under another product, too. Photos of another product
-        of the same brand are not told, nor wrong ones among fewer than three, or with an encoder that is no plain
-        vision transformer, as CLIP is: of 375 rendered genuine references EfficientNet-Lite0 would doubt 36, CLIP none.
+        like its own product's other photos, and bears no marks that they bear; or its file is filed under another
+        product, too. Photos of another product of the same brand are not told, nor wrong ones among fewer than three,
+        or with an encoder that is no plain vision transformer, as CLIP is: of 375 rendered genuine references
+        EfficientNet-Lite0 would doubt 36, CLIP none.
         """
         from .encoders.depths import is_transformer
 
-        return doubts_of(self.references, self.sha256, self.likeness, by_likeness=is_transformer(self.encoder))
+        return doubts_of(
+            self.references,
+            self.sha256,
+            self.likeness,
+            by_likeness=is_transformer(self.encoder),
+            shares_marks=self._shares_marks,
+        )
 
     @cached_property
     def versions(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:

@@ -1,12 +1,13 @@
 """Which genuine references somebody should look at: they may not show the goods that they are filed under.
 
 One file under two products is wrong under one of them. A photo that shows another brand's goods is told by the other
-photos: it is more like those of the other product than like those of its own.
+photos: it is more like those of the other product than like those of its own. One that bears the marks of its own is
+no such: a close-up of them may be like anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +30,23 @@ COMPARED = 32  # references of a product that it is compared with
 
 
 def doubts_of(
-    references: Sequence[Reference], files: Sequence[str], likeness: Likeness, *, by_likeness: bool
+    references: Sequence[Reference],
+    files: Sequence[str],
+    likeness: Likeness,
+    *,
+    by_likeness: bool,
+    shares_marks: Callable[[int, Ints], bool],
 ) -> dict[str, str]:
     """By the id of each reference that somebody should look at, why; ``files`` are their sha256. ``by_likeness``:
-    whether the encoder's patches tell one product from another well enough.
+    whether the encoder's patches tell one product from another well enough; ``shares_marks``: whether a row bears marks
+    that some of other rows do.
     """
     twins = _under_two_products(files, likeness)
     doubts = {
         row: f"is one file with {references[twin].id!r}, which is filed under {_told(references[twin])}"
         for row, twin in twins.items()
     }
-    others = _of_other_brands(references, likeness, list(twins)) if by_likeness else {}
+    others = _of_other_brands(references, likeness, list(twins), shares_marks) if by_likeness else {}
     for row, other in others.items():
         own = references[row].names[1]
         doubts[row] = f"is more like {_told(references[other])} than like the other photos of {own!r}"
@@ -61,9 +68,16 @@ def _under_two_products(files: Sequence[str], likeness: Likeness) -> dict[int, i
     return {row: others[0] for row, others in pairs if others}
 
 
-def _of_other_brands(references: Sequence[Reference], likeness: Likeness, left_out: list[int]) -> dict[int, int]:
+def _of_other_brands(
+    references: Sequence[Reference],
+    likeness: Likeness,
+    left_out: list[int],
+    shares_marks: Callable[[int, Ints], bool],
+) -> dict[int, int]:
     """The rows that are more like another brand's product, each with a row of that. A wrong photo makes those that it
-    resembles look wrong as well, so the most doubtful is left out first, and then the others are asked again.
+    resembles look wrong as well, so the most doubtful is left out first, and then the others are asked again. For one
+    speak the marks that it shares with such of its product as are not doubtful themselves, and not with the other: a
+    shop's watermark is on both.
     """
     if likeness.kept.tokens is None:
         return {}
@@ -92,9 +106,13 @@ def _of_other_brands(references: Sequence[Reference], likeness: Likeness, left_o
         margin, other = asked.pop(worst)
         if margin <= 0:
             break
+        goods = likeness.goods[worst]
+        doubtful = [worst, *(row for row in asked if asked[row][0] > 0), *left_out]
+        own, others = (_rest(products[name], doubtful) for name in (goods, likeness.goods[other]))
+        if shares_marks(worst, own) and not shares_marks(worst, others):
+            continue
         found[worst] = other
         left_out.append(worst)
-        goods = likeness.goods[worst]
         asked |= {row: ask(row) for row in asked if asked[row][0] > 0 or likeness.goods[row] == goods}
     return found
 

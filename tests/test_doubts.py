@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,42 @@ def test_photos_of_another_brands_goods_are_named_and_no_others(
         catalog = build(with_wrong(rows(), *wrong), tiny_encoder)
     assert [one.filename for one in warned] == [__file__]
     assert catalog.doubts == dict.fromkeys(wrong, told)
+
+
+def marked(row: cv.Reference, mark: int, at: int) -> cv.Reference:
+    """The same, twice as large, with one of two marks that begins ``at`` so many pixels from the left."""
+    photo = scaled(np.asarray(row.photo), 2)
+    photo[60:180, at : at + 120] = scaled(picture(90 + mark, 12, 12), 10)
+    return dataclasses.replace(row, photo=photo, regions=[cv.Region(at, 60, at + 120, 180)])
+
+
+def all_marked(some: Iterable[cv.Reference], marks: Sequence[int]) -> list[cv.Reference]:
+    return [marked(row, mark, 100 + 2 * n) for n, (row, mark) in enumerate(zip(some, marks, strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("marks", "wrong", "named"),
+    [
+        ((1, 1, 1, 1, 1), ["cap 0"], []),
+        ((2, 1, 1, 1, 1), ["cap 0"], ["cap 0"]),
+        ((2, 1, 1, 2, 1), ["cap 0", "cap 3"], ["cap 0", "cap 3"]),  # they do not vouch for each other
+    ],
+)
+def test_a_photo_that_bears_its_products_marks_is_no_doubt_whatever_it_is_more_like(
+    tiny_encoder: TowerEncoder, marks: Sequence[int], wrong: list[str], named: list[str]
+) -> None:
+    cap, *others = np.split(np.array(with_wrong(rows(), *wrong), object), 4)
+    with pytest.warns(RuntimeWarning) if named else contextlib.nullcontext():
+        assert [*build([*all_marked(cap, marks), *np.concatenate(others)], tiny_encoder).doubts] == named
+
+
+def test_marks_that_the_other_brands_photos_bear_too_as_a_shops_watermark_vouch_for_none(
+    tiny_encoder: TowerEncoder,
+) -> None:
+    cap, bag, shoe, belt = np.split(np.array(with_wrong(rows(), "cap 0"), object), 4)
+    with pytest.warns(RuntimeWarning):
+        catalog = build([*all_marked(cap, [1] * 5), *bag, *all_marked(shoe, [1] * 5), *belt], tiny_encoder)
+    assert [*catalog.doubts] == ["cap 0"]
 
 
 def test_a_clean_catalogue_has_no_doubts(tiny_encoder: TowerEncoder) -> None:
