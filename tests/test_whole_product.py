@@ -201,6 +201,34 @@ def test_a_shadow_on_the_side_is_told_and_no_other_light_or_drawing(stencil: Ste
     assert shade(seen(card(paper=(190, 215, 160), noise=3))) < 0.01, "another colour is no shadow"
 
 
+@pytest.mark.parametrize(
+    ("ground", "ink", "other"),
+    [((20, 28, 70), (246, 240, 228), (250, 190, 90)), ((168, 128, 86), (40, 30, 24), (30, 110, 50))],
+)
+def test_another_ink_on_a_coloured_ground_is_no_deeper_photo(
+    ground: tuple[int, int, int], ink: tuple[int, int, int], other: tuple[int, int, int]
+) -> None:
+    """The ground would have to be paler on the fakes, or what little colour the genuine ink has, more times deeper."""
+
+    def inked(ink: tuple[int, int, int], noise: int) -> np.ndarray:
+        share = np.clip(1.4 * (1 - printed(noise=noise)[..., 1:2] / 215), 0, 1)
+        drawn = ground + share * (np.array(ink) - ground)
+        return np.clip(drawn, 0, 255).astype(np.uint8)
+
+    photos = [inked(ink, 0), seen(inked(ink, 1)), seen(inked(ink, 2), seed=8)]
+    made = stencil_of(photos, [BOX])
+    known = WholeProduct.of(made, photos, [np.ones((7, 7), np.float32)] * 3)
+    usual, deeper, fake = (
+        over(made, known, np.asarray(ImageEnhance.Color(Image.fromarray(seen(card, seed=6))).enhance(saturation)))
+        for card, saturation in ((inked(ink, 3), 1), (inked(ink, 3), 1.7), (inked(other, 3), 1))
+    )
+    assert saturation_over(known, usual) == 1
+    assert saturation_over(known, deeper) == pytest.approx(1.7, rel=0.1)
+    assert colours_differ(known, deeper).score < colours_differ(known, usual).score + 0.5
+    assert saturation_over(known, fake) < 1.4
+    assert colours_differ(known, fake).score > colours_differ(known, usual).score + 1.5
+
+
 def test_of_a_relief_light_from_another_side_is_less_of_another_drawing() -> None:
     photos = plates()
     made = make_stencil(photos, [[BOX], [], []])

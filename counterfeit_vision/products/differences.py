@@ -57,6 +57,10 @@ EXPLAINED = 0.8
 # fluorescent ones (0.02 off the black body's line in u, v), by 0.12 to 0.17
 LAMPS = np.array([[1, 0, -1], [-1, 2, -1]], np.float32) / np.sqrt(np.array([[2], [6]], np.float32))
 MOST_LIT = np.array([0.55, 0.15], np.float32)
+# Of a colour's logarithm, that the lamp may give a photo's ground, and not the phone: with more, an ink that is deeper
+# alone passes for a deeper photo on navy. Chosen on goods in six colours of one brand: 30 of 30 fakes in another ink
+# have an ink score over 3 (18 without; 25 with 0.1), and none of 36 genuine photos, also 1.3 to 1.6 times as saturated
+CAST = 0.07
 AWAY = 12  # pixels of the frame around marks and at the product's edge, where a photo that lies badly shows the room
 # Of a colour, in the tenth of all else that differs most, which makes other goods: 17 that the catalogue lacks, of wide
 # ranges invented by seed 173, differ by 0.20 and more, 37 fakes of theirs by 0.10 at most, and of kinds.py, seed 13, by
@@ -208,17 +212,22 @@ def goods_differ(whole: WholeProduct, stencil: Stencil, laid: Laid) -> float | N
 def saturation_over(whole: WholeProduct, laid: Laid) -> float:
     """How many times as saturated as on its references a photo shows all colours of a product, of :data:`SATURATED`; 1
     where they are paler, or where it leaves more than :data:`EXPLAINED` of what differs: a phone or a filter deepens
-    all of a photo, another ink some of it. Of the references, the median; the least mean of absolute differences.
+    all of a photo, another ink some of it. Only times count that leave the ground's hue about as near the references'
+    as any do (:data:`CAST`). Of the references, the median; the least mean of absolute differences, in colours as deep
+    as the photo's: in paler ones all differs less, what is another colour, too.
     """
     size = _size_in_cells(laid)
     shown, cells = _shown_in_cells(whole, laid, size), _cells(laid.crop.astype(np.float32), size)
-    hues, best = [_hues(desaturated(cells, times)) for times in SATURATED], []
+    hues, best = np.stack([_hues(desaturated(cells, times)) for times in SATURATED]), []
     for crop, inside in zip(whole.crops, whole.inside, strict=True):
         both = shown & (_cells(inside.astype(np.float32), size) >= 0.5)
         if both.any():
-            genuine = _evenly_lit(_hues(_cells(crop.astype(np.float32), size))[both])
-            off = np.array([np.abs(_evenly_lit(hue[both]) - genuine).sum(axis=1).mean() for hue in hues])
-            best.append(int(off.argmin()) if off.min() <= EXPLAINED * off[0] else 0)
+            off = hues[:, both] - _hues(_cells(crop.astype(np.float32), size))[both]
+            grounds = np.median(off, axis=1, keepdims=True)
+            left = SATURATED * np.abs(off - grounds).sum(axis=2).mean(axis=1)
+            cast = np.linalg.norm(grounds, axis=(1, 2))
+            least = np.where(cast <= cast.min() + CAST, left, np.inf)
+            best.append(int(least.argmin()) if least.min() <= EXPLAINED * left[0] else 0)
     return SATURATED[int(np.median(best))] if best else 1.0
 
 
@@ -238,10 +247,6 @@ def _shown_in_cells(whole: WholeProduct, laid: Laid, size: tuple[int, int]) -> B
     """(rows, columns) which cells show the product; all where none does."""
     shown = _cells((whole.product & laid.inside).astype(np.float32), size) >= 0.5
     return shown if shown.any() else np.ones_like(shown)
-
-
-def _evenly_lit(hues: Floats) -> Floats:
-    return np.asarray(hues - np.median(hues, axis=0), np.float32)
 
 
 def _beyond_lamps(offs: list[Floats]) -> Floats:
