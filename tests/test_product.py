@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture, suspects
-from goods import ONE, TWO, label, seen, sibling
+from goods import ONE, SIGN, TWO, WORD, hang_tag, label, seen, sibling
 
 import counterfeit_vision as cv
 from counterfeit_vision import likeness as module
@@ -333,6 +333,38 @@ def test_a_photo_that_looks_more_like_another_product_is_laid_over_both(
     assert "; laid over both, it fits the marks and what surrounds them by 1." in fake.text
 
 
+def tag(paper: int, room: int, lines: tuple[str, ...], noise: int = 0) -> np.ndarray:
+    """A tag on which those lines are printed beside the marks."""
+    photo = hang_tag(noise, room, paper=(paper,) * 3, ink=(60, 30, 40), beside=75)
+    for row, words in enumerate(lines):
+        cv2.putText(photo, words, (160, 300 + 22 * row), cv2.FONT_HERSHEY_PLAIN, 1.4, (60, 30, 40), 2, cv2.LINE_AA)
+    return photo
+
+
+@pytest.mark.parametrize("lines", [("NET 250 G  KEEP DRY", "BATCH 2208  NO 7"), ()])
+def test_the_room_tells_no_sibling_of_another_white(
+    lines: tuple[str, ...], clip: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off-white is darker than the paper behind the genuine photo, and lighter than a floor."""
+    rows = [
+        cv.Reference(id=name, photo=tag(paper, 235, lines), brand="velmora", product=name, regions=[SIGN, WORD])
+        for name, paper in (("off-white", 205), ("white", 250))
+    ]
+    catalog = cv.Catalog.build(rows, encoder=clip, cache=False)
+    photo = tag(205, 120, lines, noise=3)
+    listings = [cv.Listing(id=name, photos=[photo], brand="velmora", product=name) for name in ("off-white", "white")]
+    found = suspects(catalog, *listings)
+    own, other = (found.place_of(0, f"velmora/{name}") for name in ("off-white", "white"))
+    assert not isinstance(own, str)
+    assert not isinstance(other, str)
+    assert own.beside < 0 < 0.5 < other.beside, "with the room"
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
+    for row, said in enumerate(Product().score(found)):
+        rivals = found.neighbours.rows[row] == 1 - row
+        margin = float(found.neighbours.scores[row][rivals].max()) + 1
+        assert said.score == pytest.approx(margin), "they bear the same print"
+
+
 def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,7 +406,7 @@ def test_only_marks_that_fit_well_take_suspicion_away(
     found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
     monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: goods)
-    monkeypatch.setattr(product_claim, "_fit", lambda goods: own if goods == "velmora/one" else other)
+    monkeypatch.setattr(product_claim, "_fits", lambda *given: (own, other))
     monkeypatch.setattr(product_claim, "is_found", lambda goods: goods == "velmora/one")
     (said,) = Product().score(found)
     assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + FITS * more)
@@ -394,8 +426,7 @@ def test_of_a_brand_whose_goods_bear_one_logo_a_sibling_is_not_told_by_it(
     found = suspects(catalog, cv.Listing(id="any", photos=[seen(label(noise=3))], brand="velmora", product="one"))
     monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
     monkeypatch.setattr(type(found), "place_of", lambda self, row, goods: "too few local features")
-    fits = iter((0.0, 1.3))
-    monkeypatch.setattr(product_claim, "_fit", lambda place: next(fits))
+    monkeypatch.setattr(product_claim, "_fits", lambda *given: (0.0, 1.3))
     (said,) = Product().score(found)
     assert said.score == pytest.approx(float(found.neighbours.scores[0].max()) + 1 + more)
     assert ("laid over both" in said.text) == (more > 0)

@@ -39,12 +39,12 @@ class Product:
     same for brands, and nothing is taken off.
 
     A photo that looks more like the other is laid over both, and half of the difference in how alike the marks and what
-    surrounds them are is added, but for the first 0.2: goods that bear one logo fit nearly alike. So variants are told
-    apart by what is printed beside it, and a dark photo of the claimed product, like any other by its looks, is known
-    by its marks. That takes suspicion away only where the claimed product's fit well: its logo may be on other goods.
-    And where its own marks are not found, those of another product of the brand add none: they may be the same. Where
-    both's fit well, beside each other, the photo shows both, and that it looks more like the other says nothing. The
-    ``region`` is where the marks of the other product were found, if they fit clearly better.
+    surrounds them on the goods are is added, but for the first 0.2: goods that bear one logo fit nearly alike. So
+    variants are told apart by what is printed beside it, and a dark photo of the claimed product, like any other by its
+    looks, is known by its marks. That takes suspicion away only where the claimed product's fit well: its logo may be
+    on other goods. And where its own marks are not found, those of another product of the brand add none: they may be
+    the same. Where both's fit well, beside each other, the photo shows both, and that it looks more like the other says
+    nothing. The ``region`` is where the marks of the other product were found, if they fit clearly better.
     """
 
     name = "product"
@@ -105,7 +105,7 @@ def _laid_over_both(suspects: Suspects, row: int, evidence: Evidence, goods: str
     if any(isinstance(suspects.marks_of(key).stencil, str) for key in (goods, rival)):
         return evidence
     claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
-    own, other = _fit(claimed), _fit(place)
+    own, other = _fits(suspects, row, goods, rival)
     one, two = (suspects.catalog.references[int(suspects.marks_of(key).rows[0])] for key in (goods, rival))
     if _shows_both(suspects, row, goods, rival):
         beside = two.product if two.brand == one.brand else f"{two.product} of {two.brand}"
@@ -134,9 +134,26 @@ def _told(own: float, other: float) -> float:
     return max(other - own - ALIKE, 0.0) + min(max(other, KNOWN) - own + ALIKE, 0.0)
 
 
-def _fit(place: Found | str) -> float:
-    """How alike the marks and what surrounds them are, 0 to 2; 0 where nothing tells their place."""
-    return 0.0 if isinstance(place, str) else max(place.likeness, 0.0) + max(place.beside, 0.0)
+def _fits(suspects: Suspects, row: int, goods: str, rival: str) -> tuple[float, float]:
+    """The :func:`_fit` to the claimed goods and to the rival, without the room: in a frame of marks their goods' edge
+    tells most, and off-white is darker than the paper behind the genuine photos, lighter than a floor. Where nothing is
+    drawn beside the claimed one's marks, either's marks alone count; where nothing is beside the rival's, its frame.
+    """
+    claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
+    own, other = suspects.beside_marks(row, goods), suspects.beside_marks(row, rival)
+    knows_room = suspects.catalog.tokens is not None
+    if knows_room and own is None and not isinstance(claimed, str):
+        own = other = 0.0
+    return _fit(claimed, own), _fit(place, other)
+
+
+def _fit(place: Found | str, beside: float | None = None) -> float:
+    """How alike the marks and what surrounds them are, 0 to 2; 0 where nothing tells their place. What surrounds
+    them is all of their frame, or what ``beside`` says, -1..1.
+    """
+    if isinstance(place, str):
+        return 0.0
+    return max(place.likeness, 0.0) + max(place.beside if beside is None else beside, 0.0)
 
 
 def _shows_both(suspects: Suspects, row: int, goods: str, rival: str) -> bool:

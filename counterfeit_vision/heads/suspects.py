@@ -411,17 +411,25 @@ class Suspects:
         found on it, and what is drawn on the rest of the side, where that can be told. What surrounds them may be no
         more than the goods' outline before the room, which the back shares.
         """
-        place, known = self.place_of(row, goods), self.marks_of(goods)
-        if isinstance(place, str) or isinstance(known.stencil, str) or place.beside < FOUND:
+        place = self.place_of(row, goods)
+        if isinstance(place, str) or place.beside < FOUND:
             return False
-        stencil, whole = known.stencil, self.version_of(row, goods).whole
-        if whole is None:
-            return True
-        try:
-            alike = whole.beside_marks(stencil, self.pixels(row), place.warp, lambda: self._by_all(row, stencil))
-        except DecodeError:
-            return True
+        alike = self.beside_marks(row, goods)
         return alike is None or alike >= SAME
+
+    @_once
+    def beside_marks(self, row: int, goods: str) -> float | None:
+        """How like the genuine a photo is on all of the side of the goods but their marks, -1..1, without the room
+        (:meth:`~counterfeit_vision.products.whole.WholeProduct.beside_marks`); ``None`` where that can't be told.
+        """
+        place, stencil = self.place_of(row, goods), self.marks_of(goods).stencil
+        whole = self.version_of(row, goods).whole
+        if isinstance(place, str) or isinstance(stencil, str) or whole is None:
+            return None
+        try:
+            return whole.beside_marks(stencil, self.pixels(row), place.warp, lambda: self._by_all(row, stencil))
+        except DecodeError:
+            return None
 
     @_once
     def alone(self, row: int) -> tuple[Found | None, ...]:
