@@ -114,16 +114,16 @@ def figures(fake: np.ndarray, probability: np.ndarray, products: list[str]) -> d
 
 def main() -> None:
     chosen = market_scores.options(__doc__).parse_args()
-    probability, suspected, fake, products, useful = [], [], [], [], 0
+    probability, detected, fake, products, useful = [], [], [], [], 0
     for seed in chosen.seeds:
         found = market_scores.market_scores(seed, chosen)
         own, p, used = probabilities(seed, found, chosen)
         probability.append(own)
-        suspected.append(p <= ALPHA)
+        detected.append(p <= ALPHA)
         fake.append(found["attack"][-len(own) :] != "")
         products += found["product"][-len(own) :].tolist()
         useful += used
-    truth, flags = np.concatenate(fake), np.concatenate(suspected)
+    truth, flags = np.concatenate(fake), np.concatenate(detected)
     result = figures(truth, np.concatenate(probability), products)
     data.write(
         "probability" if len(truth) >= 5000 else "probability-small",
@@ -131,8 +131,8 @@ def main() -> None:
             **market_scores.about(chosen),
             "listings a seed whose fakes are shown": TEACHING,
             "learned head useful": useful,
-            "fakes suspected": float(flags[truth].mean()),
-            "genuine suspected": float(flags[~truth].mean()),
+            "fakes detected": float(flags[truth].mean()),
+            "genuine detected": float(flags[~truth].mean()),
             **result,
         },
     )

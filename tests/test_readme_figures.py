@@ -85,7 +85,28 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
         [*(f"{how}/suspected, plain cosine" for how in OFFERED), "AUROC, fakes, plain cosine"],
     ),
     ("other kinds of goods", "kinds", [f"kinds/{kind}/fakes suspected" for kind in EVERY], []),
-    ("all rendered fakes", "power", ["all claims/fakes suspected", "all claims/genuine suspected"], []),
+    ("all rendered fakes", "power", ["verdicts/fakes suspected", "verdicts/genuine suspected"], []),
+    (
+        "fakes detected there",
+        "power",
+        [
+            "all claims/fakes detected",
+            "all claims/each claim alone/price",
+            "without price/fakes detected",
+            "without price/claim chosen on other seeds",
+        ],
+        [],
+    ),
+    (
+        "detected there over",
+        "power",
+        [
+            f"{claims}/over random splits/{of} detected"
+            for claims in ("all claims", "without price")
+            for of in ("fakes", "genuine")
+        ],
+        [],
+    ),
     (
         "rendered goods of brands",
         "market",
@@ -119,7 +140,7 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
     ),
     ("real words", "wordmark", ["wordmark/letter swap/share", "wordmark/homoglyph/share"], []),
     ("genuine cartons suspected", "calibration", ["by product/all"], []),
-    ("these ten markets", "probability", ["fakes suspected", "genuine suspected"], []),
+    ("ten markets more", "probability", ["fakes detected", "genuine detected"], []),
     (
         "calibration error of their",
         "probability",
