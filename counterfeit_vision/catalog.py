@@ -503,10 +503,10 @@ class Catalog:
     @cached_property
     def doubts(self) -> Mapping[str, str]:
         """By the id of each reference that somebody should look at, why: it is more like another brand's product than
-        like its own product's other photos, and bears no marks that they bear; or its file is filed under another
-        product, too. Photos of another product of the same brand are not told, nor wrong ones among fewer than three,
-        or with an encoder that is no plain vision transformer, as CLIP is: of 375 rendered genuine references
-        EfficientNet-Lite0 would doubt 36, CLIP none.
+        like its own product's other photos, and bears no marks that they bear and those do not; or its file is filed
+        under another product, too. Photos of another product of the same brand are not told, nor wrong ones among
+        fewer than three, or with an encoder that is no plain vision transformer, as CLIP is: of 375 rendered genuine
+        references EfficientNet-Lite0 would doubt 36, CLIP none.
         """
         from .encoders.depths import is_transformer
 

@@ -74,13 +74,13 @@ class _Ranked:
     @property
     def surest(self) -> int:
         """The row of the photo that tells the product: of those that show marks or are copies of genuine photos, the
-        seller's own before others, the one that stands out most from other products, as a close-up seldom does; the one
-        that decides where there is none.
+        seller's own before others, the one that stands out most from other products (most of all one near which there
+        is no other), as a close-up seldom does; the one that decides where there is none.
         """
         sure = self.known & (self.marked | ~self.own)
         for rows in (np.r_[self.worst, self.telling], self.counted):
             if len(rows := rows[sure[rows]]):
-                margins = np.nan_to_num([self.judged[row].margin for row in rows], nan=-np.inf)
+                margins = np.nan_to_num([self.judged[row].margin for row in rows], nan=np.inf)
                 return int(rows[margins.argmax()])
         return self.worst
 
@@ -221,9 +221,12 @@ class Decider:
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
             covered=max(
-                evidence.covered
-                for name, evidence in zip(self.heads, photo.evidence, strict=True)
-                if name != Drawing.name
+                (
+                    evidence.covered
+                    for name, evidence in zip(self.heads, photo.evidence, strict=True)
+                    if name != Drawing.name
+                ),
+                default=0.0,
             ),
             shaded=said([photo], self.heads, Drawing.name)[0].covered,
             unlike=max(evidence.unlike for evidence in photo.evidence),

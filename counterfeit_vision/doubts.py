@@ -26,6 +26,7 @@ FEWEST = 3  # references of a product: of two that differ, nobody can tell which
 SHARE = 0.5
 NEAR = 0.1  # cosine by which another brand's vectors may be less near than the product's own: fellows may be wrong, too
 RIVALS = 4  # products of other brands that a reference is compared with
+MARKS_ASKED = 20  # of the most doubtful references: their marks are learned for it, which takes seconds each
 COMPARED = 32  # references of a product that it is compared with
 
 
@@ -100,7 +101,7 @@ def _of_other_brands(
 
     rivals = _rivals(brands, products, likeness, left_out)
     asked = dict(zip(rivals, each(ask, list(rivals)), strict=True))
-    found: dict[int, int] = {}
+    found, left = dict[int, int](), MARKS_ASKED
     while asked:
         worst = max(asked, key=lambda row: asked[row][0])
         margin, other = asked.pop(worst)
@@ -109,7 +110,8 @@ def _of_other_brands(
         goods = likeness.goods[worst]
         doubtful = [worst, *(row for row in asked if asked[row][0] > 0), *left_out]
         own, others = (_rest(products[name], doubtful) for name in (goods, likeness.goods[other]))
-        if shares_marks(worst, own) and not shares_marks(worst, others):
+        left -= 1
+        if left >= 0 and shares_marks(worst, own) and not shares_marks(worst, others):
             continue
         found[worst] = other
         left_out.append(worst)

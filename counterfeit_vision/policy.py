@@ -62,7 +62,7 @@ class Findings:
       calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
       the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that glares.
-    - ``shaded``: the share of the plain ground of the side that bears them that lies in a shadow.
+    - ``shaded``: the share of the plain ground of the side that bears them that is unevenly lit, as in a shadow.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
@@ -185,7 +185,7 @@ class Policy:
                 f"known; {leading}."
             )
         about_marks = name in ABOUT_MARKS and not found.copied
-        hidden = about_marks and not found.misnamed  # neither hand nor shadow makes goods look like another brand's
+        hidden = about_marks and not found.misnamed  # a hand or a shadow seldom makes goods look like another's
         if hidden and found.covered >= COVERED:
             return "review", (
                 f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "

@@ -508,7 +508,7 @@ class Evidence(_Record):
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones
       nor, where the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that
       glares: something may lie over them, such as a hand or its shadow. ``patches`` tells it; 0 where it finds no
-      marks. ``drawing`` tells the share of the plain ground of all of the side that bears them that a shadow darkens.
+      marks. ``drawing`` tells the share of the plain ground of all of the side that bears them that is unevenly lit.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;

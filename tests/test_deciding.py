@@ -64,7 +64,7 @@ def test_the_photo_that_stands_out_most_tells_the_product() -> None:
     close_up = ranked_of(2, judged=margins(0.4, 0.02))
     assert (close_up.worst, close_up.surest) == (1, 0)
     assert dataclasses.replace(close_up, marked=np.array([False, True])).surest == 1, "the front shows no marks"
-    assert dataclasses.replace(close_up, judged=margins(np.nan, 0.02)).surest == 1
+    assert dataclasses.replace(close_up, judged=margins(np.nan, 0.02)).surest == 0, "no other product is near it"
     assert dataclasses.replace(close_up, judged=margins(np.nan, np.nan)).surest == 1, "the one that decides"
     copied = dataclasses.replace(close_up, own=np.array([False, True]))
     assert copied.surest == 1, "the seller's own before a copy"

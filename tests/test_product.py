@@ -365,6 +365,24 @@ def test_the_room_tells_no_sibling_of_another_white(
         assert said.score == pytest.approx(margin), "they bear the same print"
 
 
+def test_the_marks_of_plain_goods_take_suspicion_away_on_a_dark_photo(
+    clip: TowerEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is drawn on them, so their marks alone tell, and count as much as with what surrounds them."""
+    mirrored = cv.Region(560 - WORD.x1, WORD.y0, 560 - WORD.x0, WORD.y1)
+    rows = [
+        cv.Reference(id="own", photo=tag(205, 235, ()), brand="velmora", product="own", regions=[WORD]),
+        cv.Reference(id="other", photo=tag(205, 235, ())[:, ::-1], brand="arlo", product="other", regions=[mirrored]),
+    ]
+    catalog = cv.Catalog.build(rows, encoder=clip, cache=False)
+    photo = (tag(205, 120, (), noise=3) * 0.4).astype(np.uint8)
+    found = suspects(catalog, cv.Listing(id="dark", photos=[photo], brand="velmora", product="own"))
+    monkeypatch.setattr(catalog.likeness, "of", lambda photos, row, groups: np.full(len(groups), -1.0))
+    (said,) = Product().score(found)
+    margin = float(found.neighbours.scores[0][found.neighbours.rows[0] == 1].max()) + 1
+    assert said.score < margin - 0.1
+
+
 def test_nothing_is_laid_over_goods_without_marks_or_that_the_photo_looks_like(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Where a photo that is laid over genuine ones is darker than even light makes it: a shadow lies there."""
+"""Where a photo that is laid over genuine ones is unevenly lit, mostly by a shadow that lies on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["edges", "shaded", "soft"]
 SHADED, HUE = 0.15, 0.1  # of the logarithm of its light, and of its colours
 SOFT = 1.5  # pixels of a frame: finer is grain
 STEP = 0.2  # of a picture's strongest edges, from which it is one
-AROUND = np.ones((5, 5), np.uint8)  # pixels of a frame: what an edge reaches
+REACHED = np.ones((5, 5), np.uint8)  # pixels of a frame: what an edge reaches
 DARK = 8  # levels, added before logarithms are taken: a dark colour's noise
 APART_BY = 2  # pixels of a frame, in which a shadow is looked for: nothing finer is left
 FEWEST = 15  # such places, fewer of which tell nothing
@@ -34,7 +34,7 @@ def soft(picture: NDArray[np.generic]) -> Floats:
 def edges(picture: Floats) -> Bools:
     """(h, w) where a picture (h, w, 3) has an edge, and around it."""
     steps = cv2.morphologyEx(to_grey(picture), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), AROUND) > 0)
+    return np.asarray(cv2.dilate((steps >= STEP * np.quantile(steps, 0.97)).astype(np.uint8), REACHED) > 0)
 
 
 def shaded(genuine: Floats, photo: Floats, bare: Bools) -> tuple[int, int]:

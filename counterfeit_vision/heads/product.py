@@ -137,13 +137,13 @@ def _told(own: float, other: float) -> float:
 def _fits(suspects: Suspects, row: int, goods: str, rival: str) -> tuple[float, float]:
     """The :func:`_fit` to the claimed goods and to the rival, without the room: in a frame of marks their goods' edge
     tells most, and off-white is darker than the paper behind the genuine photos, lighter than a floor. Where nothing is
-    drawn beside the claimed one's marks, either's marks alone count; where nothing is beside the rival's, its frame.
+    drawn beside the claimed one's marks, either's marks count twice; where nothing is beside the rival's, its frame.
     """
     claimed, place = suspects.place_of(row, goods), suspects.place_of(row, rival)
     own, other = suspects.beside_marks(row, goods), suspects.beside_marks(row, rival)
     knows_room = suspects.catalog.tokens is not None
-    if knows_room and own is None and not isinstance(claimed, str):
-        own = other = 0.0
+    if knows_room and own is None and not isinstance(claimed, str) and not isinstance(place, str):
+        own, other = claimed.likeness, place.likeness
     return _fit(claimed, own), _fit(place, other)
 
 

@@ -57,9 +57,10 @@ EXPLAINED = 0.8
 # fluorescent ones (0.02 off the black body's line in u, v), by 0.12 to 0.17
 LAMPS = np.array([[1, 0, -1], [-1, 2, -1]], np.float32) / np.sqrt(np.array([[2], [6]], np.float32))
 MOST_LIT = np.array([0.55, 0.15], np.float32)
-# Of a colour's logarithm, that the lamp may give a photo's ground, and not the phone: with more, an ink that is deeper
-# alone passes for a deeper photo on navy. Chosen on goods in six colours of one brand: 30 of 30 fakes in another ink
-# have an ink score over 3 (18 without; 25 with 0.1), and none of 36 genuine photos, also 1.3 to 1.6 times as saturated
+# Of a colour's logarithm, by which taking out what a phone deepened may take a photo's ground farther off the genuine
+# one's: with more, an ink that is deeper alone passes for a deeper photo on navy. Chosen on goods in six colours of one
+# brand, where 30 of 30 fakes in another ink have an ink score over 3 (18 without; 25 with 0.1), and none of 36 genuine
+# photos, also 1.3 to 1.6 times as saturated
 CAST = 0.07
 AWAY = 12  # pixels of the frame around marks and at the product's edge, where a photo that lies badly shows the room
 # Of a colour, in the tenth of all else that differs most, which makes other goods: 17 that the catalogue lacks, of wide
@@ -213,8 +214,8 @@ def saturation_over(whole: WholeProduct, laid: Laid) -> float:
     """How many times as saturated as on its references a photo shows all colours of a product, of :data:`SATURATED`; 1
     where they are paler, or where it leaves more than :data:`EXPLAINED` of what differs: a phone or a filter deepens
     all of a photo, another ink some of it. Only times count that leave the ground's hue about as near the references'
-    as any do (:data:`CAST`). Of the references, the median; the least mean of absolute differences, in colours as deep
-    as the photo's: in paler ones all differs less, what is another colour, too.
+    as it is given (:data:`CAST`). Of the references, the median; the least mean of absolute differences, in colours as
+    deep as the photo's: in paler ones all differs less, what is another colour, too.
     """
     size = _size_in_cells(laid)
     shown, cells = _shown_in_cells(whole, laid, size), _cells(laid.crop.astype(np.float32), size)
@@ -226,13 +227,13 @@ def saturation_over(whole: WholeProduct, laid: Laid) -> float:
             grounds = np.median(off, axis=1, keepdims=True)
             left = SATURATED * np.abs(off - grounds).sum(axis=2).mean(axis=1)
             cast = np.linalg.norm(grounds, axis=(1, 2))
-            least = np.where(cast <= cast.min() + CAST, left, np.inf)
+            least = np.where(cast <= cast[0] + CAST, left, np.inf)
             best.append(int(least.argmin()) if least.min() <= EXPLAINED * left[0] else 0)
     return SATURATED[int(np.median(best))] if best else 1.0
 
 
 def shade_over(whole: WholeProduct, laid: Laid) -> float:
-    """The share, 0..1, of a product's plain ground that a shadow darkens: its edge looks like something drawn."""
+    """The share, 0..1, of a product's plain ground that is unevenly lit: a shadow's edge looks like something drawn."""
     genuine, photo = whole.typical, soft(laid.crop)
     looked, dark = shaded(genuine, photo, whole.product & laid.inside & ~edges(genuine) & ~edges(photo))
     return dark / max(looked, 1)
