@@ -101,7 +101,7 @@ def _of_other_brands(
 
     rivals = _rivals(brands, products, likeness, left_out)
     asked = dict(zip(rivals, each(ask, list(rivals)), strict=True))
-    found, left = dict[int, int](), MARKS_ASKED
+    found, to_ask = dict[int, int](), MARKS_ASKED
     while asked:
         worst = max(asked, key=lambda row: asked[row][0])
         margin, other = asked.pop(worst)
@@ -110,8 +110,8 @@ def _of_other_brands(
         goods = likeness.goods[worst]
         doubtful = [worst, *(row for row in asked if asked[row][0] > 0), *left_out]
         own, others = (_rest(products[name], doubtful) for name in (goods, likeness.goods[other]))
-        left -= 1
-        if left >= 0 and shares_marks(worst, own) and not shares_marks(worst, others):
+        to_ask -= 1
+        if to_ask >= 0 and shares_marks(worst, own) and not shares_marks(worst, others):
             continue
         found[worst] = other
         left_out.append(worst)
