@@ -71,7 +71,8 @@ class Calibration:
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
     ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` the
-    ``sharpness`` that all but one in twenty have at least; 0 where that is not known.
+    ``sharpness`` that all but one in twenty have at least; 0 where that is not known. ``uneven``: of kinds of which
+    half of the photos look as if something lay over them, as cloth in folds does, what nine in ten are ``covered``.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -98,6 +99,7 @@ class Calibration:
     leave_one_out: bool = False
     smallest: int = 0
     dull: float = 0.0
+    uneven: Mapping[str, float] = field(default_factory=dict)
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
     _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
@@ -134,7 +136,8 @@ class Calibration:
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
         - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
-          a listing of its own. ``smallest``, ``dull`` and the sha256, which change no p-value, are not known here.
+          a listing of its own. ``smallest``, ``dull``, ``uneven`` and the sha256, which change no p-value, are not
+          known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -536,6 +539,7 @@ class Calibration:
             "leave_one_out": self.leave_one_out,
             "smallest": self.smallest,
             "dull": self.dull,
+            "uneven": dict(self.uneven),
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
         }
@@ -564,6 +568,7 @@ class Calibration:
             leave_one_out=bool(data["leave_one_out"]),
             smallest=int(data["smallest"]),
             dull=float(data["dull"]),
+            uneven={str(kind): float(share) for kind, share in data["uneven"].items()},
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )
@@ -584,6 +589,8 @@ class Calibration:
             raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
         if not 0 < calibration.alpha < 1 or not all(0 < peak < math.inf for peak in calibration.peaks.values()):
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
+        if not all(0 <= share <= 1 for share in calibration.uneven.values()):
+            raise ValueError(f"the shares {calibration.uneven} are out of range")
         if calibration.fitted_on < 1:
             raise ValueError(f"fitted on {calibration.fitted_on} photos")
         if not 1 <= calibration.real_groups <= calibration.count:

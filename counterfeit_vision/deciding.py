@@ -15,7 +15,7 @@ from .catalog import Catalog
 from .heads import Drawing, Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
-from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
+from .judging import JudgedPhoto, borrowed, covered_of, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .small import small_picture
@@ -220,14 +220,8 @@ class Decider:
             smallest=calibration.smallest,
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
-            covered=max(
-                (
-                    evidence.covered
-                    for name, evidence in zip(self.heads, photo.evidence, strict=True)
-                    if name != Drawing.name
-                ),
-                default=0.0,
-            ),
+            covered=covered_of(photo, self.heads),
+            uneven=calibration.uneven.get(kind, 0.0),
             shaded=said([photo], self.heads, Drawing.name)[0].covered,
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),

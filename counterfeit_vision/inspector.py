@@ -29,10 +29,22 @@ from .heads.base import fingerprint_of
 from .heads.learned import too_few
 from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
-from .judging import JudgedPhoto, Listings, borrowed, judge, kinds_of, said, scores_of, sharpness_of, strata_of, usable
+from .judging import (
+    JudgedPhoto,
+    Listings,
+    borrowed,
+    covered_of,
+    judge,
+    kinds_of,
+    said,
+    scores_of,
+    sharpness_of,
+    strata_of,
+    usable,
+)
 from .manifests import read_listings
 from .merge import stand_apart
-from .policy import Authorised, Policy, pairs
+from .policy import COVERED, Authorised, Policy, pairs
 from .report import Report
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence, Failure, Listing, Verdict, check_list
@@ -42,6 +54,7 @@ from .wording import claim_name, first_few, number
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
+KNOWN, MORE = 10, 0.1  # photos of a kind that tell how uneven its goods look, and the share of them that look more so
 DULL = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull as nothing else
 COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 STALE = (
@@ -257,6 +270,7 @@ class Inspector:
             calibration,
             smallest=min(max(row.photo.view.size) for row in rows),
             dull=_dull(rows),
+            uneven=_uneven(rows, names, kinds_of(rows, self.catalog)),
             photos=frozenset(row.photo.sha256 for row in rows),
             fake_photos=frozenset(row.photo.sha256 for row in taught.fakes),
         )
@@ -595,6 +609,19 @@ def _dull(rows: Sequence[JudgedPhoto]) -> float:
     """The sharpness that all but :data:`DULL` of the photos on which it is known have; 0 where it is on none."""
     known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
     return float(np.quantile(known, DULL)) if known else 0.0
+
+
+def _uneven(rows: Sequence[JudgedPhoto], heads: Sequence[str], kinds: Sequence[str]) -> dict[str, float]:
+    """Of kinds of which half of the photos are covered enough to excuse them, what all but :data:`MORE` are at most:
+    that is how such goods look, and those that calibrate tell what it does to their marks.
+    """
+    covered, of = np.array([covered_of(row, heads) for row in rows]), np.array(kinds)
+    known = {kind: covered[of == kind] for kind in dict.fromkeys(kinds)}
+    return {
+        kind: float(np.quantile(shares, 1 - MORE))
+        for kind, shares in known.items()
+        if len(shares) >= KNOWN and np.median(shares) >= COVERED
+    }
 
 
 def _photos_of(listings: Listings | None) -> list[int] | None:

@@ -28,7 +28,7 @@ from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import DecodeError, InputError
-from .heads import Head, Mark, Reuse, Suspects
+from .heads import Drawing, Head, Mark, Reuse, Suspects
 from .heads.base import fingerprint_of
 from .heads.reuse import is_copy
 from .manifests import count_listings, read_listings
@@ -43,6 +43,7 @@ __all__ = [
     "JudgedPhoto",
     "Listings",
     "borrowed",
+    "covered_of",
     "distinct",
     "encoded_listings",
     "judge",
@@ -118,6 +119,14 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
 def sharpness_of(row: JudgedPhoto) -> float | None:
     """How sharp a photo shows the marks, by the head that tells it."""
     return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
+
+
+def covered_of(row: JudgedPhoto, heads: Sequence[str]) -> float:
+    """The share of what is around the marks on a photo that something may lie over, by the heads that tell it; what
+    ``drawing`` tells is of all of the side.
+    """
+    each = zip(heads, row.evidence, strict=True)
+    return max((evidence.covered for name, evidence in each if name != Drawing.name), default=0.0)
 
 
 def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:

@@ -62,6 +62,7 @@ class Findings:
       calibrated have at least; ``None`` and 0 where they are not known.
     - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
       the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that glares.
+      ``uneven``: what that is at most on nine in ten photos of such goods that calibrated, where half have much.
     - ``shaded``: the share of the plain ground of the side that bears them that is unevenly lit, as in a shadow.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
@@ -102,6 +103,7 @@ class Findings:
     sharpness: float | None = None
     dull: float = 0.0
     covered: float = 0.0
+    uneven: float = 0.0
     shaded: float = 0.0
     unlike: float = 0.0
     joint: str = ""
@@ -186,7 +188,7 @@ class Policy:
             )
         about_marks = name in ABOUT_MARKS and not found.copied
         hidden = about_marks and not found.misnamed  # a hand or a shadow seldom makes goods look like another's
-        if hidden and found.covered >= COVERED:
+        if hidden and found.covered >= max(COVERED, found.uneven):
             return "review", (
                 f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "
                 f"{percent(found.covered)} of the ground around them is like nothing on genuine photos, or unevenly "

@@ -12,6 +12,7 @@ import pytest
 
 from counterfeit_vision import Catalog, Evidence, Listing
 from counterfeit_vision.deciding import Decider, _Ranked
+from counterfeit_vision.inspector import _uneven
 
 
 def ranked_of(photos: int, **changes: object) -> _Ranked:
@@ -145,3 +146,14 @@ def test_marks_that_were_looked_for_in_vain_are_on_no_photo(evidence: Evidence, 
     for marked in (False, True):
         ranked = ranked_of(1, judged=judged, marked=np.array([marked]))
         assert Decider._unmarked(given, ranked) == (wanted and not marked)  # type: ignore[arg-type]
+
+
+def test_what_covers_is_uneven_where_half_of_the_photos_of_a_kind_are_so() -> None:
+    def photo(covered: float, side: float = 0.9) -> SimpleNamespace:
+        return SimpleNamespace(evidence=[SimpleNamespace(covered=covered), SimpleNamespace(covered=side)])
+
+    heads, cloth, card = ["patches", "drawing"], [photo(share / 10) for share in range(11)], [photo(0.0)] * 11
+    kinds = ["cloth"] * 11 + ["card"] * 11
+    assert _uneven([*cloth, *card], heads, kinds) == {"cloth": pytest.approx(0.9)}, "what drawing tells is not asked"
+    assert _uneven(cloth[:9], heads, kinds[:9]) == {}, "too few"
+    assert _uneven([*card[:6], *cloth[6:]], heads, kinds[:11]) == {}, "fewer than half"

@@ -484,6 +484,9 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=COVERED - 0.01))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims={"price": 0.01}, covered=0.18))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy.", copied=True))[0] == "suspected"
+    uneven = found(0.01, claims=claims, covered=0.18, uneven=0.6)
+    assert word(Policy(ALPHA), uneven)[0] == "suspected", "as uneven as most of the goods that calibrated, as cloth is"
+    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.7, uneven=0.6))[0] == "review"
     misnamed = found(0.01, claims=claims, covered=0.18, misnamed="bag")
     assert word(Policy(ALPHA), misnamed)[0] == "suspected", "what surrounds the marks is another brand's goods"
     both = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, sharpness=0.5, dull=0.9))[1]
