@@ -195,7 +195,7 @@ def test_what_was_given_is_left_alone_and_fakes_are_not_asked() -> None:
 def catalog(tiny_encoder: TowerEncoder) -> Catalog:
     photos = {"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]}
     rows = [*references(photos), *references({"zeta/pen": [cv2.resize(picture(9), (640, 480))]})]
-    return Catalog.build(rows, encoder=tiny_encoder, cache=False)  # so small an encoder takes a card for a pen
+    return Catalog.build(rows, encoder=tiny_encoder, cache=False)
 
 
 def test_a_catalogue_keeps_what_was_found_and_says_so(
