@@ -4,6 +4,7 @@ Each seed is a market of its own, of invented brands and with all attacks in tur
 (1 to 2 s a photo on a CPU); what is made of the scores takes seconds, so each seed is kept in a file of its own, and
 read again where it is asked for in the same size. Beside the scores stands the word that the whole inspector,
 calibrated by the market's genuine photos, says of each listing: the scores alone do not tell what goes to a person.
+As which photos calibrate decides much, the words can be had where others of the genuine photos do, too.
 
     python benchmarks/market_scores.py --scores FOLDER --seeds 254 255  # scores these and stops
 """
@@ -13,26 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.heads import default_heads, learned
+from counterfeit_vision.heads import Head, default_heads, learned
+from counterfeit_vision.judging import JudgedPhoto, scores_of
 from counterfeit_vision.judging import judge as heads_say
-from counterfeit_vision.judging import scores_of
 from counterfeit_vision.market import Market, render
 from counterfeit_vision.stream import encode_photos
 
 # Never used for development, nor when the price's weight was chosen, as 250 to 253 were
 SEEDS = (*range(254, 262), 264, 265)
 BRANDS = 2
+DEALS = 10  # of a market's genuine photos, into such as calibrate and such as are judged
 CALIBRATION, LISTINGS = 80, 580  # photos a seed: genuine ones to calibrate with, and pairs of a genuine and a fake one
 
 FOLDER = Path(tempfile.gettempdir()) / "counterfeit-vision-markets"
 
 Scores = dict[str, np.ndarray]
+_Said = tuple[cv.Listing, list[JudgedPhoto], list[cv.Failure]]
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:
@@ -79,6 +83,42 @@ def market_scores(seed: int, chosen: argparse.Namespace) -> Scores:
         print(f"{file}: kept", flush=True)
     with np.load(file) as kept:
         return dict(kept)
+
+
+def dealt_words(seed: int, chosen: argparse.Namespace) -> np.ndarray:
+    """(:data:`DEALS`, N) what the whole inspector says of one market's photos, in their order there, where its genuine
+    ones are dealt at random into as many to calibrate with, "" for these, and the others.
+    """
+    file = _file(seed, chosen, "dealt")
+    if not file.is_file():
+        market = _market(seed, chosen)
+        encoder = cv.load_encoder("clip-vit-b16", dtype=chosen.dtype)
+        catalog, heads = cv.Catalog.build(market.catalogue, encoder=encoder), default_heads()
+        heard = [said for part in _parts(market) for said in heads_say(part, catalog, heads)]
+        genuine = np.flatnonzero([line["label"] == "genuine" for line in _lines(market)])
+        inspector = _Heard(catalog, heard, heads)
+        words, random = np.full((DEALS, len(heard)), "", "U21"), np.random.default_rng(0)
+        for deal in words:
+            known = random.permutation(genuine)[: chosen.calibration]
+            asked = np.setdiff1d(np.arange(len(heard)), known)
+            inspector.calibrate(genuine=[heard[row][0] for row in known])
+            verdicts = inspector.inspect([heard[row][0] for row in asked], strict=True).verdicts
+            deal[asked] = [verdict.decision for verdict in verdicts]
+        np.savez(file, words=words)
+        print(f"{file}: kept", flush=True)
+    with np.load(file) as kept:
+        return np.asarray(kept["words"])
+
+
+class _Heard(cv.Inspector):
+    """Calibrates, and judges listings, by what the heads said of them once."""
+
+    def __init__(self, catalog: cv.Catalog, heard: Sequence[_Said], heads: Sequence[Head]) -> None:
+        super().__init__(catalog, heads=heads)
+        self._heard = {said[0].id: said for said in heard}
+
+    def _judge(self, listings: Any, heads: Sequence[Head], *, progress: bool) -> Iterator[_Said]:
+        return (self._heard[listing.id] for listing in listings)
 
 
 def closer_looks(seed: int, rows: Sequence[int], name: str, chosen: argparse.Namespace) -> Scores:
