@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw
 import counterfeit_vision as cv
 from counterfeit_vision.metrics import bootstrap_interval
 
-SEEDS = (10,)
+SEEDS = (17,)  # chose nothing
 DEVELOPMENT = 3  # seeds below are for it
 BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 2, 4, 70, 40, 7
 SMALL = "DejaVuSans"  # the typeface of small print
@@ -463,7 +463,9 @@ def main() -> None:
                 lambda rows, column=column, fakes=places[fake]: printed.share(column, fakes[rows]),
                 column["brand"][fake].tolist(),
             ),
+            "fakes detected": float(column["detected"][fake].mean()),
             "genuine suspected": printed.share(column, ~fake),
+            "genuine detected": float(column["detected"][~fake].mean()),
             "AUROC": printed.ranks(column, places),
             "AUROC, plain cosine": printed.ranks(column, places, "plain"),
             "suspected, by change": {name: printed.share(column, attack == name) for name in KINDS[kind][1]},

@@ -36,6 +36,7 @@ from counterfeit_vision.metrics import auroc, bootstrap_interval
 
 SEEDS = (35, 36, 37)
 DEVELOPMENT = 23  # seeds below are for it
+ALPHA = 0.05
 BRANDS, MANY = 5, 40
 REFERENCES, CALIBRATION, GENUINE, EACH = 4, 70, 60, 7
 CARD, PHOTO = (1000, 800), (900, 1000)  # pixels, width and height
@@ -354,6 +355,7 @@ def decided(
         "brand": [f"{seed} {listing.brand}" for listing in goods.listings],
         "attack": goods.attacks,
         "decision": [verdict.decision for verdict in verdicts],
+        "detected": [verdict.p_value <= ALPHA for verdict in verdicts],  # some of them go to a person
         "risk": [verdict.risk for verdict in verdicts],
         "plain": plain,
     }

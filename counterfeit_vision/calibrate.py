@@ -70,9 +70,10 @@ class Calibration:
     - ``kinds`` (n,): what each photo was taken for, such as a brand, by which its scores are measured;
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
-    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` the
-    ``sharpness`` that all but one in twenty have at least; 0 where that is not known. ``uneven``: of kinds of which
-    half of the photos look as if something lay over them, as cloth in folds does, what nine in ten are ``covered``.
+    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` and ``keen``
+    the ``sharpness`` that all but one in twenty have at least and at most; 0 where that is not known. ``uneven``: of
+    kinds of which half of the photos look as if something lay over them, as cloth in folds does, what nine in ten are
+    ``covered``.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -99,6 +100,7 @@ class Calibration:
     leave_one_out: bool = False
     smallest: int = 0
     dull: float = 0.0
+    keen: float = 0.0
     uneven: Mapping[str, float] = field(default_factory=dict)
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
@@ -136,8 +138,8 @@ class Calibration:
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
         - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
-          a listing of its own. ``smallest``, ``dull``, ``uneven`` and the sha256, which change no p-value, are not
-          known here.
+          a listing of its own. ``smallest``, ``dull``, ``keen``, ``uneven`` and the sha256, which change no p-value,
+          are not known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -539,6 +541,7 @@ class Calibration:
             "leave_one_out": self.leave_one_out,
             "smallest": self.smallest,
             "dull": self.dull,
+            "keen": self.keen,
             "uneven": dict(self.uneven),
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
@@ -568,6 +571,7 @@ class Calibration:
             leave_one_out=bool(data["leave_one_out"]),
             smallest=int(data["smallest"]),
             dull=float(data["dull"]),
+            keen=float(data["keen"]),
             uneven={str(kind): float(share) for kind, share in data["uneven"].items()},
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),

@@ -220,6 +220,7 @@ class Decider:
             smallest=calibration.smallest,
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
+            keen=calibration.keen,
             covered=covered_of(photo, self.heads),
             uneven=calibration.uneven.get(kind, 0.0),
             shaded=said([photo], self.heads, Drawing.name)[0].covered,

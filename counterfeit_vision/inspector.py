@@ -55,7 +55,7 @@ __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
 KNOWN, MORE = 10, 0.1  # photos of a kind that tell how uneven its goods look, and the share of them that look more so
-DULL = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull as nothing else
+ODD = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull, or as sharp, as nothing else
 COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
@@ -266,10 +266,12 @@ class Inspector:
             )
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
+        dull, keen = _sharpness(rows)
         calibration = dataclasses.replace(
             calibration,
             smallest=min(max(row.photo.view.size) for row in rows),
-            dull=_dull(rows),
+            dull=dull,
+            keen=keen,
             uneven=_uneven(rows, names, kinds_of(rows, self.catalog)),
             photos=frozenset(row.photo.sha256 for row in rows),
             fake_photos=frozenset(row.photo.sha256 for row in taught.fakes),
@@ -605,10 +607,12 @@ def _stated(heads: Sequence[Head]) -> dict[str, str]:
     return {head.name: stated for head in able if (stated := fingerprint_of(head)) is not None}
 
 
-def _dull(rows: Sequence[JudgedPhoto]) -> float:
-    """The sharpness that all but :data:`DULL` of the photos on which it is known have; 0 where it is on none."""
+def _sharpness(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
+    """The sharpness that all but :data:`ODD` of the photos on which it is known have at least, and at most; 0 where it
+    is known on none.
+    """
     known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
-    return float(np.quantile(known, DULL)) if known else 0.0
+    return (float(np.quantile(known, ODD)), float(np.quantile(known, 1 - ODD))) if known else (0.0, 0.0)
 
 
 def _uneven(rows: Sequence[JudgedPhoto], heads: Sequence[str], kinds: Sequence[str]) -> dict[str, float]:

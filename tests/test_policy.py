@@ -437,6 +437,25 @@ def test_marks_that_are_blurred_more_than_any_that_calibrated_accuse_nobody() ->
     assert word(Policy(ALPHA), found(0.5, **blurred))[0] == "clear"
 
 
+def test_marks_that_are_sharper_than_any_that_calibrated_accuse_nobody() -> None:
+    sharpened = {"sharpness": 1.3, "dull": 0.9, "keen": 1.05}
+    said, reason = word(Policy(ALPHA), found(0.01, **sharpened))
+    assert said == "review"
+    assert (
+        "1.30 times as sharply as the catalogue's do, where about nineteen in twenty that calibrated do 1.05 times or "
+        "less: a phone or a shop may have sharpened it" in reason
+    )
+    for facts in (
+        found(0.01, sharpness=1.1, dull=0.9, keen=1.05),
+        found(0.01, sharpness=None, dull=0.9, keen=1.05),
+        found(0.01, sharpness=1.3),
+        found(0.01, **sharpened, copy="It is a copy.", copied=True),
+        found(0.01, **sharpened, claims={"price": 0.01, "patches": 0.4}),
+    ):
+        assert word(Policy(ALPHA), facts)[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, **sharpened))[0] == "clear"
+
+
 def test_goods_that_the_catalogue_may_lack_accuse_nobody() -> None:
     said, reason = word(Policy(ALPHA), found(0.01, unlike=1.0))
     assert said == "review"

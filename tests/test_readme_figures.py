@@ -84,8 +84,18 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
         [*(f"{how}/suspected" for how in OFFERED), "AUROC, fakes"],
         [*(f"{how}/suspected, plain cosine" for how in OFFERED), "AUROC, fakes, plain cosine"],
     ),
-    ("other kinds of goods", "kinds", [f"kinds/{kind}/fakes suspected" for kind in EVERY], []),
-    ("all rendered fakes", "power", ["verdicts/fakes suspected", "verdicts/genuine suspected"], []),
+    (
+        "other kinds of goods",
+        "kinds",
+        [f"kinds/{kind}/fakes {word}" for word in ("suspected", "detected") for kind in EVERY],
+        [],
+    ),
+    (
+        "all rendered fakes",
+        "power",
+        [f"verdicts/{deal}{of} suspected" for deal in ("", "over random deals/") for of in ("fakes", "genuine")],
+        [],
+    ),
     (
         "fakes detected there",
         "power",
@@ -101,8 +111,12 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
         "detected there over",
         "power",
         [
-            f"{claims}/over random splits/{of} detected"
-            for claims in ("all claims", "without price")
+            f"{claims}/{of} detected"
+            for claims in (
+                "all claims/over random splits/all merged",
+                "all claims/over random splits/price",
+                "without price/over random splits/all merged",
+            )
             for of in ("fakes", "genuine")
         ],
         [],
