@@ -182,16 +182,16 @@ def _off_in_colour(whole: WholeProduct, laid: Laid, saturation: float) -> tuple[
     shown = _shown_in_cells(whole, laid, size)
     seen = _cells(laid.crop.astype(np.float32), size)
     genuine = [_cells(crop.astype(np.float32), size) for crop in whole.crops]
-    mine, least = _hues(desaturated(seen, saturation)), np.full(size[::-1], np.inf, np.float32)
+    hues, mine = [_hues(cells) for cells in genuine], _hues(desaturated(seen, saturation))
     # as deep as the photo shows them, too: made as pale as the genuine ones, all colours are nearly alike
-    deep = genuine + [desaturated(cells, 1 / saturation) for cells in genuine]
-    beyond = _beyond_lamps([(_hues(seen) - _hues(cells))[shown] for cells in deep])
-    for cells, inside in zip(genuine, whole.inside, strict=True):
-        off = mine - _hues(cells)
+    deep = [_hues(desaturated(cells, 1 / saturation)) for cells in genuine]
+    beyond = _beyond_lamps([(_hues(seen) - theirs)[shown] for theirs in hues + deep])
+    least = np.full(size[::-1], np.inf, np.float32)
+    for theirs, inside in zip(hues, whole.inside, strict=True):
+        off = mine - theirs
         off += beyond - np.median(off[shown], axis=0)
-        np.minimum(
-            least, np.sqrt((off * off).sum(axis=2)), out=least, where=_cells(inside.astype(np.float32), size) >= 0.5
-        )
+        away, both = np.sqrt((off * off).sum(axis=2)), _cells(inside.astype(np.float32), size) >= 0.5
+        np.minimum(least, away, out=least, where=both)
     return least, shown
 
 
