@@ -13,7 +13,7 @@ from goods import CLOSE, SIGN, WORD, catalogue, label, labels, seen, stencil_of,
 
 from counterfeit_vision import Evidence
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.geometry.laying import Laid
+from counterfeit_vision.geometry.laying import Laid, Pyramid
 from counterfeit_vision.geometry.lens import find_lens, straightened
 from counterfeit_vision.heads import Layout
 from counterfeit_vision.marks.alone import MarkAlone
@@ -246,7 +246,7 @@ def test_a_mark_that_is_found_where_it_was_looked_for_need_not_be_measured_again
     found = find_marks(stencil, photo)
     assert isinstance(found, Found)
     for mark, alone in zip(layout.marks, MarkAlone.each_of(stencil, labels()), strict=True):
-        once, laid = mark.measure(found.crop, found.inside), alone.lay([photo], found.warp)
+        once, laid = mark.measure(found.crop, found.inside), alone.lay(Pyramid(photo), found.warp)
         assert once is not None
         assert laid is not None
         there = alone.beside(laid, found.warp)

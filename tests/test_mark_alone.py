@@ -13,7 +13,7 @@ from goods import BOX, TILT, label, plates, seen, stencil_of, suspects
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
-from counterfeit_vision.geometry.laying import framed, plane_of, scaled
+from counterfeit_vision.geometry.laying import Pyramid, framed, plane_of, scaled
 from counterfeit_vision.heads import Look, Mark, Patches, Suspects
 from counterfeit_vision.heads.mark import CERTAIN
 from counterfeit_vision.marks.alone import MOST, MarkAlone
@@ -83,7 +83,7 @@ def test_it_is_laid_where_it_lies(stencil: Stencil, alone: tuple[MarkAlone, ...]
     found = find_marks(stencil, shown)
     assert isinstance(found, Found)
     for mark, box in zip(alone, (EMBLEM, WORD), strict=True):
-        laid = mark.lay([shown], found.warp)
+        laid = mark.lay(Pyramid(shown), found.warp)
         assert laid is not None
         corners = np.array([[box.x0, box.y0], [box.x1, box.y0], [box.x1, box.y1], [box.x0, box.y1]], np.float32)
         there = cv2.perspectiveTransform(corners[None], TILT)[0]
@@ -97,7 +97,7 @@ def test_another_small_mark_is_told_by_itself(stencil: Stencil, alone: tuple[Mar
         shown = photo(goods(mirrored=mirrored, noise=3))
         found = find_marks(stencil, shown)
         assert isinstance(found, Found)
-        laid = alone[0].lay([shown], found.warp)
+        laid = alone[0].lay(Pyramid(shown), found.warp)
         assert laid is not None
         likeness[mirrored] = found.likeness, laid.likeness
     assert likeness[False][1] > 0.9
@@ -150,7 +150,7 @@ def test_the_score_is_the_mean_of_all_together_and_of_each(catalog: Catalog) -> 
     for pixels, score in zip(shown, scores, strict=True):
         found = find_marks(known.stencil, pixels)
         assert isinstance(found, Found)
-        each = [laid.likeness for mark in known.alone if (laid := mark.lay([pixels], found.warp)) is not None]
+        each = [laid.likeness for mark in known.alone if (laid := mark.lay(Pyramid(pixels), found.warp)) is not None]
         assert len(each) == 2
         together = min(found.likeness, CERTAIN)
         assert score == pytest.approx(1 - (together + np.minimum(each, CERTAIN).mean()) / 2, abs=1e-6)
@@ -179,7 +179,7 @@ def test_a_mark_that_the_photo_cuts_off_says_nothing(
     shown = photo(goods(noise=3))[:, 200:]
     found = find_marks(stencil, shown)
     assert isinstance(found, Found)
-    laid = [mark.lay([shown], found.warp) for mark in alone]
+    laid = [mark.lay(Pyramid(shown), found.warp) for mark in alone]
     assert laid[0] is None
     assert laid[1] is not None
     details = MarkDetails.of(stencil, alone, clip)

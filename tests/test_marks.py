@@ -19,7 +19,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
 from counterfeit_vision.geometry import warp
 from counterfeit_vision.geometry.keypoints import find_keypoints, spread_keypoints
-from counterfeit_vision.geometry.laying import _grey_at, places, to_grey
+from counterfeit_vision.geometry.laying import Pyramid, _grey_at, places, to_grey
 from counterfeit_vision.geometry.warp import EDGE, GRAIN, edges
 from counterfeit_vision.marks import finding
 from counterfeit_vision.marks.finding import (
@@ -243,7 +243,7 @@ def test_where_there_is_no_mark_the_reason_is_given(stencil: Stencil, photo: np.
 
 @pytest.mark.parametrize("matrix", [np.zeros((3, 3)), np.diag([-1.0, 1, 1]), np.diag([0.01, 1, 1])])
 def test_a_degenerate_start_is_no_mark(stencil: Stencil, matrix: np.ndarray) -> None:
-    assert lay_over(stencil, [np.full((300, 300, 3), 128, np.uint8)], matrix, blurred=True) is None
+    assert lay_over(stencil, Pyramid(np.full((300, 300, 3), 128, np.uint8)), matrix, blurred=True) is None
 
 
 def test_a_photo_as_thin_as_a_thread_is_looked_at(stencil: Stencil) -> None:
@@ -259,7 +259,7 @@ def test_marks_are_found_on_a_photo_too_long_for_opencv(stencil: Stencil) -> Non
     long = np.zeros((480, 33_000, 3), np.uint8)
     long[:, -640:] = seen(label(noise=3))
     place = np.array([[1, 0, 33_000 - 640], [0, 1, 0], [0, 0, 1.0]]) @ plain.matrix
-    found = lay_over(stencil, [long], place, blurred=True)
+    found = lay_over(stencil, Pyramid(long), place, blurred=True)
     assert isinstance(found, Found)
     assert found.likeness > 0.9
     wanted = np.array(plain.region.to_list()) + np.tile([33_000 - 640, 0], 2)
@@ -268,7 +268,7 @@ def test_marks_are_found_on_a_photo_too_long_for_opencv(stencil: Stencil) -> Non
 
 def test_a_photo_is_not_halved_away(stencil: Stencil) -> None:
     corner = label()[:40, :40].copy()
-    assert lay_over(stencil, [corner], np.diag([100.0, 100.0, 1]), blurred=True) is None
+    assert lay_over(stencil, Pyramid(corner), np.diag([100.0, 100.0, 1]), blurred=True) is None
 
 
 def carpet(seed: int) -> np.ndarray:
@@ -494,7 +494,7 @@ def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief
 
 def test_a_photo_can_be_laid_over_a_frame_that_shows_nothing(stencil: Stencil) -> None:
     flat = replace(stencil, crops=np.full_like(stencil.crops, 200))
-    found = lay_over(flat, [label()], np.diag([1.5, 1.5, 1]), blurred=True)
+    found = lay_over(flat, Pyramid(label()), np.diag([1.5, 1.5, 1]), blurred=True)
     assert found is None or found.likeness == 0
 
 

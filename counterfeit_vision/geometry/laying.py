@@ -15,6 +15,7 @@ from .warp import Target, compared, warped_places
 
 __all__ = [
     "Laid",
+    "Pyramid",
     "corners_of",
     "desaturated",
     "enlarging",
@@ -60,17 +61,37 @@ class Laid:
         return _colour(self.crop) < COLOURED <= min(map(_colour, genuine))
 
 
-def lay(target: Target, halves: list[Pixels], matrix: Matrix, *, enough: float, blurred: bool) -> Laid | None:
+class Pyramid:
+    """A photo (h, w, 3) and its copies of half the size, a quarter and so on, each made when it is first looked at."""
+
+    def __init__(self, photo: Pixels) -> None:
+        self._levels = [photo]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the photo."""
+        return self._levels[0].shape
+
+    def level(self, pixels: float) -> tuple[Pixels, Matrix]:
+        """The copy of which a pixel of a frame is one to two on a side, where it is so many ``pixels`` of the photo
+        itself; and the map from the copy to the photo.
+        """
+        level = max(int(np.log2(max(pixels, 1.0)) / 2), (max(self.shape[:2]) // LARGEST).bit_length())
+        while len(self._levels) <= level:
+            self._levels.append(scaled(self._levels[-1], 0.5))
+        return self._levels[level], enlarging(0.5**level)
+
+
+def lay(target: Target, pyramid: Pyramid, matrix: Matrix, *, enough: float, blurred: bool) -> Laid | None:
     """The photo laid over the target's frame, from a start that is a few pixels off, or, ``blurred``, some more; it is
-    ``None`` where it would lie folded. ``halves``: the photo, and what has been halved of it so far. ``enough``: see
-    :func:`~counterfeit_vision.geometry.warp.warped_places`.
+    ``None`` where it would lie folded. ``enough``: see :func:`~counterfeit_vision.geometry.warp.warped_places`.
     """
     height, width = target.shape
     corners = mapped(matrix, corners_of(width, height))
     area = cv2.contourArea(corners, oriented=True)
     if not np.isfinite(corners).all() or area < SMALLEST**2 or not cv2.isContourConvex(corners):
         return None
-    photo, up = _halved(halves, area / (height * width))
+    photo, up = pyramid.level(area / (height * width))
     matrix = inverse(up) @ matrix
     around = round(AROUND * max(target.shape))
     wide = places(
@@ -92,18 +113,8 @@ def framed(photo: Pixels, matrix: Matrix, shape: tuple[int, int]) -> Pixels:
     """(h, w, 3): what a photo shows over a frame of that ``shape``, which the ``matrix`` takes to it."""
     height, width = shape
     corners = mapped(matrix, corners_of(width, height))
-    halved, up = _halved([photo], cv2.contourArea(corners) / (height * width))
-    return warped(halved, places(inverse(up) @ matrix, shape))
-
-
-def _halved(halves: list[Pixels], pixels: float) -> tuple[Pixels, Matrix]:
-    """The photo, or a copy of it, of which a pixel of a frame is one to two on a side, where it is so many ``pixels``
-    of the photo itself; and the map from the copy to the photo.
-    """
-    level = max(int(np.log2(max(pixels, 1.0)) / 2), (max(halves[0].shape[:2]) // LARGEST).bit_length())
-    while len(halves) <= level:
-        halves.append(scaled(halves[-1], 0.5))
-    return halves[level], enlarging(0.5**level)
+    copy, up = Pyramid(photo).level(cv2.contourArea(corners) / (height * width))
+    return warped(copy, places(inverse(up) @ matrix, shape))
 
 
 def scaled(picture: NDArray[Any], share: float) -> NDArray[Any]:

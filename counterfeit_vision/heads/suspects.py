@@ -13,7 +13,7 @@ from ..arrays import Floats, Ints, Matrix, Pixels
 from ..catalog import Catalog
 from ..errors import DecodeError
 from ..geometry.keypoints import mirror_image
-from ..geometry.laying import Laid, places
+from ..geometry.laying import Laid, Pyramid, places
 from ..marks.details import CloseUp, close_ups
 from ..marks.finding import (
     FOUND,
@@ -444,10 +444,10 @@ class Suspects:
         if len(marks) == 1:
             return (found,)
         try:
-            halves = [self.pixels(row)]
+            pyramid = Pyramid(self.pixels(row))
         except DecodeError:
             return (None,) * len(marks)
-        return tuple(mark.lay(halves, found.warp) for mark in marks)
+        return tuple(mark.lay(pyramid, found.warp) for mark in marks)
 
     def close_up(self, row: int) -> CloseUp | None:
         """What lies in the marks' :meth:`place`, encoded by itself; ``None`` where nothing tells it, or the encoder

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..arrays import Bools, Floats, Matrix, Pixels
-from ..geometry.laying import framed, inverse, mapped, plane_of
+from ..geometry.laying import Pyramid, framed, inverse, mapped, plane_of
 from .finding import MARGIN, SIDE, Found, Stencil, lay_over
 
 __all__ = ["MarkAlone"]
@@ -79,7 +79,7 @@ class MarkAlone:
             around=none,
         )
         first = cls(alone, part)
-        laid = [first.lay([photo], warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
+        laid = [first.lay(Pyramid(photo), warp) for photo, warp in zip(photos[1:], stencil.warps[1:], strict=True)]
         others = {row: one for row, one in zip(stencil.rows[1:], laid, strict=True) if one is not None}
         crops = np.stack([alone.crops[0], *(one.crop for one in others.values())])
         inside = np.stack([alone.inside[0], *(one.inside for one in others.values())])
@@ -101,12 +101,12 @@ class MarkAlone:
         left, top = int(x0 + box[0] * across), int(y0 + box[1] * down)
         return left, top, max(left + 1, int(x0 + box[2] * across)), max(top + 1, int(y0 + box[3] * down))
 
-    def lay(self, halves: list[Pixels], marks: Floats) -> Found | None:
-        """The mark on a photo, ``None`` where it does not show it. ``halves``: the photo (h, w, 3), and what has been
-        halved of it so far; ``marks`` (h, w, 2) is where the pixels of the common frame lie on it.
+    def lay(self, pyramid: Pyramid, marks: Floats) -> Found | None:
+        """The mark on a photo, ``None`` where it does not show it; ``marks`` (h, w, 2) is where the pixels of the
+        common frame lie on it.
         """
         matrix = plane_of(marks, self.part) @ _onto(self.part, self.stencil.shape)
-        return lay_over(self.stencil, halves, matrix, blurred=False)
+        return lay_over(self.stencil, pyramid, matrix, blurred=False)
 
     def beside(self, laid: Found, marks: Floats) -> Matrix:
         """The map (3, 3) of the common frame, which lies on a photo as ``marks`` (h, w, 2), from where the mark should

@@ -25,7 +25,19 @@ from ..geometry.keypoints import (
     shared_views,
     spread_keypoints,
 )
-from ..geometry.laying import Laid, enlarging, framed, inverse, lay, mapped, places, scaled, to_grey, usual_picture
+from ..geometry.laying import (
+    Laid,
+    Pyramid,
+    enlarging,
+    framed,
+    inverse,
+    lay,
+    mapped,
+    places,
+    scaled,
+    to_grey,
+    usual_picture,
+)
 from ..geometry.local_correlation import local_spread
 from ..geometry.versions import most_alike, same_version, versions, without_light
 from ..geometry.warp import Target, correlation, edges, flattened, make_target
@@ -389,7 +401,7 @@ def _of_other_versions(first: Stencil, placed: list[_Placed], photos: Sequence[P
         alone = replace(first, crops=base.laid.crop[None], inside=base.laid.inside[None])
         same, placed = [base], []
         for one in rest:
-            laid = lay_over(alone, [photos[one.row]], one.laid.matrix, blurred=False)
+            laid = lay_over(alone, Pyramid(photos[one.row]), one.laid.matrix, blurred=False)
             if laid is not None and same_version(
                 base.laid.crop, laid.crop, base.laid.inside & laid.inside & alone.drawn, relief=alone.relief
             ):
@@ -431,7 +443,7 @@ def sure_place(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | No
     marks are there; else ``None``.
     """
     proposals = _views(stencil.keypoints, points, _matched(stencil.keypoints, points))[:TRIED]
-    place = _best(None, stencil, [photo], proposals, blurred=False)
+    place = _best(None, stencil, Pyramid(photo), proposals, blurred=False)
     return place if place is not None and place.likeness > TRUSTED and min(place.likenesses) >= FOUND else None
 
 
@@ -500,12 +512,12 @@ def _place_by(stencil: Stencil, photo: Pixels, points: Keypoints) -> Found | str
     if not proposals:
         return f"of {number(len(points), 'local feature')} of the photo too few look like those of the marks"
     best: Found | None = None
-    halves = [photo]
+    pyramid = Pyramid(photo)
     for blurred in (False, True):
-        best = _best(best, stencil, halves, proposals, blurred=blurred)
+        best = _best(best, stencil, pyramid, proposals, blurred=blurred)
         if best is not None and min(best.likenesses) < FOUND and len(stencil.boxes) > 1:
             fair = _views(frame, points, _evenly(stencil, points, pairs))
-            best = _best(best, stencil, halves, fair, blurred=blurred)
+            best = _best(best, stencil, pyramid, fair, blurred=blurred)
         if best is not None and best.likeness >= FOUND:
             return best
     if best is None:
@@ -606,7 +618,7 @@ def wide_view(around: Keypoints, photo: Keypoints) -> list[Matrix]:
 
 
 def _best(
-    best: Found | None, stencil: Stencil, halves: list[Pixels], proposals: Sequence[Matrix], *, blurred: bool
+    best: Found | None, stencil: Stencil, pyramid: Pyramid, proposals: Sequence[Matrix], *, blurred: bool
 ) -> Found | None:
     """The ``best`` so far, or what fits better by one of the ``proposals``: found marks before others, then what each
     mark says, all alike. Once one is sure, and each mark in its place, no more are tried.
@@ -614,7 +626,7 @@ def _best(
     for matrix in proposals:
         if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
             break
-        found = _over_versions(stencil, halves, matrix, blurred=blurred)
+        found = _over_versions(stencil, pyramid, matrix, blurred=blurred)
         if found is not None and (best is None or _fit(found) > _fit(best)):
             best = found
     return best
@@ -624,11 +636,11 @@ def _fit(found: Found) -> tuple[bool, float]:
     return found.likeness >= FOUND, float(np.mean(found.likenesses))
 
 
-def _over_versions(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+def _over_versions(stencil: Stencil, pyramid: Pyramid, matrix: Matrix, *, blurred: bool) -> Found | None:
     """The photo laid over each version of a stencil; of these the one whose marks are most like the photo's, compared
     wherever any version draws something: one that draws less has less to be unlike in.
     """
-    found = [lay_over(one, halves, matrix, blurred=blurred) for one in stencil.versions]
+    found = [lay_over(one, pyramid, matrix, blurred=blurred) for one in stencil.versions]
     laid = [replace(one, version=version) for version, one in enumerate(found) if one is not None]
     if len(laid) < 2:
         return next(iter(laid), None)
@@ -641,11 +653,11 @@ def _over_versions(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, bl
     return max(laid, key=alike)
 
 
-def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred: bool) -> Found | None:
+def lay_over(stencil: Stencil, pyramid: Pyramid, matrix: Matrix, *, blurred: bool) -> Found | None:
     """The photo laid over a stencil of one version from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if
     it shows the marks.
     """
-    laid = lay(stencil.target, halves, matrix, enough=FOUND, blurred=blurred)
+    laid = lay(stencil.target, pyramid, matrix, enough=FOUND, blurred=blurred)
     if laid is None:
         return None
     drawn = stencil.drawn & laid.inside
@@ -664,7 +676,7 @@ def lay_over(stencil: Stencil, halves: list[Pixels], matrix: Matrix, *, blurred:
     height, width = stencil.shape
     outlines = np.clip(stencil.outlines, 0, np.array([width - 1, height - 1], np.float32))
     regions = tuple(
-        region_around(outline, halves[0].shape) for outline in cv2.remap(laid.warp, outlines, None, cv2.INTER_LINEAR)
+        region_around(outline, pyramid.shape) for outline in cv2.remap(laid.warp, outlines, None, cv2.INTER_LINEAR)
     )
     return Found(laid.matrix, laid.warp, laid.crop, laid.inside, likeness, beside, regions, each)
 

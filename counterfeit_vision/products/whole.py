@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ..arrays import Bools, Floats, Matrix, Pixels
-from ..geometry.laying import Laid, framed, inverse, lay, places, plane_of, usual_picture
+from ..geometry.laying import Laid, Pyramid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.shadow import soft
 from ..geometry.versions import BOLD, most_alike, strokes, versions, without_light
@@ -103,10 +103,10 @@ class WholeProduct:
         ``others`` are asked for, maps (3, 3) from the stencil's frame to the photo, and the best is taken. Where the
         marks are ``found``, and none of these is better, it lies where they say, however little it is like the product.
         """
-        halves = [photo]
-        laid, like = self._laid(halves, plane_of(marks))
+        pyramid = Pyramid(photo)
+        laid, like = self._laid(pyramid, plane_of(marks))
         if like < WELL:
-            again = [self._laid(halves, matrix) for matrix in others()]
+            again = [self._laid(pyramid, matrix) for matrix in others()]
             laid, like = max([(laid, like), *(one for one in again if one[1] >= LIKE)], key=lambda one: one[1])
         if isinstance(laid, str):
             return laid
@@ -118,12 +118,13 @@ class WholeProduct:
 
     def lay_each(self, photo: Pixels, starts: Sequence[Matrix]) -> list[Laid]:
         """The photo (h, w, 3) over the frame from each of those maps (3, 3) from the stencil's frame that lays it."""
-        laid = (self._laid([photo], matrix)[0] for matrix in starts)
+        pyramid = Pyramid(photo)
+        laid = (self._laid(pyramid, matrix)[0] for matrix in starts)
         return [one for one in laid if not isinstance(one, str)]
 
-    def _laid(self, halves: list[Pixels], matrix: Matrix) -> tuple[Laid | str, float]:
+    def _laid(self, pyramid: Pyramid, matrix: Matrix) -> tuple[Laid | str, float]:
         """A photo over the frame from one start, and how much it is drawn like the references' median, -1..1."""
-        laid = lay(self.target, halves, matrix @ self.matrix, enough=ENOUGH, blurred=True)
+        laid = lay(self.target, pyramid, matrix @ self.matrix, enough=ENOUGH, blurred=True)
         if laid is None:
             return "the product would lie outside the photo, or folded", -1.0
         shown = self.product & laid.inside
@@ -137,9 +138,10 @@ class WholeProduct:
         """How like the genuine a photo (h, w, 3) is on all of the side but the marks: the correlation, light taken out,
         from the best of the starts of :meth:`lay`; ``None`` where it shows too little that is drawn there.
         """
-        starts, halves, off_marks, alike = [plane_of(marks), *others()], [photo], self.off_marks(stencil), list[float]()
+        starts, pyramid, alike = [plane_of(marks), *others()], Pyramid(photo), list[float]()
+        off_marks = self.off_marks(stencil)
         for version, matrix in itertools.product(self.versions, starts):
-            laid, _ = version._laid(halves, matrix)
+            laid, _ = version._laid(pyramid, matrix)
             if isinstance(laid, str):
                 continue
             around = np.asarray(version.product & laid.inside & off_marks)
