@@ -12,7 +12,7 @@ import numpy as np
 from .arrays import Bools, Doubles, Ints
 from .calibrate import Calibration
 from .catalog import Catalog
-from .heads import Drawing, Mark, Price, Reuse, SellerName, Similarity, Wordmark
+from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
 from .judging import JudgedPhoto, borrowed, covered_of, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
@@ -221,9 +221,9 @@ class Decider:
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
             keen=calibration.keen,
-            covered=covered_of(photo, self.heads),
+            covered=covered_of(photo),
             uneven=calibration.uneven.get(kind, 0.0),
-            shaded=said([photo], self.heads, Drawing.name)[0].covered,
+            shaded=max(evidence.shaded for evidence in photo.evidence),
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
             turned=_turned(listing, ranked.judged),

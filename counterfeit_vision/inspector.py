@@ -272,7 +272,7 @@ class Inspector:
             smallest=min(max(row.photo.view.size) for row in rows),
             dull=dull,
             keen=keen,
-            uneven=_uneven(rows, names, kinds_of(rows, self.catalog)),
+            uneven=_uneven(rows, kinds_of(rows, self.catalog)),
             photos=frozenset(row.photo.sha256 for row in rows),
             fake_photos=frozenset(row.photo.sha256 for row in taught.fakes),
         )
@@ -615,11 +615,11 @@ def _sharpness(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
     return (float(np.quantile(known, ODD)), float(np.quantile(known, 1 - ODD))) if known else (0.0, 0.0)
 
 
-def _uneven(rows: Sequence[JudgedPhoto], heads: Sequence[str], kinds: Sequence[str]) -> dict[str, float]:
+def _uneven(rows: Sequence[JudgedPhoto], kinds: Sequence[str]) -> dict[str, float]:
     """Of kinds of which half of the photos are covered enough to excuse them, what all but :data:`MORE` are at most:
     that is how such goods look, and those that calibrate tell what it does to their marks.
     """
-    covered, of = np.array([covered_of(row, heads) for row in rows]), np.array(kinds)
+    covered, of = np.array([covered_of(row) for row in rows]), np.array(kinds)
     known = {kind: covered[of == kind] for kind in dict.fromkeys(kinds)}
     return {
         kind: float(np.quantile(shares, 1 - MORE))

@@ -28,7 +28,7 @@ from .cache import EmbeddingCache, opened
 from .catalog import Catalog
 from .encoders.base import name_of, precision_of
 from .errors import DecodeError, InputError
-from .heads import Drawing, Head, Mark, Reuse, Suspects
+from .heads import Head, Mark, Reuse, Suspects
 from .heads.base import fingerprint_of
 from .heads.reuse import is_copy
 from .manifests import count_listings, read_listings
@@ -121,12 +121,9 @@ def sharpness_of(row: JudgedPhoto) -> float | None:
     return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
 
 
-def covered_of(row: JudgedPhoto, heads: Sequence[str]) -> float:
-    """The share of what is around the marks on a photo that something may lie over, by the heads that tell it; what
-    ``drawing`` tells is of all of the side.
-    """
-    each = zip(heads, row.evidence, strict=True)
-    return max((evidence.covered for name, evidence in each if name != Drawing.name), default=0.0)
+def covered_of(row: JudgedPhoto) -> float:
+    """The share of what is around the marks on a photo that something may lie over, by the head that tells it."""
+    return max(evidence.covered for evidence in row.evidence)
 
 
 def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:

@@ -470,6 +470,7 @@ _NEEDED = {
     "points": "an array (m, 4), or None",
     "crops": "two PhotoView, of the photo and of a genuine one, or None",
     "covered": "a share, 0..1",
+    "shaded": "a share, 0..1",
     "sharpness": "a number from 0, or None",
     "unlike": "a number from 0",
     "joint": "a brand's name, or an empty text",
@@ -508,7 +509,9 @@ class Evidence(_Record):
     - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones
       nor, where the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that
       glares: something may lie over them, such as a hand or its shadow. ``patches`` tells it; 0 where it finds no
-      marks. ``drawing`` tells the share of the plain ground of all of the side that bears them that is unevenly lit.
+      marks.
+    - ``shaded``: the share, 0..1, of the plain ground of all of the side that bears the marks that is unevenly lit, as
+      in a shadow. ``drawing`` tells it; 0 where it can't.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;
@@ -533,6 +536,7 @@ class Evidence(_Record):
     sharpness: float | None = None
     unlike: float = 0.0
     joint: str = ""
+    shaded: float = 0.0
 
     def __post_init__(self) -> None:
         score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
@@ -546,6 +550,7 @@ class Evidence(_Record):
             "points": points is None or (isinstance(points, np.ndarray) and points.shape[1:] == (4,)),
             "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
             "covered": 0 <= as_number(self.covered) <= 1,
+            "shaded": 0 <= as_number(self.shaded) <= 1,
             "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
             "unlike": 0 <= as_number(self.unlike) < math.inf,
             "joint": isinstance(self.joint, str),
@@ -572,6 +577,7 @@ class Evidence(_Record):
             "text": self.text,
             "photo": self.photo,
             "covered": round(float(self.covered), 4),
+            "shaded": round(float(self.shaded), 4),
             "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
             "unlike": round(float(self.unlike), 4),
             "joint": self.joint,

@@ -679,3 +679,13 @@ def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree
     assert (bare.decision, covered.decision) == ("suspected", "review")
     assert "20 % of the ground around them is like nothing on genuine photos" in covered.reason
     assert covered.to_dict()["claims"]["patches"]["covered"] == 0.2
+
+
+def test_a_shadow_on_the_side_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
+    told = Told("shaded", 0.0, 0.2)
+    told.name = "drawing"
+    inspector = cv.Inspector(tree_catalog, [told, Dark()], cache=False).calibrate(GENUINE)
+    lit, shaded = inspector.inspect([flat(250), flat(250)[:30]])
+    assert (lit.decision, shaded.decision) == ("suspected", "review")
+    assert "20 % of the plain ground of the side that bears the marks is unevenly lit" in shaded.reason
+    assert shaded.to_dict()["claims"]["drawing"]["shaded"] == 0.2

@@ -616,6 +616,16 @@ def test_all_that_surrounds_the_marks_is_another_start(catalog: Catalog) -> None
     assert Drawing().score(batch)[0].applicable
 
 
+def test_the_drawing_tells_what_lies_in_a_shadow_and_the_marks_need_not(catalog: Catalog) -> None:
+    photo = seen(card(noise=3), seed=6)
+    band = np.zeros((1, photo.shape[1], 1), np.float32)
+    band[:, 230:340] = 0.4
+    dark = np.clip(photo * (1 - cv2.GaussianBlur(band[..., 0], (0, 0), 4)[..., None]), 0, 255).astype(np.uint8)
+    lit, shaded = Drawing().score(suspects(catalog, [photo, dark]))
+    assert (lit.shaded, shaded.shaded > COVERED) == (pytest.approx(0, abs=0.01), True)
+    assert lit.covered == shaded.covered == 0, "that tells what lies over the marks"
+
+
 def test_where_the_marks_are_found_their_side_counts_however_little_it_is_like_the_genuine(catalog: Catalog) -> None:
     genuine = printed(noise=3)
     squares = np.random.default_rng(0).integers(0, 2, (50, 70, 1), np.uint8) * 255

@@ -27,4 +27,4 @@ class Drawing:
 
     def _one(self, suspects: Suspects, row: int) -> Evidence:
         evidence, over = differs_in_drawing(suspects, row, drawing_differs), suspects.whole(row)
-        return evidence if isinstance(over, str) else replace(evidence, covered=shade_over(*over[1:]))
+        return evidence if isinstance(over, str) else replace(evidence, shaded=shade_over(*over[1:]))
