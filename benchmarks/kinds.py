@@ -13,9 +13,7 @@ Some changes are of what is no mark: the label's or the shoe's colour, a watch's
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -444,11 +442,8 @@ def make(kind: str, seed: int, folder: Path) -> printed.Set:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = printed.parser_of(__doc__, SEEDS, "kinds")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-kinds")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     result: dict[str, Any] = {"seeds": options.seeds, "dtype": str(encoder.dtype), "kinds": {}}

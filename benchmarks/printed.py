@@ -381,14 +381,20 @@ def ranks(column: dict[str, np.ndarray], rows: np.ndarray, score: str = "risk") 
     return float(np.mean([auroc(fake[own == one], scores[own == one]) for one in np.unique(own)]))
 
 
+def parser_of(doc: str | None, seeds: Iterable[int], name: str) -> argparse.ArgumentParser:
+    """What the command lines of all sets of invented goods take."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / f"counterfeit-vision-{name}")
+    return parser
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser = parser_of(__doc__, SEEDS, "printed")
     parser.add_argument("--bare", action="store_true", help="references without boxes around their marks")
     parser.add_argument("--alone", action="store_true", help="one bare reference each, of brands with one product")
     parser.add_argument("--many", action="store_true", help=f"{MANY} brands instead of {BRANDS}")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-printed")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     bare = options.bare or options.alone

@@ -13,8 +13,6 @@ from few photos each.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,7 @@ from printed import (
     invented,
     judged,
     laid,
+    parser_of,
     photographed,
     printed,
     ranks,
@@ -260,11 +259,8 @@ def make(seed: int, folder: Path) -> tuple[Set, list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser = parser_of(__doc__, SEEDS, "sellers")
     parser.add_argument("--boxes", action="store_true", help="references with boxes around their marks")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-sellers")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     sets = ((seed, *make(seed, options.folder / str(seed))) for seed in options.seeds)

@@ -14,9 +14,7 @@ of what is claimed, at the same alarm level by the same photos.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -204,11 +202,7 @@ def judged(seed: int, folder: Path, encoder: cv.Encoder) -> dict[str, list[Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-wide-range")
-    options = parser.parse_args()
+    options = printed.parser_of(__doc__, SEEDS, "wide-range").parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     column = printed.gathered(judged(seed, options.folder / str(seed), encoder) for seed in options.seeds)
     how, kind, accused = column["how"], column["kind"], column["decision"] == "suspected"

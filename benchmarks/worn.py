@@ -11,10 +11,8 @@ fifth are worn. What is promised holds for the mix that calibrates. The fakes lo
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import itertools
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from printed import (
     font,
     gathered,
     invented,
+    parser_of,
     photographed,
     printed,
     ranks,
@@ -137,11 +136,7 @@ def judged(goods: Worn, seed: int, encoder: cv.Encoder) -> Iterator[dict[str, li
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "counterfeit-vision-worn")
-    options = parser.parse_args()
+    options = parser_of(__doc__, SEEDS, "worn").parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
     sets = (judged(make(seed, options.folder / str(seed)), seed, encoder) for seed in options.seeds)
     column = gathered(itertools.chain.from_iterable(sets))
