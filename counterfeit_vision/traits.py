@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Floats, Pixels
 from .geometry.keypoints import Keypoints, find_keypoints, grey_of
 
-__all__ = ["SIDE", "Traits", "find_traits", "shrunk"]
+__all__ = ["Traits", "find_traits", "shrunk"]
 
 SIDE = 448  # pixels on the long side of the grey copy
 MOST = 800  # local features: enough for a crop to 40 %, and fast to match

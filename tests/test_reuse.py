@@ -496,38 +496,3 @@ def test_what_scatters_beside_any_bend_is_not_proved_a_copy() -> None:
     assert not found.same_photo
     assert found.score > 0.4, "no other picture is more alike"
     assert len(found.artwork) >= 20, "they share the print"
-
-
-def close_up(*, piece: int | None, scale: float = 1.0, aside: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """A word printed on a plain card, (480, 640, 3) uint8; the noise and grain are another on each ``piece``."""
-    card = np.full((480, 640, 3), (226, 222, 214), np.uint8)
-    for words, size, thick, height in (("VELMORA", 1.8, 4, 230), ("SPORTSWEAR", 0.8, 2, 270)):
-        cv2.putText(card, words, (190, height), cv2.FONT_HERSHEY_DUPLEX, size, (40, 50, 90), thick, cv2.LINE_AA)
-    moved = np.array([[scale, 0, aside[0]], [0, scale, aside[1]]], np.float64)
-    card = cv2.warpAffine(card, moved, (640, 480), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
-    if piece is None:
-        return card
-    grain = cv2.GaussianBlur(np.random.default_rng(piece).normal(0, 4, card.shape), (0, 0), 0.7)
-    return np.clip(card + grain, 0, 255).astype(np.uint8)
-
-
-def test_close_ups_of_one_word_on_two_pieces_are_two_photos() -> None:
-    """Its corners tell no bend of the ground around it, which has another grain."""
-    another = close_up(piece=2, scale=1.02, aside=(-5, 4))
-    found = compare_photos(another, close_up(piece=1))
-    assert found.agreement > 0.95
-    assert not found.same_photo
-    assert found.score > 0.4, "no other picture is more alike"
-
-
-@pytest.mark.parametrize("piece", [1, None])
-def test_a_copy_of_such_a_close_up_keeps_its_grain_or_has_none(piece: int | None) -> None:
-    original = close_up(piece=piece)
-    small = cv2.resize(original, (500, 375), interpolation=cv2.INTER_AREA)
-    for copy in (recompressed(original, 20), recompressed(small, 80), recoloured(original), original[60:440, 90:600]):
-        assert compare_photos(np.ascontiguousarray(copy), original).same_photo
-
-
-def test_grain_is_not_asked_of_small_pictures_in_which_jpeg_leaves_none() -> None:
-    small, other = (cv2.resize(close_up(piece=piece), (320, 240), interpolation=cv2.INTER_AREA) for piece in (1, 2))
-    assert compare_photos(other, small).same_photo

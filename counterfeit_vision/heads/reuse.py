@@ -15,7 +15,7 @@ from ..geometry.bending import bend, follow_corners
 from ..geometry.keypoints import Keypoints, Plane, match_keypoints, mirrored, shared_picture, shared_plane
 from ..geometry.local_correlation import local_correlation
 from ..threads import Once
-from ..traits import SIDE, Traits, find_traits, shrunk
+from ..traits import Traits, find_traits, shrunk
 from ..types import Evidence, PhotoView, Reference, Region
 from ..wording import number, percent
 from .suspects import Suspects
@@ -84,16 +84,6 @@ SURELY, SURELY_BENT = 40.0, 0.06
 # 192 of benchmarks/printed.py) it is 0.021 at most, but for one that is blurred (0.032, 22 corners); of the 13 pairs of
 # these goods' siblings that passed for copies 0.032 and more
 TOLD = 0.03
-# Plain ground, of which nothing else is compared, must show one grain from this share of the overlap on. Drawn
-# close-ups of a word or an emblem on two pieces that passed for one photo have half of the overlap and more.
-PLAIN = 0.4
-GRAIN = 0.7, 3.0  # pixels of Gaussian blur, on the grey copies, between which is grain
-GRAINLESS = 0.034  # grey levels that half of the ground has less of where JPEG or a filter took the grain away
-# Correlation of two photos' grain, times the root of its pixels, below which it is another. Chosen on drawn close-ups
-# of 240 pairs of pieces, as they are, or as a catalogue keeps or a marketplace serves them, and on their copies: 73 of
-# 480 pairs passed, and 4 do (three without grain, one at 8.2; of the others it is 4.3 at most); of 1,772 copies, 803 of
-# them of af1's and a market's photos, none is lost (those with one edit have 23 and more, with several 8.8).
-ALIKE = 8.0
 SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference
 
@@ -246,10 +236,10 @@ def compare_traits(first: Traits, second: Traits) -> PhotoComparison:
     disagrees in the worst part is taken off: in a burst only the thing moves, before the same room. What would then
     pass for a copy is divided by 1 + (bend / 0.19 pixels)^2, or 0.06 pixels where that is surely not by chance: a flat
     print seen anew, before a plain room, lies on the other photo only after a slight perspective
-    (:func:`counterfeit_vision.geometry.bending.bend`). Where corners are too few to tell, or scatter, none passes, nor
-    where plain ground, in most of a close-up, has another grain. A copy may be cropped to 40 %, mirrored, turned,
-    recompressed, blurred, recoloured, scaled to sides that are a pixel off, covered by a banner along an edge or by a
-    watermark; or cut out: what is no copy otherwise is judged without its plain ground.
+    (:func:`counterfeit_vision.geometry.bending.bend`). Where corners are too few to tell, or scatter, none passes. A
+    copy may be cropped to 40 %, mirrored, turned, recompressed, blurred, recoloured, scaled to sides that are a pixel
+    off, covered by a banner along an edge or by a watermark; or cut out: what is no copy otherwise is judged without
+    its plain ground.
     """
     best: tuple[Plane, Floats, Floats, bool] | None = None
     for mirror in (False, True):
@@ -291,11 +281,7 @@ def _shared(first: Traits, second: Traits, laid: _Laid, certain: float) -> tuple
     """The score of two photos, laid on each other by matches that are so ``certain``, 0..1; and their agreement."""
     share, contradicts = _agreement(laid)
     score = share * certain * (1 - max(0.0, contradicts - CONTRADICTS))
-    if score >= SAME_PHOTO:
-        score /= 1 + _bend(first, second, laid) ** 2
-    if score >= SAME_PHOTO and _another_grain(first, second, laid):
-        score /= 2
-    return score, share
+    return score / (1 + _bend(first, second, laid) ** 2) if score >= SAME_PHOTO else score, share
 
 
 def _shared_misfit(misfits: Floats, places: Floats) -> float:
@@ -328,17 +314,11 @@ def _lay(first: Pixels, second: Pixels, matrix: Matrix) -> _Laid | None:
     scale = float(np.sqrt(abs(np.linalg.det(to_second[:2, :2]))))  # pixels of the second for one of the grid
     if not SCALES[0] < scale * width / first.shape[1] < SCALES[1]:
         return None
-    two = _seen(second, to_second, (width, height))
+    sharp = np.asarray(cv2.GaussianBlur(second, (0, 0), 0.45 * scale) if scale > 1 else second, np.uint8)
+    two = _warped(sharp, to_second, (width, height), cv2.INTER_LINEAR)
     inside = _warped(np.full(second.shape, 255, np.uint8), to_second, (width, height), cv2.INTER_NEAREST)
     overlap = cv2.erode(inside, np.ones((7, 7), np.uint8), borderValue=0) > 0
     return _Laid(small, two, overlap, to_second) if overlap.mean() >= SPREAD else None
-
-
-def _seen(second: Pixels, to_second: Matrix, size: tuple[int, int]) -> Pixels:
-    """The second photo as it lies on a grid of ``size``, which ``to_second`` takes to it, no sharper than the grid."""
-    scale = float(np.sqrt(abs(np.linalg.det(to_second[:2, :2]))))
-    sharp = np.asarray(cv2.GaussianBlur(second, (0, 0), 0.45 * scale) if scale > 1 else second, np.uint8)
-    return _warped(sharp, to_second, size, cv2.INTER_LINEAR)
 
 
 def _without_ground(laid: _Laid) -> _Laid | None:
@@ -380,41 +360,6 @@ def _bend(first: Traits, second: Traits, laid: _Laid) -> float:
     return float(pixels * scale / (SURELY_BENT if beyond > SURELY else BENT))
 
 
-def _another_grain(first: Traits, second: Traits, laid: _Laid) -> bool:
-    """Whether two photos show plain ground with another grain: noise, or threads, which even a strong JPEG leaves in
-    part. Corners that all lie in one word do not tell the bend of what is around it, which agrees trivially. Not asked
-    of pictures smaller than :data:`SIDE`, of which JPEG leaves no grain.
-    """
-    _, ours, theirs = _windows(laid)
-    plain = laid.overlap & (np.maximum(ours, theirs) <= FLAT)
-    height, width = first.grey.shape
-    if plain.sum() < PLAIN * laid.overlap.sum() or min(max(each.grey.shape) for each in (first, second)) < SIDE:
-        return False
-    small = np.diag([plain.shape[1] / width, plain.shape[0] / height, 1.0])
-    ground = cv2.resize(plain.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    over = _seen(second.grey, laid.to_second @ small, (width, height))
-    one, two = (_grain(grey)[ground] for grey in (first.grey, over))
-    if min(np.median(np.abs(one)), np.median(np.abs(two))) < GRAINLESS:
-        return False
-    return bool(np.corrcoef(one, two)[0, 1] * np.sqrt(ground.sum()) < ALIKE)
-
-
-def _grain(grey: Pixels) -> Floats:
-    """(h, w): grey levels of what is finer than light and shadow, and not lost where a picture is resampled."""
-    fine, coarse = (cv2.GaussianBlur(grey.astype(np.float32), (0, 0), blur) for blur in GRAIN)
-    return np.asarray(fine - coarse, np.float32)
-
-
-def _windows(laid: _Laid) -> tuple[Floats, Floats, Floats]:
-    """The correlation (h, w) of two photos in the window around each place, free in brightness and contrast, and the
-    grey levels by which each varies there.
-    """
-    one, two = (cv2.GaussianBlur(grey, (0, 0), SMOOTH).astype(np.float32) for grey in (laid.one, laid.two))
-    correlation, *varies = local_correlation(one, two, WINDOW)
-    ours, theirs = (np.sqrt(each) for each in varies)
-    return correlation, ours, theirs
-
-
 def _agreement(laid: _Laid) -> tuple[float, float]:
     """The share of the contrast, where two photos overlap, that both show, and the share that disagrees in the part
     where most does.
@@ -422,8 +367,9 @@ def _agreement(laid: _Laid) -> tuple[float, float]:
     Both are correlated window by window, each window free in brightness and contrast. The strip along one edge that
     agrees least, up to :data:`BANNER`, does not count.
     """
-    correlation, *varies = _windows(laid)
-    ours, theirs = (np.minimum(each, FULL) for each in varies)
+    one, two = (cv2.GaussianBlur(grey, (0, 0), SMOOTH).astype(np.float32) for grey in (laid.one, laid.two))
+    correlation, *varies = local_correlation(one, two, WINDOW)
+    ours, theirs = (np.minimum(np.sqrt(each), FULL) for each in varies)
     added = np.maximum(ours - theirs, 0)
     weight = (theirs + ADDED * added) * laid.overlap * (np.maximum(ours, theirs) > FLAT)
     return _best_share(weight, weight * (correlation > AGREES))
