@@ -9,10 +9,11 @@ shown. Beside the merged statistic stand the claim that found most on the *other
 by their fakes can weigh all of them as well, the claims merged with weights that the other seeds' fakes taught. Price
 is left out of a second table: rendered fakes are cheaper, by construction.
 
-A listing is *detected* where its p-value is at most alpha, which is what claims are compared by, and *suspected* where
-the whole inspector says so: what the catalogue does not know is not judged, and what something may lie over, what is
-blurred or beyond the alarm level by little goes to a person (`review`). With 80 photos two of 39 are beyond the alarm
-level, and which two they are decides much, so both are given as well where the genuine photos are dealt anew.
+A listing is *detected* where its p-value is at most alpha, which is what claims are compared by (a calibration of the
+scores alone, which parts the photos otherwise than the inspector does), and *suspected* where the whole inspector says
+so: what the catalogue does not know is not judged, and what something may lie over, what is blurred or beyond the alarm
+level by little goes to a person (`review`). With 80 photos two of 39 are beyond the alarm level, and which two they are
+decides much, so both are given as well where the genuine photos are dealt anew.
 """
 
 from __future__ import annotations
@@ -191,7 +192,7 @@ def words(scores: Scores, dealt: list[np.ndarray]) -> dict[str, Any]:
 
 def words_dealt(scores: Scores, dealt: list[np.ndarray]) -> dict[str, Any]:
     """What the whole inspector says where others of the genuine photos calibrate: the mean over all deals."""
-    seeds = np.unique(scores["seed"])
+    seeds = np.array(list(dict.fromkeys(scores["seed"].tolist())))  # as they were asked for, as ``dealt`` is
     rows: dict[str, list[np.ndarray]] = {"fakes": [], "genuine": []}
     for seed, words in zip(seeds, dealt, strict=True):
         fake = scores["attack"][scores["seed"] == seed] != ""
