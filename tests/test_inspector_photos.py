@@ -655,6 +655,19 @@ def test_a_blurred_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates
         )
 
 
+def test_a_sharpened_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates_are_not(
+    tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    heads = [Told("sharpness", 0.9, 1.5), Dark()]
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate([*GENUINE, flat(100)[:30]])
+    inspector.save(tmp_path / "kept")
+    for one in (inspector, cv.Inspector.load(tmp_path / "kept", tree_catalog, heads=heads)):
+        usual, sharpened = one.inspect([flat(250), flat(250)[:30]])
+        assert (usual.decision, sharpened.decision) == ("suspected", "review")
+        assert "1.50 times as sharply" in sharpened.reason
+        assert "do 0.90 times or less" in sharpened.reason
+
+
 def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: cv.Catalog) -> None:
     inspector = cv.Inspector(tree_catalog, [Told("unlike", 0.0, 1.5), Dark()], cache=False).calibrate(GENUINE)
     same, other = inspector.inspect([flat(250), flat(250)[:30]])

@@ -437,7 +437,7 @@ def test_marks_that_are_blurred_more_than_any_that_calibrated_accuse_nobody() ->
     assert word(Policy(ALPHA), found(0.5, **blurred))[0] == "clear"
 
 
-def test_marks_that_are_sharper_than_any_that_calibrated_accuse_nobody() -> None:
+def test_marks_that_are_plainly_sharper_than_nearly_all_that_calibrated_accuse_nobody() -> None:
     sharpened = {"sharpness": 1.3, "dull": 0.9, "keen": 1.05}
     said, reason = word(Policy(ALPHA), found(0.01, **sharpened))
     assert said == "review"
