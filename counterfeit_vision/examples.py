@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from .catalog import Catalog
 from .copies import Shown
 from .errors import InputError
-from .judging import JudgedPhoto, distinct, usable
+from .heads import Reuse
+from .heads.reuse import is_copy
+from .judging import JudgedPhoto, borrowed, distinct, said, usable
 from .types import Failure, Listing
+from .wording import first_few
 
-__all__ = ["Examples", "examples_of", "fake_examples", "name_by_content"]
+__all__ = ["Examples", "check_genuine", "examples_of", "fake_examples", "name_by_content"]
+
+COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 
 
 @dataclass
@@ -31,10 +36,15 @@ class Examples:
     photos: set[str] = field(default_factory=set)
     count: int = 0
 
-    def outside(self, groups: Collection[str]) -> tuple[list[JudgedPhoto], list[str]]:
-        """The photos of none of these ``groups``, and the groups that they are of."""
-        kept = [(row, name) for row, name in zip(self.rows, self.groups, strict=True) if name not in groups]
-        return [row for row, _ in kept], [name for _, name in kept]
+    def outside(self, groups: Collection[str]) -> Examples:
+        """Those of none of these ``groups``."""
+        kept = [place for place, name in enumerate(self.groups) if name not in groups]
+        return replace(
+            self,
+            rows=[self.rows[place] for place in kept],
+            groups=[self.groups[place] for place in kept],
+            listings=[self.listings[place] for place in kept],
+        )
 
 
 def examples_of(
@@ -94,6 +104,29 @@ def examples_of(
 def _beside_own(photo: str) -> Failure:
     why = "a copy of one of the catalogue's genuine photos, beside the seller's own, so it does not count"
     return Failure(photo, "input", InputError(f"{photo}: {why}"))
+
+
+def check_genuine(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> str | None:
+    """:class:`InputError` where genuine photos, of which these ``heads`` spoke, are the catalogue's. -> a warning where
+    many are copies of such: others would look unusual beside them.
+    """
+    known = [row.photo for row in rows if row.photo.sha256 in catalog.row_of_file]
+    fakes = [photo for photo in known if not catalog.genuine[catalog.row_of_file[photo.sha256]]]
+    if wrong := [photo.id for photo in fakes or known]:
+        what = "known fake" if fakes else "photo"
+        told = f"{first_few(wrong)} {f'is a {what}' if len(wrong) == 1 else f'are {what}s'}"
+        raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")
+    reuse = said(rows, heads, Reuse.name)
+    copies = [row for row, evidence in zip(rows, reuse, strict=True) if is_copy(evidence)]
+    if len(copies) <= COPIES_TOLD * len(rows):
+        return None
+    fake = len(copies) - int(borrowed(rows, heads, catalog).sum())
+    of_fakes = f" ({fake} of known fakes)" if fake else ""
+    return (
+        f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
+        f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
+        "as suspected. Calibrate with photos that are not in the catalogue in any size"
+    )
 
 
 def fake_examples(

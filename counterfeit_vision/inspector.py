@@ -3,79 +3,41 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-import math
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from .arrays import Bools, Doubles
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog
 from .checks import as_path, as_share, check_settings, group_names
 from .copies import Shown
 from .deciding import Decider
-from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, photos_needed, refuse_too_few, split_groups
+from .enough import photos_needed, refuse_too_few
 from .errors import CatalogError, InputError, NotCalibratedError
-from .examples import Examples, examples_of, fake_examples, name_by_content
-from .heads import Head, LearnedHead, Lesson, Price, Reuse, default_heads
+from .examples import Examples, check_genuine, examples_of, fake_examples, name_by_content
+from .heads import Head, LearnedHead, Lesson, Price, default_heads
 from .heads.base import fingerprint_of
 from .heads.learned import too_few
-from .heads.reuse import is_copy
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
-from .judging import (
-    JudgedPhoto,
-    Listings,
-    borrowed,
-    covered_of,
-    judge,
-    kinds_of,
-    said,
-    scores_of,
-    sharpness_of,
-    strata_of,
-    usable,
-)
+from .judging import JudgedPhoto, Listings, borrowed, judge, strata_of, usable
 from .manifests import read_listings
-from .merge import stand_apart
-from .policy import COVERED, Authorised, Policy, pairs
+from .policy import Authorised, Policy, pairs
 from .report import Report
-from .stream import EncodedPhoto, encode_photos
-from .types import Evidence, Failure, Listing, Verdict, check_list
+from .teaching import teach
+from .types import Failure, Listing, Verdict, check_list
 from .version import made_by
 from .wording import claim_name, first_few, number
 
 __all__ = ["Inspector"]
 
 DOUBTS_TOLD = 10
-KNOWN, MORE = 10, 0.1  # photos of a kind that tell how uneven its goods look, and the share of them that look more so
-ODD = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull, or as sharp, as nothing else
-COPIES_TOLD = 0.1  # share of genuine photos: with more copies of catalogue photos than that, others look unusual
 STALE = (
     "the catalogue is not the one that was calibrated with: p-values are stale, and no share of false alarms is "
     "promised. Calibrate again with genuine photos"
 )
-
-
-@dataclass(frozen=True)
-class _Taught:
-    """What a calibration is fitted to: what ``heads`` say of genuine photos (``rows``), of which the ``first`` part is
-    fitted on (``None``: each is left out in turn), and of ``fakes``, which are of ``fake_groups``; and the ``lesson``
-    of the head that learned from these.
-    """
-
-    heads: tuple[Head, ...]
-    lesson: Lesson | None
-    first: Bools | None
-    rows: list[JudgedPhoto]
-    fakes: list[JudgedPhoto]
-    fake_groups: list[str]
 
 
 class Inspector:
@@ -224,7 +186,9 @@ class Inspector:
             shown=Shown(),
         )
         self.failures = tuple(shown.failures)
-        copies_warning = self._check_genuine(shown.rows)
+        copies_warning = check_genuine(shown.rows, given, self.catalog)
+        if copies_warning is not None:
+            warnings.warn(copies_warning, RuntimeWarning, stacklevel=2)
         strata = strata_of(shown.rows, self.catalog, by)
         if by is not None and shown.rows and len(set(strata)) < 2:
             what = strata[0] or "not named"
@@ -240,50 +204,28 @@ class Inspector:
             )
         self.failures += tuple(false.failures)
         name_by_content(shown, false)
-        taught = self._teach(
-            shown, None if fakes is None else false, alpha=alpha, per_photo=per_photo, leave_one_out=leave_one_out
-        )
-        heads, rows = taught.heads, taught.rows
-        names, scores = [head.name for head in heads], scores_of(rows, len(heads))
         try:
-            calibration = Calibration.fit(
-                names,
-                scores,
-                _peaks(rows, heads),
-                first=taught.first,
+            taught = teach(
+                shown,
+                None if fakes is None else false,
+                self.catalog,
+                self._given,
                 alpha=alpha,
-                generation=self.catalog.generation,
-                groups=shown.groups,
-                listings=shown.listings,
-                strata=strata,
-                kinds=kinds_of(rows, self.catalog),
-                margins=np.array([row.margin for row in rows]),
-                fakes=None if fakes is None else scores_of(taught.fakes, len(heads)),
-                fake_groups=taught.fake_groups,
-                fake_kinds=kinds_of(taught.fakes, self.catalog),
-                base_rate=None if fakes is None else len(false.rows) / max(len(rows) + len(false.rows), 1),
                 per_photo=per_photo,
+                leave_one_out=leave_one_out,
+                cache=self._cache,
             )
+            calibration = taught.calibration(strata=strata, alpha=alpha, per_photo=per_photo)
         except InputError as error:
             raise InputError(f"{error}{self._unusable()}") from error
-        dull, keen = _sharpness(rows)
-        calibration = dataclasses.replace(
-            calibration,
-            smallest=min(max(row.photo.view.size) for row in rows),
-            dull=dull,
-            keen=keen,
-            uneven=_uneven(rows, kinds_of(rows, self.catalog)),
-            photos=frozenset(row.photo.sha256 for row in rows),
-            fake_photos=frozenset(row.photo.sha256 for row in taught.fakes),
-        )
-        doubts = self._doubted(rows, names, scores, false.photos)
+        doubts = taught.doubts(false.photos)
         # in one step: a thread that inspects meanwhile takes the old ones or the new ones
         told = {"doubts": doubts, "copies_warning": copies_warning, "_made_by": made_by()}
-        vars(self).update(heads=heads, lesson=taught.lesson, by=by, calibration=calibration, **told)
+        vars(self).update(heads=taught.heads, lesson=taught.lesson, by=by, calibration=calibration, **told)
         if doubts:
             warnings.warn(
-                f"of {len(rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so unlike "
-                "the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
+                f"of {len(shown.rows)} photos called genuine, {len(doubts)} {'is' if len(doubts) == 1 else 'are'} so "
+                "unlike the others, or shown as fakes as well, or copies of known fakes, that somebody should look: "
                 f"{first_few(doubts, DOUBTS_TOLD)}; keep those that are genuine, such as worn goods: without them, "
                 "such are accused. A fake that stays hides fakes that are less unusual than it, most where fewer than "
                 f"{photos_needed(alpha, 2)} photos calibrate",
@@ -291,19 +233,6 @@ class Inspector:
                 stacklevel=2,
             )
         return self
-
-    def _doubted(
-        self, rows: Sequence[JudgedPhoto], names: Sequence[str], scores: Doubles, fakes: Collection[str]
-    ) -> tuple[str, ...]:
-        """The ids of genuine photos that somebody should look at: those with a claim far beyond the others', in more
-        than being copies of genuine photos, those that are among ``fakes`` (sha256), and copies of known fakes.
-        """
-        of_genuine = borrowed(rows, names, self.catalog)
-        copies = np.outer(of_genuine, np.array(names) == Reuse.name)
-        both = np.array([row.photo.sha256 in fakes for row in rows], bool)
-        of_fakes = np.array([is_copy(evidence) for evidence in said(rows, names, Reuse.name)], bool) & ~of_genuine
-        doubted = stand_apart(np.where(copies, np.nan, scores)) | both | of_fakes
-        return tuple(rows[place].photo.id for place in np.flatnonzero(doubted).tolist())
 
     def _check_options(
         self,
@@ -335,97 +264,11 @@ class Inspector:
         if not probable and (self.base_rate is not None or self.costs is not None):
             raise InputError("base_rate and costs need a probability: calibrate(genuine=photos, fakes=photos)")
 
-    def _check_genuine(self, rows: Sequence[JudgedPhoto]) -> str | None:
-        """Refuses photos of the catalogue, and warns of copies of such: others would look unusual beside them. -> what
-        it warned of.
-        """
-        catalog = self.catalog
-        known = [row.photo for row in rows if row.photo.sha256 in catalog.row_of_file]
-        fakes = [photo for photo in known if not catalog.genuine[catalog.row_of_file[photo.sha256]]]
-        if wrong := [photo.id for photo in fakes or known]:
-            what = "known fake" if fakes else "photo"
-            told = f"{first_few(wrong)} {f'is a {what}' if len(wrong) == 1 else f'are {what}s'}"
-            raise InputError(f"{told} of the catalogue; calibrate with genuine photos that are not in it")
-        names = [head.name for head in self._given]
-        reuse = said(rows, names, Reuse.name)
-        copies = [row for row, evidence in zip(rows, reuse, strict=True) if is_copy(evidence)]
-        if len(copies) <= COPIES_TOLD * len(rows):
-            return None
-        fake = len(copies) - int(borrowed(rows, names, catalog).sum())
-        of_fakes = f" ({fake} of known fakes)" if fake else ""
-        copies_warning = (
-            f"{len(copies)} of {len(rows)} genuine photos are copies of catalogue photos{of_fakes}, the first is "
-            f"{copies[0].photo.id}: more than alpha of the genuine listings that have photos of their own may end "
-            "as suspected. Calibrate with photos that are not in the catalogue in any size"
-        )
-        warnings.warn(copies_warning, RuntimeWarning, stacklevel=3)
-        return copies_warning
-
     def _unusable(self) -> str:
         """What a refusal adds where photos could not be used: nobody sees ``failures`` of what was never made."""
         if not self.failures:
             return ""
         return f". {len(self.failures)} more could not be used; the first: {self.failures[0].error}"
-
-    def _teach(
-        self, shown: Examples, false: Examples | None, *, alpha: float, per_photo: bool, leave_one_out: bool
-    ) -> _Taught:
-        """Part the genuine photos, and learn from the fakes, if any were shown."""
-        names = shown.groups
-        counted, share = len(names if per_photo else set(names)), FIT_SHARE
-        if false is not None and counted * (1 - FIT_SHARE_WITH_FAKES) >= 2 * conformal_needed(alpha):
-            share = FIT_SHARE_WITH_FAKES
-        first = None if leave_one_out else split_groups(names, share=share, alpha=alpha, per_photo=per_photo)
-        if false is None or first is None:
-            return _Taught(self._given, None, first, shown.rows, [], [])
-        fakes, fake_names = false.outside({name for name, mine in zip(names, first, strict=True) if not mine})
-        try:
-            head, rows, fakes = self._learn(shown.rows, names, first, fakes, fake_names)
-        except InputError as error:
-            left = len(false.rows) - len(fakes)
-            why = f"{left} of {len(false.rows)} fakes are of groups whose genuine photos give the p-values"
-            hint = f" ({why}: those are not learned from)" if left else ""
-            raise InputError(f"{error}{hint}{self._unusable()}") from error
-        useful = head.lesson is not None and head.lesson.useful
-        heads = (*self._given, head) if useful else self._given
-        return _Taught(heads, head.lesson, first, rows, fakes, fake_names)
-
-    def _learn(
-        self,
-        rows: list[JudgedPhoto],
-        names: list[str],
-        first: Bools,
-        fakes: list[JudgedPhoto],
-        fake_names: list[str],
-    ) -> tuple[LearnedHead, list[JudgedPhoto], list[JudgedPhoto]]:
-        """A learned head, fitted; and the rows, with its evidence where it is useful.
-
-        Photos that it was fitted on get the score that they had out of fold.
-        """
-        shown = [(row.photo, name) for row, name, mine in zip(rows, names, first, strict=True) if mine]
-        catalog = self.catalog
-        copies = [
-            (ref.id, ref.photo) for ref, genuine in zip(catalog.references, catalog.genuine, strict=True) if genuine
-        ]
-        for result in encode_photos(copies, encoder=catalog.encoder, cache=self._cache):
-            if isinstance(result, EncodedPhoto):
-                shown.append((result, f"reference {result.id}"))
-        head = LearnedHead(catalog.encoder, cache=self._cache)
-        genuine = [photo for photo, _ in shown]
-        head.fit_encoded(genuine, [row.photo for row in fakes], [*(name for _, name in shown), *fake_names])
-        if head.lesson is None or not head.lesson.useful:
-            return head, rows, fakes
-        own = head.score_encoded([row.photo for row in rows])
-        own[first] = head.held_out[: int(first.sum())]
-        theirs = head.held_out[len(genuine) :]
-
-        def extended(judged: list[JudgedPhoto], scores: Doubles) -> list[JudgedPhoto]:
-            return [
-                dataclasses.replace(row, evidence=(*row.evidence, head.evidence(float(score))))
-                for row, score in zip(judged, scores, strict=True)
-            ]
-
-        return head, extended(rows, own), extended(fakes, theirs)
 
     # --- inspecting ---------------------------------------------------------------------------------------------------
 
@@ -607,27 +450,6 @@ def _stated(heads: Sequence[Head]) -> dict[str, str]:
     return {head.name: stated for head in able if (stated := fingerprint_of(head)) is not None}
 
 
-def _sharpness(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
-    """The sharpness that all but :data:`ODD` of the photos on which it is known have at least, and at most; 0 where it
-    is known on none.
-    """
-    known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
-    return (float(np.quantile(known, ODD)), float(np.quantile(known, 1 - ODD))) if known else (0.0, 0.0)
-
-
-def _uneven(rows: Sequence[JudgedPhoto], kinds: Sequence[str]) -> dict[str, float]:
-    """Of kinds of which half of the photos are covered enough to excuse them, what all but :data:`MORE` are at most:
-    that is how such goods look, and those that calibrate tell what it does to their marks.
-    """
-    covered, of = np.array([covered_of(row) for row in rows]), np.array(kinds)
-    known = {kind: covered[of == kind] for kind in dict.fromkeys(kinds)}
-    return {
-        kind: float(np.quantile(shares, 1 - MORE))
-        for kind, shares in known.items()
-        if len(shares) >= KNOWN and np.median(shares) >= COVERED
-    }
-
-
 def _photos_of(listings: Listings | None) -> list[int] | None:
     """How many photos each listing has; ``None`` where that can't be told before they are judged."""
     if not isinstance(listings, str | os.PathLike | list | tuple):
@@ -651,13 +473,3 @@ def _counted(calibration: Calibration) -> str:
     photos, groups = len(calibration.merged), calibration.real_groups
     each = ", each photo counted," if calibration.counts_alike else ""
     return f"{photos} photos" if groups == photos else f"{photos} photos of {groups} groups{each}"
-
-
-def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, Doubles]:
-    """(N,) the photos' heat peaks by each head that drew one."""
-    peaks = {head.name: np.array([_peak(row.evidence[column]) for row in rows]) for column, head in enumerate(heads)}
-    return {name: values for name, values in peaks.items() if np.isfinite(values).any()}
-
-
-def _peak(evidence: Evidence) -> float:
-    return math.nan if evidence.heatmap is None else float(evidence.heatmap.max())

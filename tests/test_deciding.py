@@ -12,7 +12,7 @@ import pytest
 
 from counterfeit_vision import Catalog, Evidence, Listing
 from counterfeit_vision.deciding import Decider, _Ranked
-from counterfeit_vision.inspector import _uneven
+from counterfeit_vision.teaching import _uneven
 
 
 def ranked_of(photos: int, **changes: object) -> _Ranked:

@@ -52,8 +52,8 @@ def test_each_photo_has_its_listings_group_and_fakes_have_theirs_behind_the_genu
     catalog = SimpleNamespace(row_of_file={}, genuine=[])
     fakes = fake_examples(judged([photo("d")]), names, genuine, catalog)
     assert (genuine.groups, genuine.listings, fakes.groups) == (["anna", "anna", "bob"], [0, 0, 1], ["carl"])
-    assert [row.photo.id for row in genuine.outside({"anna"})[0]] == ["c"]
-    assert genuine.outside({"anna"})[1] == ["bob"]
+    outside = genuine.outside({"anna"})
+    assert (files(outside), outside.groups, outside.listings) == (["c"], ["bob"], [1])
     for given in (None, [*names, "dora"]):
         assert examples_of(judged([photo("a")], [photo("b")]), given).count == 2
     with pytest.raises(InputError, match="groups has 3 names, which are fewer than the listings"):

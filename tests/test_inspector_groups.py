@@ -15,6 +15,7 @@ from lights import GENUINE, Loud, flat, goods
 from PIL import Image
 
 import counterfeit_vision as cv
+from counterfeit_vision import teaching
 from counterfeit_vision.encoders.base import Encoder
 from counterfeit_vision.examples import Examples, name_by_content
 from counterfeit_vision.heads import Suspects
@@ -78,11 +79,11 @@ def test_groups_that_are_no_texts_are_still_told_apart_and_told_alike(
 ) -> None:
     taught: list[str] = []
 
-    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list[str]) -> None:
-        taught.extend(fake_names)
+    def noted(genuine: Examples, first: np.ndarray, fakes: Examples, *given: object) -> None:
+        taught.extend(fakes.groups)
         raise cv.InputError("enough")
 
-    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    monkeypatch.setattr(teaching, "_learned", noted)
     names = [*range(39), "a shop"]  # half of them give the p-values, and their fakes teach nothing
     with pytest.raises(cv.InputError, match="enough"):
         cv.Inspector(tree_catalog, [Loud()], cache=False).calibrate(
@@ -103,11 +104,11 @@ def test_fakes_that_the_catalogue_knows_do_not_teach_that_fakes_are_copies(
     ]
     taught: list[str] = []
 
-    def noted(self: object, rows: list, names: list, first: list, fakes: list, fake_names: list) -> None:
-        taught.extend(row.photo.id for row in fakes)
+    def noted(genuine: Examples, first: np.ndarray, fakes: Examples, *given: object) -> None:
+        taught.extend(row.photo.id for row in fakes.rows)
         raise cv.InputError("enough")
 
-    monkeypatch.setattr(cv.Inspector, "_learn", noted)
+    monkeypatch.setattr(teaching, "_learned", noted)
     catalog = cv.Catalog.build([*references, *known], encoder=tiny_encoder, cache=False)
     inspector = cv.Inspector(catalog, [Loud()], cache=False)
     stolen = cv.Listing(id="stolen", photos=[references[0].photo])

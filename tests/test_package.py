@@ -73,6 +73,7 @@ ORDER = [
     "judging",
     "copies",
     "examples",
+    "teaching",
     "deciding",
     "pictures",
     "report",
