@@ -30,7 +30,7 @@ from encode import real_photos
 from rounds import ENCODER
 
 import counterfeit_vision as cv
-from counterfeit_vision.search.late import best_matches
+from counterfeit_vision.search.late import best_in, compared_tokens
 
 GROUP = 50
 SPREADS = 4  # of the rounding error, by which a candidate's score may lie below the best
@@ -61,7 +61,7 @@ def masked(query: np.ndarray, references: np.ndarray, masks: np.ndarray) -> np.n
 
 
 def ours(query: np.ndarray, references: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    return best_matches(query, np.ones(len(query), bool), references, masks)
+    return best_in(query.astype(np.float32), compared_tokens(references, masks))
 
 
 # --- a bank ---

@@ -20,7 +20,7 @@ from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
 from counterfeit_vision.judging import judge, strata_of
 from counterfeit_vision.likeness import VECTOR_WEIGHT, Likeness
 from counterfeit_vision.references import KeptReferences
-from counterfeit_vision.search.late import best_matches, specific_likeness
+from counterfeit_vision.search.late import best_in, compared_tokens, specific_likeness
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:
@@ -82,8 +82,10 @@ def slow_margin(likeness: Likeness, goods: str, other: str) -> float:
     for row in own:
         groups, cohort = [others, own[own != row]], [rows[rows != row] for rows in likeness.cohort]
         every = np.unique(np.concatenate([*groups, *cohort]))
-        query = likeness.kept.patches(np.array([row]))[0].astype(np.float32)
-        single = best_matches(query, likeness.kept.masks[row], likeness.kept.patches(every), likeness.kept.masks[every])
+        query, *references = compared_tokens(
+            likeness.kept.patches(np.r_[row, every]), likeness.kept.masks[np.r_[row, every]]
+        )
+        single = best_in(query, references)
         best, known = (
             np.stack([single[:, np.isin(every, rows)].max(axis=1) for rows in some], axis=1)
             for some in (groups, cohort)

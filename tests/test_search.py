@@ -18,7 +18,7 @@ from counterfeit_vision.search import exact as exact_module
 from counterfeit_vision.search.base import Index
 from counterfeit_vision.search.exact import ExactIndex
 from counterfeit_vision.search.faiss import CHUNK, FaissIndex
-from counterfeit_vision.search.late import best_matches, specific_likeness
+from counterfeit_vision.search.late import best_in, compared_tokens, specific_likeness
 from counterfeit_vision.search.tokens import DIMENSIONS, LEVELS, PackedTokens, TokenSpace
 from counterfeit_vision.testing import check_index
 
@@ -661,7 +661,7 @@ def test_best_matches_are_those_of_the_slow_twin(masked: str, patches: int, othe
     if masked == "one patch each":
         query_mask[1:], masks[:, 1:] = False, False
     before = query.copy(), references.copy(), query_mask.copy(), masks.copy()
-    best = best_matches(query, query_mask, references, masks)
+    best = best_in(query[query_mask].astype(np.float32), compared_tokens(references, masks))
     np.testing.assert_allclose(best, slow_best_matches(query, query_mask, references, masks), atol=1e-5)
     assert best.dtype == np.float32
     assert best.shape == (query_mask.sum(), 4)
@@ -670,13 +670,12 @@ def test_best_matches_are_those_of_the_slow_twin(masked: str, patches: int, othe
 
 
 def test_what_lies_under_a_mask_has_no_say() -> None:
-    random = np.random.default_rng(1)
-    query = unit(random.standard_normal((6, 8))).astype(np.float16)
-    reference = unit(random.standard_normal((1, 6, 8))).astype(np.float16)
-    mask, masks = np.array([True] * 4 + [False] * 2), np.array([[True] * 3 + [False] * 3])
-    before = best_matches(query, mask, reference, masks)
-    query[4:], reference[0, 3:] = 1, 1
-    np.testing.assert_array_equal(best_matches(query, mask, reference, masks), before)
+    reference = unit(np.random.default_rng(1).standard_normal((1, 6, 8))).astype(np.float16)
+    masks = np.array([[True] * 3 + [False] * 3])
+    (before,) = compared_tokens(reference, masks)
+    reference[0, 3:] = 1
+    (after,) = compared_tokens(reference, masks)
+    np.testing.assert_array_equal(after, before)
 
 
 @pytest.mark.parametrize("empty", [[], [0], [2], [1, 2], [0, 1, 2, 3]])
@@ -687,12 +686,13 @@ def test_a_reference_without_a_patch_matches_nothing(empty: list[int]) -> None:
     masks = random.random((4, 5)) < 0.5
     masks[:, 4] = True
     masks[empty] = False
-    best = best_matches(query, np.ones(6, bool), references, masks)
+    compared = compared_tokens(references, masks)
+    best = best_in(query.astype(np.float32), compared)
     assert (best[:, empty] == -1).all()
     kept = [row for row in range(4) if row not in empty]
     slow = slow_best_matches(query, np.ones(6, bool), references[kept], masks[kept])
     np.testing.assert_allclose(best[:, kept], slow.reshape(6, -1), atol=1e-5)
-    assert best_matches(query, np.zeros(6, bool), references, masks).shape == (0, 4)
+    assert best_in(np.zeros((0, 8), np.float32), compared).shape == (0, 4)
 
 
 def slow_specific_likeness(best, cohort, unlike, views):

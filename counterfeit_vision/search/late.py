@@ -14,17 +14,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Bools, Floats, Ints
 
-__all__ = ["best_in", "best_matches", "compared_tokens", "specific_likeness"]
-
-
-def best_matches(query: Floats, query_mask: Bools, references: NDArray[np.float16], reference_masks: Bools) -> Floats:
-    """(p, N) float32: the best cosine of each of a photo's p patches in each of N references.
-
-    ``query`` (P, d) and ``references`` (N, R, d) hold tokens of unit length; the masks (P,) and (N, R) are true for
-    patches that lie on the photo, p = how many of the photo's do. -1 in a reference of which none does.
-    """
-    own = query[query_mask].astype(np.float32, copy=False)
-    return best_in(own, compared_tokens(references, reference_masks))
+__all__ = ["best_in", "compared_tokens", "specific_likeness"]
 
 
 def compared_tokens(references: NDArray[np.float16], masks: Bools) -> list[Floats]:
@@ -34,7 +24,9 @@ def compared_tokens(references: NDArray[np.float16], masks: Bools) -> list[Float
 
 
 def best_in(query: Floats, references: Sequence[Floats]) -> Floats:
-    """See :func:`best_matches`, of what is compared alone: a photo's tokens (p, d), and (r, d) of each reference."""
+    """(p, N) float32: the best cosine of each of a photo's p patches in each of N references, by tokens of unit length,
+    (p, d) and (r, d) of each reference; -1 in a reference of no tokens.
+    """
     best = np.full((len(query), len(references)), -1, np.float32)
     counts = np.array([len(tokens) for tokens in references], np.int64)
     some = counts > 0
@@ -49,7 +41,7 @@ def best_in(query: Floats, references: Sequence[Floats]) -> Floats:
 def specific_likeness(best: Floats, cohort: Floats, unlike: Bools, views: Ints) -> Floats:
     """(N,) float32 in 0..2: how much better a photo's patches match each reference than they match other products.
 
-    ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_matches` in the references and in a cohort; ``unlike`` (N, C)
+    ``best`` (p, N) and ``cohort`` (p, C) are :func:`best_in` the references and in a cohort; ``unlike`` (N, C)
     says which of the cohort show another product than the reference. The root mean square of the advantages, those
     below 0 counting as 0; where a reference has no unlike cohort, its matches count as they are.
 
