@@ -213,7 +213,7 @@ class Decider:
             misnamed=self._misnamed(listing, ranked),
             copy=copied.text if copied is not None and is_copy(copied) else None,
             fake=copied is not None and self._is_of_fake(copied),
-            copied=any(map(is_copy, said([photo], self.heads, Reuse.name))),
+            copied=is_copy(said([photo], self.heads, Reuse.name)[0]),
             catalogued=known and all(map(self._is_genuine_file, counted)),
             unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
             side=max(photo.photo.view.size),

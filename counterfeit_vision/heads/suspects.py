@@ -337,8 +337,7 @@ class Suspects:
         Raises :class:`~counterfeit_vision.DecodeError` where the file has gone or changed since.
         """
         goods = self.goods(row)
-        stencil, place = self.marks_of(goods).stencil, self.place_of(row, goods)
-        fit = -1.0 if isinstance(place, str) else min(place.likeness, *place.likenesses)
+        stencil, (_, fit) = self.marks_of(goods).stencil, self._likeness(row, goods)
         asked = fit < SURE and self._could_show_marks(row, goods) and not self.encoded[row].turn
         if not asked or isinstance(stencil, str) or stencil.relief:
             return None
