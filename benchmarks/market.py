@@ -88,7 +88,7 @@ def judged(market: Path, encoder: Any, regions: str) -> tuple[list[dict[str, Any
         line["baseline"] = 1 - float((catalog.vectors[own] @ vector).max())
         line |= dict(zip(CLAIMS, np.nan_to_num(raw[row], nan=-np.inf).tolist(), strict=True))
         line["score"], line["market"] = score[row], market.name
-        line["covered"] = claims[0][row].covered >= COVERED
+        line["covered"] = max(claims[0][row].covered, claims[0][row].uneven) >= COVERED
         line["hit"], line["chance"] = None, None
         if line["mask"] is not None and says[row]:
             line["hit"], line["chance"] = peak_in_mask(market, line, claims[int(np.nanargmax(standardised[row]))][row])

@@ -71,9 +71,9 @@ class Calibration:
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
     ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` and ``keen``
-    the ``sharpness`` that all but one in twenty have at least and at most; 0 where that is not known. ``uneven``: of
-    kinds of which half of the photos look as if something lay over them, as cloth in folds does, what nine in ten are
-    ``covered``.
+    the ``sharpness`` that all but one in twenty have at least and at most; 0 where that is not known. ``light``: of
+    each kind how ``uneven`` and ``shaded`` nine in ten of its photos are at most, each 0 where fewer than half look as
+    if a shadow lay on them, as cloth in folds does.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -101,7 +101,7 @@ class Calibration:
     smallest: int = 0
     dull: float = 0.0
     keen: float = 0.0
-    uneven: Mapping[str, float] = field(default_factory=dict)
+    light: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
     _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
@@ -138,7 +138,7 @@ class Calibration:
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
         - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
-          a listing of its own. ``smallest``, ``dull``, ``keen``, ``uneven`` and the sha256, which change no p-value,
+          a listing of its own. ``smallest``, ``dull``, ``keen``, ``light`` and the sha256, which change no p-value,
           are not known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
@@ -542,7 +542,7 @@ class Calibration:
             "smallest": self.smallest,
             "dull": self.dull,
             "keen": self.keen,
-            "uneven": dict(self.uneven),
+            "light": {kind: list(shares) for kind, shares in self.light.items()},
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
         }
@@ -572,7 +572,7 @@ class Calibration:
             smallest=int(data["smallest"]),
             dull=float(data["dull"]),
             keen=float(data["keen"]),
-            uneven={str(kind): float(share) for kind, share in data["uneven"].items()},
+            light={str(kind): (float(uneven), float(shaded)) for kind, (uneven, shaded) in data["light"].items()},
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )
@@ -593,8 +593,8 @@ class Calibration:
             raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
         if not 0 < calibration.alpha < 1 or not all(0 < peak < math.inf for peak in calibration.peaks.values()):
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
-        if not all(0 <= share <= 1 for share in calibration.uneven.values()):
-            raise ValueError(f"the shares {calibration.uneven} are out of range")
+        if not all(0 <= share <= 1 for shares in calibration.light.values() for share in shares):
+            raise ValueError(f"the shares {calibration.light} are out of range")
         if calibration.fitted_on < 1:
             raise ValueError(f"fitted on {calibration.fitted_on} photos")
         if not 1 <= calibration.real_groups <= calibration.count:

@@ -15,7 +15,7 @@ from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
-from .judging import JudgedPhoto, borrowed, covered_of, distinct, kinds_of, said, scores_of, sharpness_of, strata_of
+from .judging import JudgedPhoto, borrowed, distinct, kinds_of, light_of, said, scores_of, sharpness_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .small import small_picture
@@ -192,7 +192,7 @@ class Decider:
         counted = [ranked.judged[row].photo.sha256 for row in ranked.counted.tolist()]
         known, copied = bool(ranked.known.any()), claims.get(Reuse.name)
         nearest = self.catalog.references[photo.neighbours[0]]
-        p_value, risk = self._p_and_risk(ranked)
+        (p_value, risk), (uneven, shaded) = self._p_and_risk(ranked), light_of(photo)
         return Findings(
             p_value=p_value,
             risk=risk,
@@ -221,9 +221,10 @@ class Decider:
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
             keen=calibration.keen,
-            covered=covered_of(photo),
-            uneven=calibration.uneven.get(kind, 0.0),
-            shaded=max(evidence.shaded for evidence in photo.evidence),
+            covered=max(evidence.covered for evidence in photo.evidence),
+            uneven=uneven,
+            shaded=shaded,
+            light=calibration.light.get(kind, (0.0, 0.0)),
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
             turned=_turned(listing, ranked.judged),

@@ -43,11 +43,11 @@ __all__ = [
     "JudgedPhoto",
     "Listings",
     "borrowed",
-    "covered_of",
     "distinct",
     "encoded_listings",
     "judge",
     "kinds_of",
+    "light_of",
     "said",
     "scores_of",
     "sharpness_of",
@@ -121,9 +121,9 @@ def sharpness_of(row: JudgedPhoto) -> float | None:
     return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
 
 
-def covered_of(row: JudgedPhoto) -> float:
-    """The share of what is around the marks on a photo that something may lie over, by the head that tells it."""
-    return max(evidence.covered for evidence in row.evidence)
+def light_of(row: JudgedPhoto) -> tuple[float, float]:
+    """How unevenly the marks on a photo are lit, and the side that bears them, by the heads that tell it."""
+    return max(evidence.uneven for evidence in row.evidence), max(evidence.shaded for evidence in row.evidence)
 
 
 def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:

@@ -24,9 +24,10 @@ BLURRED = 0.9  # of the sharpness of photos that calibrated, but for one in twen
 # photos under a strong unsharp mask were suspected, which are 1.09 and more where those that calibrated are 1.07 at
 # most. Of 253 fakes suspected of eight kinds of goods and on three markets one is so sharp, and its price leads
 SHARPENED = 1.05
-# Share of the ground around the marks; genuine photos with nothing over them have less: 170 of 172 on markets 9403 and
-# 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons. What looks most like another brand's goods
-# is not excused by it: none of 144 genuine photos under hands, paper, shadows that raised an alarm does (printed 193)
+# Share of the ground around the marks that is covered, glares or is unevenly lit; genuine photos with nothing over them
+# have less: 170 of 172 on markets 9403 and 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons.
+# What looks most like another brand's goods is not excused by it: none of 144 genuine photos under hands, paper,
+# shadows that raised an alarm does (printed 193)
 COVERED = 0.08
 # The statistic of one photo, the log of its mean evidence: at least what one genuine photo in twenty has on rendered
 # markets, whose cameras and light vary (0.7 to 1.0 on four). Where all that calibrated were photographed alike it may
@@ -64,10 +65,11 @@ class Findings:
       calibrated; 0 where they are not known.
     - ``sharpness``: that of the marks on that photo, and ``dull`` and ``keen`` what all but one in twenty of those
       that calibrated have at least and at most; ``None`` and 0 where they are not known.
-    - ``covered``: the share of what is around the marks on that photo that is like nothing on genuine ones nor, where
-      the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that glares.
-      ``uneven``: what that is at most on nine in ten photos of such goods that calibrated, where half have much.
-    - ``shaded``: the share of the plain ground of the side that bears them that is unevenly lit, as in a shadow.
+    - ``covered``: the share of the ground around the marks on that photo that is like nothing on genuine ones, and is
+      not drawn on by another mark, or of their place that glares.
+    - ``uneven``: the share of that ground that lies in a shadow; ``shaded``: that of the plain ground of the side that
+      bears the marks; and ``light`` what these are at most on nine in ten photos of such goods that calibrated,
+      where half have much, and 0 elsewhere.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
@@ -110,6 +112,7 @@ class Findings:
     covered: float = 0.0
     uneven: float = 0.0
     shaded: float = 0.0
+    light: tuple[float, float] = (0.0, 0.0)
     unlike: float = 0.0
     joint: str = ""
     turned: tuple[str, ...] = ()
@@ -193,18 +196,25 @@ class Policy:
             )
         about_marks = name in ABOUT_MARKS and not found.copied
         hidden = about_marks and not found.misnamed  # a hand or a shadow seldom makes goods look like another's
-        if hidden and found.covered >= max(COVERED, found.uneven):
+        if hidden and found.covered >= COVERED:
             return "review", (
-                f"{copied}{share}, but something, or a shadow, may lie over its marks or before them: "
-                f"{percent(found.covered)} of the ground around them is like nothing on genuine photos, or unevenly "
-                "lit, or of their place glares. What that does to genuine marks is not known, so a person "
-                f"decides: ask for a photo in even light with nothing over the marks; {leading}."
+                f"{copied}{share}, but something may lie over its marks or before them: {percent(found.covered)} of "
+                "the ground around them is like nothing on genuine photos, or of their place glares. What that does to "
+                "genuine marks is not known, so a person decides: ask for a photo in even light with nothing over the "
+                f"marks; {leading}."
             )
-        if hidden and name in ABOUT_SIDE and found.shaded >= COVERED:
+        uneven, shaded = found.light
+        if hidden and found.uneven >= COVERED and found.uneven > uneven:
+            return "review", (
+                f"{copied}{share}, but a shadow may lie on its marks: {percent(found.uneven)} of the ground around "
+                f"them is unevenly lit{_usually(uneven)}. What that does to genuine marks is not known, so a person "
+                f"decides: ask for a photo in even light; {leading}."
+            )
+        if hidden and name in ABOUT_SIDE and found.shaded >= COVERED and found.shaded > shaded:
             return "review", (
                 f"{copied}{share}, but a shadow may lie on the goods, whose edge looks like something drawn: "
-                f"{percent(found.shaded)} of the plain ground of the side that bears the marks is unevenly lit, so a "
-                f"person decides: ask for a photo in even light; {leading}."
+                f"{percent(found.shaded)} of the plain ground of the side that bears the marks is unevenly lit"
+                f"{_usually(shaded)}, so a person decides: ask for a photo in even light; {leading}."
             )
         if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
             return "review", (
@@ -350,6 +360,11 @@ def _nothing_known(found: Findings) -> tuple[Decision, str] | None:
             f"No photo looks enough like anything in the catalogue (nearest: {found.product}): nothing can be said."
         )
     return None
+
+
+def _usually(most: float) -> str:
+    """How much of such shadows genuine photos that calibrated have, after what is said of another; empty where none."""
+    return f", where nine in ten that calibrated have {percent(most)} at most" if most else ""
 
 
 def _copied(found: Findings) -> str:

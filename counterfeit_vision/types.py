@@ -470,6 +470,7 @@ _NEEDED = {
     "points": "an array (m, 4), or None",
     "crops": "two PhotoView, of the photo and of a genuine one, or None",
     "covered": "a share, 0..1",
+    "uneven": "a share, 0..1",
     "shaded": "a share, 0..1",
     "sharpness": "a number from 0, or None",
     "unlike": "a number from 0",
@@ -506,10 +507,10 @@ class Evidence(_Record):
     - ``points`` (m, 4) float32: matched points, x y on the photo and x y on the first of ``references``, in pixels of
       the two upright originals.
     - ``crops``: the spot on the suspect's photo and the genuine one, to be looked at side by side.
-    - ``covered``: the share, 0..1, of what is around the marks on the photo that is like nothing on genuine ones
-      nor, where the marks are others, drawn in the genuine colours, or that lies in a shadow, or of their place that
-      glares: something may lie over them, such as a hand or its shadow. ``patches`` tells it; 0 where it finds no
-      marks.
+    - ``covered``: the share, 0..1, of the ground around the marks on the photo that is like nothing on genuine ones,
+      and is not drawn on by another mark, or, where it is more, of their place that glares: something may lie over
+      them, such as a hand. ``uneven``: that of the ground that lies in a shadow. ``patches`` tells both; 0 where it
+      finds no marks.
     - ``shaded``: the share, 0..1, of the plain ground of all of the side that bears the marks that is unevenly lit, as
       in a shadow. ``drawing`` tells it; 0 where it can't.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
@@ -537,6 +538,7 @@ class Evidence(_Record):
     unlike: float = 0.0
     joint: str = ""
     shaded: float = 0.0
+    uneven: float = 0.0
 
     def __post_init__(self) -> None:
         score, references, crops = _as_score(self.score), _as_tuple(self.references), _as_tuple(self.crops)
@@ -550,6 +552,7 @@ class Evidence(_Record):
             "points": points is None or (isinstance(points, np.ndarray) and points.shape[1:] == (4,)),
             "crops": self.crops is None or [isinstance(crop, PhotoView) for crop in crops or ()] == [True, True],
             "covered": 0 <= as_number(self.covered) <= 1,
+            "uneven": 0 <= as_number(self.uneven) <= 1,
             "shaded": 0 <= as_number(self.shaded) <= 1,
             "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
             "unlike": 0 <= as_number(self.unlike) < math.inf,
@@ -577,6 +580,7 @@ class Evidence(_Record):
             "text": self.text,
             "photo": self.photo,
             "covered": round(float(self.covered), 4),
+            "uneven": round(float(self.uneven), 4),
             "shaded": round(float(self.shaded), 4),
             "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
             "unlike": round(float(self.unlike), 4),

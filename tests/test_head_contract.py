@@ -141,6 +141,7 @@ FAULTS = {
     "in reverse": lambda suspects, rows: [cv.Evidence(score=float(n), text="Third.") for n in range(len(rows))],
     "alone": lambda suspects, rows: [cv.Evidence(score=float(len(rows)), text="Many.") for _ in rows],
     "has the covered": lambda suspects, rows: [dataclasses.replace(row, covered=1 / len(rows)) for row in rows],
+    "has the uneven": lambda suspects, rows: [dataclasses.replace(row, uneven=1 / len(rows)) for row in rows],
     "has the shaded": lambda suspects, rows: [dataclasses.replace(row, shaded=1 / len(rows)) for row in rows],
     "has the sharpness 3.0, not None": lambda suspects, rows: [
         dataclasses.replace(row, sharpness=3.0 if len(rows) == 1 else None) for row in rows

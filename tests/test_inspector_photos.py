@@ -694,6 +694,18 @@ def test_what_lies_over_the_marks_is_told_in_the_verdict_and_accuses_nobody(tree
     assert covered.to_dict()["claims"]["patches"]["covered"] == 0.2
 
 
+def test_how_unevenly_the_marks_are_lit_is_told_beside_what_is_usual_of_those_that_calibrated(
+    tree_catalog: cv.Catalog,
+) -> None:
+    inspector = cv.Inspector(tree_catalog, [Told("uneven", 0.0, 0.2), Dark()], cache=False).calibrate(GENUINE)
+    even, uneven = inspector.inspect([flat(250), flat(250)[:30]])
+    assert (even.decision, uneven.decision) == ("suspected", "review")
+    assert "20 % of the ground around them is unevenly lit. What" in uneven.reason
+    assert uneven.to_dict()["claims"]["patches"]["uneven"] == 0.2
+    always = cv.Inspector(tree_catalog, [Told("uneven", 0.2, 0.2), Dark()], cache=False).calibrate(GENUINE)
+    assert [verdict.decision for verdict in always.inspect([flat(250), flat(250)[:30]])] == ["suspected"] * 2
+
+
 def test_a_shadow_on_the_side_is_told_in_the_verdict_and_accuses_nobody(tree_catalog: cv.Catalog) -> None:
     told = Told("shaded", 0.0, 0.2)
     told.name = "drawing"
@@ -702,3 +714,7 @@ def test_a_shadow_on_the_side_is_told_in_the_verdict_and_accuses_nobody(tree_cat
     assert (lit.decision, shaded.decision) == ("suspected", "review")
     assert "20 % of the plain ground of the side that bears the marks is unevenly lit" in shaded.reason
     assert shaded.to_dict()["claims"]["drawing"]["shaded"] == 0.2
+    told = Told("shaded", 0.2, 0.2)
+    told.name = "drawing"
+    always = cv.Inspector(tree_catalog, [told, Dark()], cache=False).calibrate(GENUINE)
+    assert [verdict.decision for verdict in always.inspect([flat(250), flat(250)[:30]])] == ["suspected"] * 2

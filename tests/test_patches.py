@@ -366,7 +366,7 @@ def test_what_lies_over_the_ground_around_the_marks_is_told(
     def covered(photo: np.ndarray) -> float:
         found = find_marks(stencil, photo)
         assert isinstance(found, Found), found
-        return details.covered([found], details.cosine(close_ups(clip, [details.square([found], clip)])[0]))
+        return details.surroundings([found], details.cosine(close_ups(clip, [details.square([found], clip)])[0]))[0]
 
     plain = covered(seen(label(noise=3)))
     swapped = covered(seen(label("VELMQRA", noise=3)))
@@ -394,9 +394,10 @@ def test_a_glare_covers_what_it_burns_out_and_what_is_around_it(details: MarkDet
     assert (bright.crop.min(axis=2) >= BURNT).mean() > 0.2
     assert not cut.glare(bright).any()
     nothing = np.ones((len(details.patches), *[len(details.genuine)] * 2), np.float32)
-    assert details.covered([found], nothing) == 0
-    assert details.covered([glaring], nothing) == pytest.approx(around[34:174, 34:221].mean(), abs=0.02)  # the cut
-    assert details.covered([glaring], nothing) > COVERED
+    assert details.surroundings([found], nothing) == (0, 0)
+    covered, uneven = details.surroundings([glaring], nothing)
+    assert covered == pytest.approx(around[34:174, 34:221].mean(), abs=0.02)  # the cut
+    assert uneven < 0.01 < COVERED < covered
 
 
 def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
@@ -418,7 +419,7 @@ def test_ground_in_a_shadow_is_covered_and_no_other_light_mark_or_colour(
         lit = np.clip(found.crop * (1 - third * (1 - light)), 0, 255).astype(np.uint8)
         share = shaded(1 - third * (1 - light))
         assert share > COVERED
-        assert details.covered([replace(found, crop=lit)], nothing) == pytest.approx(share)
+        assert details.surroundings([replace(found, crop=lit)], nothing) == (0, pytest.approx(share))
         with monkeypatch.context() as every:  # the slow twin
             every.setattr("counterfeit_vision.geometry.shadow.APART_BY", 1)
             assert shaded(1 - third * (1 - light)) == pytest.approx(share, abs=0.01)
@@ -450,36 +451,68 @@ def test_the_room_beside_white_goods_that_were_catalogued_on_white_is_no_shadow(
     assert dark == 0
 
 
-def test_ground_that_is_drawn_on_in_the_genuine_colours_is_not_covered(details: MarkDetails, stencil: Stencil) -> None:
-    """As in another mark's place. A tape has one of them, a hand none, and a sticker others beside them."""
+def test_ground_that_another_mark_is_drawn_on_is_not_covered(details: MarkDetails, stencil: Stencil) -> None:
+    """It has the genuine colours, and both of them. A tape has one of them, a hand none, a sticker others, too."""
     found = find_marks(stencil, seen(label(noise=3)))
     assert isinstance(found, Found), found
     (cut,), place = details.cuts, np.indices(found.crop.shape[:2]).sum(axis=0)
-    paper, ink = cut._colours[0], cut._colours[1][0]
-    painted = np.arange(found.crop.shape[1]) < found.crop.shape[1] // 3
-    there = details._on_grid([np.broadcast_to(painted, found.crop.shape[:2]).astype(np.float32)]) > 0.99
+    paper, ink, (height, width) = cut._colours[0], cut._colours[1][0], found.crop.shape[:2]
+    painted = np.arange(width) < width // 3
+    inside = np.broadcast_to(np.arange(width) < width // 3 - width // 10, (height, width)).astype(np.float32)
+    there = details._on_grid([inside]) > 0.99
     strange = np.zeros((len(details.patches), *[len(details.genuine)] * 2), np.float32)
 
     def drawn(pattern: np.ndarray, light: float = 1.0, cosine: np.ndarray = strange) -> tuple[float, float]:
         crop = np.where(painted[:, None], pattern, found.crop) * light
         photo = replace(found, crop=np.clip(crop, 0, 255).astype(np.uint8))
-        return float(details._drawn([photo])[there].mean()), details.covered([photo], cosine)
+        return float(details._drawn([photo])[there].mean()), details.surroundings([photo], cosine)[0]
 
-    hatched, (_, elsewhere) = (place % 12 < 6)[..., None], drawn(found.crop)
+    hatched = (place % 12 < 6)[..., None]
+    another = np.where(hatched, ink, paper)
     for light in (1.0, 0.6):
-        share, covered = drawn(np.where(hatched, ink, paper), light)
+        share, covered = drawn(another, light)
         assert share > 0.95
-        assert covered < elsewhere - 0.2
+        assert covered < 0.6
     genuine = np.where(details._ground[:, None], strange, np.float32(1))  # it lies beside the marks: a cable, a label
-    assert drawn(np.where(hatched, ink, paper), cosine=genuine)[1] == pytest.approx(elsewhere)
+    assert drawn(another, cosine=genuine)[1] == 1
     skin = np.array([205, 150, 120])
     for other in (skin, ink, paper, np.where(hatched, skin, paper), np.where(place[..., None] % 18 < 12, paper, skin)):
         share, covered = drawn(np.broadcast_to(other, found.crop.shape))
         assert share < 0.05
-        assert covered > elsewhere - 0.1  # what is half painted may be drawn
+        assert covered > drawn(another)[1] + 0.15
     bare = replace(cut, typical=np.broadcast_to(paper, cut.typical.shape))
     assert not any(part.any() for part in bare.drawn(None))
     assert not bare.drawn(found)[1].any(), "it has no ink"
+
+
+def test_no_shadow_and_no_glare_excuses_another_mark(
+    details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Light draws nothing; but a patch that glares tells nothing of what is drawn there."""
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    shape, patches = found.crop.shape[:2], len(details.genuine)
+    genuine = np.ones((len(details.patches), patches, patches), np.float32)
+    another = np.where(details._ground[:, None], genuine, np.float32(0))
+    monkeypatch.setattr(Cut, "shaded", lambda cut, one: (100, 30))
+    monkeypatch.setattr(MarkDetails, "_drawn", lambda self, one: np.ones(patches, bool))
+    assert details.surroundings([found], genuine) == (0, 0.3)
+    assert details.surroundings([found], another) == (0, 0)
+    monkeypatch.setattr(Cut, "glare", lambda cut, one: np.ones(shape, np.float32))
+    assert details.surroundings([found], another) == (1, 0.3), "all of it glares"
+    monkeypatch.setattr(MarkDetails, "_drawn", lambda self, one: np.zeros(patches, bool))
+    monkeypatch.setattr(Cut, "glare", lambda cut, one: np.zeros(shape, np.float32))
+    assert details.surroundings([found], another) == (0, 0.3), "drawn in other colours, as on a sticker"
+
+
+def test_each_patch_is_of_the_mark_that_most_of_it_shows(details: MarkDetails) -> None:
+    (cut,), (rows, columns) = details.cuts, details.grid
+    side = cut.rows[1]
+    two = replace(details, cuts=(replace(cut, rows=(0, side // 3)), replace(cut, rows=(side // 3, side))))
+    of = two._cut_of.reshape(rows, columns)
+    assert (of == of[:, :1]).all()
+    assert of[:, 0].tolist() == [int((row + 0.5) / rows >= 1 / 3) for row in range(rows)]
+    assert (details._cut_of == 0).all()
 
 
 def test_what_glares_all_over_is_covered_and_no_more_than_that(
@@ -494,7 +527,7 @@ def test_what_glares_all_over_is_covered_and_no_more_than_that(
     told = details._on_grid([glare])
     monkeypatch.setattr(MarkDetails, "_shown", lambda self, one: told > 1)
     assert told.max() > 1
-    assert details.covered([found], np.ones((1, told.size, told.size), np.float32)) == 1
+    assert details.surroundings([found], np.ones((1, told.size, told.size), np.float32)) == (1, 0)
 
 
 def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: Stencil, clip: TowerEncoder) -> None:
@@ -506,7 +539,7 @@ def test_what_lies_beside_the_photo_is_no_ground(details: MarkDetails, stencil: 
     half = found.inside.copy()
     half[:, round(0.4 * half.shape[1]) :] = False
     cosine = details.cosine(close_up)
-    assert details.covered([replace(found, inside=half)], cosine) < details.covered([found], cosine)
+    assert details.surroundings([replace(found, inside=half)], cosine) < details.surroundings([found], cosine)
 
 
 def test_marks_that_are_like_no_genuine_ones_are_not_covered(
@@ -518,17 +551,18 @@ def test_marks_that_are_like_no_genuine_ones_are_not_covered(
     strange = np.random.default_rng(0).normal(0, 1, plain.tokens.shape)
     for on_ground, expected in ((False, 0.0), (True, 1.0)):
         tokens = np.where((details._ground == on_ground)[:, None], strange, plain.tokens).astype(np.float16)
-        assert details.covered([found], details.cosine(replace(plain, tokens=tokens))) == pytest.approx(
-            expected, abs=COVERED / 2
-        )
+        covered, uneven = details.surroundings([found], details.cosine(replace(plain, tokens=tokens)))
+        assert covered == pytest.approx(expected, abs=COVERED / 2)
+        assert uneven == 0
 
 
 def test_the_head_tells_what_lies_over_the_ground_of_marks_that_it_compares_or_not(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = suspects(catalogue(tiny_encoder, [BOX]), [seen(label(noise=3))])
-    monkeypatch.setattr(MarkDetails, "covered", lambda *_: 0.3)
+    monkeypatch.setattr(MarkDetails, "surroundings", lambda *_: (0.3, 0.2))
     (compared,) = Patches().score(batch)
     monkeypatch.setattr(MarkDetails, "compare", lambda *_: "most of the marks is hidden")
     (hidden,) = Patches().score(batch)
-    assert (compared.applicable, compared.covered, hidden.applicable, hidden.covered) == (True, 0.3, False, 0.3)
+    assert (compared.applicable, compared.covered, compared.uneven) == (True, 0.3, 0.2)
+    assert (hidden.applicable, hidden.covered, hidden.uneven) == (False, 0.3, 0.2)

@@ -497,23 +497,40 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     claims = {"strokes": 0.01, "price": 0.5}
     said, reason = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18))
     assert said == "review"
-    assert "something, or a shadow, may lie over its marks or before them: 18 % of the ground around them is" in reason
+    assert "something may lie over its marks or before them: 18 % of the ground around them is like nothing" in reason
     assert "ask for a photo in even light with nothing over the marks" in reason
     assert "the strongest claim is Weight of strokes (p 0.01)" in reason
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=COVERED - 0.01))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims={"price": 0.01}, covered=0.18))[0] == "suspected"
     assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="A copy.", copied=True))[0] == "suspected"
-    uneven = found(0.01, claims=claims, covered=0.18, uneven=0.6)
-    assert word(Policy(ALPHA), uneven)[0] == "suspected", "as uneven as most of the goods that calibrated, as cloth is"
-    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.7, uneven=0.6))[0] == "review"
+    assert word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, light=(0.6, 0.6)))[0] == "review", "no light"
     misnamed = found(0.01, claims=claims, covered=0.18, misnamed="bag")
     assert word(Policy(ALPHA), misnamed)[0] == "suspected", "what surrounds the marks is another brand's goods"
-    both = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, sharpness=0.5, dull=0.9))[1]
-    assert "or a shadow" in both, "a shadow's edge is soft: it is told as what it is, not as blur"
     beside = word(Policy(ALPHA), found(0.01, claims=claims, covered=0.18, copy="Photo 2 is a copy."))
     assert beside[0] == "review", "another of its photos is one"
     assert beside[1].startswith("Photo 2 is a copy. At most")
     assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
+
+
+def test_marks_in_a_shadow_that_is_more_than_is_usual_accuse_nobody() -> None:
+    claims = {"strokes": 0.01, "price": 0.5}
+    said, reason = word(Policy(ALPHA), found(0.01, claims=claims, uneven=0.18))
+    assert said == "review"
+    assert "18 % of the ground around them is unevenly lit. What that does to genuine marks is not known" in reason
+    said, reason = word(Policy(ALPHA), found(0.01, claims=claims, uneven=0.18, light=(0.12, 0.5)))
+    assert said == "review"
+    assert "them is unevenly lit, where nine in ten that calibrated have 12 % at most. What that does" in reason
+    for facts in (
+        {"claims": claims, "uneven": 0.18, "light": (0.18, 0)},  # as cloth in folds: they tell what that does
+        {"claims": claims, "uneven": COVERED - 0.01},
+        {"claims": {"price": 0.01}, "uneven": 0.18},
+        {"claims": claims, "uneven": 0.18, "misnamed": "bag"},
+        {"claims": claims, "uneven": 0.18, "copy": "A copy.", "copied": True},
+    ):
+        assert word(Policy(ALPHA), found(0.01, **facts))[0] == "suspected", facts
+    both = word(Policy(ALPHA), found(0.01, claims=claims, uneven=0.18, sharpness=0.5, dull=0.9))[1]
+    assert "a shadow may lie on its marks" in both, "a shadow's edge is soft: it is told as what it is, not as blur"
+    assert word(Policy(ALPHA), found(0.5, claims=claims, uneven=0.18))[0] == "clear"
 
 
 def test_a_shadow_on_the_side_that_bears_the_marks_accuses_nobody_of_what_is_drawn_there() -> None:
@@ -521,9 +538,13 @@ def test_a_shadow_on_the_side_that_bears_the_marks_accuses_nobody_of_what_is_dra
     said, reason = word(Policy(ALPHA), found(0.01, claims=claims, shaded=0.23))
     assert said == "review"
     assert "23 % of the plain ground of the side that bears the marks is unevenly lit, so a person decides" in reason
+    more, reason = word(Policy(ALPHA), found(0.01, claims=claims, shaded=0.23, light=(0.5, 0.1)))
+    assert more == "review"
+    assert "is unevenly lit, where nine in ten that calibrated have 10 % at most, so a person decides" in reason
     assert "the strongest claim is" in reason
     for facts in (
         {"claims": claims, "shaded": COVERED - 0.01},
+        {"claims": claims, "shaded": 0.23, "light": (0, 0.23)},
         {"claims": {"strokes": 0.01, "pattern": 0.02}, "shaded": 0.23},  # it lies beside the marks
         {"claims": claims, "shaded": 0.23, "misnamed": "bag"},
         {"claims": claims, "shaded": 0.23, "copy": "A copy.", "copied": True},

@@ -62,9 +62,9 @@ class Patches:
         if seen is None or (details := suspects.version_of(row, goods).details) is None:
             return Evidence.not_applicable("This encoder gives no patch tokens.")
         alone, cosine = suspects.alone(row), details.cosine(seen)
-        covered, strangeness = details.covered(alone, cosine), details.compare(alone, cosine)
+        (covered, uneven), strangeness = details.surroundings(alone, cosine), details.compare(alone, cosine)
         if isinstance(strangeness, str):
-            return replace(unsaid(strangeness), covered=covered)
+            return replace(unsaid(strangeness), covered=covered, uneven=uneven)
         evidence = laid_over(
             suspects,
             row,
@@ -75,7 +75,7 @@ class Patches:
             text=f"the strangest detail of its marks differs {strangeness.strange:.1f} times as much as is usual "
             f"there, the others {strangeness.usual:.1f} times.",
         )
-        return replace(evidence, covered=covered)
+        return replace(evidence, covered=covered, uneven=uneven)
 
     # --- the whole product --------------------------------------------------------------------------------------------
 
