@@ -35,6 +35,7 @@ from counterfeit_vision.judging import judge, scores_of
 from counterfeit_vision.market import render
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.ranking import conformal_p
+from counterfeit_vision.version import code_sha256
 
 SEEDS, CALIBRATION, LISTINGS = (262, 263), 80, 240
 PHOTOS, ALPHA, SPLITS = 3, 0.05, 20
@@ -49,7 +50,7 @@ def score(seed: int, chosen: argparse.Namespace) -> Scores:
     """
     name = f"{seed}-{chosen.calibration}-{chosen.listings}-{PHOTOS}"
     chosen.scores.mkdir(parents=True, exist_ok=True)
-    file = Path(chosen.scores / f"{name}-photos.npz")
+    file = Path(chosen.scores / f"{name}-photos-{code_sha256()[:12]}.npz")
     if not file.is_file():
         market = render(
             chosen.scores / f"market-{name}",

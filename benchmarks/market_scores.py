@@ -2,9 +2,9 @@
 
 Each seed is a market of its own, of invented brands and with all attacks in turn. Scoring takes nearly all of the time
 (1 to 2 s a photo on a CPU); what is made of the scores takes seconds, so each seed is kept in a file of its own, and
-read again where it is asked for in the same size. Beside the scores stands the word that the whole inspector,
-calibrated by the market's genuine photos, says of each listing: the scores alone do not tell what goes to a person.
-As which photos calibrate decides much, the words can be had where others of the genuine photos do, too.
+read again where it is asked for in the same size, by the same code. Beside the scores stands the word that the whole
+inspector, calibrated by the market's genuine photos, says of each listing: the scores alone do not tell what goes to a
+person. As which photos calibrate decides much, the words can be had where others of the genuine photos do, too.
 
     python benchmarks/market_scores.py --scores FOLDER --seeds 254 255  # scores these and stops
 """
@@ -26,6 +26,7 @@ from counterfeit_vision.judging import JudgedPhoto, scores_of
 from counterfeit_vision.judging import judge as heads_say
 from counterfeit_vision.market import Market, render
 from counterfeit_vision.stream import encode_photos
+from counterfeit_vision.version import code_sha256
 
 # Never used for development, nor when the price's weight was chosen, as 250 to 253 were
 SEEDS = (*range(254, 262), 264, 265)
@@ -154,7 +155,7 @@ def kept_seeds(chosen: argparse.Namespace) -> list[int]:
 def _file(seed: int, chosen: argparse.Namespace, name: str) -> Path:
     chosen.scores.mkdir(parents=True, exist_ok=True)
     size = f"{chosen.calibration}-{chosen.listings}-{chosen.strength}-{chosen.dtype}"
-    return Path(chosen.scores / f"{seed}-{size}-{name}.npz")
+    return Path(chosen.scores / f"{seed}-{size}-{name}-{code_sha256()[:12]}.npz")
 
 
 def _market(seed: int, chosen: argparse.Namespace) -> Market:
