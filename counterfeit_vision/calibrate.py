@@ -71,9 +71,10 @@ class Calibration:
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
     ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` and ``keen``
-    the ``sharpness`` that all but one in twenty have at least and at most; 0 where that is not known. ``light``: of
-    each kind how ``uneven`` and ``shaded`` nine in ten of its photos are at most, each 0 where fewer than half look as
-    if a shadow lay on them, as cloth in folds does.
+    the ``sharpness`` that all but one in twenty have at least and at most, ``stepped`` and ``grainy`` the ``steps`` and
+    the ``grain`` that all but those have at most; 0 where that is not known. ``light``: of each kind how ``uneven`` and
+    ``shaded`` nine in ten of its photos are at most, each 0 where fewer than half look as if a shadow lay on them, as
+    cloth in folds does.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -101,6 +102,8 @@ class Calibration:
     smallest: int = 0
     dull: float = 0.0
     keen: float = 0.0
+    stepped: float = 0.0
+    grainy: float = 0.0
     light: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
@@ -138,8 +141,8 @@ class Calibration:
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
         - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
-          a listing of its own. ``smallest``, ``dull``, ``keen``, ``light`` and the sha256, which change no p-value,
-          are not known here.
+          a listing of its own. ``smallest``, ``dull``, ``keen``, ``stepped``, ``grainy``, ``light`` and the sha256,
+          which change no p-value, are not known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -542,6 +545,8 @@ class Calibration:
             "smallest": self.smallest,
             "dull": self.dull,
             "keen": self.keen,
+            "stepped": self.stepped,
+            "grainy": self.grainy,
             "light": {kind: list(shares) for kind, shares in self.light.items()},
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
@@ -572,6 +577,8 @@ class Calibration:
             smallest=int(data["smallest"]),
             dull=float(data["dull"]),
             keen=float(data["keen"]),
+            stepped=float(data["stepped"]),
+            grainy=float(data["grainy"]),
             light={str(kind): (float(uneven), float(shaded)) for kind, (uneven, shaded) in data["light"].items()},
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),

@@ -15,7 +15,18 @@ from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
-from .judging import JudgedPhoto, borrowed, distinct, kinds_of, light_of, said, scores_of, sharpness_of, strata_of
+from .judging import (
+    JudgedPhoto,
+    borrowed,
+    distinct,
+    ground_of,
+    kinds_of,
+    light_of,
+    said,
+    scores_of,
+    sharpness_of,
+    strata_of,
+)
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .small import small_picture
@@ -193,6 +204,7 @@ class Decider:
         known, copied = bool(ranked.known.any()), claims.get(Reuse.name)
         nearest = self.catalog.references[photo.neighbours[0]]
         (p_value, risk), (uneven, shaded) = self._p_and_risk(ranked), light_of(photo)
+        steps, grain = ground_of(photo)
         return Findings(
             p_value=p_value,
             risk=risk,
@@ -221,6 +233,10 @@ class Decider:
             sharpness=sharpness_of(photo),
             dull=calibration.dull,
             keen=calibration.keen,
+            steps=steps,
+            grain=grain,
+            stepped=calibration.stepped,
+            grainy=calibration.grainy,
             covered=max(evidence.covered for evidence in photo.evidence),
             uneven=uneven,
             shaded=shaded,

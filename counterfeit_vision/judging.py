@@ -45,6 +45,7 @@ __all__ = [
     "borrowed",
     "distinct",
     "encoded_listings",
+    "ground_of",
     "judge",
     "kinds_of",
     "light_of",
@@ -119,6 +120,11 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
 def sharpness_of(row: JudgedPhoto) -> float | None:
     """How sharp a photo shows the marks, by the head that tells it."""
     return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
+
+
+def ground_of(row: JudgedPhoto) -> tuple[float, float]:
+    """The ``steps`` and the ``grain`` of the ground around the marks, by the head that tells them."""
+    return max(item.steps for item in row.evidence), max(item.grain for item in row.evidence)
 
 
 def light_of(row: JudgedPhoto) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from .errors import InputError
 from .examples import Examples
 from .heads import Head, LearnedHead, Lesson, Reuse
 from .heads.reuse import is_copy
-from .judging import JudgedPhoto, borrowed, kinds_of, light_of, said, scores_of, sharpness_of
+from .judging import JudgedPhoto, borrowed, ground_of, kinds_of, light_of, said, scores_of, sharpness_of
 from .merge import stand_apart
 from .policy import COVERED
 from .stream import EncodedPhoto, encode_photos
@@ -82,11 +82,14 @@ class Taught:
             per_photo=per_photo,
         )
         dull, keen = _sharpness(rows)
+        stepped, grainy = _ground(rows)
         return dataclasses.replace(
             calibration,
             smallest=min(max(row.photo.view.size) for row in rows),
             dull=dull,
             keen=keen,
+            stepped=stepped,
+            grainy=grainy,
             light=_light(rows, kinds),
             photos=frozenset(row.photo.sha256 for row in rows),
             fake_photos=frozenset(row.photo.sha256 for row in fakes),
@@ -178,6 +181,15 @@ def _sharpness(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
     """
     known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
     return (float(np.quantile(known, ODD)), float(np.quantile(known, 1 - ODD))) if known else (0.0, 0.0)
+
+
+def _ground(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
+    """The steps and the grain of the ground around their marks that all but :data:`ODD` of the photos on which these
+    are found have at most; 0 where they are on none.
+    """
+    known = np.array([ground for row in rows if (ground := ground_of(row))[1] > 0]).reshape(-1, 2)
+    stepped, grainy = np.quantile(known, 1 - ODD, axis=0).tolist() if len(known) else (0.0, 0.0)
+    return stepped, grainy
 
 
 def _light(rows: Sequence[JudgedPhoto], kinds: Sequence[str]) -> dict[str, tuple[float, float]]:

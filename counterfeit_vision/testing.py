@@ -41,6 +41,8 @@ __all__ = ["check_encoder", "check_head", "check_index"]
 
 TEXTS = ["a red bag", "Sac à main, très bon état"]
 THREADS = 4  # that search an index at once
+# Numbers of evidence that decisions hang on
+DECIDING = ("covered", "uneven", "shaded", "sharpness", "steps", "grain", "unlike")
 
 
 def _check_members(plugin: object, protocol: type, members: str) -> None:
@@ -242,9 +244,9 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     - a region lies on the photo, a heat map is float32, finite, nowhere below 0, matched points are float32, and
       ``references`` are ids of the catalogue;
     - a photo's evidence depends on its own listing only: not on batch mates, their order or the call before. Scores,
-      and what is told to be ``covered``, ``uneven`` or ``shaded``, of its ``sharpness`` and to be ``unlike``, stay
-      within ``tolerance``, or that share of themselves (1e-4 for an encoder in float32; state your own for bfloat16),
-      and ``joint`` is the same;
+      and what is told to be ``covered``, ``uneven`` or ``shaded``, of its ``sharpness``, ``steps`` and ``grain`` and to
+      be ``unlike``, stay within ``tolerance``, or that share of themselves (1e-4 for an encoder in float32; state your
+      own for bfloat16), and ``joint`` is the same;
     - the vectors, patches and pixels that it is given are not written to.
 
     Raises :class:`AssertionError` that names what is broken, :class:`InputError` where fewer than two listings can be
@@ -275,7 +277,7 @@ def check_head(head: Head, catalog: Catalog, listings: Listings, *, tolerance: f
     for what, chosen in others.items():
         for place, again in zip(chosen, scored(chosen), strict=True):
             for photo, one, other in zip(encoded[place][1], first[place], again, strict=True):
-                for number in ("score", "covered", "uneven", "shaded", "sharpness", "unlike"):  # what decisions hang on
+                for number in ("score", *DECIDING):
                     told, now = getattr(one, number), getattr(other, number)
                     same = _is_near(told, now, tolerance)
                     assert same, f"{what}: {photo.id} has the {number} {now}, not {told}"

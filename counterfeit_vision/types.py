@@ -473,6 +473,8 @@ _NEEDED = {
     "uneven": "a share, 0..1",
     "shaded": "a share, 0..1",
     "sharpness": "a number from 0, or None",
+    "steps": "a share, 0..1",
+    "grain": "a number from 0",
     "unlike": "a number from 0",
     "joint": "a brand's name, or an empty text",
 }
@@ -515,6 +517,9 @@ class Evidence(_Record):
       in a shadow. ``drawing`` tells it; 0 where it can't.
     - ``sharpness``: how sharp the photo shows the least sharp of the product's marks: times as sharp as genuine photos
       do. ``mark`` tells it; ``None`` where it finds none.
+    - ``steps``: the share, 0..1, of the plain ground around the product's marks whose grey levels are far apart, with
+      nothing between them, as a strong compression leaves it; ``grain``: how noisy that ground is, times as noisy as on
+      genuine photos. ``mark`` tells both; 0 where it can't.
     - ``unlike``: how far the goods are coloured otherwise, beside their marks, than each near product of the catalogue;
       from 1 they may be others, that it lacks. ``colours`` tells it; 0 where it can't.
     - ``joint``: the claimed brand, where the photo looks more like another's goods, and bears their marks and the
@@ -538,6 +543,8 @@ class Evidence(_Record):
     unlike: float = 0.0
     joint: str = ""
     shaded: float = 0.0
+    steps: float = 0.0
+    grain: float = 0.0
     uneven: float = 0.0
 
     def __post_init__(self) -> None:
@@ -555,6 +562,8 @@ class Evidence(_Record):
             "uneven": 0 <= as_number(self.uneven) <= 1,
             "shaded": 0 <= as_number(self.shaded) <= 1,
             "sharpness": self.sharpness is None or 0 <= as_number(self.sharpness) < math.inf,
+            "steps": 0 <= as_number(self.steps) <= 1,
+            "grain": 0 <= as_number(self.grain) < math.inf,
             "unlike": 0 <= as_number(self.unlike) < math.inf,
             "joint": isinstance(self.joint, str),
         }
@@ -583,6 +592,8 @@ class Evidence(_Record):
             "uneven": round(float(self.uneven), 4),
             "shaded": round(float(self.shaded), 4),
             "sharpness": None if self.sharpness is None else round(float(self.sharpness), 4),
+            "steps": round(float(self.steps), 4),
+            "grain": round(float(self.grain), 4),
             "unlike": round(float(self.unlike), 4),
             "joint": self.joint,
             "region": None if self.region is None else self.region.to_list(),

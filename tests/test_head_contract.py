@@ -146,6 +146,8 @@ FAULTS = {
     "has the sharpness 3.0, not None": lambda suspects, rows: [
         dataclasses.replace(row, sharpness=3.0 if len(rows) == 1 else None) for row in rows
     ],
+    "has the steps": lambda suspects, rows: [dataclasses.replace(row, steps=1 / len(rows)) for row in rows],
+    "has the grain": lambda suspects, rows: [dataclasses.replace(row, grain=1 / len(rows)) for row in rows],
     "has the unlike": lambda suspects, rows: [dataclasses.replace(row, unlike=1 / len(rows)) for row in rows],
     "has the joint '1', not '3'": lambda suspects, rows: [
         dataclasses.replace(row, joint=f"{len(rows)}") for row in rows

@@ -668,6 +668,28 @@ def test_a_sharpened_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrat
         assert "do 0.90 times or less" in sharpened.reason
 
 
+class Grounded(Told):
+    """The same, of marks that are found on plain ground."""
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        return [dataclasses.replace(one, grain=max(one.grain, 1.0)) for one in super().score(suspects)]
+
+
+@pytest.mark.parametrize(
+    ("fact", "usual", "spoilt", "said"), [("steps", 0.1, 0.9, "10 %"), ("grain", 1.2, 4.0, "1.20")]
+)
+def test_a_spoilt_photo_accuses_nobody_where_all_but_an_odd_one_that_calibrates_are_whole(
+    fact: str, usual: float, spoilt: float, said: str, tree_catalog: cv.Catalog, tmp_path: Path
+) -> None:
+    heads = [Grounded(fact, usual, spoilt), Dark()]
+    inspector = cv.Inspector(tree_catalog, heads, cache=False).calibrate([*GENUINE, flat(100)[:30]])
+    inspector.save(tmp_path / "kept")
+    for one in (inspector, cv.Inspector.load(tmp_path / "kept", tree_catalog, heads=heads)):
+        whole, other = one.inspect([flat(250), flat(250)[:30]])
+        assert (whole.decision, other.decision) == ("suspected", "review")
+        assert f" {said} " in other.reason
+
+
 def test_goods_that_are_others_than_the_catalogues_accuse_nobody(tree_catalog: cv.Catalog) -> None:
     inspector = cv.Inspector(tree_catalog, [Told("unlike", 0.0, 1.5), Dark()], cache=False).calibrate(GENUINE)
     same, other = inspector.inspect([flat(250), flat(250)[:30]])

@@ -456,6 +456,38 @@ def test_marks_that_are_plainly_sharper_than_nearly_all_that_calibrated_accuse_n
     assert word(Policy(ALPHA), found(0.5, **sharpened))[0] == "clear"
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "milder", "said"),
+    [
+        (
+            {"steps": 0.9, "stepped": 0.004},
+            [{"steps": 0.19, "stepped": 0.004}, {"steps": 0.9, "stepped": 0.95}],
+            "compressed much, or has few colours: 90 % of the plain ground around the marks is of grey levels with "
+            "none between them, where about nineteen in twenty that calibrated have 1 % or less",
+        ),
+        (
+            {"grain": 4.0, "grainy": 2.0},
+            [{"grain": 2.9, "grainy": 2.0}, {"grain": 4.0}, {"grain": 0.0, "grainy": 2.0}],
+            "noisy: the plain ground around the marks is 4.00 times as noisy as on the catalogue's, where about "
+            "nineteen in twenty that calibrated are 2.00 times or less",
+        ),
+    ],
+)
+def test_a_photo_that_was_spoilt_as_nearly_none_that_calibrated_accuses_nobody(
+    spoilt: dict[str, float], milder: list[dict[str, float]], said: str
+) -> None:
+    decision, reason = word(Policy(ALPHA), found(0.01, **spoilt))
+    assert decision == "review"
+    assert said in reason
+    for facts in (
+        *(found(0.01, **one) for one in milder),
+        found(0.01, **spoilt, copy="It is a copy.", copied=True),
+        found(0.01, **spoilt, claims={"price": 0.01, "patches": 0.4}),
+    ):
+        assert word(Policy(ALPHA), facts)[0] == "suspected"
+    assert word(Policy(ALPHA), found(0.5, **spoilt))[0] == "clear"
+
+
 def test_goods_that_the_catalogue_may_lack_accuse_nobody() -> None:
     said, reason = word(Policy(ALPHA), found(0.01, unlike=1.0))
     assert said == "review"

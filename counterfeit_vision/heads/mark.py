@@ -52,6 +52,7 @@ class Mark:
             return self._lacking(suspects, row, found)
         least, place = min(zip(found.likenesses, found.regions, strict=True), key=lambda one: one[0])
         known = suspects.version_of(row, goods)
+        steps, grain = (0.0, 0.0) if known.ground is None else known.ground.beside(found)
         laid, each = suspects.alone(row), [found.likeness]
         if len(laid) > 1:
             pairs = zip(laid, found.likenesses, strict=True)
@@ -67,6 +68,8 @@ class Mark:
             region=place if least < FOUND and _is_whole(place, suspects.size(row)) else found.region,
             references=(suspects.catalog.references[_most_alike(known, found)].id,),
             sharpness=None if known.sharpness is None else known.sharpness.beside(found),
+            steps=steps,
+            grain=grain,
         )
 
     def _lacking(self, suspects: Suspects, row: int, reason: str) -> Evidence:

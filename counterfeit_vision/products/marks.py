@@ -15,6 +15,7 @@ from ..geometry.keypoints import Keypoints
 from ..marks.alone import MarkAlone
 from ..marks.details import Cut, MarkDetails
 from ..marks.finding import Stencil
+from ..marks.ground import MarkGround
 from ..marks.ink import Drawn, MarkInk
 from ..marks.layout import MarkLayout
 from ..marks.sharpness import MarkSharpness
@@ -108,6 +109,11 @@ class GoodsMarks:
     def sharpness(self) -> MarkSharpness | None:
         """How sharp the marks are; ``None`` where there is no stencil."""
         return None if isinstance(self.stencil, str) else MarkSharpness.of(self.stencil)
+
+    @cached_property
+    def ground(self) -> MarkGround | None:
+        """The plain ground around the marks; ``None`` where there is no stencil."""
+        return None if isinstance(self.stencil, str) else MarkGround.of(self.stencil)
 
     @cached_property
     def whole(self) -> WholeProduct | None:
