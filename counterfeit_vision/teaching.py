@@ -163,7 +163,7 @@ def _told_by(head: LearnedHead, genuine: Examples, first: Bools, fakes: Examples
     """Both with the head's evidence. Photos that it was fitted on get the score that they had out of fold."""
     own = head.score_encoded([row.photo for row in genuine.rows])
     own[first] = head.held_out[: int(first.sum())]
-    theirs = head.held_out[-len(fakes.rows) :]
+    theirs = head.held_out[len(head.held_out) - len(fakes.rows) :]
 
     def extended(examples: Examples, scores: Doubles) -> Examples:
         rows = [

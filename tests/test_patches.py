@@ -18,7 +18,7 @@ from counterfeit_vision.heads import Patches, Reuse
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
-from counterfeit_vision.marks.details import BURNT, CloseUp, Cut, MarkDetails, Strangeness, close_ups
+from counterfeit_vision.marks.details import BURNT, FEWEST_OWN, CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 from counterfeit_vision.policy import COVERED
 from counterfeit_vision.types import Photo
@@ -505,10 +505,51 @@ def test_no_shadow_and_no_glare_excuses_another_mark(
     assert details.surroundings([found], another) == (0, 0.3), "drawn in other colours, as on a sticker"
 
 
-def test_each_patch_is_of_the_mark_that_most_of_it_shows(details: MarkDetails) -> None:
-    (cut,), (rows, columns) = details.cuts, details.grid
+def two_marks(details: MarkDetails) -> MarkDetails:
+    """The same marks twice: the first takes a third of the square."""
+    (cut,) = details.cuts
     side = cut.rows[1]
-    two = replace(details, cuts=(replace(cut, rows=(0, side // 3)), replace(cut, rows=(side // 3, side))))
+    return replace(details, cuts=(replace(cut, rows=(0, side // 3)), replace(cut, rows=(side // 3, side))))
+
+
+def test_beside_another_mark_what_covers_or_shades_a_genuine_one_is_told(
+    details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    two, patches = two_marks(details), len(details.genuine)
+    first = two._cut_of == 0
+    monkeypatch.setattr(MarkDetails, "_drawn", lambda self, one: np.ones(patches, bool))
+    monkeypatch.setattr(Cut, "shaded", lambda cut, one: (100, 30 if cut == two.cuts[1] else 90))
+
+    def told(unlike: np.ndarray) -> tuple[float, float]:
+        cosine = np.where(unlike[:, None], np.float32(0), np.ones((len(two.patches), patches, patches), np.float32))
+        return two.surroundings([found, found], cosine)
+
+    assert told(np.zeros(patches, bool)) == (0, 0.6)
+    assert told(first) == (0, 0.3), "the ground of the other mark is drawn on, and no light draws it"
+    covered, uneven = told(first | two._ground)
+    assert covered == pytest.approx((two._ground & ~first).sum() / two._ground.sum()), "that of the genuine one is not"
+    assert uneven == 0.3
+    glaring = [np.ones(found.crop.shape[:2], np.float32) * share for share in (0.09, 0.4)]
+    monkeypatch.setattr(Cut, "glare", lambda cut, one: glaring[cut == two.cuts[1]])
+    assert told(first)[0] == pytest.approx(0.4 * (~first).mean(), abs=0.02), "it glares on the genuine one"
+
+
+def test_few_patches_make_no_other_mark(
+    details: MarkDetails, stencil: Stencil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_marks(stencil, seen(label(noise=3)))
+    assert isinstance(found, Found), found
+    every = np.ones(len(details.genuine), bool)
+    monkeypatch.setattr(MarkDetails, "_drawn", lambda self, one: every)
+    for count in (FEWEST_OWN - 1, FEWEST_OWN):
+        few = np.arange(len(every)) < count
+        assert list(details._others([found], every, few)) == [0] * (count == FEWEST_OWN)
+
+
+def test_each_patch_is_of_the_mark_that_most_of_it_shows(details: MarkDetails) -> None:
+    (rows, columns), two = details.grid, two_marks(details)
     of = two._cut_of.reshape(rows, columns)
     assert (of == of[:, :1]).all()
     assert of[:, 0].tolist() == [int((row + 0.5) / rows >= 1 / 3) for row in range(rows)]

@@ -66,11 +66,11 @@ NOTHING_ELSE = 0.9  # share of a patch that shows these colours, or what lies be
 EACH = 0.05  # share of a patch, or of one beside it, with the ground's and an ink's, at least: of a tape it is one
 # Share of a mark's own patches, of those out of a glare, that may be of anything and are drawn in its colours, from
 # which it is another mark: no light draws one, and the ground that it is drawn on is not covered. Of 15 other marks on
-# eight kinds of goods (seed 17) that were taken for covered eight have 0.5 and more; of 300 genuine photos of printed
-# goods of seed 17 under a drawn finger, tape or note, or a label or a strip in just the ground's or the ink's colour,
-# five do, of which one is no longer told as covered
+# eight kinds of goods (seed 17) that were taken for covered eight have 0.5 and more, of which four are no longer told
+# as covered; of some 500 genuine photos of these and of printed goods of seed 17 under a drawn finger, tape, note or
+# strip, or a label in just the ground's colour, six have, of which one is not
 ANOTHER = 0.5
-FEWEST = 4  # such patches, of which that share is taken
+FEWEST_OWN = 4  # patches, of which that share is taken
 # Levels of all channels from which a photo is burnt out, and up to which the genuine marks, in its light, are not
 BURNT, LIT = 245, 225
 GLARING = 0.1  # share of a patch that glares, from which its mark is not judged by it
@@ -267,13 +267,12 @@ class MarkDetails:
         """
         shown, differs = self._shown(found), 1 - cosine.max(axis=(0, 2))
         glare = self._on_grid([cut.glare(one) for cut, one in zip(self.cuts, found, strict=True)])
-        drawn, marks = self._drawn(found), shown & ~self._ground & (glare < GLARING)
+        others = self._others(found, differs >= UNKNOWN, shown & ~self._ground & (glare < GLARING))
         strange, bare, shaded = differs >= STRANGE_GROUND, 0, 0
         for number, (cut, one) in enumerate(zip(self.cuts, found, strict=True)):
-            of = self._cut_of == number
-            if (marks & of).sum() >= FEWEST and ((differs >= UNKNOWN) & drawn)[marks & of].mean() >= ANOTHER:
-                strange &= ~(of & drawn)
-                glare = np.where(of, 0, glare)
+            if number in others:
+                strange &= ~others[number]
+                glare = np.where(self._cut_of == number, 0, glare)
                 continue
             told = cut.shaded(one)
             bare, shaded = bare + told[0], shaded + told[1]
@@ -281,6 +280,16 @@ class MarkDetails:
         shares = ground.mean() if len(ground) >= FEWEST_GROUND else 0.0, glare[shown].mean() if shown.any() else 0.0
         covered = min(float(max(shares)), 1.0)  # a patch beside an edge has a little more: frames are resized by cubics
         return covered, shaded / max(bare, 1)
+
+    def _others(self, found: Sequence[Laid | None], unknown: Bools, marks: Bools) -> dict[int, Bools]:
+        """The marks in whose place another is drawn, and (P,) the patches on which it is: those of their own patches
+        among ``marks`` (P,) that are ``unknown`` (P,), and drawn in their colours, tell it.
+        """
+        of = {number: self._cut_of == number for number in range(len(self.cuts))}
+        own = {number: marks & mine for number, mine in of.items() if (marks & mine).sum() >= FEWEST_OWN}
+        odd = [number for number, mine in own.items() if unknown[mine].mean() >= ANOTHER]
+        drawn = self._drawn(found) if odd else np.zeros_like(unknown)  # it takes time, and most marks are known
+        return {number: of[number] & drawn for number in odd if (unknown & drawn)[own[number]].mean() >= ANOTHER}
 
     @property
     def _side(self) -> int:
