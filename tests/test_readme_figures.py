@@ -91,6 +91,12 @@ CITED: list[tuple[str, str, list[str], list[str]]] = [
         [],
     ),
     (
+        "the same: genuine ones",
+        "kinds",
+        [f"kinds/{kind}/{what}" for what in ("genuine suspected", "AUROC") for kind in EVERY],
+        [f"kinds/{kind}/AUROC, plain cosine" for kind in EVERY],
+    ),
+    (
         "all rendered fakes",
         "power",
         [f"verdicts/{deal}{of} suspected" for deal in ("", "over random deals/") for of in ("fakes", "genuine")],

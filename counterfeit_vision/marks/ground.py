@@ -1,8 +1,8 @@
 """What a channel left of a photo, as the plain ground around its marks shows it: grey levels far apart, and noise.
 
-Light that falls off over plain ground gives it all grey levels between two, as on a strongly compressed photo, or one
-of few colours, it does not: what it has is some levels with nothing between them. That no drawing does. Noise is told
-beside that of the genuine photos at the same place, as cloth is never as plain as card.
+Light that falls off over plain ground gives it all the grey levels between two. On a strongly compressed photo, or one
+of few colours, it has some of them and nothing between, which no drawing does. Noise is told beside that of the genuine
+photos at the same place, as cloth is never as plain as card.
 """
 
 from __future__ import annotations
