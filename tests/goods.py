@@ -9,7 +9,7 @@ from conftest import offered, picture
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Suspects
-from counterfeit_vision.marks.finding import Stencil, make_stencil
+from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
 
 BOX = Region(150, 90, 410, 270)  # around the sign and the word of a label or a plate
 SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)  # each by itself
@@ -96,6 +96,13 @@ def stencil_of(photos: list[np.ndarray], regions: list[Region]) -> Stencil:
     made = make_stencil(photos, [regions, *([] for _ in photos[1:])])
     assert isinstance(made, Stencil)
     return made
+
+
+def found_on(stencil: Stencil, photo: np.ndarray) -> Found:
+    """The marks of a photo that bears them."""
+    found = find_marks(stencil, photo)
+    assert isinstance(found, Found), found
+    return found
 
 
 def labels() -> list[np.ndarray]:

@@ -12,7 +12,6 @@ import pytest
 
 from counterfeit_vision import Catalog, Evidence, Listing
 from counterfeit_vision.deciding import Decider, _Ranked
-from counterfeit_vision.teaching import _light
 
 
 def ranked_of(photos: int, **changes: object) -> _Ranked:
@@ -146,16 +145,3 @@ def test_marks_that_were_looked_for_in_vain_are_on_no_photo(evidence: Evidence, 
     for marked in (False, True):
         ranked = ranked_of(1, judged=judged, marked=np.array([marked]))
         assert Decider._unmarked(given, ranked) == (wanted and not marked)  # type: ignore[arg-type]
-
-
-def test_what_shades_a_kind_is_usual_of_it_where_half_of_its_photos_are_so() -> None:
-    def photo(uneven: float) -> SimpleNamespace:
-        light = SimpleNamespace(uneven=uneven, shaded=0.0), SimpleNamespace(uneven=0.0, shaded=uneven / 2)
-        return SimpleNamespace(evidence=light)
-
-    cloth, card = [photo(share / 10) for share in range(11)], [photo(0.0)] * 11
-    kinds = ["cloth"] * 11 + ["card"] * 11
-    assert _light([*cloth, *card], kinds) == {"cloth": pytest.approx((0.9, 0.45)), "card": (0, 0)}
-    assert _light(cloth[:9], kinds[:9]) == {}, "too few"
-    assert _light([*card[:6], *cloth[6:]], kinds[:11]) == {"cloth": (0, 0)}, "fewer than half"
-    assert _light([photo(0.1)] * 11, kinds[:11]) == {"cloth": pytest.approx((0.1, 0))}, "the marks, not the side"

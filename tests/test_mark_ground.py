@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, catalogue, label, labels, seen, stencil_of, suspects
+from goods import BOX, catalogue, found_on, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.marks.finding import Stencil
 from counterfeit_vision.marks.ground import MarkGround
 from counterfeit_vision.policy import GRAINY, STEPPED
 
@@ -20,12 +20,6 @@ from counterfeit_vision.policy import GRAINY, STEPPED
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
     return stencil_of(labels(), [BOX])
-
-
-def on(stencil: Stencil, photo: np.ndarray) -> Found:
-    found = find_marks(stencil, photo)
-    assert isinstance(found, Found), found
-    return found
 
 
 def saved(photo: np.ndarray, quality: int) -> np.ndarray:
@@ -39,23 +33,23 @@ def lit(photo: np.ndarray) -> np.ndarray:
 def test_few_grey_levels_are_told_from_an_ordinary_file_and_from_another_mark(stencil: Stencil) -> None:
     ground, photo, fake = MarkGround.of(stencil), lit(seen(label(noise=3))), lit(seen(label("VELMQRA", noise=3)))
     for whole in (photo, fake, saved(photo, 60), saved(fake, 60)):
-        assert ground.beside(on(stencil, whole))[0] < 0.1 * STEPPED
+        assert ground.beside(found_on(stencil, whole))[0] < 0.1 * STEPPED
     for spoilt in (saved(photo, 12), saved(saved(photo, 12), 90), saved(fake, 12)):
-        assert ground.beside(on(stencil, spoilt))[0] > 2 * STEPPED
+        assert ground.beside(found_on(stencil, spoilt))[0] > 2 * STEPPED
 
 
 def test_noise_is_told_beside_the_genuine_photos_and_not_from_a_drawing(stencil: Stencil) -> None:
     ground, photo, fake = MarkGround.of(stencil), seen(label(noise=3)), seen(label("VELMQRA", noise=3))
     for whole in (photo, fake, lit(photo), saved(photo, 60)):
-        assert ground.beside(on(stencil, whole))[1] < GRAINY
+        assert ground.beside(found_on(stencil, whole))[1] < GRAINY
     noise = np.random.default_rng(0).normal(0, 25, photo.shape)
     for noisy in (photo, fake):
         spoilt = np.clip(noisy + noise, 0, 255).astype(np.uint8)
-        assert ground.beside(on(stencil, spoilt))[1] > 2 * GRAINY
+        assert ground.beside(found_on(stencil, spoilt))[1] > 2 * GRAINY
 
 
 def test_a_level_that_is_clipped_or_stands_beside_another_does_not_stand_alone(stencil: Stencil) -> None:
-    ground, found = MarkGround.of(stencil), on(stencil, seen(label(noise=3)))
+    ground, found = MarkGround.of(stencil), found_on(stencil, seen(label(noise=3)))
     even = np.indices(found.crop.shape[:2]).sum(axis=0)[..., None] % 2
     for flat, steps in ((255, 0), (0, 0), (100, 1), (100 + even, 0), (100 + 2 * even, 0), (100 + 3 * even, 1)):
         photo = replace(found, crop=np.broadcast_to(flat, found.crop.shape).astype(np.uint8))
@@ -63,7 +57,7 @@ def test_a_level_that_is_clipped_or_stands_beside_another_does_not_stand_alone(s
 
 
 def test_ground_that_is_not_shown_tells_nothing(stencil: Stencil) -> None:
-    found, nowhere = on(stencil, seen(label(noise=3))), np.zeros_like(stencil.inside)
+    found, nowhere = found_on(stencil, seen(label(noise=3))), np.zeros_like(stencil.inside)
     assert MarkGround.of(stencil).beside(replace(found, inside=nowhere[0])) == (0, 0)
     assert MarkGround.of(replace(stencil, inside=nowhere)).grain == 0
 

@@ -8,25 +8,19 @@ import cv2
 import numpy as np
 import pytest
 from conftest import picture
-from goods import BOX, catalogue, hang_tag, label, labels, seen, stencil_of, suspects
+from goods import BOX, catalogue, found_on, hang_tag, label, labels, seen, stencil_of, suspects
 
 from counterfeit_vision import Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks import sharpness as sharpness_module
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.marks.finding import Stencil
 from counterfeit_vision.marks.sharpness import MarkSharpness
 
 
 @pytest.fixture(scope="module")
 def stencil() -> Stencil:
     return stencil_of(labels(), [BOX])
-
-
-def on(stencil: Stencil, photo: np.ndarray) -> Found:
-    found = find_marks(stencil, photo)
-    assert isinstance(found, Found), found
-    return found
 
 
 def moved(photo: np.ndarray, x: int, y: int) -> np.ndarray:
@@ -42,21 +36,21 @@ def test_a_photo_that_moved_or_is_out_of_focus_is_less_sharp_and_another_mark_or
     shadow = cv2.GaussianBlur((np.indices(photo.shape[:2]).sum(axis=0) % 200 < 90).astype(np.float32), (0, 0), 4)
     shaded = photo * (1 - 0.4 * shadow[..., None])  # its edges are no narrower for the wider range of greys
     for sharp in (photo, dim, recompressed, shaded, seen(label("VELMQRA", noise=3))):
-        assert sharpness.beside(on(stencil, np.asarray(sharp, np.uint8))) > 0.85
+        assert sharpness.beside(found_on(stencil, np.asarray(sharp, np.uint8))) > 0.85
     for soft in (moved(photo, 9, 1), moved(photo, 1, 9), cv2.GaussianBlur(photo, (0, 0), 2.5)):
-        assert sharpness.beside(on(stencil, np.asarray(soft, np.uint8))) < 0.7
+        assert sharpness.beside(found_on(stencil, np.asarray(soft, np.uint8))) < 0.7
 
 
 def test_marks_that_are_small_in_the_photo_are_not_called_blurred(stencil: Stencil) -> None:
     sharpness, photo = MarkSharpness.of(stencil), seen(label(noise=3))
     small = np.asarray(cv2.resize(photo, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA), np.uint8)
-    assert on(stencil, small).scale < 0.7
-    assert sharpness.beside(on(stencil, small)) > 0.85
-    assert sharpness.beside(on(stencil, moved(small, 5, 1))) < 0.7
+    assert found_on(stencil, small).scale < 0.7
+    assert sharpness.beside(found_on(stencil, small)) > 0.85
+    assert sharpness.beside(found_on(stencil, moved(small, 5, 1))) < 0.7
 
 
 def test_plain_ground_and_what_is_not_shown_tell_nothing(stencil: Stencil) -> None:
-    sharpness, found = MarkSharpness.of(stencil), on(stencil, seen(label(noise=3)))
+    sharpness, found = MarkSharpness.of(stencil), found_on(stencil, seen(label(noise=3)))
     assert sharpness.beside(replace(found, crop=np.full_like(found.crop, 200))) is None
     assert sharpness.beside(replace(found, inside=np.zeros_like(found.inside))) is None
     half = stencil.inside.copy()
@@ -85,13 +79,13 @@ def test_a_dark_room_beside_a_mark_in_a_pale_ink_is_no_edge_of_it() -> None:
         return hang_tag(noise, room, paper=(225, 215, 195), ink=(150, 140, 125), beside=8)
 
     stencil = stencil_of([tag(0, 225), seen(tag(1, 200)), seen(tag(2, 180))], [Region(145, 88, 415, 272)])
-    assert MarkSharpness.of(stencil).beside(on(stencil, seen(tag(3, 10)))) > 0.9
+    assert MarkSharpness.of(stencil).beside(found_on(stencil, seen(tag(3, 10)))) > 0.9
 
 
 def test_a_photo_is_as_sharp_as_the_kinder_of_both_contrasts_says(
     stencil: Stencil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = on(stencil, seen(label(noise=3)))
+    found = found_on(stencil, seen(label(noise=3)))
     genuine = MarkSharpness(np.array([[0.0, 0, 9, 9]]), np.array([[0.2], [0.1]]), np.array([100.0]))
     for around, whole, sharp in ((0.2, 0.05, 1.0), (0.1, 0.1, 1.0), (0.1, 0.05, 0.5)):
         monkeypatch.setattr(sharpness_module, "_measured", lambda *_, a=around, w=whole: np.array([[a], [w], [100.0]]))
