@@ -36,11 +36,12 @@ GRAINY = 1.5
 # What looks most like another brand's goods is not excused by it: none of 144 genuine photos under hands, paper,
 # shadows that raised an alarm does (printed 193)
 COVERED = 0.08
-# The statistic of one photo, the log of its mean evidence: at least what one genuine photo in twenty has on rendered
-# markets, whose cameras and light vary (0.7 to 1.0 on four). Where all that calibrated were photographed alike it may
-# be 0.3, and mild sharpening, local contrast or saving anew gives genuine photos as much: of 240 such on printed goods
-# of seeds 183 and 184, 94 were suspected, and 29 are with it. Alphas above that twentieth ask for more.
-LITTLE, LITTLE_AT = 0.7, 1 / 20
+# The statistic of one photo, the log of its mean evidence: less than what one genuine photo in twenty has on rendered
+# markets, whose cameras and light vary (0.6 to 0.9 on nine). Where all that calibrated were photographed alike it may
+# be 0.2, and mild sharpening, local contrast or saving anew gives genuine photos as much: of 240 such on printed goods
+# of seeds 183 and 184, 94 were suspected, and 29 are with it. Alphas above that twentieth ask for more. (Chosen as 0.7
+# where the price counted twice: the same, of a photo without one.)
+LITTLE, LITTLE_AT = 0.54, 1 / 20
 ABOUT_MARKS = ("mark", "look", "patches", "strokes", "ink", "layout", "wordmark", "drawing", "pattern", "colours")
 ABOUT_SIDE = ("drawing", "pattern", "colours")  # claims about all of the side that bears them
 ABOUT_GOODS = (*ABOUT_MARKS, "product", "similarity")

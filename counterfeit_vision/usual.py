@@ -30,11 +30,11 @@ LEAST = 3.0  # photos by which a kind's mean excess is drawn, however much kinds
 # to say, one photo's accident is not what is usual
 OVER = 0.25
 # The least mean excess of a claim, in its own unit. List prices, which a catalogue's own table may have put into all
-# listings that calibrate, do not show how far honest sellers go below them: a tenth is nothing unusual. Nor is a
+# listings that calibrate, do not show how far honest sellers go below them: a fifth is nothing unusual. Nor is a
 # hundredth of a correlation with the genuine marks where all photos are as good as can be told, nor a third of what
 # `wordmark` would speak of: a word that one genuine photo has misread was then more than any fake's other claims.
 # Nor is an eighth of what `reuse` may say of two photos that share a print: on plain cloth that is all they show.
-LEAST_EXCESS = {"price": 0.4, "mark": 0.01, "wordmark": 0.01, "reuse": 0.05}
+LEAST_EXCESS = {"price": 0.9, "mark": 0.01, "wordmark": 0.01, "reuse": 0.05}
 LARGEST = 1e100  # of a score: beyond it, differences of scores are no numbers any more
 SHAPE = 0.2  # of the tail: a larger one keeps wild claims from drowning others; chosen on simulated claims
 

@@ -11,6 +11,7 @@ from counterfeit_vision import ranking
 from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.enough import photos_needed, split_groups
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.heads.price import SPREAD
 from counterfeit_vision.merge import merge
 from counterfeit_vision.ranking import OneEach, conformal_p
 from counterfeit_vision.usual import named
@@ -261,3 +262,17 @@ def test_heat_is_alarming_beyond_what_19_of_20_of_the_photos_fitted_on_have() ->
     peaks = {"a": heat, "b": np.full(60, np.nan)}
     made = Calibration.fit(HEADS[:2], scores, peaks, first=first, alpha=0.05, generation="g")
     assert made.peaks == pytest.approx({"a": 0.95 * 19, "b": 1.0})
+
+
+def test_where_all_that_calibrate_ask_the_list_price_a_tenth_off_accuses_few_more_and_a_throwaway_price_most() -> None:
+    random, heads = np.random.default_rng(12), [*HEADS, "price"]
+    scores = np.column_stack([random.exponential(1, (4000, 6)), np.zeros(4000)])
+    first = split_groups([f"photo {row}" for row in range(200)])
+    calibration = Calibration.fit(heads, scores[:200], {}, first=first, alpha=0.05, generation="g")
+    accused = {}
+    for below in (0.0, 0.1, 0.6):
+        scores[200:, -1] = -np.log(1 - below) / SPREAD
+        accused[below] = float(np.mean(calibration.p_values(calibration.merge(scores[200:])) <= 0.05))
+    assert accused[0.0] < 0.08
+    assert accused[0.1] < 0.15
+    assert accused[0.6] > 0.95

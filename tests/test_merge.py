@@ -63,10 +63,10 @@ def test_a_layout_that_alone_is_odd_counts_as_ink_that_is() -> None:
     assert layout[2] == ink[1] > 0
 
 
-def test_the_price_which_is_not_of_the_photo_counts_twice_and_where_it_is_not_known_the_order_is_as_without() -> None:
+def test_the_price_which_is_not_of_the_photo_counts_six_times_and_where_it_is_unknown_the_order_is_as_without() -> None:
     with_price, without = Merger.of(["mark", "price", "ink"]), Merger.of(["mark", "ink"])
     raised = with_price(20 * np.eye(3))
-    assert np.exp(raised[1]) - 1 == pytest.approx(2 * (np.exp(raised[0]) - 1))
+    assert np.exp(raised[1]) - 1 == pytest.approx(6 * (np.exp(raised[0]) - 1))
     unpriced = np.abs(np.random.default_rng(0).normal(0, 3, (50, 3)))
     unpriced[:, 1] = np.nan
     assert np.array_equal(np.argsort(with_price(unpriced)), np.argsort(without(unpriced[:, [0, 2]])))
