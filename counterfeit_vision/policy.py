@@ -193,7 +193,8 @@ class Policy:
 
     def _word_at_alarm(self, found: Findings, official: bool, grey: str | None) -> tuple[Decision, str]:
         """The word on a listing whose p-value reaches alpha: suspected, unless a rule sends it to a person."""
-        copied, share, (name, leading) = _copied(found), self._share(found), self._leading(found)
+        copied, share, (_, leading) = _copied(found), self._share(found), self._leading(found)
+        name = self._accusing(found)
         if official:
             return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
         if found.catalogued:
@@ -342,6 +343,13 @@ class Policy:
                 else f"; no claim{of_which} reaches the alarm level by itself, but all together do"
             )
         return name, told
+
+    def _accusing(self, found: Findings) -> str:
+        """The strongest claim, but no price that is not beyond the alarm level by itself: that accuses only beside an
+        odd photo, and what may excuse the photo counts. Among few priced listings none ranks low: the tail tells it.
+        """
+        price = min(found.claims.get("price", 1.0), found.alone.get("price", 1.0))
+        return next((name for name in found.claims if name != "price" or price <= self.alpha), "no claim")
 
     def _disagreeing(self, found: Findings) -> str:
         """A sentence for a listing that is unusual where not all of its photos are: who looks has to look at which."""

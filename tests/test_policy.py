@@ -544,6 +544,21 @@ def test_what_may_lie_over_the_marks_accuses_nobody() -> None:
     assert word(Policy(ALPHA), found(0.5, claims=claims, covered=0.18))[0] == "clear"
 
 
+def test_a_price_that_is_not_beyond_the_alarm_level_by_itself_takes_no_excuse_from_the_photo() -> None:
+    for price, others, decision in (
+        (0.08, {"strokes": 0.04}, "review"),
+        (0.05, {"strokes": 0.04}, "suspected"),
+        (0.08, {"reuse": 0.04}, "suspected"),
+        (0.08, {}, "suspected"),
+    ):
+        asked = found(0.01, claims={"price": price, **others}, covered=0.18)
+        said, reason = word(Policy(ALPHA), asked)
+        assert said == decision
+        assert f"the strongest claim is Price (p {price})" in reason
+    few = found(0.01, claims={"price": 0.08, "strokes": 0.04}, covered=0.18, alone={"price": 0.02})
+    assert word(Policy(ALPHA), few)[0] == "suspected", "few listings with a price calibrated"
+
+
 def test_marks_in_a_shadow_that_is_more_than_is_usual_accuse_nobody() -> None:
     claims = {"strokes": 0.01, "price": 0.5}
     said, reason = word(Policy(ALPHA), found(0.01, claims=claims, uneven=0.18))
