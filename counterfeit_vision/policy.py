@@ -369,10 +369,12 @@ class Policy:
         price = found.claims.get("price")
         if found.copy or not self.authorised or official or price is None or found.unpriced is None:
             return None
-        # Few priced listings allow no rank this low: the tail tells it, as a rule that only spares needs no proof
-        if found.p_value <= self.alpha:
-            price = min(price, found.alone.get("price", price))
-        if price > self.alpha or found.unpriced <= review_level(self.alpha):
+        # Few priced listings allow no rank this low: the tail tells it, as a rule that only spares needs no proof. Up
+        # to the level of a review: its least mean excess keeps it above alpha where a price half the usual accuses
+        tail = found.alone.get("price", 1.0) if found.p_value <= self.alpha else 1.0
+        usual = price > self.alpha and tail > review_level(self.alpha)
+        price = min(price, tail)
+        if usual or found.unpriced <= review_level(self.alpha):
             return None
         return (
             f"Grey market, perhaps: it looks genuine (without the price, up to {at_most(found.unpriced)} % of genuine "

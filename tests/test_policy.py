@@ -330,7 +330,8 @@ def test_what_an_authorised_id_lacks_to_spare_its_seller_is_said(offer: Listing,
 def test_grey_market_is_told_where_too_few_priced_listings_calibrated_to_rank_any_price_below_alpha() -> None:
     policy = Policy(ALPHA, authorised=pairs(["own-shop"]))
     facts = {"claims": {"price": 1 / 11, "patches": 0.4}, "unpriced": 0.6}
-    for rarity, decision in ((0.002, "review"), (0.3, "suspected")):  # where it is usual, all photos together decided
+    # where it is usual, all photos together decided
+    for rarity, decision in ((0.002, "review"), (0.06, "review"), (0.3, "suspected")):
         said, reason = word(policy, found(0.01, **facts, alone={"price": rarity}))
         assert said == decision
         assert ("Grey" in reason) == (decision == "review")
