@@ -44,7 +44,7 @@ from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
 from counterfeit_vision.merge import Merger
 from counterfeit_vision.metrics import auroc, bootstrap_interval
-from counterfeit_vision.policy import COVERED
+from counterfeit_vision.quality import COVERED
 from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.usual import LEAST_EXCESS, Usual
 

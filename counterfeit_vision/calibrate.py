@@ -40,6 +40,7 @@ from .merge import Merger
 from .metrics import binomial_interval
 from .policy import review_level
 from .probability import Probability
+from .quality import UsualQuality
 from .ranking import OneEach, Ranking, different, one_each, p_among
 from .threads import cached_property
 from .usual import LARGEST, LEAST_EXCESS, Usual, among_others, named, tail_p
@@ -70,11 +71,7 @@ class Calibration:
     - ``kinds`` (n,): what each photo was taken for, such as a brand, by which its scores are measured;
     - ``margins`` (n,): by how much the nearest product was more alike than the next, NaN where none was near.
 
-    ``smallest``: pixels on the long side of the smallest genuine photo, fitted on or ranked, and ``dull`` and ``keen``
-    the ``sharpness`` that all but one in twenty have at least and at most, ``stepped`` and ``grainy`` the ``steps`` and
-    the ``grain`` that all but those have at most; 0 where that is not known. ``light``: of each kind how ``uneven`` and
-    ``shaded`` nine in ten of its photos are at most, each 0 where fewer than half look as if a shadow lay on them, as
-    cloth in folds does.
+    ``quality``: how well the genuine photos, fitted on or ranked, show the goods.
     ``real_groups``: how many groups the n photos are of, also where each is counted for itself.
     ``photos`` and ``fake_photos``: the sha256 of the genuine photos, fitted on or ranked, and of the fakes.
 
@@ -99,12 +96,7 @@ class Calibration:
     real_groups: int
     probability: Probability | None = None
     leave_one_out: bool = False
-    smallest: int = 0
-    dull: float = 0.0
-    keen: float = 0.0
-    stepped: float = 0.0
-    grainy: float = 0.0
-    light: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    quality: UsualQuality = field(default_factory=UsualQuality)
     photos: frozenset[str] = frozenset()
     fake_photos: frozenset[str] = frozenset()
     _rising_without: dict[str, OneEach] = field(default_factory=dict, init=False, repr=False)
@@ -141,8 +133,7 @@ class Calibration:
         - ``groups`` (N,) names what belongs together (default: each photo by itself). With ``per_photo`` photos are
           counted all the same.
         - ``listings``, ``strata``, ``kinds`` and ``margins`` (N,), as in :class:`Calibration`; by default each photo is
-          a listing of its own. ``smallest``, ``dull``, ``keen``, ``stepped``, ``grainy``, ``light`` and the sha256,
-          which change no p-value, are not known here.
+          a listing of its own. ``quality`` and the sha256, which change no p-value, are not known here.
         - With ``fakes`` (M, H), of ``fake_groups`` and ``fake_kinds``, the claims are weighed and a probability is
           fitted, for a share ``base_rate`` of fakes (default: theirs of all these photos). A head that was itself
           fitted on them and the first part must have scored them out of fold.
@@ -542,12 +533,7 @@ class Calibration:
             "real_groups": self.real_groups,
             "probability": None if self.probability is None else dataclasses.asdict(self.probability),
             "leave_one_out": self.leave_one_out,
-            "smallest": self.smallest,
-            "dull": self.dull,
-            "keen": self.keen,
-            "stepped": self.stepped,
-            "grainy": self.grainy,
-            "light": {kind: list(shares) for kind, shares in self.light.items()},
+            **self.quality.to_dict(),
             "photos": sorted(self.photos),
             "fake_photos": sorted(self.fake_photos),
         }
@@ -574,12 +560,7 @@ class Calibration:
             real_groups=int(data["real_groups"]),
             probability=None if data["probability"] is None else Probability.from_dict(data["probability"]),
             leave_one_out=bool(data["leave_one_out"]),
-            smallest=int(data["smallest"]),
-            dull=float(data["dull"]),
-            keen=float(data["keen"]),
-            stepped=float(data["stepped"]),
-            grainy=float(data["grainy"]),
-            light={str(kind): (float(uneven), float(shaded)) for kind, (uneven, shaded) in data["light"].items()},
+            quality=UsualQuality.from_dict(data),
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )
@@ -600,8 +581,6 @@ class Calibration:
             raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
         if not 0 < calibration.alpha < 1 or not all(0 < peak < math.inf for peak in calibration.peaks.values()):
             raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
-        if not all(0 <= share <= 1 for shares in calibration.light.values() for share in shares):
-            raise ValueError(f"the shares {calibration.light} are out of range")
         if calibration.fitted_on < 1:
             raise ValueError(f"fitted on {calibration.fitted_on} photos")
         if not 1 <= calibration.real_groups <= calibration.count:

@@ -15,18 +15,7 @@ from .catalog import Catalog
 from .heads import Mark, Price, Reuse, SellerName, Similarity, Wordmark
 from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
-from .judging import (
-    JudgedPhoto,
-    borrowed,
-    distinct,
-    ground_of,
-    kinds_of,
-    light_of,
-    said,
-    scores_of,
-    sharpness_of,
-    strata_of,
-)
+from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
 from .policy import Findings, Policy, is_authorised, review_level
 from .small import small_picture
@@ -203,8 +192,7 @@ class Decider:
         counted = [ranked.judged[row].photo.sha256 for row in ranked.counted.tolist()]
         known, copied = bool(ranked.known.any()), claims.get(Reuse.name)
         nearest = self.catalog.references[photo.neighbours[0]]
-        (p_value, risk), (uneven, shaded) = self._p_and_risk(ranked), light_of(photo)
-        steps, grain = ground_of(photo)
+        p_value, risk = self._p_and_risk(ranked)
         return Findings(
             p_value=p_value,
             risk=risk,
@@ -228,19 +216,9 @@ class Decider:
             copied=is_copy(said([photo], self.heads, Reuse.name)[0]),
             catalogued=known and all(map(self._is_genuine_file, counted)),
             unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
-            side=max(photo.photo.view.size),
-            smallest=calibration.smallest,
-            sharpness=sharpness_of(photo),
-            dull=calibration.dull,
-            keen=calibration.keen,
-            steps=steps,
-            grain=grain,
-            stepped=calibration.stepped,
-            grainy=calibration.grainy,
-            covered=max(evidence.covered for evidence in photo.evidence),
-            uneven=uneven,
-            shaded=shaded,
-            light=calibration.light.get(kind, (0.0, 0.0)),
+            kind=kind,
+            quality=photo.quality,
+            usual=calibration.quality,
             unlike=max(evidence.unlike for evidence in photo.evidence),
             joint=max(evidence.joint for evidence in photo.evidence),
             turned=_turned(listing, ranked.judged),

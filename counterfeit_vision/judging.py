@@ -35,6 +35,7 @@ from .manifests import count_listings, read_listings
 from .memory import Memory
 from .neighbours import runner_up
 from .progress import counting
+from .quality import Quality
 from .stream import EncodedPhoto, encode_photos, stack, turned
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
 from .usual import LARGEST
@@ -45,13 +46,10 @@ __all__ = [
     "borrowed",
     "distinct",
     "encoded_listings",
-    "ground_of",
     "judge",
     "kinds_of",
-    "light_of",
     "said",
     "scores_of",
-    "sharpness_of",
     "strata_of",
     "suspects_of",
     "usable",
@@ -81,6 +79,11 @@ class JudgedPhoto:
     runner_up: int = -1
     margin: float = math.nan
     found: tuple[int, ...] = ()
+
+    @property
+    def quality(self) -> Quality:
+        """How well it shows the goods."""
+        return Quality.of(self.photo.view.size, self.evidence)
 
 
 def distinct(rows: Sequence[JudgedPhoto]) -> list[int]:
@@ -115,21 +118,6 @@ def said(rows: Sequence[JudgedPhoto], heads: Sequence[str], name: str) -> list[E
         return [Evidence.not_applicable(f"There is no claim {name}.")] * len(rows)
     column = heads.index(name)
     return [row.evidence[column] for row in rows]
-
-
-def sharpness_of(row: JudgedPhoto) -> float | None:
-    """How sharp a photo shows the marks, by the head that tells it."""
-    return min((item.sharpness for item in row.evidence if item.sharpness is not None), default=None)
-
-
-def ground_of(row: JudgedPhoto) -> tuple[float, float]:
-    """The ``steps`` and the ``grain`` of the ground around the marks, by the head that tells them."""
-    return max(item.steps for item in row.evidence), max(item.grain for item in row.evidence)
-
-
-def light_of(row: JudgedPhoto) -> tuple[float, float]:
-    """How unevenly the marks on a photo are lit, and the side that bears them, by the heads that tell it."""
-    return max(evidence.uneven for evidence in row.evidence), max(evidence.shaded for evidence in row.evidence)
 
 
 def borrowed(rows: Sequence[JudgedPhoto], heads: Sequence[str], catalog: Catalog) -> Bools:

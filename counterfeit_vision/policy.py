@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 from .errors import InputError
 from .lookalikes import folded
+from .quality import COVERED, Quality, UsualQuality
 from .types import Decision, Listing, Seller, composed
 from .wording import at_most, claim_name, first_few, number, percent, quoted
 
-__all__ = ["COVERED", "Authorised", "Findings", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
+__all__ = ["Authorised", "Findings", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
@@ -31,11 +32,6 @@ STEPPED = 0.2
 # Of the noise on that ground of photos that calibrated, but for one in twenty: chosen on the same, where printed ones
 # with noise of 14 levels have 2.2 times as much and more, and fakes 1.3 times at most
 GRAINY = 1.5
-# Share of the ground around the marks that is covered, glares or is unevenly lit; genuine photos with nothing over them
-# have less: 170 of 172 on markets 9403 and 9404, all of 120 of goods drawn elsewhere, 71 of 73 of grocery's cartons.
-# What looks most like another brand's goods is not excused by it: none of 144 genuine photos under hands, paper,
-# shadows that raised an alarm does (printed 193)
-COVERED = 0.08
 # The statistic of one photo, the log of its mean evidence: less than what one genuine photo in twenty has on rendered
 # markets, whose cameras and light vary (0.6 to 0.9 on nine). Where all that calibrated were photographed alike it may
 # be 0.2, and mild sharpening, local contrast or saving anew gives genuine photos as much: of 240 such on printed goods
@@ -69,18 +65,8 @@ class Findings:
       whether that is of a proven fake; ``copied``: whether its most unusual photo is a copy; ``catalogued``: whether
       all that it shows are the very files of the catalogue's genuine photos.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
-    - ``side``: pixels on the long side of its most unusual photo, and ``smallest`` on that of the smallest photo that
-      calibrated; 0 where they are not known.
-    - ``sharpness``: that of the marks on that photo, and ``dull`` and ``keen`` what all but one in twenty of those
-      that calibrated have at least and at most; ``None`` and 0 where they are not known.
-    - ``steps`` and ``grain``: the share of the plain ground around the marks on that photo whose grey levels are far
-      apart, and how noisy it is, times as noisy as on genuine photos; ``stepped`` and ``grainy`` what all but one in
-      twenty of those that calibrated have at most; 0 where they are not known.
-    - ``covered``: the share of the ground around the marks on that photo that is like nothing on genuine ones, and is
-      not drawn on by another mark, or of their place that glares.
-    - ``uneven``: the share of that ground that lies in a shadow; ``shaded``: that of the plain ground of the side that
-      bears the marks; and ``light`` what these are at most on nine in ten photos of such goods that calibrated,
-      where half have much, and 0 elsewhere.
+    - ``quality``: how well its most unusual photo, which was taken for that ``kind`` of goods, shows them; ``usual``:
+      how well those that calibrated do.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the
       catalogue may lack them.
     - ``joint``: the claimed brand, where that photo looks more like goods of ``brand``, and bears their marks and the
@@ -102,6 +88,9 @@ class Findings:
     claims: Mapping[str, float]
     known: bool
     product: str
+    kind: str
+    quality: Quality
+    usual: UsualQuality
     silent: str | None = None
     photos: int = 1
     most: int = 0
@@ -115,19 +104,6 @@ class Findings:
     copied: bool = False
     catalogued: bool = False
     unpriced: float | None = None
-    side: int = 0
-    smallest: int = 0
-    sharpness: float | None = None
-    dull: float = 0.0
-    keen: float = 0.0
-    steps: float = 0.0
-    grain: float = 0.0
-    stepped: float = 0.0
-    grainy: float = 0.0
-    covered: float = 0.0
-    uneven: float = 0.0
-    shaded: float = 0.0
-    light: tuple[float, float] = (0.0, 0.0)
     unlike: float = 0.0
     joint: str = ""
     turned: tuple[str, ...] = ()
@@ -195,6 +171,7 @@ class Policy:
         """The word on a listing whose p-value reaches alpha: suspected, unless a rule sends it to a person."""
         copied, share, (_, leading) = _copied(found), self._share(found), self._leading(found)
         name = self._accusing(found)
+        shown, usual = found.quality, found.usual
         if official:
             return "review", f"{copied}{share}, but the seller is authorised, so a person decides; {leading}."
         if found.catalogued:
@@ -204,60 +181,60 @@ class Policy:
             )
         if grey:
             return "review", f"{share}, but for the price alone. {grey}"
-        if found.side < SMALLER * found.smallest:
+        if shown.side < SMALLER * usual.smallest:
             return "review", (
-                f"{copied}{share}, but its photo has {found.side} pixels on the long side, and those that "
-                f"calibrated have {found.smallest} or more: how genuine goods look on such small photos is not "
+                f"{copied}{share}, but its photo has {shown.side} pixels on the long side, and those that "
+                f"calibrated have {usual.smallest} or more: how genuine goods look on such small photos is not "
                 f"known; {leading}."
             )
         about_marks = name in ABOUT_MARKS and not found.copied
         hidden = about_marks and not found.misnamed  # a hand or a shadow seldom makes goods look like another's
-        if hidden and found.covered >= COVERED:
+        if hidden and shown.covered >= COVERED:
             return "review", (
-                f"{copied}{share}, but something may lie over its marks or before them: {percent(found.covered)} of "
+                f"{copied}{share}, but something may lie over its marks or before them: {percent(shown.covered)} of "
                 "the ground around them is like nothing on genuine photos, or of their place glares. What that does to "
                 "genuine marks is not known, so a person decides: ask for a photo in even light with nothing over the "
                 f"marks; {leading}."
             )
-        uneven, shaded = found.light
-        if hidden and found.uneven >= COVERED and found.uneven > uneven:
+        uneven, shaded = usual.light.get(found.kind, (0.0, 0.0))
+        if hidden and shown.uneven >= COVERED and shown.uneven > uneven:
             return "review", (
-                f"{copied}{share}, but a shadow may lie on its marks: {percent(found.uneven)} of the ground around "
+                f"{copied}{share}, but a shadow may lie on its marks: {percent(shown.uneven)} of the ground around "
                 f"them is unevenly lit{_usually(uneven)}. What that does to genuine marks is not known, so a person "
                 f"decides: ask for a photo in even light; {leading}."
             )
-        if hidden and name in ABOUT_SIDE and found.shaded >= COVERED and found.shaded > shaded:
+        if hidden and name in ABOUT_SIDE and shown.shaded >= COVERED and shown.shaded > shaded:
             return "review", (
                 f"{copied}{share}, but a shadow may lie on the goods, whose edge looks like something drawn: "
-                f"{percent(found.shaded)} of the plain ground of the side that bears the marks is unevenly lit"
+                f"{percent(shown.shaded)} of the plain ground of the side that bears the marks is unevenly lit"
                 f"{_usually(shaded)}, so a person decides: ask for a photo in even light; {leading}."
             )
-        if about_marks and found.sharpness is not None and found.sharpness < BLURRED * found.dull:
+        if about_marks and shown.sharpness is not None and shown.sharpness < BLURRED * usual.dull:
             return "review", (
-                f"{copied}{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the "
-                f"catalogue's do, where about nineteen in twenty that calibrated do {found.dull:.2f} times or more. "
+                f"{copied}{share}, but its photo shows the marks {shown.sharpness:.2f} times as sharply as the "
+                f"catalogue's do, where about nineteen in twenty that calibrated do {usual.dull:.2f} times or more. "
                 "What so much blur does to genuine marks is not known, so a person decides: ask for a sharp photo; "
                 f"{leading}."
             )
-        if about_marks and found.sharpness is not None and found.sharpness > SHARPENED * found.keen > 0:
+        if about_marks and shown.sharpness is not None and shown.sharpness > SHARPENED * usual.keen > 0:
             return "review", (
-                f"{copied}{share}, but its photo shows the marks {found.sharpness:.2f} times as sharply as the "
-                f"catalogue's do, where about nineteen in twenty that calibrated do {found.keen:.2f} times or less: a "
+                f"{copied}{share}, but its photo shows the marks {shown.sharpness:.2f} times as sharply as the "
+                f"catalogue's do, where about nineteen in twenty that calibrated do {usual.keen:.2f} times or less: a "
                 "phone or a shop may have sharpened it, which draws lines around genuine marks, too, so a person "
                 f"decides: ask for the photo as the camera took it; {leading}."
             )
-        if about_marks and found.steps > max(STEPPED, found.stepped):
+        if about_marks and shown.steps > max(STEPPED, usual.stepped):
             return "review", (
-                f"{copied}{share}, but its photo was compressed much, or has few colours: {percent(found.steps)} of "
+                f"{copied}{share}, but its photo was compressed much, or has few colours: {percent(shown.steps)} of "
                 "the plain ground around the marks is of grey levels with none between them, where about nineteen in "
-                f"twenty that calibrated have {percent(max(found.stepped, 0.01))} or less. What that does to genuine "
+                f"twenty that calibrated have {percent(max(usual.stepped, 0.01))} or less. What that does to genuine "
                 f"marks is not known, so a person decides: ask for the photo as the camera took it; {leading}."
             )
-        if about_marks and found.grain > GRAINY * found.grainy > 0:
+        if about_marks and shown.grain > GRAINY * usual.grainy > 0:
             return "review", (
-                f"{copied}{share}, but its photo is noisy: the plain ground around the marks is {found.grain:.2f} "
+                f"{copied}{share}, but its photo is noisy: the plain ground around the marks is {shown.grain:.2f} "
                 "times as noisy as on the catalogue's, where about nineteen in twenty that calibrated are "
-                f"{found.grainy:.2f} times or less. What that does to genuine marks is not known, so a person decides: "
+                f"{usual.grainy:.2f} times or less. What that does to genuine marks is not known, so a person decides: "
                 f"ask for a photo in good light; {leading}."
             )
         if name in ABOUT_GOODS and found.unlike >= 1 and not found.copied and not found.misnamed:

@@ -18,20 +18,13 @@ from .errors import InputError
 from .examples import Examples
 from .heads import Head, LearnedHead, Lesson, Reuse
 from .heads.reuse import is_copy
-from .judging import JudgedPhoto, borrowed, ground_of, kinds_of, light_of, said, scores_of, sharpness_of
+from .judging import JudgedPhoto, borrowed, kinds_of, said, scores_of
 from .merge import stand_apart
-from .policy import COVERED
+from .quality import UsualQuality
 from .stream import EncodedPhoto, encode_photos
 from .types import Evidence
 
 __all__ = ["Taught", "teach"]
-
-# Photos of a kind that tell how unevenly it is lit, and the share of them that is more so. Where fewer than half are so
-# they do not tell what a shadow does: of 40 genuine pieces of metal, of whose kind a fifth look so by their sheen, 18
-# were suspected under a drawn shadow with such a limit and 5 without (kinds 17). Nor do they tell what a glare does: of
-# 40 genuine shoes under a drawn one 7 were, and 2
-KNOWN, MORE = 10, 0.1
-ODD = 0.05  # of the photos that calibrate: marks that lie badly on one look as dull, or as sharp, as nothing else
 
 
 @dataclass(frozen=True)
@@ -81,16 +74,9 @@ class Taught:
             base_rate=self.base_rate,
             per_photo=per_photo,
         )
-        dull, keen = _sharpness(rows)
-        stepped, grainy = _ground(rows)
         return dataclasses.replace(
             calibration,
-            smallest=min(max(row.photo.view.size) for row in rows),
-            dull=dull,
-            keen=keen,
-            stepped=stepped,
-            grainy=grainy,
-            light=_light(rows, kinds),
+            quality=UsualQuality.of([row.quality for row in rows], kinds),
             photos=frozenset(row.photo.sha256 for row in rows),
             fake_photos=frozenset(row.photo.sha256 for row in fakes),
         )
@@ -173,38 +159,6 @@ def _told_by(head: LearnedHead, genuine: Examples, first: Bools, fakes: Examples
         return dataclasses.replace(examples, rows=rows)
 
     return extended(genuine, own), extended(fakes, theirs)
-
-
-def _sharpness(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
-    """The sharpness that all but :data:`ODD` of the photos on which it is known have at least, and at most; 0 where it
-    is known on none.
-    """
-    known = [sharp for row in rows if (sharp := sharpness_of(row)) is not None]
-    return (float(np.quantile(known, ODD)), float(np.quantile(known, 1 - ODD))) if known else (0.0, 0.0)
-
-
-def _ground(rows: Sequence[JudgedPhoto]) -> tuple[float, float]:
-    """The steps and the grain of the ground around their marks that all but :data:`ODD` of the photos on which these
-    are found have at most; 0 where they are on none.
-    """
-    known = np.array([ground for row in rows if (ground := ground_of(row))[1] > 0]).reshape(-1, 2)
-    stepped, grainy = np.quantile(known, 1 - ODD, axis=0).tolist() if len(known) else (0.0, 0.0)
-    return stepped, grainy
-
-
-def _light(rows: Sequence[JudgedPhoto], kinds: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Of each kind how unevenly the marks, and the side that bears them, are lit at most on all but :data:`MORE` of its
-    photos, where half are uneven enough to excuse them, and 0 elsewhere: cloth in folds looks so, and those that
-    calibrate tell what that does to its marks.
-    """
-    light, of = np.array([light_of(row) for row in rows]), np.array(kinds)
-    known = {kind: light[of == kind] for kind in dict.fromkeys(kinds)}
-    most = {
-        kind: np.where(np.median(shares, axis=0) >= COVERED, np.quantile(shares, 1 - MORE, axis=0), 0.0)
-        for kind, shares in known.items()
-        if len(shares) >= KNOWN
-    }
-    return {kind: (float(uneven), float(shaded)) for kind, (uneven, shaded) in most.items()}
 
 
 def _peaks(rows: Sequence[JudgedPhoto], heads: Sequence[Head]) -> dict[str, Doubles]:

@@ -26,6 +26,7 @@ ORDER = [
     "checks",
     "wording",
     "types",
+    "quality",
     "metrics",
     "decode",
     "preprocess",

@@ -20,7 +20,7 @@ from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import BURNT, FEWEST_OWN, CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
-from counterfeit_vision.policy import COVERED
+from counterfeit_vision.quality import COVERED
 from counterfeit_vision.types import Photo
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields, replace
 
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import COVERED, LITTLE, Findings, Policy, is_authorised, pairs
+from counterfeit_vision.policy import LITTLE, Findings, Policy, is_authorised, pairs
+from counterfeit_vision.quality import COVERED, Quality, UsualQuality
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
@@ -18,11 +20,17 @@ def listing(seller: Seller | str | None = None, platform: str | None = None) -> 
     return Listing(id="x", photos=["p"], seller=seller, platform=platform)
 
 
-def found(p: float = 0.5, **changes: object) -> Findings:
+def found(p: float = 0.5, light: tuple[float, float] = (0, 0), **changes: object) -> Findings:
+    """Findings; ``changes`` are fields of it, of its photo's quality or of what quality is usual."""
     facts: dict[str, object] = {
         "p_value": p, "risk": 0.3, "claims": {"patches": 0.4, "price": 0.6}, "known": True, "product": "bag",
     }  # fmt: skip
-    return Findings(**{**facts, **changes})  # type: ignore[arg-type]
+    shown, usual = (
+        kind(**{field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes})
+        for kind in (Quality, UsualQuality)
+    )
+    usual = replace(usual, light={"bag": light})
+    return Findings(**{**facts, "kind": "bag", "quality": shown, "usual": usual, **changes})  # type: ignore[arg-type]
 
 
 def word(policy: Policy, facts: Findings, item: Listing | None = None) -> tuple[str, str]:

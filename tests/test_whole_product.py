@@ -18,7 +18,6 @@ from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
 from counterfeit_vision.heads.suspects import SAME
 from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
-from counterfeit_vision.policy import COVERED
 from counterfeit_vision.products import differences
 from counterfeit_vision.products.differences import (
     GAIN,
@@ -38,6 +37,7 @@ from counterfeit_vision.products.differences import (
     unlike_all,
 )
 from counterfeit_vision.products.whole import WholeProduct
+from counterfeit_vision.quality import COVERED
 
 STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
 
