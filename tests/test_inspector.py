@@ -19,9 +19,10 @@ from counterfeit_vision.calibrate import Calibration
 from counterfeit_vision.decode import decode
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.findings import Findings
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.policy import Findings, Policy
+from counterfeit_vision.policy import Policy
 from counterfeit_vision.wording import at_most
 
 PER_MARKET = {

@@ -14,7 +14,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.finding import Stencil
 from counterfeit_vision.marks.ground import MarkGround
-from counterfeit_vision.policy import GRAINY, STEPPED
+from counterfeit_vision.sparing import GRAINY, STEPPED
 
 
 @pytest.fixture(scope="module")

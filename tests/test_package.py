@@ -60,6 +60,8 @@ ORDER = [
     "products",
     "names",
     "catalog",
+    "findings",
+    "sparing",
     "policy",
     "heads",
     "usual",

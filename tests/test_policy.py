@@ -8,8 +8,10 @@ from dataclasses import fields, replace
 import pytest
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import LITTLE, Findings, Policy, is_authorised, pairs
+from counterfeit_vision.findings import Findings
+from counterfeit_vision.policy import Policy, is_authorised, pairs
 from counterfeit_vision.quality import COVERED, Quality, UsualQuality
+from counterfeit_vision.sparing import LITTLE
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05
