@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .arrays import Bools, Doubles, Ints
+from .authorised import is_authorised
 from .calibrate import Calibration
 from .catalog import Catalog
 from .findings import Findings
@@ -18,7 +19,7 @@ from .heads.reuse import is_copy
 from .heads.suspects import CLOSE
 from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of, strata_of
 from .merge import mean_evidence
-from .policy import Policy, is_authorised, review_level
+from .policy import Policy, review_level
 from .small import small_picture
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 from .wording import at_most

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from .authorised import Authorised, pairs
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .catalog import Catalog
@@ -24,7 +25,7 @@ from .heads.learned import too_few
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
 from .judging import JudgedPhoto, Listings, borrowed, judge, strata_of, usable
 from .manifests import read_listings
-from .policy import Authorised, Policy, pairs
+from .policy import Policy
 from .report import Report
 from .teaching import teach
 from .types import Failure, Listing, Verdict, check_list

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .authorised import pairs
 from .cache import EmbeddingCache
 from .calibrate import Calibration
 from .checks import check_settings
 from .errors import CatalogError, InputError
 from .files import alone, contents, refuse_file, replace_file
 from .heads import LearnedHead, Price
-from .policy import pairs
 from .sealed import is_sealed, remove_old, sealed
 from .version import made_by
 from .wording import printable

@@ -5,26 +5,19 @@ Every rule after the p-value can only take ``suspected`` away, so that none of t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from .errors import InputError
+from .authorised import is_authorised, may_be_authorised, stranger
 from .findings import Findings
-from .lookalikes import folded
 from .sparing import why_spared
-from .types import Decision, Listing, Seller, composed
+from .types import Decision, Listing
 from .wording import at_most, claim_name, first_few, number, percent, quoted
 
-__all__ = ["Authorised", "Policy", "is_authorised", "may_be_authorised", "pairs", "review_level"]
+__all__ = ["Policy", "review_level"]
 
 REVIEW_FACTOR = 3  # up to this many times alpha a listing goes to a person
 MOST_REVIEWED = 1 / 2  # of genuine listings: those more usual than half of them are clear, whatever alpha is
-
-Authorised: TypeAlias = "Seller | str | tuple[str | None, Seller | str]"
-"""A seller that a brand has authorised: (platform, the platform's verified id), or an id where no platform is named. A
-:class:`~counterfeit_vision.types.Seller` tells an id and what the shop is called.
-"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ class Policy:
                 "are expected."
             )
         if decision == "suspected" and may_be_authorised(listing, self.authorised):
-            reason += f" {_stranger(listing, self.authorised).capitalize()}."
+            reason += f" {stranger(listing, self.authorised).capitalize()}."
         if decision in ("suspected", "review"):
             reason += self._disagreeing(found)
         if found.turned:
@@ -182,7 +175,7 @@ class Policy:
             return None
         return (
             f"Grey market, perhaps: it looks genuine (without the price, up to {at_most(found.unpriced)} % of genuine "
-            f"listings look as unusual), {_stranger(listing, self.authorised)}, and the price is out of range "
+            f"listings look as unusual), {stranger(listing, self.authorised)}, and the price is out of range "
             f"(p {price:.3g})."
         )
 
@@ -217,61 +210,6 @@ def review_level(alpha: float) -> float:
     (0.03, 0.5)
     """
     return min(REVIEW_FACTOR * alpha, MOST_REVIEWED)
-
-
-def is_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
-    """By platform, however its name is typed, and by the id that it has verified, letter for letter, as :func:`pairs`
-    gives them: a seller's name proves nothing.
-    """
-    seller = listing.seller
-    return isinstance(seller, Seller) and (_platform(listing), composed(seller.id)) in authorised
-
-
-def may_be_authorised(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> bool:
-    """Whether the seller has an authorised id, and either that or the listing names no platform."""
-    ids = {verified for platform, verified in authorised if platform is None or listing.platform is None}
-    return isinstance(listing.seller, Seller) and composed(listing.seller.id) in ids
-
-
-def _stranger(listing: Listing, authorised: Collection[tuple[str | None, str]]) -> str:
-    """What is known of a seller that is not :func:`is_authorised`."""
-    if not isinstance(listing.seller, Seller):
-        return "the seller is not named"
-    if (None, composed(listing.seller.id)) in authorised:
-        return "the seller, whose authorised id names no platform, is not known to be authorised"
-    if listing.platform is None:
-        return "the seller, on a platform that is not named, is not known to be authorised"
-    return "the seller is not an authorised one"
-
-
-def _platform(listing: Listing) -> str | None:
-    return None if listing.platform is None else folded(listing.platform)
-
-
-def pairs(sellers: Iterable[Authorised]) -> frozenset[tuple[str | None, str]]:
-    """(platform, verified id) of authorised sellers; the platform is ``None`` where none was named.
-    Takes what it gives, too.
-
-    >>> sorted(pairs([("bazaar", "brand-store")])), pairs(["brand-store"])
-    ([('bazaar', 'brand-store')], frozenset({(None, 'brand-store')}))
-    """
-    two_texts = isinstance(sellers, tuple) and [type(one) for one in sellers] == [str, str]  # a pair, or two ids?
-    listed = isinstance(sellers, Iterable) and not hasattr(sellers, "columns")  # a table's items are its columns' names
-    if isinstance(sellers, str | Seller | Mapping) or two_texts or not listed:
-        raise InputError(
-            f"authorised={sellers!r:.80}: need a list, such as [('bazaar', 'brand-store')] or ['brand-store']"
-        )
-    found: set[tuple[str | None, str]] = set()
-    for seller in sellers:
-        platform, one = None, seller
-        if isinstance(seller, tuple | list) and len(seller) == 2:  # JSON gives lists
-            platform, one = seller
-        verified = one.id if isinstance(one, Seller) else one
-        texts = (verified,) if platform is None else (platform, verified)
-        if not all(isinstance(text, str) and text.strip() for text in texts):
-            raise InputError(f"authorised={seller!r}: need (platform, the platform's verified id), two texts, or an id")
-        found.add((None if platform is None else folded(platform), composed(str(verified))))
-    return frozenset(found)
 
 
 def _names(claims: Iterable[str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..authorised import Authorised, is_authorised, may_be_authorised, pairs
 from ..lookalikes import likeness
-from ..policy import Authorised, is_authorised, may_be_authorised, pairs
 from ..types import Evidence, Seller, composed
 from ..wording import quoted
 from .suspects import Suspects
