@@ -24,7 +24,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -166,14 +166,9 @@ class Calibration:
         if fakes is not None:
             both = np.concatenate([names[fitted], np.asarray(fake_groups, dtype=str)])
             share = len(fakes) / (len(scores) + len(fakes)) if base_rate is None else base_rate
-            told = _silent_as_usual(usual(fakes, fake_kinds))
-            shown = standardised.copy()
-            fold = np.full(len(scores), FOLDS)
-            fold[fitted] = np.unique(codes[fitted], return_inverse=True)[1] % FOLDS
-            # By what is usual for others, as new photos are measured: by their own they would look too usual
-            for number in range(FOLDS):
-                mine = fold == number
-                new = usual_of(fitted & ~mine)(scores[mine], taken[mine].tolist())
+            shown, told = standardised.copy(), _silent_as_usual(usual(fakes, fake_kinds))
+            for others, mine in _folds(codes, fitted):
+                new = usual_of(others)(scores[mine], taken[mine].tolist())
                 shown[mine] = np.where(np.isnan(new), shown[mine], new)
             calibrated = np.asarray(~np.isnan(scores[ranked]).all(axis=0))
             merger, probability = _weighed(heads, shown[fitted], told, both, share, calibrated)
@@ -564,30 +559,44 @@ class Calibration:
             photos=frozenset(str(sha256) for sha256 in data["photos"]),
             fake_photos=frozenset(str(sha256) for sha256 in data["fake_photos"]),
         )
+        calibration._refuse_misfit()
+        return calibration
+
+    def _refuse_misfit(self) -> None:
+        """``ValueError`` where what was read is out of range, or does not fit together."""
         shapes = {
             values.shape
             for values in (
-                calibration.scores[:, 0], calibration.merged, calibration.groups, calibration.listings,
-                calibration.strata, calibration.kinds, calibration.margins,
+                self.scores[:, 0], self.merged, self.groups, self.listings,
+                self.strata, self.kinds, self.margins,
             )
         }  # fmt: skip
-        if shapes != {(len(calibration.scores),)} or shapes == {(0,)}:
-            raise ValueError(f"scores of {len(calibration.scores)} photos, and rows of shapes {shapes}, do not fit")
-        statistics = np.isfinite(calibration.merged).all() and not np.isinf(calibration.margins).any()
-        if not statistics or (np.abs(calibration.scores) > LARGEST).any():
+        if shapes != {(len(self.scores),)} or shapes == {(0,)}:
+            raise ValueError(f"scores of {len(self.scores)} photos, and rows of shapes {shapes}, do not fit")
+        statistics = np.isfinite(self.merged).all() and not np.isinf(self.margins).any()
+        if not statistics or (np.abs(self.scores) > LARGEST).any():
             raise ValueError("a score, a statistic or a margin is no finite number")
-        columns = {calibration.usual.location.shape[1], len(calibration.merger.counts)}
-        if columns != {len(heads)}:
-            raise ValueError(f"{len(heads)} heads, and columns of {sorted(columns)} claims, do not fit")
-        if not 0 < calibration.alpha < 1 or not all(0 < peak < math.inf for peak in calibration.peaks.values()):
-            raise ValueError(f"alpha {calibration.alpha} or the peaks {calibration.peaks} are out of range")
-        if calibration.fitted_on < 1:
-            raise ValueError(f"fitted on {calibration.fitted_on} photos")
-        if not 1 <= calibration.real_groups <= calibration.count:
-            raise ValueError(f"{calibration.count} groups are counted, of {calibration.real_groups}")
-        if calibration.leave_one_out and not _one_listing_each(calibration.groups, calibration.listings).all():
+        columns = {self.usual.location.shape[1], len(self.merger.counts)}
+        if columns != {len(self.heads)}:
+            raise ValueError(f"{len(self.heads)} heads, and columns of {sorted(columns)} claims, do not fit")
+        if not 0 < self.alpha < 1 or not all(0 < peak < math.inf for peak in self.peaks.values()):
+            raise ValueError(f"alpha {self.alpha} or the peaks {self.peaks} are out of range")
+        if self.fitted_on < 1:
+            raise ValueError(f"fitted on {self.fitted_on} photos")
+        if not 1 <= self.real_groups <= self.count:
+            raise ValueError(f"{self.count} groups are counted, of {self.real_groups}")
+        if self.leave_one_out and not _one_listing_each(self.groups, self.listings).all():
             raise ValueError("a group has several listings, of which one counts where each is left out in turn")
-        return calibration
+
+
+def _folds(groups: Ints, fitted: Bools) -> Iterator[tuple[Bools, Bools]]:
+    """(N,) of the photos ``fitted`` on those of all parts of the ``groups`` (N,) but one, and those of that one: it is
+    measured by what is usual for others, as new photos are. By their own they would look too usual.
+    """
+    fold = np.full(len(groups), FOLDS)
+    fold[fitted] = np.unique(groups[fitted], return_inverse=True)[1] % FOLDS
+    for number in range(FOLDS):
+        yield fitted & (fold != number), fold == number
 
 
 def _one_listing_each(groups: Ints, listings: Ints) -> Bools:
