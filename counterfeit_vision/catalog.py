@@ -27,8 +27,10 @@ from .errors import CorruptCatalogError, FingerprintError, InputError
 from .geometry.keypoints import Keypoints
 from .likeness import SHORTLIST, Likeness
 from .manifests import read_references
-from .marks.finding import Found, MarkFeatures, Stencil, find_marks, make_stencil
+from .marks.finding import Found, MarkFeatures, find_marks
 from .marks.library import MarkLibrary
+from .marks.making import make_stencil
+from .marks.stencil import Stencil
 from .memory import Memory
 from .names import Names, goods_of, one_spelling
 from .neighbours import Neighbours, best_first, evenly_spread

@@ -9,7 +9,9 @@ from conftest import offered, picture
 from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Suspects
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, find_marks
+from counterfeit_vision.marks.making import make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 
 BOX = Region(150, 90, 410, 270)  # around the sign and the word of a label or a plate
 SIGN, WORD = Region(235, 95, 325, 185), Region(150, 205, 410, 270)  # each by itself

@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, find_marks
 from counterfeit_vision.marks.ink import (
     APART,
     LIKE,
@@ -32,6 +32,8 @@ from counterfeit_vision.marks.ink import (
     compare_strokes,
 )
 from counterfeit_vision.marks.layout import MarkLayout
+from counterfeit_vision.marks.making import make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.differences import saturation_over
 from counterfeit_vision.types import Region
 

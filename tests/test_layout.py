@@ -17,9 +17,10 @@ from counterfeit_vision.geometry.laying import Laid, Pyramid
 from counterfeit_vision.geometry.lens import find_lens, straightened
 from counterfeit_vision.heads import Layout
 from counterfeit_vision.marks.alone import MarkAlone
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.marks.finding import Found, find_marks
 from counterfeit_vision.marks.ink import MarkInk
 from counterfeit_vision.marks.layout import LayoutDeviation, MarkLayout
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.whole import WholeProduct
 
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])  # a view from nearer below

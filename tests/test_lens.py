@@ -11,7 +11,8 @@ from goods import SIGN, WORD, label, labels, stencil_of
 
 from counterfeit_vision.geometry.laying import Laid
 from counterfeit_vision.geometry.lens import find_lens, straightened
-from counterfeit_vision.marks.finding import Stencil, likely_place
+from counterfeit_vision.marks.finding import likely_place
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.whole import WholeProduct
 
 NEARER = np.array([[1.0, 0.05, -20], [0.02, 0.95, 6], [5e-5, 2.5e-4, 1.0]])

@@ -18,7 +18,9 @@ from counterfeit_vision.heads import Look, Mark, Patches, Suspects
 from counterfeit_vision.heads.mark import CERTAIN
 from counterfeit_vision.marks.alone import MOST, MarkAlone
 from counterfeit_vision.marks.details import MarkDetails, Strangeness, close_ups
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, find_marks
+from counterfeit_vision.marks.making import make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 
 EMBLEM, WORD = Region(40, 300, 84, 344), Region(150, 80, 610, 190)
 

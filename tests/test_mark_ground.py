@@ -12,8 +12,8 @@ from goods import BOX, catalogue, found_on, label, labels, seen, stencil_of, sus
 
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
-from counterfeit_vision.marks.finding import Stencil
 from counterfeit_vision.marks.ground import MarkGround
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.sparing import GRAINY, STEPPED
 
 

@@ -21,25 +21,24 @@ from counterfeit_vision.geometry import warp
 from counterfeit_vision.geometry.keypoints import find_keypoints, spread_keypoints
 from counterfeit_vision.geometry.laying import Pyramid, _grey_at, places, to_grey
 from counterfeit_vision.geometry.warp import EDGE, GRAIN, edges
-from counterfeit_vision.marks import finding
+from counterfeit_vision.marks import finding, making
 from counterfeit_vision.marks.finding import (
     FEATURES,
     FOUND,
-    PRINTED,
     SURE,
     Found,
     MarkFeatures,
-    Stencil,
     cut,
     find_marks,
     is_found,
     lay_over,
     likely_place,
-    make_stencil,
     scaled,
     sure_place,
     wide_view,
 )
+from counterfeit_vision.marks.making import PRINTED, make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.traits import find_traits
 
 
@@ -121,13 +120,13 @@ def test_of_one_photo_of_a_print_the_edges_are_not_asked(monkeypatch: pytest.Mon
 
 
 def test_what_has_no_ink_and_is_less_alike_by_its_edges_is_compared_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    laid = finding._stencil
+    laid = making._stencil
 
     def blurred(*given: Any, relief: bool) -> tuple[Stencil | str, float]:
         made, alike = laid(*given, relief=relief)
         return made, alike - (0.5 if relief else 0)
 
-    monkeypatch.setattr(finding, "_stencil", blurred)
+    monkeypatch.setattr(making, "_stencil", blurred)
     made = make_stencil([engraved(light=0), seen(engraved(light=0, noise=1))], [[BOX], []])
     assert isinstance(made, Stencil)
     assert not made.relief
@@ -430,8 +429,8 @@ def test_references_are_laid_over_the_one_that_they_are_like(
     alike: tuple[float, ...], first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     likeness = iter(alike)
-    monkeypatch.setattr(finding, "_with_others", lambda one, *_: (one, next(likeness)))
-    made, told = finding._stencil([label()] * len(alike), [[BOX]] * len(alike), None, PRINTED, relief=False)
+    monkeypatch.setattr(making, "_with_others", lambda one, *_: (one, next(likeness)))
+    made, told = making._stencil([label()] * len(alike), [[BOX]] * len(alike), None, PRINTED, relief=False)
     assert isinstance(made, Stencil)
     assert (made.rows, told) == ((first,), alike[first])
 
@@ -474,7 +473,7 @@ def test_a_reference_shows_another_side_where_it_lacks_a_mark_and_its_boxes_are_
     assert isinstance(place, Found)
     lacking = replace(place, regions=(SIGN, WORD), likenesses=(0.1, 0.9), likeness=0.6)
     whole, print_ = Region(0, 0, 560, 400), Region(40, 290, 410, 370)
-    told = finding._shows_another_side
+    told = making._shows_another_side
     assert told(lacking, [WORD, print_])
     assert not told(lacking, []), "nothing tells"
     assert not told(lacking, ONE), "a version, or something over the sign"
@@ -486,7 +485,7 @@ def test_edges_are_laid_over_others_until_they_are_as_alike_as_those_of_a_relief
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alike = {False: (0.3, 0.55), True: (0.62, 0.9)}
-    monkeypatch.setattr(finding, "_with_others", lambda one, *_: (one, alike[one.relief][one.rows[0]]))
+    monkeypatch.setattr(making, "_with_others", lambda one, *_: (one, alike[one.relief][one.rows[0]]))
     made = make_stencil([label(), label()], [[BOX], [BOX]])
     assert isinstance(made, Stencil)
     assert (made.rows, made.relief) == ((1,), True)

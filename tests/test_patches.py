@@ -19,7 +19,9 @@ from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import BURNT, FEWEST_OWN, CloseUp, Cut, MarkDetails, Strangeness, close_ups
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks, make_stencil
+from counterfeit_vision.marks.finding import Found, find_marks
+from counterfeit_vision.marks.making import make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.quality import COVERED
 from counterfeit_vision.types import Photo
 

@@ -14,8 +14,8 @@ from counterfeit_vision import Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks import sharpness as sharpness_module
-from counterfeit_vision.marks.finding import Stencil
 from counterfeit_vision.marks.sharpness import MarkSharpness
+from counterfeit_vision.marks.stencil import Stencil
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse,
 from counterfeit_vision.heads import suspects as module
 from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import finding
-from counterfeit_vision.marks.finding import FOUND, Stencil
+from counterfeit_vision.marks.finding import FOUND
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.differences import goods_differ
 from counterfeit_vision.products.whole import WholeProduct
 from counterfeit_vision.traits import find_traits

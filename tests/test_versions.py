@@ -17,7 +17,8 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.versions import versions
 from counterfeit_vision.heads import Drawing, Look, Mark, Pattern, default_heads
 from counterfeit_vision.heads import suspects as suspects_module
-from counterfeit_vision.marks.finding import Found, Stencil, find_marks
+from counterfeit_vision.marks.finding import Found, find_marks
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.differences import drawing_differs, pattern_differs, unlike_all
 from counterfeit_vision.products.whole import WholeProduct
 

@@ -17,7 +17,9 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
 from counterfeit_vision.heads.suspects import SAME
-from counterfeit_vision.marks.finding import Found, Stencil, likely_place, make_stencil
+from counterfeit_vision.marks.finding import Found, likely_place
+from counterfeit_vision.marks.making import make_stencil
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products import differences
 from counterfeit_vision.products.differences import (
     GAIN,

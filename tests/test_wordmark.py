@@ -34,7 +34,8 @@ from counterfeit_vision.heads.wordmark import (
     compare_wordmark,
 )
 from counterfeit_vision.lookalikes import bare, spellings
-from counterfeit_vision.marks.finding import Found, Stencil, region_around
+from counterfeit_vision.marks.finding import Found, region_around
+from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.ocr import Reader, Reading, TextLine
 from counterfeit_vision.threads import Once
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..marks.finding import Stencil
 from ..marks.ink import compare_colours
+from ..marks.stencil import Stencil
 from ..types import Evidence
 from .laid_over import drawn_otherwise, unsaid
 from .suspects import Suspects

@@ -19,7 +19,8 @@ from ..arrays import Doubles, Floats, Pixels
 from ..catalog import Catalog
 from ..glyphs import ink
 from ..lookalikes import bare, edit_distance, folded, spellings
-from ..marks.finding import Stencil, cut
+from ..marks.finding import cut
+from ..marks.stencil import Stencil
 from ..ocr import DOUBTFUL, LOWEST, Reader, TextLine, rectified
 from ..products.marks import GoodsMarks
 from ..types import Region

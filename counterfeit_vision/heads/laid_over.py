@@ -8,8 +8,9 @@ import numpy as np
 
 from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
-from ..marks.finding import Found, Stencil, region_around
+from ..marks.finding import Found, region_around
 from ..marks.ink import Drawn, InkDeviation, MarkInk
+from ..marks.stencil import Stencil
 from ..products.differences import Difference
 from ..products.whole import WholeProduct
 from ..small import small_jpeg

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..marks.finding import FOUND, Found, Stencil
+from ..marks.finding import FOUND, Found
+from ..marks.stencil import Stencil
 from ..products.marks import GoodsMarks
 from ..types import Evidence, Region
 from .laid_over import no_mark, no_mark_but_elsewhere

@@ -21,7 +21,6 @@ from ..marks.finding import (
     SURE,
     Found,
     MarkFeatures,
-    Stencil,
     if_found,
     is_found,
     likely_place,
@@ -29,6 +28,7 @@ from ..marks.finding import (
     wide_view,
 )
 from ..marks.ink import Drawn
+from ..marks.stencil import Stencil
 from ..neighbours import Neighbours
 from ..products.differences import colours_differ, goods_differ, saturation_over, unlike_all
 from ..products.marks import GoodsMarks

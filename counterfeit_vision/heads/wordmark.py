@@ -16,7 +16,8 @@ from ..catalog import Catalog
 from ..errors import DecodeError, MissingExtraError, WeightsError
 from ..glyphs import Glyphs, compare_glyphs, is_covered
 from ..lookalikes import INK, SIGNS, bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
-from ..marks.finding import Found, Stencil, region_around
+from ..marks.finding import Found, region_around
+from ..marks.stencil import Stencil
 from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..products.marks import GoodsMarks
 from ..threads import Once

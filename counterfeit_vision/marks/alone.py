@@ -14,7 +14,9 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Matrix, Pixels
 from ..geometry.laying import Pyramid, framed, inverse, mapped, plane_of
-from .finding import MARGIN, SIDE, Found, Stencil, lay_over
+from .finding import Found, lay_over
+from .making import MARGIN, SIDE
+from .stencil import Stencil
 
 __all__ = ["MarkAlone"]
 

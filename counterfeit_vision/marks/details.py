@@ -26,7 +26,7 @@ from ..geometry.laying import Laid, to_grey
 from ..geometry.shadow import edges, shaded, soft
 from ..threads import cached_property
 from .alone import MarkAlone
-from .finding import Stencil
+from .stencil import Stencil
 
 if TYPE_CHECKING:
     from ..encoders.base import Encoder

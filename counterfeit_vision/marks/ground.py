@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Bools, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
-from .finding import Stencil
+from .stencil import Stencil
 
 __all__ = ["MarkGround"]
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..arrays import Bools, Doubles, Floats, Matrix, Pixels
 from ..geometry.laying import desaturated, mapped
 from ..geometry.warp import SPREAD_OF_MAD, quick_median
-from .finding import Stencil
+from .stencil import Stencil
 
 __all__ = ["Drawn", "InkDeviation", "MarkInk", "compare_colours", "compare_strokes", "nanmedian"]
 

@@ -31,8 +31,9 @@ import cv2
 import numpy as np
 
 from ..arrays import Doubles, Floats
-from .finding import Found, Stencil
+from .finding import Found
 from .ink import Drawn, MarkInk
+from .stencil import Stencil
 
 __all__ = ["LayoutDeviation", "MarkLayout"]
 

@@ -30,7 +30,8 @@ from ..preprocess import unpad
 from ..progress import progress_bar
 from ..threads import Once, cached_property, each
 from ..types import Reference, Region
-from .finding import Found, MarkFeatures, find_marks, make_stencil
+from .finding import Found, MarkFeatures, find_marks
+from .making import make_stencil
 from .outlines import whole_marks
 
 __all__ = ["Page", "found_regions"]

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..arrays import Bools, Doubles, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
-from .finding import Stencil
 from .ink import nanmedian
+from .stencil import Stencil
 
 __all__ = ["MarkSharpness"]
 

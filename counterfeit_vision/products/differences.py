@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import Bools, Floats
 from ..geometry.laying import Laid, desaturated
 from ..geometry.shadow import edges, shaded, soft
-from ..marks.finding import Stencil
+from ..marks.stencil import Stencil
 from .whole import DARK, FEWEST, WholeProduct
 
 __all__ = [

@@ -14,11 +14,11 @@ from ..encoders.base import precision_of
 from ..geometry.keypoints import Keypoints
 from ..marks.alone import MarkAlone
 from ..marks.details import Cut, MarkDetails
-from ..marks.finding import Stencil
 from ..marks.ground import MarkGround
 from ..marks.ink import Drawn, MarkInk
 from ..marks.layout import MarkLayout
 from ..marks.sharpness import MarkSharpness
+from ..marks.stencil import Stencil
 from ..memory import Memory
 from ..threads import cached_property
 from .whole import WholeProduct

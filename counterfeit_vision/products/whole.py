@@ -19,7 +19,8 @@ from ..geometry.local_correlation import local_spread
 from ..geometry.shadow import soft
 from ..geometry.versions import BOLD, most_alike, strokes, versions, without_light
 from ..geometry.warp import Target, correlation, flattened, make_target
-from ..marks.finding import AIR, Stencil
+from ..marks.finding import AIR
+from ..marks.stencil import Stencil
 from ..threads import cached_property
 
 __all__ = ["DARK", "FEWEST", "WholeProduct"]
