@@ -21,6 +21,7 @@ from .judging import JudgedPhoto, borrowed, distinct, kinds_of, said, scores_of,
 from .merge import mean_evidence
 from .policy import Policy, review_level
 from .small import small_picture
+from .sparing import ABOUT_GOODS
 from .types import Evidence, Failure, Listing, PhotoView, Reference, Verdict
 from .wording import at_most
 
@@ -218,6 +219,7 @@ class Decider:
             copied=is_copy(said([photo], self.heads, Reuse.name)[0]),
             catalogued=known and all(map(self._is_genuine_file, counted)),
             unpriced=calibration.p_without(scores, Price.name, kind) if self.policy.authorised else None,
+            unshown=self._p_unshown(ranked),
             kind=kind,
             quality=photo.quality,
             usual=calibration.quality,
@@ -281,6 +283,13 @@ class Decider:
             reached = p_value <= self.calibration.alpha
             risk = max(risk, 0.5 + HAIR * risk) if reached else min(risk, 0.5 - HAIR * (2 - risk))
         return p_value, risk
+
+    def _p_unshown(self, ranked: _Ranked) -> float:
+        """The p-value of the most unusual photo without the claims about the goods that it shows."""
+        one = ranked.worst
+        shown = np.array([head in ABOUT_GOODS for head in self.heads])
+        left = np.where(shown, np.nan, ranked.scores[one])[None]
+        return float(self.calibration.p_of(left, [ranked.strata[one]], [ranked.kinds[one]])[0])
 
     def _alone(self, scores: Doubles, kind: str) -> dict[str, float]:
         """How unusual one photo's scores (H,) are, each by itself, by the tail of what is usual for its ``kind``."""

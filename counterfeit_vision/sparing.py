@@ -12,7 +12,7 @@ from .findings import Findings
 from .quality import COVERED
 from .wording import percent
 
-__all__ = ["why_spared"]
+__all__ = ["ABOUT_GOODS", "why_spared"]
 
 SMALLER = 1 / 2  # of the smallest photo that calibrated: how unusual genuine goods look on a smaller one nobody knows
 BLURRED = 0.9  # of the sharpness of photos that calibrated, but for one in twenty: chosen on printed goods of seed 155
@@ -47,12 +47,11 @@ class _Alarm:
 
     @property
     def accusing(self) -> str:
-        """The strongest claim, but no price that is not beyond the alarm level by itself: that accuses only beside an
-        odd photo, and what may excuse the photo counts. Among few priced listings none ranks low: the tail tells it.
+        """The strongest claim, but no price that raises no alarm beside a usual photo: then what may excuse the photo
+        counts.
         """
-        claims = self.found.claims
-        price = min(claims.get("price", 1.0), self.found.alone.get("price", 1.0))
-        return next((name for name in claims if name != "price" or price <= self.alpha), "no claim")
+        passed = "price" if self.found.unshown > self.alpha else ""
+        return next((name for name in self.found.claims if name != passed), "no claim")
 
     @property
     def of_marks(self) -> bool:

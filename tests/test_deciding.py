@@ -97,6 +97,24 @@ def test_a_listing_of_two_strata_has_the_smaller_of_their_risks_whichever_it_sho
     assert p_and_risk(0.5, risks) == p_and_risk(0.5, dict(reversed(risks.items()))) == (0.5, 0.2)
 
 
+def test_the_price_is_ranked_beside_a_photo_that_shows_nothing_unusual_of_the_goods() -> None:
+    def p_of(scores: np.ndarray, strata: list[str], kinds: list[str]) -> np.ndarray:
+        assert (strata, kinds) == (["loose"], ["shoe"])
+        np.testing.assert_array_equal(scores, [[np.nan, 4.0, np.nan, np.nan, 0.5]])
+        return np.array([0.03])
+
+    ranked = ranked_of(
+        2,
+        scores=np.array([[0.0] * 5, [1.0, 4.0, 2.0, np.nan, 0.5]]),
+        strata=["boxed", "loose"],
+        kinds=["bag", "shoe"],
+    )
+    given = SimpleNamespace(
+        calibration=SimpleNamespace(p_of=p_of), heads=("similarity", "price", "strokes", "wordmark", "reuse")
+    )
+    assert Decider._p_unshown(given, ranked) == 0.03  # type: ignore[arg-type]
+
+
 def test_of_claims_that_say_nothing_the_first_three_reasons_of_those_that_count_are_told() -> None:
     def row(*reasons: str) -> SimpleNamespace:
         return SimpleNamespace(evidence=[Evidence.not_applicable(reason) for reason in reasons])
