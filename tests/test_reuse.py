@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -496,3 +497,54 @@ def test_what_scatters_beside_any_bend_is_not_proved_a_copy() -> None:
     assert not found.same_photo
     assert found.score > 0.4, "no other picture is more alike"
     assert len(found.artwork) >= 20, "they share the print"
+
+
+def close_up(*, piece: int | None, scale: float = 1.0, aside: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """A word printed on a plain card, (480, 640, 3) uint8; the noise and grain are another on each ``piece``."""
+    card = np.full((480, 640, 3), (226, 222, 214), np.uint8)
+    for words, size, thick, height in (("VELMORA", 1.8, 4, 230), ("SPORTSWEAR", 0.8, 2, 270)):
+        cv2.putText(card, words, (190, height), cv2.FONT_HERSHEY_DUPLEX, size, (40, 50, 90), thick, cv2.LINE_AA)
+    moved = np.array([[scale, 0, aside[0]], [0, scale, aside[1]]], np.float64)
+    card = cv2.warpAffine(card, moved, (640, 480), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    if piece is None:
+        return card
+    grain = cv2.GaussianBlur(np.random.default_rng(piece).normal(0, 4, card.shape), (0, 0), 0.7)
+    return np.clip(card + grain, 0, 255).astype(np.uint8)
+
+
+def test_close_ups_of_one_word_on_two_pieces_are_two_photos() -> None:
+    """Its corners tell no bend of the ground around it, which has another grain."""
+    another = close_up(piece=2, scale=1.02, aside=(-5, 4))
+    found = compare_photos(another, close_up(piece=1))
+    assert found.agreement > 0.95
+    assert not found.same_photo
+    assert found.score > 0.4, "no other picture is more alike"
+
+
+def on_other_ground(photo: np.ndarray) -> np.ndarray:
+    """The word with some of its ground, on another plain ground, which has other noise."""
+    word = np.zeros(photo.shape[:2], bool)
+    word[150:330, 150:500] = True
+    return cut_out(photo, word, np.random.default_rng(9).normal((140, 170, 150), 3, photo.shape))
+
+
+@pytest.mark.parametrize("piece", [1, None])
+@pytest.mark.parametrize(
+    "edited",
+    [
+        lambda photo: recompressed(photo, 20),
+        lambda photo: recompressed(cv2.resize(photo, (500, 375), interpolation=cv2.INTER_AREA), 80),
+        recoloured,
+        lambda photo: photo[60:440, 90:600],
+        on_other_ground,
+        lambda photo: cv2.fastNlMeansDenoisingColored(photo, None, 6, 10),
+        lambda photo: cv2.medianBlur(photo, 5),
+        lambda photo: cv2.addWeighted(photo, 2.5, cv2.GaussianBlur(photo, (0, 0), 1.5), -1.5, 0),
+    ],
+    ids=["recompressed", "small", "recoloured", "cropped", "cut out", "denoised", "smoothed", "sharpened"],
+)
+def test_a_copy_of_such_a_close_up_keeps_its_grain_or_has_none(
+    piece: int | None, edited: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    original = close_up(piece=piece)
+    assert compare_photos(np.ascontiguousarray(edited(original)), original).same_photo
