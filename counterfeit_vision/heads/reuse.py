@@ -90,11 +90,12 @@ TOLD = 0.03
 # one; and the correlation, times the root of its pixels, below which it is another's. Chosen on drawn close-ups of a
 # word or an emblem on 120 pairs of pieces, as they are and as marketplaces serve them, and on their copies under 16
 # kinds of edits: of 40 pairs that passed for copies 6 do, of 1,231 copies 2 are lost. Of 200 other pairs 82 passed, and
-# 2 do; of 1,173 copies 4 are lost: of 76 denoised and saved anew 2, of 75 denoised and of 66 with several edits 1 each
+# 3 do; of 1,173 copies 4 are lost: of 76 denoised and saved anew 2, of 75 denoised and of 66 with several edits 1 each
 GRAIN, BESIDE, BOTH, ANOTHERS = (1.5, 5.0), 45, 0.4, 8.0
-# Pixels of such ground, and grey levels of grain that half of them have, below which nothing is told: no pair and no
-# copy of those has so little, but what is drawn, not photographed, has
-FEWEST_PIXELS, GRAINLESS = 100, 0.05
+# The share of the overlap that corners span from which they tell the bend of all of it; pixels of such ground, and grey
+# levels of grain that half of them have, below which nothing is told. Of those pairs none has 0.37, none fewer than
+# 17,000 and one in twenty less grain than 0.04; what is drawn, not photographed, has none.
+SPANNED, FEWEST_PIXELS, GRAINLESS = 0.4, 5000, 0.05
 SPREAD = 0.05  # the copied picture must cover this share of the photo
 SCALES = (0.05, 20.0)  # of the copy beside the reference
 
@@ -385,9 +386,11 @@ def _bend(first: Traits, second: Traits, laid: _Laid, on_first: Floats, on_grid:
 
 def _another_grain(first: Traits, second: Traits, laid: _Laid, corners: Floats) -> bool:
     """Whether both photos show grain on plain ground beside the ``corners`` (n, 2) of the first, and not the same."""
-    _, *varies = _windows(laid)
     hull, side = np.zeros(laid.one.shape, np.uint8), 2 * BESIDE + 1
     cv2.fillConvexPoly(hull, cv2.convexHull(corners.astype(np.int32)), 1)
+    if hull[laid.overlap].mean() >= SPANNED:
+        return False
+    _, *varies = _windows(laid)
     near = cv2.dilate(hull, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))) > 0
     plain = laid.overlap & near & (np.sqrt(np.maximum(*varies)) <= FLAT)
     height, width = first.grey.shape
