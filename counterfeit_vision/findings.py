@@ -27,8 +27,8 @@ class Findings:
       whether that is of a proven fake; ``copied``: whether its most unusual photo is a copy; ``catalogued``: whether
       all that it shows are the very files of the catalogue's genuine photos.
     - ``unpriced``: its p-value with the price left out; ``None`` without a price claim or authorised sellers.
-    - ``unshown``: the p-value of its most unusual photo with what that shows of the goods left out: by its price and
-      its seller.
+    - ``unshown``: the p-value of its most unusual photo with its claims about marks and looks left out: by its price
+      and what else it claims.
     - ``quality``: how well its most unusual photo, which was taken for that ``kind`` of goods, shows them; ``usual``:
       how well those that calibrated do.
     - ``unlike``: how far the goods on that photo are others than each near product, their marks left out; from 1 the

@@ -24,8 +24,8 @@ def listing(seller: Seller | str | None = None, platform: str | None = None) -> 
 
 
 def found(p: float = 0.5, light: tuple[float, float] = (0, 0), **changes: object) -> Findings:
-    """Findings; ``changes`` are fields of it, of its photo's quality or of what quality is usual. Left to itself, the
-    price says of the goods what it says beside a usual photo.
+    """Findings; ``changes`` are fields of it, of its photo's quality or of what quality is usual. ``unshown`` is the
+    price's p-value unless it is given.
     """
     facts: dict[str, object] = {
         "p_value": p, "risk": 0.3, "claims": {"patches": 0.4, "price": 0.6}, "known": True, "product": "bag",
