@@ -55,6 +55,7 @@ class Findings:
     kind: str
     quality: Quality
     usual: UsualQuality
+    unshown: float
     silent: str | None = None
     photos: int = 1
     most: int = 0
@@ -68,7 +69,6 @@ class Findings:
     copied: bool = False
     catalogued: bool = False
     unpriced: float | None = None
-    unshown: float = 1.0
     unlike: float = 0.0
     joint: str = ""
     turned: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from counterfeit_vision import Catalog, Listing, Reference
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.bending import follow_corners
 from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
-from counterfeit_vision.heads import Head, Suspects
+from counterfeit_vision.heads import Head, Suspects, reuse
 from counterfeit_vision.heads.reuse import (
     ANOTHER,
     COPY,
@@ -499,8 +499,10 @@ def test_what_scatters_beside_any_bend_is_not_proved_a_copy() -> None:
     assert len(found.artwork) >= 20, "they share the print"
 
 
-def close_up(*, piece: int | None, scale: float = 1.0, aside: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """A word printed on a plain card, (480, 640, 3) uint8; the noise and grain are another on each ``piece``."""
+def close_up(
+    *, piece: int | None, scale: float = 1.0, aside: tuple[int, int] = (0, 0), levels: float = 4
+) -> np.ndarray:
+    """A word on a plain card, (480, 640, 3) uint8; the noise, so many ``levels``, is another on each ``piece``."""
     card = np.full((480, 640, 3), (226, 222, 214), np.uint8)
     for words, size, thick, height in (("VELMORA", 1.8, 4, 230), ("SPORTSWEAR", 0.8, 2, 270)):
         cv2.putText(card, words, (190, height), cv2.FONT_HERSHEY_DUPLEX, size, (40, 50, 90), thick, cv2.LINE_AA)
@@ -508,7 +510,7 @@ def close_up(*, piece: int | None, scale: float = 1.0, aside: tuple[int, int] = 
     card = cv2.warpAffine(card, moved, (640, 480), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     if piece is None:
         return card
-    grain = cv2.GaussianBlur(np.random.default_rng(piece).normal(0, 4, card.shape), (0, 0), 0.7)
+    grain = cv2.GaussianBlur(np.random.default_rng(piece).normal(0, levels, card.shape), (0, 0), 0.7)
     return np.clip(card + grain, 0, 255).astype(np.uint8)
 
 
@@ -519,6 +521,19 @@ def test_close_ups_of_one_word_on_two_pieces_are_two_photos() -> None:
     assert found.agreement > 0.95
     assert not found.same_photo
     assert found.score > 0.4, "no other picture is more alike"
+
+
+def test_ground_that_was_smoothed_or_is_small_or_beside_corners_that_span_much_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, faint = close_up(piece=1), close_up(piece=2, levels=0.8)
+    assert compare_photos(first, faint).same_photo, "whether it is a copy that was smoothed is not known"
+    another = close_up(piece=2)
+    assert not compare_photos(first, another).same_photo
+    for limit, value in (("SPANNED", 0.0), ("FEWEST_PIXELS", 10**6), ("GRAINLESS", 9.0)):
+        with monkeypatch.context() as changed:
+            changed.setattr(reuse, limit, value)
+            assert compare_photos(first, another).same_photo, limit
 
 
 def on_other_ground(photo: np.ndarray) -> np.ndarray:
@@ -536,12 +551,13 @@ def on_other_ground(photo: np.ndarray) -> np.ndarray:
         lambda photo: recompressed(cv2.resize(photo, (500, 375), interpolation=cv2.INTER_AREA), 80),
         recoloured,
         lambda photo: photo[60:440, 90:600],
+        lambda photo: photo[:, ::-1],
         on_other_ground,
         lambda photo: cv2.fastNlMeansDenoisingColored(photo, None, 6, 10),
         lambda photo: cv2.medianBlur(photo, 5),
         lambda photo: cv2.addWeighted(photo, 2.5, cv2.GaussianBlur(photo, (0, 0), 1.5), -1.5, 0),
     ],
-    ids=["recompressed", "small", "recoloured", "cropped", "cut out", "denoised", "smoothed", "sharpened"],
+    ids=["recompressed", "small", "recoloured", "cropped", "mirrored", "cut out", "denoised", "smoothed", "sharpened"],
 )
 def test_a_copy_of_such_a_close_up_keeps_its_grain_or_has_none(
     piece: int | None, edited: Callable[[np.ndarray], np.ndarray]

@@ -108,8 +108,8 @@ def _no_points() -> Floats:
 class PhotoComparison:
     """What two photos have in common.
 
-    - ``score`` 0..1: ``agreement`` less what loose or few matches, a part that contradicts, or another view leave in
-      doubt.
+    - ``score`` 0..1: ``agreement`` less what loose or few matches, a part that contradicts, another view or
+      another grain leave in doubt.
     - ``agreement`` 0..1: the share of the contrast, where the photos overlap, that both show; mostly the second's is
       counted.
     - ``points`` (m, 4) float32: matched points, x y on the first and x y on the second, in pixels of the originals.
