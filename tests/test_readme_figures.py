@@ -200,6 +200,13 @@ def test_readme_cites_what_was_measured(words: str, name: str, here: list[str], 
             assert abs(at(result, path) - number) <= rounding, (path, at(result, path), number)
 
 
+@pytest.mark.parametrize("kept", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda kept: kept.stem)
+def test_a_result_is_one_document_that_says_what_it_was_measured_on(kept: Path):
+    result = json.loads(kept.read_text(encoding="utf-8"))
+    assert result["benchmark"] == kept.stem
+    assert {"python", "torch", "cores", "version"} <= set(result["measured_on"])
+
+
 def test_a_wrong_figure_would_be_found():
     assert figures("19 % of 27") == [(pytest.approx(0.19), pytest.approx(0.005))]
     assert figures("0.60, 0.05; -") == [(0.6, pytest.approx(0.005)), (0.05, pytest.approx(0.005))]
