@@ -32,9 +32,10 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 import counterfeit_vision as cv
 from counterfeit_vision.decode import decode
-from counterfeit_vision.heads.reuse import SAME_PHOTO, Reuse, compare_traits, is_copy
+from counterfeit_vision.heads.reuse import Reuse, is_copy
 from counterfeit_vision.judging import suspects_of
 from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.same_photo import SAME_PHOTO, compare_traits
 from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.traits import Traits, find_traits
 from counterfeit_vision.types import Failure

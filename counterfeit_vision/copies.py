@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from .arrays import Floats
-from .heads.reuse import compare_traits
+from .same_photo import compare_traits
 from .small import small_picture
 from .stream import EncodedPhoto
 from .threads import Once

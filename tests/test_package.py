@@ -46,6 +46,7 @@ ORDER = [
     "manifests",
     "geometry",
     "traits",
+    "same_photo",
     "lookalikes",
     "authorised",
     "ocr",
