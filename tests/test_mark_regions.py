@@ -145,6 +145,27 @@ def test_marks_without_ink_are_found_again_by_their_edges() -> None:
     assert _alike(pages[0], [Region(x0, y0 - 90, x1, y1 - 120)], pages[1:], 2) < SHOWN  # bare metal
 
 
+def test_what_is_engraved_is_found_where_only_its_edges_recur() -> None:
+    """In each photo the light comes from another side."""
+    turns = (0.0, 12.0, -15.0, 5.0)
+    photos = [
+        seen(engraved(light=90 * number + 20, noise=number), pose(turn), seed=3 + number)
+        for number, turn in enumerate(turns)
+    ]
+    found = jpegs(references({"velmora/plate": photos}))
+    ((regions, turn),) = [(regions, turn) for regions, turn in zip(found, turns, strict=True) if regions]
+    share, purity = covered(regions, pose(turn))
+    assert share > 0.8
+    assert purity > 0.5
+
+
+def test_where_what_is_drawn_recurs_no_relief_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(looking, "_alike", lambda photo, *of: asked.append(photo.relief) or _alike(photo, *of))
+    jpegs(references({"velmora/card": [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0))]}))
+    assert not any(asked)
+
+
 @pytest.mark.parametrize("best", [0, 1, 2])
 def test_of_a_products_photos_the_others_know_the_marks_of_one_best(best: int, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = [card("VELMORA", turn, 3 + n) for n, turn in enumerate((0.0, 12.0, -15.0))]

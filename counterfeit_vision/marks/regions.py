@@ -4,7 +4,8 @@ What a mark is, is told by recurrence: it is drawn on every photo of the product
 reference the whole marks that recur so are taken, or the first of them alone, or else a few boxes around what recurs:
 the first of these that are found again on the product's other photos, in the way they will be found on suspects. Of the
 references, the one is taken on which most recurs and whose marks are found again best. Of one photo alone, with nothing
-that recurs on the brand's other goods, what is drawn on it in one ink, with sharp outlines.
+that recurs on the brand's other goods, what is drawn on it in one ink, with sharp outlines. Where edges recur and what
+lies between them does not, the marks are stamped or engraved: they look otherwise in each light, and are told by edges.
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ WHOLE = 0.3  # of the map's peak: cells above it that touch belong together
 SECOND = 0.35  # of the first box's sum of heat that another box needs
 LEAST = 0.1  # of the map's peak, without which nothing recurs
 MOST = 3  # boxes a product
+# Times as much of the edges recurs as of the grey levels, from which a relief is looked for: on 16 products of metal
+# and leather (seeds 0 and 1 of benchmarks/kinds.py) 1.6 to 8.5, 15 of them from 1.8; on 34 of other goods 0.7 to 1.8
+RAISED = 1.8
 ON_PRODUCT = 0.75  # share of a box that is product: of 17 on six cartons the one on a shelf has 0.59, others from 0.87
 RIM = 16  # pixels of the copy within the product's outline, where its shape would pass for what is drawn on it
 
@@ -65,13 +69,15 @@ RIM = 16  # pixels of the copy within the product's outline, where its shape wou
 @dataclass(frozen=True, eq=False)
 class Page:
     """A reference photo as marks are looked for on it: its ``pixels`` (H, W, 3), its local ``features``, and on a copy
-    of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w).
+    of :data:`SIDE` pixels its ``grey`` (h, w) float32 and how surely it is ``product`` (h, w). Of a ``relief`` features
+    and grey levels are those of its edges.
     """
 
     pixels: Pixels
     features: MarkFeatures
     grey: Floats
     product: Floats
+    relief: bool = False
 
     @cached_property
     def on_product(self) -> Keypoints:
@@ -91,7 +97,13 @@ class Page:
     @cached_property
     def of_edges(self) -> MarkFeatures:
         """The local features by which a relief is looked for."""
-        return MarkFeatures.of(self.pixels, relief=True)
+        return self.features if self.relief else MarkFeatures.of(self.pixels, relief=True)
+
+    @cached_property
+    def raised(self) -> Page:
+        """The same photo, on which a relief is looked for."""
+        grey = _soft(scaled(self.of_edges.picture, self.scale * self.of_edges.times))
+        return Page(self.pixels, self.of_edges, cv2.resize(grey, self.grey.shape[::-1]), self.product, relief=True)
 
     def shows_product(self, box: Region) -> bool:
         """Whether a box on the photo holds the product, and not what stands beside it: a shelf recurs as well."""
@@ -146,7 +158,7 @@ class _Album:
     def _look(self, row: int) -> Page:
         pixels = decode(self._photo(row), name=self._references[row].id).pixels
         small = scaled(pixels, SIDE / max(pixels.shape[:2]))
-        grey = cv2.GaussianBlur(grey_of(small).astype(np.float32), (0, 0), SMOOTH)
+        grey = _soft(grey_of(small))
         product = np.ones(grey.shape, np.float32)
         if self._foreground is not None:
             share = unpad(self._foreground[row].reshape(self._grid), self._content[row])
@@ -214,9 +226,23 @@ def _found(own: Sequence[Page], kin: Sequence[Page], official: Sequence[bool]) -
     the brand's other products.
 
     Those that its other photos show, all in all; where there are none, as one of them may be a box or a table of sizes,
-    those that the half of them does which shows them best.
+    those that the half of them does which shows them best. Before what is drawn, a relief, where one may be there.
     """
     heats = _recurring(own)
+    if len(own) > 1:
+        raised = [photo.raised for photo in own]
+        edges = _recurring(raised)
+        if np.mean(edges) > RAISED * np.mean(heats):
+            main, found = _most_shown(raised, edges, [photo.raised for photo in kin], official)
+            if found:
+                return main, found
+    return _most_shown(own, heats, kin, official)
+
+
+def _most_shown(
+    own: Sequence[Page], heats: Sequence[Floats], kin: Sequence[Page], official: Sequence[bool]
+) -> tuple[int, list[Region]]:
+    """:func:`_found`, of a relief, or of what is drawn; ``heats``: what recurs on the product's ``own`` photos."""
     worth = [np.sqrt(heat.mean() * (OFFICIAL if posed else 1)) for heat, posed in zip(heats, official, strict=True)]
     main, found = 0, list[Region]()
     for most in dict.fromkeys((len(own) - 1, len(own) // 2)):
@@ -227,8 +253,8 @@ def _found(own: Sequence[Page], kin: Sequence[Page], official: Sequence[bool]) -
 def _shown(
     own: Sequence[Page], heats: Sequence[Floats], worth: Sequence[float], kin: Sequence[Page], most: int
 ) -> tuple[int, list[Region]]:
-    """:func:`_found`, of the marks that ``most`` of the other photos show. What a photo is ``worth``, the root of how
-    much recurs on it, counts times how alike the marks in its boxes are on those.
+    """:func:`_most_shown`, of the marks that ``most`` of the other photos show. What a photo is ``worth``, the root of
+    how much recurs on it, counts times how alike the marks in its boxes are on those.
     """
     best, main, found = 0.0, 0, list[Region]()
     for place in np.argsort(np.negative(worth), kind="stable").tolist():
@@ -248,10 +274,10 @@ def _shown(
 def _alike(photo: Page, boxes: list[Region], others: Sequence[Page], most: int) -> float:
     """How alike the marks in ``boxes`` are on a product's other photos, on average over those ``most`` that show them
     best, found there as suspects' photos will be asked; 1 where there are none, and 0 as soon as too few are left to
-    come to :data:`SHOWN`.
+    come to :data:`SHOWN`, or where a relief is looked for and they are none.
     """
-    stencil = make_stencil([photo.pixels], [boxes], [photo.features])
-    if isinstance(stencil, str):
+    stencil = make_stencil([photo.pixels], [boxes], None if photo.relief else [photo.features])
+    if isinstance(stencil, str) or (photo.relief and not stencil.relief):
         return 0.0
     alike = [1.0] * len(others)
     for place, other in enumerate(others):
@@ -300,8 +326,9 @@ def _recurring(own: Sequence[Page]) -> list[Floats]:
 
 def _proposals(photo: Page, recurs: Floats, kin: Sequence[Page], *, alone: bool) -> Iterator[list[Region]]:
     """Boxes of the marks on a photo, in the order in which they are asked for on others: all whole marks, then without
-    the last ones, then what is dense, widest first. ``recurs`` (h, w) as of :func:`_recurring`. On a photo ``alone``,
-    where nothing is the brand's other goods', too, the whole marks among all that is drawn on it, off its outline.
+    the last ones, then what is dense, widest first; of a relief, which has no ink, what is dense alone. ``recurs``
+    (h, w) as of :func:`_recurring`. On a photo ``alone``, where nothing is the brand's other goods', too, the whole
+    marks among all that is drawn on it, off its outline.
     """
     if kin:
         brand = np.mean([shared(photo, other) for other in kin], axis=0)
@@ -311,12 +338,17 @@ def _proposals(photo: Page, recurs: Floats, kin: Sequence[Page], *, alone: bool)
         heat = _cells(recurs)
         size = photo.pixels.shape[1], photo.pixels.shape[0]
         dense = [boxes for background in BACKGROUNDS if (boxes := _boxes(heat, size, background))]
-        marks = whole_marks(photo.pixels, heat) if dense else []
+        marks = whole_marks(photo.pixels, heat) if dense and not photo.relief else []
         yield from (marks[:most] for most in range(len(marks), 0, -1))
         yield from dense
     if alone:
         within = cv2.erode((photo.product >= PRODUCT).astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8))
         yield whole_marks(photo.pixels, _cells(photo.drawn * within))
+
+
+def _soft(grey: Pixels) -> Floats:
+    """A small picture (h, w), its noise taken out."""
+    return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), SMOOTH), np.float32)
 
 
 def _cells(say: Floats) -> Floats:
