@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw
 import counterfeit_vision as cv
 from counterfeit_vision.metrics import bootstrap_interval
 
-SEEDS = (18,)  # chose nothing
+SEEDS = (19,)  # chose nothing
 DEVELOPMENT = 3  # seeds below are for it
 BRANDS, REFERENCES, CALIBRATION, GENUINE, EACH = 2, 4, 70, 40, 7
 SMALL = "DejaVuSans"  # the typeface of small print

@@ -39,7 +39,7 @@ __all__ = ["Page", "found_regions"]
 
 
 OWN, KIN = 6, 6  # photos of the product, and of the brand's other products, that are compared
-KEPT = 64  # photos that stay in memory, at most 250 MB
+KEPT = 64  # photos that stay in memory, at most 400 MB
 SMALLEST = 128  # pixels on the long side: what is drawn on a smaller photo can't be told
 SIDE = 320  # pixels on the long side of the copy on which photos are compared
 SMOOTH, WINDOW = 1.2, 11  # pixels of it: of blur, and of the window in which brightness and contrast are free
@@ -177,7 +177,7 @@ def found_regions(
     progress: bool = False,
 ) -> list[tuple[Region, ...]]:
     """For each reference the boxes of its product's marks, in pixels of its original: on one reference a product, or on
-    none, where none were found or any genuine reference has regions. 0.3 to 0.6 s of one core a reference that the
+    none, where none were found or any genuine reference has regions. 0.4 to 1.2 s of one core a reference that the
     ``cache`` does not know beside the same others.
 
     ``references`` hold their kept copies, ``sizes`` (width, height) are those of the originals; ``foreground`` (N, P)
