@@ -232,7 +232,7 @@ def _found(own: Sequence[Page], kin: Sequence[Page], official: Sequence[bool]) -
     if len(own) > 1:
         raised = [photo.raised for photo in own]
         edges = _recurring(raised)
-        if np.mean(edges) > RAISED * np.mean(heats):
+        if sum(heat.mean() for heat in edges) > RAISED * sum(heat.mean() for heat in heats):
             main, found = _most_shown(raised, edges, [photo.raised for photo in kin], official)
             if found:
                 return main, found
