@@ -2,6 +2,7 @@
 
     python benchmarks/kinds.py --dtype bfloat16                   # eight kinds: half an hour on a CPU
     python benchmarks/kinds.py --dtype bfloat16 --kinds shoe tag --seeds 9
+    python benchmarks/kinds.py --dtype bfloat16 --bare --seeds 20 --kinds metal leather    # no boxes around the marks
     python benchmarks/kinds.py --kinds shoe --seeds 0             # for development: seeds below 3
 
 As ``printed.py``, whose floors, light and marks it takes, but for what the marks are on: the round label of a bottle, a
@@ -444,12 +445,18 @@ def make(kind: str, seed: int, folder: Path) -> printed.Set:
 def main() -> None:
     parser = printed.parser_of(__doc__, SEEDS, "kinds")
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--bare", action="store_true", help="references without boxes around their marks")
     options = parser.parse_args()
     encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
-    result: dict[str, Any] = {"seeds": options.seeds, "dtype": str(encoder.dtype), "kinds": {}}
+    result: dict[str, Any] = {
+        "seeds": options.seeds,
+        "dtype": str(encoder.dtype),
+        "boxes given": not options.bare,
+        "kinds": {},
+    }
     for kind in options.kinds:
         sets = ((seed, make(kind, seed, options.folder / f"{kind}-{seed}")) for seed in options.seeds)
-        column = printed.gathered(printed.judged(goods, seed, encoder, bare=False) for seed, goods in sets)
+        column = printed.gathered(printed.judged(goods, seed, encoder, bare=options.bare) for seed, goods in sets)
         attack, places = column["attack"], np.arange(len(column["attack"]))
         fake = attack != ""
         result["kinds"][kind] = {
@@ -466,7 +473,8 @@ def main() -> None:
             "suspected, by change": {name: printed.share(column, attack == name) for name in KINDS[kind][1]},
         }
     partial = min(options.seeds) < DEVELOPMENT or set(options.kinds) != set(KINDS)
-    data.write("kinds-development" if partial else "kinds", result)
+    name = "kinds-bare" if options.bare else "kinds"
+    data.write(f"{name}-development" if partial else name, result)
 
 
 if __name__ == "__main__":
