@@ -267,13 +267,14 @@ def what_pillow_loads(path: Path) -> tuple[np.ndarray | None, int]:
         try:
             with Image.open(path) as image:
                 image.load()
-                upright: Image.Image = image.copy()
-                with contextlib.suppress(Exception):  # a damaged EXIF block: the pixels are still good
-                    upright = ImageOps.exif_transpose(image)
-                pixels, profile = by_profile(reference(upright), upright)
-                return pixels, int(upright.has_transparency_data) + NEAR_SRGB * profile
-        except Exception:
+                whole: Image.Image = image.copy()
+        except Exception:  # what Pillow raises on damaged files is of many kinds, SyntaxError and struct.error too
             return None, 0
+        upright = whole
+        with contextlib.suppress(Exception):  # a damaged EXIF block: the pixels are still good
+            upright = ImageOps.exif_transpose(whole)
+        pixels, profile = by_profile(reference(upright), upright)
+        return pixels, int(upright.has_transparency_data) + NEAR_SRGB * profile
 
 
 def by_profile(rgb: np.ndarray, image: Image.Image) -> tuple[np.ndarray, bool]:
