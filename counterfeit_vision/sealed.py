@@ -87,11 +87,12 @@ def read_sealed(
     Raises :class:`CorruptCatalogError` with the name of what is missing, truncated or changed.
     """
     while True:
+        written = _written(folder / MANIFEST)
         data = _read_manifest(folder)
         try:
             return _read_files(folder, data, format=format, roles=roles, about=about)
         except CorruptCatalogError:
-            if _read_manifest(folder) == data:
+            if _written(folder / MANIFEST) == written:
                 raise
 
 
@@ -114,6 +115,14 @@ def _is_ours(file: Path, roles: Collection[str]) -> bool:
     """Whether a save that was cut off, or an earlier one, left this file."""
     name = rf"({'|'.join(map(re.escape, roles))})-[0-9a-f]{{16}}\.\w+|\.[0-9a-z_]{{8,16}}\.tmp"
     return re.fullmatch(name, file.name) is not None and not file.is_dir()  # another save may take it away now
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """What tells one writing of a file from another, even of the same bytes; ``None`` where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
 
 
 def _read_manifest(folder: Path) -> bytes:

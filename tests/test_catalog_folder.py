@@ -314,6 +314,28 @@ def test_a_save_between_the_manifest_and_the_files_is_read_as_the_new_one(
     assert calls == 2
 
 
+def test_two_saves_of_which_the_second_writes_the_same_again_do_not_make_a_folder_corrupt(
+    tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Catalog.build(references[:3], encoder=tree_catalog.encoder)
+    read, calls = sealed_module._read_files, 0
+
+    def interrupted(folder: Path, data: bytes, **asked):
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return read(folder, data, **asked)
+        small.save(saved)
+        try:
+            return read(folder, data, **asked)
+        finally:
+            tree_catalog.save(saved)
+
+    monkeypatch.setattr(sealed_module, "_read_files", interrupted)
+    assert len(Catalog.load(saved, encoder=tree_catalog.encoder)) == 12
+    assert calls == 2
+
+
 @pytest.mark.parametrize("system", ["posix", "windows", "network"])
 def test_of_two_saves_at_once_the_second_waits_and_stays(
     tree_catalog: Catalog, saved: Path, references: list[Reference], monkeypatch: pytest.MonkeyPatch, system: str
