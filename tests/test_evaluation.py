@@ -621,6 +621,18 @@ def test_rare_brands_are_taken_together_and_a_probability_is_taken_as_it_is() ->
     assert order(*known)[-1] == 13
 
 
+def test_an_alarm_that_is_left_to_a_person_is_less_sure_than_one_that_accuses() -> None:
+    rows = [judged(row, "genuine", 0.5 * (1 - p), p_value=p) for row, p in enumerate(SPREAD)]
+    accused = [judged(90 + row, "fake", 0.7, "suspected", p_value=0.02) for row in range(5)]
+    spared = [judged(100 + row, "fake", 0.7, "review", p_value=0.02) for row in range(5)]
+    places = order(*rows, *accused, *spared)
+    assert max(places.index(len(rows) + row) for row in range(5)) < min(
+        places.index(len(rows) + 5 + row) for row in range(5)
+    )
+    usual = [dataclasses.replace(row, decision="review") for row in rows]
+    assert order(*usual) == order(*rows)  # what raises no alarm is no less sure for being looked at
+
+
 def test_at_exactly_the_alarm_level_a_listing_is_taken_for_fake() -> None:
     assert run(("fake", 0.5), ("genuine", 0.1)).figures["full_coverage_error"].value == 0
     assert order(*(judged(row, "genuine", 0.5, p_value=p) for row, p in enumerate((0.001, 0.9)))) == [0, 1]
