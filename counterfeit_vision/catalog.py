@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +24,7 @@ from .doubts import doubts_of
 from .encoders.base import name_of, refuse_no_encoder
 from .errors import CorruptCatalogError, FingerprintError, InputError
 from .geometry.keypoints import Keypoints
+from .inventory import by_marks, facts, lacking_marks, told_both
 from .likeness import SHORTLIST, Likeness
 from .manifests import read_references
 from .marks.finding import Found, MarkFeatures, find_marks
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from .encoders.base import Encoder
     from .search.base import Index
 
-__all__ = ["Catalog", "facts"]
+__all__ = ["Catalog"]
 
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
@@ -153,7 +153,7 @@ class Catalog:
             ways = first_few([" = ".join(map(repr, names)) for names in several])
             told = f"{number(len(several), 'name')} in spellings that differ in case or blanks alone: {ways}"
             warnings.warn(f"{told}; each counts as one: rename what is not the same", RuntimeWarning, stacklevel=2)
-        if told := _told_both(kept, [row.sha256 for row in rows]):
+        if told := told_both(kept, [row.sha256 for row in rows]):
             warnings.warn(told, RuntimeWarning, stacklevel=2)
         if not rows:
             raise InputError(f"none of the {len(references)} reference photos can be used; the first: {failures[0]!r}")
@@ -165,7 +165,8 @@ class Catalog:
             failures=failures,
             cache=cache,
         )
-        if lacking := catalog._lacking_marks() if find_marks else []:
+        lacking = lacking_marks(catalog.goods, catalog.genuine, catalog._by_marks, catalog._names.by("brand").values())
+        if find_marks and lacking:
             warnings.warn(
                 f"no marks were found on {number(len(lacking), 'product')} of brands whose other products have theirs: "
                 f"{first_few([*map(repr, lacking)], DOUBTS_TOLD)}; few fakes of such are noticed: draw boxes around "
@@ -569,26 +570,7 @@ class Catalog:
 
     @cached_property
     def _by_marks(self) -> dict[str, list[str]]:
-        """The goods whose marks were given as regions, those whose were found, and those whose are not known."""
-        boxed, found = np.array([bool(reference.regions) for reference in self.references]), np.array(self.kept.found)
-        how = dict.fromkeys(self.goods[found].tolist(), "found") | dict.fromkeys(
-            self.goods[self.genuine & boxed & ~found].tolist(), "given"
-        )
-        goods: dict[str, list[str]] = {"given": [], "found": [], "unknown": []}
-        for name in dict.fromkeys(self.goods[self.genuine].tolist()):
-            goods[how.get(name, "unknown")].append(name)
-        return goods
-
-    def _lacking_marks(self) -> list[str]:
-        """Of the goods whose marks are not known those, of two photos or more, that may be expected to bear some: those
-        of as many of their brand's goods are known as are not. Clothing may bear none.
-        """
-        lacking, (given, found, unknown) = list[str](), map(set, self._by_marks.values())
-        for rows in self._names.by("brand").values():
-            photos = Counter(self.goods[[row for row in rows if self.genuine[row]]].tolist())
-            if len(photos.keys() & unknown) <= len(photos.keys() & (given | found)):
-                lacking += [goods for goods, count in photos.items() if goods in unknown and count > 1]
-        return lacking
+        return by_marks(self.goods, self.genuine, [bool(one.regions) for one in self.references], self.kept.found)
 
     @cached_property
     def generation(self) -> str:
@@ -617,46 +599,6 @@ class Catalog:
 
         rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(fact)}</td></tr>" for name, fact in facts(self.info()))
         return f"<table>{rows}</table>"
-
-
-def facts(info: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What :meth:`Catalog.info` tells, in words.
-
-    >>> facts({"token_bytes": 9, "galleries": {"official": 5, "genuine": 7}})
-    [('token bytes', '9'), ('galleries', 'official 5, genuine 7')]
-    """
-    words = [
-        (name, _in_words(fact)) for name, fact in info.items() if name not in ("doubts", "versions") and fact != []
-    ]
-    words += [("doubt", f"{id!r} {why}") for id, why in (info.get("doubts") or {}).items()]
-    for goods, versions in info.get("versions", {}).items():
-        words.append(("versions", f"{goods!r}: {' | '.join(first_few([*map(repr, ids)]) for ids in versions)}"))
-    words += [("versions", "one of each product")] * (info.get("versions") == {})
-    return [(name.replace("_", " "), fact) for name, fact in words]
-
-
-def _in_words(fact: object) -> str:
-    if isinstance(fact, Mapping):
-        return ", ".join(f"{part} {count}" for part, count in fact.items())
-    return first_few([*map(repr, fact)]) if isinstance(fact, list) else str(fact)
-
-
-def _told_both(references: Sequence[Reference], files: Sequence[str]) -> str:
-    """What to say of files, by their sha256, that are genuine and known fakes alike, and not the brand's own pictures,
-    which fakes may show.
-    """
-    named: dict[str, dict[str, str]] = {}
-    for reference, file in zip(references, files, strict=True):
-        named.setdefault(file, {}).setdefault(reference.gallery, reference.id)
-    both = [ids for ids in named.values() if ids.keys() == {"genuine", "known_fake"}]
-    if not both:
-        return ""
-    genuine, fake = (repr(both[0][gallery]) for gallery in ("genuine", "known_fake"))
-    more = f" ({number(len(both), 'such pair')} in all)" if len(both) > 1 else ""
-    return (
-        f"{genuine} (genuine) and {fake} (known_fake) are one file{more}, which counts as genuine; "
-        "leave one of the two out"
-    )
 
 
 def _refuse_no_maker(index: object) -> None:

@@ -15,10 +15,10 @@ from conftest import picture
 
 import counterfeit_vision as cv
 from counterfeit_vision import doubts as module
-from counterfeit_vision.catalog import facts
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import scaled
 from counterfeit_vision.heads import Similarity
+from counterfeit_vision.inventory import facts
 from counterfeit_vision.likeness import Likeness
 
 GOODS = {"cap": "acme", "bag": "acme", "shoe": "zeta", "belt": "zeta"}

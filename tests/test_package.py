@@ -61,6 +61,7 @@ ORDER = [
     "doubts",
     "products",
     "names",
+    "inventory",
     "catalog",
     "heads",
     "usual",

@@ -57,7 +57,7 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..catalog import facts
+    from ..inventory import facts
 
     catalog = bare_catalog(args.catalog)
     info = {"catalog": str(args.catalog), **catalog.info()}
