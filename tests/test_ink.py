@@ -17,16 +17,11 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Colours, Head, Ink, Strokes
 from counterfeit_vision.heads.laid_over import peak
 from counterfeit_vision.marks.finding import Found, find_marks
-from counterfeit_vision.marks.ink import (
+from counterfeit_vision.marks.ink import LIKE, PARTS, Drawn, MarkInk, _apart, _ink
+from counterfeit_vision.marks.ink_deviation import (
     APART,
-    LIKE,
-    PARTS,
     USUAL,
-    Drawn,
     InkDeviation,
-    MarkInk,
-    _apart,
-    _ink,
     _registers,
     compare_colours,
     compare_strokes,

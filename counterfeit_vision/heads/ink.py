@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..marks.ink import compare_colours
+from ..marks.ink_deviation import compare_colours
 from ..marks.stencil import Stencil
 from ..types import Evidence
 from .laid_over import drawn_otherwise, unsaid
@@ -15,8 +15,8 @@ USUAL = ((0.64,) * 6, (0.37,) * 6)
 
 
 class Ink:
-    """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.marks.ink`), as a whole
-    or in the part that deviates most; and how far its inks are out of register, which those of a reprint often are.
+    """How far the colour of a mark's ink is from the genuine ones' (:mod:`~counterfeit_vision.marks.ink_deviation`), as
+    a whole or in the part that deviates most; and how far its inks are out of register, as a reprint's often are.
     ``score`` is in spreads of genuine photos above their median. It is a claim beside
     :class:`~counterfeit_vision.heads.Strokes`, and not one with it: where strokes vary from photo to photo, as in large
     photos a little out of focus, another colour would not stand out.

@@ -9,7 +9,8 @@ import numpy as np
 from ..arrays import Floats, Pixels
 from ..geometry.laying import Laid
 from ..marks.finding import Found, region_around
-from ..marks.ink import Drawn, InkDeviation, MarkInk
+from ..marks.ink import Drawn, MarkInk
+from ..marks.ink_deviation import InkDeviation
 from ..marks.stencil import Stencil
 from ..products.differences import Difference
 from ..products.whole import WholeProduct

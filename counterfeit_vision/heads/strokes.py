@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..marks.ink import compare_strokes
+from ..marks.ink_deviation import compare_strokes
 from ..types import Evidence
 from .laid_over import drawn_otherwise
 from .suspects import Suspects
@@ -14,8 +14,9 @@ USUAL = ((0.55,) * 6, (0.7, 0.68, 0.66, 0.62, 0.51, 0.32))
 
 
 class Strokes:
-    """How far the weight of a mark's strokes is from the genuine ones' (:mod:`~counterfeit_vision.marks.ink`): the mark
-    that deviates most counts. ``score`` is in spreads of genuine photos above their median.
+    """How far the weight of a mark's strokes is from the genuine ones'
+    (:mod:`~counterfeit_vision.marks.ink_deviation`): the mark that deviates most counts. ``score`` is in
+    spreads of genuine photos above their median.
     """
 
     name = "strokes"
