@@ -21,7 +21,7 @@ import data
 import lettering
 import numpy as np
 
-from counterfeit_vision.heads.wordmark import LineComparison, compare_wordmark
+from counterfeit_vision.heads.line_comparison import LineComparison, compare_wordmark
 from counterfeit_vision.lookalikes import edit_distance
 from counterfeit_vision.metrics import bootstrap_interval
 from counterfeit_vision.ocr import Reader, TextLine

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, Wordmark
+from counterfeit_vision.heads.line_comparison import DRAWN_OTHERWISE
+from counterfeit_vision.heads.wordmark import Wordmark
 
 
 def printed(text: str, seed: int) -> tuple[np.ndarray, cv.Region]:

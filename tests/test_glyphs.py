@@ -9,7 +9,7 @@ from wordmarks import GROUND, INK, SKIN, box_of, covered, mark, retyped
 
 from counterfeit_vision import glyphs
 from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, RETYPED
+from counterfeit_vision.heads.line_comparison import DRAWN_OTHERWISE, RETYPED
 
 
 def test_ink_is_what_leaves_the_ground_whichever_is_darker() -> None:

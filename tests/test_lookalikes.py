@@ -14,7 +14,7 @@ import pytest
 import counterfeit_vision as cv
 from counterfeit_vision import lookalikes
 from counterfeit_vision.glyphs import Glyphs
-from counterfeit_vision.heads.wordmark import READ_COUNTS, LineComparison, _holds, _sentence
+from counterfeit_vision.heads.line_comparison import READ_COUNTS, LineComparison, holds, sentence
 from counterfeit_vision.lookalikes import bare, edit_distance, folded, likeness, lookalike_words, skeleton, spellings
 from counterfeit_vision.names import Names
 from counterfeit_vision.ocr import Reading, TextLine
@@ -205,7 +205,7 @@ def test_the_sign_of_a_registered_name_is_no_letter_of_it(sign: str) -> None:
         ("SILVANO", printed, True),
         (f"SILBANO{sign}", printed, False),
     ):
-        assert _holds(text, [word]) == told
+        assert holds(text, [word]) == told
 
 
 def test_the_four_letters_i_of_turkish_are_one() -> None:
@@ -224,19 +224,19 @@ def compared(text: str, word: str) -> LineComparison:
 def test_a_letter_that_is_two_in_capitals_is_one_of_a_name() -> None:
     assert [edit_distance(text, "Weiß") for text in ("weiß", "weiB", "weiss", "WEIẞ")] == [0, 1, 2, 0]
     false, cut = compared("weiss", "Weiß"), compared("eiß", "Weiß")
-    assert "reads 'weiss', 2 letters off 'Weiß'" in _sentence(false)
+    assert "reads 'weiss', 2 letters off 'Weiß'" in sentence(false)
     assert (false.score, cut.score) == (READ_COUNTS, 0.06), "no letter of it may be hidden"
 
 
 def test_a_name_in_odd_capitals_is_written_otherwise() -> None:
-    assert "reads 'SiLvano', written otherwise than 'Silvano'" in _sentence(compared("SiLvano", "Silvano"))
+    assert "reads 'SiLvano', written otherwise than 'Silvano'" in sentence(compared("SiLvano", "Silvano"))
 
 
 def test_a_sentence_says_from_where_on_a_deviation_is_told() -> None:
     glyphs = Glyphs(np.float32([0, 0.037, 0]), np.zeros(3, np.float32), np.zeros((3, 2), np.int64), 1.0, 1, 0)
     right = dataclasses.replace(compared("SONA", "Sona"), misspelt=0.0, redrawn=0.037, glyphs=glyphs, count=1.0)
-    assert "its shape 2 of 3 looks drawn otherwise" in _sentence(right)
-    assert _sentence(right).endswith("(deviation 0.037; said from 0.03 on).")
+    assert "its shape 2 of 3 looks drawn otherwise" in sentence(right)
+    assert sentence(right).endswith("(deviation 0.037; said from 0.03 on).")
 
 
 def test_of_a_text_without_end_the_first_300_letters_are_compared() -> None:

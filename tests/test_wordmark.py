@@ -21,18 +21,18 @@ import counterfeit_vision as cv
 from counterfeit_vision import ocr
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
-from counterfeit_vision.heads import wordmark
+from counterfeit_vision.heads import line_comparison, wordmark
 from counterfeit_vision.heads.known_lines import KnownLine, at, larger, line_at, wordmarks_of
-from counterfeit_vision.heads.wordmark import (
+from counterfeit_vision.heads.line_comparison import (
     DRAWN_OTHERWISE,
     MISSPELT_SHOWN,
     READ_COUNTS,
     RETYPED,
     RETYPED_COUNTS,
     LineComparison,
-    Wordmark,
     compare_wordmark,
 )
+from counterfeit_vision.heads.wordmark import Wordmark
 from counterfeit_vision.lookalikes import bare, spellings
 from counterfeit_vision.marks.finding import Found, region_around
 from counterfeit_vision.marks.stencil import Stencil
@@ -140,7 +140,7 @@ def test_the_nearest_of_several_wordmarks_counts(reader: Reader) -> None:
 def test_of_wordmarks_of_one_outline_the_one_with_these_letters_is_near() -> None:
     line = SimpleNamespace(text="M0DA")
     for words in (["MODA", "M0DA"], ["M0DA", "MODA"]):
-        assert wordmark._nearest(line, words) == (line, "M0DA", 0)
+        assert line_comparison._nearest(line, words) == (line, "M0DA", 0)
 
 
 def test_without_a_genuine_drawing_only_the_reading_counts(reader: Reader) -> None:
@@ -388,7 +388,7 @@ def test_a_glyph_beyond_the_photo_is_shown_at_its_border(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = suspects(catalogue(tiny_encoder), listing(mark("SILVANO", tuple("SILBANO"), pose=2)))
-    monkeypatch.setattr(wordmark, "_part", lambda box, _: box + np.float32([600, 0]))  # printed beside the line
+    monkeypatch.setattr(wordmark, "worst_part", lambda box, _: box + np.float32([600, 0]))  # printed beside the line
     (evidence,) = Wordmark().score(found)
     assert evidence.region is not None
     assert evidence.region.x1 == 520
@@ -400,8 +400,8 @@ def test_a_shape_is_not_called_drawn_otherwise_where_the_marks_lie_loosely(reade
     assert found is not None
     assert found.redrawn is not None
     otherwise = dataclasses.replace(found, redrawn=2 * DRAWN_OTHERWISE)
-    assert "drawn otherwise" in wordmark._sentence(otherwise)
-    assert "differs, or lies otherwise (deviation 0.060)" in wordmark._sentence(
+    assert "drawn otherwise" in line_comparison.sentence(otherwise)
+    assert "differs, or lies otherwise (deviation 0.060)" in line_comparison.sentence(
         dataclasses.replace(otherwise, count=0.1)
     )
 
@@ -428,7 +428,7 @@ def test_a_sentence_says_what_counts_most_and_its_numbers(numbers: dict, told: s
     glyphs = SimpleNamespace(residual=np.array([0.0, 0.1, 0.3, 0.2])) if "redrawn" in numbers else None
     given = {"edits": 0, "misspelt": 0.0, "redrawn": None, "glyphs": glyphs, "genuine": None} | numbers
     compared = LineComparison(SimpleNamespace(text="SILVANA"), "Silvano", **given)
-    assert wordmark._sentence(compared).endswith(told)
+    assert line_comparison.sentence(compared).endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -458,9 +458,9 @@ def test_the_part_that_is_shown_is_that_around_the_worst_glyph() -> None:
     glyphs = SimpleNamespace(worst=(0.25, 0.5))
     given = {"edits": 0, "misspelt": 0.0, "redrawn": 0.2, "glyphs": glyphs, "genuine": None}
     compared = LineComparison(SimpleNamespace(text="SILVANO"), "Silvano", **given)
-    np.testing.assert_allclose(wordmark._part(box, compared), [[35, 22.5], [60, 25], [60, 65], [35, 62.5]])
+    np.testing.assert_allclose(line_comparison.worst_part(box, compared), [[35, 22.5], [60, 25], [60, 65], [35, 62.5]])
     for whole in (dataclasses.replace(compared, glyphs=None), dataclasses.replace(compared, retyped=0.9)):
-        np.testing.assert_array_equal(wordmark._part(box, whole), box)
+        np.testing.assert_array_equal(line_comparison.worst_part(box, whole), box)
 
 
 def test_the_spot_is_where_the_line_lies_that_counts_and_not_one_that_is_not_compared(
@@ -543,13 +543,13 @@ def test_a_line_that_fits_no_genuine_drawing_is_told_from_one_without(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (line,) = reader.lines(mark("SILVANO"))
-    monkeypatch.setattr(wordmark, "LAID_OVER", 1.1)
+    monkeypatch.setattr(line_comparison, "LAID_OVER", 1.1)
     said = []
     for genuine in ([], [line]):
         found = compare_wordmark([line], genuine, ["Silvano"], reader)
         assert found is not None
         assert found.score < DRAWN_OTHERWISE
-        said.append(wordmark._sentence(found))
+        said.append(line_comparison.sentence(found))
     assert "the catalogue has no drawing of it to compare with" in said[0]
     assert "fits none of the catalogue's drawings of it" in said[1]
 

@@ -22,7 +22,8 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import wordmarks_of
-from counterfeit_vision.heads.wordmark import DRAWN_OTHERWISE, MISSPELT_SHOWN, Wordmark
+from counterfeit_vision.heads.line_comparison import DRAWN_OTHERWISE, MISSPELT_SHOWN
+from counterfeit_vision.heads.wordmark import Wordmark
 from counterfeit_vision.ocr import PHOTO_SIDE, Reader
 
 
