@@ -19,6 +19,7 @@ from typing import Any
 import counterfeit_vision as cv
 
 ROOT = Path(__file__).parent.parent
+ENCODER = "clip-vit-b16"
 DATA = Path(os.environ.get("CV_DATA", ROOT / ".." / "shared" / "data"))
 
 
@@ -115,6 +116,11 @@ def machine() -> dict[str, Any]:
         "version": cv.__version__,
         "commit": commit(),
     }
+
+
+def named(name: str, encoder: Any) -> str:
+    """The name of a result, with the encoder's where that is not the usual one."""
+    return name if encoder.name == ENCODER else f"{name}-{encoder.name}"
 
 
 def write(name: str, result: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def most_confused(wrong: list[tuple[str, str]], top: int = 5) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=["test", "val", "train"], default="test")
-    parser.add_argument("--encoder", default="clip-vit-b16")
+    parser.add_argument("--encoder", default=data.ENCODER)
     options = parser.parse_args()
     encoder = cv.load_encoder(options.encoder)
     photos = data.grocery(options.part)
@@ -94,7 +94,7 @@ def main() -> None:
         if isinstance(draws[0][key], float)
     }
     name = "grocery" if options.part == "test" else f"grocery-{options.part}"
-    data.write(name if encoder.name == "clip-vit-b16" else f"{name}-{encoder.name}", result)
+    data.write(data.named(name, encoder), result)
 
 
 if __name__ == "__main__":

@@ -447,9 +447,10 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--bare", action="store_true", help="references without boxes around their marks")
     options = parser.parse_args()
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
+    encoder = cv.load_encoder(options.encoder, dtype=options.dtype)
     result: dict[str, Any] = {
         "seeds": options.seeds,
+        "encoder": encoder.name,
         "dtype": str(encoder.dtype),
         "boxes given": not options.bare,
         "kinds": {},
@@ -474,7 +475,7 @@ def main() -> None:
         }
     partial = min(options.seeds) < DEVELOPMENT or set(options.kinds) != set(KINDS)
     name = "kinds-bare" if options.bare else "kinds"
-    data.write(f"{name}-development" if partial else name, result)
+    data.write(data.named(f"{name}-development" if partial else name, encoder), result)
 
 
 if __name__ == "__main__":

@@ -385,6 +385,7 @@ def parser_of(doc: str | None, seeds: Iterable[int], name: str) -> argparse.Argu
     """What the command lines of all sets of invented goods take."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--encoder", default=data.ENCODER, help="a name that 'counterfeit-vision models list' shows")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], help="of the encoder")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / f"counterfeit-vision-{name}")
     return parser
@@ -396,7 +397,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="one bare reference each, of brands with one product")
     parser.add_argument("--many", action="store_true", help=f"{MANY} brands instead of {BRANDS}")
     options = parser.parse_args()
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
+    encoder = cv.load_encoder(options.encoder, dtype=options.dtype)
     bare = options.bare or options.alone
     how = {"alone": options.alone, "many": options.many}
     sets = ((seed, make(seed, options.folder / str(seed), **how)) for seed in options.seeds)
@@ -405,6 +406,7 @@ def main() -> None:
     places = np.arange(len(attack))
     result: dict[str, Any] = {
         "seeds": options.seeds,
+        "encoder": encoder.name,
         "dtype": str(encoder.dtype),
         "brands": MANY if options.many else BRANDS,
         "boxes given": not bare,
@@ -431,7 +433,7 @@ def main() -> None:
         }
     kind = "-many" * options.many + ("-alone" if options.alone else "-bare" * options.bare)
     kind = "-development" if min(options.seeds) < DEVELOPMENT else kind
-    data.write(f"printed{kind}", result)
+    data.write(data.named(f"printed{kind}", encoder), result)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ def main() -> None:
     parser = parser_of(__doc__, SEEDS, "sellers")
     parser.add_argument("--boxes", action="store_true", help="references with boxes around their marks")
     options = parser.parse_args()
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
+    encoder = cv.load_encoder(options.encoder, dtype=options.dtype)
     sets = ((seed, *make(seed, options.folder / str(seed))) for seed in options.seeds)
     column = gathered(
         judged(goods, seed, encoder, bare=not options.boxes) | {"kind": kinds} for seed, goods, kinds in sets
@@ -287,6 +287,7 @@ def main() -> None:
     ordinary = by_kind["ordinary"]["genuine suspected"]
     result = {
         "seeds": options.seeds,
+        "encoder": encoder.name,
         "dtype": str(encoder.dtype),
         "boxes given": options.boxes,
         **figures(everything),
@@ -296,7 +297,7 @@ def main() -> None:
         "genuine suspected, in the mix that calibrates": ORDINARY * ordinary + (1 - ORDINARY) * float(np.mean(special)),
         "by kind of photo": by_kind,
     }
-    data.write("sellers" + "-development" * (min(options.seeds) < SEEDS[0]), result)
+    data.write(data.named("sellers" + "-development" * (min(options.seeds) < SEEDS[0]), encoder), result)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def judged(seed: int, folder: Path, encoder: cv.Encoder) -> dict[str, list[Any]]
 
 def main() -> None:
     options = printed.parser_of(__doc__, SEEDS, "wide-range").parse_args()
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
+    encoder = cv.load_encoder(options.encoder, dtype=options.dtype)
     column = printed.gathered(judged(seed, options.folder / str(seed), encoder) for seed in options.seeds)
     how, kind, accused = column["how"], column["kind"], column["decision"] == "suspected"
 
@@ -224,6 +224,7 @@ def main() -> None:
     left = np.char.startswith(how, "left out")
     result = {
         "seeds": options.seeds,
+        "encoder": encoder.name,
         "dtype": str(encoder.dtype),
         **{one: figures(how == one) for one in dict.fromkeys(how.tolist())},
         "left out": figures(left),
@@ -231,7 +232,7 @@ def main() -> None:
         "AUROC, fakes": printed.ranks(column, np.flatnonzero(usual | fakes)),
         "AUROC, fakes, plain cosine": printed.ranks(column, np.flatnonzero(usual | fakes), "plain"),
     }
-    data.write("wide-range" + "-development" * (min(options.seeds) < DEVELOPMENT), result)
+    data.write(data.named("wide-range" + "-development" * (min(options.seeds) < DEVELOPMENT), encoder), result)
 
 
 if __name__ == "__main__":

@@ -137,11 +137,11 @@ def judged(goods: Worn, seed: int, encoder: cv.Encoder) -> Iterator[dict[str, li
 
 def main() -> None:
     options = parser_of(__doc__, SEEDS, "worn").parse_args()
-    encoder = cv.load_encoder("clip-vit-b16", dtype=options.dtype)
+    encoder = cv.load_encoder(options.encoder, dtype=options.dtype)
     sets = (judged(make(seed, options.folder / str(seed)), seed, encoder) for seed in options.seeds)
     column = gathered(itertools.chain.from_iterable(sets))
     fake, old = column["attack"] != "", column["wear"] != ""
-    result: dict[str, Any] = {"seeds": options.seeds, "dtype": str(encoder.dtype)}
+    result: dict[str, Any] = {"seeds": options.seeds, "encoder": encoder.name, "dtype": str(encoder.dtype)}
     for how in ("new", "some worn"):
         mine = column["how"] == how
         result[f"calibrated with {how}"] = found = {}
@@ -157,7 +157,7 @@ def main() -> None:
         found["AUROC, fakes beside worn"] = ranks(column, rows)
         found["AUROC, fakes beside worn, plain cosine"] = ranks(column, rows, "plain")
         found["worn suspected, by kind"] = {wear: share(column, mine & (column["wear"] == wear)) for wear in WEAR}
-    data.write("worn-development" if min(options.seeds) < SEEDS[0] else "worn", result)
+    data.write(data.named("worn-development" if min(options.seeds) < SEEDS[0] else "worn", encoder), result)
 
 
 if __name__ == "__main__":
