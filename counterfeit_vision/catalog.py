@@ -165,8 +165,8 @@ class Catalog:
             failures=failures,
             cache=cache,
         )
-        lacking = lacking_marks(catalog.goods, catalog.genuine, catalog._by_marks, catalog._names.by("brand").values())
-        if find_marks and lacking:
+        brands = catalog._names.by("brand").values()
+        if find_marks and (lacking := lacking_marks(catalog.goods, catalog.genuine, catalog._by_marks, brands)):
             warnings.warn(
                 f"no marks were found on {number(len(lacking), 'product')} of brands whose other products have theirs: "
                 f"{first_few([*map(repr, lacking)], DOUBTS_TOLD)}; few fakes of such are noticed: draw boxes around "

@@ -631,6 +631,8 @@ def test_an_alarm_that_is_left_to_a_person_is_less_sure_than_one_that_accuses() 
     )
     usual = [dataclasses.replace(row, decision="review") for row in rows]
     assert order(*usual) == order(*rows)  # what raises no alarm is no less sure for being looked at
+    likely = dataclasses.replace(spared[0], probability=0.9, risk=0.9)
+    assert order(judged(0, "genuine", 0.45, probability=0.45), likely) == [1, 0]  # a probability is taken as it is
 
 
 def test_at_exactly_the_alarm_level_a_listing_is_taken_for_fake() -> None:

@@ -14,9 +14,8 @@ USUAL = ((0.55,) * 6, (0.7, 0.68, 0.66, 0.62, 0.51, 0.32))
 
 
 class Strokes:
-    """How far the weight of a mark's strokes is from the genuine ones'
-    (:mod:`~counterfeit_vision.marks.ink_deviation`): the mark that deviates most counts. ``score`` is in
-    spreads of genuine photos above their median.
+    """How far the weight of a mark's strokes is from the genuine ones'; the mark that deviates most counts
+    (:mod:`~counterfeit_vision.marks.ink_deviation`). ``score`` is in spreads of genuine photos above their median.
     """
 
     name = "strokes"

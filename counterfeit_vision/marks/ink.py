@@ -4,7 +4,7 @@ A mark that is found (:mod:`~counterfeit_vision.marks.finding`) is laid over the
 own, and its pixels are told apart into ground and ink. The genuine outline, grown by some pixels and blurred by some,
 is fitted to the ink: blur changes an edge on both sides alike and weight does not, so a photo out of focus is not taken
 for a bold mark. The ink's colour is taken beside the ground's nearby, part by part along the mark, so that light does
-not count; lightness is left out, because gloss changes it.
+not count.
 
 Constants were chosen on the market's seeds 0 to 2.
 """

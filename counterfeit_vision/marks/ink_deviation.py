@@ -1,4 +1,5 @@
-"""How far the strokes and the ink of a photo's marks, as they were measured, are from the genuine ones'.
+"""How far the strokes and the ink of a photo's marks, as they were measured, are from the genuine ones'. Of colours,
+lightness is left out, because gloss changes it.
 
 Constants were chosen on the market's seeds 0 to 2.
 """

@@ -1,4 +1,4 @@
-"""What goes in: a brand's genuine photos, and a marketplace's listings."""
+"""What goes in: photos of a brand's genuine goods and of proven fakes, and a marketplace's listings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows in the middle: what encoder and search say of photos, and which of these gave nothing."""
+"""The rows in the middle: what encoder and search say of photos, those that gave nothing, and small copies to show."""
 
 from __future__ import annotations
 
