@@ -22,7 +22,14 @@ from counterfeit_vision.market import render
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/limits.md")
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/limits.md",
+    "docs/measured.md",
+    "docs/verdicts.md",
+)
 SCRIPTS = ("scripts/install", "scripts/demo", "scripts/test", "scripts/check", "scripts/fix", ".ci/run")
 
 
