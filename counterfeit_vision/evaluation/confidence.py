@@ -24,7 +24,7 @@ def confidence(
     margin_p: Doubles,
     named: NDArray[np.str_],
     abstained: Bools,
-    spared: Bools,
+    reviewed: Bools,
 ) -> Doubles:
     """(N,) higher = answered first: the chance that the answer is right, times how well the catalogue knows such goods,
     times how well it tells them from others; an alarm that is left to a person counts half. What was not answered, for
@@ -33,9 +33,8 @@ def confidence(
     - ``risk``, ``p_value`` and ``probability`` (N,) of the listings, NaN where there is none.
     - ``likeness`` and ``margin_p`` (N,): the p-values of their likeness to the catalogue, and of how much their product
       stands out from the next; NaN where there is none.
-    - ``named`` (N,): the brand that the verdict names; ``abstained`` (N,): which were not answered; ``spared`` (N,):
-      which raise an alarm that is left to a person. Where there is a probability, that tells the chance, whatever the
-      policy does with it.
+    - ``named`` (N,): the brand that the verdict names; ``abstained`` (N,): which were not answered; ``reviewed``
+      (N,): which go to a person. Where there is a probability, that tells the chance, and such an alarm counts wholly.
 
     The chance is the probability where there is one; else it comes from the p-values of the listings that name the same
     brand (:func:`chance_of_genuine`; rare brands are taken together).
@@ -49,7 +48,8 @@ def confidence(
         fake[own] = 1 - chance_of_genuine(p_value[own])
     right = np.where(risk >= ALARM, fake, 1 - fake)
     known, told_apart = (np.minimum(np.nan_to_num(p, nan=1.0) / KNOWN, 1) for p in (likeness, margin_p))
-    return np.asarray(right * known * told_apart * np.where(spared & np.isnan(probability), SPARED, 1.0) + ~abstained)
+    spared = reviewed & (risk >= ALARM) & np.isnan(probability)
+    return np.asarray(right * known * told_apart * np.where(spared, SPARED, 1.0) + ~abstained)
 
 
 def chance_of_genuine(p_values: Doubles) -> Doubles:

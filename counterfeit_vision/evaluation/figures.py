@@ -90,7 +90,7 @@ class Columns:
         abstained = np.array([row.decision == "insufficient_evidence" for row in rows], bool)
         named = np.array([row.named for row in rows], dtype=str)
         answer = np.where(np.isnan(probability), risk, probability)
-        spared = np.array([row.decision == "review" for row in rows], bool) & (answer >= ALARM)
+        reviewed = np.array([row.decision == "review" for row in rows], bool)
         return cls(
             np.array([row.label == "fake" for row in rows], bool),
             np.array([row.label == "unknown" for row in rows], bool),
@@ -102,7 +102,7 @@ class Columns:
             risk,
             probability,
             answer,
-            confidence(answer, p_value, probability, likeness, margin_p, named, abstained, spared),
+            confidence(answer, p_value, probability, likeness, margin_p, named, abstained, reviewed),
         )
 
     def __getitem__(self, rows: Ints) -> Drawn:
