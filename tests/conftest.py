@@ -279,3 +279,15 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("counterfeit_vision.encoders.clip.hub_is_reachable", lambda: False)
     assert not os.environ.get("CV_WEIGHTS")
     return tmp_path / "own-cache"
+
+
+@pytest.fixture
+def saved(tree_catalog: Catalog, tmp_path: Path) -> Path:
+    return tree_catalog.save(tmp_path / "catalogue")
+
+
+def assert_same_answers(a: Catalog, b: Catalog, photos: list, **options) -> None:
+    x, y = a.search(photos, **options), b.search(photos, **options)
+    np.testing.assert_array_equal(x.ids, y.ids)
+    np.testing.assert_array_equal(x.products, y.products)
+    np.testing.assert_array_equal(x.scores, y.scores)

@@ -20,6 +20,16 @@ class Loud:
         return [cv.Evidence(score=float(suspects.pixels(row).mean()), text="Bright.") for row in range(len(suspects))]
 
 
+class Dark(Loud):
+    """How bright a photo is, of the darkest photos only."""
+
+    name = "dark"
+
+    def score(self, suspects: Suspects) -> list[cv.Evidence]:
+        found = super().score(suspects)
+        return [item if item.score < 45 else cv.Evidence.not_applicable("Too bright.") for item in found]
+
+
 def flat(light: float) -> np.ndarray:
     return np.full((40, 40, 3), light, np.uint8)
 

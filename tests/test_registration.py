@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vectors import unit
 
 from counterfeit_vision.foreground import product_mask, reference_foreground
 from counterfeit_vision.geometry.registration import grid_positions, register
 from counterfeit_vision.heads.patches import residuals
 
 GRID = (14, 14)
-
-
-def unit(values: np.ndarray) -> np.ndarray:
-    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def moved(tokens: np.ndarray, true: np.ndarray, seed: int = 1) -> np.ndarray:
