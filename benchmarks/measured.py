@@ -4,8 +4,7 @@
 
 ``measured.md`` beside this file is what they say, with ``{result:where}`` for each figure: ``{grocery:iconic/mAP}`` is
 ``mAP`` in ``iconic`` of ``results/grocery.json``. What is joined by `` + `` is the mean of several. A share has two
-digits behind the point, ``{...|1}`` one, ``{...|%}`` none and a percent sign, ``{...|1%}`` one and that; a range is
-written "0.10 to 0.20", seeds "116 117".
+digits behind the point, ``{...|3}`` three; a range is written "0.10 to 0.20", seeds "116 117".
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 SHORT = re.compile(r"(?<=<!-- in short -->\n).*?(?=<!-- end -->)", re.DOTALL)
-PLACE = re.compile(r"\{(?P<result>[a-z0-9-]+):(?P<where>[^{}|]+)(?:\|(?P<digits>\d?)(?P<percent>%?))?\}")
+PLACE = re.compile(r"\{(?P<result>[a-z0-9-]+):(?P<where>[^{}|]+)(?:\|(?P<digits>\d))?\}")
 
 
 def at(result: Any, where: str) -> Any:
@@ -32,20 +31,20 @@ def at(result: Any, where: str) -> Any:
     return several[0] if len(several) == 1 else sum(several) / len(several)
 
 
-def written(value: Any, digits: int = 2, percent: str = "") -> str:
+def written(value: Any, digits: int = 2) -> str:
     """A figure as it is read.
 
-    >>> written(0.947), written([0.9, 1]), written(0.048, 1, "%"), written([9402]), written(10018), written(3.0)
-    ('0.95', '0.90 to 1.00', '4.8 %', '9402', '10,018', '3.00')
+    >>> written(0.947), written([0.9, 1]), written(0.048, 3), written([9402]), written(10018), written(3.0)
+    ('0.95', '0.90 to 1.00', '0.048', '9402', '10,018', '3.00')
     """
     if isinstance(value, list) and all(isinstance(one, int) for one in value):
         return " ".join(map(str, value))
     if isinstance(value, list) and len(value) == 2:
-        return " to ".join(written(float(one), digits, percent) for one in value)
-    if isinstance(value, int) and not percent:
+        return " to ".join(written(float(one), digits) for one in value)
+    if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, int | float) and math.isfinite(value):
-        return f"{100 * value:.{digits}f} %" if percent else f"{value:.{digits}f}"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.{digits}f}"
     raise ValueError(f"{value!r} is no figure")
 
 
@@ -56,8 +55,7 @@ def filled(template: str, results: Path) -> str:
 
     def figure(place: re.Match[str]) -> str:
         result = json.loads((results / f"{place['result']}.json").read_text(encoding="utf-8"))
-        digits = place["digits"] or ("0" if place["percent"] else "2")
-        return written(at(result, place["where"]), int(digits), place["percent"] or "")
+        return written(at(result, place["where"]), int(place["digits"] or 2))
 
     if "{" in (rest := PLACE.sub("", template)):
         raise ValueError(f"{rest[rest.index('{') :].splitlines()[0]!r} names no figure: need {{result:where}}")

@@ -61,8 +61,6 @@ def test_figures_are_filled_in_as_they_are_read(measured: ModuleType, tmp_path: 
     (tmp_path / "one-two.json").write_text('{"a, b": {"c": 0.256}, "d": [0.1, 0.25], "n": 1200, "seeds": [3, 4]}')
     asked = {
         "{one-two:a, b/c}": "0.26",
-        "{one-two:a, b/c|%}": "26 %",
-        "{one-two:a, b/c|1%}": "25.6 %",
         "{one-two:a, b/c|3}": "0.256",
         "{one-two:d/0}": "0.10",
         "{one-two:d}": "0.10 to 0.25",
@@ -82,7 +80,7 @@ def test_encoders_are_compared_on_the_same_photos() -> None:
     assert usual["boxes given"] == other["boxes given"]
 
 
-@pytest.mark.parametrize("template", ["{One:a}", "{one:a|%3}", "{one a}", "{one:b}", "{one:c}", "{one:d}"])
+@pytest.mark.parametrize("template", ["{One:a}", "{one:a|%}", "{one a}", "{one:b}", "{one:c}", "{one:d}"])
 def test_what_is_no_figure_is_refused(measured: ModuleType, tmp_path: Path, template: str) -> None:
     (tmp_path / "one.json").write_text('{"a": 1, "b": null, "c": NaN, "d": [0.1, 0.2, 0.3]}')
     with pytest.raises(ValueError, match="no figure"):
