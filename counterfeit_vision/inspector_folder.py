@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptInspector", "read_inspector", "refuse_folder", "write_inspector"]
 
-FORMAT = 49
+FORMAT = 50
 
 
 @dataclass(frozen=True)

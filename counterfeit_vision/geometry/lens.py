@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arrays import Doubles, Floats
 from .laying import Laid, to_grey
-from .warp import SPREAD_OF_MAD, Target, compared, flattened, quick_median
+from .warp import SPREAD_OF_MAD, Target, compared, quick_median
 
 __all__ = ["find_lens", "straightened"]
 
@@ -32,7 +32,7 @@ def find_lens(target: Target, laid: Laid, size: tuple[int, int]) -> float:
     fields, shown = _fields(laid, size), laid.inside.astype(np.float32)
     by = np.zeros(fields.shape[1])
     for step in target.steps:
-        look = flattened(cv2.GaussianBlur(picture, (0, 0), step.blur))
+        look = target.without_light(picture, step.blur)
         column, line = step.places.astype(int)
         here = fields[:, :, line, column]
         slope = here[0] * step.slope[:, 0] + here[1] * step.slope[:, step.slope.shape[1] // 2]

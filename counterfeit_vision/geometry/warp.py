@@ -37,24 +37,36 @@ JUDGE = 2  # the step on whose grid it is judged whether a step has made it bett
 GRAIN, EDGE = 2.0, 1.5
 SPREAD_OF_MAD = 1.4826  # standard deviations in a median absolute deviation, of normal noise
 LIGHT = 8.0  # pixels of a copy of a quarter of the size, over which light is taken out
+# Least weight in that light of what says nothing in the fit. The others weigh the square of what they say: marks near
+# the edge of light goods lie otherwise before a dark floor than on white, if all of the frame counts. The marks of 60
+# goods of benchmarks/kinds.py (seeds 0, 1) and printed.py (20) correlate 0.955 in the mean between their references,
+# and 0.940 if it does; with the third or fourth power no better
+LEAST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """A picture of ``shape`` (h, w) that photos are warped onto, prepared for each of :data:`STEPS`; where it is of a
-    ``relief``, their :func:`edges` are.
+    ``relief``, their :func:`edges` are. ``lit`` (h, w) is how much each pixel counts in the light that is taken out.
     """
 
     shape: tuple[int, ...]
     steps: tuple[_Step, ...]
     relief: bool
+    lit: Floats
+
+    def without_light(self, picture: Floats, blur: float, around: int = 0) -> Floats:
+        """A photo's ``picture`` over the frame and ``around`` pixels more on each side, blurred, light taken out."""
+        lit = np.pad(self.lit, around, constant_values=LEAST)
+        return flattened(cv2.GaussianBlur(picture, (0, 0), blur), lit)
 
 
 def make_target(picture: Floats, say: Floats, drawn: Bools, *, relief: bool) -> Target:
     """From a grey ``picture`` (h, w), or the edges of a ``relief``: ``say`` (h, w) is how much each pixel counts in the
     fit, ``drawn`` (h, w) which pixels show whether it fits.
     """
-    return Target(picture.shape, tuple(_step(picture, say, drawn, *step) for step in STEPS), relief)
+    lit = np.maximum(say * say, np.float32(LEAST))
+    return Target(picture.shape, tuple(_step(picture, say, lit, drawn, *step) for step in STEPS), relief, lit)
 
 
 def edges(grey: Floats) -> Floats:
@@ -80,7 +92,7 @@ def warped_places(target: Target, seen: Floats, shown: Bools, around: int, *, en
     """
     seen = compared(seen, relief=target.relief)
     judge, steps = target.steps[JUDGE], target.steps if blurred else target.steps[1:]
-    looks = {step.blur: flattened(cv2.GaussianBlur(seen, (0, 0), step.blur)) for step in (judge, *steps)}
+    looks = {step.blur: target.without_light(seen, step.blur, around) for step in (judge, *steps)}
     there = shown.astype(np.float32)
     offset = np.zeros((2, len(_powers(HIGHEST))), np.float32)
     best = _agreement(judge, looks[judge.blur], there, around, offset)
@@ -93,16 +105,22 @@ def warped_places(target: Target, seen: Floats, shown: Bools, around: int, *, en
     return np.ascontiguousarray((places + offset @ basis).T)
 
 
-def flattened(grey: Floats) -> Floats:
-    """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow."""
+def flattened(grey: Floats, lit: Floats | None = None) -> Floats:
+    """Light taken out: less the local mean, over the local spread; both from a quarter of the size, they are slow.
+    ``lit`` (h, w), above 0, is how much each pixel counts in them; all alike where it is ``None``.
+    """
     height, width = grey.shape
     size = max(1, width // 4), max(1, height // 4)
-    mean, square = (
-        cv2.GaussianBlur(
-            cv2.resize(part, size, interpolation=cv2.INTER_AREA), (0, 0), LIGHT, borderType=cv2.BORDER_REFLECT
-        )
-        for part in (grey, grey * grey)
-    )
+
+    def smaller(part: Floats) -> Floats:
+        return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32)
+
+    def local(part: Floats) -> Floats:
+        return np.asarray(cv2.GaussianBlur(part, (0, 0), LIGHT, borderType=cv2.BORDER_REFLECT), np.float32)
+
+    weight = np.ones(size[::-1], np.float32) if lit is None else smaller(lit)
+    total = local(weight)
+    mean, square = (local(smaller(part) * weight) / total for part in (grey, grey * grey))
     spread = np.sqrt(np.maximum(square - mean * mean, 0)) + np.float32(3.0)
     mean, spread = (cv2.resize(part, (width, height)) for part in (mean, spread))
     return np.asarray(cv2.divide(cv2.subtract(grey, mean), spread), np.float32)
@@ -132,12 +150,12 @@ class _Step:
     stiff: Floats
 
 
-def _step(typical: Floats, say: Floats, drawn: Bools, blur: float, degree: int, iterations: int) -> _Step:
+def _step(typical: Floats, say: Floats, lit: Floats, drawn: Bools, blur: float, degree: int, iterations: int) -> _Step:
     """One of :data:`STEPS`, prepared for a picture as :func:`make_target` takes it."""
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)
     terms = basis[: len(_powers(degree))]
-    target = flattened(cv2.GaussianBlur(typical, (0, 0), blur))
+    target = flattened(cv2.GaussianBlur(typical, (0, 0), blur), lit)
     gx, gy = (
         cv2.Sobel(target, cv2.CV_32F, *order, scale=1 / 8)[::stride, ::stride].ravel() for order in ((1, 0), (0, 1))
     )
