@@ -172,7 +172,9 @@ def test_a_mark_that_is_not_seen_by_itself_counts_as_it_does_among_all(
     (evidence,) = Mark().score(batch)
     assert evidence.score == pytest.approx(1 - (0.7 + (0.61 + 0.97) / 2) / 2)
     assert "(correlation 0.70 together, 0.80 each by itself)." in evidence.text
-    assert evidence.references == ("2",)
+    stencil = catalog.marks_of("velmora/card").stencil
+    assert isinstance(stencil, Stencil)
+    assert evidence.references == (str(stencil.rows[stencil.most_alike(shown)]),)
 
 
 def test_a_mark_that_the_photo_cuts_off_says_nothing(

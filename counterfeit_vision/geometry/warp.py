@@ -37,35 +37,35 @@ JUDGE = 2  # the step on whose grid it is judged whether a step has made it bett
 GRAIN, EDGE = 2.0, 1.5
 SPREAD_OF_MAD = 1.4826  # standard deviations in a median absolute deviation, of normal noise
 LIGHT = 8.0  # pixels of a copy of a quarter of the size, over which light is taken out
-# Least weight in that light of what says nothing in the fit. The others weigh the square of what they say: marks near
-# the edge of light goods lie otherwise before a dark floor than on white, if all of the frame counts. The marks of 60
-# goods of benchmarks/kinds.py (seeds 0, 1) and printed.py (20) correlate 0.955 in the mean between their references,
-# and 0.940 if it does; with the third or fourth power no better
+# Least weight in the light near the marks; others weigh the square of what they say in the fit, and with its fourth
+# power nothing fits better
 LEAST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
     """A picture of ``shape`` (h, w) that photos are warped onto, prepared for each of :data:`STEPS`; where it is of a
-    ``relief``, their :func:`edges` are. ``lit`` (h, w) is how much each pixel counts in the light that is taken out.
+    ``relief``, their :func:`edges` are. ``lit`` (h, w) is how much each pixel counts in the light that is taken out;
+    all count alike where it is ``None``.
     """
 
     shape: tuple[int, ...]
     steps: tuple[_Step, ...]
     relief: bool
-    lit: Floats
+    lit: Floats | None = None
 
     def without_light(self, picture: Floats, blur: float, around: int = 0) -> Floats:
         """A photo's ``picture`` over the frame and ``around`` pixels more on each side, blurred, light taken out."""
-        lit = np.pad(self.lit, around, constant_values=LEAST)
+        lit = None if self.lit is None else np.pad(self.lit, around, constant_values=LEAST)
         return flattened(cv2.GaussianBlur(picture, (0, 0), blur), lit)
 
 
-def make_target(picture: Floats, say: Floats, drawn: Bools, *, relief: bool) -> Target:
+def make_target(picture: Floats, say: Floats, drawn: Bools, *, relief: bool, near: bool = False) -> Target:
     """From a grey ``picture`` (h, w), or the edges of a ``relief``: ``say`` (h, w) is how much each pixel counts in the
-    fit, ``drawn`` (h, w) which pixels show whether it fits.
+    fit, ``drawn`` (h, w) which pixels show whether it fits. ``near``: the light that is taken out is that of what has a
+    say.
     """
-    lit = np.maximum(say * say, np.float32(LEAST))
+    lit = np.maximum(say * say, np.float32(LEAST)) if near else None
     return Target(picture.shape, tuple(_step(picture, say, lit, drawn, *step) for step in STEPS), relief, lit)
 
 
@@ -150,7 +150,9 @@ class _Step:
     stiff: Floats
 
 
-def _step(typical: Floats, say: Floats, lit: Floats, drawn: Bools, blur: float, degree: int, iterations: int) -> _Step:
+def _step(
+    typical: Floats, say: Floats, lit: Floats | None, drawn: Bools, blur: float, degree: int, iterations: int
+) -> _Step:
     """One of :data:`STEPS`, prepared for a picture as :func:`make_target` takes it."""
     stride = round(blur) + 1
     places, basis = _basis(typical.shape, stride)

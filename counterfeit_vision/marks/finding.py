@@ -26,7 +26,7 @@ from ..geometry.keypoints import (
 )
 from ..geometry.laying import Laid, Pyramid, enlarging, lay, mapped, scaled, to_grey
 from ..geometry.versions import without_light
-from ..geometry.warp import correlation, edges
+from ..geometry.warp import Target, correlation, edges
 from ..threads import cached_property
 from ..types import Region
 from ..wording import number
@@ -282,10 +282,10 @@ def _best(
     best: Found | None, stencil: Stencil, pyramid: Pyramid, proposals: Sequence[Matrix], *, blurred: bool
 ) -> Found | None:
     """The ``best`` so far, or what fits better by one of the ``proposals``: found marks before others, then what each
-    mark says, all alike. Once one is sure, and each mark in its place, no more are tried.
+    mark says, all alike. Once each mark is sure, no more are tried.
     """
     for matrix in proposals:
-        if best is not None and best.likeness > SURE and min(best.likenesses) >= FOUND:
+        if best is not None and min(best.likenesses) > SURE:
             break
         found = _over_versions(stencil, pyramid, matrix, blurred=blurred)
         if found is not None and (best is None or _fit(found) > _fit(best)):
@@ -316,9 +316,25 @@ def _over_versions(stencil: Stencil, pyramid: Pyramid, matrix: Matrix, *, blurre
 
 def lay_over(stencil: Stencil, pyramid: Pyramid, matrix: Matrix, *, blurred: bool) -> Found | None:
     """The photo laid over a stencil of one version from a start (:func:`~counterfeit_vision.geometry.laying.lay`), if
-    it shows the marks.
+    it shows the marks: in the light near them; or, unless each is sure so, in that of all of the frame, if they are
+    more like the genuine ones by it, or found by neither: what surrounds them tells their place then.
+
+    Between the references of 60 goods of benchmarks/kinds.py (seeds 0, 1) and printed.py (20), whose packshots are on
+    white, the marks correlate 0.955 in the mean, and 0.940 in the light of all of the frame; on 96 photos of such on
+    floors 0.967 and 0.939, and 1 and 4 of these have a mark with less than 0.6.
     """
-    laid = lay(stencil.target, pyramid, matrix, enough=FOUND, blurred=blurred)
+    near = _over(stencil, stencil.near_target, pyramid, matrix, blurred=blurred)
+    if near is not None and min(near.likenesses) > SURE:
+        return near
+    wide = _over(stencil, stencil.target, pyramid, matrix, blurred=blurred)
+    if near is not None and near.likeness >= FOUND and (wide is None or _fit(near) > _fit(wide)):
+        return near
+    return wide
+
+
+def _over(stencil: Stencil, target: Target, pyramid: Pyramid, matrix: Matrix, *, blurred: bool) -> Found | None:
+    """:func:`lay_over` by one of a stencil's targets."""
+    laid = lay(target, pyramid, matrix, enough=FOUND, blurred=blurred)
     if laid is None:
         return None
     drawn = stencil.drawn & laid.inside

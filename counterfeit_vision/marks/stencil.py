@@ -115,9 +115,20 @@ class Stencil:
     @cached_property
     def target(self) -> Target:
         """What a photo is warped onto: :attr:`picture`, by what is drawn in the boxes and, less, what surrounds it."""
+        return make_target(self.picture, self._say, self.drawn, relief=self.relief)
+
+    @cached_property
+    def near_target(self) -> Target:
+        """The same in the light near the marks: those near the edge of light goods look otherwise before a dark floor
+        than on white, if that of all of the frame is taken out.
+        """
+        return make_target(self.picture, self._say, self.drawn, relief=self.relief, near=True)
+
+    @cached_property
+    def _say(self) -> Floats:
+        """(h, w): how much each pixel counts in the warp."""
         near = cv2.dilate(self.drawn.astype(np.uint8), np.ones((2 * BESIDE + 1, 2 * BESIDE + 1), np.uint8)) > 0
-        say = cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0)
-        return make_target(self.picture, say.astype(np.float32), self.drawn, relief=self.relief)
+        return np.asarray(cv2.GaussianBlur(np.where(near, 1.0, ELSEWHERE), (0, 0), 4.0), np.float32)
 
     @cached_property
     def outlines(self) -> Floats:
