@@ -22,6 +22,11 @@ class Said(NamedTuple):
         return self.out.rstrip("\n").splitlines()[-1]
 
     @property
+    def notes(self) -> list[str]:
+        """What it noted, without warnings: which of a few small photos look odd is another matter."""
+        return [line.removeprefix("note: ") for line in self.err.splitlines() if line.startswith("note: ")]
+
+    @property
     def data(self) -> dict[str, Any]:
         return json.loads(self.out)
 

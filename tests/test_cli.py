@@ -192,7 +192,7 @@ def test_a_journal_with_too_few_fakes_calibrates_on_genuine_listings_alone_and_s
     said = run(*command, "--quiet")
     assert (said.code, "From fakes" in said.out) == (0, False)
     told = "3 fakes of 3 groups are too few to learn from: at least 10 of 4 groups are needed"
-    assert said.err == f"note: {journal.path}: {told}; calibrating on the genuine listings alone\n"
+    assert said.notes == [f"{journal.path}: {told}; calibrating on the genuine listings alone"]
     said = run(*command, "--fakes", market.folder / "photos" / Path(row["photos"][0]).name)
     assert (said.code, "too few to learn from" in said.err) == (2, True)
 
@@ -208,8 +208,9 @@ def test_a_journal_whose_fakes_can_not_be_read_calibrates_on_genuine_listings_al
     command = ("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path, "--quiet")
     said = run(*command)
     assert (said.code, "Calibrated on 30 genuine photos" in said.out, "From fakes" in said.out) == (0, True, False)
-    told = re.escape(f"note: {journal.path}: no fakes to learn from: 0 fakes of 0 groups are too few")
-    assert re.match(f"{told}.*; calibrated on the genuine listings alone\n", said.err)
+    told = re.escape(f"{journal.path}: no fakes to learn from: 0 fakes of 0 groups are too few")
+    (note,) = said.notes
+    assert re.fullmatch(f"{told}.*; calibrated on the genuine listings alone", note)
     said = run(*command, "--costs", "50", "1")
     assert (said.code, "0 fakes of 0 groups are too few" in said.err) == (2, True)
 
@@ -226,7 +227,7 @@ def test_genuine_listings_of_a_journal_that_the_catalogue_has_overtaken_are_left
     said = run("calibrate", catalog, market.calibration, "--out", tmp_path / "i", "--journal", journal.path, "--quiet")
     assert (said.code, "Calibrated on 31 genuine photos" in said.out) == (0, True)
     told = "2 genuine listings left out, whose product the catalogue does not hold, or one of whose photos it does"
-    assert said.err == f"note: {journal.path}: {told}: taken in, retired\n"
+    assert said.notes == [f"{journal.path}: {told}: taken in, retired"]
 
 
 def decide(journal: Journal, photo: Path, decided: str, **told: Any) -> None:
