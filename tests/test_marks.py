@@ -208,7 +208,8 @@ def test_where_a_small_copy_leaves_no_doubt_the_marks_are_as_near_the_truth_as_a
     assert isinstance(slow, Found)
     truth = cv2.perspectiveTransform(stencil.warps[0], view)
     fast_off, slow_off = (np.abs(found.warp - truth)[stencil.drawn].max() for found in (fast, slow))
-    assert max(fast_off, slow_off) < 0.3  # pixels, of what is drawn: on bare ground nothing tells
+    assert fast_off < min(0.35, slow_off + 0.15)  # pixels, of what is drawn: on bare ground nothing tells
+    assert slow_off < 0.3
     assert fast.likeness == pytest.approx(slow.likeness, abs=0.01)
 
 
