@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from . import heads, market, metrics
     from .cache import EmbeddingCache
     from .catalog import Catalog
-    from .change import Change
     from .drift import Alarm, Drift
     from .encoders import load_encoder
     from .errors import (
@@ -51,7 +50,6 @@ _HOMES = {
     "Alarm": "drift",
     "Catalog": "catalog",
     "CatalogError": "errors",
-    "Change": "change",
     "CorruptCatalogError": "errors",
     "CounterfeitVisionError": "errors",
     "DecodeError": "errors",
@@ -88,7 +86,6 @@ __all__ = [  # written out, as type checkers need it
     "Alarm",
     "Catalog",
     "CatalogError",
-    "Change",
     "CorruptCatalogError",
     "CounterfeitVisionError",
     "DecodeError",

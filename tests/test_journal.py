@@ -1,4 +1,4 @@
-"""The journal grows only, survives a crash, notices a change, and says what a calibration moved."""
+"""The journal grows only, survives a crash, and notices a change."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ import numpy as np
 import pytest
 
 from counterfeit_vision import journal as module
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.change import Change
-from counterfeit_vision.enough import split_groups
 from counterfeit_vision.errors import CatalogError, InputError
 from counterfeit_vision.journal import Journal
 from counterfeit_vision.types import LONGEST_ID, Failure, Listing, PhotoView, Verdict
@@ -497,46 +494,6 @@ def test_what_can_not_be_kept_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the same"):
         journal.add(listing("b"), verdict("a"), "fake", by="anna")
     assert not journal.path.exists()
-
-
-def test_a_change_says_what_moved_and_what_did_not() -> None:
-    def calibrated(photos: int, alpha: float, heads: Sequence[str] = "a", generation: str = "g") -> Calibration:
-        scores = np.random.default_rng(photos).standard_normal((photos, len(heads)))
-        first = split_groups([str(n) for n in range(photos)])
-        return Calibration.fit(heads, scores, {}, first=first, alpha=alpha, generation=generation)
-
-    change = Change(calibrated(60, 0.1), calibrated(90, 0.1))
-    assert "behind p-values: 40 -> 60" in str(change)
-    assert "may be suspected: 10 % (as before)" in str(change)
-    assert change.now_suspected is not None
-    assert change.now_suspected <= 0.3
-    json.dumps(change.now_suspected)
-    plain = calibrated(60, 0.1)
-    learned = calibrated(60, 0.1, ["a", "learned"])  # another head each time
-    for before, after in [
-        (plain, calibrated(60, 0.1, "ab")),
-        (plain, calibrated(60, 0.1, generation="one more reference")),
-        (learned, learned),
-    ]:
-        assert Change(before, after).now_suspected is None
-        assert "now suspected" not in str(Change(before, after))
-
-
-def test_a_change_of_what_is_calibrated_by_itself_leaves_open_who_is_now_suspected() -> None:
-    """All photos were ranked with the rarest ones, and a third or none of them said to be suspected."""
-    kinds = ["bag"] * 150 + ["belt"] * 150 + ["cap"] * 12
-    brands = [f"brand {row % 3}" for row in range(len(kinds))]
-    scores = np.random.default_rng(0).standard_normal((len(kinds), 1)) + 3 * (np.array(kinds) == "bag")[:, None]
-    first = split_groups([str(row) for row in range(len(kinds))])
-    plain, by_kind, by_brand, fewer = (
-        Calibration.fit(["a"], scores, {}, first=first, alpha=0.05, generation="g", strata=strata)
-        for strata in (None, kinds, brands, ["bag"] * 300 + ["hat"] * 12)
-    )
-    for before, after in [(plain, by_kind), (plain, by_brand), (by_kind, by_brand), (by_brand, by_kind)]:
-        assert Change(before, after).now_suspected is None
-        assert "now suspected" not in str(Change(before, after))
-    for before, after in [(plain, plain), (by_kind, plain), (by_kind, by_kind), (by_kind, fewer), (fewer, by_kind)]:
-        assert 0 < Change(before, after).now_suspected < 0.1
 
 
 def test_a_journal_is_a_file() -> None:

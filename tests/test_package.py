@@ -74,7 +74,6 @@ ORDER = [
     "policy",
     "calibrate",
     "drift",
-    "change",
     "journal",
     "judging",
     "copies",

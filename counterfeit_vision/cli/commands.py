@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CatalogError, InputError, require
+from ..errors import InputError, require
 from ..wording import first_few, number, printable
 from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out, told_when_stopped
 from .output import Outcome, Talk, decision_table, failure_lines, table
@@ -80,7 +80,6 @@ def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..change import Change
     from ..heads.learned import too_few
     from ..inspector import Inspector
     from ..inspector_folder import refuse_folder
@@ -101,7 +100,6 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
         fakes = None
         talk.note(f"note: {args.journal}: {why}; calibrating on the genuine listings alone")
     _refuse_settings(args, fakes is not None)
-    before = _calibration_in(args.out, talk)
     catalog = loaded(args, talk)
     genuine, broken = _with(args.genuine, _of_today(drawn, catalog, args.journal, talk), as_it_is=apart)
     talk.step(f"Encoding the genuine photos of {args.genuine} ...")
@@ -121,10 +119,6 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     data = {"inspector": str(args.out), **data, "doubts": list(inspector.doubts)}
     if inspector.lesson is not None:
         text.append(f"From fakes: {inspector.lesson}.")
-    if before is not None:
-        changes = str(Change(before, calibration)).splitlines()
-        text += ["", f"Changed in {args.out}:", *(f"  {line}" for line in changes)]
-        data["change"] = changes
     return Outcome(data, text, [*broken, *broken_fakes, *inspector.failures], args.out)
 
 
@@ -176,19 +170,6 @@ def _refuse_settings(args: argparse.Namespace, fakes: bool) -> None:
         raise InputError("--base-rate and --costs need --fakes, or a journal with fakes enough to learn from")
     if fakes and args.leave_one_out:
         raise InputError("--leave-one-out is for genuine photos alone; with fakes, a part has to be kept aside")
-
-
-def _calibration_in(folder: Path, talk: Talk) -> Calibration | None:
-    """The calibration that is about to be replaced, if there is one, to say what changes."""
-    from ..inspector_folder import read_inspector
-
-    if not (folder / "inspector.json").is_file():
-        return None
-    try:
-        return read_inspector(folder).calibration
-    except CatalogError as error:
-        talk.note(f"note: what changes can't be said: {error}")
-        return None
 
 
 def _told(calibration: Calibration, group: str) -> tuple[dict[str, Any], list[str]]:
