@@ -25,9 +25,9 @@ import numpy as np
 import counterfeit_vision as cv
 from counterfeit_vision.evaluation import Evaluation, Judged, evaluate
 from counterfeit_vision.evaluation.figures import Columns
-from counterfeit_vision.manifests import read_listings, read_references
+from counterfeit_vision.evaluation.metrics import bootstrap_interval, risk_coverage_area
+from counterfeit_vision.io.manifests import read_listings, read_references
 from counterfeit_vision.market import render
-from counterfeit_vision.metrics import bootstrap_interval, risk_coverage_area
 
 SEEDS = {"test": 304, "val": 5}
 LISTINGS, CALIBRATION, CARTONS = 150, 80, 160  # of the market, its genuine photos, and those of cartons

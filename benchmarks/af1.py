@@ -32,13 +32,13 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.enough import split_groups
+from counterfeit_vision.calibration.conformal import conformal_p
+from counterfeit_vision.calibration.probability import Probability
+from counterfeit_vision.calibration.split import split_groups
+from counterfeit_vision.encoders.batching import EncodedPhoto, encode_photos
+from counterfeit_vision.evaluation.metrics import auroc, bootstrap_interval, brier, expected_calibration_error
 from counterfeit_vision.heads import LearnedHead, learned
 from counterfeit_vision.judging import JudgedPhoto, judge
-from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error
-from counterfeit_vision.probability import Probability
-from counterfeit_vision.ranking import conformal_p
-from counterfeit_vision.stream import EncodedPhoto, encode_photos
 
 PARTITIONS = 4  # ways to part the scenes
 FOLDS = 5

@@ -26,7 +26,7 @@ from encode import real_photos
 from rounds import ENCODER
 
 import counterfeit_vision as cv
-from counterfeit_vision.decode import decode
+from counterfeit_vision.io.decode import decode
 
 Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (N, 3, S, S) float32 -> (N, D) unit, (N, P, E)
 

@@ -38,8 +38,8 @@ import numpy as np
 from scipy.stats import betabinom
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.split import split_groups
 from counterfeit_vision.heads import Head, Patches, Product, Similarity
 from counterfeit_vision.judging import judge as heads_say
 from counterfeit_vision.judging import scores_of

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import auroc, bootstrap_interval
+from counterfeit_vision.evaluation.metrics import auroc, bootstrap_interval
 
 REFERENCES, CALIBRATION = 4, 150
 CHANGES = ("mirrored", "replaced", "missing", "retyped", "recoloured", "smaller", "moved")

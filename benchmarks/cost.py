@@ -27,11 +27,11 @@ import rounds
 import torch
 
 import counterfeit_vision as cv
-from counterfeit_vision.decode import decode
+from counterfeit_vision.encoders.batching import encode_photos, stack
 from counterfeit_vision.heads import Head, Suspects, default_heads
+from counterfeit_vision.io.decode import decode
+from counterfeit_vision.io.manifests import read_listings
 from counterfeit_vision.judging import NEIGHBOURS, judge
-from counterfeit_vision.manifests import read_listings
-from counterfeit_vision.stream import encode_photos, stack
 
 SEED = 3
 SAME = 1e-4  # a score in one batch or thread and in others: the close-ups' encoding may sum in another order

@@ -18,7 +18,7 @@ import data
 import numpy as np
 from numpy.typing import NDArray
 
-from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 
 SLACK = 2  # pixels that an edge may lie off
 LEVEL = 140.0  # levels of 255 by which a region deviates

@@ -33,7 +33,7 @@ from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.clip import ClipForward
-from counterfeit_vision.preprocess import Preprocess
+from counterfeit_vision.encoders.preprocess import Preprocess
 
 COSINE = {"float32": 0.9999, "bfloat16": 0.9998}  # to open_clip's loop, at the least; preprocessing is part of it
 SHEETS = "sheets of real photos"

@@ -30,11 +30,11 @@ import rounds
 from encode import loop
 
 import counterfeit_vision as cv
-from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.decode import decode
-from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.stream import encode_photos
+from counterfeit_vision.encoders.batching import encode_photos
+from counterfeit_vision.encoders.preprocess import Preprocess
+from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.io.cache import EmbeddingCache
+from counterfeit_vision.io.decode import decode
 from counterfeit_vision.types import Embeddings
 
 RENDERED = 40

@@ -17,10 +17,10 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.decode import decode
-from counterfeit_vision.foreground import load_foreground, product_mask
-from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.preprocess import patches_on_photo
+from counterfeit_vision.encoders.foreground import load_foreground, product_mask
+from counterfeit_vision.encoders.preprocess import patches_on_photo
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
+from counterfeit_vision.io.decode import decode
 
 SEED = 503  # the head was taught on 500 and 502, and settings chosen on 501
 

@@ -16,7 +16,7 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import bootstrap_interval, mean_average_precision, recall_at_k
+from counterfeit_vision.evaluation.metrics import bootstrap_interval, mean_average_precision, recall_at_k
 
 DRAWS = 5
 PHONE_PHOTOS = 5

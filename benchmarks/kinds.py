@@ -27,7 +27,7 @@ import printed
 from PIL import Image, ImageDraw
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 
 SEEDS = (19,)  # chose nothing
 DEVELOPMENT = 3  # seeds below are for it

@@ -28,14 +28,14 @@ import numpy as np
 from market_scores import Scores
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import split_groups
+from counterfeit_vision._version import code_sha256
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import conformal_p
+from counterfeit_vision.calibration.split import split_groups
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 from counterfeit_vision.heads import Price, default_heads
 from counterfeit_vision.judging import judge, scores_of
 from counterfeit_vision.market import render
-from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.ranking import conformal_p
-from counterfeit_vision.version import code_sha256
 
 SEEDS, CALIBRATION, LISTINGS = (262, 263), 80, 240
 PHOTOS, ALPHA, SPLITS = 3, 0.05, 20

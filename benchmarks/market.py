@@ -37,16 +37,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import counterfeit_vision as cv
+from counterfeit_vision.calibration.fusion import Merger
+from counterfeit_vision.calibration.standardize import LEAST_EXCESS, Usual
+from counterfeit_vision.calibration.support import COVERED
+from counterfeit_vision.encoders.batching import encode_photos
+from counterfeit_vision.evaluation.metrics import auroc, bootstrap_interval
 from counterfeit_vision.heads import Ink, Layout, Patches, Strokes, Wordmark
+from counterfeit_vision.io.manifests import read_references
 from counterfeit_vision.judging import suspects_of
-from counterfeit_vision.manifests import read_references
 from counterfeit_vision.market import ATTACKS, render
 from counterfeit_vision.market.attacks import STRENGTHS, Alteration
-from counterfeit_vision.merge import Merger
-from counterfeit_vision.metrics import auroc, bootstrap_interval
-from counterfeit_vision.quality import COVERED
-from counterfeit_vision.stream import encode_photos
-from counterfeit_vision.usual import LEAST_EXCESS, Usual
 
 CALIBRATION = 40  # other genuine photos of each market
 CLAIMS = ("patches", "strokes", "ink", "layout", "wordmark")

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 import counterfeit_vision as cv
+from counterfeit_vision._version import code_sha256
+from counterfeit_vision.encoders.batching import encode_photos
 from counterfeit_vision.heads import Head, default_heads, learned
 from counterfeit_vision.judging import JudgedPhoto, scores_of
 from counterfeit_vision.judging import judge as heads_say
 from counterfeit_vision.market import Market, render
-from counterfeit_vision.stream import encode_photos
-from counterfeit_vision.version import code_sha256
 
 # Never used for development, nor when the price's weight was chosen, as 250 to 253 were
 SEEDS = (*range(254, 262), 264, 265)

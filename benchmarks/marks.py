@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 import counterfeit_vision as cv
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 from counterfeit_vision.market import render
-from counterfeit_vision.metrics import bootstrap_interval
 
 
 def overlap(a: cv.Region, b: cv.Region) -> float:

@@ -3,8 +3,8 @@
     python benchmarks/patches.py           # --quick: fewer references; --check: the answers only
 
 **Against references**: how well each of a photo's 120 product patches is matched in each of 190 references, half of
-whose patches are background: what the similarity head asks of a photo (``search/late.py``). Beside it one reference at
-a time, and all of them in one product with the background masked after it.
+whose patches are background: what the similarity head asks of a photo (``index/late_interaction.py``). Beside it one
+reference at a time, and all of them in one product with the background masked after it.
 
 **Against a bank**: the distance of 196 tokens of 768 numbers to the nearest of 10,000, as PatchCore searches its memory
 bank. The peer is anomalib's ``nearest_neighbors`` with one neighbour, written out here, and ``torch.cdist``. Ours is a
@@ -30,7 +30,7 @@ from encode import real_photos
 from rounds import ENCODER
 
 import counterfeit_vision as cv
-from counterfeit_vision.search.late import best_in, compared_tokens
+from counterfeit_vision.index.late_interaction import best_in, compared_tokens
 
 GROUP = 50
 SPREADS = 4  # of the rounding error, by which a candidate's score may lie below the best

@@ -27,13 +27,13 @@ import numpy as np
 from market_scores import Scores
 
 import counterfeit_vision as cv
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import split_groups
-from counterfeit_vision.merge import Merger
-from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.ranking import conformal_p
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import conformal_p
+from counterfeit_vision.calibration.fusion import Merger
+from counterfeit_vision.calibration.split import split_groups
+from counterfeit_vision.calibration.standardize import Usual
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 from counterfeit_vision.types import DECISIONS
-from counterfeit_vision.usual import Usual
 
 SEEDS, LISTINGS = tuple(range(382, 390)), 160  # never used for development; 80 fakes a market
 ALPHA = 0.05

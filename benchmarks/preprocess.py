@@ -28,8 +28,8 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from counterfeit_vision.decode import decode
-from counterfeit_vision.preprocess import Preprocess
+from counterfeit_vision.encoders.preprocess import Preprocess
+from counterfeit_vision.io.decode import decode
 
 SIZE = 224
 MEAN, STD = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD

@@ -31,8 +31,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import counterfeit_vision as cv
+from counterfeit_vision.evaluation.metrics import auroc, bootstrap_interval
 from counterfeit_vision.market.svg import path_polygons, read_svg
-from counterfeit_vision.metrics import auroc, bootstrap_interval
 
 SEEDS = (35, 36, 37)
 DEVELOPMENT = 23  # seeds below are for it

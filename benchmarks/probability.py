@@ -23,10 +23,16 @@ import market_scores
 import numpy as np
 from market_scores import Scores
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.split import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, split_groups
+from counterfeit_vision.evaluation.metrics import (
+    auroc,
+    bootstrap_interval,
+    brier,
+    expected_calibration_error,
+    reliability,
+)
 from counterfeit_vision.heads import LearnedHead
-from counterfeit_vision.metrics import auroc, bootstrap_interval, brier, expected_calibration_error, reliability
 
 ALPHA = 0.05
 TEACHING = 80  # listings a seed whose fakes are shown

@@ -22,7 +22,7 @@ import numpy as np
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
-from counterfeit_vision.metrics import auroc, bootstrap_interval
+from counterfeit_vision.evaluation.metrics import auroc, bootstrap_interval
 
 CATALOGUE_SHARE, CALIBRATION_SHARE = 0.3, 0.4  # of the genuine scenes; the rest is inspected
 

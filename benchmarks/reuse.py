@@ -31,13 +31,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 import counterfeit_vision as cv
-from counterfeit_vision.decode import decode
+from counterfeit_vision.align.local_features import Traits, find_traits
+from counterfeit_vision.encoders.batching import encode_photos
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 from counterfeit_vision.heads.reuse import Reuse, is_copy
+from counterfeit_vision.heads.same_photo import SAME_PHOTO, compare_traits
+from counterfeit_vision.io.decode import decode
 from counterfeit_vision.judging import suspects_of
-from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.same_photo import SAME_PHOTO, compare_traits
-from counterfeit_vision.stream import encode_photos
-from counterfeit_vision.traits import Traits, find_traits
 from counterfeit_vision.types import Failure
 
 Pair = tuple[Path, Path]

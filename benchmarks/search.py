@@ -17,8 +17,8 @@ import numpy as np
 import rounds
 import torch
 
-from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.search.faiss import FaissIndex
+from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.index.faiss import FaissIndex
 
 DIMENSIONS, K = 512, 10
 

@@ -46,7 +46,7 @@ from printed import (
 )
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 
 SEEDS = (97, 98)
 # Genuine photos and fakes of each kind

@@ -17,8 +17,8 @@ import data
 import numpy as np
 
 import counterfeit_vision as cv
+from counterfeit_vision.evaluation.metrics import auroc
 from counterfeit_vision.heads import Similarity, Suspects
-from counterfeit_vision.metrics import auroc
 
 DRAWS = 5
 LEFT_OUT = 15

@@ -21,10 +21,10 @@ import data
 import lettering
 import numpy as np
 
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
+from counterfeit_vision.heads.confusables import edit_distance
 from counterfeit_vision.heads.line_comparison import LineComparison, compare_wordmark
-from counterfeit_vision.lookalikes import edit_distance
-from counterfeit_vision.metrics import bootstrap_interval
-from counterfeit_vision.ocr import Reader, TextLine
+from counterfeit_vision.heads.ocr import Reader, TextLine
 
 GENUINE = {"development": 3, "test": 2}  # photos of each genuine mark
 METHODS = ("wordmark", "glyphs alone", "reading alone", "edit distance", "pixel correlation")

@@ -43,7 +43,7 @@ from printed import (
 )
 
 import counterfeit_vision as cv
-from counterfeit_vision.metrics import bootstrap_interval
+from counterfeit_vision.evaluation.metrics import bootstrap_interval
 
 SEEDS = (15, 16)
 WEAR = ("faded", "cracked", "bleached", "scratched", "stained", "tagged")

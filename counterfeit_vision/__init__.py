@@ -18,14 +18,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import heads, market, metrics
-    from .cache import EmbeddingCache
-    from .catalog import Catalog
-    from .drift import Alarm, Drift
+    from . import heads, market
+    from .calibration.drift import Alarm, Drift
     from .encoders import load_encoder
+    from .encoders.batching import embed
     from .errors import (
         CatalogError,
         CorruptCatalogError,
@@ -39,23 +38,24 @@ if TYPE_CHECKING:
         NotCalibratedError,
         WeightsError,
     )
-    from .evaluation import Evaluation, evaluate
+    from .evaluation import Evaluation, evaluate, metrics
+    from .index.catalog import Catalog
     from .inspector import Inspector
-    from .journal import Journal
+    from .io.cache import EmbeddingCache
     from .report import Report
-    from .stream import embed
+    from .report.review_log import Journal
     from .types import Embeddings, Evidence, Failure, Listing, Matches, PhotoView, Reference, Region, Seller, Verdict
 
 _HOMES = {
-    "Alarm": "drift",
-    "Catalog": "catalog",
+    "Alarm": "calibration.drift",
+    "Catalog": "index.catalog",
     "CatalogError": "errors",
     "CorruptCatalogError": "errors",
     "CounterfeitVisionError": "errors",
     "DecodeError": "errors",
-    "Drift": "drift",
+    "Drift": "calibration.drift",
     "DuplicateIdError": "errors",
-    "EmbeddingCache": "cache",
+    "EmbeddingCache": "io.cache",
     "Embeddings": "types",
     "Evaluation": "evaluation",
     "Evidence": "types",
@@ -63,7 +63,7 @@ _HOMES = {
     "FingerprintError": "errors",
     "InputError": "errors",
     "Inspector": "inspector",
-    "Journal": "journal",
+    "Journal": "report.review_log",
     "Listing": "types",
     "ManifestError": "errors",
     "Matches": "types",
@@ -76,11 +76,11 @@ _HOMES = {
     "Seller": "types",
     "Verdict": "types",
     "WeightsError": "errors",
-    "embed": "stream",
+    "embed": "encoders.batching",
     "evaluate": "evaluation",
     "load_encoder": "encoders",
 }
-_ROOMS = ("heads", "market", "metrics")
+_ROOMS = {"heads": "heads", "market": "market", "metrics": "evaluation.metrics"}
 
 __all__ = [  # written out, as type checkers need it
     "Alarm",
@@ -125,7 +125,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     elif name in _ROOMS:
-        value = importlib.import_module(f".{name}", __name__)
+        value = importlib.import_module(f".{_ROOMS[name]}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from .catalog import Catalog
-from .copies import Shown
 from .errors import InputError
 from .heads import Reuse
+from .heads.copies import Shown
 from .heads.reuse import is_copy
+from .index.catalog import Catalog
 from .judging import JudgedPhoto, borrowed, distinct, said, usable
 from .types import Failure, Listing
-from .wording import first_few
+from .types.wording import first_few
 
 __all__ = ["Examples", "check_genuine", "examples_of", "fake_examples", "name_by_content"]
 

@@ -9,28 +9,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from .authorised import Authorised, pairs
-from .cache import EmbeddingCache
-from .calibrate import Calibration
-from .catalog import Catalog
-from .checks import as_path, as_share, check_settings, group_names
-from .copies import Shown
-from .deciding import Decider
-from .enough import photos_needed, refuse_too_few
+from ._version import made_by
+from .calibration.calibrator import Calibration
+from .calibration.split import photos_needed, refuse_too_few
+from .decision.authorised import Authorised, pairs
+from .decision.deciding import Decider
+from .decision.policy import Policy
 from .errors import CatalogError, InputError, NotCalibratedError
 from .examples import Examples, check_genuine, examples_of, fake_examples, name_by_content
 from .heads import Head, LearnedHead, Lesson, Price, default_heads
 from .heads.base import fingerprint_of
+from .heads.copies import Shown
 from .heads.learned import too_few
+from .index.catalog import Catalog
 from .inspector_folder import KeptInspector, read_inspector, write_inspector
+from .io.cache import EmbeddingCache
+from .io.manifests import read_listings
 from .judging import JudgedPhoto, Listings, borrowed, judge, strata_of, usable
-from .manifests import read_listings
-from .policy import Policy
 from .report import Report
 from .teaching import teach
 from .types import Failure, Listing, Verdict, check_list
-from .version import made_by
-from .wording import claim_name, first_few, number
+from .types.checks import as_path, as_share, check_settings, group_names
+from .types.wording import claim_name, first_few, number
 
 __all__ = ["Inspector"]
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .authorised import pairs
-from .cache import EmbeddingCache
-from .calibrate import Calibration
-from .checks import check_settings
+from ._version import made_by
+from .calibration.calibrator import Calibration
+from .decision.authorised import pairs
 from .errors import CatalogError, InputError
-from .files import alone, contents, refuse_file, replace_file
 from .heads import LearnedHead, Price
-from .sealed import is_sealed, remove_old, sealed
-from .version import made_by
-from .wording import printable
+from .io.cache import EmbeddingCache
+from .io.files import alone, contents, refuse_file, replace_file
+from .io.storage import is_sealed, remove_old, sealed
+from .types.checks import check_settings
+from .types.wording import printable
 
 if TYPE_CHECKING:
     from .encoders.base import Encoder

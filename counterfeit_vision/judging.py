@@ -23,22 +23,22 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .arrays import Bools, Doubles, Ints
-from .cache import EmbeddingCache, opened
-from .catalog import Catalog
+from ._arrays import Bools, Doubles, Ints
+from ._concurrency import counting
+from .calibration.standardize import LARGEST
+from .calibration.support import Quality
 from .encoders.base import name_of, precision_of
+from .encoders.batching import EncodedPhoto, encode_photos, stack, turned
 from .errors import DecodeError, InputError
 from .heads import Head, Mark, Reuse, Suspects
 from .heads.base import fingerprint_of
 from .heads.reuse import is_copy
-from .manifests import count_listings, read_listings
-from .memory import Memory
-from .neighbours import runner_up
-from .progress import counting
-from .quality import Quality
-from .stream import EncodedPhoto, encode_photos, stack, turned
+from .index.catalog import Catalog
+from .index.neighbours import runner_up
+from .io.cache import EmbeddingCache, opened
+from .io.manifests import count_listings, read_listings
+from .io.memory import Memory
 from .types import Evidence, Failure, Listing, Photo, PhotoView, Region, composed
-from .usual import LARGEST
 
 __all__ = [
     "JudgedPhoto",

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Doubles
-from .cache import EmbeddingCache
-from .calibrate import Calibration
-from .catalog import Catalog
-from .enough import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, split_groups
+from ._arrays import Bools, Doubles
+from .calibration.calibrator import Calibration
+from .calibration.fusion import stand_apart
+from .calibration.split import FIT_SHARE, FIT_SHARE_WITH_FAKES, conformal_needed, split_groups
+from .calibration.support import UsualQuality
+from .encoders.batching import EncodedPhoto, encode_photos
 from .errors import InputError
 from .examples import Examples
 from .heads import Head, LearnedHead, Lesson, Reuse
 from .heads.reuse import is_copy
+from .index.catalog import Catalog
+from .io.cache import EmbeddingCache
 from .judging import JudgedPhoto, borrowed, kinds_of, said, scores_of
-from .merge import stand_apart
-from .quality import UsualQuality
-from .stream import EncodedPhoto, encode_photos
 from .types import Evidence
 
 __all__ = ["Taught", "teach"]

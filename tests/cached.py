@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from counterfeit_vision.cache import CachedPhoto, EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.io.cache import CachedPhoto, EmbeddingCache
 
 
 def photo(seed: int, *, patches: bool = True) -> CachedPhoto:

@@ -26,18 +26,18 @@ from command_line import Run, Said
 from PIL import Image
 from verdicts import failure, verdict
 
-from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.cli import main
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.batching import encode_photos
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import Suspects
+from counterfeit_vision.heads.ocr import Reader, shared_reader
+from counterfeit_vision.index.catalog import Catalog
 from counterfeit_vision.inspector import Inspector
+from counterfeit_vision.io.files import cache_dir
 from counterfeit_vision.judging import suspects_of
-from counterfeit_vision.ocr import Reader, shared_reader
-from counterfeit_vision.stream import encode_photos
 from counterfeit_vision.types import Failure, Listing, Reference, Verdict
-from counterfeit_vision.weights import cache_dir
 
 pytest.register_assert_rewrite("pages")
 
@@ -267,7 +267,7 @@ def no_threads_left() -> Iterator[None]:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache of its own, no hub, and a package index that must not be asked; gives the cache's folder."""
-    from counterfeit_vision import weights
+    from counterfeit_vision.encoders import weights
 
     def refuse(*arguments: object, **options: object) -> Path:
         raise WeightsError("no connection in this test")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from counterfeit_vision.usual import Usual
+from counterfeit_vision.calibration.standardize import Usual
 
 
 def one_by_one(scores: np.ndarray, owners: np.ndarray, kinds: list[str], least: list[float]) -> np.ndarray:

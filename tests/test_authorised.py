@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from counterfeit_vision.authorised import is_authorised, pairs
+from counterfeit_vision.decision.authorised import is_authorised, pairs
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.types import Listing, Seller
 

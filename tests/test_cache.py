@@ -11,11 +11,11 @@ import pytest
 from cached import Counting, key, photo, same
 from PIL import Image
 
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.encoders.batching import embed
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.stream import embed
-from counterfeit_vision.weights import cache_dir
+from counterfeit_vision.io.cache import EmbeddingCache
+from counterfeit_vision.io.files import cache_dir
 
 
 @pytest.mark.parametrize("patches", [True, False])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from cached import filled, key, photo, same
 
-from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.io.cache import EmbeddingCache
 
 SET_ASIDE = pytest.mark.filterwarnings("ignore:embedding cache .* it is now:RuntimeWarning")
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 from cached import Counting, key, large, photo, same
 
-from counterfeit_vision import cache as cache_module
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.encoders.batching import embed, encode_photos
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.stream import embed, encode_photos
+from counterfeit_vision.io import cache as cache_module
+from counterfeit_vision.io.cache import EmbeddingCache
 
 
 def test_a_stream_begun_in_one_thread_may_be_read_or_closed_in_another(
@@ -342,7 +342,7 @@ KEEPS = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from cached import key, photo
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.io.cache import EmbeddingCache
 with EmbeddingCache(sys.argv[3]) as cache:
     cache.put(key(2), "f", photo(2))
 """

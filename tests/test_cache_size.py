@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from cached import key, large, on_disk, photo, same
 
-from counterfeit_vision import cache as cache_module
-from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.errors import InputError
+from counterfeit_vision.io import cache as cache_module
+from counterfeit_vision.io.cache import EmbeddingCache
 
 TABLES = ("embeddings", "uses")
 
@@ -47,7 +47,7 @@ def test_the_file_stays_within_its_size(tmp_path: Path, page: int) -> None:
 
 
 def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("counterfeit_vision.cache.NOTED", 8)
+    monkeypatch.setattr("counterfeit_vision.io.cache.NOTED", 8)
     path = tmp_path / "e.sqlite"
     with EmbeddingCache(path) as cache:
         for number in range(200):
@@ -145,7 +145,7 @@ FILLS = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from cached import key, large
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.io.cache import EmbeddingCache
 with EmbeddingCache(sys.argv[3], max_bytes=3_000_000) as cache:
     for number in range(int(sys.argv[4]), int(sys.argv[4]) + 100_000):
         cache.put(key(number), "f", large(number))
@@ -189,7 +189,7 @@ import os, signal, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
 from cached import key, photo, same
 from counterfeit_vision import cache as cache_module
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.io.cache import EmbeddingCache
 cache, begun = EmbeddingCache(sys.argv[3]), threading.Event()
 cache.put(key(1), "f", photo(1))
 checksum = cache_module._checksum
@@ -215,7 +215,7 @@ CLOSED_FIRST = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
 from cached import key, photo
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.errors import InputError
 cache, closed = EmbeddingCache(sys.argv[3]), EmbeddingCache(sys.argv[3])
 closed.close()

@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision import ranking
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import photos_needed, split_groups
+from counterfeit_vision.calibration import conformal as ranking
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import OneEach, conformal_p
+from counterfeit_vision.calibration.fusion import merge
+from counterfeit_vision.calibration.split import photos_needed, split_groups
+from counterfeit_vision.calibration.standardize import named
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.heads.price import SPREAD
-from counterfeit_vision.merge import merge
-from counterfeit_vision.ranking import OneEach, conformal_p
-from counterfeit_vision.usual import named
 
 HEADS = ["a", "b", "c", "d", "e", "f"]
 

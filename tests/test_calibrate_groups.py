@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import photos_needed, refuse_too_few, split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import Ranking
+from counterfeit_vision.calibration.fusion import mean_evidence
+from counterfeit_vision.calibration.split import photos_needed, refuse_too_few, split_groups
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.merge import mean_evidence
-from counterfeit_vision.metrics import benjamini_hochberg
-from counterfeit_vision.ranking import Ranking
+from counterfeit_vision.evaluation.metrics import benjamini_hochberg
 from counterfeit_vision.report import Report
 from counterfeit_vision.types import Failure, Verdict
 

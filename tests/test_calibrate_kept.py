@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from left_out import one_by_one
 
-from counterfeit_vision import calibrate, enough, ranking
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import conformal_needed, split_groups
-from counterfeit_vision.merge import mean_evidence
-from counterfeit_vision.ranking import Ranking, conformal_p
-from counterfeit_vision.usual import LEAST_EXCESS, tail_p
+from counterfeit_vision.calibration import calibrator as calibrate
+from counterfeit_vision.calibration import conformal as ranking
+from counterfeit_vision.calibration import split as enough
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import Ranking, conformal_p
+from counterfeit_vision.calibration.fusion import mean_evidence
+from counterfeit_vision.calibration.split import conformal_needed, split_groups
+from counterfeit_vision.calibration.standardize import LEAST_EXCESS, tail_p
 
 HEADS = ["similarity", "price", "learned", "never"]
 

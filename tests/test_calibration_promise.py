@@ -19,11 +19,10 @@ import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, norm
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import DIGITS, conformal_needed, photos_needed, split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.conformal import conformal_p, review_level
+from counterfeit_vision.calibration.split import DIGITS, conformal_needed, photos_needed, split_groups
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.policy import review_level
-from counterfeit_vision.ranking import conformal_p
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "promise.md").read_text(encoding="utf-8")
@@ -319,8 +318,8 @@ def test_p_values_are_the_same_as_other_peoples(
 AGAIN = """
 import json, sys
 import numpy as np
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.split import split_groups
 random = np.random.default_rng(9)
 groups = [f"seller {n // 3}" for n in range(120)]
 first = split_groups(groups)

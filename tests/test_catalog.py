@@ -15,16 +15,16 @@ import pytest
 from conftest import picture
 from PIL import Image
 
-from counterfeit_vision import references as references_module
-from counterfeit_vision.catalog import Catalog
-from counterfeit_vision.decode import decode
+from counterfeit_vision.encoders.batching import embed
+from counterfeit_vision.encoders.preprocess import patch_mask, patches_on_photo
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
     DecodeError,
     InputError,
 )
-from counterfeit_vision.preprocess import patch_mask, patches_on_photo
-from counterfeit_vision.stream import embed
+from counterfeit_vision.index import references as references_module
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.io.decode import decode
 from counterfeit_vision.types import Reference, Region
 
 BAD = b"not a photo"
@@ -284,7 +284,9 @@ def test_a_catalogue_describes_itself(tree_catalog: Catalog) -> None:
 
 def test_what_a_catalogue_holds_is_counted_once(tree_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog, counted = Catalog(tree_catalog.kept, encoder=tree_catalog.encoder), []
-    monkeypatch.setattr("counterfeit_vision.catalog.name_of", lambda encoder: counted.append(encoder) or encoder.name)
+    monkeypatch.setattr(
+        "counterfeit_vision.index.catalog.name_of", lambda encoder: counted.append(encoder) or encoder.name
+    )
     catalog.info()["galleries"].clear()
     again, _ = catalog.info(), repr(catalog)
     assert len(counted) == 1

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from conftest import assert_same_answers, write_photo
 
-from counterfeit_vision import sealed as sealed_module
-from counterfeit_vision.catalog import Catalog
+from counterfeit_vision._version import made_by
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
     CorruptCatalogError,
     CounterfeitVisionError,
 )
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.io import storage as sealed_module
 from counterfeit_vision.types import Reference, Region
-from counterfeit_vision.version import made_by
 
 
 def refused_by_name(folder: Path, encoder: TowerEncoder, name: str) -> None:

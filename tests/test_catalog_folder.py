@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from conftest import assert_same_answers, picture, write_tiny_clip
 
-from counterfeit_vision import catalog_folder
-from counterfeit_vision import sealed as sealed_module
-from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.foreground import PRODUCT
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
     CatalogError,
     FingerprintError,
     InputError,
 )
-from counterfeit_vision.foreground import PRODUCT
+from counterfeit_vision.index import store as catalog_folder
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.io import storage as sealed_module
 from counterfeit_vision.types import Reference, Region
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterfeit_vision.catalog import Catalog
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
     InputError,
 )
-from counterfeit_vision.names import one_spelling
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.index.names import one_spelling
 from counterfeit_vision.types import Listing, Reference
 
 

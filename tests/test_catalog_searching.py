@@ -17,18 +17,18 @@ import torch
 from conftest import picture
 from PIL import Image
 
-from counterfeit_vision import catalog as catalog_module
-from counterfeit_vision import likeness
-from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.catalog import Catalog
+from counterfeit_vision.encoders.batching import embed
+from counterfeit_vision.encoders.preprocess import patch_mask
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import (
     FingerprintError,
     InputError,
 )
-from counterfeit_vision.preprocess import patch_mask
-from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.stream import embed
+from counterfeit_vision.index import catalog as catalog_module
+from counterfeit_vision.index import retrieval as likeness
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.types import Reference, Region
 
 BAD = b"not a photo"
@@ -187,7 +187,7 @@ def test_an_index_that_finds_nothing_is_named(
     ):
         catalog.neighbours(photos, 3)
     assert (catalog.neighbours(photos, 3, allowed=np.zeros(0, np.int64)).rows == -1).all()
-    monkeypatch.setattr("counterfeit_vision.likeness.SHORTLIST", 2)
+    monkeypatch.setattr("counterfeit_vision.index.retrieval.SHORTLIST", 2)
     with pytest.raises(InputError, match="found none of 3 references"):
         catalog.likeness.most_alike(photos, 0, catalog.rows_of(product="bag"))
 
@@ -214,7 +214,7 @@ def test_an_encoder_on_a_gpu_has_its_references_searched_there(
             asked.append(device)
             super().__init__(dim)
 
-    monkeypatch.setattr("counterfeit_vision.search.exact.ExactIndex", Recording)
+    monkeypatch.setattr("counterfeit_vision.index.exact.ExactIndex", Recording)
     assert isinstance(tree_catalog.encoder, TowerEncoder)
     encoder = dataclasses.replace(tree_catalog.encoder, device=torch.device("cuda", 1))
     assert len(Catalog(tree_catalog.kept, encoder=encoder).likeness.index) == len(tree_catalog)

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from counterfeit_vision.encoders.preprocess import Preprocess
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.preprocess import Preprocess
 from counterfeit_vision.testing import check_encoder
 from counterfeit_vision.types import Embeddings
 

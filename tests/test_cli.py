@@ -24,8 +24,8 @@ from counterfeit_vision.cli import commands, main, make_parser
 from counterfeit_vision.cli.output import Outcome, Talk, print_outcome
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.evaluation import Evaluation, Judged
-from counterfeit_vision.journal import Journal
 from counterfeit_vision.market import Market, render
+from counterfeit_vision.report.review_log import Journal
 from counterfeit_vision.types import LONGEST_ID
 
 
@@ -663,7 +663,7 @@ def test_who_stops_inspect_without_a_cache_is_told_that_nothing_is_kept(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Inspector, "inspect", interrupted)
-    monkeypatch.setattr("counterfeit_vision.cache.cache_dir", lambda: tmp_path / "none")
+    monkeypatch.setattr("counterfeit_vision.io.cache.cache_dir", lambda: tmp_path / "none")
     said = run("inspect", catalog, inspector, market.listings, "--out", tmp_path / "r")
     assert (said.code, said.err.splitlines()[-1]) == (
         130,

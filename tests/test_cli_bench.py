@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command_line import Run, write_lines
 
-from counterfeit_vision.stream import embed
+from counterfeit_vision.encoders.batching import embed
 
 SPEEDS = {"seconds_a_photo", "least", "most", "processor_seconds_a_photo", "photos_a_second"}
 
@@ -91,7 +91,7 @@ def test_bench_measures_no_wrong_answer(
         found = embed(*given, **options)
         return dataclasses.replace(found, vectors=found.vectors[::-1])
 
-    monkeypatch.setattr("counterfeit_vision.stream.embed", turned)
+    monkeypatch.setattr("counterfeit_vision.encoders.batching.embed", turned)
     said = run("bench", *photos, "--encoder", tiny_clip_folder)
     assert (said.code, said.out) == (2, "")
     assert re.search(r"error: wrong answer: vectors of .* differ by 0\.\d+ .* nothing was measured", said.err)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from counterfeit_vision import copies
-from counterfeit_vision.copies import Shown, _thumbnail
-from counterfeit_vision.small import small_jpeg
+from counterfeit_vision.heads import copies
+from counterfeit_vision.heads.copies import Shown, _thumbnail
+from counterfeit_vision.io.thumbnails import small_jpeg
 
 
 def flat(seed: int, gain: float = 1.0, name: str = "", off: float = 0.0) -> SimpleNamespace:

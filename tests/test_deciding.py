@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from counterfeit_vision import Catalog, Evidence, Listing
-from counterfeit_vision.deciding import Decider, _Ranked
+from counterfeit_vision.decision.deciding import Decider, _Ranked
 
 
 def ranked_of(photos: int, **changes: object) -> _Ranked:

@@ -21,9 +21,9 @@ from images import DATA, file_bytes, noise, over_white, png
 from PIL import Image, ImageCms, ImageFile, ImageOps
 from profiles import ADOBE_RGB, CYAN, DISPLAY_P3, grey_profile, moved, press_profile, rgb_profile
 
-from counterfeit_vision.decode import DEFAULT_LIMITS, Decoded, Limits, decode, photo_name, read_bytes
-from counterfeit_vision.decode.jpeg import _simplejpeg, clean_jpeg
 from counterfeit_vision.errors import DecodeError
+from counterfeit_vision.io.decode import DEFAULT_LIMITS, Decoded, Limits, decode, photo_name, read_bytes
+from counterfeit_vision.io.jpeg import _simplejpeg, clean_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +200,7 @@ def test_a_profile_is_followed_under_transparency_and_in_strips(monkeypatch: pyt
     taken.info["icc_profile"] = profile
     whole = decode(taken).pixels
     assert np.abs(whole[MIDDLES] - PATCHES[MIDDLES].astype(int)).max() <= 2
-    monkeypatch.setattr("counterfeit_vision.decode.upright.STRIP", 1000)
+    monkeypatch.setattr("counterfeit_vision.io.orientation.STRIP", 1000)
     np.testing.assert_array_equal(decode(taken).pixels, whole)
     data = file_bytes(taken.convert("RGB"), "JPEG", quality=98, subsampling=0, icc_profile=profile)
     assert np.abs(decode(data).pixels[MIDDLES] - PATCHES[MIDDLES].astype(int)).max() <= 5
@@ -250,7 +250,7 @@ def test_orientation_and_strips_agree(monkeypatch: pytest.MonkeyPatch, orientati
     }[mode]()
     image.getexif()[0x0112] = orientation
     whole = decode(image).pixels
-    monkeypatch.setattr("counterfeit_vision.decode.upright.STRIP", 24 * 3)
+    monkeypatch.setattr("counterfeit_vision.io.orientation.STRIP", 24 * 3)
     np.testing.assert_array_equal(decode(image).pixels, whole)
     del image.getexif()[0x0112]
     upright = Image.fromarray(decode(image).pixels)
@@ -274,7 +274,7 @@ def test_orientation_of_real_files() -> None:
 
 # --- the short cut for undamaged colour JPEGs, and Pillow, its slow twin ---
 
-SHORT_CUT = "counterfeit_vision.decode.jpeg._simplejpeg"
+SHORT_CUT = "counterfeit_vision.io.jpeg._simplejpeg"
 needs_short_cut = pytest.mark.skipif(_simplejpeg() is None, reason="simplejpeg is not installed")
 
 
@@ -312,7 +312,7 @@ def test_a_clean_jpeg_has_pillows_pixels(
         data = file_bytes(soft(height, width), "JPEG", quality=quality, subsampling=subsampling, **settings)
         expected = slowly(data, monkeypatch)
         with monkeypatch.context() as patch:
-            patch.setattr("counterfeit_vision.decode.upright_rgb", None)  # it must not come this way
+            patch.setattr("counterfeit_vision.io.decode.upright_rgb", None)  # it must not come this way
             decoded = decode(data)
         assert np.abs(decoded.pixels.astype(int) - expected.pixels).max() <= 1
         assert decoded.pixels.flags.c_contiguous
@@ -545,7 +545,7 @@ def test_a_pipe_that_is_taken_for_a_file_does_not_hang(
     end, seen = os.open(tmp_path / "pipe.jpg", os.O_RDWR), Path(__file__).stat()
     with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
         for name in lies:
-            patch.setattr(f"counterfeit_vision.decode.os.{name}", lambda place, **options: seen)
+            patch.setattr(f"counterfeit_vision.io.decode.os.{name}", lambda place, **options: seen)
         photo = pool.submit(decode, tmp_path / "pipe.jpg")
         try:
             with pytest.raises(DecodeError, match=reason):
@@ -643,7 +643,7 @@ def test_all_of_pillow_that_decodes_is_muted(format: str) -> None:
 def test_a_warning_is_given_once_though_photos_are_decoded_between() -> None:
     script = """
 import sys, warnings
-from counterfeit_vision.decode import decode
+from counterfeit_vision.io.decode import decode
 for photo in sys.argv[1:] * 2:
     warnings.warn("told once", RuntimeWarning)
     decode(bytes.fromhex(photo))

@@ -21,9 +21,9 @@ from images import DATA, file_bytes, noise, over_white, png
 from PIL import Image, ImageCms, ImageOps
 from profiles import DISPLAY_P3, press_profile, rgb_profile
 
-from counterfeit_vision.decode import Limits, decode
-from counterfeit_vision.decode.colour import NEAR_SRGB
 from counterfeit_vision.errors import DecodeError
+from counterfeit_vision.io.colour import NEAR_SRGB
+from counterfeit_vision.io.decode import Limits, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +208,7 @@ def test_a_tiff_of_many_jpegs_is_read(tile: bool) -> None:
 ELSEWHERE = """
 import json, resource, sys, time
 sys.path.insert(0, sys.argv[1])
-from counterfeit_vision.decode import decode
+from counterfeit_vision.io.decode import decode
 from counterfeit_vision.errors import DecodeError
 import numpy as np
 from PIL import Image

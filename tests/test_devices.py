@@ -17,12 +17,12 @@ from torch.utils._pytree import tree_leaves
 
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.batching import encode_photos
 from counterfeit_vision.encoders.depths import vectors_and_tokens
 from counterfeit_vision.encoders.devices import device_of, multiplies_bfloat16
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.search import exact
-from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.stream import encode_photos
+from counterfeit_vision.index import exact
+from counterfeit_vision.index.exact import ExactIndex
 from counterfeit_vision.testing import check_index
 
 CUDA = torch.device("cuda:0")

@@ -160,7 +160,7 @@ def test_the_wheel_holds_models_and_templates_and_runs(tmp_path: Path):
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(ROOT)], check=True)
     (wheel,) = tmp_path.glob("counterfeit_vision-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    for path in [*(ROOT / "models").glob("*.json"), *(ROOT / "counterfeit_vision" / "templates").iterdir()]:
+    for path in [*(ROOT / "models").glob("*.json"), *(ROOT / "counterfeit_vision" / "report" / "templates").iterdir()]:
         packaged = path.relative_to(ROOT).as_posix().replace("models/", "counterfeit_vision/models/", 1)
         assert packaged in names, packaged
     assert "counterfeit_vision/py.typed" in names
@@ -173,7 +173,7 @@ def test_the_wheel_holds_models_and_templates_and_runs(tmp_path: Path):
     code = (
         "import sys, counterfeit_vision as cv; print(cv.__file__);"
         f"sys.path.append({str(dependencies)!r});"
-        "from counterfeit_vision.weights import recipes; print(*recipes());"
+        "from counterfeit_vision.encoders.weights import recipes; print(*recipes());"
         "from counterfeit_vision import Report; print(len(Report([]).to_html()) > 500)"
     )
     run = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -14,12 +14,12 @@ import pytest
 from conftest import picture
 
 import counterfeit_vision as cv
-from counterfeit_vision import doubts as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import scaled
 from counterfeit_vision.heads import Similarity
-from counterfeit_vision.inventory import facts
-from counterfeit_vision.likeness import Likeness
+from counterfeit_vision.index import audit as module
+from counterfeit_vision.index.retrieval import Likeness
+from counterfeit_vision.index.summary import facts
 
 GOODS = {"cap": "acme", "bag": "acme", "shoe": "zeta", "belt": "zeta"}
 
@@ -232,7 +232,7 @@ def test_who_inspects_or_prints_it_does_not_wait_for_the_doubts_of_a_loaded_cata
 def test_many_references_are_asked_about_only_where_somebody_asks(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("counterfeit_vision.catalog.DOUBTED", 19)
+    monkeypatch.setattr("counterfeit_vision.index.catalog.DOUBTED", 19)
     catalog = build(with_wrong(rows(), "cap 1"), tiny_encoder)  # no warning
     assert catalog.info()["doubts"] is None
     assert all(name != "doubt" for name, _ in facts(catalog.info()))

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.drift import Drift
-from counterfeit_vision.enough import split_groups
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.drift import Drift
+from counterfeit_vision.calibration.split import split_groups
 from counterfeit_vision.errors import InputError
 from counterfeit_vision.types import Failure, Verdict
 

@@ -29,13 +29,13 @@ from counterfeit_vision.encoders import load as load_module
 from counterfeit_vision.encoders.clip import build_tower as build_clip
 from counterfeit_vision.encoders.convnet import build_tower as build_convnet
 from counterfeit_vision.encoders.devices import device_of
+from counterfeit_vision.encoders.preprocess import Preprocess
 from counterfeit_vision.encoders.runtime import TowerEncoder
+from counterfeit_vision.encoders.weights import fetch, find_recipe
 from counterfeit_vision.errors import InputError, WeightsError
-from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.search.exact import ExactIndex
+from counterfeit_vision.index.exact import ExactIndex
 from counterfeit_vision.testing import check_encoder
 from counterfeit_vision.types import Embeddings
-from counterfeit_vision.weights import fetch, find_recipe
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ import pytest
 from matplotlib.figure import Figure
 
 import counterfeit_vision as cv
+from counterfeit_vision.calibration.probability import shifted
 from counterfeit_vision.evaluation import Comparison, Evaluation, Judged, charts
 from counterfeit_vision.evaluation.figures import Columns
-from counterfeit_vision.metrics import binomial_interval
-from counterfeit_vision.probability import shifted
-from counterfeit_vision.report import render_template
+from counterfeit_vision.evaluation.metrics import binomial_interval
+from counterfeit_vision.report.report import render_template
 from counterfeit_vision.types import DECISIONS
 
 DRAWS = 50
@@ -359,7 +359,7 @@ def test_charts_can_be_read_without_telling_colours() -> None:
     found = Evaluation([*rows, judged(8, "unknown", 0.3)], draws=2)
     for paint in (charts._decisions, charts._risks, charts._coverage):
         axes = Figure(layout="constrained").subplots()
-        paint(axes, found)
+        paint(axes, found._drawn())
         if paint is charts._decisions:
             assert len({bars[0].get_hatch() for bars in axes.containers}) == 4
             continue
@@ -373,7 +373,7 @@ def test_charts_can_be_read_without_telling_colours() -> None:
 def test_the_chart_of_risks_calls_its_line_no_alarm() -> None:
     """With fakes shown the risk is a probability, and the alarm is a matter of the p-value."""
     axes = Figure().subplots()
-    charts._risks(axes, EIGHT)
+    charts._risks(axes, EIGHT._drawn())
     assert axes.get_xlabel() == "risk; from the dashed line on, taken for fake"
 
 
@@ -386,14 +386,14 @@ def test_whatever_a_kind_is_called_it_is_drawn(name: str, tmp_path: Path) -> Non
 def test_names_in_a_chart_are_short_and_those_that_begin_alike_stay_apart() -> None:
     rows = [dataclasses.replace(row, kind=f"{row.label} {'L' * 60} {row.id}") for row in EIGHT.rows]
     axes = Figure().subplots()
-    charts._decisions(axes, Evaluation(rows, draws=2))
+    charts._decisions(axes, Evaluation(rows, draws=2)._drawn())
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert len(names) == 8
     assert {len(name) for name in names} == {40}
 
 
 def test_a_run_is_kept_though_its_charts_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(run: Evaluation) -> list[charts.Chart]:
+    def broken(run: charts.Drawn) -> list[charts.Chart]:
         raise ValueError("no such glyph")
 
     monkeypatch.setattr(charts, "draw", broken)

@@ -15,8 +15,8 @@ from PIL import Image
 import counterfeit_vision as cv
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.evaluation import evaluate
+from counterfeit_vision.evaluation.metrics import recall_at_k
 from counterfeit_vision.heads import Product, Similarity
-from counterfeit_vision.metrics import recall_at_k
 
 DRAWS = 50
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from counterfeit_vision import files
 from counterfeit_vision.errors import CatalogError, CorruptCatalogError
-from counterfeit_vision.files import alone, contents, named, replace_file
 from counterfeit_vision.inspector_folder import read_inspector
-from counterfeit_vision.sealed import read_sealed
+from counterfeit_vision.io import files
+from counterfeit_vision.io.files import alone, contents, named, replace_file
+from counterfeit_vision.io.storage import read_sealed
 
 
 def held(patch: pytest.MonkeyPatch, *, pauses: float) -> list[float]:

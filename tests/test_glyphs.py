@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from wordmarks import GROUND, INK, SKIN, box_of, covered, mark, retyped
 
-from counterfeit_vision import glyphs
-from counterfeit_vision.glyphs import compare_glyphs, glyph_spans, ink, is_covered
+from counterfeit_vision.heads import glyphs
+from counterfeit_vision.heads.glyphs import compare_glyphs, glyph_spans, ink, is_covered
 from counterfeit_vision.heads.line_comparison import DRAWN_OTHERWISE, RETYPED
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import counterfeit_vision as cv
-from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.heads import Head, Suspects, Title, default_heads
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.judging import judge
 from counterfeit_vision.testing import check_head
 

@@ -15,15 +15,15 @@ from lights import learns_anything
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.decode import decode
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.decision.case import Findings
+from counterfeit_vision.decision.policy import Policy
 from counterfeit_vision.encoders import Encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.findings import Findings
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.policy import Policy
-from counterfeit_vision.wording import at_most
+from counterfeit_vision.io.decode import decode
+from counterfeit_vision.types.wording import at_most
 
 PER_MARKET = {
     "seed": 3,
@@ -647,8 +647,10 @@ def test_one_of_the_brand_that_is_as_near_is_named_however_usual_that_is(
     tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where every product has a twin in the catalogue, no lead is unusually small."""
-    monkeypatch.setattr("counterfeit_vision.deciding.UNSURE", 0)
-    monkeypatch.setattr("counterfeit_vision.deciding.CLOSE", 0.03)  # the least lead is 0.028: few cans, a tiny encoder
+    monkeypatch.setattr("counterfeit_vision.decision.deciding.UNSURE", 0)
+    monkeypatch.setattr(
+        "counterfeit_vision.decision.deciding.CLOSE", 0.03
+    )  # the least lead is 0.028: few cans, a tiny encoder
     cans = between_cans(tiny_encoder, ("Nestle", "blue"), ("Nestle", "red"))
     told = [can for can in cans if can.runner_up is not None]
     assert told
@@ -741,7 +743,7 @@ def test_a_genuine_photo_of_the_brands_beside_a_sellers_own_goes_to_a_person_and
     usual = next(one for one in inspector.inspect(market.calibration, strict=True) if one.p_value > 0.5)
     own = next(one for one in cv.manifests.read_listings(market.calibration) if one.id == usual.id).photos[0]
     file = cv.manifests.read_references(market.catalogue)[0].photo
-    cut = cv.decode.decode(file).pixels[10:-10, 10:-10]
+    cut = decode(file).pixels[10:-10, 10:-10]
     beside, edited, alone, disguised = inspector.inspect(
         [cv.Listing(id=str(n), photos=photos) for n, photos in enumerate([[file, own], [own, cut], [file], [cut]])],
         strict=True,
@@ -780,7 +782,7 @@ def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(market: cv.marke
 def labelled(market: cv.market.Market) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Genuine photos, and fakes: the same goods in other colours."""
     listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
-    pixels = [cv.decode.decode(item.photos[0]).pixels for item in listings]
+    pixels = [decode(item.photos[0]).pixels for item in listings]
     return pixels[:28], [photo[..., ::-1].copy() for photo in pixels[28:]]
 
 

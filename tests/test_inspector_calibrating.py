@@ -20,14 +20,14 @@ from PIL import Image
 
 import counterfeit_vision as cv
 from counterfeit_vision import judging
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision._version import made_by
 from counterfeit_vision.encoders.base import Encoder
+from counterfeit_vision.encoders.batching import EncodedPhoto, encode_photos
 from counterfeit_vision.heads import Suspects
 from counterfeit_vision.heads import learned as learning
-from counterfeit_vision.references import COPY_SIDE
-from counterfeit_vision.small import small_jpeg
-from counterfeit_vision.stream import EncodedPhoto, encode_photos
-from counterfeit_vision.version import made_by
+from counterfeit_vision.index.references import COPY_SIDE
+from counterfeit_vision.io.cache import EmbeddingCache
+from counterfeit_vision.io.thumbnails import small_jpeg
 
 
 class Bar(contextlib.nullcontext["Bar"]):

@@ -13,9 +13,9 @@ from lights import GENUINE, Loud, goods, learns_anything, red
 
 import counterfeit_vision as cv
 from counterfeit_vision import inspector_folder
+from counterfeit_vision._version import made_by
 from counterfeit_vision.heads import Price
-from counterfeit_vision.sealed import sealed
-from counterfeit_vision.version import made_by
+from counterfeit_vision.io.storage import sealed
 
 
 def test_an_inspector_is_kept_at_a_path(inspector: cv.Inspector) -> None:

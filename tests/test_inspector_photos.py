@@ -11,12 +11,11 @@ from conftest import picture
 from lights import GENUINE, Dark, Loud, flat, goods, said
 
 import counterfeit_vision as cv
+from counterfeit_vision.calibration.conformal import conformal_p, review_level
+from counterfeit_vision.calibration.fusion import mean_evidence
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Mark, Price, Product, Reuse, Suspects, Wordmark
 from counterfeit_vision.heads.reuse import COPY
-from counterfeit_vision.merge import mean_evidence
-from counterfeit_vision.policy import review_level
-from counterfeit_vision.ranking import conformal_p
 
 RARE = "On average at most 5 % of genuine photos are this unusual by this claim."  # brighter than all of 19
 
@@ -178,7 +177,7 @@ def test_a_photo_that_is_known_by_its_second_showing_alone_ranks_its_listing(
     (verdict,) = inspector.inspect([cv.Listing(id="twice", photos=[flat(250)] * 2, product="bag")], strict=True)
     (once,) = inspector.inspect([cv.Listing(id="once", photos=[flat(250)], product="bag")], strict=True)
     assert (verdict.decision, verdict.p_value, verdict.risk) == ("suspected", once.p_value, once.risk)
-    monkeypatch.setattr("counterfeit_vision.deciding.UNSURE", 1)
+    monkeypatch.setattr("counterfeit_vision.decision.deciding.UNSURE", 1)
     (unnamed,) = inspector.inspect([cv.Listing(id="unnamed", photos=[flat(250)] * 2)], strict=True)
     assert unnamed.decision == ("insufficient_evidence" if name == Mark.name else "suspected")
 
@@ -331,7 +330,7 @@ def test_a_file_of_the_catalogue_beside_the_sellers_own_photos_does_not_calibrat
 def test_a_copy_shows_the_product_of_what_it_copies_however_little_that_looks_like_anything_genuine(
     references: list[cv.Reference], tiny_encoder: TowerEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("counterfeit_vision.deciding.UNSURE", 1)
+    monkeypatch.setattr("counterfeit_vision.decision.deciding.UNSURE", 1)
     known = cv.Reference(id="k", photo=picture(300), brand="luxor", product="clutch", gallery="known_fake")
     catalog = cv.Catalog.build([*references, known], encoder=tiny_encoder, cache=False)
     inspector = cv.Inspector(catalog, [Loud(), Product(), Reuse()], cache=False).calibrate(GENUINE)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from counterfeit_vision import journal as module
 from counterfeit_vision.errors import CatalogError, InputError
-from counterfeit_vision.journal import Journal
+from counterfeit_vision.report import review_log as module
+from counterfeit_vision.report.review_log import Journal
 from counterfeit_vision.types import LONGEST_ID, Failure, Listing, PhotoView, Verdict
 
 
@@ -432,7 +432,7 @@ def test_many_writers_at_once_leave_one_whole_chain(tmp_path: Path, windows: boo
     code = (
         f"import sys\nsys.path.append({os.path.dirname(__file__)!r})\n"
         + windows * "import pytest, windows\nwindows.pretend(pytest.MonkeyPatch())\n"
-        + "from counterfeit_vision.journal import Journal\nfrom counterfeit_vision.types import Listing\n"
+        + "from counterfeit_vision.report.review_log import Journal\nfrom counterfeit_vision.types import Listing\n"
         "said = dict(decision='clear', risk=0.1, p_value=0.5, reason='', statistics=[0.0], stale=False)\n"
         "said['photos_sha256'] = sys.argv[3:]\n"
         "for n in range(20):\n"

@@ -10,9 +10,9 @@ import pytest
 from wordmarks import box_of
 
 from counterfeit_vision.heads import known_lines
+from counterfeit_vision.heads.confusables import bare
 from counterfeit_vision.heads.known_lines import AIR, EDGE, MORE_AIR, _boxes, _ends, wordmarks_of
-from counterfeit_vision.lookalikes import bare
-from counterfeit_vision.ocr import Reading, TextLine
+from counterfeit_vision.heads.ocr import Reading, TextLine
 from counterfeit_vision.types import Region
 
 WARP = np.stack(np.meshgrid(np.arange(200), np.arange(160)), axis=-1).astype(np.float32)  # the frame is the photo

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from vectors import unit
 
-from counterfeit_vision.search.late import best_in, compared_tokens, specific_likeness
-from counterfeit_vision.search.tokens import DIMENSIONS, LEVELS, PackedTokens, TokenSpace
+from counterfeit_vision.index.late_interaction import best_in, compared_tokens, specific_likeness
+from counterfeit_vision.index.tokens import DIMENSIONS, LEVELS, PackedTokens, TokenSpace
 
 
 def raw_tokens(photos: int, patches: int, width: int, seed: int = 0) -> np.ndarray:

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.decode import decode
+from counterfeit_vision.encoders.batching import EncodedPhoto
 from counterfeit_vision.encoders.depths import vectors_and_tokens
+from counterfeit_vision.encoders.foreground import load_foreground
+from counterfeit_vision.encoders.preprocess import Preprocess
 from counterfeit_vision.errors import CorruptCatalogError, FingerprintError, InputError, NotCalibratedError
-from counterfeit_vision.foreground import load_foreground
+from counterfeit_vision.evaluation.metrics import auroc
 from counterfeit_vision.heads import LearnedHead, Suspects, closeups
 from counterfeit_vision.heads import learned as learning
 from counterfeit_vision.heads.closeups import look_closer, parts_of
-from counterfeit_vision.metrics import auroc
-from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.small import small_jpeg
-from counterfeit_vision.stream import EncodedPhoto
+from counterfeit_vision.io.cache import EmbeddingCache
+from counterfeit_vision.io.decode import decode
+from counterfeit_vision.io.thumbnails import small_jpeg
 from counterfeit_vision.types import Embeddings, PhotoView
 
 GRID = (14, 14)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from left_out import one_by_one
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.drift import Drift
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.drift import Drift
+from counterfeit_vision.calibration.fusion import Merger
+from counterfeit_vision.calibration.standardize import among_others
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.merge import Merger
-from counterfeit_vision.usual import among_others
 
 HEADS = ["a", "b", "price"]
 LEAST = [0.0, 0.0, 0.4]

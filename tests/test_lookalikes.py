@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import counterfeit_vision as cv
-from counterfeit_vision import lookalikes
-from counterfeit_vision.glyphs import Glyphs
+from counterfeit_vision.heads import confusables as lookalikes
+from counterfeit_vision.heads.confusables import bare, edit_distance, likeness, lookalike_words, skeleton, spellings
+from counterfeit_vision.heads.glyphs import Glyphs
 from counterfeit_vision.heads.line_comparison import READ_COUNTS, LineComparison, holds, sentence
-from counterfeit_vision.lookalikes import bare, edit_distance, folded, likeness, lookalike_words, skeleton, spellings
-from counterfeit_vision.names import Names
-from counterfeit_vision.ocr import Reading, TextLine
+from counterfeit_vision.heads.ocr import Reading, TextLine
+from counterfeit_vision.index.names import Names
+from counterfeit_vision.types.fields import folded
 
 
 @pytest.mark.parametrize(

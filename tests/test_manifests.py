@@ -14,7 +14,7 @@ from conftest import write_photo
 from manifest_rows import FULL, fake_pyarrow, write
 
 from counterfeit_vision.errors import DuplicateIdError, InputError, ManifestError, MissingExtraError
-from counterfeit_vision.manifests import read_listings, read_references, read_rows
+from counterfeit_vision.io.manifests import read_listings, read_references, read_rows
 from counterfeit_vision.types import Failure, Listing, Reference, Region, Seller
 
 

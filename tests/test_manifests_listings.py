@@ -14,9 +14,9 @@ from conftest import picture, write_photo
 from manifest_rows import FULL, fake_pyarrow, write
 from PIL import Image
 
-from counterfeit_vision import manifests
 from counterfeit_vision.errors import DuplicateIdError, InputError, ManifestError
-from counterfeit_vision.manifests import count_listings, read_listings, read_references
+from counterfeit_vision.io import manifests
+from counterfeit_vision.io.manifests import count_listings, read_listings, read_references
 from counterfeit_vision.types import Failure, Listing, Seller
 
 OFFER = {

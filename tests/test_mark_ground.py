@@ -10,11 +10,11 @@ import pytest
 from conftest import picture
 from goods import BOX, catalogue, found_on, label, labels, seen, stencil_of, suspects
 
+from counterfeit_vision.decision.gates import GRAINY, STEPPED
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.mark import Mark
 from counterfeit_vision.marks.ground import MarkGround
 from counterfeit_vision.marks.stencil import Stencil
-from counterfeit_vision.sparing import GRAINY, STEPPED
 
 
 @pytest.fixture(scope="module")

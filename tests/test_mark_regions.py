@@ -13,10 +13,10 @@ from conftest import offered, picture
 from goods import BOX, engraved, label, seen
 
 from counterfeit_vision import Catalog, InputError, Reference, Region
-from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches
-from counterfeit_vision.inventory import facts
+from counterfeit_vision.index.summary import facts
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.marks import regions as looking
 from counterfeit_vision.marks.finding import MarkFeatures
 from counterfeit_vision.marks.regions import SHOWN, Page, _alike, found_regions

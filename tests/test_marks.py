@@ -13,14 +13,15 @@ from conftest import picture
 from goods import BOX, CLOSE, ONE, SIGN, TILT, WORD, engraved, label, labels, plates, seen, stencil_of
 
 from counterfeit_vision import Catalog, Embeddings, InputError, Reference, Region
-from counterfeit_vision import catalog as catalog_module
-from counterfeit_vision.decode import decode
+from counterfeit_vision.align.local_features import find_traits
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError
 from counterfeit_vision.geometry import warp
 from counterfeit_vision.geometry.keypoints import find_keypoints, spread_keypoints
 from counterfeit_vision.geometry.laying import Pyramid, _grey_at, places, to_grey
 from counterfeit_vision.geometry.warp import EDGE, GRAIN, edges
+from counterfeit_vision.index import catalog as catalog_module
+from counterfeit_vision.io.decode import decode
 from counterfeit_vision.marks import finding, making
 from counterfeit_vision.marks.finding import (
     FEATURES,
@@ -39,7 +40,6 @@ from counterfeit_vision.marks.finding import (
 )
 from counterfeit_vision.marks.making import PRINTED, make_stencil
 from counterfeit_vision.marks.stencil import Stencil
-from counterfeit_vision.traits import find_traits
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from counterfeit_vision.calibration.fusion import COUNTS, Merger, merge, stand_apart
+from counterfeit_vision.calibration.standardize import Usual
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.merge import COUNTS, Merger, merge, stand_apart
-from counterfeit_vision.usual import Usual
 
 HEADS = ["learned", "noise", "reassuring"]
 

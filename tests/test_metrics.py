@@ -16,7 +16,7 @@ from sklearn.calibration import calibration_curve
 
 from counterfeit_vision import metrics
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.metrics import (
+from counterfeit_vision.evaluation.metrics import (
     auroc,
     average_precision,
     binomial_interval,

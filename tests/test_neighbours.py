@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from counterfeit_vision.neighbours import best_first, reference_scores, runner_up
+from counterfeit_vision.index.neighbours import best_first, reference_scores, runner_up
 
 GOODS = np.array(["acme/bag", "acme/bag", "acme/hat", "other/bag"], dtype=object)
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from counterfeit_vision import ocr, weights
+from counterfeit_vision._concurrency import Once
+from counterfeit_vision.encoders import weights
 from counterfeit_vision.errors import MissingExtraError, WeightsError
-from counterfeit_vision.ocr import Reader, rectified, shared_reader
-from counterfeit_vision.threads import Once
+from counterfeit_vision.heads import ocr
+from counterfeit_vision.heads.ocr import Reader, rectified, shared_reader
 
 CHINESE = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
 

@@ -15,10 +15,10 @@ import pytest
 import torch
 from conftest import jpeg
 
-from counterfeit_vision.cache import EmbeddingCache
 from counterfeit_vision.encoders.base import OverlappingEncoder
+from counterfeit_vision.encoders.batching import CachedPhoto, encode_photos
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.stream import CachedPhoto, encode_photos
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.types import Embeddings, Failure
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")

@@ -10,19 +10,20 @@ import pytest
 from conftest import picture
 from goods import BOX, CLOSE, TILT, catalogue, hang_tag, label, labels, seen, stencil_of, suspects
 
-from counterfeit_vision import Catalog, Evidence, Listing, Reference, Region, stream
-from counterfeit_vision import catalog as catalog_module
-from counterfeit_vision.decode import Decoded, decode
+from counterfeit_vision import Catalog, Evidence, Listing, Reference, Region
+from counterfeit_vision.calibration.support import COVERED
+from counterfeit_vision.encoders import batching as stream
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches, Reuse
 from counterfeit_vision.heads.laid_over import in_spreads
 from counterfeit_vision.heads.mark import Mark
+from counterfeit_vision.index import catalog as catalog_module
+from counterfeit_vision.io.decode import Decoded, decode
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import BURNT, FEWEST_OWN, CloseUp, Cut, MarkDetails, Strangeness, close_ups
 from counterfeit_vision.marks.finding import Found, find_marks
 from counterfeit_vision.marks.making import make_stencil
 from counterfeit_vision.marks.stencil import Stencil
-from counterfeit_vision.quality import COVERED
 from counterfeit_vision.types import Photo
 
 

@@ -12,8 +12,7 @@ from pages import Page, assert_harmless
 from PIL import Image
 from verdicts import SEEN, heatmap, matches, verdict, view
 
-from counterfeit_vision import pictures
-from counterfeit_vision.report import Report
+from counterfeit_vision.report import Report, pictures
 from counterfeit_vision.types import Evidence, PhotoView, Region
 
 # On the page -----------------------------------------------------------------------------------------

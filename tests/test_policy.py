@@ -7,12 +7,12 @@ from dataclasses import fields, replace
 
 import pytest
 
-from counterfeit_vision.authorised import pairs
+from counterfeit_vision.calibration.support import COVERED, Quality, UsualQuality
+from counterfeit_vision.decision.authorised import pairs
+from counterfeit_vision.decision.case import Findings
+from counterfeit_vision.decision.gates import LITTLE
+from counterfeit_vision.decision.policy import Policy
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.findings import Findings
-from counterfeit_vision.policy import Policy
-from counterfeit_vision.quality import COVERED, Quality, UsualQuality
-from counterfeit_vision.sparing import LITTLE
 from counterfeit_vision.types import Listing, Seller
 
 ALPHA = 0.05

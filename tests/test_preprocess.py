@@ -19,9 +19,9 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
-from counterfeit_vision.decode import decode
+from counterfeit_vision.encoders.preprocess import Preprocess, patch_mask, to_photo, to_square, unpad
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.preprocess import Preprocess, patch_mask, to_photo, to_square, unpad
+from counterfeit_vision.io.decode import decode
 
 DATA = Path(os.environ.get("CV_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
 
@@ -203,7 +203,7 @@ def test_crop_of_a_very_long_photo_resizes_only_its_middle(monkeypatch: pytest.M
         asked.append((pixels.shape[:2], rows, columns))
         return np.zeros((rows, columns, 3), np.uint8)
 
-    monkeypatch.setattr("counterfeit_vision.preprocess.resized", resize)
+    monkeypatch.setattr("counterfeit_vision.encoders.preprocess.resized", resize)
     _, content = Preprocess(32, "crop")(picture(2, 2000))
     assert asked == [((2, 32), 32, 512)]
     assert content.tolist() == [-499.5, 0, 500.5, 1]
@@ -383,5 +383,6 @@ def test_maps_exist_for_every_photo(height: int, width: int, fit: Fit) -> None:
 
 
 def test_importing_does_not_import_torch() -> None:
-    code = "import sys, counterfeit_vision.preprocess, counterfeit_vision.decode; sys.exit('torch' in sys.modules)"
+    modules = "counterfeit_vision.encoders.preprocess, counterfeit_vision.io.decode"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])

@@ -16,8 +16,8 @@ from conftest import picture, suspects
 import counterfeit_vision as cv
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads.price import Price
-from counterfeit_vision.manifests import read_listings
-from counterfeit_vision.names import Names
+from counterfeit_vision.index.names import Names
+from counterfeit_vision.io.manifests import read_listings
 
 EUR = {"acme/bag": 100.0, "acme/belt": 40.0, "acme/cap": None, "zeta/mug": 10.0, "zeta/pen": 0.0}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from counterfeit_vision.calibrate import Calibration
-from counterfeit_vision.enough import split_groups
-from counterfeit_vision.merge import Merger
-from counterfeit_vision.metrics import expected_calibration_error
-from counterfeit_vision.probability import Probability
+from counterfeit_vision.calibration.calibrator import Calibration
+from counterfeit_vision.calibration.fusion import Merger
+from counterfeit_vision.calibration.probability import Probability
+from counterfeit_vision.calibration.split import split_groups
+from counterfeit_vision.evaluation.metrics import expected_calibration_error
 
 
 def drawn(seed: int, count: int = 2000, fakes: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

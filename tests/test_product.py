@@ -12,15 +12,15 @@ from conftest import picture, suspects
 from goods import ONE, SIGN, TWO, WORD, hang_tag, label, seen, sibling
 
 import counterfeit_vision as cv
-from counterfeit_vision import likeness as module
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Price, Product, Similarity
 from counterfeit_vision.heads import product as product_claim
 from counterfeit_vision.heads.product import ALIKE, FITS, KNOWN, USUAL
+from counterfeit_vision.index import retrieval as module
+from counterfeit_vision.index.late_interaction import best_in, compared_tokens, specific_likeness
+from counterfeit_vision.index.references import KeptReferences
+from counterfeit_vision.index.retrieval import VECTOR_WEIGHT, Likeness
 from counterfeit_vision.judging import judge, strata_of
-from counterfeit_vision.likeness import VECTOR_WEIGHT, Likeness
-from counterfeit_vision.references import KeptReferences
-from counterfeit_vision.search.late import best_in, compared_tokens, specific_likeness
 
 
 def shot(seed: int, noise: int, other: int = 0) -> np.ndarray:

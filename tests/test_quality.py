@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from counterfeit_vision.quality import Quality, UsualQuality
+from counterfeit_vision.calibration.support import Quality, UsualQuality
 from counterfeit_vision.types import Evidence
 
 

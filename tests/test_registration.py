@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vectors import unit
 
-from counterfeit_vision.foreground import product_mask, reference_foreground
+from counterfeit_vision.encoders.foreground import product_mask, reference_foreground
 from counterfeit_vision.geometry.registration import grid_positions, register
 from counterfeit_vision.heads.patches import residuals
 

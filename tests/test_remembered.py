@@ -19,23 +19,35 @@ from conftest import offered
 from goods import BOX, TILT, label, seen
 from PIL import Image
 
-from counterfeit_vision import Catalog, Embeddings, Evidence, Inspector, Listing, Reference, Region, memory, version
-from counterfeit_vision import cache as cache_module
-from counterfeit_vision import catalog as catalog_module
-from counterfeit_vision.cache import EmbeddingCache, opener
+from counterfeit_vision import (
+    Catalog,
+    Embeddings,
+    Evidence,
+    Inspector,
+    Listing,
+    Reference,
+    Region,
+)
+from counterfeit_vision import (
+    _version as version,
+)
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
+from counterfeit_vision.index import catalog as catalog_module
+from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.io import cache as cache_module
+from counterfeit_vision.io import memory
+from counterfeit_vision.io.cache import EmbeddingCache, opener
+from counterfeit_vision.io.memory import Memory
+from counterfeit_vision.io.packing import pack, unpack
 from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import regions
 from counterfeit_vision.marks.alone import MarkAlone
 from counterfeit_vision.marks.details import MarkDetails
 from counterfeit_vision.marks.ink import MarkInk
-from counterfeit_vision.memory import Memory
-from counterfeit_vision.packing import pack, unpack
 from counterfeit_vision.products.marks import GoodsMarks
 from counterfeit_vision.products.whole import WholeProduct
-from counterfeit_vision.search.exact import ExactIndex
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from verdicts import verdict
 
-from counterfeit_vision import report
 from counterfeit_vision.errors import DecodeError, InputError, MissingExtraError
 from counterfeit_vision.heads import default_heads
-from counterfeit_vision.report import Explanation, Report
+from counterfeit_vision.report import Explanation, Report, report
 from counterfeit_vision.types import DECISIONS, Evidence, Failure, Verdict
 
 # Files -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from PIL import Image
 from scenes import ORIGINAL, photo, recoloured, recompressed, under_banner
 
 from counterfeit_vision import Catalog, Listing, Reference
+from counterfeit_vision.calibration.standardize import LEAST_EXCESS, Usual, tail_p
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Head, Suspects
 from counterfeit_vision.heads.reuse import (
@@ -24,11 +25,10 @@ from counterfeit_vision.heads.reuse import (
     _surest_first,
     is_copy,
 )
+from counterfeit_vision.heads.same_photo import SAME_PHOTO, PhotoComparison
+from counterfeit_vision.index.neighbours import Neighbours
 from counterfeit_vision.judging import judge, suspects_of
-from counterfeit_vision.neighbours import Neighbours
-from counterfeit_vision.same_photo import SAME_PHOTO, PhotoComparison
 from counterfeit_vision.types import Embeddings, Evidence
-from counterfeit_vision.usual import LEAST_EXCESS, Usual, tail_p
 
 GALLERIES = ("official", "genuine", "known_fake")
 

@@ -11,11 +11,11 @@ from goods import label, seen
 from PIL import Image, ImageFilter
 from scenes import ORIGINAL, carton, photo, recoloured, recompressed, texture, turned, under_banner
 
-from counterfeit_vision import same_photo
+from counterfeit_vision.align.local_features import find_traits
 from counterfeit_vision.geometry.bending import follow_corners
 from counterfeit_vision.geometry.keypoints import find_keypoints, match_keypoints, mirrored, shared_picture
-from counterfeit_vision.same_photo import SAME_PHOTO, PhotoComparison, _shared_misfit, compare_traits
-from counterfeit_vision.traits import find_traits
+from counterfeit_vision.heads import same_photo
+from counterfeit_vision.heads.same_photo import SAME_PHOTO, PhotoComparison, _shared_misfit, compare_traits
 
 
 def compare_photos(first: np.ndarray, second: np.ndarray) -> PhotoComparison:
@@ -118,7 +118,7 @@ def test_what_agrees_is_no_proven_copy_where_too_few_corners_tell_whether_it_is_
     followed = follow_corners
     for count in (20, 19):
         monkeypatch.setattr(
-            "counterfeit_vision.same_photo.follow_corners",
+            "counterfeit_vision.heads.same_photo.follow_corners",
             lambda *given, count=count: tuple(points[:count] for points in followed(*given)),
         )
         found = compare_photos(recompressed(ORIGINAL, 60), ORIGINAL)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from counterfeit_vision.encoders.batching import EncodedPhoto
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.likeness import Likeness
+from counterfeit_vision.index.references import _centre, _taken
+from counterfeit_vision.index.retrieval import Likeness
 from counterfeit_vision.marks import regions
 from counterfeit_vision.marks.library import MarkLibrary
-from counterfeit_vision.references import _centre, _taken
-from counterfeit_vision.stream import EncodedPhoto
 from counterfeit_vision.types import PhotoView, Reference, Region
 
 MANY = 20_000  # with the square, each of these takes seconds, or gigabytes

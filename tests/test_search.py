@@ -14,10 +14,10 @@ from torch.overrides import TorchFunctionMode
 from vectors import unit
 
 from counterfeit_vision.errors import InputError
-from counterfeit_vision.search import exact as exact_module
-from counterfeit_vision.search.base import Index
-from counterfeit_vision.search.exact import ExactIndex
-from counterfeit_vision.search.faiss import CHUNK, FaissIndex
+from counterfeit_vision.index import exact as exact_module
+from counterfeit_vision.index.base import Index
+from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.index.faiss import CHUNK, FaissIndex
 from counterfeit_vision.testing import check_index
 
 INDEXES = [ExactIndex, FaissIndex]

@@ -9,8 +9,8 @@ from conftest import picture, suspects
 
 import counterfeit_vision as cv
 from counterfeit_vision.heads import Head
+from counterfeit_vision.heads.confusables import likeness
 from counterfeit_vision.heads.seller import SellerName
-from counterfeit_vision.lookalikes import likeness
 
 
 def seller_name(tree_catalog: cv.Catalog, seller: cv.Seller | str | None, brand: str | None = "acme") -> cv.Evidence:

@@ -21,17 +21,17 @@ import pytest
 from conftest import jpeg, picture
 from PIL import Image
 
-from counterfeit_vision import cache as cache_module
-from counterfeit_vision import stream as stream_module
-from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.catalog import Catalog
+from counterfeit_vision.encoders import batching as stream_module
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.batching import AHEAD, EncodedPhoto, embed, encode_photos
+from counterfeit_vision.encoders.preprocess import Preprocess
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Similarity, Suspects
+from counterfeit_vision.index.catalog import Catalog
+from counterfeit_vision.io import cache as cache_module
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.judging import LISTINGS_AT_ONCE, encoded_listings, judge
-from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.stream import AHEAD, EncodedPhoto, embed, encode_photos
 from counterfeit_vision.types import Embeddings, Evidence, Failure, Listing
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -273,7 +273,7 @@ def test_a_copy_that_is_in_hand_is_not_decoded_again(
 
 
 def test_with_a_cache_a_photo_is_encoded_once_ever(small: Small, tmp_path: Path) -> None:
-    from counterfeit_vision.cache import EmbeddingCache
+    from counterfeit_vision.io.cache import EmbeddingCache
 
     photos = [(f"p{number}", jpeg(number % 3)) for number in range(40)]
     with EmbeddingCache(tmp_path / "e.sqlite") as cache:
@@ -473,7 +473,7 @@ def test_a_consumer_that_raises_leaves_no_thread(small: Small) -> None:
 
 
 def test_what_was_encoded_before_a_fault_is_kept(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
-    from counterfeit_vision.cache import EmbeddingCache
+    from counterfeit_vision.io.cache import EmbeddingCache
 
     with EmbeddingCache(tmp_path / "e.sqlite") as cache, pytest.raises(RuntimeError):
         list(encode_photos(named(11), encoder=Small(tiny_encoder, fail_at=2), cache=cache))
@@ -482,7 +482,7 @@ def test_what_was_encoded_before_a_fault_is_kept(tiny_encoder: TowerEncoder, tmp
 
 
 def test_a_batch_is_kept_for_others_as_soon_as_it_is_encoded(small: Small, tmp_path: Path) -> None:
-    from counterfeit_vision.cache import EmbeddingCache
+    from counterfeit_vision.io.cache import EmbeddingCache
 
     with EmbeddingCache(tmp_path / "e.sqlite") as cache, EmbeddingCache(tmp_path / "e.sqlite") as other:
         results = encode_photos(named(11), encoder=small, cache=cache)
@@ -673,7 +673,7 @@ def test_fast_decoding_knows_the_size_of_the_original(tiny_clip_folder: Path) ->
 def test_an_encoder_without_patches_gives_rows_without_patches(tiny_encoder: TowerEncoder, tmp_path: Path) -> None:
     import dataclasses
 
-    from counterfeit_vision.cache import EmbeddingCache
+    from counterfeit_vision.io.cache import EmbeddingCache
 
     class Plain(Small):
         def encode(self, images):

@@ -12,19 +12,19 @@ from conftest import offered
 from goods import ONE, TWO, engraved, label, plates, seen, sibling
 
 import counterfeit_vision as cv
-from counterfeit_vision.cache import EmbeddingCache
+from counterfeit_vision.align.local_features import find_traits
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.keypoints import find_keypoints
 from counterfeit_vision.geometry.laying import Laid
 from counterfeit_vision.heads import Colours, Head, Mark, Patches, Price, Reuse, Similarity, Suspects, reuse
 from counterfeit_vision.heads import suspects as module
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.judging import judge
 from counterfeit_vision.marks import finding
 from counterfeit_vision.marks.finding import FOUND
 from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.differences import goods_differ
 from counterfeit_vision.products.whole import WholeProduct
-from counterfeit_vision.traits import find_traits
 
 
 @pytest.fixture(scope="module")

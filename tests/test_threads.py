@@ -19,7 +19,7 @@ import pytest
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_info
 
-from counterfeit_vision.threads import Once, Pool, _elsewhere, _Making, cached_property, each
+from counterfeit_vision._concurrency import Once, Pool, _elsewhere, _Making, cached_property, each
 
 
 @pytest.fixture(params=[1, 4])
@@ -64,7 +64,7 @@ def test_as_many_at_once_as_torch_was_given_threads(threads: int) -> None:
 
 
 def test_no_more_at_once_than_photos_fit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    monkeypatch.setattr("counterfeit_vision.threads.MOST", 2)
+    monkeypatch.setattr("counterfeit_vision._concurrency.MOST", 2)
     names = list(each(lambda _: (time.sleep(0.01), threading.get_ident())[1], range(12)))
     assert len(set(names)) <= 2
 
@@ -127,7 +127,7 @@ def test_an_interrupt_as_a_call_begins_or_ends_leaves_blas_as_it_was(
 
     before = blas_threads()
     with monkeypatch.context() as patch:
-        patch.setattr("counterfeit_vision.threads._elsewhere", interrupted)
+        patch.setattr("counterfeit_vision._concurrency._elsewhere", interrupted)
         with pytest.raises(KeyboardInterrupt):
             list(each(lambda item: item, [0]))
     for function in late:
@@ -180,7 +180,7 @@ def test_a_cached_property_is_made_once_of_each_object_and_no_other_waits_for_it
 
 OF_ANOTHER = """
 import os, signal, threading
-from counterfeit_vision.threads import cached_property
+from counterfeit_vision._concurrency import cached_property
 class Slow:
     @cached_property
     def value(self):
@@ -200,7 +200,7 @@ raise SystemExit(code)
 
 IN_HAND = """
 import os, signal, threading
-from counterfeit_vision.threads import Once
+from counterfeit_vision._concurrency import Once
 once, begun, end = Once(), threading.Event(), threading.Event()
 once.get("known", lambda: "kept")
 threading.Thread(target=once.get, args=("slow", lambda: (begun.set(), end.wait()))).start()
@@ -215,7 +215,7 @@ raise SystemExit(code)
 
 ASKED_FOR = """
 import os, signal, threading
-from counterfeit_vision.threads import Once
+from counterfeit_vision._concurrency import Once
 class Slow:
     def __hash__(self):
         begun.set(), end.wait()
@@ -234,7 +234,7 @@ raise SystemExit(code)
 
 BEGUN = """
 import os, signal, threading, threadpoolctl, time, torch
-from counterfeit_vision.threads import each
+from counterfeit_vision._concurrency import each
 class Slow(threadpoolctl.ThreadpoolController):
     def __init__(self):
         begun.set(), time.sleep(0.5)
@@ -268,9 +268,9 @@ def test_a_forked_process_waits_for_nothing_that_a_thread_of_its_parent_does(scr
 ENDING = """
 import concurrent.futures, sys, threading, time
 import numpy as np, threadpoolctl, torch
-from counterfeit_vision.preprocess import Preprocess
-from counterfeit_vision.stream import embed
-from counterfeit_vision.threads import each
+from counterfeit_vision.encoders.preprocess import Preprocess
+from counterfeit_vision.encoders.batching import embed
+from counterfeit_vision._concurrency import each
 from counterfeit_vision.types import Embeddings
 class Grey:
     fingerprint, batch_size, preprocess = "grey", 4, Preprocess(size=8)

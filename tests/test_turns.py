@@ -11,12 +11,12 @@ import pytest
 from goods import BOX, SIGN, WORD, catalogue, label, seen, suspects
 
 import counterfeit_vision as cv
-from counterfeit_vision.cache import EmbeddingCache
-from counterfeit_vision.deciding import _turned
+from counterfeit_vision.align.orientation import Turn
+from counterfeit_vision.decision.deciding import _turned
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Mark, Patches, Reuse, Similarity
+from counterfeit_vision.io.cache import EmbeddingCache
 from counterfeit_vision.judging import JudgedPhoto, judge
-from counterfeit_vision.turns import Turn
 
 WIDE = 640  # pixels of these photos
 

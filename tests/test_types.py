@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from counterfeit_vision import errors
+from counterfeit_vision.encoders.batching import embed
 from counterfeit_vision.errors import (
     CounterfeitVisionError,
     DecodeError,
@@ -25,7 +26,6 @@ from counterfeit_vision.errors import (
     require,
 )
 from counterfeit_vision.report import Report
-from counterfeit_vision.stream import embed
 from counterfeit_vision.types import (
     DECISIONS,
     GALLERIES,

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from counterfeit_vision.usual import SHRINK, Usual, _median, shrinkage, surprise, tail_p
+from counterfeit_vision.calibration.standardize import SHRINK, Usual, _median, shrinkage, surprise, tail_p
 
 
 def test_a_claim_is_measured_by_its_mean_excess_over_the_median() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from counterfeit_vision import version
-from counterfeit_vision.weights import recipe_folder
+from counterfeit_vision import _version as version
+from counterfeit_vision._version import recipe_folder
 
 
 def test_the_code_has_one_name_in_a_checkout_and_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

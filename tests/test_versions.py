@@ -12,12 +12,12 @@ from command_line import Run
 from goods import BOX, SIGN, TILT, WORD, label, plates, printed, seen, stencil_of, suspects
 
 from counterfeit_vision import Catalog, Reference, Region
-from counterfeit_vision.catalog import STENCIL_REFERENCES
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.versions import versions
 from counterfeit_vision.heads import Drawing, Look, Mark, Pattern, default_heads
 from counterfeit_vision.heads import suspects as suspects_module
-from counterfeit_vision.inventory import facts
+from counterfeit_vision.index.catalog import STENCIL_REFERENCES
+from counterfeit_vision.index.summary import facts
 from counterfeit_vision.marks.finding import Found, find_marks
 from counterfeit_vision.marks.stencil import Stencil
 from counterfeit_vision.products.differences import drawing_differs, pattern_differs, unlike_all

@@ -15,19 +15,18 @@ import torch
 from conftest import TINY_CLIP
 from safetensors.torch import load_file, save_file
 
-from counterfeit_vision import weights
-from counterfeit_vision.encoders import load_encoder
-from counterfeit_vision.errors import InputError, WeightsError
-from counterfeit_vision.weights import (
+from counterfeit_vision.encoders import load_encoder, weights
+from counterfeit_vision.encoders.weights import (
     Recipe,
     brought_folder,
-    cache_dir,
     cached_file,
     fetch,
     find_recipe,
     is_cached,
     recipes,
 )
+from counterfeit_vision.errors import InputError, WeightsError
+from counterfeit_vision.io.files import cache_dir
 
 CHECKOUT = Path(weights.__file__).parents[1]
 

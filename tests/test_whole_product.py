@@ -13,6 +13,7 @@ from goods import BOX, CLOSE, TILT, cards, engraved, plates, printed, seen, sten
 from PIL import Image, ImageEnhance
 
 from counterfeit_vision import Catalog, Region
+from counterfeit_vision.calibration.support import COVERED
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.geometry.laying import Laid, places, plane_of
 from counterfeit_vision.heads import Colours, Drawing, Pattern
@@ -39,7 +40,6 @@ from counterfeit_vision.products.differences import (
     unlike_all,
 )
 from counterfeit_vision.products.whole import WholeProduct
-from counterfeit_vision.quality import COVERED
 
 STRIPE = (30, 285, 380, 300)  # x0, y0, x1, y1 on the card
 

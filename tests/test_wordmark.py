@@ -18,10 +18,11 @@ from PIL import Image
 from wordmarks import GROUND, INK, SKIN, box_of, catalogue, covered, goods, listing, mark, retyped
 
 import counterfeit_vision as cv
-from counterfeit_vision import ocr
+from counterfeit_vision._concurrency import Once
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.errors import MissingExtraError, WeightsError
-from counterfeit_vision.heads import line_comparison, wordmark
+from counterfeit_vision.heads import line_comparison, ocr, wordmark
+from counterfeit_vision.heads.confusables import bare, spellings
 from counterfeit_vision.heads.known_lines import KnownLine, at, larger, line_at, wordmarks_of
 from counterfeit_vision.heads.line_comparison import (
     DRAWN_OTHERWISE,
@@ -32,12 +33,10 @@ from counterfeit_vision.heads.line_comparison import (
     LineComparison,
     compare_wordmark,
 )
+from counterfeit_vision.heads.ocr import Reader, Reading, TextLine
 from counterfeit_vision.heads.wordmark import Wordmark
-from counterfeit_vision.lookalikes import bare, spellings
 from counterfeit_vision.marks.finding import Found, region_around
 from counterfeit_vision.marks.stencil import Stencil
-from counterfeit_vision.ocr import Reader, Reading, TextLine
-from counterfeit_vision.threads import Once
 
 
 def compared(reader: Reader, suspect: np.ndarray, genuine: np.ndarray, word: str) -> LineComparison | None:

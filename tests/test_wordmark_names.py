@@ -23,8 +23,8 @@ from counterfeit_vision.errors import WeightsError
 from counterfeit_vision.heads import wordmark
 from counterfeit_vision.heads.known_lines import wordmarks_of
 from counterfeit_vision.heads.line_comparison import DRAWN_OTHERWISE, MISSPELT_SHOWN
+from counterfeit_vision.heads.ocr import PHOTO_SIDE, Reader
 from counterfeit_vision.heads.wordmark import Wordmark
-from counterfeit_vision.ocr import PHOTO_SIDE, Reader
 
 
 def printed(text: str, height: int = 48) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from counterfeit_vision import files
+from counterfeit_vision.io import files
 
 fcntl = pytest.importorskip("fcntl")
 

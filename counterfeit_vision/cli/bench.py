@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
+from .._version import __version__
 from ..errors import DecodeError, InputError
-from ..wording import number
+from ..types.wording import number
 from .common import DEFAULT_ENCODER, encoder_of, loaded, refuse_missing
 from .output import Outcome, Talk, table
 from .stages import figures, one_round
@@ -38,9 +38,9 @@ STAGES = {
 
 
 def bench(args: argparse.Namespace, talk: Talk) -> Outcome:
+    from .._concurrency import progress_bar
     from ..encoders.runtime import TowerEncoder
     from ..inspector import Inspector
-    from ..progress import progress_bar
 
     if args.photos < 1:
         raise InputError(f"--photos {args.photos}: need 1 or more")
@@ -86,8 +86,8 @@ def bench(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 def _given(sources: Sequence[Path], most: int) -> tuple[dict[str, bytes], list[Failure]]:
     """The bytes of the first photos by their paths, of copies one; and what can't be used."""
-    from ..decode import decode, read_bytes
-    from ..manifests import read_listings
+    from ..io.decode import decode, read_bytes
+    from ..io.manifests import read_listings
     from ..types import Failure, Listing
 
     for source in sources:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, require
-from ..wording import first_few, number, printable
+from ..types.wording import first_few, number, printable
 from .common import all_failures, bare_catalog, encoder_of, loaded, refuse_missing, refuse_out, told_when_stopped
 from .output import Outcome, Talk, decision_table, failure_lines, table
 
 if TYPE_CHECKING:
-    from ..calibrate import Calibration
-    from ..catalog import Catalog
+    from ..calibration.calibrator import Calibration
+    from ..index.catalog import Catalog
     from ..inspector import Inspector
     from ..types import Failure, Listing
 
@@ -39,9 +39,9 @@ RESULTS = ({"id", "decision", "risk", "p_value", "reason", "statistics"}, {"id",
 
 
 def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..catalog import Catalog
-    from ..catalog_folder import refuse_folder
-    from ..manifests import read_references
+    from ..index.catalog import Catalog
+    from ..index.store import refuse_folder
+    from ..io.manifests import read_references
 
     refuse_out(args.out)
     refuse_folder(args.out)
@@ -57,7 +57,7 @@ def catalog_build(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..inventory import facts
+    from ..index.summary import facts
 
     catalog = bare_catalog(args.catalog)
     info = {"catalog": str(args.catalog), **catalog.info()}
@@ -68,7 +68,7 @@ def catalog_info(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def catalog_verify(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..catalog import Catalog
+    from ..index.catalog import Catalog
 
     manifest = Catalog.verify(args.catalog)
     size = sum(int(file["bytes"]) for file in manifest["files"].values())
@@ -83,7 +83,7 @@ def calibrate(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..heads.learned import too_few
     from ..inspector import Inspector
     from ..inspector_folder import refuse_folder
-    from ..journal import Journal
+    from ..report.review_log import Journal
 
     refuse_out(args.out)
     refuse_folder(args.out)
@@ -145,7 +145,7 @@ def _of_today(drawn: list[Listing], catalog: Catalog, journal: Path, talk: Talk)
     """A journal's genuine listings, but those that a note names: the catalogue has since taken in one of their photos,
     or given up the product that they name, beside which they look odd.
     """
-    from ..journal import sha256_of
+    from ..report.review_log import sha256_of
 
     kept: list[Listing] = []
     past: list[str] = []
@@ -163,7 +163,7 @@ def _of_today(drawn: list[Listing], catalog: Catalog, journal: Path, talk: Talk)
 
 def _refuse_settings(args: argparse.Namespace, fakes: bool) -> None:
     """:class:`InputError` for what no photo can mend, before the encoder is loaded."""
-    from ..checks import check_settings
+    from ..types.checks import check_settings
 
     check_settings(costs=args.costs)
     if not fakes and (args.base_rate is not None or args.costs is not None):
@@ -208,7 +208,7 @@ def _with(source: Path | None, more: list[Listing], *, as_it_is: bool = True) ->
     those of the file that can't be read. Another listing may have the same id. ``as_it_is``: the file or folder itself
     will do where there are no more.
     """
-    from ..manifests import read_listings
+    from ..io.manifests import read_listings
     from ..types import LONGEST_ID, Failure, Listing
 
     if not more and (as_it_is or source is None):
@@ -229,8 +229,8 @@ def _same(listing: Listing) -> tuple[str, ...]:
 
 
 def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..journal import Journal
-    from ..manifests import read_listings
+    from ..io.manifests import read_listings
+    from ..report.review_log import Journal
     from ..types import Listing
 
     for path, what in ((args.listings, "listings"), (args.results, "results")):
@@ -256,7 +256,7 @@ def feedback(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def drift(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..drift import Drift
+    from ..calibration.drift import Drift
     from ..inspector_folder import read_inspector
 
     watch = Drift(read_inspector(args.inspector).calibration, delta=args.delta)
@@ -283,7 +283,7 @@ def drift(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def _verdicts(folder: Path) -> list[dict[str, Any]]:
-    from ..manifests import read_rows
+    from ..io.manifests import read_rows
 
     path = folder / "verdicts.jsonl" if folder.is_dir() else folder
     refuse_missing(path, "verdicts")
@@ -362,7 +362,7 @@ def evaluate(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 
 def models_list(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..weights import is_cached, recipes
+    from ..encoders.weights import is_cached, recipes
 
     models = [
         {
@@ -383,7 +383,7 @@ def models_list(args: argparse.Namespace, talk: Talk) -> Outcome:
 
 def models_fetch(args: argparse.Namespace, talk: Talk) -> Outcome:
     from ..encoders import load_encoder
-    from ..weights import cached_file, find_recipe, is_cached
+    from ..encoders.weights import cached_file, find_recipe, is_cached
 
     recipe = find_recipe(args.name)
     if not is_cached(recipe):

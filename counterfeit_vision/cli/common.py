@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..files import refuse_file
+from ..io.files import refuse_file
 from .output import Talk
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog
     from ..encoders.base import Encoder
+    from ..index.catalog import Catalog
     from ..report import Report
     from ..types import Failure
 
@@ -44,8 +44,8 @@ def loaded(args: argparse.Namespace, talk: Talk) -> Catalog:
     """The catalogue with its encoder: ``--encoder``, else the recipe that the catalogue names. What is wrong with the
     catalogue, or with the inspector, if one was named, shows before the encoder is loaded.
     """
-    from ..catalog import Catalog
-    from ..catalog_folder import open_folder, recipe_of
+    from ..index.catalog import Catalog
+    from ..index.store import open_folder, recipe_of
     from ..inspector_folder import read_inspector
 
     def find(manifest: dict[str, Any]) -> Encoder:
@@ -61,8 +61,8 @@ def loaded(args: argparse.Namespace, talk: Talk) -> Catalog:
 
 def bare_catalog(folder: Path) -> Catalog:
     """A catalogue without its encoder: enough to tell what is in it, without weights."""
-    from ..catalog import Catalog
-    from ..catalog_folder import open_folder
+    from ..index.catalog import Catalog
+    from ..index.store import open_folder
 
     def absent(manifest: dict[str, Any]) -> Any:
         return SimpleNamespace(name=manifest["encoder"], fingerprint=manifest["fingerprint"])
@@ -96,7 +96,7 @@ def refuse_missing(source: Path, what: str) -> None:
 @contextlib.contextmanager
 def told_when_stopped() -> Iterator[None]:
     """Listings are judged inside: who stops that is told what is kept of it."""
-    from ..cache import usual_path
+    from ..io.cache import usual_path
 
     try:
         yield

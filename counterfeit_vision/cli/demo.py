@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..wording import number
+from ..types.wording import number
 from .common import all_failures, encoder_of, refuse_out
 from .output import Outcome, Talk, decision_table
 
@@ -29,7 +29,7 @@ ALPHA = 0.05  # of genuine listings that may be suspected
 
 
 def demo(args: argparse.Namespace, talk: Talk) -> Outcome:
-    from ..enough import photos_needed
+    from ..calibration.split import photos_needed
 
     folder: Path = args.folder
     refuse_out(folder)
@@ -86,7 +86,7 @@ def _rendered(args: argparse.Namespace, talk: Talk) -> Market:
 
 def _calibrated(args: argparse.Namespace, talk: Talk, market: Market) -> Inspector:
     """An inspector for the market, kept beside its catalogue."""
-    from ..catalog import Catalog
+    from ..index.catalog import Catalog
     from ..inspector import Inspector
 
     talk.step(f"2/5 Loading the encoder {args.encoder} ...")
@@ -142,7 +142,7 @@ def _demo_text(
     calibration: Any,
     args: argparse.Namespace,
 ) -> list[str]:
-    from ..metrics import auroc
+    from ..evaluation.metrics import auroc
 
     lines = decision_table(table)
     totals = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wording import number, printable
+from ..types.wording import number, printable
 
 if TYPE_CHECKING:
     from ..types import Failure

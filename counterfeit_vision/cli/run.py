@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import CatalogError, CounterfeitVisionError, WeightsError
-from ..files import WINDOWS
+from ..io.files import WINDOWS
 from .output import Talk, harmless, print_outcome
 from .parser import make_parser
 

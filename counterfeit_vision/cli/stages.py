@@ -13,8 +13,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog
     from ..encoders.base import Encoder
+    from ..index.catalog import Catalog
     from ..inspector import Inspector
     from ..types import Failure
 
@@ -31,8 +31,8 @@ def one_round(
     """
     import numpy as np
 
-    from ..decode import decode
-    from ..stream import embed
+    from ..encoders.batching import embed
+    from ..io.decode import decode
     from ..types import Failure, Listing
 
     spent: dict[str, list[float]] = {}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..preprocess import Preprocess
 from ..types import Embeddings
+from .preprocess import Preprocess
 
 __all__ = ["Encoder", "OverlappingEncoder", "Squares", "TextEncoder", "name_of", "precision_of", "refuse_no_encoder"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, WeightsError
-from ..weights import fill, hub_is_reachable
+from .weights import fill, hub_is_reachable
 
 __all__ = ["ClipForward", "ClipTexts", "build_tower", "load_open_clip"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..weights import fill
+from .weights import fill
 
 __all__ = ["ConvnetForward", "build_tower"]
 

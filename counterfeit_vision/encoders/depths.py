@@ -11,7 +11,7 @@ from typing import TypeGuard
 import numpy as np
 import torch
 
-from ..arrays import Floats, Pixels
+from .._arrays import Floats, Pixels
 from .base import Encoder, Squares
 from .runtime import TowerEncoder
 from .transformer import LeanTransformer

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import InputError
-from ..preprocess import Preprocess
-from ..weights import Recipe, fetch, recipes
+from .preprocess import Preprocess
+from .weights import Recipe, fetch, recipes
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ def load_encoder(
     that makes a transformer's patches: numbers in CLIP B/16's vectors then move by up to 6e-4.
     ``torch.backends.cudnn.allow_tf32 = False`` forbids it.
     ``decode="fast"`` reads large JPEGs at a fraction of their size (see
-    :class:`~counterfeit_vision.preprocess.Preprocess`): its vectors have a fingerprint of their own.
+    :class:`~counterfeit_vision.encoders.preprocess.Preprocess`): its vectors have a fingerprint of their own.
 
     Raises :class:`InputError` for a name that means nothing, :class:`WeightsError` where no source of the weights
     worked; random weights never happen silently.

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from .._arrays import Floats, Pixels
+from .._concurrency import cached_property
 from ..errors import InputError
-from ..preprocess import Preprocess
-from ..threads import cached_property
 from ..types import Embeddings
 from .base import Squares, precision_of
+from .preprocess import Preprocess
 
 __all__ = ["TextTower", "TextTowerEncoder", "Tower", "TowerEncoder"]
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import metrics
-from ..pictures import data_uri
-from ..report import COLOURS, DECISION_NAMES
+from ..report.pictures import data_uri
+from ..report.report import COLOURS, DECISION_NAMES
 from ..types import DECISIONS
-from ..wording import printable
-from .figures import FIGURES, Columns
+from ..types.wording import printable
+from . import metrics
+from .figures import FIGURES, Columns, Estimate, Judged
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .result import Evaluation
-
-__all__ = ["Chart", "draw"]
+__all__ = ["Chart", "Drawn", "draw"]
 
 SIZE, DPI = (5.2, 3.4), 144  # inches; dots an inch
 BINS = 20
@@ -47,7 +44,22 @@ class Chart(NamedTuple):
         return data_uri(self.png, "png")
 
 
-def draw(run: Evaluation) -> list[Chart]:
+@dataclass(frozen=True)
+class Drawn:
+    """What the charts show of a run: its ``judged`` listings, as they are and ``shifted`` to the share of fakes among
+    them, the risk from which on they are taken for fake (``alarm``), how many of each of the ``kinds`` got which
+    decision, the ``figures`` by name and the ``reliability`` table.
+    """
+
+    judged: Sequence[Judged]
+    shifted: Sequence[Judged]
+    alarm: float
+    kinds: Mapping[str, Mapping[str, int]]
+    figures: Mapping[str, Estimate]
+    reliability: Sequence[metrics.Bin]
+
+
+def draw(run: Drawn) -> list[Chart]:
     """The charts that a run's listings allow, the same bytes for the same run on a machine with the same fonts."""
     import matplotlib
     from matplotlib import font_manager
@@ -59,7 +71,7 @@ def draw(run: Evaluation) -> list[Chart]:
         return list(_charts(run))
 
 
-def _charts(run: Evaluation) -> Iterator[Chart]:
+def _charts(run: Drawn) -> Iterator[Chart]:
     from matplotlib.figure import Figure
 
     for title, words, allowed, paint in (
@@ -94,17 +106,16 @@ def _charts(run: Evaluation) -> Iterator[Chart]:
             yield Chart(title, words, packed.getvalue())
 
 
-def _decisions(axes: Any, run: Evaluation) -> None:
-    lines = [line for line in run.tables["kind"] if line.listings > line.failures]
-    total = np.array([line.listings - line.failures for line in lines])
-    left, places = np.zeros(len(lines)), range(len(lines))
+def _decisions(axes: Any, run: Drawn) -> None:
+    total = np.array([sum(decisions.values()) for decisions in run.kinds.values()])
+    left, places = np.zeros(len(total)), range(len(total))
     for decision in DECISIONS:
-        share = np.array([line.decisions[decision] for line in lines]) / total
+        share = np.array([decisions[decision] for decisions in run.kinds.values()]) / total
         look = {"color": COLOURS[decision], "edgecolor": "white", "linewidth": 0.8, "hatch": HATCHES[decision]}
         axes.barh(places, share, left=left, label=DECISION_NAMES[decision], **look)
         left += share
-    axes.set_yticks(places, [_short(printable(line.name)) for line in lines])
-    axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(lines)))
+    axes.set_yticks(places, [_short(printable(name)) for name in run.kinds])
+    axes.figure.set_size_inches(SIZE[0], max(SIZE[1], 1 + 0.24 * len(total)))
     axes.tick_params(axis="y", labelsize="small")
     axes.set(xlabel="share of the listings with a verdict", xlim=(0, 1))
     axes.invert_yaxis()
@@ -115,7 +126,7 @@ def _short(name: str) -> str:
     return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _risks(axes: Any, run: Evaluation) -> None:
+def _risks(axes: Any, run: Drawn) -> None:
     found = {label: [row.risk for row in run.judged if row.label == label] for label in LABELS}
     for label, risks in found.items():
         if risks:
@@ -128,7 +139,7 @@ def _risks(axes: Any, run: Evaluation) -> None:
     axes.figure.legend(frameon=False, fontsize="small", ncols=3, loc="outside upper center")
 
 
-def _roc(axes: Any, run: Evaluation) -> None:
+def _roc(axes: Any, run: Drawn) -> None:
     columns = Columns.of([row for row in run.judged if FIGURES["auroc"].about(row)])
     false, true = metrics.roc_curve(columns.fake, columns.risk)
     axes.plot(false, true, color=INK, label=f"AUROC {run.figures['auroc']}")
@@ -137,8 +148,8 @@ def _roc(axes: Any, run: Evaluation) -> None:
     axes.legend(frameon=False, fontsize="small", loc="lower right")
 
 
-def _coverage(axes: Any, run: Evaluation) -> None:
-    columns = Columns.of(run._shifted)
+def _coverage(axes: Any, run: Drawn) -> None:
+    columns = Columns.of(run.shifted)
     coverage, risk = metrics.risk_coverage(columns.wrong, columns.confidence)
     axes.plot(coverage, risk, color=INK, label=f"area {run.figures['risk_coverage_area']}")
     axes.axhline(risk[-1], **CHANCE, label="in random order")
@@ -147,7 +158,7 @@ def _coverage(axes: Any, run: Evaluation) -> None:
     axes.figure.legend(frameon=False, fontsize="small", ncols=3, loc="outside upper center")
 
 
-def _reliability(axes: Any, run: Evaluation) -> None:
+def _reliability(axes: Any, run: Drawn) -> None:
     table = run.reliability
     axes.plot([0, 1], [0, 1], **CHANCE)
     limits = np.array([metrics.binomial_interval(round(row.share * row.rows), row.rows) for row in table]).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Doubles
+from .._arrays import Bools, Doubles
 
 __all__ = ["ALARM", "chance_of_genuine", "confidence"]
 

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import metrics
-from ..arrays import Bools, Doubles, Ints
+from .._arrays import Bools, Doubles, Ints
+from .._concurrency import cached_property
 from ..errors import InputError
-from ..metrics import Difference
-from ..threads import cached_property
+from . import metrics
 from .confidence import ALARM, confidence
+from .metrics import Difference
 
 __all__ = ["FEWEST", "FIGURES", "LABELS", "Columns", "Estimate", "Figure", "Judged", "estimate", "fake_share", "paired"]
 
@@ -187,7 +187,7 @@ def _probable(row: Judged) -> bool:
 
 
 def _recall(k: int) -> Figure:
-    """As :func:`~counterfeit_vision.metrics.recall_at_k`, of what :attr:`Judged.place` tells."""
+    """As :func:`~counterfeit_vision.evaluation.metrics.recall_at_k`, of what :attr:`Judged.place` tells."""
     return Figure(
         f"Recall@{k} of the product, by the photo alone",
         lambda row: row.place is not None,

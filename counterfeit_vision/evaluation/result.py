@@ -13,19 +13,18 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 
-from .. import metrics
-from ..checks import as_facts, as_number, as_path, as_share
+from .._concurrency import cached_property
+from ..calibration.probability import shifted
 from ..errors import InputError, require
-from ..files import refuse_file, replace_file
-from ..metrics import Bin, Difference
-from ..probability import shifted
-from ..report import render_template, risk_name
-from ..threads import cached_property
+from ..io.files import refuse_file, replace_file
+from ..report.report import render_template, risk_name
 from ..types import DECISIONS, Failure
-from ..wording import number
-from . import charts
+from ..types.checks import as_facts, as_number, as_path, as_share
+from ..types.wording import number
+from . import charts, metrics
 from .confidence import ALARM
 from .figures import FEWEST, FIGURES, LABELS, Columns, Estimate, Judged, estimate, fake_share, paired
+from .metrics import Bin, Difference
 
 __all__ = ["Comparison", "Evaluation", "Line"]
 
@@ -239,7 +238,9 @@ class Evaluation:
         data = {**self.to_dict(), "comparison": None if compared is None else compared.to_dict()}
         target.mkdir(parents=True, exist_ok=True)
         replace_file(target / "evaluation.json", f"{json.dumps(data, indent=1)}\n".encode())
-        page = render_template("evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self))
+        page = render_template(
+            "evaluation.html.j2", **self._shown(), compared=compared, charts=charts.draw(self._drawn())
+        )
         replace_file(target / "evaluation.html", page.encode("utf-8", "backslashreplace"))
         return target
 
@@ -280,6 +281,10 @@ class Evaluation:
     def __repr__(self) -> str:
         words = [f"{words} {self.figures[name].value:.3f}" for name, words in HEAD.items() if name in self.figures]
         return f"<Evaluation {', '.join([f'{len(self):,} listings', *words])}>"
+
+    def _drawn(self) -> charts.Drawn:
+        kinds = {line.name: line.decisions for line in self.tables["kind"] if line.listings > line.failures}
+        return charts.Drawn(self.judged, self._shifted, self.alarm, kinds, self.figures, self.reliability)
 
     def _shown(self) -> dict[str, Any]:
         return {

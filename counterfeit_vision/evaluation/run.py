@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Ints
-from ..catalog import Catalog
-from ..checks import as_number
-from ..decode import decode
+from .._arrays import Ints
 from ..errors import DecodeError, InputError, ManifestError
+from ..index.catalog import Catalog
 from ..inspector import Inspector
-from ..lookalikes import folded
-from ..manifests import cell_text, column_names, field_name, id_of, read_listings, read_rows
+from ..io.decode import decode
+from ..io.manifests import cell_text, column_names, field_name, id_of, read_listings, read_rows
 from ..types import Evidence, Failure, Listing, Verdict
-from ..wording import number
+from ..types.checks import as_number
+from ..types.fields import folded
+from ..types.wording import number
 from .figures import LABELS, Judged, fake_share
 from .result import Evaluation
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Doubles, Floats, Pixels
+from .._arrays import Bools, Doubles, Floats, Pixels
 from .warp import SPREAD_OF_MAD
 
 __all__ = ["bend", "follow_corners"]

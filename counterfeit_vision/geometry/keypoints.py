@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats, Ints, Matrix, Pixels
+from .._arrays import Bools, Floats, Ints, Matrix, Pixels
 
 __all__ = [
     "Keypoints",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Doubles, Floats, Matrix, Pixels
+from .._arrays import Bools, Doubles, Floats, Matrix, Pixels
 from .keypoints import grey_of
 from .warp import Target, compared, warped_places
 

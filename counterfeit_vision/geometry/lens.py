@@ -14,7 +14,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..arrays import Doubles, Floats
+from .._arrays import Doubles, Floats
 from .laying import Laid, to_grey
 from .warp import SPREAD_OF_MAD, Target, compared, quick_median
 

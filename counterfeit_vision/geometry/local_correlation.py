@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..arrays import Floats
+from .._arrays import Floats
 
 __all__ = ["local_correlation", "local_spread"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Floats, Ints
+from .._arrays import Bools, Floats, Ints
 
 __all__ = ["Registration", "grid_positions", "register"]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Floats
+from .._arrays import Bools, Floats
 from .laying import to_grey
 
 __all__ = ["edges", "shaded", "soft"]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats, Pixels
+from .._arrays import Bools, Floats, Pixels
 from .laying import to_grey
 from .warp import compared, correlation, flattened
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats
+from .._arrays import Bools, Floats
 
 __all__ = [
     "SPREAD_OF_MAD",

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Bools, Floats, Ints, Pixels
-from ..cache import CachedPhoto, EmbeddingCache, opened
+from .._arrays import Bools, Floats, Ints, Pixels
+from .._concurrency import each
 from ..encoders.base import Encoder, precision_of
-from ..foreground import FEWEST, PRODUCT, Foreground, head_of
-from ..preprocess import patch_mask, patches_on_photo, to_photo, to_square
-from ..references import COPY_SIDE
-from ..small import within
-from ..stream import EncodedPhoto
-from ..threads import each
+from ..encoders.batching import EncodedPhoto
+from ..encoders.foreground import FEWEST, PRODUCT, Foreground, head_of
+from ..encoders.preprocess import patch_mask, patches_on_photo, to_photo, to_square
+from ..index.references import COPY_SIDE
+from ..io.cache import CachedPhoto, EmbeddingCache, opened
+from ..io.thumbnails import within
 
 __all__ = ["look_closer", "parts_of"]
 

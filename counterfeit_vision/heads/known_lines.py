@@ -15,15 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Doubles, Floats, Pixels
-from ..catalog import Catalog
-from ..glyphs import ink
-from ..lookalikes import bare, edit_distance, folded, spellings
+from .._arrays import Doubles, Floats, Pixels
+from ..index.catalog import Catalog
 from ..marks.finding import cut
 from ..marks.stencil import Stencil
-from ..ocr import DOUBTFUL, LOWEST, Reader, TextLine, rectified
 from ..products.marks import GoodsMarks
 from ..types import Region
+from ..types.fields import folded
+from .confusables import bare, edit_distance, spellings
+from .glyphs import ink
+from .ocr import DOUBTFUL, LOWEST, Reader, TextLine, rectified
 
 __all__ = ["BESIDE", "NEAR", "KnownLine", "Wordmarks", "at", "larger", "line_at", "lines_near", "wordmarks_of"]
 

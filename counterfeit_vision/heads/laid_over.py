@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..arrays import Floats, Pixels
+from .._arrays import Floats, Pixels
 from ..geometry.laying import Laid
+from ..io.thumbnails import small_jpeg
 from ..marks.finding import Found, region_around
 from ..marks.ink import Drawn, MarkInk
 from ..marks.ink_deviation import InkDeviation
 from ..marks.stencil import Stencil
 from ..products.differences import Difference
 from ..products.whole import WholeProduct
-from ..small import small_jpeg
 from ..types import Evidence, PhotoView, Region
-from ..wording import number
+from ..types.wording import number
 from .suspects import Suspects
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..arrays import Floats
+from .._arrays import Floats
 from ..geometry.lens import find_lens, straightened
 from ..marks.finding import Found
 from ..types import Evidence

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Doubles, Floats, Ints
-from ..cache import EmbeddingCache
-from ..checks import as_path, group_names, own_arrays
+from .._arrays import Bools, Doubles, Floats, Ints
+from ..encoders.batching import EncodedPhoto, encode_photos
 from ..errors import CorruptCatalogError, DecodeError, FingerprintError, InputError, NotCalibratedError
-from ..files import replace_file
-from ..metrics import auroc, bootstrap_interval, paired_difference
-from ..references import COPY_SIDE
-from ..small import small_picture
-from ..stream import EncodedPhoto, encode_photos
+from ..evaluation.metrics import auroc, bootstrap_interval, paired_difference
+from ..index.references import COPY_SIDE
+from ..io.cache import EmbeddingCache
+from ..io.files import replace_file
+from ..io.thumbnails import small_picture
 from ..types import Evidence, Failure, Photo, check_list
+from ..types.checks import as_path, group_names, own_arrays
 from .closeups import look_closer
 from .suspects import Suspects
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Floats
-from ..glyphs import Glyphs, compare_glyphs
-from ..lookalikes import INK, SIGNS, bare, edit_distance, folded, skeleton, spellings
-from ..ocr import Reader, TextLine
+from .._arrays import Floats
+from ..types.fields import SIGNS, folded
+from .confusables import INK, bare, edit_distance, skeleton, spellings
+from .glyphs import Glyphs, compare_glyphs
 from .known_lines import NEAR
+from .ocr import Reader, TextLine
 
 __all__ = [
     "DRAWN_OTHERWISE",
@@ -90,8 +91,8 @@ def compare_wordmark(
     """The suspect's lines that are one of ``words`` (the brand's wordmarks) or a near miss of one, compared by text and
     by glyph; of them the most suspicious.
 
-    ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.ocr.Reader.lines`, or are ``placed``, each in the
-    same box of one frame. ``None`` where no line is near.
+    ``suspect`` and ``genuine`` come from :meth:`~counterfeit_vision.heads.ocr.Reader.lines`, or are ``placed``, each
+    in the same box of one frame. ``None`` where no line is near.
     """
     found = [near for line in suspect if (near := _nearest(line, words)) is not None]
     compared = [_compared(*near, genuine, reader, placed) for near in found]

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arrays import Bools, Floats
+from .._arrays import Bools, Floats
+from ..encoders.preprocess import patches_on_photo, to_photo, unpad
 from ..geometry.registration import grid_positions, register
-from ..preprocess import patches_on_photo, to_photo, unpad
 from ..types import Evidence, Region
-from ..wording import number
+from ..types.wording import number
 from .laid_over import laid_over, unsaid
 from .suspects import Suspects
 

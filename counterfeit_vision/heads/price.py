@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..arrays import Ints
-from ..catalog import Catalog
-from ..checks import as_number
+from .._arrays import Ints
 from ..errors import InputError
-from ..lookalikes import folded
+from ..index.catalog import Catalog
 from ..types import Evidence
-from ..wording import amount, quoted
+from ..types.checks import as_number
+from ..types.fields import folded
+from ..types.wording import amount, quoted
 from .suspects import Suspects
 
 __all__ = ["Price"]

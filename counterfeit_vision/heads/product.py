@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
+from ..encoders.batching import stack
 from ..marks.finding import Found, is_found, likely_place
-from ..stream import stack
 from ..types import Evidence, Region
-from ..wording import quoted
+from ..types.wording import quoted
 from .suspects import Suspects
 
 __all__ = ["Product"]

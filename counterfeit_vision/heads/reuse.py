@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..arrays import Bools, Ints
+from .._arrays import Bools, Ints
+from .._concurrency import Once
+from ..align.local_features import Traits, find_traits
 from ..errors import DecodeError
 from ..geometry.keypoints import Keypoints
-from ..same_photo import FEWEST, SAME_PHOTO, PhotoComparison, compare_traits
-from ..threads import Once
-from ..traits import Traits, find_traits
 from ..types import Evidence, PhotoView, Reference, Region
-from ..wording import number, percent
+from ..types.wording import number, percent
+from .same_photo import FEWEST, SAME_PHOTO, PhotoComparison, compare_traits
 from .suspects import Suspects
 
 __all__ = [
@@ -41,8 +41,9 @@ class Reuse:
     """How much a photo is the same photo as one of the catalogue, of any gallery.
 
     The references whose patches or vectors are most alike are the candidates; a copy is proved by geometry
-    (:mod:`~counterfeit_vision.same_photo`). ``score`` = -log(1.01 - the best candidate's), so that a copy, at 0.99,
-    stands as far beyond other photos as it is sure; from :data:`COPY` it is a copy, and what is none has at most 0.4.
+    (:mod:`~counterfeit_vision.heads.same_photo`). ``score`` = -log(1.01 - the best candidate's), so that a copy, at
+    0.99, stands as far beyond other photos as it is sure; from :data:`COPY` it is a copy, and what is none has at most
+    0.4.
     """
 
     name = "reuse"

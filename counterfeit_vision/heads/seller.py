@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..authorised import Authorised, is_authorised, may_be_authorised, pairs
-from ..lookalikes import likeness
+from ..decision.authorised import Authorised, is_authorised, may_be_authorised, pairs
 from ..types import Evidence, Seller, composed
-from ..wording import quoted
+from ..types.wording import quoted
+from .confusables import likeness
 from .suspects import Suspects
 
 __all__ = ["SellerName"]
@@ -20,9 +20,9 @@ class SellerName:
 
     ``authorised`` are the brand's own shop and its dealers, as :class:`~counterfeit_vision.Inspector` takes them: only
     the platform and the id that it has verified make a seller one of them, whatever its display name says. ``score`` =
-    the largest :func:`~counterfeit_vision.lookalikes.likeness` of the display name (the id, where there is none) with
-    theirs and the brand's, 0..1; 0 for an authorised seller. It does not apply where the id is an authorised one and
-    just one of the two names a platform.
+    the largest :func:`~counterfeit_vision.heads.confusables.likeness` of the display name (the id, where there is
+    none) with theirs and the brand's, 0..1; 0 for an authorised seller. It does not apply where the id is an
+    authorised one and just one of the two names a platform.
     """
 
     name = "seller"

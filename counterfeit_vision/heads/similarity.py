@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..lookalikes import folded
 from ..types import Evidence
+from ..types.fields import folded
 from .suspects import Suspects
 
 __all__ = ["Similarity"]

@@ -9,11 +9,16 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..arrays import Floats, Ints, Matrix, Pixels
-from ..catalog import Catalog
+from .._arrays import Floats, Ints, Matrix, Pixels
+from .._concurrency import Once, each
+from ..align.local_features import Traits, find_traits
+from ..align.orientation import AS_GIVEN, Turn
+from ..encoders.batching import EncodedPhoto
 from ..errors import DecodeError
 from ..geometry.keypoints import mirror_image
 from ..geometry.laying import Laid, Pyramid, places
+from ..index.catalog import Catalog
+from ..index.neighbours import Neighbours
 from ..marks.details import CloseUp, close_ups
 from ..marks.finding import (
     FOUND,
@@ -29,14 +34,9 @@ from ..marks.finding import (
 )
 from ..marks.ink import Drawn
 from ..marks.stencil import Stencil
-from ..neighbours import Neighbours
 from ..products.differences import colours_differ, goods_differ, saturation_over, unlike_all
 from ..products.marks import GoodsMarks
 from ..products.whole import WholeProduct
-from ..stream import EncodedPhoto
-from ..threads import Once, each
-from ..traits import Traits, find_traits
-from ..turns import AS_GIVEN, Turn
 from ..types import Embeddings, Listing
 
 __all__ = ["CLOSE", "SAME", "Suspects"]
@@ -167,7 +167,7 @@ class Suspects:
         return str(self.catalog.goods[near[0]]) if len(near) else self.most_alike(row, claimed)[0]
 
     def most_alike(self, row: int, rows: Ints) -> tuple[str, float]:
-        """See :meth:`counterfeit_vision.likeness.Likeness.most_alike`. Compared once."""
+        """See :meth:`counterfeit_vision.index.retrieval.Likeness.most_alike`. Compared once."""
         key = row, rows.tobytes()
         return self._most_alike.get(key, lambda: self.catalog.likeness.most_alike(self.photos, row, rows))
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..arrays import Floats
+from .._arrays import Floats
 from ..encoders.base import TextEncoder
 from ..errors import CounterfeitVisionError, InputError
 from ..types import Evidence, Listing
-from ..wording import quoted
+from ..types.wording import quoted
 from .suspects import Suspects
 
 __all__ = ["Title"]

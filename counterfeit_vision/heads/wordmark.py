@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..arrays import Floats, Pixels
-from ..catalog import Catalog
+from .._arrays import Floats, Pixels
+from .._concurrency import Once
 from ..errors import DecodeError, MissingExtraError, WeightsError
-from ..glyphs import is_covered
-from ..lookalikes import bare, edit_distance, folded, lookalike_words, skeleton, spellings, unaccented
+from ..index.catalog import Catalog
 from ..marks.finding import Found, region_around
 from ..marks.stencil import Stencil
-from ..ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from ..products.marks import GoodsMarks
-from ..threads import Once
 from ..types import Evidence, PhotoView
+from ..types.fields import folded
+from .confusables import bare, edit_distance, lookalike_words, skeleton, spellings, unaccented
+from .glyphs import is_covered
 from .known_lines import BESIDE, KnownLine, Wordmarks, at, larger, line_at, lines_near, wordmarks_of
 from .laid_over import crop_view
 from .line_comparison import (
@@ -34,6 +34,7 @@ from .line_comparison import (
     sentence,
     worst_part,
 )
+from .ocr import PHOTO_SIDE, Reader, Reading, TextLine, rectified, shared_reader
 from .suspects import Suspects
 
 __all__ = ["Wordmark"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arrays import Bools, Floats, Matrix, Pixels
+from .._arrays import Bools, Floats, Matrix, Pixels
 from ..geometry.laying import Pyramid, framed, inverse, mapped, plane_of
 from .finding import Found, lay_over
 from .making import MARGIN, SIDE

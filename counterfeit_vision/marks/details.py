@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Bools, Floats, Ints, Pixels
+from .._arrays import Bools, Floats, Ints, Pixels
+from .._concurrency import cached_property
 from ..geometry.laying import Laid, to_grey
 from ..geometry.shadow import edges, shaded, soft
-from ..threads import cached_property
 from .alone import MarkAlone
 from .stencil import Stencil
 

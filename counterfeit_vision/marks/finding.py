@@ -14,7 +14,8 @@ from typing import TypeGuard
 import cv2
 import numpy as np
 
-from ..arrays import Floats, Ints, Matrix, Pixels
+from .._arrays import Floats, Ints, Matrix, Pixels
+from .._concurrency import cached_property
 from ..geometry.keypoints import (
     Keypoints,
     find_keypoints,
@@ -27,9 +28,8 @@ from ..geometry.keypoints import (
 from ..geometry.laying import Laid, Pyramid, enlarging, lay, mapped, scaled, to_grey
 from ..geometry.versions import without_light
 from ..geometry.warp import Target, correlation, edges
-from ..threads import cached_property
 from ..types import Region
-from ..wording import number
+from ..types.wording import number
 from .stencil import BESIDE, Stencil
 
 __all__ = [

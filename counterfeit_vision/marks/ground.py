@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats, Pixels
+from .._arrays import Bools, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
 from .stencil import Stencil
 

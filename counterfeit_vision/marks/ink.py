@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Doubles, Floats, Matrix, Pixels
+from .._arrays import Bools, Doubles, Floats, Matrix, Pixels
 from ..geometry.laying import mapped
 from ..geometry.warp import quick_median
 from .stencil import Stencil

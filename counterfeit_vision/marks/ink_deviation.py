@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arrays import Bools, Doubles, Floats
+from .._arrays import Bools, Doubles, Floats
 from ..geometry.laying import desaturated
 from ..geometry.warp import SPREAD_OF_MAD
 from .ink import DARK, LIKE, PARTS, WEIGHTS, Drawn, MarkInk, nanmedian

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..arrays import Doubles, Floats
+from .._arrays import Doubles, Floats
 from .finding import Found
 from .ink import Drawn, MarkInk
 from .stencil import Stencil

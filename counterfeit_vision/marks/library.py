@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Bools, Floats, Ints, Pixels
-from ..cache import CachedPhoto, EmbeddingCache, opened
+from .._arrays import Bools, Floats, Ints, Pixels
 from ..encoders.base import precision_of
+from ..io.cache import CachedPhoto, EmbeddingCache, opened
 from ..types import Region
 from .finding import cut
 

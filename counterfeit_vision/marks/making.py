@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Matrix, Pixels
+from .._arrays import Matrix, Pixels
 from ..geometry.keypoints import Keypoints
 from ..geometry.laying import Pyramid, framed, inverse, places
 from ..geometry.versions import same_version

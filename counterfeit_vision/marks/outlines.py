@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Pixels
+from .._arrays import Floats, Pixels
 from ..types import Region
 
 __all__ = ["whole_marks"]

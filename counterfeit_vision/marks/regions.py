@@ -18,18 +18,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats, Matrix, Pixels
-from ..cache import EmbeddingCache, opener
-from ..decode import decode
-from ..foreground import PRODUCT
+from .._arrays import Floats, Matrix, Pixels
+from .._concurrency import Once, cached_property, each, progress_bar
+from ..encoders.foreground import PRODUCT
+from ..encoders.preprocess import unpad
 from ..geometry.keypoints import Keypoints, grey_of, match_keypoints, shared_plane, shared_views
 from ..geometry.laying import scaled
 from ..geometry.local_correlation import local_correlation
-from ..memory import Memory
-from ..neighbours import evenly_spread
-from ..preprocess import unpad
-from ..progress import progress_bar
-from ..threads import Once, cached_property, each
+from ..index.neighbours import evenly_spread
+from ..io.cache import EmbeddingCache, opener
+from ..io.decode import decode
+from ..io.memory import Memory
 from ..types import Reference, Region
 from .finding import Found, MarkFeatures, find_marks
 from .making import make_stencil

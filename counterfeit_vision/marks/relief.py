@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..arrays import Floats, Pixels
+from .._arrays import Floats, Pixels
 from ..geometry.laying import to_grey
 
 __all__ = ["without_ink"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Doubles, Floats, Pixels
+from .._arrays import Bools, Doubles, Floats, Pixels
 from ..geometry.laying import Laid, to_grey
 from .ink import nanmedian
 from .stencil import Stencil

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats, Ints, Pixels
+from .._arrays import Bools, Floats, Ints, Pixels
+from .._concurrency import cached_property
 from ..geometry.keypoints import Keypoints
 from ..geometry.laying import Laid, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.versions import most_alike, versions, without_light
 from ..geometry.warp import Target, correlation, flattened, make_target
-from ..threads import cached_property
 
 __all__ = ["BESIDE", "Stencil"]
 

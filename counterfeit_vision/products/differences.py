@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats
+from .._arrays import Bools, Floats
 from ..geometry.laying import Laid, desaturated
 from ..geometry.shadow import edges, shaded, soft
 from ..marks.stencil import Stencil

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Floats, Ints, Pixels
+from .._arrays import Floats, Ints, Pixels
+from .._concurrency import cached_property
 from ..encoders.base import precision_of
 from ..geometry.keypoints import Keypoints
+from ..io.memory import Memory
 from ..marks.alone import MarkAlone
 from ..marks.details import Cut, MarkDetails
 from ..marks.ground import MarkGround
@@ -19,8 +21,6 @@ from ..marks.ink import Drawn, MarkInk
 from ..marks.layout import MarkLayout
 from ..marks.sharpness import MarkSharpness
 from ..marks.stencil import Stencil
-from ..memory import Memory
-from ..threads import cached_property
 from .whole import WholeProduct
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from ..arrays import Bools, Floats, Matrix, Pixels
+from .._arrays import Bools, Floats, Matrix, Pixels
+from .._concurrency import cached_property
 from ..geometry.laying import Laid, Pyramid, framed, inverse, lay, places, plane_of, usual_picture
 from ..geometry.local_correlation import local_spread
 from ..geometry.shadow import soft
@@ -21,7 +22,6 @@ from ..geometry.versions import BOLD, most_alike, strokes, versions, without_lig
 from ..geometry.warp import Target, correlation, flattened, make_target
 from ..marks.finding import AIR
 from ..marks.stencil import Stencil
-from ..threads import cached_property
 
 __all__ = ["DARK", "FEWEST", "WholeProduct"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..arrays import Floats, Ints, Pixels
+from .._arrays import Floats, Ints, Pixels
 from ..encoders.base import Encoder, OverlappingEncoder, TextEncoder
-from ..preprocess import Preprocess
+from ..encoders.preprocess import Preprocess
 from ..types import Embeddings
 from .promises import check_members, check_refused
 
@@ -22,7 +22,7 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 1e-4) -> None:
     """Whether ``encoder`` keeps the contract of :class:`counterfeit_vision.encoders.Encoder`.
 
     - ``fingerprint`` is a text that stays, ``batch_size`` a whole number, ``preprocess`` a
-      :class:`~counterfeit_vision.preprocess.Preprocess` that makes squares of its ``size``;
+      :class:`~counterfeit_vision.encoders.preprocess.Preprocess` that makes squares of its ``size``;
     - ``encode`` gives one row an image, in order: float32 vectors of unit length, float16 patches of two numbers or
       more that fill ``grid`` (or ``None``), content boxes, ids, and the fingerprint; all finite;
     - a row depends on its own image only: not on batch mates, their order, their number or the call before. Vectors
@@ -179,7 +179,9 @@ def _check_same(rows: Embeddings, again: Embeddings, which: slice | Ints, tolera
 
 
 def _check_overlap(encoder: OverlappingEncoder, images: Pixels, rows: Embeddings, tolerance: float) -> None:
-    """Batches that are no two alike, begun and collected as :mod:`~counterfeit_vision.stream` does, and read last."""
+    """Batches that are no two alike, begun and collected as :mod:`~counterfeit_vision.encoders.batching` does, and
+    read last.
+    """
     ahead = encoder.in_flight
     assert _is_size(ahead), f"in_flight is {ahead!r}, expected a whole number, 1 or more"
     turns = [np.roll(np.arange(len(images)), turn) for turn in range(ahead + 2)]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..catalog import Catalog
+from ..calibration.standardize import LARGEST
 from ..errors import InputError
 from ..heads import Head, Suspects
+from ..index.catalog import Catalog
 from ..judging import Listings, encoded_listings, suspects_of
 from ..types import Evidence
-from ..usual import LARGEST
 from .promises import check_members
 
 __all__ = ["check_head"]

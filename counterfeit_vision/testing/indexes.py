@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Doubles, Floats, Ints
-from ..search.base import Index
+from .._arrays import Doubles, Floats, Ints
+from ..index.base import Index
 from .promises import check_members, check_refused
 
 __all__ = ["check_index"]
@@ -18,7 +18,7 @@ THREADS = 4  # that search an index at once
 
 
 def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tolerance: float = 1e-5) -> None:
-    """Whether the indexes of ``make_index(dim)`` keep the contract of :class:`counterfeit_vision.search.base.Index`.
+    """Whether the indexes of ``make_index(dim)`` keep the contract of :class:`counterfeit_vision.index.base.Index`.
 
     - ``search`` finds what a comparison with every vector finds: keys int64 and inner products float32, best first,
       none twice. Where vectors tie, any of them will do. An approximate index states its ``recall``: the share of the
@@ -33,7 +33,7 @@ def check_index(make_index: Callable[[int], Index], *, recall: float = 1.0, tole
     - threads that search at the same time find what one finds, and what was found stays as it is;
     - arrays that are passed in are not written to, and may be read-only.
 
-    >>> from counterfeit_vision.search.exact import ExactIndex
+    >>> from counterfeit_vision.index.exact import ExactIndex
     >>> check_index(ExactIndex)
     """
     random = np.random.default_rng(0)

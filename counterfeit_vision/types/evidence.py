@@ -10,8 +10,8 @@ from typing import Any, SupportsFloat
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import as_number
 from ..errors import InputError
+from .checks import as_number
 from .fields import Record
 from .inputs import Region
 from .rows import PhotoView

@@ -1,19 +1,39 @@
-"""What records have in common: texts and numbers that are checked where one is made, and when two are equal."""
+"""What records have in common: texts and numbers that are checked where one is made, when two are equal, and the form
+in which names are compared.
+"""
+
+# ruff: noqa: RUF001, RUF002
 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import as_number, is_nothing
 from ..errors import InputError
+from .checks import as_number, is_nothing
 
-__all__ = ["LONGEST_ID", "Record", "check_id", "check_texts", "checked_price", "composed", "is_seen", "leave_out_empty"]
+__all__ = [
+    "LONGEST_ID",
+    "SIGNS",
+    "Record",
+    "check_id",
+    "check_texts",
+    "checked_price",
+    "composed",
+    "folded",
+    "is_seen",
+    "leave_out_empty",
+    "printed_letters",
+    "seen_letters",
+]
 
 Name = TypeVar("Name", str, str | None)
+
+SIGNS = "®™℠"  # that a name is registered: no part of it
 
 LONGEST_TEXT = 10_000
 """Characters of a title, a name, an address: the time that it takes to compare two can grow with their square."""
@@ -29,6 +49,26 @@ def composed(name: Name) -> Name:
     True
     """
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+def folded(text: str) -> str:
+    """As it is compared: compatibility forms, case, blanks, :data:`SIGNS` and letters that nobody sees taken out (NFKC,
+    case-folded, without format characters). Turkish has a large I with a dot and a small one without: all are i.
+
+    >>> folded("ＡＤＩ das"), folded("adi\u200bdas"), folded("ADİDAS™")
+    ('adidas', 'adidas', 'adidas')
+    """
+    return printed_letters(text).casefold().replace("i\u0307", "i").replace("ı", "i")
+
+
+def printed_letters(text: str) -> str:
+    """Its letters as they are printed, large or small."""
+    return "".join(seen_letters(unicodedata.normalize("NFKC", re.sub(f"[{SIGNS}]", "", text))).split())
+
+
+def seen_letters(text: str) -> str:
+    """The text without format characters, such as a space of no width."""
+    return "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
 def check_id(kind: str, value: object) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import as_number, is_nothing
 from ..errors import InputError
+from .checks import as_number, is_nothing
 from .fields import Record, check_id, check_texts, checked_price, composed, is_seen, leave_out_empty
 
 if TYPE_CHECKING:

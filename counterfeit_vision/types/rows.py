@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..wording import printable
 from .fields import Record
+from .wording import printable
 
 __all__ = ["Embeddings", "Failure", "Matches", "PhotoView"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import InputError
-from ..wording import printable
 from .evidence import Evidence
 from .fields import Record
 from .inputs import Listing
 from .rows import Failure, PhotoView
+from .wording import printable
 
 if TYPE_CHECKING:
     from ..report import Explanation

@@ -13,8 +13,8 @@ from conftest import picture
 from PIL import Image
 
 from counterfeit_vision.encoders import load_encoder
+from counterfeit_vision.encoders.batching import EncodedPhoto, encode_photos
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.stream import EncodedPhoto, encode_photos
 from counterfeit_vision.types import Failure
 
 pytestmark = [

@@ -12,7 +12,7 @@ from conftest import TINY_CLIP, write_tiny_clip
 
 from counterfeit_vision.encoders import load_encoder
 from counterfeit_vision.encoders.runtime import TowerEncoder
-from counterfeit_vision.search.exact import ExactIndex
+from counterfeit_vision.index.exact import ExactIndex
 from counterfeit_vision.testing import check_encoder, check_index
 
 pytestmark = [

@@ -1,0 +1,1 @@
+"""What brings a photo into the references' frame: ``orientation`` (the eight ways up), ``local_features``."""
