@@ -145,7 +145,7 @@ def test_a_brand_leaves_its_own_references_only(
     ("options", "message"),
     [
         ({"k": 0}, "k=0"),
-        ({"by": "mark"}, "by='mark'"),
+        ({"by": "smell"}, "by='photo' or by='mark'"),
     ],
 )
 def test_what_can_not_be_asked_is_refused(tree_catalog: Catalog, options: dict, message: str) -> None:
@@ -310,14 +310,23 @@ def test_a_brand_of_which_only_fakes_are_known_is_searched_where_they_are_asked_
     assert (catalog.info()["brands"], catalog.info()["products"]) == (2, 5)
 
 
-def test_what_has_no_marks_is_not_searched_by_them(references: list[Reference], tiny_encoder: TowerEncoder) -> None:
+def test_a_search_by_mark_keeps_rows_in_order_and_fakes_apart(
+    references: list[Reference], tiny_encoder: TowerEncoder
+) -> None:
     rows = [dataclasses.replace(row, regions=[Region(2, 2, 40, 30)]) for row in references[2:]]
     fakes = [dataclasses.replace(row, gallery="known_fake") for row in references[:2]]
     catalog = Catalog.build([*rows, *fakes], encoder=tiny_encoder)
-    with pytest.warns(RuntimeWarning, match="no such reference has regions"):
-        found = catalog.search([fakes[0].photo, BAD], k=2, gallery="known_fake", by="mark")
-    assert found.ids.tolist() == [[None, None]] * 2
+    asked = [fakes[0].photo, BAD, rows[1].photo]
+    found = catalog.search(asked, k=2, gallery="known_fake", by="mark")
+    assert found.ids[0].tolist() == ["r0", "r1"], "without regions the whole reference is the mark"
+    assert found.ids[1].tolist() == [None, None]
     assert [failure.id for failure in found.failures] == ["photo 1"]
+    genuine = catalog.search(asked, k=len(catalog), by="mark")
+    assert not {"r0", "r1"} & {*genuine.ids.ravel()}
+    for row in (0, 2):
+        scores = genuine.scores[row][np.isfinite(genuine.scores[row])]
+        assert (np.diff(scores) <= 0).all()
+        assert (np.abs(scores) <= 1 + 1e-5).all()
 
 
 def test_what_is_searched_for_is_a_list_and_an_encoder_is_no_name(tree_catalog: Catalog, tree: Path) -> None:

@@ -23,6 +23,7 @@ from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Head, Price, Product, Reuse, Similarity, Suspects, default_heads, learned
 from counterfeit_vision.heads.reuse import COPY
 from counterfeit_vision.io.decode import decode
+from counterfeit_vision.io.manifests import read_listings, read_references
 from counterfeit_vision.types.wording import at_most
 
 PER_MARKET = {
@@ -188,7 +189,7 @@ def test_saved_and_loaded_it_judges_the_same(
 def test_on_another_catalogue_verdicts_are_stale(
     inspector: cv.Inspector, market: cv.market.Market, lite: Encoder, tmp_path: Path, rows: list[dict]
 ) -> None:
-    references = cv.manifests.read_references(market.catalogue)[:-1]
+    references = read_references(market.catalogue)[:-1]
     other = cv.Inspector.load(inspector.save(tmp_path / "i"), cv.Catalog.build(references, encoder=lite), quick_heads())
     with pytest.warns(RuntimeWarning, match="stale.* Calibrate again with genuine photos") as inspecting:
         report = other.inspect([market.folder / rows[0]["photos"][0]])
@@ -209,7 +210,7 @@ def test_another_encoders_inspector_is_refused(
 
 
 def test_an_authorised_seller_is_never_suspected(catalog: cv.Catalog, market: cv.market.Market) -> None:
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    listings = [item for item in read_listings(market.listings) if isinstance(item, cv.Listing)]
     listings = [dataclasses.replace(item, seller="official-store", platform="bazaar") for item in listings]
     inspector = cv.Inspector(catalog, quick_heads(), authorised=[("bazaar", "official-store")]).calibrate(
         market.calibration, alpha=0.5
@@ -247,7 +248,7 @@ def check_that_batches_change_nothing(
 def test_batch_size_and_order_change_no_decision_and_no_score(
     catalog: cv.Catalog, market: cv.market.Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    listings = [item for item in read_listings(market.listings) if isinstance(item, cv.Listing)]
     fresh = cv.Inspector(catalog, quick_heads(), cache=False).calibrate(market.calibration, alpha=0.1)
     check_that_batches_change_nothing(fresh, listings, monkeypatch)
 
@@ -256,8 +257,8 @@ def test_batch_size_and_order_change_no_decision_and_no_score(
 def test_with_clip_and_all_heads_batch_size_and_order_change_no_decision_and_no_score(
     market: cv.market.Market, clip: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)]
+    genuine = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    listings = [item for item in read_listings(market.listings) if isinstance(item, cv.Listing)]
     inspector = cv.Inspector(cv.Catalog.build(market.catalogue, encoder=clip), cache=False)
     inspector.calibrate(genuine[:18], alpha=0.1)
     check_that_batches_change_nothing(inspector, listings, monkeypatch)
@@ -360,7 +361,7 @@ def test_by_brand_each_photo_is_ranked_among_its_brands(catalog: cv.Catalog, mar
 def test_one_category_only_can_not_be_calibrated_by_category(
     market: cv.market.Market, lite: Encoder, catalog: cv.Catalog
 ) -> None:
-    references = [dataclasses.replace(r, category="bag") for r in cv.manifests.read_references(market.catalogue)]
+    references = [dataclasses.replace(r, category="bag") for r in read_references(market.catalogue)]
     one = cv.Catalog.build(references, encoder=lite)
     with pytest.raises(cv.InputError, match="all genuine photos are of one category, bag"):
         cv.Inspector(one, quick_heads()).calibrate(market.calibration, by="category")
@@ -403,7 +404,7 @@ def test_left_out_in_turn_all_genuine_photos_rank_and_alpha_is_promised(
 
 
 def test_fakes_labelled_genuine_are_doubted(catalog: cv.Catalog, market: cv.market.Market) -> None:
-    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    genuine = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
     assert inspector.doubts == ()
     given_away = [dataclasses.replace(item, price=0.01) for item in genuine[:3]]
@@ -416,7 +417,7 @@ def test_grey_market_is_said_in_the_verdict(catalog: cv.Catalog, market: cv.mark
     inspector = cv.Inspector(catalog, quick_heads(), authorised=[("bazaar", "store")]).calibrate(
         market.calibration, alpha=0.1
     )
-    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:8]
+    genuine = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)][:8]
     cheap = [dataclasses.replace(item, price=0.01) for item in genuine]
     verdicts = inspector.inspect(cheap, strict=True)
     grey = [verdict for verdict in verdicts if "Grey market" in verdict.reason]
@@ -527,7 +528,7 @@ def test_a_photo_called_genuine_is_doubted_as_a_copy_of_a_known_fake_and_not_of_
     catalog: cv.Catalog, market: cv.market.Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grey = np.repeat(np.random.default_rng(0).integers(0, 255, (200, 200, 1), np.uint8), 3, axis=2)
-    genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="copied", photos=[grey])]
+    genuine = [*read_listings(market.calibration), cv.Listing(id="copied", photos=[grey])]
     inspector = cv.Inspector(catalog, [Copied()]).calibrate(genuine, alpha=0.1)
     assert inspector.doubts == ()
     monkeypatch.setitem(vars(catalog), "known_fakes", frozenset("a"))
@@ -558,23 +559,23 @@ def test_a_blank_photo_shows_nothing_that_is_known_however_like_a_packshots_grou
 
 
 def test_calibrating_names_what_it_could_not_use(catalog: cv.Catalog, market: cv.market.Market) -> None:
-    genuine = [*cv.manifests.read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
+    genuine = [*read_listings(market.calibration), cv.Listing(id="broken", photos=[b"no photo"])]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
     assert [failure.id for failure in inspector.failures] == ["broken"]
 
 
 def test_photos_of_the_catalogue_are_no_calibration(catalog: cv.Catalog, market: cv.market.Market) -> None:
-    photos = [reference.photo for reference in cv.manifests.read_references(market.catalogue)]
+    photos = [reference.photo for reference in read_references(market.catalogue)]
     with pytest.raises(cv.InputError, match=f", .*, .* and {len(photos) - 5} more are photos of the catalogue"):
         cv.Inspector(catalog, quick_heads()).calibrate(photos)
     with pytest.raises(cv.InputError, match="is a photo of the catalogue"):
-        cv.Inspector(catalog, quick_heads()).calibrate([*cv.manifests.read_listings(market.calibration), photos[0]])
+        cv.Inspector(catalog, quick_heads()).calibrate([*read_listings(market.calibration), photos[0]])
 
 
 def test_a_claim_that_no_genuine_photo_could_make_is_named_as_not_counted(
     catalog: cv.Catalog, market: cv.market.Market
 ) -> None:
-    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    listings = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
     photos = [photo for listing in listings for photo in listing.photos]
     inspector = cv.Inspector(catalog, [Similarity(), Product()]).calibrate(photos, alpha=0.2)
     named, unnamed = inspector.inspect([listings[0], photos[0]], strict=True)
@@ -668,7 +669,7 @@ def test_a_false_claim_is_less_like_the_photo(
     inspector: cv.Inspector, catalog: cv.Catalog, market: cv.market.Market
 ) -> None:
     """One photo under its true and under a false claim: only the claim about the product changes, for the worse."""
-    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:6]
+    listings = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)][:6]
     for listing in listings:
         other = next(r.product for r in catalog.references if r.brand != listing.brand)
         true, false = inspector.inspect([listing, dataclasses.replace(listing, id="x", product=other)])
@@ -696,9 +697,9 @@ def test_a_users_own_head_uses_the_same_door(catalog: cv.Catalog, market: cv.mar
 
 
 def test_every_head_speaks_by_default(catalog: cv.Catalog, market: cv.market.Market) -> None:
-    genuine = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)][:20]
+    genuine = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)][:20]
     inspector = cv.Inspector(catalog).calibrate(genuine, alpha=0.2)
-    listings = [item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing)][:2]
+    listings = [item for item in read_listings(market.listings) if isinstance(item, cv.Listing)][:2]
     for verdict in inspector.inspect(listings, strict=True):
         assert verdict.claims.keys() == {head.name for head in default_heads()}
         assert not verdict.claims["title"].applicable
@@ -711,11 +712,9 @@ def test_a_claim_that_no_genuine_photo_could_make_is_shown_and_not_counted(
     catalog: cv.Catalog, market: cv.market.Market
 ) -> None:
     """Photos have no price: what is usual for prices is then unknown, so a price can't make anything suspicious."""
-    genuine = [
-        item.photos[0] for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)
-    ]
+    genuine = [item.photos[0] for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
     inspector = cv.Inspector(catalog, quick_heads()).calibrate(genuine, alpha=0.1)
-    listing = next(item for item in cv.manifests.read_listings(market.listings) if isinstance(item, cv.Listing))
+    listing = next(item for item in read_listings(market.listings) if isinstance(item, cv.Listing))
     cheap = dataclasses.replace(listing, id="cheap", price=0.01)
     usual, cut = inspector.inspect([listing, cheap], strict=True)
     assert cut.claims["price"].score > usual.claims["price"].score
@@ -728,7 +727,7 @@ def test_a_proven_copy_is_never_clear_unless_the_seller_is_authorised(
 ) -> None:
     heads = [Similarity(), Reuse()]
     inspector = cv.Inspector(catalog, heads, authorised=["store"]).calibrate(market.calibration, alpha=0.04)
-    reference = cv.manifests.read_references(market.catalogue)[0]
+    reference = read_references(market.catalogue)[0]
     stolen = cv.Listing(id="stolen", photos=[reference.photo])  # of no platform, so that an id alone is enough
     verdict, official = inspector.inspect([stolen, dataclasses.replace(stolen, id="own", seller="store")], strict=True)
     assert verdict.claims["reuse"].references[0] == reference.id
@@ -741,8 +740,8 @@ def test_a_genuine_photo_of_the_brands_beside_a_sellers_own_goes_to_a_person_and
 ) -> None:
     inspector = cv.Inspector(catalog, [Similarity(), Reuse()]).calibrate(market.calibration, alpha=0.1)
     usual = next(one for one in inspector.inspect(market.calibration, strict=True) if one.p_value > 0.5)
-    own = next(one for one in cv.manifests.read_listings(market.calibration) if one.id == usual.id).photos[0]
-    file = cv.manifests.read_references(market.catalogue)[0].photo
+    own = next(one for one in read_listings(market.calibration) if one.id == usual.id).photos[0]
+    file = read_references(market.catalogue)[0].photo
     cut = decode(file).pixels[10:-10, 10:-10]
     beside, edited, alone, disguised = inspector.inspect(
         [cv.Listing(id=str(n), photos=photos) for n, photos in enumerate([[file, own], [own, cut], [file], [cut]])],
@@ -759,14 +758,14 @@ def test_a_genuine_photo_of_the_brands_beside_a_sellers_own_goes_to_a_person_and
 
 
 def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(market: cv.market.Market) -> None:
-    first, second, *rest = cv.manifests.read_references(market.catalogue)
+    first, second, *rest = read_references(market.catalogue)
     references = [first, dataclasses.replace(second, gallery="known_fake"), *rest]
     catalog = cv.Catalog.build(references, encoder=cv.load_encoder("efficientnet-lite0"))
     inspector = cv.Inspector(catalog, [Similarity(), Reuse()]).calibrate(market.calibration, alpha=0.1)
     verdict = inspector.inspect([cv.Listing(id="a", photos=[first.photo, second.photo])], strict=True)[0]
     assert verdict.decision == "suspected"
     assert verdict.reason.startswith(f"Photo 2: The very file of {second.id} (known fake).")
-    own = [item.photos[0] for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    own = [item.photos[0] for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
     inspector.authorised = ["brand-store"]
     sold = cv.Listing(id="b", photos=[*own[:3], second.photo], seller="brand-store")
     verdict = inspector.inspect([sold], strict=True)[0]
@@ -781,7 +780,7 @@ def test_a_known_fake_is_named_before_a_genuine_photo_beside_it(market: cv.marke
 @pytest.fixture(scope="module")
 def labelled(market: cv.market.Market) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Genuine photos, and fakes: the same goods in other colours."""
-    listings = [item for item in cv.manifests.read_listings(market.calibration) if isinstance(item, cv.Listing)]
+    listings = [item for item in read_listings(market.calibration) if isinstance(item, cv.Listing)]
     pixels = [decode(item.photos[0]).pixels for item in listings]
     return pixels[:28], [photo[..., ::-1].copy() for photo in pixels[28:]]
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import offered, picture
 from goods import BOX, engraved, label, seen
 
-from counterfeit_vision import Catalog, InputError, Reference, Region
+from counterfeit_vision import Catalog, Reference, Region
 from counterfeit_vision.encoders.runtime import TowerEncoder
 from counterfeit_vision.heads import Patches
 from counterfeit_vision.index.summary import facts
@@ -294,8 +294,7 @@ def test_nobody_has_to_have_them_found(tiny_encoder: TowerEncoder) -> None:
     rows = references({"velmora/card": [card("VELMORA", turn, 3) for turn in (0.0, 12.0)]})
     catalog = Catalog.build(rows, encoder=tiny_encoder, cache=False, find_marks=False)
     assert catalog.info()["products_by_marks"] == {"given": 0, "found": 0, "unknown": 1}
-    with pytest.raises(InputError, match="no marks were found"):
-        catalog.search([label()], by="mark")
+    assert catalog.search([label()], 1, by="mark").products.tolist() == [["card"]]
 
 
 def test_what_stands_beside_the_product_is_no_mark_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from counterfeit_vision.errors import DecodeError, InputError
 from counterfeit_vision.heads import Ink, Look, Mark, Similarity, Suspects, default_heads, wordmark
 from counterfeit_vision.index import catalog as catalog_module
 from counterfeit_vision.index.exact import ExactIndex
+from counterfeit_vision.index.tiles import tile_boxes
 from counterfeit_vision.io import cache as cache_module
 from counterfeit_vision.io import memory
 from counterfeit_vision.io.cache import EmbeddingCache, opener
@@ -305,9 +306,10 @@ def test_a_catalogue_that_has_grown_is_built_anew_by_what_is_known(
         assert looked == []
         encoded.clear()
         grown.search([bare[0].photo], by="mark", cache=cache)
-    marks = len(first.regions(4) + first.regions(5))
-    assert asked == 6 + 2 + marks + marks  # photos, drawn regions, found ones; those in the photo that is asked for
-    assert sum(encoded) == 1 + marks  # the new product's region; those in the photo
+    marks, photo = len(first.regions(4) + first.regions(5)), bare[0].photo
+    tiles = len(tile_boxes(photo.shape[1], photo.shape[0]))
+    assert asked == 6 + 2 + marks + tiles  # photos, drawn regions, found ones; the tiles of the photo that is asked for
+    assert sum(encoded) == 1 + tiles  # the new product's region; the tiles of the photo
     plain = Catalog.build([*rows(3), *bare], encoder=tiny_encoder, cache=False)
     assert [plain.regions(row) for row in range(8)] == [grown.regions(row) for row in range(8)]
     plain.search([bare[0].photo], by="mark", cache=False)

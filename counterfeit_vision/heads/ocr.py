@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from .._arrays import Floats, Pixels
 from .._concurrency import Once
+from .._version import recipe_folder
 from ..encoders import weights
 from ..errors import WeightsError, require
 from ..geometry.laying import corners_of
-from ..io.files import replace_file
+from ..io.files import cache_dir, replace_file
 
 __all__ = ["DOUBTFUL", "LOWEST", "PHOTO_SIDE", "Reader", "Reading", "TextLine", "rectified", "shared_reader"]
 
@@ -228,7 +229,7 @@ def model_files() -> dict[str, Path]:
     Every file is checked against its sha256. Raises :class:`~counterfeit_vision.WeightsError` with what to type.
     """
     recipe = _recipe()
-    folder = weights.cache_dir() / "weights" / f"{recipe['name']}-{recipe['sha256'][:12]}"
+    folder = cache_dir() / "weights" / f"{recipe['name']}-{recipe['sha256'][:12]}"
     brought = weights.brought_folder()
     for place in [folder] if brought is None else [folder, brought]:
         files = _files_in(place, recipe)
@@ -260,7 +261,7 @@ def _files_in(folder: Path, recipe: dict[str, Any]) -> dict[str, Path]:
 
 
 def _recipe() -> dict[str, Any]:
-    recipe: dict[str, Any] = json.loads((weights.recipe_folder() / RECIPE).read_text(encoding="utf-8"))
+    recipe: dict[str, Any] = json.loads((recipe_folder() / RECIPE).read_text(encoding="utf-8"))
     return recipe
 
 

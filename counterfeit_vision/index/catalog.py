@@ -27,7 +27,6 @@ from ..io.decode import decode, photo_name
 from ..io.manifests import read_references
 from ..io.memory import Memory
 from ..marks.finding import Found, MarkFeatures, find_marks
-from ..marks.library import MarkLibrary
 from ..marks.making import make_stencil
 from ..marks.stencil import Stencil
 from ..products.marks import GoodsMarks
@@ -38,9 +37,10 @@ from .audit import doubts_of
 from .names import Names, goods_of, one_spelling
 from .neighbours import Neighbours, best_first, evenly_spread
 from .references import KeptReferences, refuse_without_genuine, region_off_photo, small_copy
-from .retrieval import SHORTLIST, Likeness
+from .retrieval import Likeness
 from .store import open_folder, recipe_of, table, verify_folder, write_folder
 from .summary import by_marks, facts, lacking_marks, told_both
+from .tiles import MarkLibrary, TileSearch, tile_vectors, tiles_of
 
 if TYPE_CHECKING:
     from ..encoders.base import Encoder
@@ -51,10 +51,8 @@ __all__ = ["Catalog"]
 STENCIL_REFERENCES = 8  # photos of a product that are laid over each other to compare its marks
 KEPT_MARKS = 64  # products of which what is known of their marks stays in memory, at most 3.2 GB
 KEPT_VIEWS = 2048  # references of which the small copy that people are shown stays in memory, at most 50 MB
-WITHOUT_MARKS = "has regions, and no marks were found; draw boxes and build anew"
 DOUBTS_TOLD = 3  # references or products that are named in a warning
 DOUBTED = 20_000  # references of a catalogue, up to which doubts are told unasked: the work grows with their square
-MARK_CANDIDATES = 3  # nearest products whose marks are looked for in a photo
 
 
 class Catalog:
@@ -194,17 +192,15 @@ class Catalog:
         cosine. Higher is more alike; the scale depends on the encoder and on the other products, so scores can be
         compared within one catalogue only. A product's best reference has the product's score.
 
-        ``by="mark"`` looks for the marks of the nearest products, cuts what it finds from the full photo and compares
-        it with the references' own: scores are mean cosines of the marks, plus the correlation in pixels for the
-        product whose marks were found. A photo without a mark has an empty row. The first such search encodes all
-        references' marks, which :meth:`save` then keeps.
+        ``by="mark"`` asks whose marks are anywhere in a photo: the whole photo and its overlapping halves and thirds
+        are compared with the references' marks (the crops of ``regions``; where none were given, the whole reference,
+        too), see :mod:`counterfeit_vision.index.tiles`. Scores are cosines, so that a photo without a known mark has
+        low ones. The first such search encodes all references' marks, which :meth:`save` then keeps.
 
         ``cache`` keeps the photos' embeddings; by default the catalogue's own cache does, if it has one.
         """
         if by not in ("photo", "mark"):
             raise InputError(f"search(by={by!r}): search by='photo' or by='mark'")
-        if by == "mark" and not any(reference.regions for reference in self.references):
-            raise InputError(f"search(by='mark'): no reference {WITHOUT_MARKS}")
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise InputError(f"search(k={k!r}): need a whole number, 1 or more")
         check_list(photos, "search()", "search([photo])")
@@ -216,10 +212,10 @@ class Catalog:
         place = {name: number for number, name in enumerate(names)}
         with self._kept_in(cache) as opened:
             found = embed(photos, encoder=self.encoder, ids=names, cache=opened)
-            neighbours = self.neighbours(found, k if by == "photo" else max(k, SHORTLIST), allowed=rows)
             if by == "mark":
-                named = {name: photos[place[name]] for name in found.ids}
-                neighbours = self._by_mark(named, neighbours, k, rows, opened)
+                neighbours = self._by_mark([photos[place[name]] for name in found.ids], found, k, rows, opened)
+            else:
+                neighbours = self.neighbours(found, k, allowed=rows)
         failures = [
             dataclasses.replace(failure, id=photo_name(photos[place[failure.id]], failure.id))
             for failure in found.failures
@@ -315,36 +311,33 @@ class Catalog:
 
     def _by_mark(
         self,
-        photos: Mapping[str, Photo],
-        near: Neighbours,
+        photos: Sequence[Photo],
+        embeddings: Embeddings,
         k: int,
         allowed: Ints | None,
         cache: EmbeddingCache | bool,
     ) -> Neighbours:
-        """The references whose marks are most like those found in each photo, by its name; a row without marks stays
-        empty.
-        """
+        """The references whose marks are most like a part of each photo."""
+        self.check_fingerprint(embeddings.fingerprint, "the photos")
+        self._check_widths(embeddings)
+        rows = np.flatnonzero(self.genuine) if allowed is None else allowed
         marks = self._library.get("", lambda: self._encoded_marks(cache))
-        none = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        ranked = []
-        usable = self.genuine[marks.rows] if allowed is None else np.isin(marks.rows, allowed)
-        for place, (name, photo) in enumerate(photos.items()):
-            pixels = decode(photo, name=photo_name(photo, name)).pixels
-            goods = list(dict.fromkeys(self.goods[[key for key in near.rows[place] if key >= 0]].tolist()))
-            found = self.marks_in(pixels, goods[:MARK_CANDIDATES])
-            if isinstance(found, str) or not usable.any():
-                ranked.append(none)
-                continue
-            keys, score = marks.likeness(self.encoder, pixels, found[1].regions, usable)
-            score += found[1].likeness * (self.goods[keys] == found[0])  # pixels agree there: the stronger witness
-            ranked.append((keys, score))
-        rows, scores = best_first(ranked, k)
-        return Neighbours(rows, scores, near.cosine, near.cohort, near.cohort_goods)
+        search = TileSearch.among(marks, rows, self.goods)
+        names = zip(photos, embeddings.ids, strict=True)
+        squares = (
+            [self.encoder.preprocess(tile)[0] for tile in tiles_of(decode(photo, name=photo_name(photo, name)).pixels)]
+            for photo, name in names
+        )
+        vectors = tile_vectors(self.encoder, squares, embeddings.vectors)
+        found, scores = best_first([search.scores(one) for one in vectors], k)
+        nothing = np.zeros((len(photos), 0), np.float32)
+        return Neighbours(found, scores, np.zeros(len(photos), np.float32), nothing, self.goods[:0])
 
     def _encoded_marks(self, cache: EmbeddingCache | bool) -> MarkLibrary:
         if self.marks is None:
             regions = [self.regions(row) for row in range(len(self))]
-            self.marks = MarkLibrary.encode(self.encoder, regions, self.pixels, cache)
+            given = [not found and bool(boxes) for found, boxes in zip(self.kept.found, regions, strict=True)]
+            self.marks = MarkLibrary.encode(self.encoder, regions, given, self.vectors, self.pixels, cache)
         return self.marks
 
     def _allowed(self, by: str, **wanted: str | None) -> tuple[Ints | None, str | None]:
@@ -364,8 +357,6 @@ class Catalog:
         if hits.any() and not len(rows):
             told = " and ".join(f"{field} {value!r}" for field, value in wanted.items() if value is not None)
             fault = f"only known fakes are of {told}: add gallery='known_fake'"
-        elif by == "mark" and len(rows) and not any(self.references[row].regions for row in rows.tolist()):
-            fault = f"search(by='mark'): no such reference {WITHOUT_MARKS}"
         return rows, fault
 
     def rows_of(self, *, brand: str | None = None, product: str | None = None) -> Ints:

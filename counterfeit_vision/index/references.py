@@ -19,9 +19,9 @@ from ..errors import CorruptCatalogError, DecodeError, InputError
 from ..io.cache import EmbeddingCache
 from ..io.decode import decode
 from ..io.thumbnails import small_jpeg
-from ..marks.library import MarkLibrary
 from ..marks.regions import found_regions
 from ..types import Embeddings, Failure, PhotoView, Reference, Region
+from .tiles import MarkLibrary
 from .tokens import PackedTokens, TokenSpace
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from ..errors import CatalogError, CorruptCatalogError, FingerprintError
 from ..io.limits import DEFAULT_LIMITS, check_pixels
 from ..io.manifests import read_references
 from ..io.storage import read_sealed, refuse_foreign, write_sealed
-from ..marks.library import MarkLibrary
 from ..types import Reference, Region
 from .references import KeptReferences, refuse_without_genuine, region_off_photo
+from .tiles import MarkLibrary
 from .tokens import PackedTokens, TokenSpace
 
 if TYPE_CHECKING:

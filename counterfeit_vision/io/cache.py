@@ -103,7 +103,7 @@ class CachedPhoto:
 
 class EmbeddingCache:
     """A file of embeddings. ``path`` is the file, or a folder in which the file is called ``embeddings.sqlite``; it
-    defaults to :func:`~counterfeit_vision.encoders.weights.cache_dir`. ``max_bytes`` is what its rows may take on disk
+    defaults to :func:`~counterfeit_vision.io.files.cache_dir`. ``max_bytes`` is what its rows may take on disk
     (a file that was larger keeps its size, and its free pages are used first). Safe to use from many threads, and
     after a fork.
 
