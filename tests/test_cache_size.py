@@ -188,7 +188,7 @@ AT_WORK = """
 import os, signal, sys, threading, time
 sys.path[:0] = sys.argv[1:3]
 from cached import key, photo, same
-from counterfeit_vision import cache as cache_module
+from counterfeit_vision.io import cache as cache_module
 from counterfeit_vision.io.cache import EmbeddingCache
 cache, begun = EmbeddingCache(sys.argv[3]), threading.Event()
 cache.put(key(1), "f", photo(1))
