@@ -171,7 +171,7 @@ def test_decisions_go_into_a_journal_and_move_something_only_when_calibrated_wit
     said = run("calibrate", catalog, market.calibration, "--out", own, "--alpha", "0.1", "--journal", journal)
     assert said.code == 0
     assert "Calibrated on 31 genuine photos" in said.out  # the one that was picked because of its verdict is left out
-    assert "share of genuine listings that may be suspected: 5 % -> 10 %" in said.out
+    assert "The promise: at most 10 % of genuine" in said.out
     feedback = ("feedback", journal, market.listings, results)
     said = run(*feedback, "--id", genuine[0], "--decided", "fake", "--by", "ben")
     assert "anna had decided: genuine.\n3 decisions in the journal" in said.out

@@ -290,7 +290,7 @@ def test_claims_and_search_use_them_as_if_given(catalog: Catalog) -> None:
     assert (catalog.search(photos, 1, by="mark", cache=False).ids != None).all()  # noqa: E711 - of each element
     assert catalog.marks is not None
     expected = len(catalog) + sum(len(catalog.regions(row)) for row in range(len(catalog)))
-    assert len(catalog.marks.rows) == expected, "found marks, and the whole of references whose marks were not given"
+    assert len(catalog.marks.rows) == expected, "found marks, and the whole references"
 
 
 def test_nobody_has_to_have_them_found(tiny_encoder: TowerEncoder) -> None:

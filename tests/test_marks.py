@@ -584,7 +584,7 @@ def test_a_search_by_mark_keeps_the_references_marks(
     photos = [seen(label(noise=6)), seen(other)]
     found = catalog.search(photos, 2, by="mark", cache=False)
     assert catalog.marks is not None
-    assert catalog.marks.rows.tolist() == [0, 1]
+    assert catalog.marks.rows.tolist() == [0, 0, 1, 1]
     catalog.save(tmp_path / "after")
     encoded: list[int] = []
     encode = TowerEncoder.encode

@@ -193,9 +193,9 @@ class Catalog:
         compared within one catalogue only. A product's best reference has the product's score.
 
         ``by="mark"`` asks whose marks are anywhere in a photo: the whole photo and its overlapping halves and thirds
-        are compared with the references' marks (the crops of ``regions``; where none were given, the whole reference,
-        too), see :mod:`counterfeit_vision.index.tiles`. Scores are cosines, so that a photo without a known mark has
-        low ones. The first such search encodes all references' marks, which :meth:`save` then keeps.
+        are compared with the references' marks (the crops of ``regions``, and the whole reference), see
+        :mod:`counterfeit_vision.index.tiles`. Scores are cosines, so that a photo without a known mark has low ones.
+        The first such search encodes all references' marks, which :meth:`save` then keeps.
 
         ``cache`` keeps the photos' embeddings; by default the catalogue's own cache does, if it has one.
         """
@@ -336,8 +336,7 @@ class Catalog:
     def _encoded_marks(self, cache: EmbeddingCache | bool) -> MarkLibrary:
         if self.marks is None:
             regions = [self.regions(row) for row in range(len(self))]
-            given = [not found and bool(boxes) for found, boxes in zip(self.kept.found, regions, strict=True)]
-            self.marks = MarkLibrary.encode(self.encoder, regions, given, self.vectors, self.pixels, cache)
+            self.marks = MarkLibrary.encode(self.encoder, regions, self.vectors, self.pixels, cache)
         return self.marks
 
     def _allowed(self, by: str, **wanted: str | None) -> tuple[Ints | None, str | None]:

@@ -102,21 +102,20 @@ class MarkLibrary:
         cls,
         encoder: Encoder,
         regions: Sequence[Sequence[Region]],
-        given: Sequence[bool],
         whole: Floats,
         pixels: Callable[[int], Pixels],
         cache: EmbeddingCache | bool = False,
     ) -> MarkLibrary:
         """Cut each reference's ``regions`` from its ``pixels`` (h, w, 3) and encode those that the ``cache`` does not
-        know, a batch at a time. Where they were not ``given``, the ``whole`` reference (N, D) is a mark, too.
+        know, a batch at a time. The ``whole`` reference (N, D) is a mark, too: it may be a mark's crop, and a photo of
+        all of the product tells more than its mark alone.
         """
         keys = np.array([row for row, boxes in enumerate(regions) for _ in boxes], np.int64)
         squares = (encoder.preprocess(_cut(pixels(row), box))[0] for row, boxes in enumerate(regions) for box in boxes)
         vectors = _vectors(encoder, squares, cache, whole.shape[1])
-        others = np.flatnonzero(~np.array(given, bool)).astype(np.int64)
-        rows = np.concatenate([keys, others])
+        rows = np.concatenate([keys, np.arange(len(regions), dtype=np.int64)])
         order = np.argsort(rows, kind="stable")
-        return cls(rows[order], np.concatenate([vectors, whole[others]])[order])
+        return cls(rows[order], np.concatenate([vectors, whole])[order])
 
 
 @dataclass(frozen=True, eq=False)
